@@ -1,0 +1,18 @@
+"""The contract between the steps: names, schemas, reader and writer. Needs numpy only."""
+
+from data.errors import ContractError, OutputExistsError, PidError, Problem
+from data.manifest import Manifest, read_manifest
+from data.runs import Run, read_run, validate_run, write_run
+
+__all__ = [
+    "ContractError",
+    "Manifest",
+    "OutputExistsError",
+    "PidError",
+    "Problem",
+    "Run",
+    "read_manifest",
+    "read_run",
+    "validate_run",
+    "write_run",
+]

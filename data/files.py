@@ -1,0 +1,43 @@
+"""Files that are whole or absent: write under a temporary name, flush, rename."""
+
+import io
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data.errors import PidError
+
+
+def write_atomic(path: Path, content: bytes) -> None:
+    """Write `content` to `path` so that a reader sees the old file or the new one, never a part.
+
+    Raises:
+        PidError: the disk is full or the folder cannot be written; nothing half-written stays behind.
+    """
+    temporary = path.with_name(f".{path.name}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True) if temporary.parent.is_dir() else None
+        message = f"cannot write `{path}`: {error.strerror or error}; free space or choose another --out"
+        raise PidError(message) from error
+
+
+def npz_bytes(arrays: Mapping[str, NDArray]) -> bytes:
+    """Uncompressed npz with the same bytes whenever the arrays are the same."""
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **arrays)
+    return buffer.getvalue()
+
+
+def write_npz(path: Path, arrays: Mapping[str, NDArray]) -> None:
+    """Write arrays to an npz file, all of it or nothing."""
+    write_atomic(path, npz_bytes(arrays))

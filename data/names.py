@@ -1,0 +1,39 @@
+"""The names everything else spells: conditions, atoms, poolings, file names. The only place they are written."""
+
+from typing import Final
+
+SCHEMA_VERSION: Final = 1
+"""Version of the run-folder contract. Raise it when an array or manifest field changes meaning."""
+
+BOTH: Final = "both"
+VISION_ONLY: Final = "vision_only"
+LANGUAGE_ONLY: Final = "language_only"
+NO_IMAGE: Final = "no_image"
+
+CONDITIONS: Final = (BOTH, VISION_ONLY, LANGUAGE_ONLY, NO_IMAGE)
+"""Order of the condition axis. The first three define the decomposition; `no_image` may be left out."""
+REQUIRED_CONDITIONS: Final = CONDITIONS[:3]
+
+POOLINGS: Final = ("mean", "max", "last")
+"""How a span of token embeddings becomes one feature vector."""
+
+SOURCES: Final = ("vision", "language")
+"""Source 1 and source 2, always in this order."""
+
+ATOMS: Final = ("redundancy", "unique_vision", "unique_language", "synergy")
+"""Order of the four atoms wherever they form an axis."""
+
+OPTION_LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+MANIFEST_FILE: Final = "manifest.json"
+NOISE_FILE: Final = "noise_stats.npz"
+
+
+def shard_file(index: int) -> str:
+    """File name of shard number `index`, counted from 0."""
+    return f"shard-{index:05d}.npz"
+
+
+def feature_key(source: int, pooling: str) -> str:
+    """Array name of the pooled features of source 1 (vision) or 2 (language)."""
+    return f"x{source}_{pooling}"
