@@ -1,0 +1,33 @@
+"""The demo world: a synthetic picture world whose information decomposition is known exactly.
+
+Five multiple-choice tasks, each defined by a finite joint distribution p(picture, question, answer letter).
+Pictures, questions and sampled answers follow from that table, and so does the true decomposition
+(`true_atoms`), which is therefore a property of the items and not a constant written down by hand.
+"""
+
+from data.world.cards import card_text, write_card
+from data.world.conversations import caption_conversation, conversation
+from data.world.items import Item, make_items, user_text, write_items
+from data.world.pictures import draw
+from data.world.tasks import TASKS, Question, Scene, Task, get_task
+from data.world.truth import Atoms, decompose, true_atoms
+
+__all__ = [
+    "TASKS",
+    "Atoms",
+    "Item",
+    "Question",
+    "Scene",
+    "Task",
+    "caption_conversation",
+    "card_text",
+    "conversation",
+    "decompose",
+    "draw",
+    "get_task",
+    "make_items",
+    "true_atoms",
+    "user_text",
+    "write_card",
+    "write_items",
+]
