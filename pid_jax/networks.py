@@ -1,0 +1,49 @@
+"""The networks of BATCH: one per source, from pooled features to one standardised vector per option."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+_STANDARDISE_EPS = 1e-8
+
+
+def torch_uniform(fan_in: int) -> nn.initializers.Initializer:
+    """Uniform on ±1/√fan_in, for weights and biases alike: what a default torch Linear starts from."""
+    bound = fan_in**-0.5
+
+    def initialise(key: jax.Array, shape: tuple[int, ...], dtype: jnp.dtype = jnp.float32) -> jax.Array:
+        return jax.random.uniform(key, shape, dtype, -bound, bound)
+
+    return initialise
+
+
+class SourceNetwork(nn.Module):
+    """Features of one source to embeddings per option.
+
+    Published: Linear(d, 32) ReLU, three times Linear(32, 32) ReLU, Linear(32, 10 K); each option's vector is
+    standardised with its own mean and unbiased variance.
+    """
+
+    num_options: int
+    hidden: int = 32
+    hidden_layers: int = 4
+    embedding: int = 10
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "n d"]) -> Float[Array, "n k e"]:
+        """Embeddings, mean 0 and unbiased variance 1 along the last axis."""
+        widths = [self.hidden] * self.hidden_layers + [self.embedding * self.num_options]
+        for position, width in enumerate(widths):
+            initialiser = torch_uniform(x.shape[-1])
+            x = nn.Dense(width, kernel_init=initialiser, bias_init=initialiser)(x)
+            if position < self.hidden_layers:
+                x = nn.relu(x)
+        return standardise(x.reshape(*x.shape[:-1], self.num_options, self.embedding))
+
+
+def standardise(e: Float[Array, "*n e"]) -> Float[Array, "*n e"]:
+    """Subtract the mean and divide by the unbiased standard deviation along the last axis."""
+    centred = e - e.mean(axis=-1, keepdims=True)
+    variance = jnp.square(centred).sum(axis=-1, keepdims=True) / (e.shape[-1] - 1)
+    return centred / jnp.sqrt(variance + _STANDARDISE_EPS)

@@ -1,0 +1,49 @@
+"""From log-likelihoods to the conditionals p(y | source), on the host and for all layers at once (paper, eq. 5)."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pid_jax.config import Fallback
+
+PAPER_LETTERS = 4
+
+
+class OptionProbabilities(NamedTuple):
+    """`p` (..., k) rows that sum to 1 over the item's options; `uniform` (...) where the row fell back."""
+
+    p: NDArray
+    uniform: NDArray
+
+
+def option_probabilities(
+    loglik: NDArray, num_options: NDArray, tau: float, fallback: Fallback = "real"
+) -> OptionProbabilities:
+    """Normalise option scores, and make rows uniform in which the options hardly occur (paper, eq. 5).
+
+    Args:
+        loglik: (n, ..., k) nats, mean token log-likelihood under the full vocabulary; -inf: no such option.
+        num_options: (n,) options that each item really has.
+        tau: least total probability of the options for a row to be trusted.
+        fallback: uniform over the item's `real` options, or over `four` letters whatever the item has
+            (as the published MMBench script does).
+
+    Returns:
+        float32 probabilities of the shape of `loglik`, and where the fallback was used. An option that an
+        item lacks has probability 0, except under the fallback `four`.
+    """
+    scores = np.exp(loglik.astype(np.float64))
+    total = scores.sum(axis=-1, keepdims=True)
+    counts = num_options.reshape(-1, *[1] * (loglik.ndim - 1))
+    uniform = (total < tau) | (total == 0)
+    positions = np.arange(loglik.shape[-1])
+    reach = counts if fallback == "real" else np.maximum(counts, min(PAPER_LETTERS, loglik.shape[-1]))
+    flat = (positions < reach) / reach
+    normalised = scores / np.where(total == 0, 1.0, total)
+    return OptionProbabilities(np.where(uniform, flat, normalised).astype(np.float32), uniform[..., 0])
+
+
+def best_option(loglik: NDArray) -> NDArray:
+    """Index (n, ...) of the option with the largest log-likelihood; for accuracy only."""
+    return loglik.argmax(axis=-1)

@@ -1,0 +1,56 @@
+"""Problems and how they share data: features once per run, conditionals once per layer and tau, batches per seed.
+
+A lane is one fit: it points into the tables. That keeps a layer sweep's features in memory once, whatever the
+number of layers, taus and seeds.
+"""
+
+from typing import NamedTuple
+
+import jax
+from jaxtyping import Array, Bool, Float, Int
+
+
+class Conditionals(NamedTuple):
+    """p(y|x1), p(y|x2), p(y|x1,x2): axes (problem r, row n, option k); 0 for options an item lacks."""
+
+    p_y_x1: Float[Array, "r n k"]
+    p_y_x2: Float[Array, "r n k"]
+    p_y_x1x2: Float[Array, "r n k"]
+
+
+class Tables(NamedTuple):
+    """What all lanes of one compiled program share.
+
+    Attributes:
+        x1: pooled features of source 1, one slice per run and pooling; padded rows are never pointed at.
+        x2: the same for source 2.
+        conditionals: one slice per run, layer and tau.
+        train_rows: rows of each training step, one slice per run and seed.
+        test_rows: rows of each test batch, likewise.
+        test_mask: False where a test batch is padded.
+    """
+
+    x1: Float[Array, "f n d1"]
+    x2: Float[Array, "f n d2"]
+    conditionals: Conditionals
+    train_rows: Int[Array, "u s b"]
+    test_rows: Int[Array, "u t c"]
+    test_mask: Bool[Array, "u t c"]
+
+
+class Lane(NamedTuple):
+    """One fit, as pointers into the tables. All fields carry the lane axis when lanes are stacked.
+
+    Attributes:
+        features: which slice of `x1`, `x2`.
+        conditionals: which slice of the conditionals.
+        draw: which slice of the row tables.
+        p_y: P(Y), the mean of p(y|x1,x2) over the training rows (paper, eq. 6).
+        key: random key of the initial weights.
+    """
+
+    features: Int[Array, "*p"]
+    conditionals: Int[Array, "*p"]
+    draw: Int[Array, "*p"]
+    p_y: Float[Array, "*p k"]
+    key: jax.Array
