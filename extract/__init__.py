@@ -1,0 +1,1 @@
+"""Step one: run a vision-language model under four conditions and write run folders (torch, transformers)."""

@@ -1,0 +1,139 @@
+"""What extraction needs to know about a model family. A new family is one subclass and one line in the registry."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from data.names import SOURCES
+from extract.errors import ModelError
+from extract.sites import EmbeddingSite, Site
+
+ModelInputs = dict[str, Any]
+"""Keyword arguments of the model's forward; tensors have the batch as their first axis."""
+
+
+class Adapter(ABC):
+    """A loaded model with its processor, seen through what all families share.
+
+    The defaults fit every class of the form `XForConditionalGeneration` whose decoder takes the merged
+    `inputs_embeds`; a subclass says where its family differs.
+
+    Attributes:
+        family: name of the family in tables.
+        sites: every place where a source enters the decoder.
+    """
+
+    family: ClassVar[str]
+    sites: tuple[Site, ...] = tuple(EmbeddingSite(source) for source in SOURCES)
+
+    def __init__(self, model: Any, processor: Any) -> None:
+        self.model = model
+        self.processor = processor
+        self.tokenizer = processor.tokenizer
+        self.tokenizer.padding_side = "left"  # the last position of every row is then its last token
+
+    @property
+    def decoder(self) -> nn.Module:
+        """The text decoder, whose inputs are read and replaced."""
+        found: nn.Module = self.model.get_decoder()
+        return found
+
+    @property
+    @abstractmethod
+    def layers(self) -> Sequence[nn.Module]:
+        """Decoder blocks, first to last."""
+
+    @abstractmethod
+    def final_norm(self, states: Tensor) -> Tensor:
+        """The norm between the last block and the head, (…, hidden) to the same shape."""
+
+    def cap(self, logits: Tensor) -> Tensor:
+        """What the family does to logits after the head (soft-capping, scaling); nothing by default."""
+        return logits
+
+    def unembed(self, states: Tensor) -> Tensor:
+        """Logits (…, vocabulary) in float32 of residual states (…, hidden) of any layer: the logit lens."""
+        head = self.model.get_output_embeddings()
+        return self.cap(head(self.final_norm(states.to(self.device)))).float()
+
+    @property
+    def device(self) -> torch.device:
+        """Where input goes in and logits come out."""
+        return next(self.model.get_output_embeddings().parameters()).device
+
+    def render(self, text: str, *, picture: bool) -> str:
+        """The whole prompt as text: a user turn with or without a picture, then the answer's beginning.
+
+        Raises:
+            ModelError: the checkpoint has no chat template.
+        """
+        content: list[dict[str, str]] = [{"type": "image"}] if picture else []
+        content.append({"type": "text", "text": text})
+        try:
+            rendered: str = self.processor.apply_chat_template(
+                [{"role": "user", "content": content}], add_generation_prompt=True, tokenize=False
+            )
+        except ValueError as error:
+            message = f"the processor cannot render a prompt ({error}); the checkpoint needs a chat template"
+            raise ModelError(message) from error
+        return rendered
+
+    @property
+    def placeholder(self) -> str:
+        """Text that stands for the picture in a rendered prompt."""
+        return str(self.processor.image_token)
+
+    def tokenize(self, prompts: Sequence[str]) -> list[list[int]]:
+        """Token ids of rendered prompts, the picture's placeholder not yet expanded."""
+        ids: list[list[int]] = self.tokenizer(list(prompts), **self._special_tokens(prompts))["input_ids"]
+        return ids
+
+    def encode(self, prompts: Sequence[str], pictures: Sequence[Image.Image] | None) -> ModelInputs:
+        """Left-padded model inputs of a batch of rendered prompts; `pictures` None for prompts without."""
+        batch = self.processor(
+            text=list(prompts),
+            images=None if pictures is None else list(pictures),
+            padding=True,
+            return_tensors="pt",
+            **self._special_tokens(prompts),
+        )
+        return {name: value.to(self.device) if isinstance(value, Tensor) else value for name, value in batch.items()}
+
+    def _special_tokens(self, prompts: Sequence[str]) -> dict[str, bool]:
+        """Some chat templates write the BOS token themselves; the tokenizer must not add a second one."""
+        bos = self.tokenizer.bos_token
+        return {"add_special_tokens": not (bos and prompts[0].startswith(bos))}
+
+    @abstractmethod
+    def encode_pictures(self, inputs: ModelInputs) -> ModelInputs:
+        """Run the vision part once: the same inputs with the projected picture in place of its pixels."""
+
+    def visual_mask(self, inputs: ModelInputs) -> Tensor:
+        """Positions that the picture fills, boolean (batch, tokens)."""
+        mask: Tensor = inputs["input_ids"] == self.model.config.image_token_id
+        return mask
+
+    def append(self, inputs: ModelInputs, tokens: Sequence[int]) -> ModelInputs:
+        """The same prompts followed by `tokens`, for candidates of several tokens."""
+        ids = inputs["input_ids"]
+        more = torch.tensor(tokens, device=ids.device).expand(len(ids), -1)
+        mask = inputs["attention_mask"]
+        return {
+            **inputs,
+            "input_ids": torch.cat([ids, more], dim=1),
+            "attention_mask": torch.cat([mask, mask.new_ones(more.shape)], dim=1),
+        }
+
+    def forward(self, inputs: ModelInputs, keep: int) -> Tensor:
+        """One pass without a cache: logits of the last `keep` positions, (batch, keep, vocabulary)."""
+        logits: Tensor = self.model(**_fresh(inputs), use_cache=False, logits_to_keep=keep).logits
+        return logits
+
+
+def _fresh(inputs: Mapping[str, Any]) -> ModelInputs:
+    """Copy nested mappings: some forwards write into the ones they are given."""
+    return {name: dict(value) if isinstance(value, dict) else value for name, value in inputs.items()}

@@ -1,0 +1,54 @@
+"""One batch: pictures opened, prompts encoded, spans located."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from extract.adapters.base import Adapter, ModelInputs
+from extract.errors import ModelError
+from extract.images import open_picture
+from extract.plan import PlannedItem
+from extract.sites import SpanMasks
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Encoded items.
+
+    Attributes:
+        ids: sample ids.
+        inputs: model inputs with the picture already through the vision part.
+        masks: the two spans, (batch, tokens) each.
+    """
+
+    ids: tuple[str, ...]
+    inputs: ModelInputs
+    masks: SpanMasks
+
+
+def encode_batch(adapter: Adapter, items: Sequence[PlannedItem]) -> Batch:
+    """Encode prompts and pictures; the vision part runs here, once for all conditions.
+
+    Raises:
+        ModelError: a span is not where the plan found it, or the two overlap.
+    """
+    inputs = adapter.encode([planned.prompt for planned in items], [open_picture(p.item.picture) for p in items])
+    vision = adapter.visual_mask(inputs)
+    language = torch.zeros_like(vision)
+    ids = inputs["input_ids"]
+    for row, planned in enumerate(items):
+        start, end = planned.span.bounds(ids.shape[1])
+        if start < 0 or tuple(ids[row, start:end].tolist()) != planned.span.ids:
+            message = f"item {planned.item.id!r}: expanding the picture moved the language span; adapter needed"
+            raise ModelError(message)
+        language[row, start:end] = True
+    if bool((vision & language).any()) or not bool(vision.any(dim=1).all()):
+        message = "the visual span is empty or overlaps the language span; the adapter's visual mask is wrong"
+        raise ModelError(message)
+    return Batch(tuple(p.item.id for p in items), adapter.encode_pictures(inputs), SpanMasks(vision, language))
+
+
+def encode_blind(adapter: Adapter, items: Sequence[PlannedItem]) -> ModelInputs:
+    """The same conversations without pictures."""
+    return adapter.encode([planned.blind_prompt for planned in items], None)

@@ -1,0 +1,74 @@
+"""Dataset cards: a small TOML file beside the data that says how to read them and what is known about them."""
+
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from data.errors import Problem
+from data.names import ATOMS
+from extract.columns import check_fields
+from extract.errors import DatasetError, suggestion
+
+KEYS: Final = ("name", "file", "columns", "images", "split", "prompt", "planted", "about")
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a card says. `file` and `images` are absolute; `planted` holds true atoms in bits."""
+
+    name: str
+    file: Path
+    columns: dict[str, str] = field(default_factory=dict)
+    images: Path | None = None
+    split: str | None = None
+    prompt: str | None = None
+    planted: dict[str, float] | None = None
+
+
+def read_card(path: Path) -> Card:
+    """Read a dataset card.
+
+    Raises:
+        DatasetError: it is missing, no TOML, or holds an unknown or wrong key.
+        UsageError: `[columns]` names an unknown field.
+    """
+    raw = _read_toml(path)
+    if unknown := [key for key in raw if key not in KEYS]:
+        raise _card_error(path, f"unknown key `{unknown[0]}`; {suggestion(unknown[0], KEYS)}")
+    if not isinstance(raw.get("file"), str):
+        raise _card_error(path, 'no `file`; add the data file\'s name, e.g. file = "items.jsonl"')
+    columns = {
+        name: "|".join(col) if isinstance(col, list) else str(col) for name, col in raw.get("columns", {}).items()
+    }
+    check_fields(columns, f"`{path.name}` [columns]")
+    planted = raw.get("planted")
+    if planted is not None and (set(planted) != set(ATOMS) or not all(_is_number(bits) for bits in planted.values())):
+        raise _card_error(path, f"[planted] should give {', '.join(ATOMS)} in bits")
+    folder = path.resolve().parent
+    return Card(
+        name=str(raw.get("name", path.stem)),
+        file=folder / raw["file"],
+        columns=columns,
+        images=folder / raw["images"] if "images" in raw else None,
+        split=raw.get("split"),
+        prompt=raw.get("prompt"),
+        planted=None if planted is None else {atom: float(planted[atom]) for atom in ATOMS},
+    )
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise _card_error(path, "there is no such file; check the path") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise _card_error(path, f"is not TOML ({error})") from None
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _card_error(path: Path, message: str) -> DatasetError:
+    return DatasetError(str(path), [Problem(path.name, message)])

@@ -1,0 +1,98 @@
+"""The settings of an extraction: what is run on what, and how. Plain values, no heavy imports."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+ALL_LAYERS: Final = "all"
+LAST_LAYER: Final = "last"
+
+SPAN_ALL: Final = "all"
+SPAN_QUESTION_OPTIONS: Final = "question_options"
+LANGUAGE_SPANS: Final = (SPAN_ALL, SPAN_QUESTION_OPTIONS)
+
+DTYPES: Final = ("float32", "bfloat16", "float16")
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """One model or checkpoint.
+
+    Attributes:
+        model: hub id or checkpoint folder.
+        revision: branch, tag or commit of a hub model.
+        dtype: one of `DTYPES`; None for float32 on a CPU and the checkpoint's own elsewhere.
+        device: `cpu`, `cuda`, `cuda:1`, …, or `auto`.
+        name: what to call it in tables; by default the hub id or the folder's name.
+        family: model family; by default the adapter's.
+        size_b: size in 1e9 parameters, for scaling figures; by default counted.
+        stage: training stage of a checkpoint.
+        step: training step of a checkpoint.
+        layers: recorded layers of this model; None for the extraction's setting.
+    """
+
+    model: str
+    revision: str | None = None
+    dtype: str | None = None
+    device: str = "auto"
+    name: str | None = None
+    family: str | None = None
+    size_b: float | None = None
+    stage: str | None = None
+    step: int | None = None
+    layers: str | None = None
+
+    @property
+    def display_name(self) -> str:
+        """Name in tables: the given one, the hub id, or the last part of a folder's path."""
+        if self.name is not None:
+            return self.name
+        return Path(self.model).resolve().name if Path(self.model).is_dir() else self.model
+
+    def run_name(self, dataset: str) -> str:
+        """Name of the run folder of this model on `dataset`."""
+        parts = [self.display_name.rsplit("/", maxsplit=1)[-1], dataset]
+        if self.stage is not None or self.step is not None:
+            parts.append("-".join(str(part) for part in (self.stage, self.step) if part is not None))
+        return "__".join(parts)
+
+
+@dataclass(frozen=True)
+class DatasetSpec:
+    """One benchmark file (jsonl, csv, parquet) or dataset card (toml), and how to read its columns.
+
+    Attributes:
+        file: the file or card.
+        columns: item field -> column of the file; fields left out use their usual names.
+        images: folder that relative picture paths start from; by default the file's own folder.
+    """
+
+    file: Path
+    columns: Mapping[str, str] = field(default_factory=dict)
+    images: Path | None = None
+
+
+@dataclass(frozen=True)
+class ExtractionConfig:
+    """Settings shared by all runs of one command.
+
+    Attributes:
+        out: folder that run folders are made in.
+        layers: `all`, `last`, or comma-separated layer numbers (1 is the first decoder block).
+        seed: seed of the replacement noise.
+        prompt: name of the prompt template; None for the dataset card's choice.
+        language_span: what counts as source 2, one of `LANGUAGE_SPANS`.
+        batch_size: samples per forward pass; changes numbers by rounding only.
+        shard_size: samples per file.
+        limit: use only the first items.
+    """
+
+    out: Path
+    layers: str = ALL_LAYERS
+    seed: int = 0
+    prompt: str | None = None
+    language_span: str = SPAN_ALL
+    batch_size: int = 16
+    shard_size: int = 256
+    limit: int | None = None

@@ -1,0 +1,107 @@
+"""The manifest of a run, from what was loaded and asked for."""
+
+from dataclasses import asdict, replace
+from importlib.metadata import version
+from typing import Any, Final
+
+from data.manifest import Manifest, recipe_hash
+from extract.adapters.base import Adapter
+from extract.candidates import Candidates
+from extract.config import SPAN_ALL, ExtractionConfig, ModelSpec
+from extract.items import Dataset
+from extract.layers import parse_layers
+from extract.noise import Moments
+from extract.plan import Plan
+from extract.prompts import DEFAULT_TEMPLATE
+
+PACKAGES: Final = ("numpy", "pillow", "tokenizers", "torch", "transformers")
+NOT_IN_RECIPE: Final = ("run", "finished", "recipe", "prompt_example", "versions")
+
+
+def template_name(config: ExtractionConfig, dataset: Dataset) -> str:
+    """Prompt template of a run: the command's, else the dataset card's, else the default."""
+    return config.prompt or dataset.prompt or DEFAULT_TEMPLATE
+
+
+def run_layers(spec: ModelSpec, config: ExtractionConfig, adapter: Adapter) -> tuple[int, ...]:
+    """Recorded layers of a run."""
+    return parse_layers(spec.layers or config.layers, len(adapter.layers))
+
+
+def describe_run(
+    adapter: Adapter,
+    spec: ModelSpec,
+    revision: str | None,
+    dataset: Dataset,
+    config: ExtractionConfig,
+    plan: Plan,
+    candidates: Candidates,
+    probe: dict[str, Moments],
+) -> Manifest:
+    """Manifest of an unfinished run.
+
+    Args:
+        adapter: the loaded model.
+        spec: what was loaded.
+        revision: commit or fingerprint of the weights.
+        dataset: the items.
+        config: settings of the command.
+        plan: the planned items.
+        candidates: chosen tokens of the letters.
+        probe: moments of one item's sites, for the widths.
+    """
+    widths = {source: len(probe[site].total) for site, source in _first_sites(adapter).items()}
+    parameters = sum(parameter.numel() for parameter in adapter.model.parameters())
+    manifest = Manifest(
+        run=spec.run_name(dataset.name),
+        model=spec.display_name,
+        dataset=dataset.name,
+        layers=run_layers(spec, config, adapter),
+        num_layers=len(adapter.layers),
+        num_samples=len(plan.items),
+        max_options=plan.max_options,
+        d1=widths["vision"],
+        d2=widths["language"],
+        revision=revision,
+        dtype=str(adapter.model.dtype).removeprefix("torch."),
+        family=spec.family or adapter.family,
+        num_parameters=parameters,
+        size_b=parameters / 1e9 if spec.size_b is None else spec.size_b,
+        stage=spec.stage,
+        step=spec.step,
+        split=dataset.split,
+        dataset_sha256=dataset.sha256,
+        prompt=template_name(config, dataset),
+        prompt_example=plan.items[0].prompt,
+        noise_seed=config.seed,
+        noise_sites=_noise_sites(adapter, config.language_span),
+        shard_size=config.shard_size,
+        planted=dataset.planted,
+        candidates=candidates.describe(),
+        versions=_versions(adapter),
+    )
+    return replace(manifest, recipe=_recipe(manifest))
+
+
+def _first_sites(adapter: Adapter) -> dict[str, str]:
+    """Name of each source's first site -> the source."""
+    firsts: dict[str, str] = {}
+    for site in adapter.sites:
+        if site.source not in firsts.values():
+            firsts[site.name] = site.source
+    return firsts
+
+
+def _noise_sites(adapter: Adapter, language_span: str) -> dict[str, str]:
+    text = "all of the user's text" if language_span == SPAN_ALL else "question and options"
+    return {site.name: site.where + (f" ({text})" if site.source == "language" else "") for site in adapter.sites}
+
+
+def _versions(adapter: Adapter) -> dict[str, str]:
+    found = {package: version(package) for package in PACKAGES}
+    return {**found, "image_processor": type(adapter.processor.image_processor).__name__}
+
+
+def _recipe(manifest: Manifest) -> str:
+    settings: dict[str, Any] = {name: value for name, value in asdict(manifest).items() if name not in NOT_IN_RECIPE}
+    return recipe_hash(settings)

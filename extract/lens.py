@@ -1,0 +1,77 @@
+"""The logit lens: residual states of every layer at the last positions, read through the final norm and the head."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
+from typing import Any, Final
+
+import torch
+from torch import Tensor, nn
+
+from extract.adapters.base import Adapter, ModelInputs
+from extract.interception import Edit, edited_inputs
+
+LOGITS_AT_ONCE: Final = 1 << 26
+"""Lens logits held at a time (256 MiB of float32): 32 layers of a 32 000-token vocabulary at batch 64."""
+
+
+@contextmanager
+def last_states(layers: Sequence[nn.Module], keep: int) -> Iterator[list[Tensor]]:
+    """While active, forwards append each layer's output at the last `keep` positions, (batch, keep, hidden)."""
+    states: list[Tensor] = []
+
+    def hook(_module: nn.Module, _args: Any, output: Any) -> None:
+        state = output[0] if isinstance(output, tuple) else output
+        states.append(state[:, -keep:])
+
+    with ExitStack() as stack:
+        for layer in layers:
+            stack.callback(layer.register_forward_hook(hook).remove)
+        yield states
+
+
+def layer_states(
+    adapter: Adapter, inputs: ModelInputs, edit: Edit | None, layers: Sequence[int], keep: int
+) -> tuple[list[Tensor], Tensor]:
+    """One forward pass.
+
+    Args:
+        adapter: the model.
+        inputs: a batch, pictures encoded.
+        edit: what to do to the decoder's inputs; None for nothing.
+        layers: layers to record, 1 for the first block.
+        keep: last positions to keep.
+
+    Returns:
+        States of the layers, each (batch, keep, hidden), and the model's logits (batch, keep, vocabulary).
+    """
+    blocks = [adapter.layers[layer - 1] for layer in layers]
+    editing = nullcontext() if edit is None else edited_inputs(adapter.decoder, edit)
+    with editing, last_states(blocks, keep) as states:
+        logits = adapter.forward(inputs, keep)
+    return states, logits
+
+
+def token_logprobs(adapter: Adapter, states: Sequence[Tensor], logits: Tensor, tokens: Tensor) -> Tensor:
+    """Log-probabilities of chosen tokens under the full vocabulary, for every layer and the output.
+
+    Args:
+        adapter: the model.
+        states: recorded layers, each (batch, keep, hidden).
+        logits: (batch, keep, vocabulary), the model's real output.
+        tokens: (keep, k) token ids to score at each position.
+
+    Returns:
+        (layers + 1, batch, keep, k) float32 nats, the output last.
+    """
+    batch, keep, vocabulary = logits.shape
+    at_once = max(1, LOGITS_AT_ONCE // (batch * keep * vocabulary))
+    parts = [
+        _chosen(adapter.unembed(torch.stack(list(states[start : start + at_once]))), tokens)
+        for start in range(0, len(states), at_once)
+    ]
+    return torch.cat([*parts, _chosen(logits.float()[None], tokens)])
+
+
+def _chosen(logits: Tensor, tokens: Tensor) -> Tensor:
+    index = tokens.to(logits.device).expand(*logits.shape[:2], *tokens.shape)
+    return logits.gather(-1, index) - logits.logsumexp(dim=-1, keepdim=True)

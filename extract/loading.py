@@ -1,0 +1,117 @@
+"""Load a checkpoint from the hub or a folder, through the adapter of its family."""
+
+import hashlib
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from safetensors import SafetensorError
+from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor, PreTrainedConfig
+from transformers.utils import logging as hf_logging
+
+from extract.adapters.base import Adapter
+from extract.config import ModelSpec
+from extract.errors import ModelError
+from extract.registry import adapter_class
+
+TOKENIZER_FILES: Final = ("tokenizer.json", "tokenizer.model", "vocab.json", "tokenizer_config.json")
+SAMPLED_BYTES: Final = 1 << 20
+"""Bytes hashed at both ends of a large file: enough to tell weights apart without reading 14 GB."""
+
+
+def load_adapter(spec: ModelSpec, *, weights: bool = True) -> Adapter:
+    """Load model and processor.
+
+    Args:
+        spec: what to load, and how.
+        weights: False builds the model without weights (on the meta device), to plan only.
+
+    Raises:
+        ModelError: there is no such checkpoint, it is incomplete, or no adapter reads its type.
+    """
+    hf_logging.set_verbosity_error()
+    hf_logging.disable_progress_bar()
+    config, model_type = _read_config(spec)
+    adapter = adapter_class(model_type, spec.model)
+    _check_tokenizer(spec)
+    processor = _guarded(spec, "processor", AutoProcessor.from_pretrained, revision=spec.revision)
+    if weights:
+        model = _load_weights(spec)
+    else:
+        with torch.device("meta"):
+            model = AutoModelForImageTextToText.from_config(config)
+    return adapter(model.eval(), processor)
+
+
+def resolved_revision(spec: ModelSpec, adapter: Adapter) -> str | None:
+    """Commit of a hub model, or a fingerprint of a folder's files."""
+    folder = Path(spec.model)
+    if not folder.is_dir():
+        commit: str | None = getattr(adapter.model.config, "_commit_hash", None)
+        return commit or spec.revision
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.iterdir() if path.is_file()):
+        size = path.stat().st_size
+        digest.update(f"{path.name}:{size}:".encode())
+        with path.open("rb") as file:
+            digest.update(file.read(SAMPLED_BYTES))
+            file.seek(max(0, size - SAMPLED_BYTES))
+            digest.update(file.read(SAMPLED_BYTES))
+    return f"files-{digest.hexdigest()[:16]}"
+
+
+def resolve_device(name: str) -> str:
+    """`auto` becomes `cuda` where there is one, else `cpu`.
+
+    Raises:
+        ModelError: torch does not know or cannot use the device.
+    """
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:
+        message = f"device `{name}` cannot be used ({str(error).partition(chr(10))[0]}); try --device cpu"
+        raise ModelError(message) from None
+    return name
+
+
+def _read_config(spec: ModelSpec) -> tuple[Any, str]:
+    """The checkpoint's configuration and model type; the type is read first, so that an unknown one is named."""
+    raw, _ = _guarded(spec, "configuration", PreTrainedConfig.get_config_dict, revision=spec.revision)
+    model_type = str(raw.get("model_type", ""))
+    if not raw:
+        message = f"`{spec.model}` has no readable config.json; it should be a hub id or a checkpoint folder"
+        raise ModelError(message)
+    adapter_class(model_type, spec.model)
+    return _guarded(spec, "configuration", AutoConfig.from_pretrained, revision=spec.revision), model_type
+
+
+def _check_tokenizer(spec: ModelSpec) -> None:
+    folder = Path(spec.model)
+    if folder.is_dir() and not any((folder / name).exists() for name in TOKENIZER_FILES):
+        message = (
+            f"checkpoint folder `{spec.model}` has no tokenizer; expected tokenizer.json or tokenizer.model beside "
+            "the weights: save the processor there too (processor.save_pretrained)"
+        )
+        raise ModelError(message)
+
+
+def _load_weights(spec: ModelSpec) -> Any:
+    device = resolve_device(spec.device)
+    dtype = spec.dtype or ("float32" if device == "cpu" else "auto")
+    spread = device == "cuda" and torch.cuda.device_count() > 1
+    options = {"device_map": "auto"} if spread else {}
+    load = AutoModelForImageTextToText.from_pretrained
+    model = _guarded(spec, "weights", load, revision=spec.revision, dtype=dtype, **options)
+    return model if spread else model.to(device)
+
+
+def _guarded(spec: ModelSpec, what: str, load: Any, **options: Any) -> Any:
+    """Call a transformers loader; what it raises for missing and broken files becomes one sentence."""
+    try:
+        return load(spec.model, **options)
+    except (OSError, ValueError, KeyError, TypeError, ImportError, RuntimeError, SafetensorError) as error:
+        reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        message = f"cannot load the {what} of `{spec.model}`: {reason}"
+        raise ModelError(message) from error

@@ -1,0 +1,116 @@
+"""Second pass: one batch through all conditions, and a shard's arrays from its batches."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from data.names import CONDITIONS, NO_IMAGE, SOURCES, feature_key
+from extract.adapters.base import Adapter
+from extract.batch import Batch, encode_batch, encode_blind
+from extract.candidates import Candidates
+from extract.interception import SILENCED, decoder_inputs, replacement
+from extract.lens import layer_states
+from extract.noise import NoiseStats
+from extract.plan import PlannedItem, batches
+from extract.pooling import pool
+from extract.scoring import Scores, mask_missing, score_batch
+
+Arrays = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Everything a batch is measured with.
+
+    Attributes:
+        adapter: the model.
+        candidates: tokens of the option letters.
+        stats: distribution of the replacement noise per site.
+        seed: the run's seed.
+        layers: recorded layers; the last is the output.
+    """
+
+    adapter: Adapter
+    candidates: Candidates
+    stats: NoiseStats
+    seed: int
+    layers: tuple[int, ...]
+
+    def shard(self, items: Sequence[PlannedItem], batch_size: int, advance: Callable[[int], None]) -> Arrays:
+        """Arrays of one shard, rows in the order of `items`; `advance` is told how many items were done."""
+        parts: list[Arrays] = []
+        order: list[int] = []
+        for indices in batches(items, batch_size):
+            parts.append(self.batch([items[index] for index in indices]))
+            order += indices
+            advance(len(indices))
+        back = np.argsort(order)
+        return {name: np.concatenate([part[name] for part in parts])[back] for name in parts[0]}
+
+    @torch.inference_mode()
+    def batch(self, items: Sequence[PlannedItem]) -> Arrays:
+        """Arrays of one batch, rows in the order of `items`."""
+        batch = encode_batch(self.adapter, items)
+        scores = {condition: self._condition(condition, batch, items) for condition in CONDITIONS}
+        options = [len(planned.item.options) for planned in items]
+        first = np.stack([scores[condition].first_token for condition in CONDITIONS], axis=1)
+        return {
+            "sample_id": np.array([planned.item.id for planned in items], dtype=np.str_),
+            "group_id": np.array([planned.item.group for planned in items], dtype=np.str_),
+            "num_options": np.array(options, dtype=np.int64),
+            "label": np.array([planned.item.label for planned in items], dtype=np.int64),
+            "loglik": np.stack([mask_missing(scores[name].loglik, options) for name in CONDITIONS], axis=1),
+            **self._features(batch),
+            "first_token": first,
+            "first_token_text": self._decoded(first),
+        }
+
+    def _condition(self, condition: str, batch: Batch, items: Sequence[PlannedItem]) -> Scores:
+        adapter = self.adapter
+        inputs = encode_blind(adapter, items) if condition == NO_IMAGE else batch.inputs
+        edit = None
+        if condition in SILENCED:
+            edit = replacement(adapter.sites, batch.masks, self.stats, self.seed, batch.ids, condition)
+        return score_batch(adapter, inputs, edit, self.candidates, self.layers[:-1])
+
+    def _features(self, batch: Batch) -> Arrays:
+        """Pooled spans and their lengths; each source's first site is the one its features come from."""
+        inputs = decoder_inputs(self.adapter.decoder, partial(self.adapter.forward, batch.inputs, 1))
+        features: Arrays = {}
+        for number, source in enumerate(SOURCES, start=1):
+            site = next(site for site in self.adapter.sites if site.source == source)
+            rows = site.rows(batch.masks)
+            pooled = pool(site.read(inputs, batch.masks), rows)
+            features |= {feature_key(number, name): vectors for name, vectors in pooled.items()}
+            features[f"x{number}_tokens"] = np.array(rows, dtype=np.int64)
+        return features
+
+    def _decoded(self, tokens: NDArray[np.int64]) -> NDArray[np.str_]:
+        texts = {token: self.adapter.tokenizer.decode([token]) for token in np.unique(tokens).tolist()}
+        return np.array([[texts[token] for token in row] for row in tokens.tolist()], dtype=np.str_)
+
+
+def choose_candidates(adapter: Adapter, variants: Sequence[Candidates], items: Sequence[PlannedItem]) -> Candidates:
+    """The way of writing the letters that gets most probability over `items` with picture and question.
+
+    The choice uses the model's own preference, never the right answers, and is made once per run.
+    """
+    if len(variants) == 1:
+        return variants[0]
+    with torch.inference_mode():
+        batch = encode_batch(adapter, items)
+        mass = [float(np.exp(score_batch(adapter, batch.inputs, None, v, ()).loglik).sum()) for v in variants]
+    return variants[int(np.argmax(mass))]
+
+
+def lens_difference(adapter: Adapter, items: Sequence[PlannedItem]) -> float:
+    """Largest difference between the last layer's lens and the model's logits: 0 up to rounding if both are right."""
+    with torch.inference_mode():
+        batch = encode_batch(adapter, items)
+        states, logits = layer_states(adapter, batch.inputs, None, [len(adapter.layers)], keep=1)
+        return float((adapter.unembed(states[0]) - logits.float()).abs().max())

@@ -1,0 +1,109 @@
+"""One run: one model on one dataset, from items to a finished run folder."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import torch
+
+from data.names import CONDITIONS
+from extract.adapters.base import Adapter
+from extract.config import ExtractionConfig, ModelSpec
+from extract.description import describe_run, run_layers, template_name
+from extract.errors import ModelError
+from extract.items import Dataset
+from extract.measurement import Measurement, choose_candidates, lens_difference
+from extract.output import RunFolder
+from extract.plan import Plan, make_plan
+from extract.progress import Reporter
+from extract.statistics import batch_moments, measure
+
+CALIBRATION_ITEMS: Final = 32
+"""Items on which the spelling of the letters is chosen."""
+
+LENS_TOLERANCE: Final = {"float32": 1e-3, "float16": 0.1, "bfloat16": 0.5}
+"""Largest logit difference between last lens layer and output that is still rounding."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one run: its folder, samples, those measured now, and seconds."""
+
+    folder: Path
+    samples: int
+    measured: int
+    seconds: float
+
+    def __str__(self) -> str:
+        if not self.measured:
+            return f"{self.folder.name}: {self.samples} samples, already complete"
+        rate = self.measured * len(CONDITIONS) / max(self.seconds, 1e-9)
+        return f"{self.folder.name}: {self.samples} samples in {self.seconds:.1f} s ({rate:.0f} samples·conditions/s)"
+
+
+def extract_run(
+    adapter: Adapter,
+    spec: ModelSpec,
+    revision: str | None,
+    dataset: Dataset,
+    config: ExtractionConfig,
+    reporter: Reporter,
+) -> Outcome:
+    """Measure a dataset with a model, or finish what an earlier command began.
+
+    Raises:
+        PidError: the folder is not ours, the items do not fit the model, or memory or disk are full.
+    """
+    started = time.monotonic()
+    plan = make_plan(adapter, dataset, template_name(config, dataset), config.language_span)
+    head = plan.items[: min(CALIBRATION_ITEMS, config.batch_size)]
+    try:
+        _check_lens(adapter, plan)
+        candidates = choose_candidates(adapter, plan.variants, head)
+        probe = batch_moments(adapter, head[:1])
+        manifest = describe_run(adapter, spec, revision, dataset, config, plan, candidates, probe)
+        folder = RunFolder(config.out / manifest.run, manifest)
+        if folder.finished:
+            return Outcome(folder.folder, len(plan.items), 0, time.monotonic() - started)
+        stats = folder.noise_stats([site.name for site in adapter.sites])
+        if stats is None:
+            with reporter.task(f"{manifest.run}: noise statistics", len(plan.items)) as advance:
+                stats = measure(adapter, plan.items, config.batch_size, advance)
+            folder.write_noise_stats(stats)
+        measurement = Measurement(adapter, candidates, stats, config.seed, run_layers(spec, config, adapter))
+        measured = _write_shards(measurement, plan, folder, config, reporter)
+    except torch.OutOfMemoryError as error:
+        smaller = max(1, config.batch_size // 2)
+        message = f"out of memory at batch size {config.batch_size}; try --batch-size {smaller} or --dtype bfloat16"
+        raise ModelError(message) from error
+    folder.finish()
+    return Outcome(folder.folder, len(plan.items), measured, time.monotonic() - started)
+
+
+def _check_lens(adapter: Adapter, plan: Plan) -> None:
+    """The lens of the last layer must be the model's output, or every layer's numbers would be wrong."""
+    difference = lens_difference(adapter, plan.items[:1])
+    dtype = str(adapter.model.dtype).removeprefix("torch.")
+    if not difference <= LENS_TOLERANCE.get(dtype, 0.5):
+        message = (
+            f"the last layer read through norm and head differs from the model's logits by {difference:.3g}; "
+            "the adapter does not fit this checkpoint"
+        )
+        raise ModelError(message)
+
+
+def _write_shards(
+    measurement: Measurement, plan: Plan, folder: RunFolder, config: ExtractionConfig, reporter: Reporter
+) -> int:
+    """Measure the shards that are missing; returns the number of samples measured."""
+    missing = [
+        (index, items)
+        for index, items in enumerate(plan.shards(config.shard_size))
+        if not folder.has_shard(index, [planned.item.id for planned in items])
+    ]
+    total = sum(len(items) for _, items in missing)
+    with reporter.task(f"{folder.folder.name}: {len(CONDITIONS)} conditions", total) as advance:
+        for index, items in missing:
+            folder.write_shard(index, measurement.shard(items, config.batch_size, advance))
+    return total

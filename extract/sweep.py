@@ -1,0 +1,104 @@
+"""Sweep files: many models and datasets for one command, as TOML.
+
+[[models]]
+folder = "checkpoints/small/stage1-0400"   # relative to this file; or: id = "llava-hf/llava-1.5-7b-hf"
+model = "demo-small"                       # name in tables
+size_b = 0.0005
+stage = "stage1"
+step = 400
+
+[[datasets]]
+file = "items/fusion.toml"                 # a card or a data file, relative to this file
+"""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from extract.columns import check_fields
+from extract.config import DTYPES, DatasetSpec, ModelSpec
+from extract.errors import UsageError, suggestion
+
+MODEL_KEYS: Final[dict[str, type | tuple[type, ...]]] = {
+    "folder": str,
+    "id": str,
+    "model": str,
+    "revision": str,
+    "dtype": str,
+    "family": str,
+    "size_b": (int, float),
+    "stage": str,
+    "step": int,
+    "layers": str,
+    "final": bool,
+}
+"""Keys of `[[models]]` and their types. `final` marks the last checkpoint of a series, for people and other tools."""
+
+DATASET_KEYS: Final[dict[str, type | tuple[type, ...]]] = {"file": str, "columns": dict, "images": str}
+
+
+def read_sweep(path: Path, device: str) -> tuple[list[ModelSpec], list[DatasetSpec]]:
+    """Models and datasets of a sweep file; either list may be empty.
+
+    Raises:
+        UsageError: the file is missing, no TOML, or holds an unknown or wrong key.
+    """
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        message = f"--sweep: there is no file `{path}`"
+        raise UsageError(message) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        message = f"--sweep `{path}` is not TOML ({error})"
+        raise UsageError(message) from None
+    if unknown := [key for key in raw if key not in ("models", "datasets")]:
+        message = f"--sweep `{path}`: unknown table `{unknown[0]}`; {suggestion(unknown[0], ('models', 'datasets'))}"
+        raise UsageError(message)
+    folder = path.resolve().parent
+    models = [_model(entry, folder, device, path) for entry in _checked(raw.get("models", []), MODEL_KEYS, path)]
+    datasets = [_dataset(entry, folder, path) for entry in _checked(raw.get("datasets", []), DATASET_KEYS, path)]
+    return models, datasets
+
+
+def _checked(
+    entries: Sequence[Mapping[str, Any]], keys: Mapping[str, type | tuple[type, ...]], path: Path
+) -> Sequence[Mapping[str, Any]]:
+    for number, entry in enumerate(entries, start=1):
+        for key, value in entry.items():
+            if key not in keys:
+                message = f"--sweep `{path}`, entry {number}: unknown key `{key}`; {suggestion(key, keys)}"
+                raise UsageError(message)
+            if not isinstance(value, keys[key]):
+                message = f"--sweep `{path}`, entry {number}: `{key}` has the wrong type ({value!r})"
+                raise UsageError(message)
+    return entries
+
+
+def _model(entry: Mapping[str, Any], folder: Path, device: str, path: Path) -> ModelSpec:
+    if ("folder" in entry) == ("id" in entry):
+        message = f"--sweep `{path}`: a model needs either `folder` or `id`, found {dict(entry)!r}"
+        raise UsageError(message)
+    if entry.get("dtype", DTYPES[0]) not in DTYPES:
+        message = f"--sweep `{path}`: unknown dtype `{entry['dtype']}`; {suggestion(entry['dtype'], DTYPES)}"
+        raise UsageError(message)
+    return ModelSpec(
+        model=str(folder / entry["folder"]) if "folder" in entry else entry["id"],
+        name=entry.get("model"),
+        device=device,
+        **{
+            key: entry[key]
+            for key in ("revision", "dtype", "family", "size_b", "stage", "step", "layers")
+            if key in entry
+        },
+    )
+
+
+def _dataset(entry: Mapping[str, Any], folder: Path, path: Path) -> DatasetSpec:
+    if "file" not in entry:
+        message = f"--sweep `{path}`: a dataset needs `file`, found {dict(entry)!r}"
+        raise UsageError(message)
+    columns = entry.get("columns", {})
+    check_fields(columns, f"--sweep `{path}` columns")
+    images = folder / entry["images"] if "images" in entry else None
+    return DatasetSpec(folder / entry["file"], columns, images)
