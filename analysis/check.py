@@ -1,0 +1,82 @@
+"""`python -m analysis.check RESULTS...`: are the estimates near the planted atoms? Prints a table; exit 1 if not.
+
+Judged are the final checkpoints at the final layer: the largest planted atom of a problem (0.15 bits), or all four of a
+mixture (0.2 bits). A problem with planted atoms that has no answer counts as off.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+from rich.console import Console
+from rich.table import Table
+
+from analysis.labels import SYMBOLS, bits
+from analysis.load import read_results, unsuccessful
+from analysis.tables.planted import planted
+from analysis.tidy import final_checkpoint, final_layer, with_series
+from data.console import EXIT_WITH_FAILURES, run_command
+from data.names import ATOMS
+
+_PIPED_WIDTH = 120  # rich assumes 80 columns where there is no terminal, and would wrap the rows
+
+
+def check(results: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
+    """Compare estimates with planted atoms.
+
+    Returns:
+        The table of `analysis.tables.planted`, and a sentence for everything that is off: empty if all is well.
+
+    Raises:
+        NothingToShowError: no successful problem has planted atoms.
+    """
+    table = planted(results)
+    off = table.filter(pl.col("judged") & ~pl.col("within"))
+    faults = [
+        f"{row['model']} on {row['dataset']}: {row['atom']} is off by {row['difference']:+.3f} bits "
+        f"(allowed {row['tolerance']})"
+        for row in off.to_dicts()
+    ]
+    final = final_layer(final_checkpoint(with_series(results)))
+    unanswered = unsuccessful(final).filter(pl.col(f"planted_{ATOMS[0]}").is_not_null())
+    return table, faults + [f"{row['run']}, layer {row['layer']}: {row['result']}" for row in unanswered.to_dicts()]
+
+
+def _as_table(comparison: pl.DataFrame) -> Table:
+    table = Table(title="Planted → estimated atoms, bits (* decides)", title_justify="left", box=None, pad_edge=False)
+    for heading in ("model", "dataset"):
+        table.add_column(heading, no_wrap=True)
+    for heading in (*SYMBOLS.values(), "allowed", ""):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for group in comparison.partition_by("run", "model", "dataset", maintain_order=True):
+        rows = group.to_dicts()
+        within = all(row["within"] for row in rows if row["judged"])
+        cells = [f"{bits(row['planted'])} → {bits(row['estimated'])}{'*' if row['judged'] else ' '}" for row in rows]
+        verdict = "[green]within[/]" if within else "[bold red]OFF[/]"
+        table.add_row(rows[0]["model"], rows[0]["dataset"], *cells, bits(rows[0]["tolerance"]), verdict)
+    return table
+
+
+def run(arguments: Sequence[str] | None = None) -> None:
+    """Parse the command line, print the comparison, leave with 1 if anything is off."""
+    parser = argparse.ArgumentParser(
+        prog="python -m analysis.check",
+        description="Compare estimated with planted atoms; exit 1 if one is off.",
+        epilog="example: python -m analysis.check out/demo/results.parquet",
+    )
+    parser.add_argument("tables", nargs="+", type=Path, metavar="RESULTS.parquet", help="result tables of pid-estimate")
+    comparison, faults = check(read_results(*parser.parse_args(arguments).tables))
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=_PIPED_WIDTH)
+    console.print(_as_table(comparison))
+    if faults:
+        sys.stdout.flush()
+        sys.stderr.write("".join(f"off: {fault}\n" for fault in faults))
+        sys.exit(EXIT_WITH_FAILURES)
+
+
+if __name__ == "__main__":
+    run_command(run)

@@ -1,0 +1,79 @@
+"""The information spectrum: four atoms of every model on every dataset."""
+
+from typing import Final
+
+import altair as alt
+import polars as pl
+
+from analysis.errors import NothingToShowError
+from analysis.figures import theme
+from analysis.figures.base import BITS_AXIS, cell_width, inline, label_margin, ordered
+from analysis.labels import LEGEND
+from analysis.tidy import atoms_long, finals
+
+_NUMBERS: Final = {
+    "estimate": "bits",
+    "raw": "bits before the cut at 0",
+    "low": "interval from (bits)",
+    "high": "interval to (bits)",
+    "sd": "sd over seeds (bits)",
+    "share": "share of the total",
+    "planted": "planted (bits)",
+    "i_joint": "total I(X1,X2;Y) (bits)",
+    "accuracy": "accuracy",
+}
+_COLUMNS: Final = ("series", "dataset", "atom_label", *_NUMBERS)
+_THICK, _THIN = 13, 8
+_MANY_SERIES: Final = 4
+
+
+def spectrum(results: pl.DataFrame) -> alt.FacetChart:
+    """Bars of the four atoms in bits, one group per model, one panel per dataset.
+
+    Shown are the final layer of the final checkpoint. A thin line is the interval over seeds, a black tick the true
+    value where one is known and is not 0; the bar is the estimate cut at 0.
+
+    Raises:
+        NothingToShowError: no problem succeeded at a model's final layer.
+    """
+    final = finals(results)
+    if final.is_empty():
+        raise NothingToShowError("No problem succeeded at the final layer of a model.")
+    series, datasets = ordered(final, "series"), sorted(ordered(final, "dataset"))
+    band = _THIN if len(series) > _MANY_SERIES else _THICK
+    chart = alt.layer(*_marks(series, band), data=inline(atoms_long(final), _COLUMNS)).properties(
+        width=cell_width(len(datasets), label_margin(series)),
+        height=len(series) * 6 * band,
+    )
+    return chart.facet(column=alt.Column("dataset:N", title=None, sort=datasets, header=alt.Header(labelPadding=6)))
+
+
+def _marks(series: list[str], band: int) -> tuple[alt.Chart, ...]:
+    gap = 1 / 3  # of a series' six bands, two stay empty
+    base = alt.Chart().encode(
+        y=alt.Y(
+            "series:N",
+            sort=series,
+            title=None,
+            axis=alt.Axis(labelColor=theme.INK, ticks=False, domain=False, labelPadding=8),
+            scale=alt.Scale(paddingInner=gap, paddingOuter=gap / 2),
+        ),
+        yOffset=alt.YOffset("atom_label:N", sort=list(LEGEND.values())),
+    )
+    bars = base.mark_bar().encode(x=alt.X("estimate:Q", axis=BITS_AXIS), color=theme.atom_colour(), tooltip=_tooltip())
+    intervals = base.mark_rule(color=theme.INK, strokeWidth=1.2).encode(x=alt.X("low:Q", axis=BITS_AXIS), x2="high:Q")
+    planted = base.mark_tick(color="black", thickness=2.5, size=band).encode(x="planted:Q")
+    return (
+        bars,
+        intervals.transform_filter("isValid(datum.low) && isValid(datum.high)"),
+        planted.transform_filter("datum.planted > 0"),  # a tick at 0 would only thicken the axis
+    )
+
+
+def _tooltip() -> list[alt.Tooltip]:
+    text = [
+        alt.Tooltip("series:N", title="model"),
+        alt.Tooltip("dataset:N"),
+        alt.Tooltip("atom_label:N", title="atom"),
+    ]
+    return text + [alt.Tooltip(f"{name}:Q", title=title, format=".3f") for name, title in _NUMBERS.items()]

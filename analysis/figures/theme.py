@@ -1,0 +1,56 @@
+"""One look for all figures: the registered altair theme and one colour per atom.
+
+The colours are four of Okabe and Ito's, which stay apart under the common kinds of colour blindness.
+"""
+
+from typing import Any, Final
+
+import altair as alt
+
+from analysis.labels import LEGEND
+from data.names import ATOMS
+
+COLOURS: Final = dict(zip(ATOMS, ("#CC79A7", "#0072B2", "#E69F00", "#009E73"), strict=True))
+INK: Final = "#1f2933"
+MUTED: Final = "#52606d"
+RULE: Final = "#d9dee4"
+
+FONT: Final = "Liberation Sans, Helvetica, Arial, sans-serif"
+"""The first is metrically the second and is what the static files are drawn with on a machine without it."""
+
+NAME: Final = "pid_report"
+
+_TEXT: Final = {"labelFont": FONT, "titleFont": FONT, "labelColor": MUTED, "titleColor": INK}
+
+_CONFIG: Final[Any] = {
+    "background": "white",
+    "font": FONT,
+    "view": {"stroke": None},
+    "axis": {
+        **_TEXT,
+        "labelFontSize": 11,
+        "titleFontSize": 11,
+        "titleFontWeight": "normal",
+        "gridColor": "#eceff2",
+        "domainColor": RULE,
+        "tickColor": RULE,
+        "labelLimit": 230,
+    },
+    "header": {**_TEXT, "labelFontSize": 12, "labelFontWeight": "bold", "labelColor": INK, "labelLimit": 230},
+    "legend": {**_TEXT, "labelFontSize": 12, "labelColor": INK, "symbolType": "square", "symbolOpacity": 1},
+    "facet": {"spacing": 18},
+}
+
+
+@alt.theme.register(NAME, enable=True)
+def _theme() -> alt.theme.ThemeConfig:
+    return {"config": _CONFIG}
+
+
+def atom_colour(*, legend: bool = True) -> alt.Color:
+    """The colour channel of the column `atom_label`, the same in every figure."""
+    return alt.Color(
+        "atom_label:N",
+        scale=alt.Scale(domain=list(LEGEND.values()), range=list(COLOURS.values())),
+        legend=alt.Legend(title=None, orient="top", columns=4, offset=10) if legend else None,
+    )

@@ -1,0 +1,37 @@
+"""The whole step as one call: result tables in, a report's folder out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from analysis.load import read_results, unsuccessful
+from analysis.report.compose import compose, file_names
+from analysis.report.folder import check_free, write_report
+from analysis.report.render import render_files
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was written, or would be, relative to the report's folder; and how many problems have no answer."""
+
+    files: list[str]
+    problems: int
+    failed: int
+
+
+def build_report(
+    tables: Sequence[Path], out: Path, *, title: str, formats: Sequence[str], dry_run: bool = False
+) -> Outcome:
+    """Read result tables and write the report, or only find out what it would hold.
+
+    Raises:
+        ResultTableError: a table cannot be used.
+        OutputExistsError: `out` holds something that is not a report.
+        PidError: `out` cannot be written.
+    """
+    check_free(out)
+    results = read_results(*tables)
+    parts = compose(results)
+    if not dry_run:
+        write_report(out, render_files(parts, results, sources=tables, title=title, formats=formats))
+    return Outcome(file_names(parts, formats), results.height, unsuccessful(results).height)

@@ -1,0 +1,70 @@
+"""From a result table to a report's parts, drawn but not yet rendered: what is there, what is not and why."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import altair as alt
+import polars as pl
+
+from analysis.errors import NothingToShowError
+from analysis.report.contents import PARTS, FigurePart, TablePart
+
+PAGE = "index.html"
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A figure, or the sentence that stands in its place."""
+
+    part: FigurePart
+    chart: alt.FacetChart | None
+    absent: str = ""
+
+
+@dataclass(frozen=True)
+class Tabled:
+    """A table, or the sentence that stands in its place."""
+
+    part: TablePart
+    frame: pl.DataFrame | None
+    absent: str = ""
+
+
+def compose(results: pl.DataFrame) -> list[Drawn | Tabled]:
+    """Draw every figure and compute every table of the report, in the order of the page."""
+    return [_drawn(part, results) if isinstance(part, FigurePart) else _tabled(part, results) for part in PARTS]
+
+
+def file_names(parts: Sequence[Drawn | Tabled], formats: Sequence[str]) -> list[str]:
+    """Files of the report relative to its folder: the page, then each figure in each format, then each table."""
+    figures = [part.part.name for part in parts if isinstance(part, Drawn) and part.chart is not None]
+    tables = [part.part.name for part in parts if isinstance(part, Tabled) and part.frame is not None]
+    return [
+        PAGE,
+        *(figure_file(name, ending) for name in figures for ending in formats),
+        *(table_file(name) for name in tables),
+    ]
+
+
+def figure_file(name: str, ending: str) -> str:
+    """Where a figure lies in the report's folder."""
+    return f"figures/{name}.{ending}"
+
+
+def table_file(name: str) -> str:
+    """Where a table lies in the report's folder."""
+    return f"tables/{name}.csv"
+
+
+def _drawn(part: FigurePart, results: pl.DataFrame) -> Drawn:
+    try:
+        return Drawn(part, part.draw(results))
+    except NothingToShowError as nothing:
+        return Drawn(part, None, str(nothing))
+
+
+def _tabled(part: TablePart, results: pl.DataFrame) -> Tabled:
+    try:
+        return Tabled(part, part.make(results))
+    except NothingToShowError as nothing:
+        return Tabled(part, None, str(nothing))

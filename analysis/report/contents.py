@@ -1,0 +1,91 @@
+"""What a report holds: its figures and tables, in order, each with its title, caption and how it is made."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import altair as alt
+import polars as pl
+
+from analysis import figures, tables
+from analysis.report.display import PageTable, plain_table, planted_table, summary_table
+
+
+@dataclass(frozen=True)
+class FigurePart:
+    """A figure of the report; `name` is its file name without the ending."""
+
+    name: str
+    title: str
+    caption: str
+    draw: Callable[[pl.DataFrame], alt.FacetChart]
+
+
+@dataclass(frozen=True)
+class TablePart:
+    """A table of the report: `make` computes it, `show` sets it for the page, `empty` stands where it has no row."""
+
+    name: str
+    title: str
+    caption: str
+    make: Callable[[pl.DataFrame], pl.DataFrame]
+    show: Callable[[pl.DataFrame], PageTable]
+    empty: str = "None."
+
+
+PARTS: Final[tuple[FigurePart | TablePart, ...]] = (
+    FigurePart(
+        "spectrum",
+        "Information spectrum",
+        "The four atoms in bits at the output layer of each model's final checkpoint, one panel per dataset. "
+        "Thin line: 95 % interval of the mean over seeds. Black tick: planted (true) value, where one is known and is not 0.",
+        figures.spectrum,
+    ),
+    TablePart(
+        "summary",
+        "Summary",
+        "Final checkpoint, output layer. Atoms and I(X1,X2;Y) in bits, ± standard deviation over seeds. "
+        "Vision gain: accuracy with the picture minus accuracy without it.",
+        tables.summary,
+        summary_table,
+    ),
+    TablePart(
+        "planted",
+        "Planted against estimated",
+        "Problems whose true atoms are known: planted → estimated (before the cut at 0), in bits. In bold the atoms "
+        "that decide: the largest planted one, or all four of a mixture.",
+        tables.planted,
+        planted_table,
+    ),
+    FigurePart(
+        "layers",
+        "Layer by layer",
+        "The four atoms in bits at every recorded decoder layer, read through the logit lens (the model's final norm "
+        "and head applied to the layer's state); the last layer is the model's output. Band: 95 % interval of the mean over seeds.",
+        figures.layers,
+    ),
+    FigurePart(
+        "training",
+        "Over training",
+        "The four atoms in bits at the output layer of each training checkpoint. A dashed line opens each training "
+        "stage. Band: 95 % interval of the mean over seeds.",
+        figures.training,
+    ),
+    TablePart(
+        "failed",
+        "Problems without an answer",
+        "These appear in no figure and no other table.",
+        tables.failed,
+        plain_table,
+        "None: every problem succeeded.",
+    ),
+    TablePart(
+        "cautions",
+        "Exceeded limits",
+        "Every problem and diagnostic behind the warnings at the top.",
+        tables.cautions,
+        plain_table,
+        "None: every diagnostic is within its limit.",
+    ),
+)
+"""Figures and tables in the order of the page."""

@@ -1,0 +1,109 @@
+"""Charts to bytes, and parts to the one HTML page."""
+
+import base64
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import altair as alt
+import jinja2
+import polars as pl
+import vl_convert
+
+from analysis.findings import findings, warnings
+from analysis.report.compose import PAGE, Drawn, Tabled, figure_file, table_file
+from analysis.report.provenance import provenance, recipes
+
+FORMATS: Final = ("svg", "png")
+_PNG_SCALE: Final = 2.0  # pixels per point: sharp on a screen of high density and in print
+
+
+def render_files(
+    parts: Sequence[Drawn | Tabled],
+    results: pl.DataFrame,
+    *,
+    sources: Sequence[Path],
+    title: str,
+    formats: Sequence[str],
+) -> dict[str, bytes]:
+    """Every file of the report by its name in the report's folder; the page comes last, when all else is there."""
+    files: dict[str, bytes] = {}
+    for part in parts:
+        if isinstance(part, Drawn) and part.chart is not None:
+            files |= {figure_file(part.part.name, ending): render_chart(part.chart, ending) for ending in formats}
+        elif isinstance(part, Tabled) and part.frame is not None:
+            files[table_file(part.part.name)] = part.frame.write_csv().encode()
+    files[PAGE] = render_page(parts, results, sources=sources, title=title, formats=formats).encode()
+    return files
+
+
+def render_chart(chart: alt.FacetChart, ending: str) -> bytes:
+    """A chart as SVG or PNG, by vl-convert: no browser, no network."""
+    if ending == "svg":
+        text = io.StringIO()
+        chart.save(text, format="svg")
+        return text.getvalue().encode()
+    image = io.BytesIO()
+    chart.save(image, format="png", scale_factor=_PNG_SCALE)
+    return image.getvalue()
+
+
+def render_page(
+    parts: Sequence[Drawn | Tabled],
+    results: pl.DataFrame,
+    *,
+    sources: Sequence[Path],
+    title: str,
+    formats: Sequence[str],
+) -> str:
+    """The report as one HTML document that loads nothing."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html.j2").render(
+        title=title,
+        subtitle=_subtitle(results),
+        findings=findings(results),
+        warnings=warnings(results),
+        parts=[_figure_context(part, formats) if isinstance(part, Drawn) else _table_context(part) for part in parts],
+        provenance=provenance(results, sources),
+        recipes=recipes(results),
+        library=_library(),
+    )
+
+
+def _subtitle(results: pl.DataFrame) -> str:
+    counts = [(results[name].n_unique(), name) for name in ("model", "dataset")]
+    counted = [f"{count} {name}{'s' if count > 1 else ''}" for count, name in counts]
+    return f"{' on '.join(counted)}: {results.height} problem{'s' if results.height > 1 else ''}"
+
+
+def _figure_context(drawn: Drawn, formats: Sequence[str]) -> dict[str, Any]:
+    context: dict[str, Any] = {"kind": "figure", "part": drawn.part, "absent": drawn.absent}
+    if drawn.chart is None:
+        return context
+    specification = drawn.chart.to_dict()
+    specification.pop("$schema")  # an address, which a page that loads nothing need not hold
+    fallback = base64.b64encode(render_chart(drawn.chart, "svg")).decode()
+    files = [figure_file(drawn.part.name, ending) for ending in formats]
+    return context | {"specification": specification, "fallback": fallback, "files": files}
+
+
+def _table_context(tabled: Tabled) -> dict[str, Any]:
+    context: dict[str, Any] = {"kind": "table", "part": tabled.part, "absent": tabled.absent}
+    if tabled.frame is None:
+        return context
+    files = [table_file(tabled.part.name)]
+    if tabled.frame.is_empty():
+        return context | {"absent": tabled.part.empty, "files": files}
+    return context | {"table": tabled.part.show(tabled.frame), "files": files}
+
+
+def _library() -> str:
+    """Vega, Vega-Lite and Vega-Embed as one script that may stand inside a page."""
+    return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").replace("</script", "<\\/script")

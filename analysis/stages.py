@@ -1,0 +1,57 @@
+"""The order of training checkpoints: by stage, then by step.
+
+A table does not say which stage came first, and its rows come in any order. So the rule is by name: the stages listed
+here come in the listed order, others after them alphabetically, and no stage at all before every named one.
+"""
+
+from typing import Final
+
+import polars as pl
+
+KNOWN_STAGES: Final = (
+    "pretrain",
+    "pretraining",
+    "align",
+    "alignment",
+    "stage1",
+    "tune",
+    "finetune",
+    "sft",
+    "stage2",
+    "rl",
+)
+"""Names of training stages in the order in which they usually happen (LLaVA: align, then tune)."""
+
+STAGE_RANK: Final[pl.Expr] = (
+    pl.col("stage")
+    .str.to_lowercase()
+    .replace_strict(
+        {stage: rank for rank, stage in enumerate(KNOWN_STAGES)}, default=len(KNOWN_STAGES), return_dtype=pl.Int64
+    )
+    .fill_null(-1)
+    .alias("stage_rank")
+)
+"""Position of a row's stage; equal for all unknown stages, which then go by name."""
+
+
+def is_checkpoint() -> pl.Expr:
+    """Whether a row belongs to a training series rather than to a finished model."""
+    return pl.col("stage").is_not_null() | pl.col("step").is_not_null()
+
+
+def checkpoints(frame: pl.DataFrame) -> pl.DataFrame:
+    """The distinct checkpoints of a table in training order: columns `stage`, `step`, `checkpoint`, `opens_stage`."""
+    points = frame.filter(is_checkpoint()).select("stage", "step", STAGE_RANK).unique()
+    return points.sort("stage_rank", "stage", "step", nulls_last=False).select(
+        "stage",
+        "step",
+        checkpoint_name(),
+        (pl.col("stage").ne_missing(pl.col("stage").shift()) | (pl.int_range(pl.len()) == 0)).alias("opens_stage"),
+    )
+
+
+def checkpoint_name() -> pl.Expr:
+    """Stage and step as one text, such as `align 400`."""
+    stage = pl.col("stage").fill_null("")
+    step = pl.col("step").cast(pl.String).fill_null("end")
+    return pl.concat_str(stage, step, separator=" ").str.strip_chars().alias("checkpoint")

@@ -1,0 +1,32 @@
+"""The headline numbers: one row per model and dataset."""
+
+import polars as pl
+
+from analysis.errors import NothingToShowError
+from analysis.tidy import finals
+from data.names import ATOMS
+
+
+def summary(results: pl.DataFrame) -> pl.DataFrame:
+    """Atoms (bits, cut at 0), their sd over seeds, total information and accuracies at the final checkpoint and layer.
+
+    Raises:
+        NothingToShowError: no problem succeeded at a model's final layer.
+    """
+    final = finals(results)
+    if final.is_empty():
+        raise NothingToShowError("No problem succeeded at the final layer of a model.")
+    atoms = [name for atom in ATOMS for name in (atom, f"{atom}_sd")]
+    return final.select(
+        pl.col("series").alias("model"),
+        "dataset",
+        *atoms,
+        "i_joint",
+        "i_vision",
+        "i_language",
+        "coinformation",
+        "accuracy",
+        "accuracy_noimage",
+        "d_vision",
+        "n_test",
+    )
