@@ -1,6 +1,6 @@
-"""Items as training data, in the conversation JSON that LLaVA introduced.
+r"""Items as training data, in the conversation JSON that LLaVA introduced.
 
-One record is `{"id", "image", "conversations": [{"from": "human", "value": "<image>\\n..."}, {"from": "gpt", ...}]}`.
+One record is `{"id", "image", "conversations": [{"from": "human", "value": "<image>\n..."}, {"from": "gpt", ...}]}`.
 Here `image` is a data URI, so that one file holds everything, and `task` names the source of the record.
 """
 

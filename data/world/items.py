@@ -87,7 +87,7 @@ def user_text(question: str, options: Sequence[str]) -> str:
     Returns:
         The text, one option per line.
     """
-    lines = [f"{letter}. {option}" for letter, option in zip(LETTERS, options, strict=True)]
+    lines = [f"{letter}. {option}" for letter, option in zip(LETTERS, options, strict=False)]
     return "\n".join([question, *lines, INSTRUCTION])
 
 

@@ -92,7 +92,7 @@ def decompose(joint: Array, tolerance_nats: float = 1e-9) -> Atoms:
         both_nats - coupling_nats,
     )
     bits = [value / NATS_PER_BIT for value in atoms_nats]
-    return Atoms(*bits, gap=max(coupling_nats - bound_nats, 0.0) / NATS_PER_BIT)
+    return Atoms(bits[0], bits[1], bits[2], bits[3], gap=max(coupling_nats - bound_nats, 0.0) / NATS_PER_BIT)
 
 
 def mutual_information_nats(table: Array) -> float:

@@ -1,0 +1,127 @@
+"""What is trained: model sizes, stages, and the recipe of the demo."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+# The three parts of a LLaVA that a stage may train, by the attribute of `LlavaModel` that holds them. The head
+# belongs to the language model.
+VISION, PROJECTOR, LANGUAGE = "vision_tower", "multi_modal_projector", "language_model"
+
+
+@dataclass(frozen=True)
+class ModelSize:
+    """Shape of a model: CLIP vision tower and Llama language model.
+
+    Attributes:
+        name: Name of the size.
+        hidden: Width of the language model.
+        layers: Layers of the language model.
+        heads: Attention heads of the language model.
+        intermediate: Width of the language model's feed-forward part.
+        vision_hidden: Width of the vision tower.
+        vision_layers: Layers of the vision tower.
+        vision_heads: Attention heads of the vision tower.
+        image_size: Pixels per side of a picture.
+        patch_size: Pixels per side of a patch.
+        init_std: Standard deviation of the initial weights. The usual 0.02 does not learn the look-up at this size.
+    """
+
+    name: str
+    hidden: int
+    layers: int
+    heads: int
+    intermediate: int
+    vision_hidden: int
+    vision_layers: int = 2
+    vision_heads: int = 4
+    image_size: int = 32
+    patch_size: int = 8
+    init_std: float = 0.06
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of training.
+
+    Attributes:
+        name: Name of the stage.
+        modules: Parts that are trained; the others stay frozen.
+        steps: Optimiser steps.
+        learning_rate: Peak of AdamW's learning rate.
+        batch_size: Samples per step.
+        warmup: Steps of linear increase to the peak.
+        decay: Whether the rate then falls linearly to zero; otherwise it stays.
+        noise_share: Share of the samples in which one modality, drawn evenly, is replaced by noise.
+        no_image_share: Share of the samples that are asked without their picture.
+        checkpoints: Steps after which a checkpoint is kept.
+    """
+
+    name: str
+    modules: tuple[str, ...]
+    steps: int
+    learning_rate: float
+    batch_size: int = 96
+    warmup: int = 20
+    decay: bool = True
+    noise_share: float = 0.0
+    no_image_share: float = 0.0
+    checkpoints: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything between random weights and the last checkpoint.
+
+    Attributes:
+        conversations: Training conversations drawn per task.
+        vision_steps: Steps of vision pre-training as a classifier.
+        text: Text pre-training of the language model.
+        stages: The two stages of LLaVA, in order.
+    """
+
+    conversations: int
+    vision_steps: int
+    text: Stage
+    stages: tuple[Stage, ...]
+
+
+SIZES = {
+    "tiny": ModelSize("tiny", hidden=96, layers=3, heads=4, intermediate=160, vision_hidden=48),
+    "small": ModelSize("small", hidden=128, layers=4, heads=4, intermediate=192, vision_hidden=64),
+}
+
+RECIPE = Recipe(
+    conversations=4096,
+    vision_steps=300,
+    text=Stage("text", (LANGUAGE,), steps=500, learning_rate=2e-3),
+    stages=(
+        Stage("align", (PROJECTOR,), steps=240, learning_rate=2e-3, checkpoints=(15, 40, 100, 240)),
+        Stage(
+            "tune",
+            (VISION, PROJECTOR, LANGUAGE),
+            steps=1000,
+            learning_rate=1e-3,
+            noise_share=0.55,
+            no_image_share=0.08,
+            checkpoints=(50, 150, 400, 1000),
+        ),
+    ),
+)
+
+
+def quick(recipe: Recipe) -> Recipe:
+    """A recipe with the same steps in name and almost none in number, to try the whole path.
+
+    Args:
+        recipe: The recipe to shorten.
+
+    Returns:
+        The recipe with two steps per stage and two checkpoints.
+    """
+
+    def shorten(stage: Stage) -> Stage:
+        return replace(stage, steps=2, batch_size=8, warmup=1, checkpoints=(1, 2) if stage.checkpoints else ())
+
+    stages = tuple(shorten(stage) for stage in recipe.stages)
+    return replace(recipe, conversations=32, vision_steps=2, text=shorten(recipe.text), stages=stages)

@@ -1,0 +1,74 @@
+"""The command line of the trainer, and the tokenizer it builds."""
+
+import subprocess
+import sys
+import tomllib
+
+import pytest
+from transformers import AutoModelForImageTextToText, AutoProcessor
+
+from extract.training.__main__ import main
+from extract.training.tokenizer import build_tokenizer
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    def call(*arguments):
+        monkeypatch.setattr("sys.argv", ["extract.training", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return ended.value.code, capsys.readouterr().err
+
+    return call
+
+
+def test_quick_run_makes_a_whole_demo(tmp_path, run):
+    code, errors = run("--out", tmp_path / "demo", "--size", "tiny", "--quick")
+    assert code == 0, errors
+    entries = tomllib.loads((tmp_path / "demo" / "checkpoints.toml").read_text())["checkpoint"]
+    assert [(entry["stage"], entry["step"], entry["final"]) for entry in entries] == [
+        ("align", 1, False),
+        ("align", 2, False),
+        ("tune", 1, False),
+        ("tune", 2, True),
+    ]
+    folder = tmp_path / "demo" / entries[-1]["folder"]
+    AutoProcessor.from_pretrained(folder)
+    AutoModelForImageTextToText.from_pretrained(folder)
+    assert str(tmp_path) not in "".join(path.read_text() for path in folder.glob("*.json"))
+
+
+def test_a_users_mistake_is_one_sentence(tmp_path, run):
+    (tmp_path / "precious.txt").write_text("keep")
+    for arguments, words in (
+        (("--out", tmp_path), "is not a demo folder"),
+        (("--out", tmp_path / "x", "--size", "huge"), "unknown size 'huge'"),
+    ):
+        code, errors = run(*arguments)
+        assert code == 2
+        assert words in errors
+        assert "Traceback" not in errors
+    assert (tmp_path / "precious.txt").read_text() == "keep"
+
+
+def test_help_ends_with_an_example():
+    command = [sys.executable, "-m", "extract.training", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    assert "python -m extract.training --out" in done.stdout.split("Examples:")[1]
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return build_tokenizer(["what colour is it? A. red"])
+
+
+def test_words_are_tokens_and_the_rest_is_spelled(tokenizer):
+    assert tokenizer.tokenize("what colour? A. red") == ["what", "colour", "?", "A", ".", "red"]
+    assert tokenizer.tokenize("whale") == ["w", "##h", "##a", "##l", "##e"]
+    ids = tokenizer("what colour is a whale? A. red")["input_ids"]
+    assert tokenizer.decode(ids, skip_special_tokens=True) == "what colour is a whale? A. red"
+    assert ids[0] == tokenizer.bos_token_id
+
+
+def test_the_picture_mark_is_one_token(tokenizer):
+    assert tokenizer.tokenize("USER: <image>\nred") == ["USER", ":", "<image>", "red"]
