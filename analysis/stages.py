@@ -23,12 +23,15 @@ KNOWN_STAGES: Final = (
 """Names of training stages in the order in which they usually happen (LLaVA: align, then tune)."""
 
 STAGE_RANK: Final[pl.Expr] = (
-    pl.col("stage")
-    .str.to_lowercase()
-    .replace_strict(
-        {stage: rank for rank, stage in enumerate(KNOWN_STAGES)}, default=len(KNOWN_STAGES), return_dtype=pl.Int64
+    pl.when(pl.col("stage").is_null())
+    .then(-1)
+    .otherwise(
+        pl.col("stage")
+        .str.to_lowercase()
+        .replace_strict(
+            {stage: rank for rank, stage in enumerate(KNOWN_STAGES)}, default=len(KNOWN_STAGES), return_dtype=pl.Int64
+        )
     )
-    .fill_null(-1)
     .alias("stage_rank")
 )
 """Position of a row's stage; equal for all unknown stages, which then go by name."""

@@ -10,6 +10,8 @@ import polars as pl
 from analysis import figures, tables
 from analysis.report.display import PageTable, plain_table, planted_table, summary_table
 
+_INTERVAL: Final = "{}: 95 % interval of the mean over seeds."
+
 
 @dataclass(frozen=True)
 class FigurePart:
@@ -38,7 +40,7 @@ PARTS: Final[tuple[FigurePart | TablePart, ...]] = (
         "spectrum",
         "Information spectrum",
         "The four atoms in bits at the output layer of each model's final checkpoint, one panel per dataset. "
-        "Thin line: 95 % interval of the mean over seeds. Black tick: planted (true) value, where one is known and is not 0.",
+        "Black tick: planted (true) value, where one is known and is not 0. " + _INTERVAL.format("Thin line"),
         figures.spectrum,
     ),
     TablePart(
@@ -61,14 +63,14 @@ PARTS: Final[tuple[FigurePart | TablePart, ...]] = (
         "layers",
         "Layer by layer",
         "The four atoms in bits at every recorded decoder layer, read through the logit lens (the model's final norm "
-        "and head applied to the layer's state); the last layer is the model's output. Band: 95 % interval of the mean over seeds.",
+        "and head applied to the layer's state); the last layer is the model's output. " + _INTERVAL.format("Band"),
         figures.layers,
     ),
     FigurePart(
         "training",
         "Over training",
         "The four atoms in bits at the output layer of each training checkpoint. A dashed line opens each training "
-        "stage. Band: 95 % interval of the mean over seeds.",
+        "stage. " + _INTERVAL.format("Band"),
         figures.training,
     ),
     TablePart(

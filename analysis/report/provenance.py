@@ -54,12 +54,13 @@ def _values(column: pl.Series) -> str:
     """The distinct values of a column, or their range where they are many numbers."""
     distinct = column.drop_nulls().unique(maintain_order=True)
     if distinct.len() > _SHOWN and distinct.dtype.is_numeric():
-        return f"{distinct.min()} to {distinct.max()}"
-    texts = [
-        ", ".join(str(item) for item in value) if isinstance(value, list) else str(value)
-        for value in distinct.to_list()
-    ]
+        return " to ".join(map(str, (distinct.min(), distinct.max())))
+    texts = [_value(value) for value in distinct.to_list()]
     return "; ".join(texts[:_SHOWN]) + ("; …" if len(texts) > _SHOWN else "")
+
+
+def _value(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _versions(column: pl.Series) -> list[str]:

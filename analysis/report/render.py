@@ -1,6 +1,7 @@
 """Charts to bytes, and parts to the one HTML page."""
 
 import base64
+import functools
 import io
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +16,6 @@ from analysis.findings import findings, warnings
 from analysis.report.compose import PAGE, Drawn, Tabled, figure_file, table_file
 from analysis.report.provenance import provenance, recipes
 
-FORMATS: Final = ("svg", "png")
 _PNG_SCALE: Final = 2.0  # pixels per point: sharp on a screen of high density and in print
 
 
@@ -29,13 +29,25 @@ def render_files(
 ) -> dict[str, bytes]:
     """Every file of the report by its name in the report's folder; the page comes last, when all else is there."""
     files: dict[str, bytes] = {}
+    contexts = []
     for part in parts:
-        if isinstance(part, Drawn) and part.chart is not None:
-            files |= {figure_file(part.part.name, ending): render_chart(part.chart, ending) for ending in formats}
-        elif isinstance(part, Tabled) and part.frame is not None:
-            files[table_file(part.part.name)] = part.frame.write_csv().encode()
-    files[PAGE] = render_page(parts, results, sources=sources, title=title, formats=formats).encode()
+        if isinstance(part, Drawn):
+            rendered = (
+                {} if part.chart is None else {each: render_chart(part.chart, each) for each in {"svg", *formats}}
+            )
+            files |= {figure_file(part.part.name, each): rendered[each] for each in formats if each in rendered}
+            contexts.append(_figure_context(part, rendered.get("svg", b""), formats))
+        else:
+            if part.frame is not None:
+                files[table_file(part.part.name)] = part.frame.write_csv().encode()
+            contexts.append(_table_context(part))
+    files[PAGE] = _page(contexts, results, sources, title).encode()
     return files
+
+
+def _images(chart: alt.FacetChart | None, formats: Sequence[str]) -> dict[str, bytes]:
+    """A chart in the given formats and always as SVG, which the page needs."""
+    return {} if chart is None else {each: render_chart(chart, each) for each in {"svg", *formats}}
 
 
 def render_chart(chart: alt.FacetChart, ending: str) -> bytes:
@@ -49,14 +61,7 @@ def render_chart(chart: alt.FacetChart, ending: str) -> bytes:
     return image.getvalue()
 
 
-def render_page(
-    parts: Sequence[Drawn | Tabled],
-    results: pl.DataFrame,
-    *,
-    sources: Sequence[Path],
-    title: str,
-    formats: Sequence[str],
-) -> str:
+def _page(contexts: Sequence[dict[str, Any]], results: pl.DataFrame, sources: Sequence[Path], title: str) -> str:
     """The report as one HTML document that loads nothing."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
@@ -70,7 +75,7 @@ def render_page(
         subtitle=_subtitle(results),
         findings=findings(results),
         warnings=warnings(results),
-        parts=[_figure_context(part, formats) if isinstance(part, Drawn) else _table_context(part) for part in parts],
+        parts=contexts,
         provenance=provenance(results, sources),
         recipes=recipes(results),
         library=_library(),
@@ -83,13 +88,14 @@ def _subtitle(results: pl.DataFrame) -> str:
     return f"{' on '.join(counted)}: {results.height} problem{'s' if results.height > 1 else ''}"
 
 
-def _figure_context(drawn: Drawn, formats: Sequence[str]) -> dict[str, Any]:
+def _figure_context(drawn: Drawn, still: bytes, formats: Sequence[str]) -> dict[str, Any]:
+    """What the page shows of a figure; `still`, its SVG, stands there until the script has run, and if it cannot."""
     context: dict[str, Any] = {"kind": "figure", "part": drawn.part, "absent": drawn.absent}
     if drawn.chart is None:
         return context
     specification = drawn.chart.to_dict()
     specification.pop("$schema")  # an address, which a page that loads nothing need not hold
-    fallback = base64.b64encode(render_chart(drawn.chart, "svg")).decode()
+    fallback = base64.b64encode(still).decode()
     files = [figure_file(drawn.part.name, ending) for ending in formats]
     return context | {"specification": specification, "fallback": fallback, "files": files}
 
@@ -104,6 +110,7 @@ def _table_context(tabled: Tabled) -> dict[str, Any]:
     return context | {"table": tabled.part.show(tabled.frame), "files": files}
 
 
+@functools.cache
 def _library() -> str:
     """Vega, Vega-Lite and Vega-Embed as one script that may stand inside a page."""
     return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").replace("</script", "<\\/script")

@@ -1,0 +1,98 @@
+"""Result tables as `pid-estimate` writes them, made without an estimator from the one definition of columns."""
+
+import itertools
+import json
+from collections.abc import Callable
+from typing import Any
+
+import polars as pl
+import pytest
+
+from data.names import ATOMS
+from data.results_schema import COLUMNS
+
+DTYPES = {"text": pl.String, "int": pl.Int64, "float": pl.Float64, "list": pl.List(pl.Int64)}
+PLANTED = {
+    "demo-fusion": (0.0, 0.0, 0.0, 2.0),
+    "demo-knowledge": (0.0, 0.0, 2.0, 0.0),
+    "demo-sight": (0.0, 2.0, 0.0, 0.0),
+    "demo-agreement": (2.0, 0.0, 0.0, 0.0),
+    "demo-blend": (0.3, 0.4, 0.35, 0.45),
+}
+
+RowMaker = Callable[..., dict[str, Any]]
+FrameMaker = Callable[[list[dict[str, Any]]], pl.DataFrame]
+
+
+@pytest.fixture
+def make_row() -> RowMaker:
+    """A row factory: four atoms in bits (planted ones for a demo dataset by default) and any other column by name."""
+    counter = itertools.count()
+
+    def make(dataset: str = "demo-fusion", atoms: tuple[float, ...] | None = None, **columns: Any) -> dict[str, Any]:
+        known = PLANTED.get(dataset)
+        values = atoms or known or (0.1, 0.2, 0.3, 0.6)
+        model = columns.get("model", "demo-llava-small")
+        row: dict[str, Any] = {
+            "problem_id": f"problem-{next(counter)}",
+            "run": f"{model}__{dataset}",
+            "model": model,
+            "family": "llava",
+            "size_b": 0.0002,
+            "dataset": dataset,
+            "layer": 4,
+            "num_layers": 4,
+            "preset": "default",
+            "estimator": "batch",
+            "tau": 0.3,
+            "pooling": "mean",
+            "seeds": [0, 1, 2],
+            "n_train": 1125,
+            "n_test": 375,
+            "num_options": 4,
+            "recipe": json.dumps({"learning_rate": 0.001}),
+            "result": "successful",
+            "schema_version": 1,
+            "versions": json.dumps({"jax": "0.10.0"}),
+            "device": "cpu",
+            "accuracy": 0.9,
+            "d_vision": 0.4,
+        }
+        for position, (atom, value) in enumerate(zip(ATOMS, values, strict=True)):
+            cut = max(value, 0.0)
+            row |= {atom: cut, f"{atom}_raw": value, f"{atom}_sd": 0.01, f"{atom}_share": cut / sum(values)}
+            row |= {f"{atom}_low": value - 0.02, f"{atom}_high": value + 0.02}
+            row[f"planted_{atom}"] = known[position] if known else None
+        measured = {column.name: 0.0 for column in COLUMNS if column.kind == "float" and not column.nullable}
+        return {column.name: None for column in COLUMNS} | measured | row | columns
+
+    return make
+
+
+@pytest.fixture
+def make_frame() -> FrameMaker:
+    """Rows as a frame of the schema."""
+
+    def make(rows: list[dict[str, Any]]) -> pl.DataFrame:
+        return pl.DataFrame(rows, schema={column.name: DTYPES[column.kind] for column in COLUMNS})
+
+    return make
+
+
+@pytest.fixture
+def five_tasks(make_row: RowMaker, make_frame: FrameMaker) -> pl.DataFrame:
+    """One finished model on the five demo tasks, estimated exactly."""
+    return make_frame([make_row(dataset) for dataset in PLANTED])
+
+
+@pytest.fixture
+def layered(make_row: RowMaker, make_frame: FrameMaker) -> pl.DataFrame:
+    """Five layers of one run."""
+    return make_frame([make_row(layer=layer, num_layers=5) for layer in range(1, 6)])
+
+
+@pytest.fixture
+def trained(make_row: RowMaker, make_frame: FrameMaker) -> pl.DataFrame:
+    """Five checkpoints of one model in two stages, in no order."""
+    places = [("tune", 800), ("align", 400), ("tune", 200), ("align", 1200), ("tune", 400)]
+    return make_frame([make_row(stage=stage, step=step, run=f"{stage}-{step}") for stage, step in places])
