@@ -1,0 +1,45 @@
+"""The result file: refused when it is not ours, extended when it is, written whole or not at all."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from data import OutputExistsError
+from data.files import write_atomic
+from data.results_schema import RESULT_SCHEMA_VERSION
+from pid_jax.table import SCHEMA, make_table
+
+
+def read_existing(path: Path) -> dict[str, dict[str, Any]]:
+    """Rows of an earlier table at `path` by problem id; empty if nothing is there.
+
+    Raises:
+        OutputExistsError: something is there that is no result table of this version; it is left untouched.
+    """
+    if not path.exists():
+        return {}
+    if path.is_dir():
+        raise OutputExistsError(f"--out `{path}` is a folder; expected a parquet file such as `{path}/results.parquet`")
+    try:
+        frame = pl.read_parquet(path)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        advice = "choose another --out or delete the file"
+        raise OutputExistsError(f"--out `{path}` exists and is no parquet file; {advice}") from error
+    if dict(frame.schema) != SCHEMA or set(frame["schema_version"]) - {RESULT_SCHEMA_VERSION}:
+        raise OutputExistsError(f"--out `{path}` exists and is no result table of this version; choose another --out")
+    return {row["problem_id"]: row for row in frame.iter_rows(named=True)}
+
+
+def write_table(path: Path, rows: list[dict[str, Any]]) -> pl.DataFrame:
+    """Write rows as parquet under a temporary name and rename; returns the table.
+
+    Raises:
+        PidError: the place cannot be written.
+    """
+    frame = make_table(rows)
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer)
+    write_atomic(path, buffer.getvalue())
+    return frame

@@ -1,0 +1,160 @@
+"""Solutions to rows of the result table (`data.results_schema`): the place where nats become bits."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+from scipy import stats
+
+from data import Run
+from data.manifest import recipe_hash
+from data.names import ATOMS, BOTH, NO_IMAGE, OPTION_LETTERS
+from data.results_schema import COLUMNS, RESULT_SCHEMA_VERSION
+from pid_jax.config import EstimatorConfig
+from pid_jax.information import InformationTerms, atoms_from_terms
+from pid_jax.probabilities import best_option
+from pid_jax.solution import Solution
+from pid_jax.units import bits_from_nats
+from pid_jax.workload import ProblemKey, Workload
+
+ESTIMATOR: Final = "batch"
+INTERVAL: Final = 0.95
+
+POLARS_TYPES: Final[Mapping[str, Any]] = {
+    "text": pl.String,
+    "int": pl.Int64,
+    "float": pl.Float64,
+    "list": pl.List(pl.Int64),
+}
+SCHEMA: Final = {column.name: POLARS_TYPES[column.kind] for column in COLUMNS}
+
+
+def problem_row(
+    workload: Workload, position: int, solution: Solution, config: EstimatorConfig, provenance: Mapping[str, Any]
+) -> dict[str, Any]:
+    """One row of the result table. `provenance` holds versions, device and seconds."""
+    key = workload.keys[position]
+    run, rows = workload.run, workload.rows[key.layer, key.tau]
+    draw = workload.draws[0]
+    manifest = run.manifest
+    settings = config.for_single(key.tau, key.pooling)
+    uniform = {f"uniform_{condition}": share for condition, share in rows.uniform.items()}
+    return {
+        "problem_id": problem_id(run, key, config),
+        "run": manifest.run,
+        "model": manifest.model,
+        "family": manifest.family,
+        "size_b": manifest.size_b,
+        "dataset": manifest.dataset,
+        "layer": key.layer,
+        "num_layers": manifest.num_layers,
+        "stage": manifest.stage,
+        "step": manifest.step,
+        "preset": config.preset,
+        "estimator": ESTIMATOR,
+        "tau": key.tau,
+        "pooling": key.pooling,
+        "seeds": list(config.seeds),
+        "n_train": len(draw.split_train),
+        "n_test": int(draw.test.mask.sum()),
+        "num_options": manifest.max_options,
+        "recipe": json.dumps(settings),
+        **atom_columns(solution, manifest.planted),
+        **term_columns(solution.terms),
+        **accuracy_columns(run, key.layer),
+        **uniform,
+        "marginal_mismatch": rows.marginal_mismatch,
+        "sinkhorn_error": float(solution.sinkhorn_error.max()),
+        "loss_first": float(solution.loss[:, 0].mean()),
+        "loss_last": float(solution.loss[:, -1].mean()),
+        "gap": None,
+        "result": solution.result.label,
+        "schema_version": RESULT_SCHEMA_VERSION,
+        **provenance,
+    }
+
+
+def problem_id(run: Run, key: ProblemKey, config: EstimatorConfig) -> str:
+    """Sixteen hexadecimal digits that change with the run's numbers and with every setting of the estimate."""
+    content = hashlib.blake2b(digest_size=16)
+    for name in ("sample_id", "group_id", "loglik", f"x1_{key.pooling}", f"x2_{key.pooling}"):
+        content.update(np.ascontiguousarray(run.arrays[name]).tobytes())
+    identity = {"run": run.manifest.run, "layer": key.layer, "content": content.hexdigest()}
+    return recipe_hash(identity | dict(config.for_single(key.tau, key.pooling)))
+
+
+def atom_columns(solution: Solution, planted: Mapping[str, float] | None) -> dict[str, float | None]:
+    """Every atom: mean over seeds (cut at 0 and raw), spread, 95 % interval of the mean, share; all in bits."""
+    seeds_bits = [np.asarray(bits_from_nats(atom), dtype=np.float64) for atom in atoms_from_terms(solution.terms)]
+    clipped = [max(float(values.mean()), 0.0) for values in seeds_bits]
+    total = sum(clipped)
+    columns: dict[str, float | None] = {}
+    for atom, values, cut in zip(ATOMS, seeds_bits, clipped, strict=True):
+        mean = float(values.mean())
+        sd, half = seed_spread(values)
+        columns |= {
+            atom: cut,
+            f"{atom}_raw": mean,
+            f"{atom}_low": None if half is None else mean - half,
+            f"{atom}_high": None if half is None else mean + half,
+            f"{atom}_sd": sd,
+            f"{atom}_share": cut / total if total > 0 else None,
+            f"planted_{atom}": None if planted is None else planted.get(atom),
+        }
+    return columns
+
+
+def seed_spread(values: np.ndarray) -> tuple[float | None, float | None]:
+    """Standard deviation over seeds, and half the 95 % Student interval of their mean; None for one seed."""
+    if len(values) < 2:
+        return None, None
+    sd = float(values.std(ddof=1))
+    quantile = float(stats.t.ppf((1 + INTERVAL) / 2, len(values) - 1))
+    return sd, quantile * sd / len(values) ** 0.5
+
+
+def term_columns(terms: InformationTerms) -> dict[str, float]:
+    """The four information terms and the co-information I(X1;X2;Y) = I1 + I2 - I12, mean over seeds, in bits."""
+    i1, i2, i12, iq = (float(bits_from_nats(term).mean()) for term in terms)
+    return {"i_vision": i1, "i_language": i2, "i_joint": i12, "i_coupling": iq, "coinformation": i1 + i2 - i12}
+
+
+def accuracy_columns(run: Run, layer: int) -> dict[str, float | None]:
+    """Accuracy by the best option at a layer, with and without the picture, and by the first token at the output."""
+    conditions, label = run.manifest.conditions, run.arrays["label"]
+    known = label >= 0
+    position = run.manifest.layers.index(layer)
+
+    def accuracy(condition: str) -> float | None:
+        if condition not in conditions or not known.any():
+            return None
+        chosen = best_option(run.arrays["loglik"][:, conditions.index(condition), position])
+        return float((chosen == label)[known].mean())
+
+    both, no_image = accuracy(BOTH), accuracy(NO_IMAGE)
+    return {
+        "accuracy": both,
+        "accuracy_noimage": no_image,
+        "d_vision": None if both is None or no_image is None else both - no_image,
+        "accuracy_strict": strict_accuracy(run) if layer == run.manifest.num_layers else None,
+    }
+
+
+def strict_accuracy(run: Run) -> float | None:
+    """Share of items whose first greedy token, lower-cased and without punctuation, is the right letter."""
+    label = run.arrays["label"]
+    known = label >= 0
+    if "first_token_text" not in run.arrays or not known.any():
+        return None
+    texts = run.arrays["first_token_text"][known, run.manifest.conditions.index(BOTH)]
+    said = ["".join(c for c in text.lower() if c.isalnum()) for text in texts.tolist()]
+    right = [OPTION_LETTERS[i].lower() for i in label[known].tolist()]
+    return sum(a == b for a, b in zip(said, right, strict=True)) / len(right)
+
+
+def make_table(rows: list[dict[str, Any]]) -> pl.DataFrame:
+    """Rows as a frame with the columns of the schema, in their order."""
+    return pl.DataFrame(rows, schema=SCHEMA)

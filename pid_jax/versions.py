@@ -1,0 +1,18 @@
+"""Which libraries and device a table came from."""
+
+from importlib.metadata import version
+
+import jax
+
+LIBRARIES = ("pid-lvlm", "jax", "jaxlib", "flax", "optax", "ott-jax", "numpy")
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of the libraries that the numbers depend on."""
+    return {name: version(name) for name in LIBRARIES}
+
+
+def device_name() -> str:
+    """Backend and kind of the first device, for example `cpu` or `gpu: NVIDIA H200`."""
+    device = jax.devices()[0]
+    return device.platform if device.platform == device.device_kind else f"{device.platform}: {device.device_kind}"
