@@ -41,7 +41,7 @@ def manifest_problems(manifest: Manifest, file: str) -> list[Problem]:
 def load_shard(path: Path, names: set[str] | None = None) -> tuple[dict[str, NDArray], list[Problem]]:
     """Read the named arrays of a shard (all by default); a damaged file becomes a problem, not an exception."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             wanted = [name for name in archive.files if names is None or name in names]
             return {name: archive[name] for name in wanted}, []
     except FileNotFoundError:
