@@ -1,0 +1,82 @@
+"""A tiny real LLaVA and a handful of items, shared by the whole folder: importing and saving them costs seconds."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from extract.adapters.base import Adapter
+from extract.config import DatasetSpec, ExtractionConfig, ModelSpec
+from extract.items import Dataset
+from extract.loader import load_dataset
+from extract.loading import load_adapter
+from extract.progress import Reporter
+from extract.runner import Outcome, extract_run
+from tests.extract.tiny_llava import save_tiny_llava
+
+WORDS = ("red", "green", "blue", "yellow")
+
+
+torch.set_num_threads(1)  # the model is too small to share out, and threads that wait for each other cost seconds
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny_llava(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def adapter(checkpoint: Path) -> Adapter:
+    return load_adapter(ModelSpec(str(checkpoint)))
+
+
+@pytest.fixture
+def rows() -> list[dict[str, Any]]:
+    """Eleven items of different lengths and numbers of options."""
+    return [
+        {
+            "id": f"item-{i}",
+            "image": f"picture-{i % 6}.png",
+            "question": "which colour is " + "very " * (i % 3) + "common here?",
+            "options": list(WORDS[: 2 + i % 3]),
+            "answer": "AB"[i % 2],
+            "hint": "look closely" if i % 2 else "",
+        }
+        for i in range(11)
+    ]
+
+
+@pytest.fixture
+def write_items(tmp_path: Path) -> Callable[[list[dict[str, Any]]], Path]:
+    """Write rows as jsonl beside six pictures; returns the file."""
+
+    def write(rows: list[dict[str, Any]]) -> Path:
+        rng = np.random.default_rng(0)
+        for i in range(6):
+            Image.fromarray(rng.integers(0, 255, (20, 24, 3), dtype=np.uint8)).save(tmp_path / f"picture-{i}.png")
+        path = tmp_path / "toy.jsonl"
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def dataset(write_items: Callable[[list[dict[str, Any]]], Path], rows: list[dict[str, Any]]) -> Dataset:
+    return load_dataset(DatasetSpec(write_items(rows)))
+
+
+@pytest.fixture
+def run(adapter: Adapter, checkpoint: Path) -> Callable[..., Outcome]:
+    """Extract a dataset with the tiny model; keyword arguments are settings."""
+
+    def extract(dataset: Dataset, out: Path, **settings: Any) -> Outcome:
+        config = ExtractionConfig(out, **{"batch_size": 4, "shard_size": 4, **settings})
+        return extract_run(adapter, ModelSpec(str(checkpoint)), "r1", dataset, config, Reporter(quiet=True))
+
+    return extract

@@ -1,0 +1,119 @@
+"""Run folders: valid, the same whatever the batching and order, continued only under the same settings."""
+
+import errno
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import data
+from data.errors import OutputExistsError, PidError
+from extract.adapters.base import Adapter
+from extract.config import ExtractionConfig, ModelSpec
+from extract.items import Dataset
+from extract.output import check_out_folder
+from extract.progress import Reporter
+from extract.runner import Outcome, extract_run
+
+Extract = Callable[..., Outcome]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def test_run_keeps_the_contract(run: Extract, dataset: Dataset, tmp_path: Path) -> None:
+    outcome = run(dataset, tmp_path / "runs")
+    loaded = data.read_run(outcome.folder)
+    assert data.validate_run(outcome.folder) == []
+    assert outcome.folder.name == "tiny__toy"
+    assert loaded.arrays["sample_id"].tolist() == [item.id for item in dataset.items]
+    assert loaded.arrays["loglik"].shape == (11, 4, 3, 4)
+    assert loaded.arrays["x1_tokens"].tolist() == [4] * 11
+    assert loaded.manifest.layers == (1, 2, 3)
+    assert loaded.manifest.noise_sites["vision"].startswith("vision span")
+    with np.load(outcome.folder / "noise_stats.npz") as stats:
+        assert stats["vision_count"] == 44
+        assert stats["language_count"] == loaded.arrays["x2_tokens"].sum()
+        np.testing.assert_allclose(stats["vision_mean"], loaded.arrays["x1_mean"].mean(axis=0), atol=1e-5)
+
+
+def test_batches_shards_and_order_change_nothing(run: Extract, dataset: Dataset, tmp_path: Path) -> None:
+    one = data.read_run(run(dataset, tmp_path / "a", batch_size=4).folder).arrays
+    shuffled = replace(dataset, items=dataset.items[::-1])
+    other = data.read_run(run(shuffled, tmp_path / "b", batch_size=3, shard_size=5).folder).arrays
+    for name, array in one.items():
+        if array.dtype.kind == "f":
+            np.testing.assert_allclose(array, other[name][::-1], atol=2e-5, err_msg=name)
+        else:
+            np.testing.assert_array_equal(array, other[name][::-1], err_msg=name)
+
+
+def test_resume_fills_what_is_missing(run: Extract, dataset: Dataset, tmp_path: Path) -> None:
+    folder = run(dataset, tmp_path / "runs").folder
+    whole = contents(folder)
+    replace(data.read_manifest(folder), finished=False).write(folder)
+    (folder / "shard-00001.npz").unlink()
+    (folder / "shard-00002.npz").write_bytes(whole["shard-00002.npz"][:100])
+    (folder / ".shard-00001.npz.partial").write_bytes(b"half")
+    assert run(dataset, tmp_path / "runs").measured == 7
+    assert contents(folder) == whole
+    assert run(dataset, tmp_path / "runs").measured == 0
+    assert contents(folder) == whole
+
+
+def test_other_settings_are_refused(run: Extract, dataset: Dataset, tmp_path: Path) -> None:
+    folder = run(dataset, tmp_path / "runs", layers="last").folder
+    before = contents(folder)
+    with pytest.raises(OutputExistsError, match="noise_seed was 0, now 5"):
+        run(dataset, tmp_path / "runs", layers="last", seed=5)
+    with pytest.raises(OutputExistsError, match="language span"):
+        run(dataset, tmp_path / "runs", layers="last", language_span="question_options")
+    assert contents(folder) == before
+
+
+def test_a_folder_that_is_not_ours_stays_untouched(run: Extract, dataset: Dataset, tmp_path: Path) -> None:
+    foreign = tmp_path / "runs" / "tiny__toy"
+    foreign.mkdir(parents=True)
+    (foreign / "thesis.txt").write_text("important")
+    with pytest.raises(OutputExistsError, match="is no run folder"):
+        run(dataset, tmp_path / "runs")
+    with pytest.raises(OutputExistsError, match="not ours"):
+        check_out_folder(foreign)
+    with pytest.raises(OutputExistsError, match="is a file"):
+        check_out_folder(foreign / "thesis.txt")
+    assert contents(foreign) == {"thesis.txt": b"important"}
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS])
+def test_full_disk_and_read_only_folder(
+    run: Extract, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    def refuse(_descriptor: int) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr("data.files.os.fsync", refuse)
+    with pytest.raises(PidError, match=rf"cannot write `.*manifest.json`: {os.strerror(code)}"):
+        run(dataset, tmp_path / "runs")
+    assert list((tmp_path / "runs" / "tiny__toy").iterdir()) == []
+
+
+def test_a_lens_that_is_not_the_output_is_an_error(
+    run: Extract, dataset: Dataset, tmp_path: Path, adapter: Adapter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(adapter), "cap", lambda _self, logits: logits * 2)
+    with pytest.raises(PidError, match="differs from the model's logits"):
+        run(dataset, tmp_path / "runs")
+
+
+def test_stage_and_step_name_the_run(adapter: Adapter, dataset: Dataset, tmp_path: Path) -> None:
+    spec = ModelSpec("tiny", name="demo/small", stage="stage1", step=40, size_b=0.5)
+    config = ExtractionConfig(tmp_path / "runs", layers="2", batch_size=11)
+    outcome = extract_run(adapter, spec, None, dataset, config, Reporter(quiet=True))
+    manifest = data.read_manifest(outcome.folder)
+    assert outcome.folder.name == "small__toy__stage1-40"
+    assert (manifest.model, manifest.stage, manifest.step, manifest.size_b) == ("demo/small", "stage1", 40, 0.5)
+    assert manifest.layers == (2, 3)
