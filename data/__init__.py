@@ -2,7 +2,7 @@
 
 from data.errors import ContractError, OutputExistsError, PidError, Problem
 from data.manifest import Manifest, read_manifest
-from data.runs import Run, read_run, validate_run, write_run
+from data.runs import Run, find_runs, read_run, validate_run, write_run
 
 __all__ = [
     "ContractError",
@@ -11,6 +11,7 @@ __all__ = [
     "PidError",
     "Problem",
     "Run",
+    "find_runs",
     "read_manifest",
     "read_run",
     "validate_run",

@@ -74,6 +74,23 @@ def read_run(folder: str | Path, *, allow_partial: bool = False, poolings: Itera
     return Run(folder, manifest, loaded)
 
 
+def find_runs(paths: Iterable[str | Path]) -> list[Path]:
+    """Run folders among `paths`: each is one, or a folder whose children are some.
+
+    Raises:
+        ContractError: a path is neither.
+    """
+    found: list[Path] = []
+    for path in map(Path, paths):
+        children = sorted(file.parent for file in path.glob(f"*/{MANIFEST_FILE}"))
+        if children and not (path / MANIFEST_FILE).exists():
+            found += children
+        else:
+            read_manifest(path)
+            found.append(path)
+    return found
+
+
 def validate_run(folder: str | Path) -> list[Problem]:
     """Every problem of a run folder; an empty list means that it keeps the contract."""
     try:

@@ -25,7 +25,8 @@ _SETTINGS = "Estimator settings (by default the preset's)"
 @app.command(epilog=EPILOG)
 def command(
     runs: Annotated[
-        list[Path], typer.Argument(help="Run folders from pid-extract or data.write_run.", show_default=False)
+        list[Path],
+        typer.Argument(help="Run folders (pid-extract, data.write_run), or folders of them.", show_default=False),
     ],
     out: Annotated[Path, typer.Option(help="Parquet table to write; problems already in it are not fitted again.")],
     preset: Annotated[

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import polars as pl
 
-from data import Run, read_run
+from data import Run, find_runs, read_run
 from pid_jax.config import EstimatorConfig
 from pid_jax.grouping import build_group, group_by_shape
 from pid_jax.sweep import solve_group
@@ -50,7 +50,7 @@ def load_workloads(
     def read(folder: str | Path) -> Run:
         return read_run(folder, allow_partial=allow_partial, poolings=config.poolings)
 
-    return [make_workload(read(folder), config, layers) for folder in runs]
+    return [make_workload(read(folder), config, layers) for folder in find_runs(runs)]
 
 
 def estimate(
@@ -64,7 +64,7 @@ def estimate(
     """Decompose every layer of every run; one row per problem, information in bits (`data.results_schema`).
 
     Args:
-        runs: run folders of any shapes; runs of equal shape are fitted side by side.
+        runs: run folders, or folders of run folders, of any shapes; equal shapes are fitted side by side.
         config: settings; the default preset by default.
         layers: `all`, `last` or a list such as `1,8,last`.
         allow_partial: use unfinished runs as far as they go.

@@ -40,22 +40,20 @@ def print_plan(console: Console, workloads: Sequence[Workload], config: Estimato
 def print_summary(console: Console, frame: pl.DataFrame, most: int = 40) -> None:
     """Atoms of every run's output layer, in bits."""
     last = frame.filter(pl.col("layer") == pl.col("num_layers"))
-    table = Table(title="Information at the output, bits (mean over seeds ± standard deviation)")
-    for name in ("run", "pooling", "tau"):
-        table.add_column(name, overflow="fold")
-    for name in (*ATOMS, "i_joint", "accuracy"):
-        table.add_column(name.replace("unique_", "unique "), justify="right")
+    several = last.select("pooling", "tau").n_unique() > 1
+    table = Table(title="Information at the output, bits; ± is the largest standard deviation over seeds")
+    table.add_column("run", overflow="fold")
+    for name in ("R", "U vision", "U language", "S", "±", "I joint", "accuracy"):
+        table.add_column(name, justify="right", no_wrap=True)
     for row in last.head(most).iter_rows(named=True):
-        cells = [_value(row[f"{atom}_raw"], row[f"{atom}_sd"]) for atom in ATOMS]
+        cells = [f"{row[f'{atom}_raw']:.3f}" for atom in ATOMS]
+        spread = max((row[f"{atom}_sd"] for atom in ATOMS), key=lambda sd: sd or 0.0)
         accuracy = "" if row["accuracy"] is None else f"{row['accuracy']:.3f}"
-        table.add_row(row["run"], row["pooling"], f"{row['tau']:g}", *cells, f"{row['i_joint']:.3f}", accuracy)
+        name = f"{row['run']} {row['pooling']} tau {row['tau']:g}" if several else row["run"]
+        table.add_row(name, *cells, "" if spread is None else f"{spread:.3f}", f"{row['i_joint']:.3f}", accuracy)
     console.print(table)
     if len(last) > most:
         console.print(f"… and {len(last) - most} more rows in the table")
-
-
-def _value(mean: float, sd: float | None) -> str:
-    return f"{mean:.3f}" if sd is None else f"{mean:.3f} ± {sd:.3f}"
 
 
 def warnings_of(frame: pl.DataFrame) -> list[str]:
