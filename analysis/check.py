@@ -30,7 +30,7 @@ def check(results: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
         The table of `analysis.tables.planted`, and a sentence for everything that is off: empty if all is well.
 
     Raises:
-        NothingToShowError: no successful problem has planted atoms.
+        NothingToShowError: no final problem has planted atoms and an answer.
     """
     table = planted(results)
     off = table.filter(pl.col("judged") & ~pl.col("within"))
@@ -39,9 +39,13 @@ def check(results: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
         f"(allowed {row['tolerance']})"
         for row in off.to_dicts()
     ]
-    final = final_layer(final_checkpoint(with_series(results)))
-    unanswered = unsuccessful(final).filter(pl.col(f"planted_{ATOMS[0]}").is_not_null())
-    return table, faults + [f"{row['run']}, layer {row['layer']}: {row['result']}" for row in unanswered.to_dicts()]
+    return table, faults + _unanswered(results)
+
+
+def _unanswered(results: pl.DataFrame) -> list[str]:
+    final = unsuccessful(final_layer(final_checkpoint(with_series(results))))
+    known = final.filter(pl.col(f"planted_{ATOMS[0]}").is_not_null())
+    return [f"{row['run']}, layer {row['layer']}: {row['result']}" for row in known.to_dicts()]
 
 
 def _as_table(comparison: pl.DataFrame) -> Table:

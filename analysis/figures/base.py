@@ -21,6 +21,11 @@ def inline(frame: pl.DataFrame, columns: Sequence[str]) -> alt.InlineData:
     return alt.InlineData(values=slim.to_dicts())
 
 
+def known(frame: pl.DataFrame, column: str) -> bool:
+    """Whether the column has any value: a mark without one would leave its scale without a range."""
+    return frame[column].null_count() < frame.height
+
+
 def cell_width(columns: int, margin: int, spacing: int = 18) -> int:
     """Width in pixels of one facet of `columns` side by side, beside row labels `margin` pixels wide."""
     room = (_PAGE_WIDTH - margin) // max(columns, 1) - spacing
@@ -35,6 +40,11 @@ def label_margin(names: Sequence[str]) -> int:
 def ordered(frame: pl.DataFrame, column: str) -> list[str]:
     """Distinct values of a column in the order in which they occur: the explicit order of an axis."""
     return frame[column].unique(maintain_order=True).to_list()
+
+
+def dataset_column(datasets: list[str]) -> alt.Column:
+    """A column of panels per dataset, in the given order."""
+    return alt.Column("dataset:N", title=None, sort=datasets, header=alt.Header(labelPadding=6))
 
 
 BITS_AXIS: Final = alt.Axis(title="bits", tickCount=4, format="~g")

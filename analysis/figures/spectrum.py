@@ -7,7 +7,7 @@ import polars as pl
 
 from analysis.errors import NothingToShowError
 from analysis.figures import theme
-from analysis.figures.base import BITS_AXIS, cell_width, inline, label_margin, ordered
+from analysis.figures.base import BITS_AXIS, cell_width, dataset_column, inline, known, label_margin, ordered
 from analysis.labels import LEGEND
 from analysis.tidy import atoms_long, finals
 
@@ -41,14 +41,15 @@ def spectrum(results: pl.DataFrame) -> alt.FacetChart:
         raise NothingToShowError("No problem succeeded at the final layer of a model.")
     series, datasets = ordered(final, "series"), sorted(ordered(final, "dataset"))
     band = _THIN if len(series) > _MANY_SERIES else _THICK
-    chart = alt.layer(*_marks(series, band), data=inline(atoms_long(final), _COLUMNS)).properties(
+    long = atoms_long(final)
+    chart = alt.layer(*_marks(long, series, band), data=inline(long, _COLUMNS)).properties(
         width=cell_width(len(datasets), label_margin(series)),
         height=len(series) * 6 * band,
     )
-    return chart.facet(column=alt.Column("dataset:N", title=None, sort=datasets, header=alt.Header(labelPadding=6)))
+    return chart.facet(column=dataset_column(datasets))
 
 
-def _marks(series: list[str], band: int) -> tuple[alt.Chart, ...]:
+def _marks(long: pl.DataFrame, series: list[str], band: int) -> list[alt.Chart]:
     gap = 1 / 3  # of a series' six bands, two stay empty
     base = alt.Chart().encode(
         y=alt.Y(
@@ -60,14 +61,17 @@ def _marks(series: list[str], band: int) -> tuple[alt.Chart, ...]:
         ),
         yOffset=alt.YOffset("atom_label:N", sort=list(LEGEND.values())),
     )
-    bars = base.mark_bar().encode(x=alt.X("estimate:Q", axis=BITS_AXIS), color=theme.atom_colour(), tooltip=_tooltip())
-    intervals = base.mark_rule(color=theme.INK, strokeWidth=1.2).encode(x=alt.X("low:Q", axis=BITS_AXIS), x2="high:Q")
-    planted = base.mark_tick(color="black", thickness=2.5, size=band).encode(x="planted:Q")
-    return (
-        bars,
-        intervals.transform_filter("isValid(datum.low) && isValid(datum.high)"),
-        planted.transform_filter("datum.planted > 0"),  # a tick at 0 would only thicken the axis
-    )
+    x = alt.X("estimate:Q", axis=BITS_AXIS)
+    marks = [base.mark_bar().encode(x=x, color=theme.atom_colour(), tooltip=_tooltip())]
+    if known(long, "low"):
+        intervals = base.mark_rule(color=theme.INK, strokeWidth=1.2).encode(
+            x=alt.X("low:Q", axis=BITS_AXIS), x2="high:Q"
+        )
+        marks.append(intervals.transform_filter("isValid(datum.low) && isValid(datum.high)"))
+    if known(long, "planted"):
+        planted = base.mark_tick(color="black", thickness=2.5, size=band).encode(x="planted:Q")
+        marks.append(planted.transform_filter("datum.planted > 0"))  # a tick at 0 would only thicken the axis
+    return marks
 
 
 def _tooltip() -> list[alt.Tooltip]:

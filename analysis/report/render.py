@@ -16,6 +16,7 @@ from analysis.findings import findings, warnings
 from analysis.report.compose import PAGE, Drawn, Tabled, figure_file, table_file
 from analysis.report.provenance import provenance, recipes
 
+_STILL: Final = "png"  # an SVG of a layer sweep of many models would be megabytes
 _PNG_SCALE: Final = 2.0  # pixels per point: sharp on a screen of high density and in print
 
 
@@ -32,11 +33,9 @@ def render_files(
     contexts = []
     for part in parts:
         if isinstance(part, Drawn):
-            rendered = (
-                {} if part.chart is None else {each: render_chart(part.chart, each) for each in {"svg", *formats}}
-            )
-            files |= {figure_file(part.part.name, each): rendered[each] for each in formats if each in rendered}
-            contexts.append(_figure_context(part, rendered.get("svg", b""), formats))
+            images = _images(part.chart, formats)
+            files |= {figure_file(part.part.name, each): images[each] for each in formats if each in images}
+            contexts.append(_figure_context(part, images.get(_STILL, b""), formats))
         else:
             if part.frame is not None:
                 files[table_file(part.part.name)] = part.frame.write_csv().encode()
@@ -46,8 +45,8 @@ def render_files(
 
 
 def _images(chart: alt.FacetChart | None, formats: Sequence[str]) -> dict[str, bytes]:
-    """A chart in the given formats and always as SVG, which the page needs."""
-    return {} if chart is None else {each: render_chart(chart, each) for each in {"svg", *formats}}
+    """A chart in the given formats, and always in that of the page's still image."""
+    return {} if chart is None else {each: render_chart(chart, each) for each in {_STILL, *formats}}
 
 
 def render_chart(chart: alt.FacetChart, ending: str) -> bytes:
@@ -89,7 +88,7 @@ def _subtitle(results: pl.DataFrame) -> str:
 
 
 def _figure_context(drawn: Drawn, still: bytes, formats: Sequence[str]) -> dict[str, Any]:
-    """What the page shows of a figure; `still`, its SVG, stands there until the script has run, and if it cannot."""
+    """What the page shows of a figure; `still`, an image, stands there until the script has run, and if it cannot."""
     context: dict[str, Any] = {"kind": "figure", "part": drawn.part, "absent": drawn.absent}
     if drawn.chart is None:
         return context

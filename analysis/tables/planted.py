@@ -30,7 +30,7 @@ def planted(results: pl.DataFrame) -> pl.DataFrame:
     final = finals(results)
     known = atoms_long(final).filter(pl.col("planted").is_not_null())
     if known.is_empty():
-        raise NothingToShowError("The true atoms of these problems are not known.")
+        raise NothingToShowError("The true atoms of no successful problem are known.")
     largest = pl.col("planted").max().over("problem_id")
     mixture = largest <= DOMINANCE * pl.col("planted").sum().over("problem_id")
     difference = pl.col("raw") - pl.col("planted")

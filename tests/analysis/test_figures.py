@@ -6,6 +6,7 @@ from analysis import figures
 from analysis.errors import NothingToShowError
 from analysis.figures import theme
 from analysis.labels import LEGEND
+from data.names import ATOMS
 
 CASES = [(figures.spectrum, "five_tasks"), (figures.layers, "layered"), (figures.training, "trained")]
 
@@ -83,3 +84,10 @@ def test_a_figure_without_data_says_what_it_would_need(five_tasks, draw, message
 def test_a_spectrum_of_failed_problems_says_so(make_row, make_frame):
     with pytest.raises(NothingToShowError, match="No problem succeeded"):
         figures.spectrum(make_frame([make_row(result="nonfinite_loss")]))
+
+
+def test_one_seed_without_planted_values_leaves_no_empty_marks(make_row, make_frame):
+    unknown = {f"{atom}_{end}": None for atom in ATOMS for end in ("low", "high")}
+    frame = make_frame([make_row("mmbench", layer=layer, stage="tune", step=1, **unknown) for layer in (3, 4)])
+    assert len(figures.spectrum(frame).to_dict()["spec"]["layer"]) == 1
+    assert len(figures.layers(frame).to_dict()["spec"]["layer"]) == 2

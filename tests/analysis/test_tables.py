@@ -27,7 +27,7 @@ def test_a_mixture_is_judged_on_every_atom_with_a_wider_tolerance(make_row, make
 
 
 def test_planted_without_a_known_truth_says_so(make_row, make_frame):
-    with pytest.raises(NothingToShowError, match="not known"):
+    with pytest.raises(NothingToShowError, match="true atoms"):
         tables.planted(make_frame([make_row("mmbench")]))
 
 

@@ -1,0 +1,60 @@
+"""Curves of the four atoms over an ordered place in the model or its training, in panels of model by dataset."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import altair as alt
+import polars as pl
+
+from analysis.figures import theme
+from analysis.figures.base import BITS_AXIS, cell_width, dataset_column, inline, known, label_margin, ordered
+from analysis.tidy import atoms_long
+from data.names import ATOMS
+
+_SHOWN: Final = ("estimate", "low", "high", "sd")
+
+
+def curves(frame: pl.DataFrame, x: alt.X, place: str) -> list[alt.Chart]:
+    """Lines and points of the four atoms along `x`, with a band where an interval is known.
+
+    Args:
+        frame: rows of the result table, with `series`.
+        x: the horizontal channel.
+        place: the column that says in a tooltip where along `x` a point is.
+    """
+    base = alt.Chart().encode(x=x, color=theme.atom_colour())
+    y = alt.Y("estimate:Q", axis=BITS_AXIS)
+    lines = base.mark_line(strokeWidth=1.8).encode(y=y)
+    points = base.mark_point(size=20, filled=True, opacity=1).encode(y=y, tooltip=_tooltip(place))
+    if not known(frame, f"{ATOMS[0]}_low"):
+        return [lines, points]
+    bands = base.mark_area(opacity=0.2).encode(y=alt.Y("low:Q", axis=BITS_AXIS), y2="high:Q")
+    return [bands, lines, points]
+
+
+def panels(frame: pl.DataFrame, marks: Sequence[alt.Chart], columns: Sequence[str], height: int) -> alt.FacetChart:
+    """One row of panels per series, one column per dataset.
+
+    Args:
+        frame: rows of the result table in reading order, with `series`.
+        marks: layers of every panel, bottom first.
+        columns: what the marks need beside series, dataset and the values of the atoms.
+        height: of a panel, in pixels.
+    """
+    series, datasets = ordered(frame, "series"), sorted(ordered(frame, "dataset"))
+    data = inline(atoms_long(frame), ["series", "dataset", "atom_label", *columns, *_SHOWN])
+    chart = alt.layer(*marks, data=data).properties(
+        width=cell_width(len(datasets), label_margin(series)), height=height
+    )
+    beside = alt.Header(labelAngle=0, labelAlign="left", labelAnchor="middle", labelFontWeight="normal")
+    return chart.facet(column=dataset_column(datasets), row=alt.Row("series:N", title=None, sort=series, header=beside))
+
+
+def _tooltip(place: str) -> list[alt.Tooltip]:
+    return [
+        alt.Tooltip("series:N", title="model"),
+        alt.Tooltip("dataset:N"),
+        alt.Tooltip(f"{place}:N"),
+        alt.Tooltip("atom_label:N", title="atom"),
+        *(alt.Tooltip(f"{name}:Q", title=f"{name} (bits)", format=".3f") for name in _SHOWN),
+    ]
