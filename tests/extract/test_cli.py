@@ -1,0 +1,166 @@
+"""The command: exit codes, one sentence per mistake, a plan that writes nothing, help without the heavy imports."""
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import data
+from extract.cli import main
+
+Rows = list[dict[str, Any]]
+Command = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Run `pid-extract` in this process; returns exit code, standard output and standard error."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["pid-extract", *map(str, arguments)])
+        with pytest.raises(SystemExit) as caught:
+            main()
+        return (caught.value.code or 0, *capsys.readouterr())  # type: ignore[return-value]
+
+    return run
+
+
+@pytest.fixture
+def items(write_items: Callable[[Rows], Path], rows: Rows) -> Path:
+    return write_items(rows)
+
+
+def test_runs_and_checks(command: Command, checkpoint: Path, items: Path, tmp_path: Path) -> None:
+    out = tmp_path / "runs"
+    arguments = ("--model", checkpoint, "--data", items, "--out", out, "--limit", 5, "--layers", "last")
+    code, _, errors = command(*arguments)
+    assert code == 0
+    assert "tiny__toy: 5 samples in" in errors
+    assert data.read_manifest(out / "tiny__toy").revision.startswith("files-")  # type: ignore[union-attr]
+    assert "already complete" in command(*arguments)[2]
+    assert command("--check", out / "tiny__toy")[:2] == (0, f"{out / 'tiny__toy'}: keeps the contract\n")
+    (out / "tiny__toy" / "shard-00000.npz").unlink()
+    code, output, _ = command("--check", out / "tiny__toy")
+    assert code == 2
+    assert "shard-00000.npz`: missing" in output
+
+
+def test_dry_run_writes_nothing(command: Command, checkpoint: Path, items: Path, tmp_path: Path) -> None:
+    code, output, _ = command("--model", checkpoint, "--data", items, "--out", tmp_path / "runs", "--dry-run")
+    assert code == 0
+    assert not (tmp_path / "runs").exists()
+    for part in ("items       11 of toy", "shard-00000.npz", "layers      1, 2, 3 of 3", "4 visual tokens", "letters"):
+        assert part in output
+
+
+def test_sweep_names_runs_and_survives_a_failure(
+    command: Command, checkpoint: Path, items: Path, tmp_path: Path
+) -> None:
+    entries = "".join(
+        f'[[models]]\nfolder = "{folder}"\nmodel = "small"\nstage = "s1"\nstep = {step}\nlayers = "last"\n'
+        for folder, step in ((checkpoint, 10), (tmp_path / "gone", 20))
+    )
+    sweep = tmp_path / "sweep.toml"
+    sweep.write_text(f'{entries}[[datasets]]\nfile = "{items.name}"\n')
+    code, _, errors = command("--sweep", sweep, "--out", tmp_path / "runs", "--quiet")
+    assert code == 1
+    assert "failed: small__toy__s1-20: " in errors
+    assert errors.endswith("1 of 2 runs failed\n")
+    assert data.read_manifest(tmp_path / "runs" / "small__toy__s1-10").finished
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[[model]]", "unknown table `model`; did you mean `models`"),
+        ("[[models]]\nfoldr = 'x'", "unknown key `foldr`; did you mean `folder`"),
+        ("[[models]]\nstep = 3", "needs either `folder` or `id`"),
+        ("[[models]]\nid = 'x'\nstep = 'y'", "`step` has the wrong type"),
+        ("[[models]]\nid = 'x'\ndtype = 'float'", "unknown dtype `float`; did you mean"),
+        ("[[datasets]]\nimages = 'x'", "a dataset needs `file`"),
+        ("[[", "is not TOML"),
+    ],
+)
+def test_broken_sweeps(command: Command, tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "sweep.toml").write_text(text)
+    code, _, errors = command("--sweep", tmp_path / "sweep.toml", "--out", tmp_path / "runs")
+    assert code == 2
+    assert message in errors
+
+
+def assert_one_sentence(result: tuple[int, str, str], *parts: str) -> None:
+    code, _, errors = result
+    assert code == 2
+    assert "Traceback" not in errors
+    assert errors.startswith("error: ")
+    for part in parts:
+        assert part in errors
+
+
+def test_bad_input_is_one_sentence(command: Command, checkpoint: Path, items: Path, tmp_path: Path) -> None:
+    def run(*more: object, model: object = checkpoint) -> tuple[int, str, str]:
+        return command("--model", model, "--data", items, "--out", tmp_path / "runs", *more)
+
+    assert_one_sentence(run("--columns", "question=Qu"), "`question` should come from column `Qu`")
+    assert_one_sentence(run("--prompt", "lettres"), "unknown prompt template `lettres`; did you mean `letters`")
+    assert_one_sentence(run("--layers", "9"), "`9` is no layer")
+    assert_one_sentence(run("--dtype", "int8"), "--dtype: unknown value `int8`")
+    assert_one_sentence(run("--device", "gpu"), "device `gpu` cannot be used")
+    assert_one_sentence(run("--data", items), "two runs would share the folder `tiny__toy`")
+    assert_one_sentence(run("--model", "other", "--stage", "s"), "--stage labels one model, but 2 are given")
+    assert_one_sentence(run(model=tmp_path / "nowhere"), "cannot load the configuration of")
+    assert_one_sentence(command("--model", checkpoint, "--out", tmp_path / "runs"), "nothing to run")
+    assert_one_sentence(command("--model", checkpoint, "--data", items), "--out is missing")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_out_that_is_not_ours(command: Command, checkpoint: Path, items: Path) -> None:
+    result = command("--model", checkpoint, "--data", items, "--out", items.parent)
+    assert_one_sentence(result, "holds files but no run folder")
+
+
+def test_checkpoint_without_tokenizer(command: Command, checkpoint: Path, items: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "bare"
+    shutil.copytree(checkpoint, folder, ignore=shutil.ignore_patterns("tokenizer*"))
+    result = command("--model", folder, "--data", items, "--out", tmp_path / "runs")
+    assert_one_sentence(result, "has no tokenizer; expected tokenizer.json")
+
+
+def test_unknown_model_type(command: Command, checkpoint: Path, items: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "odd"
+    shutil.copytree(checkpoint, folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "model_type": "lava"}))
+    result = command("--model", folder, "--data", items, "--out", tmp_path / "runs")
+    assert_one_sentence(result, "model type `lava`, which no adapter reads; did you mean `llava`? known are llava")
+
+
+def test_damaged_weights(command: Command, checkpoint: Path, items: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "cut"
+    shutil.copytree(checkpoint, folder)
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:5000])
+    result = command("--model", folder, "--data", items, "--out", tmp_path / "runs")
+    assert_one_sentence(result, "cannot load the weights of")
+
+
+def test_list_models(command: Command) -> None:
+    assert "llava: llava-hf/llava-1.5-7b-hf" in command("--list-models")[1]
+
+
+def test_help_is_quick_and_light() -> None:
+    heavy = "{'torch', 'transformers', 'polars', 'jax'}"
+    program = (
+        "import sys\nfrom extract.cli import main\nsys.argv = ['pid-extract', '--help']\n"
+        f"try:\n    main()\nexcept SystemExit:\n    sys.exit(len({heavy} & set(sys.modules)))"
+    )
+    started = time.monotonic()
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert time.monotonic() - started < 5  # 0.4 s on an idle machine
+    assert "pid-extract --model llava-hf/llava-1.5-7b-hf --data" in " ".join(result.stdout.split())

@@ -1,0 +1,175 @@
+"""Benchmark files: every way to write them, and a sentence for every way to get them wrong."""
+
+import base64
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from PIL import Image
+
+from extract.card import read_card
+from extract.columns import parse_mapping
+from extract.config import DatasetSpec
+from extract.errors import DatasetError, UsageError
+from extract.images import PictureError, open_picture
+from extract.loader import load_dataset
+
+Rows = list[dict[str, Any]]
+Write = Callable[[Rows], Path]
+
+
+def test_jsonl(write_items: Write, rows: Rows) -> None:
+    dataset = load_dataset(DatasetSpec(write_items(rows)))
+    assert dataset.name == "toy"
+    assert dataset.max_options == 4
+    assert dataset.items[1].options == ("red", "green", "blue")
+    assert [item.label for item in dataset.items[:3]] == [0, 1, 0]
+    assert dataset.items[7].group == dataset.items[1].group == "picture-1.png"
+    assert len(load_dataset(DatasetSpec(write_items(rows)), limit=3).items) == 3
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_tables_with_one_column_per_option(write_items: Write, rows: Rows, tmp_path: Path, kind: str) -> None:
+    write_items(rows)
+    table = [
+        {"Q": row["question"], "pic": row["image"], "gt": row["answer"]}
+        | {letter: row["options"][i] if i < len(row["options"]) else None for i, letter in enumerate("ABCD")}
+        for row in rows
+    ]
+    path = tmp_path / f"table.{kind}"
+    getattr(pl.DataFrame(table), f"write_{kind}")(path)
+    mapping = parse_mapping("question=Q, image=pic, options=A|B|C|D, answer=gt")
+    dataset = load_dataset(DatasetSpec(path, mapping))
+    assert [item.options for item in dataset.items] == [tuple(row["options"]) for row in rows]
+    assert [item.id for item in dataset.items[:2]] == ["1", "2"]
+    assert [item.label for item in dataset.items[:3]] == [0, 1, 0]
+
+
+def test_pictures_as_bytes_and_base64(write_items: Write, rows: Rows, tmp_path: Path) -> None:
+    write_items(rows)
+    raw = (tmp_path / "picture-0.png").read_bytes()
+    text = base64.b64encode(raw).decode()
+    path = tmp_path / "pictures.parquet"
+    row = {"question": "what?", "options": ["x", "y"]}
+    pl.DataFrame([{**row, "image": {"bytes": raw, "path": None}}]).write_parquet(path)
+    assert load_dataset(DatasetSpec(path)).items[0].picture == raw
+    for image in (text, f"data:image/png;base64,{text}"):
+        (tmp_path / "pictures.jsonl").write_text(json.dumps({**row, "image": image}))
+        item = load_dataset(DatasetSpec(tmp_path / "pictures.jsonl")).items[0]
+        assert item.picture == raw
+        assert item.label == -1
+
+
+@pytest.mark.parametrize(("answer", "label"), [("b", 1), ("green", 1), (1, 1), ("1", 1), (-1, -1), ("", -1)])
+def test_ways_to_write_the_answer(write_items: Write, rows: Rows, answer: object, label: int) -> None:
+    assert load_dataset(DatasetSpec(write_items([{**rows[0], "answer": answer}]))).items[0].label == label
+
+
+def test_pictures_come_upright_and_rgb(tmp_path: Path) -> None:
+    picture = Image.new("L", (4, 2), 10)
+    exif = picture.getexif()
+    exif[0x0112] = 6  # turned by 90 degrees
+    picture.save(tmp_path / "turned.jpg", exif=exif)
+    opened = open_picture(tmp_path / "turned.jpg")
+    assert (opened.size, opened.mode) == ((2, 4), "RGB")
+    with pytest.raises(PictureError, match="in no format that can be read"):
+        open_picture(b"no picture at all")
+
+
+def broken(rows: Rows, **change: Any) -> Rows:
+    return [rows[0], {**rows[1], **change}, *rows[2:]]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"image": "gone.png"}, r"`toy.jsonl`, row 2: there is no picture `gone.png` \(looked in .*--images"),
+        ({"image": None}, "row 2: no picture"),
+        ({"options": ["only"]}, "row 2: expected 2 to 26 options, found 1"),
+        ({"options": ["x", "", "z"]}, "row 2: option B is empty but a later one is not"),
+        ({"answer": "E"}, "row 2: the answer 'E' is no option of the item; .*A 'red', B 'green', C 'blue'"),
+        ({"answer": 3}, "row 2: the answer 3 is no option"),
+        ({"id": "item-0"}, r"row 2: id 'item-0' occurs twice \(first in row 1\)"),
+        ({"question": " "}, r"row 2: the question \(column `question`\) is empty"),
+    ],
+)
+def test_broken_items(write_items: Write, rows: Rows, change: dict[str, Any], message: str) -> None:
+    with pytest.raises(DatasetError, match=message):
+        load_dataset(DatasetSpec(write_items(broken(rows, **change))))
+
+
+def test_truncated_picture(write_items: Write, rows: Rows, tmp_path: Path) -> None:
+    path = write_items(rows)
+    picture = tmp_path / "picture-3.png"
+    picture.write_bytes(picture.read_bytes()[:200])
+    with pytest.raises(DatasetError, match="row 4: the picture is truncated or damaged"):
+        load_dataset(DatasetSpec(path))
+
+
+def test_every_problem_is_listed(write_items: Write, rows: Rows) -> None:
+    rows[2]["options"] = ["only"]
+    rows[4]["image"] = "gone.png"
+    rows[6]["answer"] = "Z"
+    with pytest.raises(DatasetError) as caught:
+        load_dataset(DatasetSpec(write_items(rows)))
+    assert [problem.row for problem in caught.value.problems] == [3, 5, 7]
+    assert "(rows counted from 1)" in str(caught.value)
+
+
+def test_unknown_columns(write_items: Write, rows: Rows) -> None:
+    path = write_items(rows)
+    with pytest.raises(DatasetError, match="from column `questoin`, but did you mean `question`"):
+        load_dataset(DatasetSpec(path, {"question": "questoin"}))
+    path = write_items([{("choice" if key == "options" else key): row[key] for key in row} for row in rows])
+    with pytest.raises(DatasetError, match=r"no column for `options`; .*the file has `id`, `image`.*--columns"):
+        load_dataset(DatasetSpec(path))
+    with pytest.raises(UsageError, match="unknown field `awnser`; did you mean `answer`"):
+        parse_mapping("awnser=gt")
+    with pytest.raises(UsageError, match="is not field=column"):
+        parse_mapping("question")
+
+
+def test_files_that_are_none(tmp_path: Path) -> None:
+    def message(name: str, content: str | None) -> str:
+        if content is not None:
+            (tmp_path / name).write_text(content)
+        with pytest.raises(DatasetError) as caught:
+            load_dataset(DatasetSpec(tmp_path / name))
+        return str(caught.value)
+
+    assert "there is no such file" in message("gone.jsonl", None)
+    assert "unknown kind `.json`; did you mean `.jsonl`" in message("items.json", "[]")
+    assert "the file is empty" in message("empty.jsonl", "\n")
+    assert "the file is empty" in message("empty.csv", "")
+    assert "row 2: is not JSON" in message("broken.jsonl", "{}\n{oops\n")
+    assert "cannot be read" in message("broken.parquet", "not parquet")
+
+
+def test_card(write_items: Write, rows: Rows, tmp_path: Path) -> None:
+    write_items(rows)
+    card = tmp_path / "card.toml"
+    card.write_text(
+        'name = "shop"\nfile = "toy.jsonl"\nsplit = "dev"\nprompt = "paper"\n[columns]\nquestion = "question"\n'
+        "[planted]\nredundancy = 0\nunique_vision = 0\nunique_language = 0.5\nsynergy = 1.5\n"
+    )
+    dataset = load_dataset(DatasetSpec(card))
+    assert (dataset.name, dataset.split, dataset.prompt, dataset.file) == ("shop", "dev", "paper", "toy.jsonl")
+    assert dataset.planted == {"redundancy": 0, "unique_vision": 0, "unique_language": 0.5, "synergy": 1.5}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("fiel = 'x'", "unknown key `fiel`; did you mean `file`"),
+        ("name = 'x'", "no `file`"),
+        ("file = 'x'\n[planted]\nsynergy = 1", "should give redundancy"),
+        ("file = ", "is not TOML"),
+    ],
+)
+def test_broken_cards(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "card.toml").write_text(text)
+    with pytest.raises(DatasetError, match=message):
+        read_card(tmp_path / "card.toml")
