@@ -25,7 +25,8 @@ def curves(frame: pl.DataFrame, x: alt.X, place: str) -> list[alt.Chart]:
     base = alt.Chart().encode(x=x, color=theme.atom_colour())
     y = alt.Y("estimate:Q", axis=BITS_AXIS)
     lines = base.mark_line(strokeWidth=1.8).encode(y=y)
-    points = base.mark_point(size=20, filled=True, opacity=1).encode(y=y, tooltip=_tooltip(place))
+    # A spoken label on each of ten thousand points would help nobody and treble the file.
+    points = base.mark_point(size=20, filled=True, opacity=1, aria=False).encode(y=y, tooltip=_tooltip(place))
     if not known(frame, f"{ATOMS[0]}_low"):
         return [lines, points]
     bands = base.mark_area(opacity=0.2).encode(y=alt.Y("low:Q", axis=BITS_AXIS), y2="high:Q")

@@ -16,7 +16,8 @@ from analysis.findings import findings, warnings
 from analysis.report.compose import PAGE, Drawn, Tabled, figure_file, table_file
 from analysis.report.provenance import provenance, recipes
 
-_STILL: Final = "png"  # an SVG of a layer sweep of many models would be megabytes
+_STILL: Final = "svg"  # sharp in print, and smaller than a PNG of twice the density
+_TABLE_ROWS: Final = 240  # a layer sweep can exceed limits thousands of times; the file beside the page has them all
 _PNG_SCALE: Final = 2.0  # pixels per point: sharp on a screen of high density and in print
 
 
@@ -106,7 +107,8 @@ def _table_context(tabled: Tabled) -> dict[str, Any]:
     files = [table_file(tabled.part.name)]
     if tabled.frame.is_empty():
         return context | {"absent": tabled.part.empty, "files": files}
-    return context | {"table": tabled.part.show(tabled.frame), "files": files}
+    left_out = max(tabled.frame.height - _TABLE_ROWS, 0)
+    return context | {"table": tabled.part.show(tabled.frame.head(_TABLE_ROWS)), "left_out": left_out, "files": files}
 
 
 @functools.cache

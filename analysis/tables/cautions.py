@@ -49,7 +49,7 @@ LIMITS: Final = (
 
 
 def cautions(results: pl.DataFrame) -> pl.DataFrame:
-    """One row per successful problem and exceeded limit; empty where all is well.
+    """One row per successful problem and exceeded limit, those at the output layer first; empty where all is well.
 
     Returns:
         `run`, `model`, `dataset`, `layer`, `num_layers`, `stage`, `step`, then `diagnostic`, `value`, `limit`,
@@ -71,4 +71,4 @@ def cautions(results: pl.DataFrame) -> pl.DataFrame:
             pl.lit(limit.meaning).alias("meaning"),
         )
         for limit in LIMITS
-    )
+    ).sort(pl.col("layer") < pl.col("num_layers"), maintain_order=True)

@@ -134,3 +134,10 @@ def test_a_folder_that_is_not_ours_is_left_alone(tmp_path, five_tasks):
     assert [path.name for path in out.iterdir()] == ["chapter.tex"]
     with pytest.raises(OutputExistsError, match="is a file"):
         build_report([table], table, title="x", formats=["svg"])
+
+
+def test_a_long_table_is_cut_on_the_page_and_whole_in_its_file(build, make_row, make_frame):
+    rows = [make_row(layer=layer, num_layers=300, uniform_both=0.9) for layer in range(1, 301)]
+    out, page = build(make_frame(rows))
+    assert "… and 60 more rows in tables/cautions.csv" in page.text
+    assert pl.read_csv(out / "tables" / "cautions.csv").height == 300
