@@ -15,6 +15,9 @@ from data.names import CONDITIONS, POOLINGS, REQUIRED_CONDITIONS, feature_key
 MAX_ROWS_PER_RULE = 5
 """Rows shown for one broken rule of one array; a systematic fault need not print a thousand lines."""
 
+MOST_LOGLIK = 1e-3
+"""A log-likelihood is at most 0; this much is forgiven as rounding."""
+
 
 def manifest_problems(manifest: Manifest, file: str) -> list[Problem]:
     """Rules inside the manifest: conditions, poolings, layers and counts fit together."""
@@ -109,11 +112,17 @@ def _value_problems(file: str, arrays: Mapping[str, NDArray]) -> Iterator[Proble
     if (loglik := arrays.get("loglik")) is not None:
         real = np.arange(loglik.shape[-1]) < options[:, None]
         yield from _rows(file, "num_options", options > loglik.shape[-1], "more options than `loglik` has columns")
-        padding_used = (loglik > -np.inf) & ~real[:, None, None, :]
+        counted = ((options >= 2) & (options <= loglik.shape[-1]))[:, None, None, None]
+        padding_used = (loglik > -np.inf) & ~real[:, None, None, :] & counted
         yield from _rows(file, "loglik", padding_used, "should be -inf beyond the item's options")
-        no_score = (loglik == -np.inf) & real[:, None, None, :]
+        no_score = (loglik == -np.inf) & real[:, None, None, :] & counted
         yield from _rows(file, "loglik", no_score, "-inf for an option that the item has")
-        yield from _rows(file, "loglik", loglik > 1e-3, "is positive; expected a log-likelihood, at most 0 nats")
+        yield from _rows(
+            file,
+            "loglik",
+            np.isfinite(loglik) & (loglik > MOST_LOGLIK),
+            "is positive; expected a log-likelihood, at most 0 nats",
+        )
     if (label := arrays.get("label")) is not None:
         yield from _rows(
             file,

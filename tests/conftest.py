@@ -1,0 +1,54 @@
+"""Shared fixtures: synthetic runs whose decomposition is known, and strict jax switches."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import data
+
+NOISE = 0.1
+
+
+def one_hot_mix(answers: np.ndarray, options: int, certainty: float = 1.0) -> np.ndarray:
+    """Rows (n, k) that put `certainty` on the answer and the rest evenly."""
+    return certainty * np.eye(options)[answers] + (1 - certainty) / options
+
+
+@pytest.fixture(scope="session")
+def make_run() -> Callable[..., Path]:
+    """Write a run whose picture code a and question code b (0 … k-1) decide the answer as `kind` says.
+
+    `synergy`: a + b mod k; `vision`: a; `language`: b; `redundancy`: a = b. Layer l of L is certain to l / L.
+    """
+
+    def make(
+        folder: Path, kind: str = "synergy", n: int = 480, d: int = 12, layers: int = 1, seed: int = 0, **fields: object
+    ) -> Path:  # noqa: E501
+        rng = np.random.default_rng(seed)
+        k = 4
+        a = rng.integers(0, k, n)
+        b = a if kind == "redundancy" else rng.integers(0, k, n)
+        answers = (a + b) % k if kind == "synergy" else (b if kind == "language" else a)
+        loglik = np.empty((n, 4, layers, k))
+        for layer in range(layers):
+            certainty = 0.99 * (layer + 1) / layers
+            sharp, flat = one_hot_mix(answers, k, certainty), one_hot_mix(answers, k, 0.0)
+            loglik[:, 0, layer] = np.log(sharp)
+            loglik[:, 1, layer] = np.log(sharp if kind in ("vision", "redundancy") else flat)
+            loglik[:, 2, layer] = np.log(sharp if kind in ("language", "redundancy") else flat)
+            loglik[:, 3, layer] = np.log(flat)
+        codes1, codes2 = rng.normal(size=(k, d)), rng.normal(size=(k, d))
+        return data.write_run(
+            folder,
+            model=f"model-{kind}",
+            dataset=kind,
+            loglik=loglik,
+            x1=codes1[a] + NOISE * rng.normal(size=(n, d)),
+            x2=codes2[b] + NOISE * rng.normal(size=(n, d)),
+            label=answers,
+            **fields,
+        )
+
+    return make

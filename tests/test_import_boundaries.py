@@ -1,0 +1,98 @@
+"""The rules of who imports whom: read from the sources, and seen in fresh interpreters."""
+
+import ast
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+TORCH = {"torch", "transformers", "accelerate", "tokenizers", "safetensors"}
+JAX = {"jax", "jaxlib", "flax", "optax", "ott", "lineax", "equinox"}
+BANNED = {
+    "data": TORCH | JAX | {"polars", "altair", "PIL", "extract", "pid_jax", "analysis"},
+    "extract": JAX | {"altair", "pid_jax", "analysis"},
+    "pid_jax": TORCH | {"altair", "extract", "analysis"},
+    "analysis": TORCH | JAX | {"extract", "pid_jax"},
+}
+HEAVY = TORCH | JAX | {"polars", "altair", "vl_convert", "scipy", "pandas"}
+
+
+def modules(package: str) -> list[str]:
+    names = []
+    for path in sorted((ROOT / package).rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        names.append(".".join(parts[:-1] if parts[-1] == "__init__" else parts))
+    return names
+
+
+def top_level_imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+            found.add(node.module.partition(".")[0])
+    return found
+
+
+@pytest.mark.parametrize("package", BANNED)
+def test_sources_keep_the_rules(package):
+    paths = sorted((ROOT / package).rglob("*.py"))
+    assert paths
+    for path in paths:
+        bad = top_level_imports(path) & BANNED[package]
+        assert not bad, f"{path.relative_to(ROOT)} imports {sorted(bad)}"
+
+
+@pytest.mark.parametrize("package", BANNED)
+def test_no_submodule_pulls_in_a_banned_one(package):
+    """Every submodule in a fresh interpreter; third-party packages count too, by what is in sys.modules.
+
+    transformers and others may load what happens to be installed, so only our own packages and the other
+    step's framework entry points are looked for.
+    """
+    own = {"extract", "pid_jax", "analysis"} - {package}
+    frameworks = {
+        "data": TORCH | JAX,
+        "extract": {"pid_jax", "ott"},
+        "pid_jax": {"torch"},
+        "analysis": {"torch", "jax"},
+    }
+    names = [name for name in modules(package) if not name.endswith("__main__")]
+    script = (
+        "import importlib, sys\n"
+        f"for name in {names!r}: importlib.import_module(name)\n"
+        f"bad = set(sys.modules) & {(own | frameworks[package])!r}\n"
+        "sys.exit(f'loaded {sorted(bad)}' if bad else 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("module", ["extract", "pid_jax", "analysis", "extract.cli", "pid_jax.cli", "analysis.cli"])
+def test_importing_a_package_or_cli_is_light(module):
+    script = f"import sys, {module}; bad = set(sys.modules) & {HEAVY!r}; sys.exit(str(bad) if bad else 0)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("command", ["pid-extract", "pid-estimate", "pid-report"])
+def test_help_is_quick_and_ends_with_an_example(command):
+    script = Path(sys.executable).with_name(command)
+    best = float("inf")
+    for _ in range(3):
+        started = time.perf_counter()
+        done = subprocess.run([script, "--help"], capture_output=True, text=True, check=True)
+        best = min(best, time.perf_counter() - started)
+    assert best < 1.0
+    assert f"Example: {command}" in " ".join(done.stdout.split())
+
+
+def test_the_data_package_is_ours():
+    import data
+
+    assert Path(data.__file__).is_relative_to(ROOT)
