@@ -14,6 +14,7 @@ MOSTLY: Final = 0.6
 """Share of the total from which one atom alone describes a spectrum."""
 
 _NEXT_TO_NOTHING: Final = 0.05  # bits; below, shares are shares of noise
+_SHOWN_FROM: Final = 0.005  # bits; smaller ones would print as 0.00
 _SENTENCES: Final = 12  # more than these would not be read: one per dataset instead
 
 
@@ -41,7 +42,7 @@ def describe(row: dict[str, float]) -> str:
     if row[first] + row[second] >= 0.8 * total:
         pair = f"{WORDS[first]} ({bits(row[first])}) and {WORDS[second]} ({bits(row[second])}"
         return f"{pair} of {bits(total)} bits)"
-    parts = ", ".join(f"{WORDS[atom]} {bits(row[atom])}" for atom in _by_size(row))
+    parts = ", ".join(f"{WORDS[atom]} {bits(row[atom])}" for atom in _by_size(row) if row[atom] >= _SHOWN_FROM)
     return f"a blend of {bits(total)} bits ({parts})"
 
 

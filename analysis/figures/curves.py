@@ -11,11 +11,13 @@ from analysis.figures.base import BITS_AXIS, cell_width, dataset_column, inline,
 from analysis.tidy import atoms_long
 from data.names import ATOMS
 
-_SHOWN: Final = ("estimate", "low", "high", "sd")
+_SHOWN: Final = ("raw", "low", "high", "sd")
 
 
 def curves(frame: pl.DataFrame, x: alt.X, place: str) -> list[alt.Chart]:
     """Lines and points of the four atoms along `x`, with a band where an interval is known.
+
+    Drawn before the cut at 0, where the interval belongs: a curve below 0 shows estimation error.
 
     Args:
         frame: rows of the result table, with `series`.
@@ -23,7 +25,7 @@ def curves(frame: pl.DataFrame, x: alt.X, place: str) -> list[alt.Chart]:
         place: the column that says in a tooltip where along `x` a point is.
     """
     base = alt.Chart().encode(x=x, color=theme.atom_colour())
-    y = alt.Y("estimate:Q", axis=BITS_AXIS)
+    y = alt.Y("raw:Q", axis=BITS_AXIS)
     lines = base.mark_line(strokeWidth=1.8).encode(y=y)
     # A spoken label on each of ten thousand points would help nobody and treble the file.
     points = base.mark_point(size=20, filled=True, opacity=1, aria=False).encode(y=y, tooltip=_tooltip(place))

@@ -12,6 +12,7 @@ from analysis.tidy import final_checkpoint, in_reading_order, with_series
 
 _HEIGHT: Final = 110
 _TICKS: Final = 6
+_WHOLE: Final = "datum.value == floor(datum.value) ? datum.label : ''"  # there is no layer 1.5
 
 
 def layers(results: pl.DataFrame) -> alt.FacetChart:
@@ -34,5 +35,5 @@ def layers(results: pl.DataFrame) -> alt.FacetChart:
 
 def _layer_channel(frame: pl.DataFrame) -> alt.X:
     ticks = min(_TICKS, *frame["num_layers"].to_list())
-    axis = alt.Axis(title="layer", tickMinStep=1, tickCount=ticks, format="d", grid=False)
+    axis = alt.Axis(title="layer", tickMinStep=1, tickCount=ticks, labelExpr=_WHOLE, grid=False)
     return alt.X("layer:Q", axis=axis, scale=alt.Scale(zero=False, nice=False))

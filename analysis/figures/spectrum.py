@@ -12,8 +12,8 @@ from analysis.labels import LEGEND
 from analysis.tidy import atoms_long, finals
 
 _NUMBERS: Final = {
-    "estimate": "bits",
-    "raw": "bits before the cut at 0",
+    "raw": "bits",
+    "estimate": "bits, cut at 0",
     "low": "interval from (bits)",
     "high": "interval to (bits)",
     "sd": "sd over seeds (bits)",
@@ -31,7 +31,7 @@ def spectrum(results: pl.DataFrame) -> alt.FacetChart:
     """Bars of the four atoms in bits, one group per model, one panel per dataset.
 
     Shown are the final layer of the final checkpoint. A thin line is the interval over seeds, a black tick the true
-    value where one is known and is not 0; the bar is the estimate cut at 0.
+    value where one is known and is not 0. Bars are drawn before the cut at 0: one to the left of 0 is estimation error.
 
     Raises:
         NothingToShowError: no problem succeeded at a model's final layer.
@@ -61,7 +61,7 @@ def _marks(long: pl.DataFrame, series: list[str], band: int) -> list[alt.Chart]:
         ),
         yOffset=alt.YOffset("atom_label:N", sort=list(LEGEND.values())),
     )
-    x = alt.X("estimate:Q", axis=BITS_AXIS)
+    x = alt.X("raw:Q", axis=BITS_AXIS)
     marks = [base.mark_bar().encode(x=x, color=theme.atom_colour(), tooltip=_tooltip())]
     if known(long, "low"):
         intervals = base.mark_rule(color=theme.INK, strokeWidth=1.2).encode(

@@ -10,7 +10,9 @@ import polars as pl
 from analysis import figures, tables
 from analysis.report.display import PageTable, plain_table, planted_table, summary_table
 
-_INTERVAL: Final = "{}: 95 % interval of the mean over seeds, where there are several."
+_INTERVAL: Final = (
+    "{}: 95 % interval of the mean over seeds, where there are several. Values below 0 are estimation error."
+)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,10 @@ def test_a_blend_names_all_four_from_the_largest_down():
     assert describe(_spectrum(0.3, 0.4, 0.35, 0.45)).startswith("a blend of 1.50 bits (synergy 0.45, vision-unique")
 
 
+def test_a_blend_leaves_out_what_would_print_as_nothing():
+    assert describe(_spectrum(0.3, 0.45, 0.45, 0.0)).endswith("redundancy 0.30)")
+
+
 def test_next_to_nothing():
     assert describe(_spectrum(0.0, 0.02, 0.0, 0.0)) == "next to no information about the answer (0.02 bits)"
 
