@@ -12,7 +12,7 @@ from analysis.tidy import final_checkpoint, in_reading_order, with_series
 
 _HEIGHT: Final = 110
 _TICKS: Final = 6
-_WHOLE: Final = "datum.value == floor(datum.value) ? datum.label : ''"  # there is no layer 1.5
+_WHOLE: Final = "datum.value == floor(datum.value) ? format(datum.value, 'd') : ''"  # there is no layer 1.5
 
 
 def layers(results: pl.DataFrame) -> alt.FacetChart:
