@@ -63,7 +63,7 @@ def test_sweep_names_runs_and_survives_a_failure(
     command: Command, checkpoint: Path, items: Path, tmp_path: Path
 ) -> None:
     entries = "".join(
-        f'[[models]]\nfolder = "{folder}"\nmodel = "small"\nstage = "s1"\nstep = {step}\nlayers = "last"\n'
+        f'[[models]]\nfolder = "{folder}"\nmodel = "small"\nstage = "s1"\nstep = {step}\nlayers = "last"\nlimit = 5\n'
         for folder, step in ((checkpoint, 10), (tmp_path / "gone", 20))
     )
     sweep = tmp_path / "sweep.toml"
@@ -72,7 +72,8 @@ def test_sweep_names_runs_and_survives_a_failure(
     assert code == 1
     assert "failed: small__toy__s1-20: " in errors
     assert errors.endswith("1 of 2 runs failed\n")
-    assert data.read_manifest(tmp_path / "runs" / "small__toy__s1-10").finished
+    manifest = data.read_manifest(tmp_path / "runs" / "small__toy__s1-10")
+    assert (manifest.finished, manifest.num_samples, manifest.layers) == (True, 5, (3,))
 
 
 @pytest.mark.parametrize(
@@ -83,6 +84,7 @@ def test_sweep_names_runs_and_survives_a_failure(
         ("[[models]]\nstep = 3", "needs either `folder` or `id`"),
         ("[[models]]\nid = 'x'\nstep = 'y'", "`step` has the wrong type"),
         ("[[models]]\nid = 'x'\ndtype = 'float'", "unknown dtype `float`; did you mean"),
+        ("[[models]]\nid = 'x'\nlimit = 0", "`limit` should be at least 1"),
         ("[[datasets]]\nimages = 'x'", "a dataset needs `file`"),
         ("[[", "is not TOML"),
     ],

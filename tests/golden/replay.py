@@ -58,7 +58,7 @@ def load(path: str | Path) -> Golden:
             return _from_record(archive)
     except KeyError as error:
         raise GoldenFileError(f"{path}: {error.args[0]}") from None
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
         raise GoldenFileError(f"{path}: cannot be read as npz ({error})") from None
 
 

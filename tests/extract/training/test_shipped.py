@@ -1,0 +1,60 @@
+"""The shipped checkpoints load through the Auto classes and know their answers."""
+
+import base64
+import io
+import json
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from transformers import AutoModelForImageTextToText, AutoProcessor
+
+from data.world import user_text
+
+DEMO = Path(__file__).parents[3] / "data" / "demo"
+ENTRIES = tomllib.loads((DEMO / "checkpoints.toml").read_text())["checkpoint"]
+FINAL = [entry for entry in ENTRIES if entry["final"]]
+
+
+def test_two_sizes_with_four_checkpoints_of_each_stage():
+    by_stage = {(entry["model"], entry["stage"]): 0 for entry in ENTRIES}
+    for entry in ENTRIES:
+        by_stage[entry["model"], entry["stage"]] += 1
+    models = ("demo-llava-tiny", "demo-llava-small")
+    assert by_stage == {(model, stage): 4 for model in models for stage in ("align", "tune")}
+    assert {entry["model"] for entry in FINAL} == set(models)
+    assert sum(path.stat().st_size for path in DEMO.rglob("*") if path.is_file()) < 20e6
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry["folder"])
+def test_checkpoint_folders_are_complete_and_name_no_machine(entry):
+    folder = DEMO / entry["folder"]
+    names = {path.name for path in folder.iterdir()}
+    assert {"config.json", "model.safetensors", "tokenizer.json", "chat_template.jinja"} <= names
+    for path in folder.glob("*.json"):
+        assert not re.search(r"/(home|tmp|root|work|Users)/", path.read_text())
+
+
+@pytest.mark.parametrize("entry", FINAL, ids=lambda entry: entry["model"])
+@pytest.mark.parametrize("task", ["fusion", "knowledge", "sight", "agreement"])
+def test_final_checkpoints_answer(entry, task):
+    folder = DEMO / entry["folder"]
+    processor = AutoProcessor.from_pretrained(folder)
+    model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32)
+    rows = [json.loads(line) for line in (DEMO / "items" / f"{task}.jsonl").read_text().splitlines()[:24]]
+    prompts, images = [], []
+    for row in rows:
+        text = user_text(row["question"], row["options"])
+        content = [{"type": "image"}, {"type": "text", "text": text}]
+        message = [{"role": "user", "content": content}]
+        prompts.append(processor.apply_chat_template(message, add_generation_prompt=True))
+        images.append(Image.open(io.BytesIO(base64.b64decode(row["image"]))))
+    inputs = processor(images=images, text=prompts, return_tensors="pt", padding=True)
+    with torch.no_grad():
+        logits = model(**inputs, logits_to_keep=1).logits[:, -1]
+    answers = processor.tokenizer.convert_ids_to_tokens(logits.argmax(-1))
+    right = sum(answer == row["answer"] for answer, row in zip(answers, rows, strict=True))
+    assert right >= 23

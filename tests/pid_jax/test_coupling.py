@@ -1,0 +1,111 @@
+"""The coupling: marginals kept, gradients right, zeros and padding harmless."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from pid_jax.coupling import couple, log_kernel, make_sinkhorn, marginals
+from pid_jax.information import coupling_loss
+from pid_jax.networks import SourceNetwork, standardise
+
+N, K = 24, 3
+SINKHORN = make_sinkhorn(1e-6, 200)
+ALL = jnp.ones(N, dtype=bool)
+
+
+@pytest.fixture(scope="module")
+def case():
+    rng = np.random.default_rng(0)
+    logits = jnp.asarray(rng.uniform(-2.8, 2.8, size=(K, N, N)), dtype=jnp.float32)
+    p1, p2 = (jnp.asarray(rng.dirichlet(np.full(K, 0.4), size=N), dtype=jnp.float32) for _ in range(2))
+    return logits, p1, p2
+
+
+def test_both_marginals_hold(case):
+    logits, p1, p2 = case
+    coupling = couple(logits, p1, p2, ALL, SINKHORN)
+    np.testing.assert_allclose(coupling.q.sum(-1), 1, atol=1e-5)
+    joint = marginals(p1, ALL)[:, :, None] * coupling.q
+    np.testing.assert_allclose(joint.sum(1), marginals(p2, ALL), atol=1e-5)
+    assert float(coupling.error.max()) < 1e-4
+
+
+def test_different_masses_per_option_do_not_matter(case):
+    logits, p1, p2 = case
+    scaled = p2 * jnp.array([0.2, 1.0, 3.0])
+    np.testing.assert_allclose(
+        couple(logits, p1, p2, ALL, SINKHORN).q, couple(logits, p1, scaled, ALL, SINKHORN).q, atol=1e-5
+    )
+
+
+def test_gradient_against_finite_differences(case):
+    logits, p1, p2 = case
+
+    @jax.jit
+    def loss_and_slope(shift: float, direction: jax.Array) -> tuple[jax.Array, jax.Array]:
+        def loss(amount: jax.Array) -> jax.Array:
+            return coupling_loss(couple(logits + amount * direction, p1, p2, ALL, SINKHORN).q, p1, ALL)
+
+        return jax.value_and_grad(loss)(shift)
+
+    for seed in range(3):
+        direction = jnp.asarray(np.random.default_rng(seed).normal(size=logits.shape), dtype=jnp.float32)
+        step = 2e-2
+        above, below = (loss_and_slope(shift, direction)[0] for shift in (step, -step))
+        slope = loss_and_slope(0.0, direction)[1]
+        assert float(slope) == pytest.approx(float(above - below) / (2 * step), rel=2e-2, abs=1e-4)
+
+
+def test_exact_zeros_keep_value_and_gradient_finite(case):
+    logits, p1, p2 = case
+    sharp = jnp.eye(K)[jnp.argmax(p1, axis=-1)]
+    no_last = p2.at[:, K - 1].set(0.0)
+
+    def loss(a_logits: jax.Array) -> jax.Array:
+        return coupling_loss(couple(a_logits, sharp, no_last, ALL, SINKHORN).q, sharp, ALL)
+
+    value, gradient = jax.value_and_grad(loss)(logits)
+    assert np.isfinite(value)
+    assert np.isfinite(gradient).all()
+
+
+def test_padding_is_inert(case):
+    """Values inside the padding change nothing to the bit; its size changes nothing beyond rounding."""
+    logits, p1, p2 = case
+    mask = jnp.arange(N) < 18
+
+    def run(fill: float) -> jax.Array:
+        inside = mask[:, None] & mask[None, :]
+        return coupling_loss(
+            couple(jnp.where(inside, logits, fill), jnp.where(mask[:, None], p1, abs(fill)), p2, mask, SINKHORN).q,
+            p1,
+            mask,
+        )  # noqa: E501
+
+    assert run(0.3) == run(-2.0)
+    small = coupling_loss(couple(logits[:, :18, :18], p1[:18], p2[:18], mask[:18], SINKHORN).q, p1[:18], mask[:18])
+    assert float(run(0.3)) == pytest.approx(float(small), abs=1e-5)
+
+
+def test_networks_are_standardised_and_bounded():
+    network = SourceNetwork(num_options=K)
+    x = jax.random.normal(jax.random.key(0), (N, 7))
+    params = network.init(jax.random.key(1), x)
+    e = network.apply(params, x)
+    assert e.shape == (N, K, 10)
+    np.testing.assert_allclose(e.mean(-1), 0, atol=1e-5)
+    np.testing.assert_allclose(e.std(-1, ddof=1), 1, atol=1e-3)
+    assert float(jnp.abs(log_kernel(e, e)).max()) <= 9 / np.sqrt(10) + 1e-3
+    shapes = [leaf["kernel"].shape for leaf in params["params"].values()]
+    assert shapes == [(7, 32), (32, 32), (32, 32), (32, 32), (32, 10 * K)]
+    for leaf in params["params"].values():
+        bound = leaf["kernel"].shape[0] ** -0.5
+        assert float(jnp.abs(leaf["kernel"]).max()) <= bound
+        assert 0 < float(jnp.abs(leaf["bias"]).max()) <= bound
+
+
+def test_standardise_against_numpy():
+    e = np.random.default_rng(0).normal(size=(5, 10)).astype(np.float32)
+    expected = (e - e.mean(-1, keepdims=True)) / np.sqrt(e.var(-1, ddof=1, keepdims=True) + 1e-8)
+    np.testing.assert_allclose(standardise(jnp.asarray(e)), expected, rtol=1e-5, atol=1e-5)

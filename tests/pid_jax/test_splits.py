@@ -1,0 +1,61 @@
+"""Splits and batches: every row on one side, groups whole, epochs without replacement."""
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pid_jax.splits import evaluation_batches, split_rows, train_batches
+
+SEEDS = st.integers(0, 1000)
+
+
+@given(st.integers(2, 300), SEEDS)
+@settings(deadline=None)
+def test_random_split_is_a_partition_three_to_one(n, seed):
+    train, test = split_rows(None, n, seed, 0.75)
+    assert len(train) == int(0.75 * n)
+    assert sorted([*train, *test]) == list(range(n))
+
+
+@given(st.lists(st.sampled_from("abcdefgh"), min_size=2, max_size=80), SEEDS)
+@settings(deadline=None)
+def test_groups_stay_whole(names, seed):
+    groups = np.array(names)
+    train, test = split_rows(groups, len(groups), seed, 0.75)
+    assert sorted([*train, *test]) == list(range(len(groups)))
+    assert not set(groups[train]) & set(groups[test])
+    assert len(train) <= 0.75 * len(groups)
+
+
+@given(st.integers(8, 60), SEEDS, st.integers(1, 4))
+@settings(deadline=None)
+def test_every_epoch_draws_without_replacement(n, seed, epochs):
+    rows = np.arange(100, 100 + n)
+    batches = train_batches(rows, seed, epochs, 8)
+    per_epoch = n // 8
+    assert batches.shape == (epochs * per_epoch, 8)
+    for epoch in batches.reshape(epochs, -1):
+        assert len(set(epoch)) == len(epoch)
+        assert set(epoch) <= set(rows)
+
+
+@given(st.integers(1, 100), st.integers(2, 30))
+@settings(deadline=None)
+def test_default_uses_every_test_row_once_in_even_batches(n, batch):
+    rows = np.arange(n) + 7
+    result = evaluation_batches(rows, batch, drop_incomplete=False)
+    assert sorted(result.rows[result.mask]) == rows.tolist()
+    sizes = result.mask.sum(axis=1)
+    assert sizes.max() <= batch
+    assert sizes.max() - sizes.min() <= 1
+
+
+def test_published_test_batches_drop_the_rest():
+    result = evaluation_batches(np.arange(300), 128, drop_incomplete=True)
+    np.testing.assert_array_equal(result.rows.ravel(), np.arange(256))
+    assert result.mask.all()
+
+
+def test_seeds_differ_and_repeat():
+    assert not np.array_equal(split_rows(None, 50, 0, 0.75)[0], split_rows(None, 50, 1, 0.75)[0])
+    np.testing.assert_array_equal(train_batches(np.arange(50), 3, 2, 8), train_batches(np.arange(50), 3, 2, 8))
