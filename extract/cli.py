@@ -166,8 +166,8 @@ def extract(
 def _run(
     models: list[ModelSpec], datasets: list[DatasetSpec], config: ExtractionConfig, *, dry_run: bool, quiet: bool
 ) -> None:
-    # Read when torch and tokenizers are imported. Threads that spin while they wait make a small model on a busy
-    # machine about eight times slower than threads that sleep; on an idle machine there is no difference.
+    # Read when torch and tokenizers are imported. On a busy machine threads that spin while they wait made a small
+    # model eight times slower than threads that sleep.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     from extract.jobs import plan_jobs, run_jobs

@@ -30,6 +30,7 @@ class ModelSpec:
         stage: training stage of a checkpoint.
         step: training step of a checkpoint.
         layers: recorded layers of this model; None for the extraction's setting.
+        limit: use only the first items of each dataset for this model.
     """
 
     model: str
@@ -42,6 +43,7 @@ class ModelSpec:
     stage: str | None = None
     step: int | None = None
     layers: str | None = None
+    limit: int | None = None
 
     @property
     def display_name(self) -> str:

@@ -1,6 +1,6 @@
 """One multiple-choice item about a picture, whatever file it came from."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 
@@ -50,6 +50,10 @@ class Dataset:
     prompt: str | None = None
     split: str | None = None
     planted: dict[str, float] | None = None
+
+    def first(self, count: int | None) -> "Dataset":
+        """The same dataset with only its first `count` items; None for all."""
+        return replace(self, items=self.items[:count])
 
     @property
     def max_options(self) -> int:

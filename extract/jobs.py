@@ -80,7 +80,8 @@ def _run_model(
     failures = []
     for dataset in datasets:
         try:
-            reporter.say(str(extract_run(adapter, spec, revision, dataset, config, reporter)))
+            outcome = extract_run(adapter, spec, revision, dataset.first(spec.limit), config, reporter)
+            reporter.say(str(outcome))
         except PidError as error:
             if alone:
                 raise
@@ -100,5 +101,5 @@ def plan_jobs(models: Sequence[ModelSpec], datasets: Sequence[DatasetSpec], conf
     parts = []
     for spec in models:
         adapter = load_adapter(spec, weights=False)
-        parts += [describe_plan(adapter, spec, dataset, config) for dataset in loaded]
+        parts += [describe_plan(adapter, spec, dataset.first(spec.limit), config) for dataset in loaded]
     return "\n\n".join(parts)

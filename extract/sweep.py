@@ -6,6 +6,8 @@ model = "demo-small"                       # name in tables
 size_b = 0.0005
 stage = "stage1"
 step = 400
+layers = "last"                            # these two, for this model alone
+limit = 512
 
 [[datasets]]
 file = "items/fusion.toml"                 # a card or a data file, relative to this file
@@ -31,6 +33,7 @@ MODEL_KEYS: Final[dict[str, type | tuple[type, ...]]] = {
     "stage": str,
     "step": int,
     "layers": str,
+    "limit": int,
     "final": bool,
 }
 """Keys of `[[models]]` and their types. `final` marks the last checkpoint of a series, for people and other tools."""
@@ -79,6 +82,9 @@ def _model(entry: Mapping[str, Any], folder: Path, device: str, path: Path) -> M
     if ("folder" in entry) == ("id" in entry):
         message = f"--sweep `{path}`: a model needs either `folder` or `id`, found {dict(entry)!r}"
         raise UsageError(message)
+    if entry.get("limit", 1) < 1:
+        message = f"--sweep `{path}`: `limit` should be at least 1, found {entry['limit']}"
+        raise UsageError(message)
     if entry.get("dtype", DTYPES[0]) not in DTYPES:
         message = f"--sweep `{path}`: unknown dtype `{entry['dtype']}`; {suggestion(entry['dtype'], DTYPES)}"
         raise UsageError(message)
@@ -88,7 +94,7 @@ def _model(entry: Mapping[str, Any], folder: Path, device: str, path: Path) -> M
         device=device,
         **{
             key: entry[key]
-            for key in ("revision", "dtype", "family", "size_b", "stage", "step", "layers")
+            for key in ("revision", "dtype", "family", "size_b", "stage", "step", "layers", "limit")
             if key in entry
         },
     )
