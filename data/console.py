@@ -20,13 +20,21 @@ def run_command(command: Callable[[], object]) -> NoReturn:
     except PidError as error:
         fail(str(error))
     except KeyboardInterrupt:
-        sys.stderr.write("\ninterrupted; the same command continues where this one stopped\n")
+        _say_interrupted()
         sys.exit(EXIT_INTERRUPTED)
+    except SystemExit as leaving:  # typer catches Ctrl-C itself and leaves with the code alone
+        if leaving.code == EXIT_INTERRUPTED:
+            _say_interrupted()
+        raise
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EDQUOT):
             raise
         fail(f"cannot write `{error.filename}`: {error.strerror}; free space or choose another --out")
     sys.exit(EXIT_DONE)
+
+
+def _say_interrupted() -> None:
+    sys.stderr.write("\ninterrupted; the same command continues where this one stopped\n")
 
 
 def fail(message: str) -> NoReturn:
