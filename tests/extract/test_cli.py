@@ -152,6 +152,19 @@ def test_damaged_weights(command: Command, checkpoint: Path, items: Path, tmp_pa
     assert_one_sentence(result, "cannot load the weights of")
 
 
+def test_interrupted(
+    command: Command, checkpoint: Path, items: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("extract.measurement.score_batch", interrupt)
+    arguments = ("--model", checkpoint, "--data", items, "--out", tmp_path / "runs", "--quiet")
+    code, _, errors = command(*arguments)
+    assert code == 130
+    assert errors == "\ninterrupted; the same command continues where this one stopped\n"
+
+
 def test_list_models(command: Command) -> None:
     assert "llava: llava-hf/llava-1.5-7b-hf" in command("--list-models")[1]
 
