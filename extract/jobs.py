@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from data.errors import PidError
 from extract.config import DatasetSpec, ExtractionConfig, ModelSpec
 from extract.description import template_name
+from extract.dry_run import describe_plan
 from extract.errors import UsageError
-from extract.estimate import describe_plan
 from extract.items import Dataset
 from extract.loader import load_dataset
-from extract.loading import load_adapter, resolved_revision
+from extract.loading import load_adapter, pinned, recorded_revision
 from extract.output import check_out_folder
 from extract.progress import Reporter
 from extract.prompts import get_template
@@ -75,8 +75,9 @@ def check_names(models: Sequence[ModelSpec], datasets: Sequence[Dataset]) -> Non
 def _run_model(
     spec: ModelSpec, datasets: Sequence[Dataset], config: ExtractionConfig, reporter: Reporter, *, alone: bool
 ) -> list[Failure]:
+    spec = pinned(spec)
     adapter = load_adapter(spec)
-    revision = resolved_revision(spec, adapter)
+    revision = recorded_revision(spec)
     failures = []
     for dataset in datasets:
         try:
@@ -100,6 +101,6 @@ def plan_jobs(models: Sequence[ModelSpec], datasets: Sequence[DatasetSpec], conf
     check_names(models, loaded)
     parts = []
     for spec in models:
-        adapter = load_adapter(spec, weights=False)
+        adapter = load_adapter(pinned(spec), weights=False)
         parts += [describe_plan(adapter, spec, dataset.first(spec.limit), config) for dataset in loaded]
     return "\n\n".join(parts)

@@ -1,6 +1,7 @@
 """Load a checkpoint from the hub or a folder, through the adapter of its family."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -8,6 +9,7 @@ import torch
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor, PreTrainedConfig
 from transformers.utils import logging as hf_logging
+from transformers.utils.hub import cached_file, extract_commit_hash
 
 from extract.adapters.base import Adapter
 from extract.config import ModelSpec
@@ -43,12 +45,25 @@ def load_adapter(spec: ModelSpec, *, weights: bool = True) -> Adapter:
     return adapter(model.eval(), processor)
 
 
-def resolved_revision(spec: ModelSpec, adapter: Adapter) -> str | None:
-    """Commit of a hub model, or a fingerprint of a folder's files."""
+def pinned(spec: ModelSpec) -> ModelSpec:
+    """The same hub model at the commit that its branch or tag points to now; a folder as it is.
+
+    Weights, tokenizer and chat template are then of one state, and the run records which.
+
+    Raises:
+        ModelError: there is no such model, or it cannot be reached.
+    """
+    if Path(spec.model).is_dir():
+        return spec
+    file = _guarded(spec, "configuration", cached_file, filename="config.json", revision=spec.revision)
+    return replace(spec, revision=extract_commit_hash(file, None) or spec.revision)
+
+
+def recorded_revision(spec: ModelSpec) -> str | None:
+    """Commit of a pinned hub model, or a fingerprint of a folder's files."""
     folder = Path(spec.model)
     if not folder.is_dir():
-        commit: str | None = getattr(adapter.model.config, "_commit_hash", None)
-        return commit or spec.revision
+        return spec.revision
     digest = hashlib.sha256()
     for path in sorted(path for path in folder.iterdir() if path.is_file()):
         size = path.stat().st_size

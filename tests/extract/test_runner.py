@@ -15,6 +15,7 @@ from data.errors import OutputExistsError, PidError
 from extract.adapters.base import Adapter
 from extract.config import ExtractionConfig, ModelSpec
 from extract.items import Dataset
+from extract.loading import load_adapter
 from extract.output import check_out_folder
 from extract.progress import Reporter
 from extract.runner import Outcome, extract_run
@@ -119,6 +120,15 @@ def test_a_lens_that_is_not_the_output_is_an_error(
     monkeypatch.setattr(type(adapter), "cap", lambda _self, logits: logits * 2)
     with pytest.raises(PidError, match="differs from the model's logits"):
         run(dataset, tmp_path / "runs")
+
+
+def test_bfloat16_models_give_float32_arrays(checkpoint: Path, dataset: Dataset, tmp_path: Path) -> None:
+    spec = ModelSpec(str(checkpoint), dtype="bfloat16")
+    config = ExtractionConfig(tmp_path / "runs", batch_size=4)
+    outcome = extract_run(load_adapter(spec), spec, None, dataset, config, Reporter(quiet=True))
+    loaded = data.read_run(outcome.folder)
+    assert loaded.manifest.dtype == "bfloat16"
+    assert loaded.arrays["loglik"].dtype == loaded.arrays["x1_mean"].dtype == np.float32
 
 
 def test_stage_and_step_name_the_run(adapter: Adapter, dataset: Dataset, tmp_path: Path) -> None:

@@ -1,0 +1,51 @@
+"""Checkpoints: hub models pinned to a commit, folders told apart by their content."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from extract.adapters.llava import LlavaAdapter
+from extract.config import ModelSpec
+from extract.errors import ModelError
+from extract.loading import load_adapter, pinned, recorded_revision, resolve_device
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+def test_hub_models_are_pinned_to_a_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    path = f"/cache/models--org--name/snapshots/{COMMIT}/config.json"
+    monkeypatch.setattr("extract.loading.cached_file", lambda *_, **__: path)
+    spec = pinned(ModelSpec("org/name", revision="main"))
+    assert spec.revision == recorded_revision(spec) == COMMIT
+    assert spec.display_name == "org/name"
+    assert spec.run_name("pope") == "name__pope"
+
+
+def test_folders_are_told_apart_by_content(checkpoint: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(checkpoint, copy)
+    one, other = ModelSpec(str(checkpoint)), ModelSpec(str(copy))
+    assert pinned(one) == one
+    assert recorded_revision(one) == recorded_revision(other)
+    weights = copy / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    assert recorded_revision(one) != recorded_revision(other)
+
+
+def test_a_model_without_weights_has_the_same_shape(checkpoint: Path) -> None:
+    adapter = load_adapter(ModelSpec(str(checkpoint)), weights=False)
+    assert isinstance(adapter, LlavaAdapter)
+    assert len(adapter.layers) == 3
+    assert adapter.model.device.type == "meta"
+
+
+def test_dtype(checkpoint: Path) -> None:
+    assert str(load_adapter(ModelSpec(str(checkpoint))).model.dtype) == "torch.float32"
+    assert str(load_adapter(ModelSpec(str(checkpoint), dtype="bfloat16")).model.dtype) == "torch.bfloat16"
+
+
+def test_devices() -> None:
+    assert resolve_device("cpu") == "cpu"
+    with pytest.raises(ModelError, match="device `warp` cannot be used"):
+        resolve_device("warp")
