@@ -5,6 +5,7 @@ from importlib.metadata import version
 from typing import Any, Final
 
 from data.manifest import Manifest, recipe_hash
+from data.names import SOURCES
 from extract.adapters.base import Adapter
 from extract.candidates import Candidates
 from extract.config import SPAN_ALL, ExtractionConfig, ModelSpec
@@ -50,7 +51,7 @@ def describe_run(
         candidates: chosen tokens of the letters.
         probe: moments of one item's sites, for the widths.
     """
-    widths = {source: len(probe[site].total) for site, source in _first_sites(adapter).items()}
+    d1, d2 = (len(probe[adapter.first_site(source).name].total) for source in SOURCES)
     parameters = sum(parameter.numel() for parameter in adapter.model.parameters())
     manifest = Manifest(
         run=spec.run_name(dataset.name),
@@ -60,8 +61,8 @@ def describe_run(
         num_layers=len(adapter.layers),
         num_samples=len(plan.items),
         max_options=plan.max_options,
-        d1=widths["vision"],
-        d2=widths["language"],
+        d1=d1,
+        d2=d2,
         revision=revision,
         dtype=str(adapter.model.dtype).removeprefix("torch."),
         family=spec.family or adapter.family,
@@ -83,18 +84,9 @@ def describe_run(
     return replace(manifest, recipe=_recipe(manifest))
 
 
-def _first_sites(adapter: Adapter) -> dict[str, str]:
-    """Name of each source's first site -> the source."""
-    firsts: dict[str, str] = {}
-    for site in adapter.sites:
-        if site.source not in firsts.values():
-            firsts[site.name] = site.source
-    return firsts
-
-
 def _noise_sites(adapter: Adapter, language_span: str) -> dict[str, str]:
     text = "all of the user's text" if language_span == SPAN_ALL else "question and options"
-    return {site.name: site.where + (f" ({text})" if site.source == "language" else "") for site in adapter.sites}
+    return {site.name: site.where + (f" ({text})" if site.source == SOURCES[1] else "") for site in adapter.sites}
 
 
 def _versions(adapter: Adapter) -> dict[str, str]:

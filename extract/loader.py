@@ -71,7 +71,7 @@ def _read_item(row: Row, number: int, columns: Columns, folder: Path) -> Item:
     group = _text(row.get(columns.group)) if columns.group else ""
     return Item(
         id=(_text(row.get(columns.id)) if columns.id else "") or str(number),
-        group=group or _picture_group(picture),
+        group=group or _picture_group(picture, folder),
         picture=picture,
         question=question,
         options=options,
@@ -139,10 +139,11 @@ def _label(answer: Any, options: tuple[str, ...]) -> int:
     raise ValueError(message)
 
 
-def _picture_group(picture: Path | bytes) -> str:
-    if isinstance(picture, Path):
-        return picture.name
-    return hashlib.sha256(picture).hexdigest()[:16]
+def _picture_group(picture: Path | bytes, folder: Path) -> str:
+    """A name of the picture that is the same on every machine."""
+    if isinstance(picture, bytes):
+        return hashlib.sha256(picture).hexdigest()[:16]
+    return picture.relative_to(folder).as_posix() if picture.is_relative_to(folder) else picture.name
 
 
 def _duplicate_problems(items: Sequence[Item], file: str) -> list[Problem]:

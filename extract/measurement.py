@@ -83,7 +83,7 @@ class Measurement:
         inputs = decoder_inputs(self.adapter.decoder, partial(self.adapter.forward, batch.inputs, 1))
         features: Arrays = {}
         for number, source in enumerate(SOURCES, start=1):
-            site = next(site for site in self.adapter.sites if site.source == source)
+            site = self.adapter.first_site(source)
             rows = site.rows(batch.masks)
             pooled = pool(site.read(inputs, batch.masks), rows)
             features |= {feature_key(number, name): vectors for name, vectors in pooled.items()}

@@ -39,9 +39,10 @@ class Site(ABC):
         where: what is replaced, in words, for the manifest.
     """
 
-    name: str
-    source: str
-    where: str
+    def __init__(self, name: str, source: str, where: str) -> None:
+        self.name = name
+        self.source = source
+        self.where = where
 
     @abstractmethod
     def read(self, inputs: DecoderInputs, masks: SpanMasks) -> Tensor:
@@ -56,21 +57,11 @@ class Site(ABC):
         """Copy of the decoder's inputs with `values` (rows, width) at this site; `inputs` stays as it is."""
 
 
-@dataclass(frozen=True)
 class EmbeddingSite(Site):
-    """A span of the decoder's input embeddings."""
+    """A span of the decoder's input embeddings; named after its source, which has one such site."""
 
-    source: str
-
-    @property
-    def name(self) -> str:  # type: ignore[override]
-        """The source's name: it has one embedding site."""
-        return self.source
-
-    @property
-    def where(self) -> str:  # type: ignore[override]
-        """What is replaced."""
-        return f"{self.source} span of the decoder's input embeddings"
+    def __init__(self, source: str) -> None:
+        super().__init__(source, source, f"{source} span of the decoder's input embeddings")
 
     def read(self, inputs: DecoderInputs, masks: SpanMasks) -> Tensor:
         """Embeddings of the span."""

@@ -108,6 +108,10 @@ class Adapter(ABC):
         bos = self.tokenizer.bos_token
         return {"add_special_tokens": not (bos and prompts[0].startswith(bos))}
 
+    def first_site(self, source: str) -> Site:
+        """The site that a source's features are pooled from."""
+        return next(site for site in self.sites if site.source == source)
+
     @abstractmethod
     def encode_pictures(self, inputs: ModelInputs) -> ModelInputs:
         """Run the vision part once: the same inputs with the projected picture in place of its pixels."""
