@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pid_jax.config import PRESETS, EstimatorConfig
-    from pid_jax.estimate import estimate
+    from pid_jax.pipeline import estimate
 
-_HOMES = {"estimate": "pid_jax.estimate", "EstimatorConfig": "pid_jax.config", "PRESETS": "pid_jax.config"}
+_HOMES = {"estimate": "pid_jax.pipeline", "EstimatorConfig": "pid_jax.config", "PRESETS": "pid_jax.config"}
 
 __all__ = ["PRESETS", "EstimatorConfig", "estimate"]
 

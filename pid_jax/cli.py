@@ -99,8 +99,8 @@ def command(
     from rich.console import Console
 
     from pid_jax.config import PRESETS, make_config
-    from pid_jax.estimate import NoProgress, estimate_rows, load_workloads
     from pid_jax.output import read_existing, write_table
+    from pid_jax.pipeline import NoProgress, estimate_rows, load_workloads
     from pid_jax.progress import RichProgress
     from pid_jax.report import count_failures, print_plan, print_summary, warnings_of
 

@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 _SPLIT, _BATCHES = 0, 1
 """Streams of the random generator: the split must not depend on how many batches are drawn."""
 
+WIDTH_MULTIPLE = 32
+"""Test batches are padded to such a width, so that runs of nearly equal size share a compiled program."""
+
 
 class EvaluationBatches(NamedTuple):
     """`rows` (t, b) of row numbers and `mask` (t, b), False where a place is padding."""
@@ -57,7 +60,7 @@ def evaluation_batches(rows: NDArray, batch_size: int, drop_incomplete: bool) ->
         batches = rows[:whole].reshape(-1, batch_size)
         return EvaluationBatches(batches, np.ones_like(batches, dtype=bool))
     parts = np.array_split(rows, -(-len(rows) // batch_size))
-    width = len(parts[0])
+    width = -(-len(parts[0]) // WIDTH_MULTIPLE) * WIDTH_MULTIPLE
     padded = np.stack([np.pad(part, (0, width - len(part)), mode="edge") for part in parts])
     mask = np.stack([np.arange(width) < len(part) for part in parts])
     return EvaluationBatches(padded, mask)

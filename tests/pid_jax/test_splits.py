@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pid_jax.splits import evaluation_batches, split_rows, train_batches
+from pid_jax.splits import WIDTH_MULTIPLE, evaluation_batches, split_rows, train_batches
 
 SEEDS = st.integers(0, 1000)
 
@@ -48,6 +48,7 @@ def test_default_uses_every_test_row_once_in_even_batches(n, batch):
     sizes = result.mask.sum(axis=1)
     assert sizes.max() <= batch
     assert sizes.max() - sizes.min() <= 1
+    assert result.rows.shape[1] % WIDTH_MULTIPLE == 0
 
 
 def test_published_test_batches_drop_the_rest():
