@@ -1,0 +1,160 @@
+"""The pages say what the code does: every array, field, column and option is named, links lead somewhere."""
+
+import dataclasses
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+import analysis.cli
+import data
+import extract.cli
+import pid_jax.cli
+from data.contract import ARRAYS, KIND_NAMES
+from data.results_schema import COLUMNS
+from pid_jax.config import PRESETS
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+PAGES = sorted([*ROOT.glob("*.md"), *DOCS.glob("*.md"), *(ROOT / "analysis").glob("*.md")])
+COMMANDS = {"pid-extract": extract.cli.app, "pid-estimate": pid_jax.cli.app, "pid-report": analysis.cli.app}
+PRESET_FIELDS = {"--tau": "taus", "--pooling": "poolings"}
+
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+FENCED = re.compile(r"```.*?```", re.DOTALL)
+PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
+MACHINE = re.compile(r"/(home|root|work|tmp|Users)/|\.\./shared")
+FILE_NAMED = re.compile(r"`((?:data|extract|pid_jax|analysis|tests|notebooks)/[\w./]+\.(?:py|md))`")
+
+
+def text(page: str) -> str:
+    return (ROOT / page).read_text(encoding="utf-8")
+
+
+def section(page: str, heading: str) -> str:
+    """The part of a page under a heading of level 2."""
+    return text(page).partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+
+
+def row_of(name: str, content: str) -> list[str]:
+    """Cells of the first table row that begins with a name in code style."""
+    row = next((line for line in content.splitlines() if line.startswith(f"| `{name}`")), None)
+    assert row is not None, f"no row for `{name}`"
+    return [cell.strip() for cell in row.replace("\\|", "/").strip("|").split("|")]
+
+
+def options(command: str):
+    return [param for param in get_command(COMMANDS[command]).params if param.param_type_name == "option"]
+
+
+@pytest.mark.parametrize("spec", ARRAYS, ids=lambda spec: spec.name)
+def test_every_array_is_on_the_page_with_its_form(spec):
+    cells = row_of(spec.name, text("docs/contract.md"))
+    axes = ", ".join(spec.axes) + ("," if len(spec.axes) == 1 else "")
+    assert cells[1:4] == [KIND_NAMES[spec.kind], f"({axes})", spec.unit]
+    assert (cells[4] == "yes") == spec.required
+
+
+@pytest.mark.parametrize("field", dataclasses.fields(data.Manifest), ids=lambda field: field.name)
+def test_every_manifest_field_is_on_the_page(field):
+    cells = row_of(field.name, text("docs/contract.md").partition("### Fields of the manifest")[2])
+    required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+    assert (cells[1] == "required") == required
+    assert (cells[1] == "none") == (field.default is None)
+
+
+@pytest.mark.parametrize("column", COLUMNS, ids=lambda column: column.name)
+def test_every_result_column_is_on_the_page(column):
+    table = section("docs/contract.md", "The result table")
+    row = next((line for line in table.splitlines() if line.startswith("|") and f"`{column.name}` |" in line), None)
+    assert row is not None, f"no row for `{column.name}`"
+    assert ("| yes |" in row) == column.nullable
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_is_on_the_page_with_its_default(command):
+    page = section("docs/cli.md", command)
+    for option in options(command):
+        for name in option.opts:
+            assert f"`{name}`" in page, name
+        cells = row_of(option.opts[0], page)
+        if isinstance(option.default, str | int) and not isinstance(option.default, bool):
+            assert cells[1].strip("`") == str(option.default), option.opts[0]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_page_names_no_option_that_is_not_there(command):
+    known = {name for option in options(command) for name in option.opts} | {"--help"}
+    named = set(re.findall(r"^\| `(--[\w-]+)`", section("docs/cli.md", command), re.MULTILINE))
+    assert named <= known
+
+
+def test_presets_on_the_page_are_those_of_the_code():
+    page = section("docs/cli.md", "pid-estimate")
+    shown = {"seeds": lambda config: len(config.seeds), "seed": lambda config: config.seeds[0]}
+    for option in options("pid-estimate"):
+        name = option.opts[0]
+        if option.default is not None or name in ("--out", "--split-seed"):
+            continue
+        field = PRESET_FIELDS.get(name, option.name)
+        for position, preset in enumerate(("default", "paper"), start=1):
+            value = shown[field](PRESETS[preset]) if field in shown else getattr(PRESETS[preset], field)
+            value = value[0] if isinstance(value, tuple) else value
+            assert row_of(name, page)[position] == str(value), (name, preset)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_commands_in_examples_use_options_that_exist(command):
+    known = {name for option in options(command) for name in option.opts} | {"--help"}
+    for page in PAGES:
+        for block in FENCED.findall(page.read_text(encoding="utf-8").replace("\\\n", " ")):
+            for call in re.findall(rf"{command} ([^\n#;]*)", block):
+                assert set(re.findall(r"(?<!\S)(--[\w-]+)", call)) <= known, f"{page.name}: {call}"
+
+
+def test_python_on_the_contract_page_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    blocks = PYTHON.findall(text("docs/contract.md"))
+    assert blocks
+    for block in blocks:
+        exec(compile(block, "docs/contract.md", "exec"), {})
+    assert capsys.readouterr().out == "400 (1,) (400, 3, 1, 4)\n"
+
+
+def test_smallest_runs_on_the_pages_are_right():
+    def fits(n: int, preset: str) -> bool:
+        config = PRESETS[preset]
+        train = int(config.train_share * n)
+        return train >= config.batch_size and n - train >= (config.batch_size if config.drop_incomplete else 2)
+
+    for page in ("docs/method.md", "docs/contract.md"):
+        assert "342 samples" in text(page)
+        assert "1021" in text(page)
+    assert [fits(n, "default") for n in (341, 342)] == [False, True]
+    assert [fits(n, "paper") for n in (1020, 1021)] == [False, True]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_and_files_named_exist_and_no_machine_is_named(page):
+    content = page.read_text(encoding="utf-8")
+    for target in LINK.findall(FENCED.sub("", content)):
+        if "://" not in target and not target.startswith(("#", "mailto:")):
+            assert (page.parent / target.partition("#")[0]).exists(), target
+    for name in FILE_NAMED.findall(content):
+        assert (ROOT / name).exists(), name
+    assert not MACHINE.search(content)
+
+
+def test_make_targets_named_on_pages_exist():
+    targets = set(re.findall(r"^([\w-]+):", text("Makefile"), re.MULTILINE))
+    for page in PAGES:
+        named = set(re.findall(r"(?:^|`)make ([\w-]+)", page.read_text(encoding="utf-8"), re.MULTILINE))
+        assert named <= targets, page.name
+
+
+def test_one_version_everywhere():
+    version = tomllib.loads(text("pyproject.toml"))["project"]["version"]
+    assert f"\nversion: {version}\n" in text("CITATION.cff")
+    assert f"\n## {version} " in text("CHANGELOG.md")
