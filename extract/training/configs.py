@@ -75,6 +75,7 @@ class Recipe:
 
     Attributes:
         conversations: Training conversations drawn per task.
+        emphasis: How many times as many, with pictures, for some tasks: a table is harder to learn than a rule.
         vision_steps: Steps of vision pre-training as a classifier.
         text: Text pre-training of the language model.
         stages: The two stages of LLaVA, in order.
@@ -84,6 +85,7 @@ class Recipe:
     vision_steps: int
     text: Stage
     stages: tuple[Stage, ...]
+    emphasis: tuple[tuple[str, int], ...] = ()
 
 
 SIZES = {
@@ -93,8 +95,8 @@ SIZES = {
 
 RECIPE = Recipe(
     conversations=4096,
-    vision_steps=300,
-    text=Stage("text", (LANGUAGE,), steps=500, learning_rate=2e-3),
+    vision_steps=200,
+    text=Stage("text", (LANGUAGE,), steps=700, learning_rate=2e-3),
     stages=(
         Stage("align", (PROJECTOR,), steps=240, learning_rate=2e-3, checkpoints=(15, 40, 100, 240)),
         Stage(
@@ -104,9 +106,10 @@ RECIPE = Recipe(
             learning_rate=1e-3,
             noise_share=0.55,
             no_image_share=0.08,
-            checkpoints=(50, 150, 400, 1000),
+            checkpoints=(40, 120, 400, 1000),
         ),
     ),
+    emphasis=(("blend", 3),),
 )
 
 

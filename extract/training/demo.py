@@ -105,20 +105,28 @@ class TrainingSet:
     classes: torch.Tensor
 
 
-def training_set(size: ModelSize, count: int, seed: int = TRAIN_SEED) -> TrainingSet:
+def training_set(size: ModelSize, recipe: Recipe, seed: int = TRAIN_SEED) -> TrainingSet:
     """Draw training data from the world; its pictures are not those of the shipped items.
 
     Args:
         size: Shape of the model, for its processor.
-        count: Conversations per task.
+        recipe: How many conversations per task.
         seed: Seed of the draw.
 
     Returns:
         The training set.
     """
-    pairs: list[tuple[str, Item]] = [(name, item) for name in TASKS for item in make_items(get_task(name), count, seed)]
+    times = dict(recipe.emphasis)
+    counts = {name: recipe.conversations * times.get(name, 1) for name in TASKS}
+    pairs: list[tuple[str, Item]] = [
+        (name, item) for name, count in counts.items() for item in make_items(get_task(name), count, seed)
+    ]
     seen = [conversation(item, name) for name, item in pairs]
-    captions = [caption_conversation(item, name) for name, item in pairs]
+    captions = [
+        caption_conversation(item, name)
+        for name in TASKS
+        for item in make_items(get_task(name), recipe.conversations, seed)
+    ]
     processor = build_processor(size, build_tokenizer(_corpus()))
     scenes = {scene: index for index, scene in enumerate(sorted({(i.scene.kind, i.scene.value) for _, i in pairs}))}
     classes = torch.tensor([scenes[(item.scene.kind, item.scene.value)] for _, item in pairs])
@@ -189,7 +197,7 @@ def make_demo(out: Path, sizes: list[str], recipe: Recipe, progress: Progress) -
     make_items_and_cards(out)
     kept = []
     for name in sizes:
-        data = training_set(SIZES[name], recipe.conversations)
+        data = training_set(SIZES[name], recipe)
         kept += train(SIZES[name], recipe, data, out, progress)[1]
     (out / INDEX).write_text("\n".join(entry.toml for entry in kept), encoding="utf-8", newline="\n")
     return kept

@@ -23,7 +23,7 @@ STEPS = Stage("tune", (VISION, PROJECTOR, LANGUAGE), 3, 1e-3, batch_size=8, nois
 
 @pytest.fixture(scope="module")
 def data():
-    return training_set(MICRO, 8)
+    return training_set(MICRO, replace(RECIPE, conversations=8))
 
 
 def micro(data):
