@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +10,7 @@ import optax
 from jaxtyping import Array, Bool, Float, Int
 
 from pid_jax.coupling import Coupling, couple, log_kernel, make_sinkhorn
+from pid_jax.early_stop import with_early_stops
 from pid_jax.information import InformationTerms, coupling_loss, information_terms
 from pid_jax.networks import SourceNetwork
 from pid_jax.problem import Conditionals, Lane, Tables
@@ -19,7 +20,11 @@ Params = tuple[Mapping[str, Any], Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class FitSettings:
-    """What the compiled program depends on besides shapes; hashable, so that jit can key on it."""
+    """What the compiled program depends on besides shapes; hashable, so that jit can key on it.
+
+    `sinkhorn_stop` says where a coupling ends: `converged`, or `published`, which stops as early as the published
+    procedure does (`pid_jax.early_stop`).
+    """
 
     learning_rate: float = 1e-3
     hidden: int = 32
@@ -27,6 +32,7 @@ class FitSettings:
     embedding: int = 10
     sinkhorn_threshold: float = 1e-4
     sinkhorn_sweeps: int = 100
+    sinkhorn_stop: Literal["converged", "published"] = "converged"
 
     def network(self, num_options: int) -> SourceNetwork:
         """The network of one source."""
@@ -85,7 +91,9 @@ def batch_coupling(params: Params, batch: Batch, settings: FitSettings) -> Coupl
     network = settings.network(batch.conditionals.p_y_x1.shape[-1])
     logits = log_kernel(network.apply(params[0], batch.x1), network.apply(params[1], batch.x2))
     sinkhorn = make_sinkhorn(settings.sinkhorn_threshold, settings.sinkhorn_sweeps)
-    return couple(logits, batch.conditionals.p_y_x1, batch.conditionals.p_y_x2, batch.mask, sinkhorn)
+    inputs = (logits, batch.conditionals.p_y_x1, batch.conditionals.p_y_x2, batch.mask)
+    coupling = couple(*inputs, sinkhorn)
+    return coupling if settings.sinkhorn_stop == "converged" else with_early_stops(coupling, *inputs)
 
 
 def batch_loss(params: Params, batch: Batch, settings: FitSettings) -> tuple[Float[Array, ""], Float[Array, ""]]:

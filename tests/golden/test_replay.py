@@ -11,33 +11,37 @@ import pytest
 
 from pid_jax.fit import Fit, FitSettings, batch_loss, fit, take_batch
 from pid_jax.problem import Conditionals, Lane
-from tests.golden.replay import GoldenFileError, compare, load, recorded_params, replay
+from tests.golden.replay import PUBLISHED, GoldenFileError, compare, load, recorded_params, replay
 
 FILES = sorted(Path(__file__).parent.glob("*.npz"))
+
+
+STOPS_EARLY_THROUGHOUT = "weak_long_k3"
+"""A fit in which the published Sinkhorn never converges: only its own way of stopping reproduces it."""
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_recorded_fit_is_reproduced(path):
     found = replay(path)
-    assert found.passed, found
+    assert max(found.train_bits, found.test_bits) < 1e-5, found
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if path.stem != "synergy_k4"], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_converged_couplings_reproduce_it_unless_the_published_stops_early(path):
+    assert replay(path, FitSettings()).passed == (path.stem != STOPS_EARLY_THROUGHOUT)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_first_gradient(path):
-    """The first gradient agrees where the published Sinkhorn ran long enough.
-
-    On synergy_k4 it stopped after a sweep or two, far from its fixed point, where its gradient is another one;
-    the atoms of the whole fit still agree (above).
-    """
     golden = load(path)
     rows = golden.tables.train_rows[0, 0]
     batch = take_batch(golden.lane, golden.tables, rows, jnp.ones(len(rows), dtype=bool))
     program = jax.jit(jax.grad(batch_loss, has_aux=True), static_argnums=2)
-    gradient, _ = program(golden.params, batch, FitSettings())
+    gradient, _ = program(golden.params, batch, PUBLISHED)
     with np.load(path) as record:
         recorded = [recorded_params(record, f"grad0/mlp{i}") for i in (1, 2)]
     ours, theirs = (jnp.concatenate([leaf.ravel() for leaf in jax.tree.leaves(tree)]) for tree in (gradient, recorded))
-    assert float(jnp.linalg.norm(ours - theirs) / jnp.linalg.norm(theirs)) < 1e-3
+    assert float(jnp.linalg.norm(ours - theirs) / jnp.linalg.norm(theirs)) < 1e-4
 
 
 def test_vmapped_with_others_and_padded():
