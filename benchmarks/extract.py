@@ -1,0 +1,153 @@
+"""Samples per second of `pid-extract` and of three `generate` calls per sample at batch size 1, same model and machine.
+
+The three calls are what published scripts make: picture and question, vision noised, language noised, one new token.
+Ours measures four conditions, all layers by default, and the pooled features. Reading the dataset, loading the model
+and the statistics of the noise are outside both.
+
+Example: python -m benchmarks.extract --model DIR --data CARD.toml --items 64 --json
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.machine import describe_machine, peak_host_bytes, torch_device_name
+from data.errors import PidError
+from data.names import BOTH, CONDITIONS, LANGUAGE_ONLY, VISION_ONLY
+from extract.adapters.base import Adapter, ModelInputs
+from extract.config import DTYPES, DatasetSpec, ExtractionConfig, ModelSpec
+from extract.description import run_layers, template_name
+from extract.images import open_picture
+from extract.interception import edited_inputs, replacement
+from extract.loader import load_dataset
+from extract.loading import load_adapter, pinned
+from extract.measurement import Measurement
+from extract.noise import NoiseStats
+from extract.plan import PlannedItem, make_plan
+from extract.sites import SpanMasks
+from extract.statistics import measure
+
+LIBRARIES = ("pid-lvlm", "torch", "transformers", "numpy")
+
+
+@torch.inference_mode()
+def generate_three(adapter: Adapter, item: PlannedItem, stats: NoiseStats, seed: int) -> list[int]:
+    """The first token of one item under three conditions, one `generate` call each."""
+    inputs = adapter.encode([item.prompt], [open_picture(item.item.picture)])
+    masks = span_masks(adapter, inputs, item)
+    silenced = (VISION_ONLY, LANGUAGE_ONLY)
+    edits = [replacement(adapter.sites, masks, stats, seed, [item.item.id], condition) for condition in silenced]
+    tokens = []
+    for edit in (dict, *edits):
+        with edited_inputs(adapter.decoder, edit):
+            tokens.append(int(adapter.model.generate(**inputs, max_new_tokens=1, do_sample=False)[0, -1]))
+    return tokens
+
+
+def span_masks(adapter: Adapter, inputs: ModelInputs, item: PlannedItem) -> SpanMasks:
+    """The two spans of one encoded item."""
+    vision = adapter.visual_mask(inputs)
+    language = torch.zeros_like(vision)
+    start, end = item.span.bounds(vision.shape[1])
+    language[:, start:end] = True
+    return SpanMasks(vision, language)
+
+
+def fastest(work: Callable[[], object], repeat: int, device: str) -> float:
+    """Seconds of the fastest of some repetitions, the device idle at both ends."""
+    seconds = []
+    for _ in range(repeat):
+        started = time.perf_counter()
+        work()
+        if device == "cuda":
+            torch.cuda.synchronize()
+        seconds.append(time.perf_counter() - started)
+    return min(seconds)
+
+
+def same_answers(generated: Sequence[Sequence[int]], measured: Any) -> float:
+    """Share of first tokens on which both agree; our columns are named by `data.names.CONDITIONS`."""
+    columns = [CONDITIONS.index(name) for name in (BOTH, VISION_ONLY, LANGUAGE_ONLY)]
+    return float((np.asarray(measured)[:, columns] == np.asarray(generated)).mean())
+
+
+def compare(given: argparse.Namespace) -> dict[str, Any]:
+    """Run both and return the line to print.
+
+    Raises:
+        PidError: model or dataset cannot be used.
+    """
+    spec = pinned(ModelSpec(given.model, dtype=given.dtype, device=given.device))
+    dataset = load_dataset(DatasetSpec(given.data), given.items)
+    config = ExtractionConfig(Path(), layers=given.layers, batch_size=given.batch_size)
+    adapter = load_adapter(spec)
+    device = adapter.device.type
+    plan = make_plan(adapter, dataset, template_name(config, dataset), config.language_span)
+    started = time.perf_counter()
+    stats = measure(adapter, plan.items, config.batch_size, lambda _: None)
+    statistics_seconds = time.perf_counter() - started
+    layers = run_layers(spec, config, adapter)
+    measurement = Measurement(adapter, plan.variants[0], stats, config.seed, layers)
+    arrays = measurement.shard(plan.items, config.batch_size, lambda _: None)
+    generated = [generate_three(adapter, item, stats, config.seed) for item in plan.items]
+    ours = fastest(lambda: measurement.shard(plan.items, config.batch_size, lambda _: None), given.repeat, device)
+    theirs = fastest(
+        lambda: [generate_three(adapter, item, stats, config.seed) for item in plan.items], given.repeat, device
+    )
+    count = len(plan.items)
+    return {
+        "benchmark": "extract",
+        "model": spec.display_name,
+        "dataset": dataset.name,
+        "items": count,
+        "batch_size": config.batch_size,
+        "layers": len(layers),
+        "our_samples_per_second": count / ours,
+        "baseline_samples_per_second": count / theirs,
+        "ratio": theirs / ours,
+        "our_conditions": len(CONDITIONS),
+        "baseline_conditions": 3,
+        "same_first_tokens": same_answers(generated, arrays["first_token"]),
+        "statistics_seconds": statistics_seconds,
+        "repeat": given.repeat,
+        "peak_host_bytes": peak_host_bytes(),
+        "peak_device_bytes": torch.cuda.max_memory_allocated() if device == "cuda" else None,
+        "device": torch_device_name(device),
+        "dtype": str(adapter.model.dtype).removeprefix("torch."),
+        **describe_machine(LIBRARIES),
+    }
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print the comparison."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.extract", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model", required=True, help="hub id or checkpoint folder")
+    parser.add_argument("--data", type=Path, required=True, help="benchmark file or dataset card")
+    parser.add_argument("--items", type=int, default=64)
+    parser.add_argument("--batch-size", type=int, default=16)
+    parser.add_argument("--layers", default="all", help="layers that ours reads: all, last, or numbers")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--dtype", choices=DTYPES)
+    parser.add_argument("--repeat", type=int, default=3, help="of both, after one that warms up; the fastest counts")
+    parser.add_argument("--json", action="store_true", help="one line instead of one field per line")
+    given = parser.parse_args(arguments)
+    try:
+        found = compare(given)
+    except PidError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(json.dumps(found, indent=None if given.json else 2))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

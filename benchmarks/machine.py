@@ -1,0 +1,34 @@
+"""What a timing was measured on."""
+
+import os
+import platform
+import resource
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Any
+
+import torch
+
+
+def describe_machine(libraries: Sequence[str]) -> dict[str, Any]:
+    """Cores, load, Python and library versions; the load tells whether others used the machine meanwhile."""
+    return {
+        "cores": len(os.sched_getaffinity(0)),
+        "load": [round(value, 2) for value in os.getloadavg()],
+        "torch_threads": torch.get_num_threads(),
+        "machine": platform.machine(),
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in libraries},
+    }
+
+
+def peak_host_bytes() -> int:
+    """Most memory that this process has held so far."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def torch_device_name(device: str) -> str:
+    """`cpu` or the name of the GPU."""
+    return torch.cuda.get_device_name() if device == "cuda" else device

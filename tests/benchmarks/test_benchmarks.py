@@ -1,0 +1,96 @@
+"""The baseline is the published procedure, and every benchmark command runs and prints JSON. No timing is asserted."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[2]
+FILES = ROOT / "tests" / "golden"
+ESTIMATE = ("--problems", "2", "--rows", "1024", "--features", "8", "--options", "2", "--epochs", "1", "--repeat", "1")
+
+
+def run_module(name: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """In a process of its own: benchmarks may hold torch and jax together, tests should not."""
+    command = [sys.executable, "-m", f"benchmarks.{name}", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+
+
+def printed(name: str, *arguments: object) -> dict:
+    done = run_module(name, *arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 1
+    return json.loads(done.stdout)
+
+
+def replay(name: str, *arguments: object) -> str:
+    done = run_module("replay_golden", FILES / f"{name}.npz", *arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize(("name", "steps"), [("weak_long_k3", 32), ("synergy_k4", 2)])
+def test_baseline_replays_a_golden_file(name, steps):
+    words = replay(name, "--steps", steps).split()
+    assert float(words[words.index("train") + 1]) < 1e-4
+    assert float(words[words.index("gradient") + 1]) < 1e-4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["inconsistent_k4", "language_k2", "mixed_k4", "variable_options_k4", "tail_k3"])
+def test_baseline_replays_whole_files(name):
+    words = replay(name).split()
+    assert float(words[words.index("test") + 1]) < 1e-4
+
+
+def test_a_recorded_fit_has_the_form_of_the_others(tmp_path):
+    done = run_module("record_golden", "uniform_k4", "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    with np.load(tmp_path / "uniform_k4.npz") as ours, np.load(FILES / "mixed_k4.npz") as theirs:
+        assert set(ours) == set(theirs)
+        assert all(ours[name].dtype == theirs[name].dtype and ours[name].ndim == theirs[name].ndim for name in ours)
+
+
+def test_unknown_regime_is_said(tmp_path):
+    done = run_module("record_golden", "nonsense", "--out", tmp_path)
+    assert done.returncode == 2
+    assert "no such regime: nonsense" in done.stderr
+
+
+def test_estimate_scaled():
+    found = printed("estimate", *ESTIMATE, "--baseline-steps", 1)
+    assert found["scaled"]
+    assert any("1 of 3 training steps" in note for note in found["notes"])
+    assert found["steps_compared"] == 1
+    assert found["largest_difference_bits"] < 1e-3
+
+
+@pytest.mark.slow
+def test_estimate_in_full():
+    found = printed("estimate", *ESTIMATE, "--baseline-problems", 2, "--sinkhorn-stop", "published")
+    assert not found["scaled"]
+    assert found["steps_compared"] == found["steps"] == 3
+    assert found["largest_difference_bits"] < 1e-4
+
+
+def test_too_few_rows_are_said():
+    done = run_module("estimate", "--rows", "1000")
+    assert done.returncode == 2
+    assert "--rows: expected at least 1024, found 1000" in done.stderr
+
+
+def test_extract():
+    model, card = "data/demo/checkpoints/tiny/tune-1000", "data/demo/items/fusion.toml"
+    found = printed("extract", "--model", model, "--data", card, "--items", 4, "--repeat", 1)
+    assert found["items"] == 4
+    assert found["same_first_tokens"] == 1
+
+
+def test_extract_says_what_is_wrong(tmp_path):
+    done = run_module("extract", "--model", tmp_path, "--data", "data/demo/items/fusion.toml")
+    assert done.returncode == 2
+    assert "no readable config.json" in done.stderr
+    assert "Traceback" not in done.stderr
