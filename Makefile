@@ -18,7 +18,7 @@ demo: setup
 	$(BIN)/python -m data.demo --out out/demo
 
 demo-weights: setup
-	$(BIN)/python -m extract.training --out data/demo
+	$(BIN)/python -m extract.training --out data/demo --threads 1
 
 lint: setup
 	$(BIN)/ruff format --check .

@@ -21,6 +21,7 @@ from extract.config import (
     ModelSpec,
 )
 from extract.errors import UsageError, suggestion
+from extract.parts import select_part
 from extract.registry import ADAPTERS
 from extract.sweep import read_sweep
 
@@ -116,6 +117,13 @@ def extract(
     device: Annotated[
         str, typer.Option(help="cpu, cuda, cuda:1, …; auto takes a GPU if there is one.", rich_help_panel=WORK)
     ] = "auto",
+    part: Annotated[
+        str | None,
+        typer.Option(
+            help="Only part i/n of the models (or datasets), e.g. 2/8: for several processes or a job array.",
+            rich_help_panel=WORK,
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the plan, write nothing.", rich_help_panel=WORK)
     ] = False,
@@ -159,6 +167,8 @@ def extract(
     if not models or not datasets:
         message = "nothing to run: give --model and --data, or --sweep; pid-extract --help shows an example"
         raise UsageError(message)
+    if part is not None:
+        models, datasets = select_part(part, models, datasets)
     config = ExtractionConfig(out, layers, seed, prompt, language_span, batch_size, shard_size, limit)
     _run(models, datasets, config, dry_run=dry_run, quiet=quiet)
 

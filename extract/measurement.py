@@ -95,16 +95,20 @@ class Measurement:
         return np.array([[texts[token] for token in row] for row in tokens.tolist()], dtype=np.str_)
 
 
-def choose_candidates(adapter: Adapter, variants: Sequence[Candidates], items: Sequence[PlannedItem]) -> Candidates:
+def choose_candidates(
+    adapter: Adapter, variants: Sequence[Candidates], items: Sequence[PlannedItem], batch_size: int
+) -> Candidates:
     """The way of writing the letters that gets most probability over `items` with picture and question.
 
     The choice uses the model's own preference, never the right answers, and is made once per run.
     """
     if len(variants) == 1:
         return variants[0]
+    mass = np.zeros(len(variants))
     with torch.inference_mode():
-        batch = encode_batch(adapter, items)
-        mass = [float(np.exp(score_batch(adapter, batch.inputs, None, v, ()).loglik).sum()) for v in variants]
+        for start in range(0, len(items), batch_size):
+            inputs = encode_batch(adapter, items[start : start + batch_size]).inputs
+            mass += [np.exp(score_batch(adapter, inputs, None, v, ()).loglik).sum() for v in variants]
     return variants[int(np.argmax(mass))]
 
 

@@ -57,10 +57,10 @@ def extract_run(
     """
     started = time.monotonic()
     plan = make_plan(adapter, dataset, template_name(config, dataset), config.language_span)
-    head = plan.items[: min(CALIBRATION_ITEMS, config.batch_size)]
+    head = plan.items[:CALIBRATION_ITEMS]
     try:
         _check_lens(adapter, plan)
-        candidates = choose_candidates(adapter, plan.variants, head)
+        candidates = choose_candidates(adapter, plan.variants, head, config.batch_size)
         probe = batch_moments(adapter, head[:1])
         manifest = describe_run(adapter, spec, revision, dataset, config, plan, candidates, probe)
         folder = RunFolder(config.out / manifest.run, manifest)

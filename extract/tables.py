@@ -68,6 +68,6 @@ def _read_with_polars(reader: str, **options: Any) -> Callable[[Path], list[Row]
 READERS: Final[dict[str, Callable[[Path], list[Row]]]] = {
     ".jsonl": _read_jsonl,
     ".csv": _read_with_polars("read_csv", infer_schema=False),
-    ".tsv": _read_with_polars("read_csv", infer_schema=False, separator="\t", quote_char=None),
+    ".tsv": _read_with_polars("read_csv", infer_schema=False, separator="\t"),
     ".parquet": _read_with_polars("read_parquet"),
 }

@@ -2,11 +2,14 @@
 
 import time
 from pathlib import Path
-from typing import Annotated, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 
 from data.console import EXIT_WITH_FAILURES, run_command
+
+if TYPE_CHECKING:
+    import polars as pl
 
 app = typer.Typer(add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False)
 
@@ -100,7 +103,7 @@ def command(
 
     from pid_jax.config import PRESETS, make_config
     from pid_jax.output import read_existing, write_table
-    from pid_jax.pipeline import NoProgress, estimate_rows, load_workloads
+    from pid_jax.pipeline import estimate_rows, load_workloads
     from pid_jax.progress import RichProgress
     from pid_jax.report import count_failures, print_plan, print_summary, warnings_of
 
@@ -130,13 +133,14 @@ def command(
         console.print(f"dry run: `{out}` not written")
         return
     started = time.perf_counter()
-    if console.is_terminal or not quiet:
-        with RichProgress(console) as progress:
-            rows = estimate_rows(workloads, config, progress, existing)
-    else:
-        rows = estimate_rows(workloads, config, NoProgress(), existing)
-    fresh = {row["problem_id"] for row in rows}
-    frame = write_table(out, rows + [row for name, row in existing.items() if name not in fresh])
+
+    def save(rows: list[dict[str, Any]]) -> "pl.DataFrame":
+        fresh = {row["problem_id"] for row in rows}
+        return write_table(out, rows + [row for name, row in existing.items() if name not in fresh])
+
+    with RichProgress(console) as progress:
+        rows = estimate_rows(workloads, config, progress, existing, save)
+    frame = save(rows)
     print_summary(console, frame)
     for sentence in warnings_of(frame):
         console.print(f"warning: {sentence}", markup=False, highlight=False)

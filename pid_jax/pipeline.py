@@ -83,7 +83,7 @@ def estimate_rows(
     config: EstimatorConfig,
     progress: Progress,
     done: Mapping[str, dict[str, Any]] | None = None,
-    checkpoint: Callable[[list[dict[str, Any]]], None] = lambda _: None,
+    checkpoint: Callable[[list[dict[str, Any]]], object] = lambda _: None,
 ) -> list[dict[str, Any]]:
     """Rows of all workloads, group by group; rows found in `done` (by problem id) are not fitted again.
 

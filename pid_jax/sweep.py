@@ -59,6 +59,16 @@ def fit_lanes(lanes: Lane, tables: Tables, settings: FitSettings, side_by_side: 
     return jax.lax.map(lambda lane: summarise(lane, tables, settings), lanes, batch_size=side_by_side)
 
 
+def call_size(lanes: int, backend: str) -> tuple[int, int]:
+    """Lanes per call and lanes under one vmap; the first is a multiple of the second.
+
+    A remainder would be compiled as a second copy of the whole program.
+    """
+    side_by_side = min(LANES_SIDE_BY_SIDE.get(backend, LANES_PER_CALL), lanes)
+    whole = -(-min(LANES_PER_CALL, lanes) // side_by_side) * side_by_side
+    return whole, side_by_side
+
+
 def solve_group(
     group: Group, config: EstimatorConfig, advance: Callable[[int], None] = lambda _: None
 ) -> Iterator[tuple[Workload, int, Solution]]:
@@ -70,8 +80,7 @@ def solve_group(
         advance: called with the number of lanes that are done, after every call to the device.
     """
     total = len(group.owners)
-    per_call = min(LANES_PER_CALL, total)
-    side_by_side = min(LANES_SIDE_BY_SIDE.get(jax.default_backend(), per_call), per_call)
+    per_call, side_by_side = call_size(total, jax.default_backend())
     parts = []
     with jax.default_matmul_precision(config.matmul_precision):
         for start in range(0, total, per_call):

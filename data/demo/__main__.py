@@ -5,6 +5,7 @@ planted against the estimated atoms, where everything is, and how long each step
 """
 
 import argparse
+import os
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 ENTRY = "from {package}.cli import main; main()"
+PROCESSES = max(1, min(4, os.cpu_count() or 1))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -22,10 +24,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, default=3, help="seeds per fit (default: 3)")
     options = parser.parse_args(arguments)
     seconds: list[tuple[str, float]] = []
-    for name, command in steps(options.out, options.limit, options.seeds):
-        print(f"\n== {name}: {' '.join(command[3:])}", flush=True)
+    for name, commands in steps(options.out, options.limit, options.seeds):
+        print(f"\n== {name}: {' '.join(commands[0][2:])}", flush=True)
         started = time.perf_counter()
-        code = subprocess.run(command, check=False).returncode
+        code = run_together(commands)
         seconds.append((name, time.perf_counter() - started))
         if code != 0:
             print(f"demo: step `{name}` left with code {code}", file=sys.stderr)
@@ -34,17 +36,26 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def steps(out: Path, limit: int | None, seeds: int) -> list[tuple[str, list[str]]]:
-    """Name and command line of every step."""
+def steps(out: Path, limit: int | None, seeds: int) -> list[tuple[str, list[list[str]]]]:
+    """Name and command lines of every step; the commands of one step run at the same time."""
     runs, table, report = out / "runs", out / "results.parquet", out / "report"
-    sweep = HERE / "sweep.toml"
     limited = [] if limit is None else ["--limit", str(limit)]
+    extract = ["--sweep", HERE / "sweep.toml", "--out", runs, "--batch-size", "64", *limited]
+    # A small model cannot use two cores, two processes can.
+    parts = [["--part", f"{i}/{PROCESSES}"] + ([] if i == 1 else ["--quiet"]) for i in range(1, PROCESSES + 1)]
     return [
-        ("extract", program("extract", "--sweep", sweep, "--out", runs, "--batch-size", "64", *limited)),
-        ("estimate", program("pid_jax", runs, "--out", table, "--seeds", str(seeds), "--overwrite")),
-        ("report", program("analysis", table, "--out", report, "--title", "Demo: a model whose answer is known")),
-        ("check", [sys.executable, "-m", "analysis.check", str(table)]),
+        ("extract", [program("extract", *extract, *part) for part in parts]),
+        ("estimate", [program("pid_jax", runs, "--out", table, "--seeds", seeds, "--overwrite")]),
+        ("report", [program("analysis", table, "--out", report, "--title", "Demo: a model whose answer is known")]),
+        ("check", [[sys.executable, "-m", "analysis.check", str(table)]]),
     ]
+
+
+def run_together(commands: list[list[str]]) -> int:
+    """Run commands at the same time, one thread each where there are several; the largest exit code."""
+    environment = dict(os.environ) | ({"OMP_NUM_THREADS": "1"} if len(commands) > 1 else {})
+    running = [subprocess.Popen(command, env=environment) for command in commands]
+    return max(process.wait() for process in running)
 
 
 def program(package: str, *arguments: object) -> list[str]:

@@ -28,7 +28,7 @@ def planned(adapter: Adapter, dataset: Dataset, items: list[Item]) -> tuple[Plan
 @pytest.fixture
 def measurement(adapter: Adapter, dataset: Dataset) -> Measurement:
     plan = make_plan(adapter, dataset, "letters", "all")
-    candidates = choose_candidates(adapter, plan.variants, plan.items[:4])
+    candidates = choose_candidates(adapter, plan.variants, plan.items[:4], 4)
     stats = measure(adapter, plan.items, 4, lambda _count: None)
     return Measurement(adapter, candidates, stats, seed=0, layers=(1, 2, 3))
 

@@ -16,6 +16,7 @@ from extract.config import DatasetSpec
 from extract.errors import DatasetError, UsageError
 from extract.images import PictureError, open_picture
 from extract.loader import load_dataset
+from extract.tables import read_rows
 
 Rows = list[dict[str, Any]]
 Write = Callable[[Rows], Path]
@@ -173,3 +174,9 @@ def test_broken_cards(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "card.toml").write_text(text)
     with pytest.raises(DatasetError, match=message):
         read_card(tmp_path / "card.toml")
+
+
+def test_quoted_cells_of_a_tsv_may_hold_line_breaks(tmp_path):
+    path = tmp_path / "items.tsv"
+    path.write_text('index\tquestion\n1\t"first line\nsecond line"\n', encoding="utf-8")
+    assert read_rows(path) == [{"index": "1", "question": "first line\nsecond line"}]

@@ -35,9 +35,9 @@ def test_letters_that_merge_with_the_prompt_are_an_error() -> None:
 
 def test_the_likelier_spelling_is_chosen(adapter: Adapter, dataset: Dataset) -> None:
     plan = make_plan(adapter, dataset, "letters", "all")
-    chosen = choose_candidates(adapter, plan.variants, plan.items)
+    chosen = choose_candidates(adapter, plan.variants, plan.items, 4)
     assert chosen in plan.variants
-    assert choose_candidates(adapter, plan.variants[::-1], plan.items) == chosen
+    assert choose_candidates(adapter, plan.variants[::-1], plan.items, 64) == chosen
 
 
 def test_several_tokens_score_their_mean(adapter: Adapter, dataset: Dataset) -> None:
