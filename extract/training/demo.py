@@ -15,6 +15,7 @@ from data.errors import OutputExistsError
 from data.world import TASKS, Item, caption_conversation, conversation, get_task, make_items, write_card, write_items
 from extract.training.configs import SIZES, VISION, ModelSize, Recipe
 from extract.training.conversations import Conversations, prepare
+from extract.training.index import INDEX, SWEEP, Checkpoint, write_index
 from extract.training.modelling import build_model, build_processor, parameter_count, save_checkpoint
 from extract.training.stages import Report, run_stage
 from extract.training.tokenizer import build_tokenizer
@@ -22,38 +23,8 @@ from extract.training.vision import pretrain_vision
 
 ITEMS = 1024
 ITEM_SEED, TRAIN_SEED = 0, 1
-INDEX = "checkpoints.toml"
 # Shows the progress of a named part with so many steps; yields what to call after each step.
 Progress = Callable[[str, int], AbstractContextManager[Report]]
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """One entry of `checkpoints.toml`.
-
-    Attributes:
-        folder: Folder below the demo's.
-        model: Name of the model.
-        size_b: Parameters in billions.
-        stage: Stage of training.
-        step: Step within the stage.
-        final: Whether it is the model's last checkpoint.
-    """
-
-    folder: str
-    model: str
-    size_b: float
-    stage: str
-    step: int
-    final: bool
-
-    @property
-    def toml(self) -> str:
-        """The entry as TOML."""
-        return (
-            f'[[checkpoint]]\nfolder = "{self.folder}"\nmodel = "{self.model}"\nsize_b = {self.size_b:.7f}\n'
-            f'stage = "{self.stage}"\nstep = {self.step}\nfinal = {str(self.final).lower()}\n'
-        )
 
 
 def make_items_and_cards(out: Path, count: int = ITEMS) -> None:
@@ -85,7 +56,8 @@ def prepare_output(out: Path) -> None:
         raise OutputExistsError(message)
     out.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(out / "checkpoints", ignore_errors=True)
-    (out / INDEX).unlink(missing_ok=True)
+    for name in (INDEX, SWEEP):
+        (out / name).unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
@@ -182,7 +154,7 @@ def train(
 
 
 def make_demo(out: Path, sizes: list[str], recipe: Recipe, progress: Progress) -> list[Checkpoint]:
-    """Make items, cards, checkpoints and their index.
+    """Make items, cards, checkpoints, their index and the sweep.
 
     Args:
         out: The demo's folder.
@@ -199,5 +171,5 @@ def make_demo(out: Path, sizes: list[str], recipe: Recipe, progress: Progress) -
     for name in sizes:
         data = training_set(SIZES[name], recipe)
         kept += train(SIZES[name], recipe, data, out, progress)[1]
-    (out / INDEX).write_text("\n".join(entry.toml for entry in kept), encoding="utf-8", newline="\n")
+    write_index(out, kept, [f"items/{name}.toml" for name in TASKS])
     return kept

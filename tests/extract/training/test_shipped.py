@@ -12,7 +12,9 @@ import torch
 from PIL import Image
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
-from data.world import user_text
+from data.world import TASKS, user_text
+from extract.sweep import read_sweep
+from extract.training.index import Checkpoint, index_toml, sweep_toml
 
 DEMO = Path(__file__).parents[3] / "data" / "demo"
 ENTRIES = tomllib.loads((DEMO / "checkpoints.toml").read_text())["checkpoint"]
@@ -27,6 +29,18 @@ def test_two_sizes_with_four_checkpoints_of_each_stage():
     assert by_stage == {(model, stage): 4 for model in models for stage in ("align", "tune")}
     assert {entry["model"] for entry in FINAL} == set(models)
     assert sum(path.stat().st_size for path in DEMO.rglob("*") if path.is_file()) < 20e6
+
+
+def test_the_index_and_the_sweep_are_the_trainers():
+    kept = [Checkpoint(**entry) for entry in ENTRIES]
+    cards = [f"items/{name}.toml" for name in TASKS]
+    assert (DEMO / "checkpoints.toml").read_text() == index_toml(kept)
+    assert (DEMO / "sweep.toml").read_text() == sweep_toml(kept, cards)
+    models, datasets = read_sweep(DEMO / "sweep.toml", "cpu")
+    assert [model.layers for model in models].count("all") == len(FINAL)
+    assert len(models) == 9
+    assert all((DEMO / dataset.file).is_file() for dataset in datasets)
+    assert len(datasets) == 5
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry["folder"])

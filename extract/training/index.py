@@ -1,0 +1,67 @@
+"""What training leaves beside the weights: an index of every checkpoint, and the sweep that `make demo` extracts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+INDEX = "checkpoints.toml"
+SWEEP = "sweep.toml"
+_SWEEP_HEADER = """\
+# What `make demo` extracts: the whole training of the first model, and the last checkpoint of every model, of which
+# all layers are recorded. Made by `make demo-weights`. Paths are relative to this file.
+"""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One checkpoint that was kept.
+
+    Attributes:
+        folder: Folder below the demo's.
+        model: Name of the model.
+        size_b: Parameters in billions.
+        stage: Stage of training.
+        step: Step within the stage.
+        final: Whether it is the model's last checkpoint.
+    """
+
+    folder: str
+    model: str
+    size_b: float
+    stage: str
+    step: int
+    final: bool
+
+    @property
+    def fields(self) -> str:
+        """Its fields as lines of TOML."""
+        return (
+            f'folder = "{self.folder}"\nmodel = "{self.model}"\nsize_b = {self.size_b:.7f}\n'
+            f'stage = "{self.stage}"\nstep = {self.step}\nfinal = {str(self.final).lower()}\n'
+        )
+
+
+def index_toml(kept: Iterable[Checkpoint]) -> str:
+    """Every checkpoint, one `[[checkpoint]]` each."""
+    return "\n".join(f"[[checkpoint]]\n{entry.fields}" for entry in kept)
+
+
+def sweep_toml(kept: Sequence[Checkpoint], cards: Iterable[str]) -> str:
+    """A sweep file for `pid-extract`: the first model's series and every model's last checkpoint, on all tasks.
+
+    Args:
+        kept: Checkpoints in the order of training.
+        cards: Dataset cards, relative to the demo's folder.
+    """
+    chosen = [entry for entry in kept if entry.final or entry.model == kept[0].model]
+    models = [f'[[models]]\n{entry.fields}layers = "{"all" if entry.final else "last"}"\n' for entry in chosen]
+    datasets = [f'[[datasets]]\nfile = "{card}"\n' for card in cards]
+    return "\n".join([_SWEEP_HEADER, *models, *datasets])
+
+
+def write_index(out: Path, kept: Sequence[Checkpoint], cards: Iterable[str]) -> None:
+    """Write both files into the demo's folder."""
+    for name, content in ((INDEX, index_toml(kept)), (SWEEP, sweep_toml(kept, cards))):
+        (out / name).write_text(content, encoding="utf-8", newline="\n")
