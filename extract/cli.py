@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from data.console import EXIT_BAD_INPUT, EXIT_WITH_FAILURES, run_command
+from data.memory import keep_freed_memory
 from data.runs import validate_run
 from extract.columns import parse_mapping
 from extract.config import (
@@ -180,6 +181,7 @@ def _run(
     # model eight times slower than threads that sleep.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    keep_freed_memory()
     from extract.jobs import plan_jobs, run_jobs
     from extract.progress import Reporter
 
