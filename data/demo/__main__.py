@@ -6,64 +6,83 @@ planted against the estimated atoms, where everything is, and how long each step
 
 import argparse
 import os
+import shlex
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from data.console import EXIT_WITH_FAILURES, run_command
+
 HERE = Path(__file__).parent
-ENTRY = "from {package}.cli import main; main()"
+PACKAGES = {"pid-extract": "extract", "pid-estimate": "pid_jax", "pid-report": "analysis"}
 PROCESSES = max(1, min(4, os.cpu_count() or 1))
 
 
-def main(arguments: list[str] | None = None) -> int:
+@dataclass(frozen=True)
+class Step:
+    """One step: command lines as a user would type them, which run at the same time."""
+
+    name: str
+    commands: tuple[tuple[str, ...], ...]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the demo; the exit code of the first step that fails, else 0."""
     parser = argparse.ArgumentParser(prog="python -m data.demo", description="Extract, estimate and report the demo.")
     parser.add_argument("--out", type=Path, default=Path("out/demo"), help="folder for runs, table and report")
-    parser.add_argument("--limit", type=int, help="only the first N items of each task, for a quick look")
+    parser.add_argument("--sweep", type=Path, default=HERE / "sweep.toml", help="what to extract (default: the demo's)")
+    parser.add_argument("--limit", type=int, help="only the first N items of each task; estimates need 342")
     parser.add_argument("--seeds", type=int, default=3, help="seeds per fit (default: 3)")
     options = parser.parse_args(arguments)
     seconds: list[tuple[str, float]] = []
-    for name, commands in steps(options.out, options.limit, options.seeds):
-        print(f"\n== {name}: {' '.join(commands[0][2:])}", flush=True)
+    for step in steps(options.out, options.sweep, options.limit, options.seeds):
+        print(f"\n== {step.name}: {shlex.join(step.commands[0])}", flush=True)
         started = time.perf_counter()
-        code = run_together(commands)
-        seconds.append((name, time.perf_counter() - started))
+        code = run_together(step.commands)
+        seconds.append((step.name, time.perf_counter() - started))
         if code != 0:
-            print(f"demo: step `{name}` left with code {code}", file=sys.stderr)
+            print(f"demo: step `{step.name}` left with code {code}", file=sys.stderr)
             return code
     print_ending(options.out, seconds)
     return 0
 
 
-def steps(out: Path, limit: int | None, seeds: int) -> list[tuple[str, list[list[str]]]]:
-    """Name and command lines of every step; the commands of one step run at the same time."""
-    runs, table, report = out / "runs", out / "results.parquet", out / "report"
-    limited = [] if limit is None else ["--limit", str(limit)]
-    extract = ["--sweep", HERE / "sweep.toml", "--out", runs, "--batch-size", "64", *limited]
+def steps(out: Path, sweep: Path, limit: int | None, seeds: int) -> list[Step]:
+    """The steps in their order."""
+    runs, table, report = str(out / "runs"), str(out / "results.parquet"), str(out / "report")
+    limited = () if limit is None else ("--limit", str(limit))
+    extract = ("pid-extract", "--sweep", str(sweep), "--out", runs, "--batch-size", "64", *limited)
     # A small model cannot use two cores, two processes can.
-    parts = [["--part", f"{i}/{PROCESSES}"] + ([] if i == 1 else ["--quiet"]) for i in range(1, PROCESSES + 1)]
+    parts = [("--part", f"{i}/{PROCESSES}") + (() if i == 1 else ("--quiet",)) for i in range(1, PROCESSES + 1)]
     return [
-        ("extract", [program("extract", *extract, *part) for part in parts]),
-        ("estimate", [program("pid_jax", runs, "--out", table, "--seeds", seeds, "--overwrite")]),
-        ("report", [program("analysis", table, "--out", report, "--title", "Demo: a model whose answer is known")]),
-        ("check", [[sys.executable, "-m", "analysis.check", str(table)]]),
+        Step("extract", tuple(extract + part for part in parts)),
+        Step("estimate", (("pid-estimate", runs, "--out", table, "--seeds", str(seeds), "--overwrite"),)),
+        Step("report", (("pid-report", table, "--out", report, "--title", "Demo: a model whose answer is known"),)),
+        Step("check", (("python", "-m", "analysis.check", table),)),
     ]
 
 
-def run_together(commands: list[list[str]]) -> int:
-    """Run commands at the same time, one thread each where there are several; the largest exit code."""
+def run_together(commands: Sequence[Sequence[str]]) -> int:
+    """Run commands at the same time, one thread each where there are several; the first exit code that is not 0."""
     environment = dict(os.environ) | ({"OMP_NUM_THREADS": "1"} if len(commands) > 1 else {})
-    running = [subprocess.Popen(command, env=environment) for command in commands]
-    return max(process.wait() for process in running)
+    running = [subprocess.Popen(runnable(command), env=environment) for command in commands]
+    failed = [code for code in [process.wait() for process in running] if code != 0]
+    # A process that a signal ended has a negative code, which would not survive as an exit code.
+    return max(failed[0], EXIT_WITH_FAILURES) if failed else 0
 
 
-def program(package: str, *arguments: object) -> list[str]:
-    """A console script of this project as a command line that works whatever the PATH is."""
-    return [sys.executable, "-c", ENTRY.format(package=package), *map(str, arguments)]
+def runnable(command: Sequence[str]) -> list[str]:
+    """The command with this interpreter in place of its name, so that it works whatever the PATH is."""
+    name, *arguments = command
+    if name == "python":
+        return [sys.executable, *arguments]
+    return [sys.executable, "-c", f"from {PACKAGES[name]}.cli import main; main()", *arguments]
 
 
-def print_ending(out: Path, seconds: list[tuple[str, float]]) -> None:
+def print_ending(out: Path, seconds: Sequence[tuple[str, float]]) -> None:
     """Where the files are and how long each step took."""
     print(f"\nrun folders   {out / 'runs'}")
     print(f"result table  {out / 'results.parquet'}")
@@ -73,4 +92,4 @@ def print_ending(out: Path, seconds: list[tuple[str, float]]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(lambda: sys.exit(main()))
