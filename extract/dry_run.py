@@ -41,6 +41,7 @@ def describe_plan(adapter: Adapter, spec: ModelSpec, dataset: Dataset, config: E
         *_memory_lines(adapter, spec, plan, config, visual),
         *_first_item_lines(adapter, first, visual),
         f"  letters     {_letters(plan)}",
+        *(f"  note        {note}" for note in dataset.notes),
     ]
     return "\n".join(lines)
 

@@ -36,6 +36,9 @@ def run_jobs(
     check_out_folder(config.out)
     loaded = load_all(datasets, config)
     check_names(models, loaded)
+    for dataset in loaded:
+        for note in dataset.notes:
+            reporter.say(f"note: `{dataset.file}`: {note}")
     failures = []
     alone = len(models) * len(loaded) == 1
     for spec in models:

@@ -11,6 +11,10 @@ limit = 512
 
 [[datasets]]
 file = "items/fusion.toml"                 # a card or a data file, relative to this file
+
+[[datasets]]
+benchmark = "mmbench"                      # how to read the file
+file = "MMBench_DEV_EN.tsv"
 """
 
 import tomllib
@@ -18,6 +22,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from extract.card import resolve_source
 from extract.columns import check_fields
 from extract.config import DTYPES, DatasetSpec, ModelSpec
 from extract.errors import UsageError, suggestion
@@ -38,7 +43,12 @@ MODEL_KEYS: Final[dict[str, type | tuple[type, ...]]] = {
 }
 """Keys of `[[models]]` and their types. `final` marks the last checkpoint of a series, for people and other tools."""
 
-DATASET_KEYS: Final[dict[str, type | tuple[type, ...]]] = {"file": str, "columns": dict, "images": str}
+DATASET_KEYS: Final[dict[str, type | tuple[type, ...]]] = {
+    "file": str,
+    "benchmark": str,
+    "columns": dict,
+    "images": str,
+}
 
 
 def read_sweep(path: Path, device: str) -> tuple[list[ModelSpec], list[DatasetSpec]]:
@@ -107,4 +117,4 @@ def _dataset(entry: Mapping[str, Any], folder: Path, path: Path) -> DatasetSpec:
     columns = entry.get("columns", {})
     check_fields(columns, f"--sweep `{path}` columns")
     images = folder / entry["images"] if "images" in entry else None
-    return DatasetSpec(folder / entry["file"], columns, images)
+    return DatasetSpec(resolve_source(folder, entry["file"]), columns, images, entry.get("benchmark"))
