@@ -5,6 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
+import extract.torchvision_ops  # noqa: F401  before transformers, which imports torchvision
+
+# isort: split
 import torch
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor, PreTrainedConfig
