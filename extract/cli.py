@@ -132,6 +132,14 @@ def extract(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the plan, write nothing.", rich_help_panel=WORK)
     ] = False,
+    preview: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Write only prompts, spans, letters and pictures of the first N items to --out. Loads no weights.",
+            rich_help_panel=WORK,
+        ),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.", rich_help_panel=WORK)] = False,
     check: Annotated[
         list[Path] | None,
@@ -186,7 +194,16 @@ def extract(
     if part is not None:
         models, datasets = select_part(part, models, datasets)
     config = ExtractionConfig(out, layers, seed, prompt, language_span, batch_size, shard_size, limit)
+    if preview is not None:
+        _preview(models, datasets, config, preview)
+        return
     _run(models, datasets, config, dry_run=dry_run, quiet=quiet)
+
+
+def _preview(models: list[ModelSpec], datasets: list[DatasetSpec], config: ExtractionConfig, count: int) -> None:
+    from extract.preview import preview_jobs
+
+    typer.echo(preview_jobs(models, datasets, config, count))
 
 
 def _run(
