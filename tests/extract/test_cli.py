@@ -82,7 +82,7 @@ def test_sweep_names_runs_and_survives_a_failure(
     [
         ("[[model]]", "unknown table `model`; did you mean `models`"),
         ("[[models]]\nfoldr = 'x'", "unknown key `foldr`; did you mean `folder`"),
-        ("[[models]]\nstep = 3", "needs either `folder` or `id`"),
+        ("[[models]]\nstep = 3", "needs one of `folder`, `checkpoints` and `id`"),
         ("[[models]]\nid = 'x'\nstep = 'y'", "`step` has the wrong type"),
         ("[[models]]\nid = 'x'\ndtype = 'float'", "unknown dtype `float`; did you mean"),
         ("[[models]]\nid = 'x'\nlimit = 0", "`limit` should be at least 1"),
