@@ -52,10 +52,12 @@ def run_jobs(
 
 
 def load_all(datasets: Sequence[DatasetSpec], config: ExtractionConfig) -> list[Dataset]:
-    """Read and check every dataset and its prompt template before any model is loaded."""
+    """Read and check every dataset, and write every prompt once, before any model is loaded."""
     loaded = [load_dataset(spec, config.limit) for spec in datasets]
     for dataset in loaded:
-        get_template(template_name(config, dataset))
+        write = get_template(template_name(config, dataset))
+        for item in dataset.items:
+            write(item)
     return loaded
 
 

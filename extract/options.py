@@ -26,6 +26,11 @@ def cell_text(value: Any) -> str:
     return "" if is_missing(value) else str(value).strip()
 
 
+def whole_text(value: Any) -> str:
+    """A cell as text, the same for `7`, 7 and 7.0."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else cell_text(value)
+
+
 def is_missing(value: Any) -> bool:
     """None, or the not-a-number that dataframes write for it. The word `nan` is a word."""
     return value is None or (isinstance(value, float) and value != value)

@@ -3,18 +3,9 @@
 import re
 from typing import Final
 
+from extract.benchmarks.identity import joined, resolve_pictures
 from extract.benchmarks.spec import Benchmark
-from extract.benchmarks.steps import (
-    drop,
-    index_answers,
-    joined,
-    keep,
-    lettered_columns,
-    listed_options,
-    noted_repeats,
-    resolve_pictures,
-    yes_no,
-)
+from extract.benchmarks.steps import drop, index_answers, keep, lettered_columns, listed_options, noted_repeats, yes_no
 from extract.benchmarks.text_options import MMSTAR, REALWORLDQA, split_options
 from extract.options import BRACKETED_LETTER, cell_text, is_missing
 from extract.tables import Row, Table
@@ -42,9 +33,7 @@ def _more_than_one_picture(row: Row) -> bool:
 
 def _without_marks(table: Table) -> Table:
     """MMMU's texts say where the picture stands; here it stands before the text."""
-    return table.change(
-        lambda row: {**row, "raw": row["question"], "question": PICTURE_MARK.sub(" ", row["question"]).strip()}
-    )
+    return table.change(lambda row: {**row, "question": PICTURE_MARK.sub(" ", cell_text(row.get("question"))).strip()})
 
 
 VLMEVAL_TSV: Final = Benchmark(

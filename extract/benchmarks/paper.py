@@ -3,20 +3,16 @@
 from dataclasses import replace
 from typing import Final
 
-from extract.benchmarks.spec import Benchmark
-from extract.benchmarks.steps import (
+from extract.benchmarks.identity import (
     joined,
-    keep,
-    lettered_columns,
-    not_named,
-    noted_repeats,
     only_base_rows,
     part_before,
     picture_group,
     resolve_pictures,
     rotation_groups,
-    yes_no,
 )
+from extract.benchmarks.spec import Benchmark
+from extract.benchmarks.steps import keep, lettered_columns, not_named, noted_repeats, yes_no
 from extract.benchmarks.text_options import REEFKNOT, clean_prefixes, labels_over_texts, split_options
 
 LETTERS: Final = {letter: letter for letter in "ABCD"}

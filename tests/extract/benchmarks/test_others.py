@@ -1,6 +1,8 @@
 """Presets for other benchmarks: two or three rows in the form of each file, and what must become of them."""
 
+import importlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,10 @@ from extract.config import DatasetSpec
 from extract.errors import DatasetError, UsageError
 from extract.items import Dataset
 from extract.loader import load_dataset
+from extract.tables import read_table
 from tests.extract.benchmarks import files
 
+ROOT = Path(__file__).parents[3]
 PICTURE = {"bytes": files.PICTURES[0], "path": None}
 Row = dict[str, Any]
 
@@ -99,7 +103,6 @@ def test_mmmu_keeps_multiple_choice_about_one_picture(tmp_path: Path) -> None:
     ]
     dataset = load("mmmu", tmp_path, rows)
     assert shape(dataset) == [("a", "What is it?", ("it's a", "b", "c", "d", "e"), 4)]
-    assert dataset.items[0].raw == "<image 1> What is it?"
     assert "2 rows left out: about several pictures, or with pictures as options" in dataset.notes
 
 
@@ -161,3 +164,30 @@ def test_a_file_of_another_benchmark(tmp_path: Path, columns: list[str], message
 def test_an_unknown_benchmark(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="unknown benchmark `mmbnech`; did you mean `mmbench`"):
         load_dataset(DatasetSpec(tmp_path / "x.tsv", benchmark="mmbnech"))
+
+
+def test_the_page_lists_every_benchmark() -> None:
+    page = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    rows = [line.split("|") for line in page.splitlines() if re.match(r"\| `[a-z]", line)]
+    listed = {name: cells for cells in rows for name in re.findall(r"`([\w-]+)`", cells[1])}
+    assert set(listed) == set(BENCHMARKS)
+    for name, benchmark in BENCHMARKS.items():
+        assert listed[name][3].strip() == benchmark.options
+        if benchmark.expected is not None:
+            assert re.findall(r"\d+", listed[name][2])[0] == str(benchmark.expected), name
+
+
+def test_the_example_of_a_new_benchmark_works(tmp_path: Path) -> None:
+    """The declaration on the page that says how to add one."""
+    page = (ROOT / "docs" / "adding-a-benchmark.md").read_text(encoding="utf-8")
+    names: dict[str, Any] = {
+        **vars(importlib.import_module("extract.benchmarks.spec")),
+        **vars(importlib.import_module("extract.benchmarks.steps")),
+        **vars(importlib.import_module("extract.benchmarks.identity")),
+    }
+    exec(re.findall(r"```python\n(.*?)```", page, re.DOTALL)[-1], names)
+    row = {"qid": "7_1", "question": "what?", "img_path": "x.png", "answer": "B", "question_type": "multiple-choice"}
+    rows = [row | {"option_a": "a", "option_b": "b", "option_c": "", "option_d": ""}, row | {"question_type": "open"}]
+    table = names["MY_BENCH"].apply(read_table(files.write_table(tmp_path / "test.csv", list(rows[0]), rows, ",")))
+    assert [(kept["id"], kept["group"], kept["options"]["B"]) for _, kept in table.rows] == [("7_1", "7", "b")]
+    assert table.notes == ("my-bench: 1 rows are used; the official file has 1200",)
