@@ -11,20 +11,36 @@ from extract.columns import check_fields
 from extract.errors import DatasetError, suggestion
 from extract.tables import HUB_PREFIX
 
-KEYS: Final = ("name", "file", "benchmark", "columns", "options", "images", "split", "prompt", "planted", "about")
+KEYS: Final = (
+    "name",
+    "file",
+    "benchmark",
+    "columns",
+    "where",
+    "options",
+    "first_index",
+    "images",
+    "split",
+    "prompt",
+    "planted",
+    "about",
+)
 
 
 @dataclass(frozen=True)
 class Card:
     """What a card says. `file` and `images` are absolute; `planted` holds true atoms in bits.
 
-    `benchmark` names a known benchmark; `options` are the texts of every item's options, where all have the same.
+    `benchmark` names a known benchmark; `options` are the texts of every item's options, where all have the same;
+    `where` keeps rows by the values of columns; answers that are numbers count options from `first_index`.
     """
 
     name: str | None
     file: Path
     benchmark: str | None = None
     options: tuple[str, ...] | None = None
+    where: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    first_index: int = 0
     columns: dict[str, str] = field(default_factory=dict)
     images: Path | None = None
     split: str | None = None
@@ -54,12 +70,20 @@ def read_card(path: Path) -> Card:
     options = raw.get("options")
     if options is not None and not (isinstance(options, list) and all(isinstance(text, str) for text in options)):
         raise _card_error(path, 'options should list the texts of every item\'s options, e.g. ["Yes", "No"]')
+    if raw.get("first_index", 0) not in (0, 1):
+        raise _card_error(path, f"first_index should be 0 or 1, found {raw['first_index']!r}")
+    where = {
+        name: tuple(map(str, values if isinstance(values, list) else [values]))
+        for name, values in raw.get("where", {}).items()
+    }
     folder = path.resolve().parent
     return Card(
         name=str(raw.get("name", path.stem)),
         file=resolve_source(folder, raw["file"]),
         benchmark=raw.get("benchmark"),
         options=None if options is None else tuple(options),
+        where=where,
+        first_index=raw.get("first_index", 0),
         columns=columns,
         images=folder / raw["images"] if "images" in raw else None,
         split=raw.get("split"),

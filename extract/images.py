@@ -19,6 +19,10 @@ class PictureError(ValueError):
     """A picture is missing or damaged; the text completes "row 3: …"."""
 
 
+class MissingPictureError(PictureError):
+    """A file names a picture that is not there."""
+
+
 def picture_source(value: Any, folder: Path, patterns: Sequence[str] = ("{name}",)) -> Path | bytes:
     """Turn a cell of a dataset file into a path or encoded bytes.
 
@@ -81,7 +85,7 @@ def _existing(name: str, folder: Path, patterns: Sequence[str]) -> Path:
         f"looked in `{(folder / name).parent}`" if len(tried) == 1 else f"looked for {', '.join(tried)} in `{folder}`"
     )
     message = f"there is no picture `{shown}` ({where}); check the column or pass --images"
-    raise PictureError(message)
+    raise MissingPictureError(message)
 
 
 def _from_base64(text: str) -> bytes | None:

@@ -9,12 +9,13 @@ from typing import Any
 from data.errors import Problem
 from data.names import OPTION_LETTERS
 from extract.benchmarks.registry import BENCHMARKS, get_benchmark
-from extract.benchmarks.spec import FIELDS, Benchmark
+from extract.benchmarks.spec import FIELDS, Benchmark, likely_benchmark
+from extract.benchmarks.steps import keep
 from extract.card import Card, read_card
 from extract.columns import THE_PICTURE, Columns, resolve_columns
 from extract.config import DatasetSpec
 from extract.errors import DatasetError
-from extract.images import PictureError, open_picture, picture_source
+from extract.images import MissingPictureError, PictureError, open_picture, picture_source
 from extract.items import Dataset, Item
 from extract.options import Options, cell_text, read_label, read_options
 from extract.tables import HUB_PREFIX, Row, Table, read_table
@@ -35,6 +36,8 @@ def load_dataset(spec: DatasetSpec, limit: int | None = None) -> Dataset:
     name = spec.benchmark or card.benchmark
     benchmark = None if name is None else get_benchmark(name)
     table = read_table(card.file)
+    for column, values in card.where.items():
+        table = keep(column, *values)(table)
     if benchmark is not None:
         table = benchmark.apply(table, [other for other in BENCHMARKS.values() if other is not benchmark])
     reader = _ItemReader(
@@ -42,11 +45,13 @@ def load_dataset(spec: DatasetSpec, limit: int | None = None) -> Dataset:
         folder=_picture_folder(spec, card, table),
         patterns=("{name}",) if benchmark is None else benchmark.pictures,
         fixed=card.options,
+        first_index=card.first_index,
         exact=benchmark is not None and benchmark.exact_options,
     )
     items, problems = _read_items(replace(table, rows=table.rows[:limit]), reader)
     problems += _duplicate_problems(items, table.name) + _picture_problems(items, table.name)
     if problems:
+        problems += [] if benchmark is not None else _benchmark_hint(table, card.file)
         raise DatasetError(str(spec.file), sorted(problems, key=lambda problem: problem.row or 0))
     return Dataset(
         name=card.name or _default_name(benchmark, card.file),
@@ -96,6 +101,7 @@ class _ItemReader:
     folder: Path
     patterns: Sequence[str]
     fixed: tuple[str, ...] | None
+    first_index: int
     exact: bool
     pictures: dict[str, Path | bytes] = field(default_factory=dict)
 
@@ -114,7 +120,7 @@ class _ItemReader:
             picture=picture,
             question=question,
             options=options.texts,
-            label=read_label(row.get(columns.answer), options) if columns.answer else -1,
+            label=read_label(row.get(columns.answer), options, self.first_index) if columns.answer else -1,
             hint=self._text(row, columns.hint),
             row=number,
             given_letters="" if options.letters == OPTION_LETTERS[: len(options.letters)] else options.letters,
@@ -146,12 +152,26 @@ class _ItemReader:
 def _read_items(table: Table, reader: _ItemReader) -> tuple[list[Item], list[Problem]]:
     items = []
     problems = []
+    missing = []
     for number, row in table.rows:
         try:
             items.append(reader.item(row, number))
+        except MissingPictureError as error:
+            missing.append(Problem(table.name, str(error), row=number))
         except ValueError as error:  # PictureError is one
             problems.append(Problem(table.name, str(error), row=number))
-    return items, problems
+    if len(missing) > 1 and not items:  # one cause, not as many as there are rows
+        message = f"no picture was found; in the first of {len(missing)} rows {str(missing[0]).partition(': ')[2]}"
+        missing = [Problem(table.name, message)]
+    return items, problems + missing
+
+
+def _benchmark_hint(table: Table, file: Path) -> list[Problem]:
+    """A file of a known benchmark that was given as any file; few columns fit too many of them."""
+    likely = likely_benchmark(table.columns, [known for known in BENCHMARKS.values() if len(known.needed) > 4])
+    if likely is None:
+        return []
+    return [Problem(table.name, f"it looks like {likely.title}: --data {likely.name}={file}")]
 
 
 def _picture_group(picture: Path | bytes, folder: Path) -> str:

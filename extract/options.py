@@ -83,8 +83,8 @@ def list_in_text(cell: str) -> list[Any]:
     return []
 
 
-def read_label(answer: Any, options: Options) -> int:
-    """Index of the right option, given as its letter, text, or index from 0; -1 for an empty cell.
+def read_label(answer: Any, options: Options, first_index: int = 0) -> int:
+    """Index from 0 of the right option, given as its letter, text, or index from `first_index`; -1 for an empty cell.
 
     A single letter is read as a letter even where an option has that text; an option's text wins over an index
     that is written as text.
@@ -98,14 +98,17 @@ def read_label(answer: Any, options: Options) -> int:
     if isinstance(answer, int | float) and not isinstance(answer, bool):
         if answer == -1:
             return -1
-        if answer == int(answer) and 0 <= answer < len(options.texts):
-            return int(answer)
+        if answer == int(answer) and 0 <= answer - first_index < len(options.texts):
+            return int(answer) - first_index
     elif (named := BRACKETED_LETTER.fullmatch(text)) and named[1].upper() in options.letters:
         return options.letters.index(named[1].upper())
     elif text in (texts := [option.strip() for option in options.texts]):
         return texts.index(text)
-    elif text.isdecimal() and int(text) < len(options.texts):
-        return int(text)
+    elif text.isdecimal() and 0 <= int(text) - first_index < len(options.texts):
+        return int(text) - first_index
     shown = ", ".join(f"{letter} {text!r}" for letter, text in zip(options.letters, options.texts, strict=True))
-    message = f"the answer {answer!r} is no option of the item; expected a letter, an index from 0 or a text of {shown}"
+    message = (
+        f"the answer {answer!r} is no option of the item; expected a letter, an index from {first_index} "
+        f"or a text of {shown}"
+    )
     raise ValueError(message)

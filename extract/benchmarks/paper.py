@@ -75,7 +75,7 @@ def _pope(setting: str) -> Benchmark:
         expected=3000,
         options="2",
         columns={
-            "question_id": ("question_id", "index", "id"),
+            "question_id": ("question_id", "index"),
             "question": ("text", "question"),
             "answer": ("label", "answer"),
             "image": ("image", "image_path"),

@@ -93,14 +93,19 @@ class Benchmark:
         )
 
     def _no_such_file(self, table: Table, missing: Sequence[str], others: Sequence["Benchmark"]) -> str:
-        fitting = [other for other in others if not other.missing(table.columns)]
-        likely = max(fitting, key=lambda other: len(other.needed), default=None)
+        likely = likely_benchmark(table.columns, others)
         wanted = " or ".join(f"`{name}`" for name in self.columns.get(missing[0], (missing[0],)))
         guess = "" if likely is None else f"; it looks like {likely.title}: --data {likely.name}={table.name}"
         return (
             f"this is no file of {self.title}: it has no column {wanted}, only "
             f"{', '.join(f'`{name}`' for name in table.columns)}{guess} (pid-extract --list-datasets shows the others)"
         )
+
+
+def likely_benchmark(columns: Sequence[str], benchmarks: Sequence[Benchmark]) -> Benchmark | None:
+    """The benchmark that a file with these columns may be of: the one that asks most of those it satisfies."""
+    fitting = [benchmark for benchmark in benchmarks if not benchmark.missing(columns)]
+    return max(fitting, key=lambda benchmark: len(benchmark.needed), default=None)
 
 
 def _key(name: str) -> str:

@@ -22,8 +22,11 @@ def keep(column: str, *values: str, if_present: bool = False) -> Step:
     wanted = {value.casefold() for value in values}
 
     def step(table: Table) -> Table:
-        if if_present and column not in table.columns:
-            return table
+        if column not in table.columns:
+            if if_present:
+                return table
+            known = ", ".join(f"`{name}`" for name in table.columns)
+            raise DatasetError(table.name, [Problem(table.name, f"rows are chosen by `{column}`, but it has {known}")])
         kept = table.change(lambda row: row if wanted & set(_parts(row.get(column))) else None)
         if not kept.rows:
             found = sorted({part for _, row in table.rows for part in _parts(row.get(column))})

@@ -7,6 +7,7 @@ from pathlib import Path
 import peft
 import pytest
 import torch
+from huggingface_hub.errors import LocalEntryNotFoundError
 
 from extract.adapters.base import Adapter
 from extract.config import ModelSpec
@@ -91,6 +92,29 @@ def test_a_whole_model_beside_the_changes_is_what_counts(lora: Path, tmp_path: P
 def test_changes_that_do_not_fit(lora: Path, tmp_path: Path, changes: dict[str, object], message: str) -> None:
     with pytest.raises(ModelError, match=message):
         load_adapter(edited(lora, tmp_path / "edited", **changes))
+
+
+def test_a_hub_checkpoint_is_pinned_by_its_adapter(lora: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hub's cache as a download leaves it; nothing else is there."""
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    cache = tmp_path / "hub" / "models--org--lora"
+    spec = edited(lora, tmp_path / "edited", base_model_name_or_path="org/base", revision="v2")
+    snapshot = cache / "snapshots" / commit
+    snapshot.mkdir(parents=True)
+    (snapshot / ADAPTER_FILE).write_text((Path(spec.model) / ADAPTER_FILE).read_text())
+    (cache / "refs").mkdir()
+    (cache / "refs" / "main").write_text(commit)
+
+    def fetch(_name: str, file: str, **_: object) -> str:
+        if file != ADAPTER_FILE:
+            raise LocalEntryNotFoundError(file)
+        return str(snapshot / file)
+
+    monkeypatch.setattr("transformers.utils.hub.hf_hub_download", fetch)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    found = pinned(ModelSpec("org/lora"))
+    assert found.revision == commit
+    assert (base_spec(found).model, base_spec(found).revision) == ("org/base", "v2")
 
 
 def test_without_the_peft_library(lora: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from extract.config import DatasetSpec
 from extract.errors import DatasetError, UsageError
 from extract.loader import load_dataset
 from extract.options import list_in_text, read_label, read_options
-from tests.extract.benchmarks.files import PICTURES
+from tests.extract.benchmarks.files import PICTURES, mmbench_rows, write_mmbench
 
 Rows = list[dict[str, Any]]
 
@@ -174,3 +174,36 @@ def test_answers_that_are_no_option(answer: Any) -> None:
 def test_lists_in_text() -> None:
     assert list_in_text("(1, 2)") == [1, 2]
     assert list_in_text("__import__('os')") == list_in_text("[x for x in 'ab']") == list_in_text("") == []
+
+
+def card(folder: Path, text: str) -> DatasetSpec:
+    path = folder / "card.toml"
+    path.write_text(f'file = "toy.jsonl"\n{text}')
+    return DatasetSpec(path)
+
+
+def test_a_card_chooses_rows_and_counts_from_one(write_items: Callable[[Rows], Path], tmp_path: Path) -> None:
+    kinds = ["multi", "open", "Multi", "other"]
+    write_items([{**row, "kind": kind} for row, kind in zip(rows(4, image="picture-0.png"), kinds, strict=True)])
+    items = load_dataset(card(tmp_path, '[where]\nkind = ["multi", "other"]')).items
+    assert [(item.row, item.label) for item in items] == [(1, 1), (3, 1), (4, 1)]
+    assert load_dataset(card(tmp_path, "first_index = 1")).items[0].label == 0
+    with pytest.raises(DatasetError, match="rows are chosen by `knd`, but it has `question`, .*`kind`"):
+        load_dataset(card(tmp_path, '[where]\nknd = "multi"'))
+    with pytest.raises(DatasetError, match="first_index should be 0 or 1, found 2"):
+        load_dataset(card(tmp_path, "first_index = 2"))
+    with pytest.raises(DatasetError, match="options should list the texts of every item's options"):
+        load_dataset(card(tmp_path, 'options = "Yes"'))
+
+
+def test_pictures_that_are_all_missing_are_one_sentence(write_items: Callable[[Rows], Path]) -> None:
+    path = write_items(rows(3, image="gone.png"))
+    with pytest.raises(DatasetError, match="no picture was found; in the first of 3 rows .*`gone.png`") as caught:
+        load_dataset(DatasetSpec(path))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_known_benchmark_given_as_any_file(tmp_path: Path) -> None:
+    path = write_mmbench(tmp_path / "dev.tsv", mmbench_rows(two=1, three=0, four=0, fixed_d=0))
+    with pytest.raises(DatasetError, match="it looks like MMBench en_dev, .*: --data mmbench=.*dev.tsv"):
+        load_dataset(DatasetSpec(path))
