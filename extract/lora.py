@@ -13,7 +13,6 @@ from extract.config import ModelSpec
 from extract.errors import ModelError
 
 ADAPTER_FILE: Final = "adapter_config.json"
-WHOLE_MODEL_FILES: Final = ("model*.safetensors", "model*.safetensors.index.json", "pytorch_model*.bin*")
 PROCESSOR_FILES: Final = ("processor_config.json", "preprocessor_config.json")
 
 
@@ -49,7 +48,10 @@ def processor_spec(spec: ModelSpec, base: ModelSpec) -> ModelSpec:
 def hub_adapter_file(spec: ModelSpec) -> str | None:
     """Cached `adapter_config.json` of a hub model; None if it has none or cannot be reached."""
     quiet = {f"_raise_exceptions_for_{what}": False for what in ("gated_repo", "missing_entries", "connection_errors")}
-    found: str | None = cached_file(spec.model, ADAPTER_FILE, revision=spec.revision, **quiet)
+    try:
+        found: str | None = cached_file(spec.model, ADAPTER_FILE, revision=spec.revision, **quiet)
+    except OSError:  # no such model, or no name that a model can have
+        return None
     return found
 
 
@@ -92,11 +94,11 @@ def _in_cache(spec: ModelSpec, name: str) -> str | None:
 
 
 def _adapter_settings(spec: ModelSpec) -> dict[str, Any] | None:
-    """Content of `adapter_config.json` if that, and no whole model, is what the checkpoint holds."""
+    """Content of `adapter_config.json`, None without one. It counts even beside a whole model, as in transformers."""
     folder = Path(spec.model)
     if folder.is_dir():
         file = folder / ADAPTER_FILE
-        if not file.is_file() or any(True for pattern in WHOLE_MODEL_FILES for _ in folder.glob(pattern)):
+        if not file.is_file():
             return None
     else:
         found = _in_cache(spec, ADAPTER_FILE)

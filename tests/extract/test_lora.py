@@ -72,12 +72,6 @@ def test_the_revision_names_changes_and_base(lora: Path, checkpoint: Path) -> No
     assert not revision.startswith(str(base))
 
 
-def test_a_whole_model_beside_the_changes_is_what_counts(lora: Path, tmp_path: Path) -> None:
-    spec = edited(lora, tmp_path / "both")
-    (tmp_path / "both" / "model.safetensors").touch()
-    assert base_spec(spec) is spec
-
-
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
