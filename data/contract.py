@@ -50,6 +50,9 @@ ARRAYS: Final[tuple[ArraySpec, ...]] = (
         "mean token log-likelihood of each option under the full vocabulary; -inf where the item lacks the option",
     ),
     *_feature_specs(),
+    ArraySpec(
+        "letters", "U", ("n",), "-", "letters of the options in their order, such as ABCD or ABD", required=False
+    ),
     ArraySpec("first_token", "i", ("n", "c"), "token id", "greedy first token", required=False),
     ArraySpec("first_token_text", "U", ("n", "c"), "-", "greedy first token, decoded", required=False),
     ArraySpec("x1_tokens", "i", ("n",), "tokens", "length of the visual span", required=False),

@@ -83,6 +83,7 @@ def _terms() -> tuple[Column, ...]:
             "share of items whose first greedy token is the right letter",
             nullable=True,
         ),
+        Column("accuracy_strict_noimage", "float", "1", "the same without the picture", nullable=True),
     )
 
 

@@ -9,16 +9,38 @@ from data.errors import Problem
 from data.names import ATOMS
 from extract.columns import check_fields
 from extract.errors import DatasetError, suggestion
+from extract.tables import HUB_PREFIX
 
-KEYS: Final = ("name", "file", "columns", "images", "split", "prompt", "planted", "about")
+KEYS: Final = (
+    "name",
+    "file",
+    "benchmark",
+    "columns",
+    "where",
+    "options",
+    "first_index",
+    "images",
+    "split",
+    "prompt",
+    "planted",
+    "about",
+)
 
 
 @dataclass(frozen=True)
 class Card:
-    """What a card says. `file` and `images` are absolute; `planted` holds true atoms in bits."""
+    """What a card says. `file` and `images` are absolute; `planted` holds true atoms in bits.
 
-    name: str
+    `benchmark` names a known benchmark; `options` are the texts of every item's options, where all have the same;
+    `where` keeps rows by the values of columns; answers that are numbers count options from `first_index`.
+    """
+
+    name: str | None
     file: Path
+    benchmark: str | None = None
+    options: tuple[str, ...] | None = None
+    where: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    first_index: int = 0
     columns: dict[str, str] = field(default_factory=dict)
     images: Path | None = None
     split: str | None = None
@@ -45,16 +67,34 @@ def read_card(path: Path) -> Card:
     planted = raw.get("planted")
     if planted is not None and (set(planted) != set(ATOMS) or not all(_is_number(bits) for bits in planted.values())):
         raise _card_error(path, f"[planted] should give {', '.join(ATOMS)} in bits")
+    options = raw.get("options")
+    if options is not None and not (isinstance(options, list) and all(isinstance(text, str) for text in options)):
+        raise _card_error(path, 'options should list the texts of every item\'s options, e.g. ["Yes", "No"]')
+    if raw.get("first_index", 0) not in (0, 1):
+        raise _card_error(path, f"first_index should be 0 or 1, found {raw['first_index']!r}")
+    where = {
+        name: tuple(map(str, values if isinstance(values, list) else [values]))
+        for name, values in raw.get("where", {}).items()
+    }
     folder = path.resolve().parent
     return Card(
         name=str(raw.get("name", path.stem)),
-        file=folder / raw["file"],
+        file=resolve_source(folder, raw["file"]),
+        benchmark=raw.get("benchmark"),
+        options=None if options is None else tuple(options),
+        where=where,
+        first_index=raw.get("first_index", 0),
         columns=columns,
         images=folder / raw["images"] if "images" in raw else None,
         split=raw.get("split"),
         prompt=raw.get("prompt"),
         planted=None if planted is None else {atom: float(planted[atom]) for atom in ATOMS},
     )
+
+
+def resolve_source(folder: Path, source: str) -> Path:
+    """A dataset as a card or sweep file in `folder` names it: a relative path starts there, a hub id stays."""
+    return Path(source) if source.startswith(HUB_PREFIX) else folder / source
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import typer
 from data.console import EXIT_BAD_INPUT, EXIT_WITH_FAILURES, run_command
 from data.memory import keep_freed_memory
 from data.runs import validate_run
+from extract.benchmarks.registry import describe_benchmarks, parse_data
 from extract.columns import parse_mapping
 from extract.config import (
     ALL_LAYERS,
@@ -27,7 +28,7 @@ from extract.registry import ADAPTERS
 from extract.sweep import read_sweep
 
 EPILOG = """
-Example: pid-extract --model llava-hf/llava-1.5-7b-hf --data mmbench.parquet --images pictures --out runs
+Example: pid-extract --model llava-hf/llava-1.5-7b-hf --data mmbench=MMBench_DEV_EN.tsv --out runs
 
 Example: pid-extract --sweep data/demo/sweep.toml --out out/runs --limit 64 --dry-run
 """
@@ -50,8 +51,11 @@ def extract(
         typer.Option(help="Hub id or checkpoint folder. Repeat for several.", rich_help_panel=WHAT),
     ] = None,
     data: Annotated[
-        list[Path] | None,
-        typer.Option(help="Items: jsonl, csv, tsv, parquet, or a dataset card (toml). Repeat.", rich_help_panel=WHAT),
+        list[str] | None,
+        typer.Option(
+            help="Items: a file, folder or card; hf:OWNER/NAME:SPLIT; NAME=FILE for a known benchmark. Repeat.",
+            rich_help_panel=WHAT,
+        ),
     ] = None,
     sweep: Annotated[
         Path | None,
@@ -79,7 +83,8 @@ def extract(
     prompt: Annotated[
         str | None,
         typer.Option(
-            help="Prompt template: letters or paper. Default: the card's, else letters.", rich_help_panel=NUMBERS
+            help="Prompt template: letters, paper, plain, vlmeval or raw. Default: the dataset's, else letters.",
+            rich_help_panel=NUMBERS,
         ),
     ] = None,
     language_span: Annotated[
@@ -128,6 +133,14 @@ def extract(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the plan, write nothing.", rich_help_panel=WORK)
     ] = False,
+    preview: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Write only prompts, spans, letters and pictures of the first N items to --out. Loads no weights.",
+            rich_help_panel=WORK,
+        ),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.", rich_help_panel=WORK)] = False,
     check: Annotated[
         list[Path] | None,
@@ -139,6 +152,14 @@ def extract(
         bool,
         typer.Option("--list-models", help="Model types that can be read.", rich_help_panel="Instead of running"),
     ] = False,
+    list_datasets: Annotated[
+        bool,
+        typer.Option(
+            "--list-datasets",
+            help="Known benchmarks and where their files come from.",
+            rich_help_panel="Instead of running",
+        ),
+    ] = False,
 ) -> None:
     """Run vision-language models on multiple-choice items with picture, question, or neither replaced by noise.
 
@@ -147,6 +168,9 @@ def extract(
     """
     if list_models:
         _list_models()
+        return
+    if list_datasets:
+        typer.echo(describe_benchmarks())
         return
     if check:
         _check_runs(check)
@@ -164,14 +188,23 @@ def extract(
         for one in model or []
     ]
     mapping = parse_mapping(columns) if columns else {}
-    datasets += [DatasetSpec(file, mapping, images) for file in data or []]
+    datasets += [parse_data(one, mapping, images) for one in data or []]
     if not models or not datasets:
         message = "nothing to run: give --model and --data, or --sweep; pid-extract --help shows an example"
         raise UsageError(message)
     if part is not None:
         models, datasets = select_part(part, models, datasets)
     config = ExtractionConfig(out, layers, seed, prompt, language_span, batch_size, shard_size, limit)
+    if preview is not None:
+        _preview(models, datasets, config, preview)
+        return
     _run(models, datasets, config, dry_run=dry_run, quiet=quiet)
+
+
+def _preview(models: list[ModelSpec], datasets: list[DatasetSpec], config: ExtractionConfig, count: int) -> None:
+    from extract.preview import preview_jobs
+
+    typer.echo(preview_jobs(models, datasets, config, count))
 
 
 def _run(

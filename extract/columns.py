@@ -16,11 +16,14 @@ USUAL_NAMES: Final[dict[str, tuple[str, ...]]] = {
     "options": ("options", "choices", "answer_choices"),
     "answer": ("answer", "label", "gt", "correct"),
     "hint": ("hint", "context"),
+    "raw": (),
 }
 """Column names tried for a field that no mapping names, in this order."""
 
 REQUIRED: Final = ("image", "question", "options")
 OPTION_SEPARATOR: Final = "|"
+THE_PICTURE: Final = "@picture"
+"""Column name of the group that stands for the picture itself: its path, or a hash of its bytes."""
 LETTER_COLUMNS: Final = "ABCDEFGH"
 
 
@@ -35,6 +38,7 @@ class Columns:
     group: str | None = None
     answer: str | None = None
     hint: str | None = None
+    raw: str | None = None
 
 
 def parse_mapping(text: str) -> dict[str, str]:
@@ -66,23 +70,24 @@ def check_fields(mapping: Mapping[str, str], where: str) -> None:
             raise UsageError(message)
 
 
-def resolve_columns(file: str, present: Sequence[str], mapping: Mapping[str, str]) -> Columns:
+def resolve_columns(file: str, present: Sequence[str], mapping: Mapping[str, str], *, usual: bool = True) -> Columns:
     """Find each field's column in a file.
 
     Args:
         file: the file's name, for messages.
         present: columns of the file.
-        mapping: field -> column, as the user or the dataset card says.
+        mapping: field -> column, as the user, the dataset card or the benchmark says.
+        usual: look for fields that the mapping leaves out under their usual names.
 
     Raises:
         DatasetError: a named column does not exist, or a needed field has none; all of them at once.
     """
     problems = []
     found: dict[str, str] = {}
-    for field, usual in USUAL_NAMES.items():
+    for field, names in USUAL_NAMES.items():
         named = mapping.get(field)
         if named is None:
-            named = next((name for name in usual if name in present), None)
+            named = next((name for name in names if usual and name in present), None)
             if named is None and field == "options":
                 named = _letter_columns(present)
             if named is None:
@@ -93,7 +98,7 @@ def resolve_columns(file: str, present: Sequence[str], mapping: Mapping[str, str
         problems += [
             Problem(file, f"`{field}` should come from column `{part}`, but {_columns_found(part, present)}")
             for part in parts
-            if part not in present
+            if part not in present and not (field == "group" and part == THE_PICTURE)
         ]
         found[field] = named
     if problems:

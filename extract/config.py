@@ -62,17 +62,19 @@ class ModelSpec:
 
 @dataclass(frozen=True)
 class DatasetSpec:
-    """One benchmark file (jsonl, csv, parquet) or dataset card (toml), and how to read its columns.
+    """One benchmark file (jsonl, csv, parquet, …), folder, hub dataset or dataset card (toml), and how to read it.
 
     Attributes:
-        file: the file or card.
+        file: the file, folder or card, or `hf:OWNER/NAME[:CONFIG]:SPLIT`.
         columns: item field -> column of the file; fields left out use their usual names.
         images: folder that relative picture paths start from; by default the file's own folder.
+        benchmark: name of a known benchmark, whose rules are then used.
     """
 
     file: Path
     columns: Mapping[str, str] = field(default_factory=dict)
     images: Path | None = None
+    benchmark: str | None = None
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,7 @@ def describe_plan(adapter: Adapter, spec: ModelSpec, dataset: Dataset, config: E
     """
     plan = make_plan(adapter, dataset, template_name(config, dataset), config.language_span)
     first = plan.items[0]
-    inputs = adapter.processor(text=[first.prompt], images=[open_picture(first.item.picture)], return_tensors="pt")
-    visual = int((inputs["input_ids"] == adapter.model.config.image_token_id).sum())
+    visual = int(adapter.visual_mask(adapter.process([first.prompt], [open_picture(first.item.picture)])).sum())
     shards = plan.shards(config.shard_size)
     count = sum(-(-len(shard) // config.batch_size) for shard in shards)
     layers = run_layers(spec, config, adapter)
@@ -41,6 +40,7 @@ def describe_plan(adapter: Adapter, spec: ModelSpec, dataset: Dataset, config: E
         *_memory_lines(adapter, spec, plan, config, visual),
         *_first_item_lines(adapter, first, visual),
         f"  letters     {_letters(plan)}",
+        *(f"  note        {note}" for note in dataset.notes),
     ]
     return "\n".join(lines)
 

@@ -3,11 +3,13 @@
 import base64
 import binascii
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from PIL import Image, ImageOps, UnidentifiedImageError
+
+from extract.options import cell_text, list_in_text
 
 BASE64_MIN_LENGTH: Final = 64
 """Shorter texts are read as paths: the smallest PNG that shows anything is longer in base64."""
@@ -17,41 +19,73 @@ class PictureError(ValueError):
     """A picture is missing or damaged; the text completes "row 3: …"."""
 
 
-def picture_source(value: Any, folder: Path) -> Path | bytes:
+class MissingPictureError(PictureError):
+    """A file names a picture that is not there."""
+
+
+def picture_source(value: Any, folder: Path, patterns: Sequence[str] = ("{name}",)) -> Path | bytes:
     """Turn a cell of a dataset file into a path or encoded bytes.
 
     Args:
-        value: a path (relative ones start at `folder`), bytes, base64 text, a `data:` URI, or a
-            mapping with `bytes` or `path` as the `datasets` library writes it.
+        value: a path (relative ones start at `folder`), bytes, base64 text, a `data:` URI, a mapping with `bytes` or
+            `path` as the `datasets` library writes it, or a list of one of these.
         folder: where relative paths start.
+        patterns: where a picture may lie in `folder`; see `places`.
 
     Raises:
-        PictureError: the cell is empty, or names a file that does not exist.
+        PictureError: the cell is empty, holds several pictures, or names a file that does not exist.
     """
     if isinstance(value, Mapping):
         value = value.get("bytes") or value.get("path")
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        value = list_in_text(value) or value
+    if isinstance(value, list | tuple):
+        if len(value) > 1:
+            message = f"{len(value)} pictures; only items about one picture can be decomposed, leave this one out"
+            raise PictureError(message)
+        return picture_source(value[0] if value else None, folder, patterns)
     if isinstance(value, bytes | bytearray):
         return bytes(value)
-    if not isinstance(value, str) or not value.strip():
+    text = cell_text(value)
+    if not text:
         message = "no picture: expected a path, bytes or base64 text"
         raise PictureError(message)
-    path = folder / value
-    if len(value) < BASE64_MIN_LENGTH and not value.startswith("data:"):
-        return _existing(path, value)
-    decoded = _from_base64(value)
-    return _existing(path, value) if decoded is None else decoded
+    if len(text) < BASE64_MIN_LENGTH and not text.startswith("data:"):
+        return _existing(text, folder, patterns)
+    decoded = _from_base64(text)
+    return _existing(text, folder, patterns) if decoded is None else decoded
 
 
-def _existing(path: Path, value: str) -> Path:
-    try:
-        found = path.is_file()
-    except OSError:  # a text too long for a file name
-        found = False
-    if not found:
-        shown = value if len(value) < 120 else value[:80] + "…"
-        message = f"there is no picture `{shown}` (looked in `{path.parent}`); check the column or pass --images"
-        raise PictureError(message)
-    return path
+def places(name: str, patterns: Sequence[str]) -> list[str]:
+    """Paths that a picture called `name` may have.
+
+    Args:
+        name: as the file has it, such as `COCO_val2014_000000310196.jpg`.
+        patterns: with `{name}`; `{stem}`, without its ending; `{tail}`, the part behind the last underscore;
+            `{padded}`, the stem filled with zeros to twelve digits as COCO names its files.
+    """
+    stem = Path(name).stem
+    return [
+        pattern.format(name=name, stem=stem, tail=name.rpartition("_")[2], padded=stem.zfill(12))
+        for pattern in patterns
+    ]
+
+
+def _existing(name: str, folder: Path, patterns: Sequence[str]) -> Path:
+    tried = places(name, patterns)
+    for place in tried:
+        path = folder / place
+        try:
+            if path.is_file():
+                return path
+        except OSError:  # a text too long for a file name
+            continue
+    shown = name if len(name) < 120 else name[:80] + "…"
+    where = (
+        f"looked in `{(folder / name).parent}`" if len(tried) == 1 else f"looked for {', '.join(tried)} in `{folder}`"
+    )
+    message = f"there is no picture `{shown}` ({where}); check the column or pass --images"
+    raise MissingPictureError(message)
 
 
 def _from_base64(text: str) -> bytes | None:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from data.names import OPTION_LETTERS
+
 
 @dataclass(frozen=True)
 class Item:
@@ -13,10 +15,12 @@ class Item:
         group: what must not straddle a split of the samples; usually the picture.
         picture: path of the picture's file, or its encoded bytes (PNG, JPEG, …).
         question: the question's text.
-        options: texts of the options, at least two; option i has letter i.
+        options: texts of the options, at least two.
         label: index of the right option, -1 if unknown.
         hint: text shown before the question, or "".
         row: row of the dataset file, counted from 1, for messages.
+        given_letters: letters of the options where they are not A, B, C, … without a gap.
+        raw: the prompt as the benchmark's file has it, where it has one.
     """
 
     id: str
@@ -27,6 +31,13 @@ class Item:
     label: int = -1
     hint: str = ""
     row: int = 0
+    given_letters: str = ""
+    raw: str = ""
+
+    @property
+    def letters(self) -> str:
+        """Letter of each option."""
+        return self.given_letters or OPTION_LETTERS[: len(self.options)]
 
 
 @dataclass(frozen=True)
@@ -38,9 +49,10 @@ class Dataset:
         file: file name the items came from.
         sha256: hash of the file's bytes.
         items: the items, in the file's order.
-        prompt: template that the dataset's card asks for, if any.
+        prompt: template that the dataset's card or benchmark asks for, if any.
         split: part of the benchmark, if stated.
         planted: true atoms in bits, where they are known.
+        notes: what the user should know about the file, one sentence each.
     """
 
     name: str
@@ -50,6 +62,7 @@ class Dataset:
     prompt: str | None = None
     split: str | None = None
     planted: dict[str, float] | None = None
+    notes: tuple[str, ...] = ()
 
     def first(self, count: int | None) -> "Dataset":
         """The same dataset with only its first `count` items; None for all."""
@@ -59,3 +72,9 @@ class Dataset:
     def max_options(self) -> int:
         """Largest number of options of an item."""
         return max(len(item.options) for item in self.items)
+
+    @property
+    def letters(self) -> str:
+        """A, B, … up to the last letter that any item uses."""
+        last = max(OPTION_LETTERS.index(item.letters[-1]) for item in self.items)
+        return OPTION_LETTERS[: last + 1]

@@ -36,6 +36,9 @@ def run_jobs(
     check_out_folder(config.out)
     loaded = load_all(datasets, config)
     check_names(models, loaded)
+    for dataset in loaded:
+        for note in dataset.notes:
+            reporter.say(f"note: `{dataset.file}`: {note}")
     failures = []
     alone = len(models) * len(loaded) == 1
     for spec in models:
@@ -49,10 +52,12 @@ def run_jobs(
 
 
 def load_all(datasets: Sequence[DatasetSpec], config: ExtractionConfig) -> list[Dataset]:
-    """Read and check every dataset and its prompt template before any model is loaded."""
+    """Read and check every dataset, and write every prompt once, before any model is loaded."""
     loaded = [load_dataset(spec, config.limit) for spec in datasets]
     for dataset in loaded:
-        get_template(template_name(config, dataset))
+        write = get_template(template_name(config, dataset))
+        for item in dataset.items:
+            write(item)
     return loaded
 
 

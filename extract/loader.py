@@ -1,20 +1,24 @@
 """From a benchmark file to checked items. Every problem of every row is found before a model is loaded."""
 
 import hashlib
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from data.errors import Problem
 from data.names import OPTION_LETTERS
+from extract.benchmarks.registry import BENCHMARKS, get_benchmark
+from extract.benchmarks.spec import FIELDS, Benchmark, likely_benchmark
+from extract.benchmarks.steps import keep
 from extract.card import Card, read_card
-from extract.columns import Columns, resolve_columns
+from extract.columns import THE_PICTURE, Columns, resolve_columns
 from extract.config import DatasetSpec
 from extract.errors import DatasetError
-from extract.images import PictureError, open_picture, picture_source
+from extract.images import MissingPictureError, PictureError, open_picture, picture_source
 from extract.items import Dataset, Item
-from extract.tables import Row, read_rows
+from extract.options import Options, cell_text, read_label, read_options
+from extract.tables import HUB_PREFIX, Row, Table, read_table
 
 
 def load_dataset(spec: DatasetSpec, limit: int | None = None) -> Dataset:
@@ -26,117 +30,148 @@ def load_dataset(spec: DatasetSpec, limit: int | None = None) -> Dataset:
 
     Raises:
         DatasetError: lists every problem of the items that are kept.
+        UsageError: the benchmark named does not exist.
     """
-    card = read_card(spec.file) if spec.file.suffix.lower() == ".toml" else Card(spec.file.stem, spec.file)
-    rows = read_rows(card.file)
-    columns = resolve_columns(card.file.name, _column_names(rows), {**card.columns, **spec.columns})
-    folder = spec.images or card.images or card.file.parent
-    items, problems = _read_items(rows[:limit], columns, folder, card.file.name)
-    problems += _duplicate_problems(items, card.file.name) + _picture_problems(items, card.file.name)
+    card = read_card(spec.file) if spec.file.suffix.lower() == ".toml" else Card(None, spec.file)
+    name = spec.benchmark or card.benchmark
+    benchmark = None if name is None else get_benchmark(name)
+    table = read_table(card.file)
+    for column, values in card.where.items():
+        table = keep(column, *values)(table)
+    if benchmark is not None:
+        table = benchmark.apply(table, [other for other in BENCHMARKS.values() if other is not benchmark])
+    reader = _ItemReader(
+        columns=_columns(table, benchmark, card, spec),
+        folder=_picture_folder(spec, card, table),
+        patterns=("{name}",) if benchmark is None else benchmark.pictures,
+        fixed=card.options,
+        first_index=card.first_index,
+        exact=benchmark is not None and benchmark.exact_options,
+    )
+    items, problems = _read_items(replace(table, rows=table.rows[:limit]), reader)
+    problems += _duplicate_problems(items, table.name) + _picture_problems(items, table.name)
     if problems:
+        problems += [] if benchmark is not None else _benchmark_hint(table, card.file)
         raise DatasetError(str(spec.file), sorted(problems, key=lambda problem: problem.row or 0))
     return Dataset(
-        name=card.name,
-        file=card.file.name,
-        sha256=hashlib.sha256(card.file.read_bytes()).hexdigest(),
+        name=card.name or _default_name(benchmark, card.file),
+        file=table.name,
+        sha256=table.sha256,
         items=tuple(items),
-        prompt=card.prompt,
-        split=card.split,
+        prompt=card.prompt or (benchmark.prompt if benchmark else None),
+        split=card.split or (benchmark.split if benchmark else None),
         planted=card.planted,
+        notes=table.notes,
     )
 
 
-def _column_names(rows: Sequence[Row]) -> list[str]:
-    return list(dict.fromkeys(name for row in rows for name in row))
+def _default_name(benchmark: Benchmark | None, file: Path) -> str:
+    if benchmark is not None and not benchmark.named_by_file:
+        return benchmark.name
+    text = str(file)
+    if text.startswith(HUB_PREFIX):
+        return text.removeprefix(HUB_PREFIX).split(":")[0].rpartition("/")[2]
+    return file.stem.rstrip("-*")
 
 
-def _read_items(rows: Sequence[Row], columns: Columns, folder: Path, file: str) -> tuple[list[Item], list[Problem]]:
+def _columns(table: Table, benchmark: Benchmark | None, card: Card, spec: DatasetSpec) -> Columns:
+    """Where the fields of an item are: as the benchmark's steps left them, unless card or command say otherwise."""
+    known: dict[str, str] = {} if benchmark is None else {name: name for name in FIELDS if name in table.columns}
+    named: dict[str, str] = {**known, **card.columns, **spec.columns}
+    if card.options is not None and "options" not in table.columns:
+        named["options"] = table.columns[0]  # never read: every item has the card's options
+    return resolve_columns(table.name, table.columns, named, usual=benchmark is None)
+
+
+def _picture_folder(spec: DatasetSpec, card: Card, table: Table) -> Path:
+    folder = spec.images or card.images
+    if folder is None:
+        return table.folder
+    if not folder.is_dir():
+        message = f"there is no picture folder `{folder}`; pass the folder that holds the pictures with --images"
+        raise DatasetError(str(spec.file), [Problem(table.name, message)])
+    return folder
+
+
+@dataclass(frozen=True)
+class _ItemReader:
+    """How one row becomes an item. Cells that many rows share are decoded once."""
+
+    columns: Columns
+    folder: Path
+    patterns: Sequence[str]
+    fixed: tuple[str, ...] | None
+    first_index: int
+    exact: bool
+    pictures: dict[str, Path | bytes] = field(default_factory=dict)
+
+    def item(self, row: Row, number: int) -> Item:
+        columns = self.columns
+        question = cell_text(row.get(columns.question))
+        if not question:
+            message = f"the question (column `{columns.question}`) is empty"
+            raise ValueError(message)
+        options = self._options(row)
+        picture = self._picture(row.get(columns.image))
+        group = "" if columns.group in (None, THE_PICTURE) else cell_text(row.get(columns.group))
+        return Item(
+            id=self._text(row, columns.id) or str(number),
+            group=group or _picture_group(picture, self.folder),
+            picture=picture,
+            question=question,
+            options=options.texts,
+            label=read_label(row.get(columns.answer), options, self.first_index) if columns.answer else -1,
+            hint=self._text(row, columns.hint),
+            row=number,
+            given_letters="" if options.letters == OPTION_LETTERS[: len(options.letters)] else options.letters,
+            raw=self._text(row, columns.raw),
+        )
+
+    def _text(self, row: Row, column: str | None) -> str:
+        return cell_text(row.get(column)) if column else ""
+
+    def _options(self, row: Row) -> Options:
+        names = self.columns.options
+        if self.fixed is not None:
+            options = read_options(list(self.fixed))
+        elif len(names) == 1:
+            options = read_options(row.get(names[0]))
+        else:
+            letters = "".join(names) if all(name in set(OPTION_LETTERS) for name in names) else None
+            options = read_options([row.get(name) for name in names], letters)
+        return options if self.exact else replace(options, texts=tuple(text.strip() for text in options.texts))
+
+    def _picture(self, cell: Any) -> Path | bytes:
+        if not isinstance(cell, str):
+            return picture_source(cell, self.folder, self.patterns)
+        if cell not in self.pictures:
+            self.pictures[cell] = picture_source(cell, self.folder, self.patterns)
+        return self.pictures[cell]
+
+
+def _read_items(table: Table, reader: _ItemReader) -> tuple[list[Item], list[Problem]]:
     items = []
     problems = []
-    for number, row in enumerate(rows, start=1):
+    missing = []
+    for number, row in table.rows:
         try:
-            items.append(_read_item(row, number, columns, folder))
+            items.append(reader.item(row, number))
+        except MissingPictureError as error:
+            missing.append(Problem(table.name, str(error), row=number))
         except ValueError as error:  # PictureError is one
-            problems.append(Problem(file, str(error), row=number))
-    return items, problems
+            problems.append(Problem(table.name, str(error), row=number))
+    if len(missing) > 1 and not items:  # one cause, not as many as there are rows
+        message = f"no picture was found; in the first of {len(missing)} rows {str(missing[0]).partition(': ')[2]}"
+        missing = [Problem(table.name, message)]
+    return items, problems + missing
 
 
-def _read_item(row: Row, number: int, columns: Columns, folder: Path) -> Item:
-    question = _text(row.get(columns.question))
-    if not question:
-        message = f"the question (column `{columns.question}`) is empty"
-        raise ValueError(message)
-    options = _options(row, columns)
-    picture = picture_source(row.get(columns.image), folder)
-    group = _text(row.get(columns.group)) if columns.group else ""
-    return Item(
-        id=(_text(row.get(columns.id)) if columns.id else "") or str(number),
-        group=group or _picture_group(picture, folder),
-        picture=picture,
-        question=question,
-        options=options,
-        label=_label(row.get(columns.answer), options) if columns.answer else -1,
-        hint=_text(row.get(columns.hint)) if columns.hint else "",
-        row=number,
-    )
-
-
-def _text(value: Any) -> str:
-    return "" if value is None else str(value).strip()
-
-
-def _options(row: Row, columns: Columns) -> tuple[str, ...]:
-    if len(columns.options) == 1:
-        cell = row.get(columns.options[0])
-        if isinstance(cell, str):
-            cell = _list_in_text(cell)
-        if isinstance(cell, Mapping):
-            cell = list(cell.values())
-        values = list(cell) if isinstance(cell, list | tuple) else []
-    else:
-        values = [row.get(column) for column in columns.options]
-    texts = [_text(value) for value in values]
-    while texts and not texts[-1]:
-        texts.pop()
-    if "" in texts:
-        message = f"option {OPTION_LETTERS[texts.index('')]} is empty but a later one is not"
-        raise ValueError(message)
-    options = tuple(texts)
-    if not 2 <= len(options) <= len(OPTION_LETTERS):
-        message = f"expected 2 to {len(OPTION_LETTERS)} options, found {len(options)}; leave such items out"
-        raise ValueError(message)
-    return options
-
-
-def _list_in_text(cell: str) -> list[Any]:
-    """A csv file can hold a list only as text: JSON."""
-    try:
-        found = json.loads(cell)
-    except ValueError:
+def _benchmark_hint(table: Table, file: Path) -> list[Problem]:
+    """A file of a known benchmark that was given as any file; few columns fit too many of them."""
+    likely = likely_benchmark(table.columns, [known for known in BENCHMARKS.values() if len(known.needed) > 4])
+    if likely is None:
         return []
-    return found if isinstance(found, list) else []
-
-
-def _label(answer: Any, options: tuple[str, ...]) -> int:
-    """Index of the right option, given as its index, letter or text; -1 for an empty cell."""
-    if answer is None or answer == "":
-        return -1
-    text = _text(answer)
-    letters = OPTION_LETTERS[: len(options)]
-    if isinstance(answer, int | float) and not isinstance(answer, bool):
-        if answer == -1:
-            return -1
-        if answer == int(answer) and 0 <= answer < len(options):
-            return int(answer)
-    elif len(text) == 1 and text.upper() in letters:
-        return letters.index(text.upper())
-    elif text in options:
-        return options.index(text)
-    elif text.isdecimal() and int(text) < len(options):
-        return int(text)
-    shown = ", ".join(f"{letter} {option!r}" for letter, option in zip(letters, options, strict=True))
-    message = f"the answer {answer!r} is no option of the item; expected a letter, an index from 0 or a text of {shown}"
-    raise ValueError(message)
+    return [Problem(table.name, f"it looks like {likely.title}: --data {likely.name}={file}")]
 
 
 def _picture_group(picture: Path | bytes, folder: Path) -> str:

@@ -5,6 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
+import extract.torchvision_ops  # noqa: F401  before transformers, which imports torchvision
+
+# isort: split
 import torch
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor, PreTrainedConfig
@@ -14,6 +17,7 @@ from transformers.utils.hub import cached_file, extract_commit_hash
 from extract.adapters.base import Adapter
 from extract.config import ModelSpec
 from extract.errors import ModelError
+from extract.lora import base_spec, hub_adapter_file, merge_adapter, processor_spec
 from extract.registry import adapter_class
 
 TOKENIZER_FILES: Final = ("tokenizer.json", "tokenizer.model", "vocab.json", "tokenizer_config.json")
@@ -33,15 +37,19 @@ def load_adapter(spec: ModelSpec, *, weights: bool = True) -> Adapter:
     """
     hf_logging.set_verbosity_error()
     hf_logging.disable_progress_bar()
+    asked, spec = spec, base_spec(spec)
     config, model_type = _read_config(spec)
     adapter = adapter_class(model_type, spec.model)
-    _check_tokenizer(spec)
-    processor = _guarded(spec, "processor", AutoProcessor.from_pretrained, revision=spec.revision)
+    source = processor_spec(asked, spec)
+    _check_tokenizer(source)
+    processor = _guarded(source, "processor", AutoProcessor.from_pretrained, revision=source.revision)
     if weights:
         model = _load_weights(spec)
     else:
         with torch.device("meta"):
             model = AutoModelForImageTextToText.from_config(config)
+    if weights and asked is not spec:
+        model = merge_adapter(model, asked)
     return adapter(model.eval(), processor)
 
 
@@ -55,12 +63,24 @@ def pinned(spec: ModelSpec) -> ModelSpec:
     """
     if Path(spec.model).is_dir():
         return spec
-    file = _guarded(spec, "configuration", cached_file, filename="config.json", revision=spec.revision)
+    try:
+        file = _guarded(spec, "configuration", cached_file, filename="config.json", revision=spec.revision)
+    except ModelError:
+        file = hub_adapter_file(spec)
+        if file is None:
+            raise
     return replace(spec, revision=extract_commit_hash(file, None) or spec.revision)
 
 
 def recorded_revision(spec: ModelSpec) -> str | None:
-    """Commit of a pinned hub model, or a fingerprint of a folder's files."""
+    """Commit of a pinned hub model, or a fingerprint of a folder's files; for a PEFT checkpoint, its base's, too."""
+    base = base_spec(spec)
+    if base is not spec:
+        return f"{_revision(spec)}+{base.display_name.rpartition('/')[2]}@{_revision(pinned(base))}"
+    return _revision(spec)
+
+
+def _revision(spec: ModelSpec) -> str | None:
     folder = Path(spec.model)
     if not folder.is_dir():
         return spec.revision
@@ -128,5 +148,10 @@ def _guarded(spec: ModelSpec, what: str, load: Any, **options: Any) -> Any:
         return load(spec.model, **options)
     except (OSError, ValueError, KeyError, TypeError, ImportError, RuntimeError, SafetensorError) as error:
         reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        if "gated repo" in str(error):
+            reason = (
+                "it is gated and no token gives access; accept its terms on its hub page, then log in "
+                "(hf auth login, or set HF_TOKEN)"
+            )
         message = f"cannot load the {what} of `{spec.model}`: {reason}"
         raise ModelError(message) from error

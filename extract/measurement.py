@@ -18,7 +18,7 @@ from extract.lens import layer_states
 from extract.noise import NoiseStats
 from extract.plan import PlannedItem, batches
 from extract.pooling import pool
-from extract.scoring import Scores, mask_missing, score_batch
+from extract.scoring import Scores, option_scores, score_batch
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -33,6 +33,7 @@ class Measurement:
         stats: distribution of the replacement noise per site.
         seed: the run's seed.
         layers: recorded layers; the last is the output.
+        max_options: options axis of the scores; None for one place per letter.
     """
 
     adapter: Adapter
@@ -40,6 +41,7 @@ class Measurement:
     stats: NoiseStats
     seed: int
     layers: tuple[int, ...]
+    max_options: int | None = None
 
     def shard(self, items: Sequence[PlannedItem], batch_size: int, advance: Callable[[int], None]) -> Arrays:
         """Arrays of one shard, rows in the order of `items`; `advance` is told how many items were done."""
@@ -57,14 +59,16 @@ class Measurement:
         """Arrays of one batch, rows in the order of `items`."""
         batch = encode_batch(self.adapter, items)
         scores = {condition: self._condition(condition, batch, items) for condition in CONDITIONS}
-        options = [len(planned.item.options) for planned in items]
+        letters = [planned.item.letters for planned in items]
+        width = self.max_options or len(self.candidates.ids)
         first = np.stack([scores[condition].first_token for condition in CONDITIONS], axis=1)
         return {
             "sample_id": np.array([planned.item.id for planned in items], dtype=np.str_),
             "group_id": np.array([planned.item.group for planned in items], dtype=np.str_),
-            "num_options": np.array(options, dtype=np.int64),
+            "num_options": np.array([len(names) for names in letters], dtype=np.int64),
+            "letters": np.array(letters, dtype=np.str_),
             "label": np.array([planned.item.label for planned in items], dtype=np.int64),
-            "loglik": np.stack([mask_missing(scores[name].loglik, options) for name in CONDITIONS], axis=1),
+            "loglik": np.stack([option_scores(scores[name].loglik, letters, width) for name in CONDITIONS], axis=1),
             **self._features(batch),
             "first_token": first,
             "first_token_text": self._decoded(first),

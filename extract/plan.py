@@ -82,8 +82,8 @@ def make_plan(adapter: Adapter, dataset: Dataset, template: str, language_span: 
         )
         for item, text, prompt, ids in zip(dataset.items, texts, prompts, tokenised, strict=True)
     )
-    count = dataset.max_options
-    return Plan(items, candidate_variants(adapter.tokenize, prompts[0], count), count)
+    variants = candidate_variants(adapter.tokenize, prompts[0], len(dataset.letters))
+    return Plan(items, variants, dataset.max_options)
 
 
 def batches(items: Sequence[PlannedItem], size: int) -> list[tuple[int, ...]]:

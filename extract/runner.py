@@ -71,7 +71,8 @@ def extract_run(
             with reporter.task(f"{manifest.run}: noise statistics", len(plan.items)) as advance:
                 stats = measure(adapter, plan.items, config.batch_size, advance)
             folder.write_noise_stats(stats)
-        measurement = Measurement(adapter, candidates, stats, config.seed, run_layers(spec, config, adapter))
+        layers = run_layers(spec, config, adapter)
+        measurement = Measurement(adapter, candidates, stats, config.seed, layers, plan.max_options)
         measured = _write_shards(measurement, plan, folder, config, reporter)
     except torch.OutOfMemoryError as error:
         smaller = max(1, config.batch_size // 2)

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from data.names import OPTION_LETTERS
 from extract.adapters.base import Adapter, ModelInputs
 from extract.candidates import Candidates
 from extract.interception import Edit
@@ -60,7 +61,18 @@ def _mean_logprob(
     return scored[..., 0].mean(dim=-1)
 
 
-def mask_missing(loglik: NDArray[np.float32], num_options: Sequence[int]) -> NDArray[np.float32]:
-    """Copy of (batch, layers, options) scores with -inf for options an item does not have."""
-    real = np.arange(loglik.shape[-1]) < np.asarray(num_options)[:, None]
-    return np.where(real[:, None, :], loglik, -np.inf).astype(np.float32)
+def option_scores(loglik: NDArray[np.float32], letters: Sequence[str], max_options: int) -> NDArray[np.float32]:
+    """Scores of each item's own options, from scores of all letters.
+
+    Args:
+        loglik: (batch, layers, letters).
+        letters: letters of each item's options, `ABC` or with gaps.
+        max_options: options axis of the result.
+
+    Returns:
+        (batch, layers, max_options): the i-th option at place i, -inf for options an item does not have.
+    """
+    found = np.full((*loglik.shape[:-1], max_options), -np.inf, dtype=np.float32)
+    for row, names in enumerate(letters):
+        found[row, :, : len(names)] = loglik[row][:, [OPTION_LETTERS.index(name) for name in names]]
+    return found

@@ -9,8 +9,16 @@ step = 400
 layers = "last"                            # these two, for this model alone
 limit = 512
 
+[[models]]
+checkpoints = "out/checkpoint-*"           # a series: steps from the names; or: id and revisions = ["step-100", …]
+stage = "tune"
+
 [[datasets]]
 file = "items/fusion.toml"                 # a card or a data file, relative to this file
+
+[[datasets]]
+benchmark = "mmbench"                      # how to read the file
+file = "MMBench_DEV_EN.tsv"
 """
 
 import tomllib
@@ -18,13 +26,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from extract.card import resolve_source
 from extract.columns import check_fields
 from extract.config import DTYPES, DatasetSpec, ModelSpec
 from extract.errors import UsageError, suggestion
+from extract.series import expand_series
 
 MODEL_KEYS: Final[dict[str, type | tuple[type, ...]]] = {
     "folder": str,
     "id": str,
+    "checkpoints": str,
+    "revisions": list,
+    "steps": list,
     "model": str,
     "revision": str,
     "dtype": str,
@@ -38,7 +51,12 @@ MODEL_KEYS: Final[dict[str, type | tuple[type, ...]]] = {
 }
 """Keys of `[[models]]` and their types. `final` marks the last checkpoint of a series, for people and other tools."""
 
-DATASET_KEYS: Final[dict[str, type | tuple[type, ...]]] = {"file": str, "columns": dict, "images": str}
+DATASET_KEYS: Final[dict[str, type | tuple[type, ...]]] = {
+    "file": str,
+    "benchmark": str,
+    "columns": dict,
+    "images": str,
+}
 
 
 def read_sweep(path: Path, device: str) -> tuple[list[ModelSpec], list[DatasetSpec]]:
@@ -59,7 +77,11 @@ def read_sweep(path: Path, device: str) -> tuple[list[ModelSpec], list[DatasetSp
         message = f"--sweep `{path}`: unknown table `{unknown[0]}`; {suggestion(unknown[0], ('models', 'datasets'))}"
         raise UsageError(message)
     folder = path.resolve().parent
-    models = [_model(entry, folder, device, path) for entry in _checked(raw.get("models", []), MODEL_KEYS, path)]
+    models = [
+        _model(single, folder, device, path)
+        for number, entry in enumerate(_checked(raw.get("models", []), MODEL_KEYS, path), start=1)
+        for single in expand_series(entry, folder, f"--sweep `{path}`, entry {number}")
+    ]
     datasets = [_dataset(entry, folder, path) for entry in _checked(raw.get("datasets", []), DATASET_KEYS, path)]
     return models, datasets
 
@@ -80,7 +102,7 @@ def _checked(
 
 def _model(entry: Mapping[str, Any], folder: Path, device: str, path: Path) -> ModelSpec:
     if ("folder" in entry) == ("id" in entry):
-        message = f"--sweep `{path}`: a model needs either `folder` or `id`, found {dict(entry)!r}"
+        message = f"--sweep `{path}`: a model needs one of `folder`, `checkpoints` and `id`, found {dict(entry)!r}"
         raise UsageError(message)
     if entry.get("limit", 1) < 1:
         message = f"--sweep `{path}`: `limit` should be at least 1, found {entry['limit']}"
@@ -107,4 +129,4 @@ def _dataset(entry: Mapping[str, Any], folder: Path, path: Path) -> DatasetSpec:
     columns = entry.get("columns", {})
     check_fields(columns, f"--sweep `{path}` columns")
     images = folder / entry["images"] if "images" in entry else None
-    return DatasetSpec(folder / entry["file"], columns, images)
+    return DatasetSpec(resolve_source(folder, entry["file"]), columns, images, entry.get("benchmark"))

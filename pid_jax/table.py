@@ -11,11 +11,11 @@ from scipy import stats
 
 from data import Run
 from data.manifest import recipe_hash
-from data.names import ATOMS, BOTH, NO_IMAGE, OPTION_LETTERS
+from data.names import ATOMS
 from data.results_schema import COLUMNS, RESULT_SCHEMA_VERSION
+from pid_jax.accuracy import accuracy_columns
 from pid_jax.config import EstimatorConfig
 from pid_jax.information import InformationTerms, atoms_from_terms
-from pid_jax.probabilities import best_option
 from pid_jax.solution import Solution
 from pid_jax.units import bits_from_nats
 from pid_jax.workload import ProblemKey, Workload
@@ -120,39 +120,6 @@ def term_columns(terms: InformationTerms) -> dict[str, float]:
     """The four information terms and the co-information I(X1;X2;Y) = I1 + I2 - I12, mean over seeds, in bits."""
     i1, i2, i12, iq = (float(bits_from_nats(term).mean()) for term in terms)
     return {"i_vision": i1, "i_language": i2, "i_joint": i12, "i_coupling": iq, "coinformation": i1 + i2 - i12}
-
-
-def accuracy_columns(run: Run, layer: int) -> dict[str, float | None]:
-    """Accuracy by the best option at a layer, with and without the picture, and by the first token at the output."""
-    conditions, label = run.manifest.conditions, run.arrays["label"]
-    known = label >= 0
-    position = run.manifest.layers.index(layer)
-
-    def accuracy(condition: str) -> float | None:
-        if condition not in conditions or not known.any():
-            return None
-        chosen = best_option(run.arrays["loglik"][:, conditions.index(condition), position])
-        return float((chosen == label)[known].mean())
-
-    both, no_image = accuracy(BOTH), accuracy(NO_IMAGE)
-    return {
-        "accuracy": both,
-        "accuracy_noimage": no_image,
-        "d_vision": None if both is None or no_image is None else both - no_image,
-        "accuracy_strict": strict_accuracy(run) if layer == run.manifest.num_layers else None,
-    }
-
-
-def strict_accuracy(run: Run) -> float | None:
-    """Share of items whose first greedy token, lower-cased and without punctuation, is the right letter."""
-    label = run.arrays["label"]
-    known = label >= 0
-    if "first_token_text" not in run.arrays or not known.any():
-        return None
-    texts = run.arrays["first_token_text"][known, run.manifest.conditions.index(BOTH)]
-    said = ["".join(c for c in text.lower() if c.isalnum()) for text in texts.tolist()]
-    right = [OPTION_LETTERS[i].lower() for i in label[known].tolist()]
-    return sum(a == b for a, b in zip(said, right, strict=True)) / len(right)
 
 
 def make_table(rows: list[dict[str, Any]]) -> pl.DataFrame:

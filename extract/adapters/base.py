@@ -1,8 +1,8 @@
 """What extraction needs to know about a model family. A new family is one subclass and one line in the registry."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from inspect import signature
+from typing import Any, ClassVar, Final
 
 import torch
 from PIL import Image
@@ -12,23 +12,35 @@ from data.names import SOURCES
 from extract.errors import ModelError
 from extract.sites import EmbeddingSite, Site
 
+PIXELS: Final = "pixel_values"
+
 ModelInputs = dict[str, Any]
 """Keyword arguments of the model's forward; tensors have the batch as their first axis."""
 
 
-class Adapter(ABC):
+class Adapter:
     """A loaded model with its processor, seen through what all families share.
 
     The defaults fit every class of the form `XForConditionalGeneration` whose decoder takes the merged
-    `inputs_embeds`; a subclass says where its family differs.
+    `inputs_embeds`; a subclass says where its family differs, mostly by these attributes.
 
     Attributes:
         family: name of the family in tables.
         sites: every place where a source enters the decoder.
+        norm: name of the norm between the decoder's last block and the head.
+        needed: what the processor must return for a picture. Several forwards fall back silently without it.
+        unused: what the processor returns and the forward does not take.
+        appended: tensors with one entry per token, and the entry of tokens appended to a prompt.
+        nested: whether the processor wants one list of pictures per prompt.
     """
 
     family: ClassVar[str]
     sites: tuple[Site, ...] = tuple(EmbeddingSite(source) for source in SOURCES)
+    norm: ClassVar[str] = "norm"
+    needed: ClassVar[tuple[str, ...]] = (PIXELS,)
+    unused: ClassVar[tuple[str, ...]] = ()
+    appended: ClassVar[Mapping[str, int]] = {"attention_mask": 1, "token_type_ids": 0, "mm_token_type_ids": 0}
+    nested: ClassVar[bool] = False
 
     def __init__(self, model: Any, processor: Any) -> None:
         self.model = model
@@ -43,13 +55,15 @@ class Adapter(ABC):
         return found
 
     @property
-    @abstractmethod
     def layers(self) -> Sequence[nn.Module]:
         """Decoder blocks, first to last."""
+        blocks: Sequence[nn.Module] = self.model.get_decoder().layers
+        return blocks
 
-    @abstractmethod
     def final_norm(self, states: Tensor) -> Tensor:
         """The norm between the last block and the head, (…, hidden) to the same shape."""
+        normed: Tensor = getattr(self.model.get_decoder(), self.norm)(states)
+        return normed
 
     def cap(self, logits: Tensor) -> Tensor:
         """What the family does to logits after the head (soft-capping, scaling); nothing by default."""
@@ -93,15 +107,33 @@ class Adapter(ABC):
         return ids
 
     def encode(self, prompts: Sequence[str], pictures: Sequence[Image.Image] | None) -> ModelInputs:
-        """Left-padded model inputs of a batch of rendered prompts; `pictures` None for prompts without."""
-        batch = self.processor(
-            text=list(prompts),
-            images=None if pictures is None else list(pictures),
-            padding=True,
-            return_tensors="pt",
-            **self._special_tokens(prompts),
-        )
-        return {name: value.to(self.device) if isinstance(value, Tensor) else value for name, value in batch.items()}
+        """Left-padded model inputs of a batch of rendered prompts; `pictures` None for prompts without.
+
+        Raises:
+            ModelError: the processor returns less than the model needs, or what the forward does not know.
+        """
+        inputs = self.process(prompts, pictures)
+        return {name: value.to(self.device) if isinstance(value, Tensor) else value for name, value in inputs.items()}
+
+    def process(self, prompts: Sequence[str], pictures: Sequence[Image.Image] | None) -> ModelInputs:
+        """What `encode` gives, before it is moved to the model's device."""
+        more: dict[str, Any] = self._special_tokens(prompts)
+        if pictures is not None:
+            more["images"] = [[picture] for picture in pictures] if self.nested else list(pictures)
+        batch = self.processor(text=list(prompts), padding=True, return_tensors="pt", **more)
+        inputs = {name: value for name, value in batch.items() if name not in self.unused}
+        self._check_inputs(inputs, {"input_ids", "attention_mask", *(self.needed if pictures is not None else ())})
+        return inputs
+
+    def _check_inputs(self, inputs: ModelInputs, needed: set[str]) -> None:
+        """Forwards swallow unknown arguments and do without missing ones, with other numbers and without a word."""
+        if missing := sorted(needed - set(inputs)):
+            message = f"the processor returned no `{missing[0]}`, without which {self.family} models compute otherwise"
+            raise ModelError(message)
+        known = signature(self.model.forward).parameters
+        if unknown := sorted(set(inputs) - set(known)):
+            message = f"the processor returned `{unknown[0]}`, which the model's forward would ignore; adapter needed"
+            raise ModelError(message)
 
     def _special_tokens(self, prompts: Sequence[str]) -> dict[str, bool]:
         """Some chat templates write the BOS token themselves; the tokenizer must not add a second one."""
@@ -112,9 +144,12 @@ class Adapter(ABC):
         """The site that a source's features are pooled from."""
         return next(site for site in self.sites if site.source == source)
 
-    @abstractmethod
     def encode_pictures(self, inputs: ModelInputs) -> ModelInputs:
         """Run the vision part once: the same inputs with the projected picture in place of its pixels."""
+        encode = self.model.get_image_features
+        picture = {name: inputs[name] for name in signature(encode).parameters if name in inputs}
+        rest = {name: value for name, value in inputs.items() if name != PIXELS}
+        return {**rest, "mm_encoder_outputs": {"image": encode(**picture, return_dict=True)}}
 
     def visual_mask(self, inputs: ModelInputs) -> Tensor:
         """Positions that the picture fills, boolean (batch, tokens)."""
@@ -125,12 +160,11 @@ class Adapter(ABC):
         """The same prompts followed by `tokens`, for candidates of several tokens."""
         ids = inputs["input_ids"]
         more = torch.tensor(tokens, device=ids.device).expand(len(ids), -1)
-        mask = inputs["attention_mask"]
-        return {
-            **inputs,
-            "input_ids": torch.cat([ids, more], dim=1),
-            "attention_mask": torch.cat([mask, mask.new_ones(more.shape)], dim=1),
-        }
+        longer = {"input_ids": torch.cat([ids, more], dim=1)}
+        for name, entry in self.appended.items():
+            if name in inputs:
+                longer[name] = torch.cat([inputs[name], torch.full_like(more, entry, dtype=inputs[name].dtype)], dim=1)
+        return {**inputs, **longer}
 
     def forward(self, inputs: ModelInputs, keep: int) -> Tensor:
         """One pass without a cache: logits of the last `keep` positions, (batch, keep, vocabulary)."""

@@ -38,6 +38,9 @@ def train(
             message = f"unknown size {name!r}; there are {', '.join(SIZES)}"
             raise UnknownSizeError(message)
     # Imported here, so that --help answers at once.
+    import extract.torchvision_ops  # noqa: F401, PLC0415
+
+    # isort: split
     import torch  # noqa: PLC0415
     from rich.console import Console  # noqa: PLC0415
     from transformers.utils import logging  # noqa: PLC0415

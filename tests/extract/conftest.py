@@ -5,6 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import extract.torchvision_ops  # noqa: F401  before transformers, which imports torchvision
+
+# isort: split
 import numpy as np
 import pytest
 import torch

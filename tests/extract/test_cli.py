@@ -13,6 +13,7 @@ import pytest
 
 import data
 from extract.cli import main
+from tests.extract.benchmarks import files
 
 Rows = list[dict[str, Any]]
 Command = Callable[..., tuple[int, str, str]]
@@ -81,7 +82,7 @@ def test_sweep_names_runs_and_survives_a_failure(
     [
         ("[[model]]", "unknown table `model`; did you mean `models`"),
         ("[[models]]\nfoldr = 'x'", "unknown key `foldr`; did you mean `folder`"),
-        ("[[models]]\nstep = 3", "needs either `folder` or `id`"),
+        ("[[models]]\nstep = 3", "needs one of `folder`, `checkpoints` and `id`"),
         ("[[models]]\nid = 'x'\nstep = 'y'", "`step` has the wrong type"),
         ("[[models]]\nid = 'x'\ndtype = 'float'", "unknown dtype `float`; did you mean"),
         ("[[models]]\nid = 'x'\nlimit = 0", "`limit` should be at least 1"),
@@ -179,3 +180,37 @@ def test_help_is_quick_and_light() -> None:
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert time.monotonic() - started < 5  # 0.4 s on an idle machine
     assert "pid-extract --model llava-hf/llava-1.5-7b-hf --data" in " ".join(result.stdout.split())
+
+
+def test_list_datasets(command: Command) -> None:
+    code, output, _ = command("--list-datasets")
+    assert code == 0
+    assert "mmbench: MMBench en_dev, every circular rotation\n    4329 rows, 2-4 options, prompt `paper`" in output
+    assert "coco_pope_adversarial.json; or hf:lmms-lab/POPE:Full:adversarial" in output
+
+
+def test_preview_shows_and_writes(command: Command, checkpoint: Path, items: Path, tmp_path: Path) -> None:
+    arguments = ("--model", checkpoint, "--data", items, "--out", tmp_path / "look", "--preview", 1)
+    code, output, _ = command(*arguments)
+    assert code == 0
+    assert "⟦which colour is common here?" in output
+    assert (tmp_path / "look" / "tiny__toy" / "001.png").is_file()
+
+
+def test_benchmark_files(command: Command, checkpoint: Path, items: Path, tmp_path: Path) -> None:
+    rows = files.mmbench_rows(two=1, three=1, four=2, fixed_d=1)
+    path = files.write_mmbench(tmp_path / "dev.tsv", rows)
+    out = tmp_path / "runs"
+    common = ("--model", checkpoint, "--out", out)
+    assert_one_sentence(
+        command(*common, "--data", f"pmc-vqa={path}"), "this is no file of PMC-VQA", "looks like MMBench"
+    )
+    assert_one_sentence(command(*common, "--data", f"mmbnech={path}"), "unknown benchmark `mmbnech`")
+    assert not out.exists()
+    code, _, errors = command(*common, "--data", f"mmbench={path}", "--layers", "last")
+    assert code == 0
+    assert "note: `dev.tsv`: mmbench: 12 rows are used; the official file has 4329\n" in errors
+    run = data.read_run(out / "tiny__mmbench")
+    assert (run.manifest.prompt, run.manifest.split) == ("paper", "en_dev")
+    assert sorted(run.arrays["letters"].tolist()) == sorted(2 * ["AB"] + 3 * ["ABC"] + 7 * ["ABCD"])
+    assert sorted(set(run.arrays["group_id"].tolist())) == ["0", "1", "2", "3"]

@@ -16,7 +16,7 @@ from extract.config import DatasetSpec
 from extract.errors import DatasetError, UsageError
 from extract.images import PictureError, open_picture
 from extract.loader import load_dataset
-from extract.tables import read_rows
+from extract.tables import read_table
 
 Rows = list[dict[str, Any]]
 Write = Callable[[Rows], Path]
@@ -142,7 +142,10 @@ def test_files_that_are_none(tmp_path: Path) -> None:
         return str(caught.value)
 
     assert "there is no such file" in message("gone.jsonl", None)
-    assert "unknown kind `.json`; did you mean `.jsonl`" in message("items.json", "[]")
+    assert "unknown kind `.jsonx`; did you mean `.json" in message("items.jsonx", "[]")
+    assert "the file is empty" in message("empty.json", "[]")
+    assert "expected a list of JSON objects" in message("numbers.json", "[1]")
+    assert "is not JSON" in message("broken.json", "[{]")
     assert "the file is empty" in message("empty.jsonl", "\n")
     assert "the file is empty" in message("empty.csv", "")
     assert "row 2: is not JSON" in message("broken.jsonl", "{}\n{oops\n")
@@ -179,4 +182,4 @@ def test_broken_cards(tmp_path: Path, text: str, message: str) -> None:
 def test_quoted_cells_of_a_tsv_may_hold_line_breaks(tmp_path):
     path = tmp_path / "items.tsv"
     path.write_text('index\tquestion\n1\t"first line\nsecond line"\n', encoding="utf-8")
-    assert read_rows(path) == [{"index": "1", "question": "first line\nsecond line"}]
+    assert read_table(path).rows == ((1, {"index": "1", "question": "first line\nsecond line"}),)

@@ -3,7 +3,9 @@
 import shutil
 from pathlib import Path
 
+import httpx2
 import pytest
+from huggingface_hub.errors import GatedRepoError
 
 from extract.adapters.llava import LlavaAdapter
 from extract.config import ModelSpec
@@ -49,3 +51,18 @@ def test_devices() -> None:
     assert resolve_device("cpu") == "cpu"
     with pytest.raises(ModelError, match="device `warp` cannot be used"):
         resolve_device("warp")
+
+
+def test_a_gated_model_without_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hub's own refusal, as transformers passes it on."""
+    response = httpx2.Response(401, request=httpx2.Request("GET", "https://hub.example/org/gated"))
+
+    def refuse(*_: object, **__: object) -> None:
+        raise GatedRepoError("Access to model org/gated is restricted.", response=response)
+
+    monkeypatch.setattr("transformers.utils.hub.hf_hub_download", refuse)
+    with pytest.raises(
+        ModelError, match="`org/gated`: it is gated and no token gives access; accept its terms"
+    ) as caught:
+        pinned(ModelSpec("org/gated"))
+    assert "\n" not in str(caught.value)

@@ -16,7 +16,7 @@ from extract.layers import parse_layers
 from extract.measurement import choose_candidates
 from extract.plan import make_plan
 from extract.pooling import pool
-from extract.scoring import mask_missing, score_batch
+from extract.scoring import option_scores, score_batch
 
 
 def test_candidates_continue_the_prompt(adapter: Adapter) -> None:
@@ -79,11 +79,12 @@ def test_hooks_come_off_when_the_forward_fails(adapter: Adapter) -> None:
     assert not adapter.decoder._forward_pre_hooks
 
 
-def test_missing_options_are_minus_infinity() -> None:
-    masked = mask_missing(np.zeros((2, 3, 4), np.float32), [2, 4])
-    assert np.isneginf(masked[0, :, 2:]).all()
-    assert np.isfinite(masked[1]).all()
-    assert np.isfinite(masked[0, :, :2]).all()
+def test_scores_of_each_items_own_options() -> None:
+    of_letters = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
+    scores = option_scores(of_letters, ["AB", "ABD"], 3)
+    np.testing.assert_array_equal(scores[0, :, :2], of_letters[0, :, :2])
+    assert np.isneginf(scores[0, :, 2]).all()
+    np.testing.assert_array_equal(scores[1], of_letters[1][:, [0, 1, 3]])
 
 
 def test_layers_setting() -> None:

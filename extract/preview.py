@@ -1,0 +1,129 @@
+"""`--preview N`: the first items as a model would see them, as text and pictures. Loads no weights."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from PIL import Image
+
+from data.errors import OutputExistsError
+from data.files import write_atomic
+from extract.adapters.base import Adapter
+from extract.config import DatasetSpec, ExtractionConfig, ModelSpec
+from extract.description import template_name
+from extract.images import open_picture
+from extract.items import Dataset
+from extract.jobs import check_names, load_all
+from extract.loading import load_adapter, pinned
+from extract.plan import Plan, PlannedItem, make_plan
+from extract.preview_picture import received_picture
+
+TEXT_FILE: Final = "preview.txt"
+PICTURE_FILE: Final = re.compile(r"\d{3,}\.png")
+SPAN_MARKS: Final = ("⟦", "⟧")
+"""Put around the language span, source 2; they occur in no prompt we know."""
+
+
+def preview_jobs(
+    models: Sequence[ModelSpec], datasets: Sequence[DatasetSpec], config: ExtractionConfig, count: int
+) -> str:
+    """Write a preview of every model on every dataset, one folder each below `config.out`; returns the texts.
+
+    Raises:
+        PidError: a dataset or a model cannot be used, or a folder holds something else than a preview.
+    """
+    config = replace(config, limit=min(count, config.limit or count))
+    loaded = load_all(datasets, config)
+    check_names(models, loaded)
+    texts = []
+    for spec in models:
+        adapter = load_adapter(pinned(spec), weights=False)
+        for dataset in loaded:
+            folder = config.out / spec.run_name(dataset.name)
+            _check_folder(folder)
+            texts.append(write_preview(adapter, dataset, config, folder))
+    return "\n".join(texts)
+
+
+def write_preview(adapter: Adapter, dataset: Dataset, config: ExtractionConfig, folder: Path) -> str:
+    """Preview of every item of `dataset`; returns the text, which is also in the folder.
+
+    Args:
+        adapter: a model, with or without weights.
+        dataset: the items.
+        config: prompt template and language span.
+        folder: made if needed.
+    """
+    template = template_name(config, dataset)
+    plan = make_plan(adapter, dataset, template, config.language_span)
+    folder.mkdir(parents=True, exist_ok=True)
+    parts = [f"{folder}: prompt template `{template}`, source 2 between {' and '.join(SPAN_MARKS)}\n"]
+    parts += [f"note: {note}\n" for note in dataset.notes]
+    for number, planned in enumerate(plan.items, start=1):
+        parts.append(_describe(adapter, plan, planned, folder / f"{number:03d}.png"))
+    text = "\n".join(parts)
+    write_atomic(folder / TEXT_FILE, text.encode())
+    return text
+
+
+def _describe(adapter: Adapter, plan: Plan, planned: PlannedItem, picture_file: Path) -> str:
+    """Text of one item; saves its picture."""
+    item = planned.item
+    original = open_picture(item.picture)
+    inputs = adapter.process([planned.prompt], [original])
+    visual = int(adapter.visual_mask(inputs).sum())
+    received = received_picture(adapter.processor.image_processor, inputs)
+    shown = original if received is None else received
+    shown.save(picture_file, "PNG")
+    how = "as the model receives it" if received is not None else "as it was before the processor cut it up"
+    sizes = f"{_size(original)}, {visual} visual tokens; {picture_file.name} shows it {how}, {_size(shown)}"
+    right = "unknown" if item.label < 0 else f"{item.letters[item.label]} {item.options[item.label]!r}"
+    return "\n".join(
+        [
+            f"--- item {item.id!r} (row {item.row}), group {item.group!r}, right answer {right}",
+            marked_prompt(adapter, planned),
+            f"--- without picture: {planned.blind_prompt!r}",
+            f"--- letters: {_letters(plan, item.letters)}",
+            f"--- picture: {sizes}",
+            "",
+        ]
+    )
+
+
+def marked_prompt(adapter: Adapter, planned: PlannedItem) -> str:
+    """The prompt decoded from its tokens, with marks around the language span."""
+    ids = adapter.tokenize([planned.prompt])[0]
+    start, end = planned.span.bounds(len(ids))
+    before, span, after = (adapter.tokenizer.decode(part) for part in (ids[:start], ids[start:end], ids[end:]))
+    return f"{before}{SPAN_MARKS[0]}{span}{SPAN_MARKS[1]}{after}"
+
+
+def _letters(plan: Plan, letters: str) -> str:
+    ways = [
+        ", ".join(
+            f"{letter} {'+'.join(map(str, ids))}"
+            for letter, ids in variant.describe()["token_ids"].items()
+            if letter in letters
+        )
+        + (" (after a space)" if variant.separator else "")
+        for variant in plan.variants
+    ]
+    return " or ".join(ways) + " (token ids)"
+
+
+def _size(picture: Image.Image) -> str:
+    return f"{picture.width} × {picture.height}"
+
+
+def _check_folder(folder: Path) -> None:
+    """An earlier preview may be replaced, nothing else."""
+    if not folder.exists():
+        return
+    names = {path.name for path in folder.iterdir()} if folder.is_dir() else {folder.name}
+    if any(name != TEXT_FILE and not PICTURE_FILE.fullmatch(name) for name in names):
+        message = f"`{folder}` holds something else than a preview; choose another --out"
+        raise OutputExistsError(message)
+    for name in names:
+        (folder / name).unlink()

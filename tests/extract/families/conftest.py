@@ -1,0 +1,90 @@
+"""A tiny checkpoint of each family in turn, loaded and measured with as a run would."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from data.names import CONDITIONS
+from extract.adapters.base import Adapter
+from extract.config import ModelSpec
+from extract.items import Dataset, Item
+from extract.loading import load_adapter
+from extract.measurement import Arrays, Measurement, choose_candidates
+from extract.plan import PlannedItem, make_plan
+from extract.statistics import measure
+from tests.extract.families.catalogue import FAMILIES
+from tests.extract.families.tiny import Family
+
+WORDS = ("red", "green", "blue", "yellow")
+ITEMS = 5
+
+
+@dataclass(frozen=True)
+class Tiny:
+    """A loaded tiny checkpoint with a few items."""
+
+    family: Family
+    folder: Path
+    adapter: Adapter
+    dataset: Dataset
+
+    def plan(self, items: tuple[Item, ...] | None = None) -> tuple[PlannedItem, ...]:
+        """The project's own plan of these items."""
+        dataset = self.dataset if items is None else Dataset("toy", "toy.jsonl", "0" * 64, items)
+        return make_plan(self.adapter, dataset, "letters", "all").items
+
+    @cached_property
+    def measurement(self) -> Measurement:
+        """The project's own measurement, every layer."""
+        plan = make_plan(self.adapter, self.dataset, "letters", "all")
+        stats = measure(self.adapter, plan.items, ITEMS, lambda _count: None)
+        candidates = choose_candidates(self.adapter, plan.variants, plan.items, ITEMS)
+        layers = tuple(range(1, len(self.adapter.layers) + 1))
+        return Measurement(self.adapter, candidates, stats, seed=0, layers=layers)
+
+    def scores(self, items: tuple[Item, ...]) -> dict[str, np.ndarray]:
+        """Finite scores (n, layers, options that all items have) per condition."""
+        loglik = self.measure(self.plan(items))["loglik"]
+        return {name: loglik[:, index, :, :2] for index, name in enumerate(CONDITIONS)}
+
+    def measure(self, planned: tuple[PlannedItem, ...]) -> Arrays:
+        """Arrays of one batch."""
+        return self.measurement.batch(planned)
+
+
+@pytest.fixture(scope="package", params=FAMILIES, ids=lambda family: family.name)
+def tiny(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Tiny:
+    family: Family = request.param
+    folder = family.save(tmp_path_factory.mktemp(family.name) / "tiny")
+    pictures = [save_picture(folder.parent, index, family) for index in range(ITEMS)]
+    return Tiny(family, folder, load_adapter(ModelSpec(str(folder))), dataset_of(pictures))
+
+
+def save_picture(folder: Path, index: int, family: Family, seed: int = 0) -> Path:
+    """A picture of noise in the size that item `index` has; another seed gives other content."""
+    rng = np.random.default_rng([seed, index])
+    height, width = family.pictures[index % len(family.pictures)]
+    path = folder / f"picture-{seed}-{index}.png"
+    Image.fromarray(rng.integers(0, 255, (height, width, 3), dtype=np.uint8)).save(path)
+    return path
+
+
+def dataset_of(pictures: list[Path]) -> Dataset:
+    """Items of different lengths and numbers of options."""
+    items = tuple(
+        Item(
+            id=f"item-{i}",
+            group=picture.name,
+            picture=picture,
+            question="which " + "very " * (i % 3) + "colour?",
+            options=WORDS[: 2 + i % 3],
+            label=i % 2,
+            hint="look closely" if i % 2 else "",
+        )
+        for i, picture in enumerate(pictures)
+    )
+    return Dataset("toy", "toy.jsonl", "0" * 64, items)

@@ -1,0 +1,175 @@
+"""What must hold for every family, on a tiny checkpoint of its real class with its real processor.
+
+A new adapter is covered by one line in `catalogue.py`. Everything goes through the project's own path: a checkpoint
+folder, the registry's adapter, the plan, the measurement.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import data
+from data.names import BOTH, CONDITIONS, LANGUAGE_ONLY, NO_IMAGE, VISION_ONLY
+from extract.batch import encode_batch
+from extract.config import ExtractionConfig, ModelSpec
+from extract.errors import ModelError
+from extract.images import open_picture
+from extract.items import Item
+from extract.lens import layer_states
+from extract.loading import load_adapter
+from extract.progress import Reporter
+from extract.prompts import TEMPLATES
+from extract.runner import Outcome, extract_run
+from tests.extract.families.conftest import Tiny, save_picture
+
+CLEARLY = 0.02
+"""Nats by which scores must differ where a source is visible, or a leak test shows nothing."""
+
+
+def other_pictures(tiny: Tiny) -> tuple[Item, ...]:
+    """The same items with pictures of the same sizes and other content."""
+    folder = tiny.folder.parent
+    pictures = [save_picture(folder, index, tiny.family, seed=1) for index in range(len(tiny.dataset.items))]
+    return tuple(replace(item, picture=path) for item, path in zip(tiny.dataset.items, pictures, strict=True))
+
+
+def other_questions(tiny: Tiny) -> tuple[Item, ...]:
+    """The same number of bytes, and so of tokens: only the words differ."""
+    return tuple(
+        replace(item, question=item.question[::-1], hint=item.hint[::-1], options=tuple(o[::-1] for o in item.options))
+        for item in tiny.dataset.items
+    )
+
+
+def test_language_only_does_not_see_the_picture(tiny: Tiny) -> None:
+    one, other = tiny.scores(tiny.dataset.items), tiny.scores(other_pictures(tiny))
+    np.testing.assert_array_equal(one[LANGUAGE_ONLY], other[LANGUAGE_ONLY])
+    np.testing.assert_array_equal(one[NO_IMAGE], other[NO_IMAGE])
+    for condition in (BOTH, VISION_ONLY):
+        assert np.abs(one[condition] - other[condition])[:, -1].max(axis=-1).min() > CLEARLY, condition
+
+
+def test_vision_only_does_not_see_the_question(tiny: Tiny) -> None:
+    one, other = tiny.scores(tiny.dataset.items), tiny.scores(other_questions(tiny))
+    np.testing.assert_array_equal(one[VISION_ONLY], other[VISION_ONLY])
+    for condition in (BOTH, LANGUAGE_ONLY, NO_IMAGE):
+        assert np.abs(one[condition] - other[condition])[:, -1].max(axis=-1).min() > CLEARLY, condition
+
+
+def test_measuring_changes_nothing(tiny: Tiny) -> None:
+    """Hooks on or off, before or after a measurement, and the picture encoded first or by the forward."""
+    items, adapter = tiny.plan(), tiny.adapter
+    raw = adapter.encode([p.prompt for p in items], [open_picture(p.item.picture) for p in items])
+    with torch.inference_mode():
+        plain = adapter.forward(raw, 1)
+        inputs = encode_batch(adapter, items).inputs
+        before = adapter.forward(inputs, 1)
+        tiny.measure(items)
+        after = adapter.forward(inputs, 1)
+        _, hooked = layer_states(adapter, inputs, dict, list(tiny.measurement.layers), 1)
+    for logits in (before, after, hooked):
+        assert torch.equal(plain, logits)
+
+
+def test_the_lens_ends_in_the_output(tiny: Tiny) -> None:
+    adapter = tiny.adapter
+    inputs = encode_batch(adapter, tiny.plan()).inputs
+    with torch.inference_mode():
+        states, logits = layer_states(adapter, inputs, None, list(tiny.measurement.layers), 1)
+        torch.testing.assert_close(adapter.unembed(states[-1]), logits.float(), rtol=0, atol=2e-5)
+        assert (adapter.unembed(states[0]) - logits).abs().max() > 0.1
+
+
+def test_scores_are_the_plain_models(tiny: Tiny) -> None:
+    """One item, no batch, no hook, no picture encoded first: processor and model as a user would call them."""
+    item = tiny.plan()[2]
+    got = tiny.measure((item,))["loglik"][0, :, -1]
+    adapter, letters = tiny.adapter, [ids[0] for ids in tiny.measurement.candidates.ids]
+    with Image.open(item.item.picture) as picture, torch.inference_mode():
+        for condition, prompt, images in ((BOTH, item.prompt, [picture]), (NO_IMAGE, item.blind_prompt, None)):
+            more = {} if images is None else {"images": images}
+            inputs = adapter.processor(text=[prompt], return_tensors="pt", **more, **adapter._special_tokens([prompt]))
+            inputs.pop("labels", None)
+            expected = adapter.model(**inputs).logits[0, -1].log_softmax(-1)[letters]
+            options = len(item.item.options)
+            np.testing.assert_allclose(got[CONDITIONS.index(condition), :options], expected[:options], atol=2e-5)
+
+
+def test_batches_change_nothing(tiny: Tiny) -> None:
+    """Items alone and together, which pads the shorter ones; noise included."""
+    items = tiny.plan()
+    together = tiny.measure(items)
+    for index, item in enumerate(items):
+        alone = tiny.measure((item,))
+        for name, array in alone.items():
+            if array.dtype.kind == "f":
+                np.testing.assert_allclose(array[0], together[name][index], atol=1e-4, err_msg=name)
+            else:
+                np.testing.assert_array_equal(array[0], together[name][index], err_msg=name)
+
+
+def test_appended_tokens_continue_the_prompt(tiny: Tiny) -> None:
+    """Candidates of several tokens: the same as a prompt that ends in them."""
+    items, adapter = tiny.plan()[:2], tiny.adapter
+    pictures = [open_picture(p.item.picture) for p in items]
+    base, longer = (adapter.tokenize([items[0].prompt + text])[0] for text in ("", "xy"))
+    with torch.inference_mode():
+        inputs = adapter.encode_pictures(adapter.encode([p.prompt for p in items], pictures))
+        appended = adapter.forward(adapter.append(inputs, longer[len(base) :]), 1)
+        expected = adapter.forward(adapter.encode([p.prompt + "xy" for p in items], pictures), 1)
+    torch.testing.assert_close(appended, expected, rtol=0, atol=2e-5)
+
+
+def test_spans_are_picture_and_text(tiny: Tiny) -> None:
+    items, adapter = tiny.plan(), tiny.adapter
+    batch = encode_batch(adapter, items)
+    ids = batch.inputs["input_ids"]
+    for row, planned in enumerate(items):
+        text = adapter.tokenizer.decode(ids[row][batch.masks.language[row]])
+        assert text == TEMPLATES["letters"](planned.item).full
+    blind = adapter.encode([p.blind_prompt for p in items], None)
+    assert not adapter.visual_mask(blind).any()
+    assert list(tiny.measure(items)["x1_tokens"]) == batch.masks.vision.sum(dim=1).tolist()
+
+
+def test_nothing_the_model_needs_may_be_missing(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    adapter, item = tiny.adapter, tiny.plan()[0]
+    picture = open_picture(item.item.picture)
+    full = adapter.process([item.prompt], [picture])
+    assert set(adapter.needed) <= set(full)
+    for name in adapter.needed:
+        less = {key: value for key, value in full.items() if key != name}
+        monkeypatch.setattr(adapter, "processor", lambda less=less, **_: less)
+        with pytest.raises(ModelError, match=f"returned no `{name}`"):
+            adapter.process([item.prompt], [picture])
+    monkeypatch.setattr(adapter, "processor", lambda **_: {**full, "token_type_idss": full["input_ids"]})
+    with pytest.raises(ModelError, match="returned `token_type_idss`, which the model's forward would ignore"):
+        adapter.process([item.prompt], [picture])
+
+
+def extract(tiny: Tiny, out: Path, dtype: str = "float32") -> Outcome:
+    spec = ModelSpec(str(tiny.folder), dtype=dtype)
+    adapter = tiny.adapter if dtype == "float32" else load_adapter(spec)
+    config = ExtractionConfig(out, layers="1", batch_size=2, shard_size=2)
+    return extract_run(adapter, spec, None, tiny.dataset, config, Reporter(quiet=True))
+
+
+def test_resume(tiny: Tiny, tmp_path: Path) -> None:
+    folder = extract(tiny, tmp_path).folder
+    whole = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert data.validate_run(folder) == []
+    replace(data.read_manifest(folder), finished=False).write(folder)
+    (folder / "shard-00001.npz").unlink()
+    assert extract(tiny, tmp_path).measured == 2
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == whole
+
+
+def test_bfloat16(tiny: Tiny, tmp_path: Path) -> None:
+    loaded = data.read_run(extract(tiny, tmp_path, "bfloat16").folder)
+    assert loaded.manifest.dtype == "bfloat16"
+    assert loaded.manifest.family == tiny.adapter.family
+    assert loaded.arrays["loglik"].dtype == loaded.arrays["x1_mean"].dtype == np.float32

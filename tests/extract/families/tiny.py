@@ -1,0 +1,109 @@
+"""Parts of tiny checkpoints: configuration values, a byte-level tokenizer, a chat template, weights worth testing."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
+from torch import nn
+from transformers import AutoModelForImageTextToText, PreTrainedTokenizerFast
+
+PAD, BOS, EOS, IMAGE, VIDEO = "<pad>", "<s>", "</s>", "<image>", "<video>"
+COMMON = (PAD, BOS, EOS, IMAGE, VIDEO)
+IMAGE_ID, VIDEO_ID = COMMON.index(IMAGE), COMMON.index(VIDEO)
+MORE = 8
+"""Room for a family's own special tokens in the vocabulary."""
+
+VOCABULARY = len(COMMON) + MORE + len(pre_tokenizers.ByteLevel.alphabet())
+SIZES = {"hidden_size": 32, "intermediate_size": 64, "num_attention_heads": 4}
+TEXT: dict[str, Any] = {
+    **SIZES,
+    "vocab_size": VOCABULARY,
+    "num_hidden_layers": 3,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 1024,
+    "pad_token_id": COMMON.index(PAD),
+    "bos_token_id": COMMON.index(BOS),
+    "eos_token_id": COMMON.index(EOS),
+}
+VISION: dict[str, Any] = {**SIZES, "num_hidden_layers": 2, "image_size": 28, "patch_size": 14}
+
+
+@dataclass(frozen=True)
+class Family:
+    """One line of the suite: a family as a tiny checkpoint of its real class.
+
+    Attributes:
+        name: name of the test; the model type unless a family has several lines.
+        config: makes the model's configuration.
+        processor: makes its processor.
+        prepare: changes to the redrawn model that the family needs for its tests to show anything.
+        pictures: (height, width) of the items' pictures, in turn.
+        model: the class that loads it.
+    """
+
+    name: str
+    config: Callable[[], Any]
+    processor: Callable[[], Any]
+    prepare: Callable[[Any], object] = lambda _model: None
+    pictures: tuple[tuple[int, int], ...] = ((28, 28),)
+    model: Any = field(default=AutoModelForImageTextToText)
+
+    def save(self, folder: Path) -> Path:
+        """Write a checkpoint folder as a hub download would look."""
+        torch.manual_seed(0)
+        model = self.model.from_config(self.config(), dtype=torch.float32).eval()
+        redraw(model)
+        self.prepare(model)
+        model.save_pretrained(folder)
+        self.processor().save_pretrained(folder)
+        return folder
+
+
+def redraw(model: nn.Module) -> None:
+    """Wider weights and open gates: a freshly initialised model nearly ignores its input, and leak tests pass idly."""
+    for parameter in model.parameters():
+        if parameter.ndim >= 2:
+            nn.init.normal_(parameter, std=0.15)
+        elif parameter.numel() == 1:
+            nn.init.constant_(parameter, 0.7)
+
+
+def tokenizer(*special: str, bos: bool = True, named: Mapping[str, str] | None = None) -> PreTrainedTokenizerFast:
+    """One token per byte, and special ones.
+
+    Args:
+        special: the family's own special tokens.
+        bos: whether the tokenizer puts a BOS token first.
+        named: special tokens that the processor asks the tokenizer for by attribute.
+    """
+    own = dict.fromkeys([*special, *(named or {}).values()])
+    tokens = list(dict.fromkeys([*COMMON, *own]))
+    filler = [f"<unused{index}>" for index in range(len(COMMON) + MORE - len(tokens))]
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {token: index for index, token in enumerate([*tokens, *filler, *alphabet])}
+    assert len(vocabulary) == VOCABULARY
+    backend = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    if bos:
+        start = (BOS, COMMON.index(BOS))
+        backend.post_processor = processors.TemplateProcessing(single=f"{BOS} $A", special_tokens=[start])
+    extra: dict[str, Any] = {"extra_special_tokens": dict(named)} if named else {}
+    made = PreTrainedTokenizerFast(tokenizer_object=backend, pad_token=PAD, bos_token=BOS, eos_token=EOS, **extra)
+    made.add_special_tokens({"additional_special_tokens": [IMAGE, VIDEO, *own]}, replace_extra_special_tokens=False)
+    return made
+
+
+def chat_template(
+    image: str = IMAGE + "\n", user: str = "USER: ", assistant: str = " ASSISTANT:", bos: str = ""
+) -> str:
+    """A template that writes the picture's marker, then the text."""
+    return (
+        f"{bos}{{% for message in messages %}}{user}"
+        f"{{% for part in message['content'] %}}{{% if part['type'] == 'image' %}}{image}{{% endif %}}{{% endfor %}}"
+        "{% for part in message['content'] %}{% if part['type'] == 'text' %}{{ part['text'] }}{% endif %}{% endfor %}"
+        f"{{% endfor %}}{{% if add_generation_prompt %}}{assistant}{{% endif %}}"
+    )
