@@ -23,6 +23,16 @@ ADAPTERS: Final[dict[str, Entry]] = {
         "extract.adapters.llava:LlavaAdapter",
         ("llava-hf/llava-1.5-7b-hf", "llava-hf/llava-1.5-13b-hf"),
     ),
+    "qwen2_vl": Entry(
+        "extract.adapters.qwen:Qwen2VLAdapter", ("Qwen/Qwen2-VL-2B-Instruct", "Qwen/Qwen2-VL-7B-Instruct")
+    ),
+    "qwen2_5_vl": Entry(
+        "extract.adapters.qwen:Qwen25VLAdapter", ("Qwen/Qwen2.5-VL-3B-Instruct", "Qwen/Qwen2.5-VL-7B-Instruct")
+    ),
+    "qwen3_vl": Entry(
+        "extract.adapters.qwen:Qwen3VLAdapter", ("Qwen/Qwen3-VL-4B-Instruct", "Qwen/Qwen3-VL-8B-Instruct")
+    ),
+    "qwen3_vl_moe": Entry("extract.adapters.qwen:Qwen3VLAdapter", ("Qwen/Qwen3-VL-30B-A3B-Instruct",)),
 }
 
 

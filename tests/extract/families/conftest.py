@@ -20,7 +20,7 @@ from tests.extract.families.catalogue import FAMILIES
 from tests.extract.families.tiny import Family
 
 WORDS = ("red", "green", "blue", "yellow")
-ITEMS = 5
+ITEMS = 4
 
 
 @dataclass(frozen=True)
