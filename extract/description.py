@@ -86,7 +86,10 @@ def describe_run(
 
 def _noise_sites(adapter: Adapter, language_span: str) -> dict[str, str]:
     text = "all of the user's text" if language_span == SPAN_ALL else "question and options"
-    return {site.name: site.where + (f" ({text})" if site.source == SOURCES[1] else "") for site in adapter.sites}
+    return {
+        site.name: site.where + (f" ({text})" if site.source == SOURCES[1] and site.follows_span else "")
+        for site in adapter.sites
+    }
 
 
 def _versions(adapter: Adapter) -> dict[str, str]:

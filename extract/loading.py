@@ -45,7 +45,7 @@ def load_adapter(spec: ModelSpec, *, weights: bool = True) -> Adapter:
     else:
         with torch.device("meta"):
             model = AutoModelForImageTextToText.from_config(config)
-    return adapter(model.eval(), processor)
+    return adapter.build(model.eval(), processor)
 
 
 def pinned(spec: ModelSpec) -> ModelSpec:

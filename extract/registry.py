@@ -23,6 +23,19 @@ ADAPTERS: Final[dict[str, Entry]] = {
         "extract.adapters.llava:LlavaAdapter",
         ("llava-hf/llava-1.5-7b-hf", "llava-hf/llava-1.5-13b-hf"),
     ),
+    "instructblip": Entry(
+        "extract.adapters.instructblip:InstructBlipAdapter",
+        (
+            "Salesforce/instructblip-vicuna-7b",
+            "Salesforce/instructblip-vicuna-13b",
+            "Salesforce/instructblip-flan-t5-xl",
+            "Salesforce/instructblip-flan-t5-xxl",
+        ),
+    ),
+    "mllama": Entry(
+        "extract.adapters.mllama:MllamaAdapter",
+        ("meta-llama/Llama-3.2-11B-Vision-Instruct", "meta-llama/Llama-3.2-90B-Vision-Instruct"),
+    ),
     "qwen2_vl": Entry(
         "extract.adapters.qwen:Qwen2VLAdapter", ("Qwen/Qwen2-VL-2B-Instruct", "Qwen/Qwen2-VL-7B-Instruct")
     ),

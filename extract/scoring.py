@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from extract.adapters.base import Adapter, ModelInputs
 from extract.candidates import Candidates
-from extract.interception import Edit
+from extract.entrances import Edit
 from extract.lens import layer_states, token_logprobs
 
 

@@ -9,6 +9,8 @@ from PIL import Image
 from torch import Tensor, nn
 
 from data.names import SOURCES
+from extract.candidates import Candidates, candidate_variants
+from extract.entrances import Entrance
 from extract.errors import ModelError
 from extract.sites import EmbeddingSite, Site
 
@@ -26,7 +28,10 @@ class Adapter:
 
     Attributes:
         family: name of the family in tables.
-        sites: every place where a source enters the decoder.
+        picture_in_tokens: whether the picture fills tokens of the decoder; False where it is attended to beside them.
+        answers_apart: whether an answer starts a sequence of its own (encoder-decoder) instead of ending the prompt's.
+        sites: every place where a source enters the model.
+        entrances: where sites lie that are not among the decoder's inputs.
         norm: name of the norm between the decoder's last block and the head.
         needed: what the processor must return for a picture. Several forwards fall back silently without it.
         unused: what the processor returns and the forward does not take.
@@ -35,7 +40,10 @@ class Adapter:
     """
 
     family: ClassVar[str]
+    picture_in_tokens: ClassVar[bool] = True
+    answers_apart: ClassVar[bool] = False
     sites: tuple[Site, ...] = tuple(EmbeddingSite(source) for source in SOURCES)
+    entrances: tuple[Entrance, ...] = ()
     norm: ClassVar[str] = "norm"
     needed: ClassVar[tuple[str, ...]] = (PIXELS,)
     unused: ClassVar[tuple[str, ...]] = ()
@@ -47,6 +55,11 @@ class Adapter:
         self.processor = processor
         self.tokenizer = processor.tokenizer
         self.tokenizer.padding_side = "left"  # the last position of every row is then its last token
+
+    @classmethod
+    def build(cls, model: Any, processor: Any) -> "Adapter":
+        """An adapter of a loaded checkpoint; a family whose checkpoints differ in kind may choose a subclass."""
+        return cls(model, processor)
 
     @property
     def decoder(self) -> nn.Module:
@@ -135,6 +148,14 @@ class Adapter:
             message = f"the processor returned `{unknown[0]}`, which the model's forward would ignore; adapter needed"
             raise ModelError(message)
 
+    def answer_variants(self, prompt: str, count: int) -> tuple[Candidates, ...]:
+        """Ways in which the first `count` letters can follow `prompt`.
+
+        Raises:
+            ModelError: the letters cannot be scored after it.
+        """
+        return candidate_variants(self.tokenize, prompt, count)
+
     def _special_tokens(self, prompts: Sequence[str]) -> dict[str, bool]:
         """Some chat templates write the BOS token themselves; the tokenizer must not add a second one."""
         bos = self.tokenizer.bos_token
@@ -155,6 +176,11 @@ class Adapter:
         """Positions that the picture fills, boolean (batch, tokens)."""
         mask: Tensor = inputs["input_ids"] == self.model.config.image_token_id
         return mask
+
+    def other_masks(self, inputs: ModelInputs) -> dict[str, Tensor]:
+        """Masks of sites that lie in neither span, by name."""
+        del inputs
+        return {}
 
     def append(self, inputs: ModelInputs, tokens: Sequence[int]) -> ModelInputs:
         """The same prompts followed by `tokens`, for candidates of several tokens."""

@@ -2,7 +2,7 @@
 
 from transformers import Qwen2_5_VLProcessor
 
-from tests.extract.families import qwen
+from tests.extract.families import qwen, special
 from tests.extract.families.llava import llava_config, llava_processor
 from tests.extract.families.tiny import Family
 
@@ -12,4 +12,5 @@ FAMILIES = (
     Family("qwen2_5_vl", qwen.qwen2_5_vl, lambda: qwen.qwen2_processor(Qwen2_5_VLProcessor), pictures=qwen.PICTURES),
     Family("qwen3_vl", qwen.qwen3_vl, qwen.qwen3_processor, pictures=qwen.PICTURES),
     Family("qwen3_vl_moe", qwen.qwen3_vl_moe, qwen.qwen3_processor, pictures=qwen.PICTURES),
+    *special.FAMILIES,
 )

@@ -98,10 +98,7 @@ def test_scores_are_the_plain_models(tiny: Tiny) -> None:
     adapter, letters = tiny.adapter, [ids[0] for ids in tiny.measurement.candidates.ids]
     with Image.open(item.item.picture) as picture, torch.inference_mode():
         for condition, prompt, images in ((BOTH, item.prompt, [picture]), (NO_IMAGE, item.blind_prompt, None)):
-            more = {} if images is None else {"images": images}
-            inputs = adapter.processor(text=[prompt], return_tensors="pt", **more, **adapter._special_tokens([prompt]))
-            inputs.pop("labels", None)
-            expected = adapter.model(**inputs).logits[0, -1].log_softmax(-1)[letters]
+            expected = tiny.family.plain(adapter, prompt, images)[0, -1].log_softmax(-1)[letters]
             options = len(item.item.options)
             np.testing.assert_allclose(got[CONDITIONS.index(condition), :options], expected[:options], atol=2e-5)
 
@@ -122,6 +119,8 @@ def test_batches_change_nothing(tiny: Tiny) -> None:
 def test_appended_tokens_continue_the_prompt(tiny: Tiny) -> None:
     """Candidates of several tokens: the same as a prompt that ends in them."""
     items, adapter = tiny.plan()[:2], tiny.adapter
+    if adapter.entrances:
+        pytest.skip("what reads the prompt before the decoder would read the candidate; see test_instructblip.py")
     pictures = [open_picture(p.item.picture) for p in items]
     base, longer = (adapter.tokenize([items[0].prompt + text])[0] for text in ("", "xy"))
     with torch.inference_mode():

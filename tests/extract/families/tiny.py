@@ -47,6 +47,7 @@ class Family:
         prepare: changes to the redrawn model that the family needs for its tests to show anything.
         pictures: (height, width) of the items' pictures, in turn.
         model: the class that loads it.
+        plain: logits of a prompt with pictures or None, by processor and model as a user would call them.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Family:
     prepare: Callable[[Any], object] = lambda _model: None
     pictures: tuple[tuple[int, int], ...] = ((28, 28),)
     model: Any = field(default=AutoModelForImageTextToText)
+    plain: Callable[[Any, str, list[Any] | None], Any] = lambda *call: plain_logits(*call)
 
     def save(self, folder: Path) -> Path:
         """Write a checkpoint folder as a hub download would look."""
@@ -65,6 +67,14 @@ class Family:
         model.save_pretrained(folder)
         self.processor().save_pretrained(folder)
         return folder
+
+
+def plain_logits(adapter: Any, prompt: str, pictures: list[Any] | None) -> Any:
+    """One prompt, no batch, no hook, no picture encoded first."""
+    more = {} if pictures is None else {"images": pictures}
+    inputs = adapter.processor(text=[prompt], return_tensors="pt", **more, **adapter._special_tokens([prompt]))
+    inputs.pop("labels", None)
+    return adapter.model(**inputs).logits
 
 
 def redraw(model: nn.Module) -> None:
