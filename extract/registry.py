@@ -23,6 +23,7 @@ ADAPTERS: Final[dict[str, Entry]] = {
         "extract.adapters.llava:LlavaAdapter",
         ("llava-hf/llava-1.5-7b-hf", "llava-hf/llava-1.5-13b-hf"),
     ),
+    "fuyu": Entry("extract.adapters.fuyu:FuyuAdapter", ("adept/fuyu-8b",)),
     "instructblip": Entry(
         "extract.adapters.instructblip:InstructBlipAdapter",
         (
