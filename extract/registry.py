@@ -23,6 +23,10 @@ ADAPTERS: Final[dict[str, Entry]] = {
         "extract.adapters.llava:LlavaAdapter",
         ("llava-hf/llava-1.5-7b-hf", "llava-hf/llava-1.5-13b-hf"),
     ),
+    "cambrian_llama": Entry(
+        "extract.adapters.cambrian:CambrianAdapter",
+        ("nyu-visionx/cambrian-8b", "nyu-visionx/cambrian-13b", "nyu-visionx/cambrian-34b"),
+    ),
     "fuyu": Entry("extract.adapters.fuyu:FuyuAdapter", ("adept/fuyu-8b",)),
     "instructblip": Entry(
         "extract.adapters.instructblip:InstructBlipAdapter",

@@ -2,7 +2,7 @@
 
 from transformers import Qwen2_5_VLProcessor
 
-from tests.extract.families import fuyu, qwen, special
+from tests.extract.families import cambrian, fuyu, qwen, special
 from tests.extract.families.llava import llava_config, llava_processor
 from tests.extract.families.tiny import Family
 
@@ -14,4 +14,5 @@ FAMILIES = (
     Family("qwen3_vl_moe", qwen.qwen3_vl_moe, qwen.qwen3_processor, pictures=qwen.PICTURES),
     *special.FAMILIES,
     fuyu.FAMILY,
+    *cambrian.FAMILIES,
 )
