@@ -63,19 +63,26 @@ def pinned(spec: ModelSpec) -> ModelSpec:
 
 
 def recorded_revision(spec: ModelSpec) -> str | None:
-    """Commit of a pinned hub model, or a fingerprint of a folder's files."""
+    """Commit of a pinned hub model, or a fingerprint of a folder's files and those of its subfolders."""
     folder = Path(spec.model)
     if not folder.is_dir():
         return spec.revision
     digest = hashlib.sha256()
-    for path in sorted(path for path in folder.iterdir() if path.is_file()):
+    for name in _checkpoint_files(folder):
+        path = folder / name
         size = path.stat().st_size
-        digest.update(f"{path.name}:{size}:".encode())
+        digest.update(f"{name}:{size}:".encode())
         with path.open("rb") as file:
             digest.update(file.read(SAMPLED_BYTES))
             file.seek(max(0, size - SAMPLED_BYTES))
             digest.update(file.read(SAMPLED_BYTES))
     return f"files-{digest.hexdigest()[:16]}"
+
+
+def _checkpoint_files(folder: Path) -> list[str]:
+    """Files of a checkpoint in a fixed order; hidden folders are a downloader's own."""
+    names = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    return sorted(name.as_posix() for name in names if not any(part.startswith(".") for part in name.parts[:-1]))
 
 
 def resolve_device(name: str) -> str:

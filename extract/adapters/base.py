@@ -36,6 +36,7 @@ class Adapter:
         needed: what the processor must return for a picture. Several forwards fall back silently without it.
         unused: what the processor returns and the forward does not take.
         appended: tensors with one entry per token, and the entry of tokens appended to a prompt.
+        template_options: values that the chat template is given.
         nested: whether the processor wants one list of pictures per prompt.
     """
 
@@ -48,6 +49,7 @@ class Adapter:
     needed: ClassVar[tuple[str, ...]] = (PIXELS,)
     unused: ClassVar[tuple[str, ...]] = ()
     appended: ClassVar[Mapping[str, int]] = {"attention_mask": 1, "token_type_ids": 0, "mm_token_type_ids": 0}
+    template_options: ClassVar[Mapping[str, str]] = {}
     nested: ClassVar[bool] = False
 
     def __init__(self, model: Any, processor: Any) -> None:
@@ -102,7 +104,10 @@ class Adapter:
         content.append({"type": "text", "text": text})
         try:
             rendered: str = self.processor.apply_chat_template(
-                [{"role": "user", "content": content}], add_generation_prompt=True, tokenize=False
+                [{"role": "user", "content": content}],
+                add_generation_prompt=True,
+                tokenize=False,
+                **self.template_options,
             )
         except ValueError as error:
             message = f"the processor cannot render a prompt ({error}); the checkpoint needs a chat template"

@@ -1,6 +1,6 @@
 """Llama-3.2-Vision: the picture stands beside the text, and some of the decoder's layers attend to it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Final
 
 import torch
@@ -23,6 +23,8 @@ class MllamaAdapter(Adapter):
     sites: tuple[Site, ...] = (CrossAttentionSite(), EmbeddingSite(SOURCES[1]))
     needed: ClassVar[tuple[str, ...]] = (*PICTURE_KEYS, CROSS_MASK)
     nested: ClassVar[bool] = True
+    # Llama 3's templates can write today's date into the prompt; a run must not change with the day.
+    template_options: ClassVar[Mapping[str, str]] = {"date_string": "26 Jul 2024"}
 
     def visual_mask(self, inputs: ModelInputs) -> Tensor:
         """States of tiles with a picture in them, (batch, pictures · tiles · states of a tile); none without one."""

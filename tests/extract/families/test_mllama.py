@@ -70,6 +70,13 @@ def test_noise_has_no_scale_of_the_picture(tiny: Tiny) -> None:
     assert torch.equal(*(one["cross_attention_states"] for one in written))
 
 
+def test_the_prompt_is_the_same_every_day(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Templates of Llama 3 fall back to today's date if they are given none."""
+    template = "{{ date_string if date_string is defined else strftime_now('%d %b %Y') }}{{ messages[0]['role'] }}"
+    monkeypatch.setattr(tiny.adapter.processor, "chat_template", template)
+    assert tiny.adapter.render("text", picture=True) == "26 Jul 2024user"
+
+
 def test_skipped_layers_leave_the_stream_as_it_was(tiny: Tiny) -> None:
     """Without a picture, layers 2 and 4 of four do not run: their lens is that of the layer before."""
     adapter = tiny.adapter
