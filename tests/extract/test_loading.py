@@ -27,6 +27,13 @@ def test_folders_are_told_apart_by_content(checkpoint: Path, tmp_path: Path) -> 
     shutil.copytree(checkpoint, copy)
     one, other = ModelSpec(str(checkpoint)), ModelSpec(str(copy))
     assert pinned(one) == one
+    (copy / ".cache").mkdir()
+    (copy / ".cache" / "download.lock").touch()
+    assert recorded_revision(one) == recorded_revision(other)
+    (copy / "qformer_tokenizer").mkdir()
+    (copy / "qformer_tokenizer" / "vocab.txt").write_text("a")
+    assert recorded_revision(one) != recorded_revision(other)
+    shutil.rmtree(copy / "qformer_tokenizer")
     assert recorded_revision(one) == recorded_revision(other)
     weights = copy / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"x")

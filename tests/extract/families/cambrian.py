@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 from safetensors.torch import save_file
 from torch import nn
 from transformers import (
@@ -119,9 +120,8 @@ def save_timm_convnext(folder: Path) -> None:
     )
 
 
-def cambrian_plain(adapter: Any, prompt: str, pictures: list[Any] | None) -> Any:
-    more = {} if pictures is None else {"images": pictures}
-    return adapter.model(**adapter.processor(text=[prompt], **more)).logits
+def cambrian_inputs(processor: Any, prompt: str, picture: Image.Image | None) -> Any:
+    return processor(text=[prompt], images=None if picture is None else [picture])
 
 
 def wide(model: Any) -> None:
@@ -133,6 +133,6 @@ def wide(model: Any) -> None:
 
 PICTURES = ((28, 28), (28, 44), (40, 20))
 FAMILIES = (
-    CambrianFamily("cambrian", in_llm_config, tokenizer, wide, PICTURES, plain=cambrian_plain),
-    CambrianFamily("cambrian_connector_only", connector_only_config, tokenizer, wide, PICTURES, plain=cambrian_plain),
+    CambrianFamily("cambrian", in_llm_config, tokenizer, wide, PICTURES, inputs=cambrian_inputs),
+    CambrianFamily("cambrian_connector_only", connector_only_config, tokenizer, wide, PICTURES, inputs=cambrian_inputs),
 )

@@ -3,6 +3,7 @@
 from typing import Any
 
 import torch
+from PIL import Image
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 from transformers import FuyuConfig, FuyuImageProcessor, FuyuProcessor, PersimmonConfig, PreTrainedTokenizerFast
 
@@ -41,14 +42,12 @@ def fuyu_processor() -> Any:
     return FuyuProcessor(images, made)
 
 
-def fuyu_plain(adapter: Any, prompt: str, pictures: list[Any] | None) -> Any:
+def fuyu_inputs(processor: Any, prompt: str, picture: Image.Image | None) -> Any:
     """The processor writes BOS and answer token where there is a picture, and neither where there is none."""
-    if pictures is None:
-        inputs = adapter.tokenizer([prompt], add_special_tokens=False, return_tensors="pt")
-        return adapter.model(**inputs).logits
+    if picture is None:
+        return processor.tokenizer([prompt], add_special_tokens=False, return_tensors="pt")
     text = prompt.removeprefix("<s>").removesuffix("<0x04>")
-    inputs = adapter.processor(text=[text], images=pictures, return_legacy_image_output=False, return_tensors="pt")
-    return adapter.model(**inputs).logits
+    return processor(text=[text], images=[picture], return_legacy_image_output=False, return_tensors="pt")
 
 
 def wide_text(model: Any) -> None:
@@ -58,4 +57,4 @@ def wide_text(model: Any) -> None:
             torch.nn.init.normal_(parameter, std=0.3)
 
 
-FAMILY = Family("fuyu", fuyu_config, fuyu_processor, wide_text, pictures=((24, 24), (12, 18)), plain=fuyu_plain)
+FAMILY = Family("fuyu", fuyu_config, fuyu_processor, wide_text, pictures=((24, 24), (12, 18)), inputs=fuyu_inputs)

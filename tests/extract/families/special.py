@@ -1,8 +1,10 @@
 """Families in which a source reaches the decoder by another road than its input embeddings."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
+from PIL import Image
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from torch import nn
 from transformers import (
@@ -16,7 +18,9 @@ from transformers import (
     PreTrainedTokenizerFast,
     T5Config,
 )
+from transformers.models.instructblip.modeling_instructblip import BaseModelOutputWithVisionQformerOutputs
 
+from extract.adapters.base import Adapter
 from tests.extract.families.tiny import BOS, IMAGE_ID, SIZES, TEXT, VISION, Family, chat_template, tokenizer
 
 TILES = 2
@@ -117,17 +121,36 @@ def question_tokenizer() -> PreTrainedTokenizerFast:
     )
 
 
-def instructblip_plain(adapter: Any, prompt: str, pictures: list[Any] | None) -> Any:
-    """Without a picture its forward cannot run: the language model is called."""
-    if pictures is not None:
-        inputs = adapter.processor(text=[prompt], images=pictures, return_tensors="pt")
-        return adapter.model(**inputs, **_answer_start(adapter)).logits
-    inputs = adapter.tokenizer([prompt], return_tensors="pt")
-    return adapter.model.language_model(**inputs, **_answer_start(adapter)).logits
+def instructblip_inputs(processor: Any, prompt: str, picture: Image.Image | None) -> dict[str, Any]:
+    """Without a picture its forward wants encoded ones all the same: none of them, then."""
+    if picture is not None:
+        return dict(processor(text=[prompt], images=[picture], return_tensors="pt"))
+    nothing = BaseModelOutputWithVisionQformerOutputs(pooler_output=torch.zeros(0))
+    absent = {"pixel_values": None, "qformer_input_ids": None, "mm_encoder_outputs": {"image": nothing}}
+    return {**processor.tokenizer([prompt], return_tensors="pt"), **absent}
 
 
-def _answer_start(adapter: Any) -> dict[str, Any]:
-    return {"decoder_input_ids": torch.zeros(1, 1, dtype=torch.long)} if adapter.answers_apart else {}
+def instructblip_t5_inputs(processor: Any, prompt: str, picture: Image.Image | None) -> dict[str, Any]:
+    start = {"decoder_input_ids": torch.zeros(1, 1, dtype=torch.long)}
+    return {**instructblip_inputs(processor, prompt, picture), **start}
+
+
+def instructblip_continued(
+    adapter: Adapter, prompts: Sequence[str], pictures: Sequence[Image.Image], text: str
+) -> torch.Tensor:
+    """A longer prompt for the language model; the Q-Former reads what it read before."""
+    longer = adapter.encode([prompt + text for prompt in prompts], pictures)
+    question = {name: value for name, value in adapter.encode(prompts, pictures).items() if name.startswith("qformer")}
+    return adapter.forward({**longer, **question}, 1)
+
+
+def instructblip_t5_continued(
+    adapter: Adapter, prompts: Sequence[str], pictures: Sequence[Image.Image], text: str
+) -> torch.Tensor:
+    """An answer that begins with the text."""
+    ids = adapter.tokenizer([text], add_special_tokens=False)["input_ids"][0]
+    answers = torch.tensor([[0, *ids]] * len(prompts))
+    return adapter.forward({**adapter.encode(prompts, pictures), "decoder_input_ids": answers}, 1)
 
 
 def wide_language(model: Any) -> None:
@@ -139,6 +162,20 @@ def wide_language(model: Any) -> None:
 
 FAMILIES = (
     Family("mllama", mllama_config, mllama_processor, mllama_gates, pictures=((28, 28), (28, 56), (20, 24))),
-    Family("instructblip", instructblip_config, instructblip_processor, wide_language, plain=instructblip_plain),
-    Family("instructblip_t5", instructblip_t5_config, instructblip_processor, wide_language, plain=instructblip_plain),
+    Family(
+        "instructblip",
+        instructblip_config,
+        instructblip_processor,
+        wide_language,
+        inputs=instructblip_inputs,
+        continued=instructblip_continued,
+    ),
+    Family(
+        "instructblip_t5",
+        instructblip_t5_config,
+        instructblip_processor,
+        wide_language,
+        inputs=instructblip_t5_inputs,
+        continued=instructblip_t5_continued,
+    ),
 )

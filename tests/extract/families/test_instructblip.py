@@ -66,19 +66,6 @@ def test_the_tower_runs_once(tiny: Tiny) -> None:
     assert len(calls) == 1
 
 
-@vicuna
-def test_an_appended_candidate_is_not_read_by_the_q_former(tiny: Tiny) -> None:
-    adapter, item = tiny.adapter, tiny.plan()[0]
-    picture = [open_picture(item.item.picture)]
-    tail = adapter.tokenize([item.prompt + "xy"])[0][-2:]
-    with torch.inference_mode():
-        inputs = adapter.encode([item.prompt], picture)
-        appended = adapter.forward(adapter.append(adapter.encode_pictures(inputs), tail), 1)
-        question = {name: value for name, value in inputs.items() if name.startswith("qformer")}
-        expected = adapter.forward({**adapter.encode([item.prompt + "xy"], picture), **question}, 1)
-    torch.testing.assert_close(appended, expected, rtol=0, atol=2e-5)
-
-
 @flan_t5
 def test_an_answer_of_flan_t5_starts_at_the_decoder(tiny: Tiny) -> None:
     """Letters are the tokenizer's own, without the prompt and without its end token; more of them extend the answer."""
