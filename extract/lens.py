@@ -15,13 +15,15 @@ LOGITS_AT_ONCE: Final = 1 << 26
 
 
 @contextmanager
-def last_states(layers: Sequence[nn.Module], keep: int) -> Iterator[list[Tensor]]:
-    """While active, forwards append each layer's output at the last `keep` positions, (batch, keep, hidden)."""
+def last_states(adapter: Adapter, layers: Sequence[nn.Module], keep: int) -> Iterator[list[Tensor]]:
+    """While active, forwards append each layer's output at the last `keep` positions, (batch, keep, hidden).
+
+    Counted from the end: some families let their last layers see only the positions whose logits are asked for.
+    """
     states: list[Tensor] = []
 
     def hook(_module: nn.Module, _args: Any, output: Any) -> None:
-        state = output[0] if isinstance(output, tuple) else output
-        states.append(state[:, -keep:])
+        states.append(adapter.block_state(output)[:, -keep:])
 
     with ExitStack() as stack:
         for layer in layers:
@@ -46,7 +48,7 @@ def layer_states(
     """
     blocks = [adapter.layers[layer - 1] for layer in layers]
     editing = nullcontext() if edit is None else edited_inputs(adapter.decoder, edit)
-    with editing, last_states(blocks, keep) as states:
+    with editing, last_states(adapter, blocks, keep) as states:
         logits = adapter.forward(inputs, keep)
     return states, logits
 

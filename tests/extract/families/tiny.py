@@ -1,16 +1,18 @@
 """Parts of tiny checkpoints: configuration values, a byte-level tokenizer, a chat template, weights worth testing."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from torch import nn
 from transformers import AutoModelForImageTextToText, PreTrainedTokenizerFast
 
 from data.names import OPTION_LETTERS
+from extract.adapters.base import Adapter
 
 PAD, BOS, EOS, IMAGE, VIDEO = "<pad>", "<s>", "</s>", "<image>", "<video>"
 PAD_ID, BOS_ID, EOS_ID, IMAGE_ID, VIDEO_ID, FIRST_OWN_ID = range(6)
@@ -36,6 +38,19 @@ TEXT: dict[str, Any] = {
 VISION: dict[str, Any] = {**SIZES, "num_hidden_layers": 2, "image_size": 28, "patch_size": 14}
 
 
+def user_inputs(processor: Any, prompt: str, picture: Image.Image | None) -> Any:
+    """What a user of transformers would write. A BOS token stands in the template or is added, never both."""
+    more = {} if picture is None else {"images": [picture]}
+    return processor(text=[prompt], return_tensors="pt", add_special_tokens=not prompt.startswith(BOS), **more)
+
+
+def longer_prompts(
+    adapter: Adapter, prompts: Sequence[str], pictures: Sequence[Image.Image], text: str
+) -> torch.Tensor:
+    """Where the prompt is causal, a text that follows it is like one that belongs to it."""
+    return adapter.forward(adapter.encode([prompt + text for prompt in prompts], pictures), 1)
+
+
 @dataclass(frozen=True)
 class Family:
     """One line of the suite: a family as a tiny checkpoint of its real class.
@@ -46,7 +61,10 @@ class Family:
         processor: makes its processor.
         prepare: changes to the redrawn model that the family needs for its tests to show anything.
         pictures: (height, width) of the items' pictures, in turn.
+        inputs: model inputs of one rendered prompt, with or without a picture, made without our code.
+        continued: logits after prompts that end in a further text, with pictures; for candidates of several tokens.
         model: the class that loads it.
+        slow: whether it takes too long for the quick suite.
     """
 
     name: str
@@ -54,7 +72,10 @@ class Family:
     processor: Callable[[], Any]
     prepare: Callable[[Any], object] = lambda _model: None
     pictures: tuple[tuple[int, int], ...] = ((28, 28),)
-    model: Any = field(default=AutoModelForImageTextToText)
+    inputs: Callable[[Any, str, Image.Image | None], Any] = user_inputs
+    continued: Callable[[Adapter, Sequence[str], Sequence[Image.Image], str], torch.Tensor] = longer_prompts
+    model: Any = AutoModelForImageTextToText
+    slow: bool = False
 
     def save(self, folder: Path) -> Path:
         """Write a checkpoint folder as a hub download would look."""
