@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, replace
 from importlib.metadata import version
+from importlib.util import find_spec
 from typing import Any, Final
 
 from data.manifest import Manifest, recipe_hash
@@ -94,6 +95,8 @@ def _noise_sites(adapter: Adapter, language_span: str) -> dict[str, str]:
 
 def _versions(adapter: Adapter) -> dict[str, str]:
     found = {package: version(package) for package in PACKAGES}
+    if find_spec("torchvision"):  # not every processor needs it
+        found["torchvision"] = version("torchvision")
     return {**found, "image_processor": type(adapter.processor.image_processor).__name__}
 
 

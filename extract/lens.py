@@ -17,16 +17,16 @@ LOGITS_AT_ONCE: Final = 1 << 26
 
 
 @contextmanager
-def last_states(layers: Sequence[nn.Module], keep: int) -> Iterator[dict[int, Tensor]]:
+def last_states(adapter: Adapter, layers: Sequence[nn.Module], keep: int) -> Iterator[dict[int, Tensor]]:
     """While active, forwards note each layer's output at the last `keep` positions, (batch, keep, hidden).
 
-    States are kept by the layer's index, not by the order of arrival: a model can skip layers.
+    States are kept by the layer's index, not by the order of arrival: a model can skip layers. Positions are counted
+    from the end: some families let their last layers see only those whose logits are asked for.
     """
     states: dict[int, Tensor] = {}
 
     def hook(index: int, _module: nn.Module, _args: Any, output: Any) -> None:
-        state = output[0] if isinstance(output, tuple) else output
-        states[index] = state[:, -keep:]
+        states[index] = adapter.block_state(output)[:, -keep:]
 
     with ExitStack() as stack:
         for index, layer in enumerate(layers):
@@ -60,7 +60,7 @@ def layer_states(
     """
     blocks = adapter.layers[: max(layers, default=0)]
     editing = nullcontext() if edit is None else edited_inputs(adapter.decoder, edit, adapter.entrances)
-    with editing, last_states(blocks, keep) as states:
+    with editing, last_states(adapter, blocks, keep) as states:
         logits = adapter.forward(inputs, keep)
     return [_carried(states, layer - 1) for layer in layers], logits
 

@@ -9,8 +9,9 @@ import extract.torchvision_ops  # noqa: F401  before transformers, which imports
 
 # isort: split
 import torch
+import transformers
 from safetensors import SafetensorError
-from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor, PreTrainedConfig
+from transformers import AutoConfig, AutoProcessor, PreTrainedConfig
 from transformers.utils import logging as hf_logging
 from transformers.utils.hub import cached_file, extract_commit_hash
 
@@ -41,10 +42,10 @@ def load_adapter(spec: ModelSpec, *, weights: bool = True) -> Adapter:
     _check_tokenizer(spec)
     processor = _guarded(spec, "processor", AutoProcessor.from_pretrained, revision=spec.revision)
     if weights:
-        model = _load_weights(spec)
+        model = _load_weights(spec, getattr(transformers, adapter.auto_class))
     else:
         with torch.device("meta"):
-            model = AutoModelForImageTextToText.from_config(config)
+            model = getattr(transformers, adapter.auto_class).from_config(config)
     return adapter.build(model.eval(), processor)
 
 
@@ -122,13 +123,12 @@ def _check_tokenizer(spec: ModelSpec) -> None:
         raise ModelError(message)
 
 
-def _load_weights(spec: ModelSpec) -> Any:
+def _load_weights(spec: ModelSpec, auto_class: Any) -> Any:
     device = resolve_device(spec.device)
     dtype = spec.dtype or ("float32" if device == "cpu" else "auto")
     spread = device == "cuda" and torch.cuda.device_count() > 1
     options = {"device_map": "auto"} if spread else {}
-    load = AutoModelForImageTextToText.from_pretrained
-    model = _guarded(spec, "weights", load, revision=spec.revision, dtype=dtype, **options)
+    model = _guarded(spec, "weights", auto_class.from_pretrained, revision=spec.revision, dtype=dtype, **options)
     return model if spread else model.to(device)
 
 

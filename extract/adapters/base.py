@@ -38,6 +38,8 @@ class Adapter:
         appended: tensors with one entry per token, and the entry of tokens appended to a prompt.
         template_options: values that the chat template is given.
         nested: whether the processor wants one list of pictures per prompt.
+        auto_class: class of transformers that loads the family's checkpoints.
+        proven: whether tests show that replaced sources do not leak; else every run tests it on the real model.
     """
 
     family: ClassVar[str]
@@ -50,7 +52,9 @@ class Adapter:
     unused: ClassVar[tuple[str, ...]] = ()
     appended: ClassVar[Mapping[str, int]] = {"attention_mask": 1, "token_type_ids": 0, "mm_token_type_ids": 0}
     template_options: ClassVar[Mapping[str, str]] = {}
-    nested: ClassVar[bool] = False
+    nested: bool = False
+    auto_class: ClassVar[str] = "AutoModelForImageTextToText"
+    proven: ClassVar[bool] = True
 
     def __init__(self, model: Any, processor: Any) -> None:
         self.model = model
@@ -74,6 +78,11 @@ class Adapter:
         """Decoder blocks, first to last."""
         blocks: Sequence[nn.Module] = self.model.get_decoder().layers
         return blocks
+
+    def block_state(self, output: Any) -> Tensor:
+        """Residual state (batch, tokens, …) in what a block's forward returns."""
+        state: Tensor = output[0] if isinstance(output, tuple) else output
+        return state
 
     def final_norm(self, states: Tensor) -> Tensor:
         """The norm between the last block and the head, (…, hidden) to the same shape."""
@@ -172,7 +181,7 @@ class Adapter:
 
     def encode_pictures(self, inputs: ModelInputs) -> ModelInputs:
         """Run the vision part once: the same inputs with the projected picture in place of its pixels."""
-        encode = self.model.get_image_features
+        encode = self.model.base_model.get_image_features
         picture = {name: inputs[name] for name in signature(encode).parameters if name in inputs}
         rest = {name: value for name, value in inputs.items() if name != PIXELS}
         return {**rest, "mm_encoder_outputs": {"image": encode(**picture, return_dict=True)}}

@@ -22,7 +22,7 @@ class MllamaAdapter(Adapter):
     picture_in_tokens: ClassVar[bool] = False
     sites: tuple[Site, ...] = (CrossAttentionSite(), EmbeddingSite(SOURCES[1]))
     needed: ClassVar[tuple[str, ...]] = (*PICTURE_KEYS, CROSS_MASK)
-    nested: ClassVar[bool] = True
+    nested = True
     # Llama 3's templates can write today's date into the prompt; a run must not change with the day.
     template_options: ClassVar[Mapping[str, str]] = {"date_string": "26 Jul 2024"}
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from extract.adapters.base import Adapter
 from extract.entrances import OutputEntrance
 from extract.interception import Replacement, decoder_inputs, edited_inputs
 from extract.lens import last_states
@@ -56,6 +57,6 @@ def test_a_site_that_was_not_written_is_an_error() -> None:
     assert not model.decoder._forward_pre_hooks
 
 
-def test_a_first_layer_that_never_ran_has_no_state() -> None:
-    with last_states([nn.Identity(), nn.Identity()], 1) as states:
+def test_a_layer_that_never_ran_has_no_state(adapter: Adapter) -> None:
+    with last_states(adapter, [nn.Identity(), nn.Identity()], 1) as states:
         assert states == {}

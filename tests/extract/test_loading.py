@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from extract.adapters.llava import LlavaAdapter
+from extract.adapters.plain import LlavaAdapter
 from extract.config import ModelSpec
 from extract.errors import ModelError
 from extract.loading import load_adapter, pinned, recorded_revision, resolve_device
