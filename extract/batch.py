@@ -35,18 +35,20 @@ def encode_batch(adapter: Adapter, items: Sequence[PlannedItem]) -> Batch:
     """
     inputs = adapter.encode([planned.prompt for planned in items], [open_picture(p.item.picture) for p in items])
     vision = adapter.visual_mask(inputs)
-    language = torch.zeros_like(vision)
     ids = inputs["input_ids"]
+    language = torch.zeros_like(ids, dtype=torch.bool)
     for row, planned in enumerate(items):
         start, end = planned.span.bounds(ids.shape[1])
         if start < 0 or tuple(ids[row, start:end].tolist()) != planned.span.ids:
             message = f"item {planned.item.id!r}: expanding the picture moved the language span; adapter needed"
             raise ModelError(message)
         language[row, start:end] = True
-    if bool((vision & language).any()) or not bool(vision.any(dim=1).all()):
+    overlap = adapter.picture_in_tokens and bool((vision & language).any())
+    if overlap or not bool(vision.any(dim=1).all()):
         message = "the visual span is empty or overlaps the language span; the adapter's visual mask is wrong"
         raise ModelError(message)
-    return Batch(tuple(p.item.id for p in items), adapter.encode_pictures(inputs), SpanMasks(vision, language))
+    masks = SpanMasks(vision, language, adapter.other_masks(inputs))
+    return Batch(tuple(p.item.id for p in items), adapter.encode_pictures(inputs), masks)
 
 
 def encode_blind(adapter: Adapter, items: Sequence[PlannedItem]) -> ModelInputs:

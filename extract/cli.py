@@ -230,8 +230,10 @@ def _run(
 
 
 def _list_models() -> None:
+    width = max(map(len, ADAPTERS))
     for model_type, entry in sorted(ADAPTERS.items()):
-        typer.echo(f"{model_type}: {', '.join(entry.examples)}")
+        typer.echo(f"{model_type:<{width}}  {', '.join(entry.examples)}")
+    typer.echo("Other vision-language models of transformers are tried, and run if they pass a leak test first.")
 
 
 def _check_runs(folders: list[Path]) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, replace
 from importlib.metadata import version
+from importlib.util import find_spec
 from typing import Any, Final
 
 from data.manifest import Manifest, recipe_hash
@@ -86,11 +87,16 @@ def describe_run(
 
 def _noise_sites(adapter: Adapter, language_span: str) -> dict[str, str]:
     text = "all of the user's text" if language_span == SPAN_ALL else "question and options"
-    return {site.name: site.where + (f" ({text})" if site.source == SOURCES[1] else "") for site in adapter.sites}
+    return {
+        site.name: site.where + (f" ({text})" if site.source == SOURCES[1] and site.follows_span else "")
+        for site in adapter.sites
+    }
 
 
 def _versions(adapter: Adapter) -> dict[str, str]:
     found = {package: version(package) for package in PACKAGES}
+    if find_spec("torchvision"):  # not every processor needs it
+        found["torchvision"] = version("torchvision")
     return {**found, "image_processor": type(adapter.processor.image_processor).__name__}
 
 

@@ -1,18 +1,16 @@
-"""The one place where the model is touched: a forward pre-hook that reads or replaces the decoder's inputs."""
+"""The one place where the model is touched: hooks that read or replace what enters the decoder, or other entrances."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from data.names import LANGUAGE_ONLY, SOURCES, VISION_ONLY
+from extract.entrances import CallEntrance, Edit, Entrance
 from extract.noise import NoiseStats, sample_generator
 from extract.sites import DecoderInputs, Site, SpanMasks
-
-Edit = Callable[[DecoderInputs], DecoderInputs]
-"""Takes the decoder's keyword arguments, returns those it shall get instead."""
 
 SILENCED: dict[str, str] = {VISION_ONLY: SOURCES[1], LANGUAGE_ONLY: SOURCES[0]}
 """Condition -> the source that noise replaces."""
@@ -23,28 +21,38 @@ class _Stopped(Exception):
 
 
 @contextmanager
-def edited_inputs(decoder: nn.Module, edit: Edit) -> Iterator[None]:
-    """While active, `edit` sees and may replace the decoder's inputs."""
+def edited_inputs(decoder: nn.Module, edit: Edit, entrances: Sequence[Entrance] = ()) -> Iterator[None]:
+    """While active, `edit` sees and may replace the decoder's inputs, and what arrives at other `entrances`.
 
-    def hook(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], Any]:
-        return args, edit(kwargs)
-
-    handle = decoder.register_forward_pre_hook(hook, with_kwargs=True)
-    try:
+    Raises:
+        RuntimeError: at the end, if `edit` is a `Replacement` of which a part was never written.
+    """
+    with ExitStack() as stack:
+        for entrance in (*entrances, CallEntrance(decoder)):
+            stack.callback(entrance.attach(edit).remove)
         yield
-    finally:
-        handle.remove()
+        if isinstance(edit, Replacement):
+            edit.check()
 
 
-def decoder_inputs(decoder: nn.Module, forward: Callable[[], object]) -> DecoderInputs:
-    """What `forward` would give to the decoder, without running the decoder."""
+def decoder_inputs(
+    decoder: nn.Module, forward: Callable[[], object], entrances: Sequence[Entrance] = ()
+) -> DecoderInputs:
+    """What `forward` would give to the decoder and other `entrances`, without running the decoder."""
     seen: dict[str, Any] = {}
+
+    def look(inputs: DecoderInputs) -> DecoderInputs:
+        seen.update(inputs)
+        return inputs
 
     def stop(inputs: DecoderInputs) -> DecoderInputs:
         seen.update(inputs)
         raise _Stopped
 
-    with edited_inputs(decoder, stop):
+    with ExitStack() as stack:
+        for entrance in entrances:
+            stack.callback(entrance.attach(look).remove)
+        stack.callback(CallEntrance(decoder).attach(stop).remove)
         try:
             forward()
         except _Stopped:
@@ -53,9 +61,45 @@ def decoder_inputs(decoder: nn.Module, forward: Callable[[], object]) -> Decoder
     raise RuntimeError(message)
 
 
+class Replacement:
+    """The edit that silences one source: its sites get the given noise wherever their input arrives.
+
+    Args:
+        masks: spans of the batch.
+        noise: per site of the source its draws, (rows, width).
+    """
+
+    def __init__(self, masks: SpanMasks, noise: Sequence[tuple[Site, Tensor]]) -> None:
+        self._masks = masks
+        self._noise = noise
+        self._written: set[str] = set()
+
+    def __call__(self, inputs: DecoderInputs) -> DecoderInputs:
+        """Replace the sites that lie in `inputs`."""
+        for site, values in self._noise:
+            if inputs.get(site.argument) is not None:
+                inputs = site.write(inputs, self._masks, values)
+                self._written.add(site.name)
+        return inputs
+
+    def check(self) -> None:
+        """Every site was written: one that is left out would let the source through, silently.
+
+        Raises:
+            RuntimeError: names a site whose input never arrived.
+        """
+        missing = [site for site, _ in self._noise if site.name not in self._written]
+        self._written.clear()
+        if missing:
+            message = (
+                f"no noise was written to site `{missing[0].name}`: the model was given no `{missing[0].argument}`"
+            )
+            raise RuntimeError(message)
+
+
 def replacement(
     sites: Sequence[Site], masks: SpanMasks, stats: NoiseStats, seed: int, ids: Sequence[str], condition: str
-) -> Edit:
+) -> Replacement:
     """The edit that silences one source: every site of that source gets noise, every position its own draw.
 
     Args:
@@ -68,14 +112,8 @@ def replacement(
     """
     silenced = [site for site in sites if site.source == SILENCED[condition]]
     generators = [sample_generator(seed, sample_id, condition) for sample_id in ids]
-    noise: dict[str, Tensor] = {}
+    noise: list[tuple[Site, Tensor]] = []
     for site in silenced:
-        draws = [stats[site.name].draw(g, rows) for g, rows in zip(generators, site.rows(masks), strict=True)]
-        noise[site.name] = torch.cat([torch.from_numpy(draw) for draw in draws])
-
-    def edit(inputs: DecoderInputs) -> DecoderInputs:
-        for site in silenced:
-            inputs = site.write(inputs, masks, noise[site.name])
-        return inputs
-
-    return edit
+        draws = [stats[site.name].draw(g, rows) for g, rows in zip(generators, site.replaced(masks), strict=True)]
+        noise.append((site, torch.cat([torch.from_numpy(draw) for draw in draws])))
+    return Replacement(masks, noise)

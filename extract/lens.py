@@ -2,31 +2,45 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
+from functools import partial
 from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
 
 from extract.adapters.base import Adapter, ModelInputs
-from extract.interception import Edit, edited_inputs
+from extract.entrances import Edit
+from extract.interception import edited_inputs
 
 LOGITS_AT_ONCE: Final = 1 << 26
 """Lens logits held at a time (256 MiB of float32): 32 layers of a 32 000-token vocabulary at batch 64."""
 
 
 @contextmanager
-def last_states(layers: Sequence[nn.Module], keep: int) -> Iterator[list[Tensor]]:
-    """While active, forwards append each layer's output at the last `keep` positions, (batch, keep, hidden)."""
-    states: list[Tensor] = []
+def last_states(adapter: Adapter, layers: Sequence[nn.Module], keep: int) -> Iterator[dict[int, Tensor]]:
+    """While active, forwards note each layer's output at the last `keep` positions, (batch, keep, hidden).
 
-    def hook(_module: nn.Module, _args: Any, output: Any) -> None:
-        state = output[0] if isinstance(output, tuple) else output
-        states.append(state[:, -keep:])
+    States are kept by the layer's index, not by the order of arrival: a model can skip layers. Positions are counted
+    from the end: some families let their last layers see only those whose logits are asked for.
+    """
+    states: dict[int, Tensor] = {}
+
+    def hook(index: int, _module: nn.Module, _args: Any, output: Any) -> None:
+        states[index] = adapter.block_state(output)[:, -keep:]
 
     with ExitStack() as stack:
-        for layer in layers:
-            stack.callback(layer.register_forward_hook(hook).remove)
+        for index, layer in enumerate(layers):
+            stack.callback(layer.register_forward_hook(partial(hook, index)).remove)
         yield states
+
+
+def _carried(states: dict[int, Tensor], index: int) -> Tensor:
+    """State after a layer. One that was skipped leaves the residual stream as the layer before it did."""
+    ran = [layer for layer in states if layer <= index]
+    if not ran:
+        message = f"the model skipped its layers up to {index + 1}, whose states were asked for"
+        raise RuntimeError(message)
+    return states[max(ran)]
 
 
 def layer_states(
@@ -44,11 +58,11 @@ def layer_states(
     Returns:
         States of the layers, each (batch, keep, hidden), and the model's logits (batch, keep, vocabulary).
     """
-    blocks = [adapter.layers[layer - 1] for layer in layers]
-    editing = nullcontext() if edit is None else edited_inputs(adapter.decoder, edit)
-    with editing, last_states(blocks, keep) as states:
+    blocks = adapter.layers[: max(layers, default=0)]
+    editing = nullcontext() if edit is None else edited_inputs(adapter.decoder, edit, adapter.entrances)
+    with editing, last_states(adapter, blocks, keep) as states:
         logits = adapter.forward(inputs, keep)
-    return states, logits
+    return [_carried(states, layer - 1) for layer in layers], logits
 
 
 def token_logprobs(adapter: Adapter, states: Sequence[Tensor], logits: Tensor, tokens: Tensor) -> Tensor:

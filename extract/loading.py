@@ -9,8 +9,9 @@ import extract.torchvision_ops  # noqa: F401  before transformers, which imports
 
 # isort: split
 import torch
+import transformers
 from safetensors import SafetensorError
-from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor, PreTrainedConfig
+from transformers import AutoConfig, AutoProcessor, PreTrainedConfig
 from transformers.utils import logging as hf_logging
 from transformers.utils.hub import cached_file, extract_commit_hash
 
@@ -44,13 +45,13 @@ def load_adapter(spec: ModelSpec, *, weights: bool = True) -> Adapter:
     _check_tokenizer(source)
     processor = _guarded(source, "processor", AutoProcessor.from_pretrained, revision=source.revision)
     if weights:
-        model = _load_weights(spec)
+        model = _load_weights(spec, getattr(transformers, adapter.auto_class))
     else:
         with torch.device("meta"):
-            model = AutoModelForImageTextToText.from_config(config)
+            model = getattr(transformers, adapter.auto_class).from_config(config)
     if weights and asked is not spec:
         model = merge_adapter(model, asked)
-    return adapter(model.eval(), processor)
+    return adapter.build(model.eval(), processor)
 
 
 def pinned(spec: ModelSpec) -> ModelSpec:
@@ -85,14 +86,21 @@ def _revision(spec: ModelSpec) -> str | None:
     if not folder.is_dir():
         return spec.revision
     digest = hashlib.sha256()
-    for path in sorted(path for path in folder.iterdir() if path.is_file()):
+    for name in _checkpoint_files(folder):
+        path = folder / name
         size = path.stat().st_size
-        digest.update(f"{path.name}:{size}:".encode())
+        digest.update(f"{name}:{size}:".encode())
         with path.open("rb") as file:
             digest.update(file.read(SAMPLED_BYTES))
             file.seek(max(0, size - SAMPLED_BYTES))
             digest.update(file.read(SAMPLED_BYTES))
     return f"files-{digest.hexdigest()[:16]}"
+
+
+def _checkpoint_files(folder: Path) -> list[str]:
+    """Files of a checkpoint in a fixed order; hidden folders are a downloader's own."""
+    names = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    return sorted(name.as_posix() for name in names if not any(part.startswith(".") for part in name.parts[:-1]))
 
 
 def resolve_device(name: str) -> str:
@@ -132,13 +140,12 @@ def _check_tokenizer(spec: ModelSpec) -> None:
         raise ModelError(message)
 
 
-def _load_weights(spec: ModelSpec) -> Any:
+def _load_weights(spec: ModelSpec, auto_class: Any) -> Any:
     device = resolve_device(spec.device)
     dtype = spec.dtype or ("float32" if device == "cpu" else "auto")
     spread = device == "cuda" and torch.cuda.device_count() > 1
     options = {"device_map": "auto"} if spread else {}
-    load = AutoModelForImageTextToText.from_pretrained
-    model = _guarded(spec, "weights", load, revision=spec.revision, dtype=dtype, **options)
+    model = _guarded(spec, "weights", auto_class.from_pretrained, revision=spec.revision, dtype=dtype, **options)
     return model if spread else model.to(device)
 
 

@@ -84,10 +84,11 @@ class Measurement:
 
     def _features(self, batch: Batch) -> Arrays:
         """Pooled spans and their lengths; each source's first site is the one its features come from."""
-        inputs = decoder_inputs(self.adapter.decoder, partial(self.adapter.forward, batch.inputs, 1))
+        adapter = self.adapter
+        inputs = decoder_inputs(adapter.decoder, partial(adapter.forward, batch.inputs, 1), adapter.entrances)
         features: Arrays = {}
         for number, source in enumerate(SOURCES, start=1):
-            site = self.adapter.first_site(source)
+            site = adapter.first_site(source)
             rows = site.rows(batch.masks)
             pooled = pool(site.read(inputs, batch.masks), rows)
             features |= {feature_key(number, name): vectors for name, vectors in pooled.items()}

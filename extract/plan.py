@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from data.errors import Problem
 from extract.adapters.base import Adapter
-from extract.candidates import Candidates, candidate_variants
+from extract.candidates import Candidates
 from extract.errors import DatasetError, ModelError
 from extract.items import Dataset, Item
 from extract.prompts import get_template
@@ -82,7 +82,7 @@ def make_plan(adapter: Adapter, dataset: Dataset, template: str, language_span: 
         )
         for item, text, prompt, ids in zip(dataset.items, texts, prompts, tokenised, strict=True)
     )
-    variants = candidate_variants(adapter.tokenize, prompts[0], len(dataset.letters))
+    variants = adapter.answer_variants(prompts[0], len(dataset.letters))
     return Plan(items, variants, dataset.max_options)
 
 

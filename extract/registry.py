@@ -12,33 +12,77 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Entry:
-    """An adapter as `module:Class`, and checkpoints it reads."""
+    """An adapter as `module:Class` below `extract.adapters`, and checkpoints it reads."""
 
     target: str
     examples: tuple[str, ...]
 
 
 ADAPTERS: Final[dict[str, Entry]] = {
-    "llava": Entry(
-        "extract.adapters.llava:LlavaAdapter",
-        ("llava-hf/llava-1.5-7b-hf", "llava-hf/llava-1.5-13b-hf"),
+    "aya_vision": Entry("plain:AyaVisionAdapter", ("CohereLabs/aya-vision-8b",)),
+    "cambrian_llama": Entry(
+        "cambrian:CambrianAdapter", ("nyu-visionx/cambrian-8b", "nyu-visionx/cambrian-13b", "nyu-visionx/cambrian-34b")
     ),
+    "cohere2_vision": Entry("plain:Cohere2VisionAdapter", ("CohereLabs/command-a-vision-07-2025",)),
+    "fuyu": Entry("fuyu:FuyuAdapter", ("adept/fuyu-8b",)),
+    "gemma3": Entry("gemma:Gemma3Adapter", ("google/gemma-3-4b-it", "google/gemma-3-12b-it")),
+    "gemma3n": Entry("gemma:Gemma3nAdapter", ("google/gemma-3n-E2B-it", "google/gemma-3n-E4B-it")),
+    "gemma4": Entry("gemma:Gemma4Adapter", ("google/gemma-4-E2B-it", "google/gemma-4-31B-it")),
+    "glm4v": Entry("plain:Glm4vAdapter", ("zai-org/GLM-4.1V-9B-Thinking",)),
+    "granite4_vision": Entry("odd:Granite4VisionAdapter", ("ibm-granite/granite-4.0-3b-vision",)),
+    "idefics3": Entry("plain:Idefics3Adapter", ("HuggingFaceM4/Idefics3-8B-Llama3", "HuggingFaceTB/SmolVLM-Instruct")),
+    "instructblip": Entry(
+        "instructblip:InstructBlipAdapter",
+        ("Salesforce/instructblip-vicuna-7b", "Salesforce/instructblip-flan-t5-xl"),
+    ),
+    "internvl": Entry("plain:InternVLAdapter", ("OpenGVLab/InternVL3-8B-hf", "OpenGVLab/InternVL3_5-8B-HF")),
+    "lfm2_vl": Entry("plain:Lfm2VLAdapter", ("LiquidAI/LFM2-VL-1.6B",)),
+    "llava": Entry("plain:LlavaAdapter", ("llava-hf/llava-1.5-7b-hf", "mistral-community/pixtral-12b")),
+    "llava_next": Entry("plain:LlavaNextAdapter", ("llava-hf/llava-v1.6-mistral-7b-hf",)),
+    "llava_onevision": Entry("plain:LlavaOnevisionAdapter", ("llava-hf/llava-onevision-qwen2-7b-ov-hf",)),
+    "mistral3": Entry("plain:Mistral3Adapter", ("mistralai/Mistral-Small-3.1-24B-Instruct-2503",)),
+    "mllama": Entry(
+        "mllama:MllamaAdapter",
+        ("meta-llama/Llama-3.2-11B-Vision-Instruct", "meta-llama/Llama-3.2-90B-Vision-Instruct"),
+    ),
+    "molmo2": Entry("odd:Molmo2Adapter", ("allenai/Molmo2-4B", "allenai/Molmo2-8B")),
+    "paligemma": Entry("gemma:PaliGemmaAdapter", ("google/paligemma2-3b-mix-224",)),
+    "phi4_multimodal": Entry("odd:Phi4MultimodalAdapter", ("microsoft/Phi-4-multimodal-instruct",)),
+    "qwen2_vl": Entry("qwen:Qwen2VLAdapter", ("Qwen/Qwen2-VL-2B-Instruct", "Qwen/Qwen2-VL-7B-Instruct")),
+    "qwen2_5_vl": Entry("qwen:Qwen25VLAdapter", ("Qwen/Qwen2.5-VL-3B-Instruct", "Qwen/Qwen2.5-VL-7B-Instruct")),
+    "qwen3_vl": Entry("qwen:Qwen3VLAdapter", ("Qwen/Qwen3-VL-4B-Instruct", "Qwen/Qwen3-VL-8B-Instruct")),
+    "qwen3_vl_moe": Entry("qwen:Qwen3VLAdapter", ("Qwen/Qwen3-VL-30B-A3B-Instruct",)),
+    "qwen3_5": Entry("qwen:Qwen35Adapter", ("Qwen/Qwen3.5-27B",)),
+    "smolvlm": Entry("plain:SmolVLMAdapter", ("HuggingFaceTB/SmolVLM2-2.2B-Instruct",)),
 }
+"""Model type, as `config.json` has it, -> adapter."""
+
+
+GENERIC: Final = "generic:GenericAdapter"
+"""Reads what has no adapter, as far as it can; runs begin with a leak test."""
 
 
 def adapter_class(model_type: str, model: str) -> "type[Adapter]":
     """The adapter of a `model_type`; `model` is named in the message if there is none.
 
     Raises:
-        ModelError: no adapter reads this type.
+        ModelError: no adapter reads this type, and transformers has no vision-language model of it.
     """
-    if model_type not in ADAPTERS:
+    target = ADAPTERS[model_type].target if model_type in ADAPTERS else GENERIC
+    if target == GENERIC and not _sees_pictures(model_type):
         message = (
             f"`{model}` has model type `{model_type}`, which no adapter reads; "
             f"{suggestion(model_type, ADAPTERS)}. docs/adding-a-model.md says how to add one, "
             "and data.write_run takes scores you computed yourself"
         )
         raise ModelError(message)
-    module, _, name = ADAPTERS[model_type].target.partition(":")
-    found: type[Adapter] = getattr(import_module(module), name)
+    module, _, name = target.partition(":")
+    found: type[Adapter] = getattr(import_module(f"extract.adapters.{module}"), name)
     return found
+
+
+def _sees_pictures(model_type: str) -> bool:
+    """Whether transformers itself has a model of this type that reads pictures and text and writes text."""
+    from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
+
+    return model_type in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES

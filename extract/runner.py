@@ -1,7 +1,8 @@
 """One run: one model on one dataset, from items to a finished run folder."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -12,10 +13,11 @@ from extract.adapters.base import Adapter
 from extract.config import ExtractionConfig, ModelSpec
 from extract.description import describe_run, run_layers, template_name
 from extract.errors import ModelError
-from extract.items import Dataset
+from extract.items import Dataset, Item
+from extract.leaks import check_leaks, refused
 from extract.measurement import Measurement, choose_candidates, lens_difference
 from extract.output import RunFolder
-from extract.plan import Plan, make_plan
+from extract.plan import Plan, PlannedItem, make_plan
 from extract.progress import Reporter
 from extract.statistics import batch_moments, measure
 
@@ -24,6 +26,10 @@ CALIBRATION_ITEMS: Final = 32
 
 LENS_TOLERANCE: Final = {"float32": 1e-3, "float16": 0.1, "bfloat16": 0.5}
 """Largest logit difference between last lens layer and output that is still rounding."""
+
+
+BROKEN: Final = (AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+"""What an adapter raises that does not fit its model."""
 
 
 @dataclass(frozen=True)
@@ -73,13 +79,27 @@ def extract_run(
             folder.write_noise_stats(stats)
         layers = run_layers(spec, config, adapter)
         measurement = Measurement(adapter, candidates, stats, config.seed, layers, plan.max_options)
+        if not adapter.proven:
+            check_leaks(measurement, dataset.items, partial(_plan_items, adapter, dataset, config))
         measured = _write_shards(measurement, plan, folder, config, reporter)
     except torch.OutOfMemoryError as error:
         smaller = max(1, config.batch_size // 2)
         message = f"out of memory at batch size {config.batch_size}; try --batch-size {smaller} or --dtype bfloat16"
         raise ModelError(message) from error
+    except BROKEN as error:
+        if adapter.proven:
+            raise
+        raise refused(adapter, f"stops with {type(error).__name__}: {str(error).partition(chr(10))[0]}") from error
     folder.finish()
     return Outcome(folder.folder, len(plan.items), measured, time.monotonic() - started)
+
+
+def _plan_items(
+    adapter: Adapter, dataset: Dataset, config: ExtractionConfig, items: tuple[Item, ...]
+) -> tuple[PlannedItem, ...]:
+    """Other items planned as the run's own."""
+    chosen = replace(dataset, items=items)
+    return make_plan(adapter, chosen, template_name(config, dataset), config.language_span).items
 
 
 def _check_lens(adapter: Adapter, plan: Plan) -> None:

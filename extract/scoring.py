@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from data.names import OPTION_LETTERS
 from extract.adapters.base import Adapter, ModelInputs
 from extract.candidates import Candidates
-from extract.interception import Edit
+from extract.entrances import Edit
 from extract.lens import layer_states, token_logprobs
 
 

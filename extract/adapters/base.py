@@ -9,6 +9,8 @@ from PIL import Image
 from torch import Tensor, nn
 
 from data.names import SOURCES
+from extract.candidates import Candidates, candidate_variants
+from extract.entrances import Entrance
 from extract.errors import ModelError
 from extract.sites import EmbeddingSite, Site
 
@@ -26,27 +28,44 @@ class Adapter:
 
     Attributes:
         family: name of the family in tables.
-        sites: every place where a source enters the decoder.
+        picture_in_tokens: whether the picture fills tokens of the decoder; False where it is attended to beside them.
+        answers_apart: whether an answer starts a sequence of its own (encoder-decoder) instead of ending the prompt's.
+        sites: every place where a source enters the model.
+        entrances: where sites lie that are not among the decoder's inputs.
         norm: name of the norm between the decoder's last block and the head.
         needed: what the processor must return for a picture. Several forwards fall back silently without it.
         unused: what the processor returns and the forward does not take.
         appended: tensors with one entry per token, and the entry of tokens appended to a prompt.
+        template_options: values that the chat template is given.
         nested: whether the processor wants one list of pictures per prompt.
+        auto_class: class of transformers that loads the family's checkpoints.
+        proven: whether tests show that replaced sources do not leak; else every run tests it on the real model.
     """
 
     family: ClassVar[str]
+    picture_in_tokens: ClassVar[bool] = True
+    answers_apart: ClassVar[bool] = False
     sites: tuple[Site, ...] = tuple(EmbeddingSite(source) for source in SOURCES)
+    entrances: tuple[Entrance, ...] = ()
     norm: ClassVar[str] = "norm"
     needed: ClassVar[tuple[str, ...]] = (PIXELS,)
     unused: ClassVar[tuple[str, ...]] = ()
     appended: ClassVar[Mapping[str, int]] = {"attention_mask": 1, "token_type_ids": 0, "mm_token_type_ids": 0}
-    nested: ClassVar[bool] = False
+    template_options: ClassVar[Mapping[str, str]] = {}
+    nested: bool = False
+    auto_class: ClassVar[str] = "AutoModelForImageTextToText"
+    proven: ClassVar[bool] = True
 
     def __init__(self, model: Any, processor: Any) -> None:
         self.model = model
         self.processor = processor
         self.tokenizer = processor.tokenizer
         self.tokenizer.padding_side = "left"  # the last position of every row is then its last token
+
+    @classmethod
+    def build(cls, model: Any, processor: Any) -> "Adapter":
+        """An adapter of a loaded checkpoint; a family whose checkpoints differ in kind may choose a subclass."""
+        return cls(model, processor)
 
     @property
     def decoder(self) -> nn.Module:
@@ -59,6 +78,11 @@ class Adapter:
         """Decoder blocks, first to last."""
         blocks: Sequence[nn.Module] = self.model.get_decoder().layers
         return blocks
+
+    def block_state(self, output: Any) -> Tensor:
+        """Residual state (batch, tokens, …) in what a block's forward returns."""
+        state: Tensor = output[0] if isinstance(output, tuple) else output
+        return state
 
     def final_norm(self, states: Tensor) -> Tensor:
         """The norm between the last block and the head, (…, hidden) to the same shape."""
@@ -89,7 +113,10 @@ class Adapter:
         content.append({"type": "text", "text": text})
         try:
             rendered: str = self.processor.apply_chat_template(
-                [{"role": "user", "content": content}], add_generation_prompt=True, tokenize=False
+                [{"role": "user", "content": content}],
+                add_generation_prompt=True,
+                tokenize=False,
+                **self.template_options,
             )
         except ValueError as error:
             message = f"the processor cannot render a prompt ({error}); the checkpoint needs a chat template"
@@ -135,6 +162,14 @@ class Adapter:
             message = f"the processor returned `{unknown[0]}`, which the model's forward would ignore; adapter needed"
             raise ModelError(message)
 
+    def answer_variants(self, prompt: str, count: int) -> tuple[Candidates, ...]:
+        """Ways in which the first `count` letters can follow `prompt`.
+
+        Raises:
+            ModelError: the letters cannot be scored after it.
+        """
+        return candidate_variants(self.tokenize, prompt, count)
+
     def _special_tokens(self, prompts: Sequence[str]) -> dict[str, bool]:
         """Some chat templates write the BOS token themselves; the tokenizer must not add a second one."""
         bos = self.tokenizer.bos_token
@@ -146,7 +181,7 @@ class Adapter:
 
     def encode_pictures(self, inputs: ModelInputs) -> ModelInputs:
         """Run the vision part once: the same inputs with the projected picture in place of its pixels."""
-        encode = self.model.get_image_features
+        encode = self.model.base_model.get_image_features
         picture = {name: inputs[name] for name in signature(encode).parameters if name in inputs}
         rest = {name: value for name, value in inputs.items() if name != PIXELS}
         return {**rest, "mm_encoder_outputs": {"image": encode(**picture, return_dict=True)}}
@@ -155,6 +190,11 @@ class Adapter:
         """Positions that the picture fills, boolean (batch, tokens)."""
         mask: Tensor = inputs["input_ids"] == self.model.config.image_token_id
         return mask
+
+    def other_masks(self, inputs: ModelInputs) -> dict[str, Tensor]:
+        """Masks of sites that lie in neither span, by name."""
+        del inputs
+        return {}
 
     def append(self, inputs: ModelInputs, tokens: Sequence[int]) -> ModelInputs:
         """The same prompts followed by `tokens`, for candidates of several tokens."""

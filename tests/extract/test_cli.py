@@ -1,6 +1,7 @@
 """The command: exit codes, one sentence per mistake, a plan that writes nothing, help without the heavy imports."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -141,7 +142,17 @@ def test_unknown_model_type(command: Command, checkpoint: Path, items: Path, tmp
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "model_type": "lava"}))
     result = command("--model", folder, "--data", items, "--out", tmp_path / "runs")
-    assert_one_sentence(result, "model type `lava`, which no adapter reads; did you mean `llava`? known are llava")
+    assert_one_sentence(
+        result, "model type `lava`, which no adapter reads; did you mean `llava`? known are aya_vision, "
+    )
+
+
+def test_text_model(command: Command, checkpoint: Path, items: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "blind"
+    shutil.copytree(checkpoint, folder)
+    (folder / "config.json").write_text(json.dumps({"model_type": "llama"}))
+    result = command("--model", folder, "--data", items, "--out", tmp_path / "runs")
+    assert_one_sentence(result, "model type `llama`, which no adapter reads; did you mean `lla")
 
 
 def test_damaged_weights(command: Command, checkpoint: Path, items: Path, tmp_path: Path) -> None:
@@ -167,7 +178,9 @@ def test_interrupted(
 
 
 def test_list_models(command: Command) -> None:
-    assert "llava: llava-hf/llava-1.5-7b-hf" in command("--list-models")[1]
+    listed = command("--list-models")[1]
+    assert re.search(r"^qwen2_5_vl +Qwen/Qwen2.5-VL-3B-Instruct, ", listed, re.MULTILINE)
+    assert listed.endswith("are tried, and run if they pass a leak test first.\n")
 
 
 def test_help_is_quick_and_light() -> None:

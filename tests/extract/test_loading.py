@@ -7,7 +7,7 @@ import httpx2
 import pytest
 from huggingface_hub.errors import GatedRepoError
 
-from extract.adapters.llava import LlavaAdapter
+from extract.adapters.plain import LlavaAdapter
 from extract.config import ModelSpec
 from extract.errors import ModelError
 from extract.loading import load_adapter, pinned, recorded_revision, resolve_device
@@ -29,6 +29,13 @@ def test_folders_are_told_apart_by_content(checkpoint: Path, tmp_path: Path) -> 
     shutil.copytree(checkpoint, copy)
     one, other = ModelSpec(str(checkpoint)), ModelSpec(str(copy))
     assert pinned(one) == one
+    (copy / ".cache").mkdir()
+    (copy / ".cache" / "download.lock").touch()
+    assert recorded_revision(one) == recorded_revision(other)
+    (copy / "qformer_tokenizer").mkdir()
+    (copy / "qformer_tokenizer" / "vocab.txt").write_text("a")
+    assert recorded_revision(one) != recorded_revision(other)
+    shutil.rmtree(copy / "qformer_tokenizer")
     assert recorded_revision(one) == recorded_revision(other)
     weights = copy / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"x")

@@ -20,7 +20,7 @@ from tests.extract.families.catalogue import FAMILIES
 from tests.extract.families.tiny import Family
 
 WORDS = ("red", "green", "blue", "yellow")
-ITEMS = 5
+ITEMS = 4
 
 
 @dataclass(frozen=True)
@@ -56,12 +56,19 @@ class Tiny:
         return self.measurement.batch(planned)
 
 
-@pytest.fixture(scope="package", params=FAMILIES, ids=lambda family: family.name)
+LINES = [pytest.param(family, id=family.name, marks=[pytest.mark.slow] if family.slow else []) for family in FAMILIES]
+
+
+@pytest.fixture(scope="package", params=LINES)
 def tiny(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Tiny:
-    family: Family = request.param
-    folder = family.save(tmp_path_factory.mktemp(family.name) / "tiny")
-    pictures = [save_picture(folder.parent, index, family) for index in range(ITEMS)]
-    return Tiny(family, folder, load_adapter(ModelSpec(str(folder))), dataset_of(pictures))
+    return make_tiny(request.param, tmp_path_factory.mktemp(request.param.name))
+
+
+def make_tiny(family: Family, folder: Path) -> Tiny:
+    """Save the family's checkpoint, load it as any other, and give it items."""
+    checkpoint = family.save(folder / "tiny")
+    pictures = [save_picture(folder, index, family) for index in range(ITEMS)]
+    return Tiny(family, checkpoint, load_adapter(ModelSpec(str(checkpoint))), dataset_of(pictures))
 
 
 def save_picture(folder: Path, index: int, family: Family, seed: int = 0) -> Path:

@@ -1,0 +1,4 @@
+"""Cambrian-1 on transformers 5: a port that reads official checkpoints, whose own code needs transformers 4.37.
+
+Module and parameter names are those of the checkpoints. The vision towers are not part of a checkpoint; see `towers`.
+"""

@@ -1,0 +1,62 @@
+"""Reading and replacing at every entrance, and that a site nobody wrote to is noticed."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from extract.adapters.base import Adapter
+from extract.entrances import OutputEntrance
+from extract.interception import Replacement, decoder_inputs, edited_inputs
+from extract.lens import last_states
+from extract.sites import SpanMasks
+from extract.special_sites import QUESTION, CrossAttentionSite, QuestionSite
+
+MASK = torch.tensor([[True, False], [True, True]])
+MASKS = SpanMasks(MASK, ~MASK, {QUESTION: MASK})
+
+
+class Decoder(nn.Module):
+    def forward(self, inputs_embeds: Tensor) -> Tensor:
+        return inputs_embeds
+
+
+class Reader(nn.Module):
+    """A module that reads text before the decoder does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words = nn.Embedding(4, 3)
+        self.decoder = Decoder()
+
+    def forward(self, ids: Tensor) -> Tensor:
+        result: Tensor = self.decoder(inputs_embeds=self.words(ids) * 2)
+        return result
+
+
+def test_other_entrances_are_read_and_replaced() -> None:
+    model, ids, site = Reader(), torch.tensor([[0, 1], [2, 3]]), QuestionSite("the words")
+    entrances = (OutputEntrance(model.words, site.argument),)
+    seen = decoder_inputs(model.decoder, lambda: model(ids), entrances)
+    assert torch.equal(site.read(seen, MASKS), model.words(ids)[MASK])
+    assert torch.equal(seen["inputs_embeds"], model.words(ids) * 2)
+    noise = torch.arange(9.0).view(3, 3)
+    with edited_inputs(model.decoder, Replacement(MASKS, [(site, noise)]), entrances):
+        changed = model(ids)
+    assert torch.equal(changed[MASK], noise * 2)
+    assert torch.equal(changed[~MASK], model.words(ids)[~MASK] * 2)
+    assert torch.equal(model(ids), model.words(ids) * 2)
+
+
+def test_a_site_that_was_not_written_is_an_error() -> None:
+    model, noise = Reader(), torch.zeros(4, 3)
+    with (
+        pytest.raises(RuntimeError, match="no noise was written to site `vision`: the model was given no `cross_att"),
+        edited_inputs(model.decoder, Replacement(MASKS, [(CrossAttentionSite(), noise)])),
+    ):
+        model(torch.tensor([[0, 1]]))
+    assert not model.decoder._forward_pre_hooks
+
+
+def test_a_layer_that_never_ran_has_no_state(adapter: Adapter) -> None:
+    with last_states(adapter, [nn.Identity(), nn.Identity()], 1) as states:
+        assert states == {}

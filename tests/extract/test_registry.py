@@ -1,0 +1,36 @@
+"""The table of model types, the classes it names, and the pages about them agree."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from extract.adapters.base import Adapter
+from extract.registry import ADAPTERS, GENERIC, adapter_class
+from tests.extract.families.catalogue import FAMILIES
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+@pytest.mark.parametrize("model_type", ADAPTERS)
+def test_every_type_has_an_adapter_a_row_and_a_line_in_the_suite(model_type: str) -> None:
+    assert issubclass(adapter_class(model_type, "x/y"), Adapter)
+    assert adapter_class(model_type, "x/y").proven
+    assert re.search(rf"^\| `{model_type}` \|", (DOCS / "models.md").read_text(), re.MULTILINE)
+    assert any(family.name.startswith(model_type) for family in FAMILIES)
+    assert all(re.fullmatch(r"[\w-]+/[\w.-]+", example) for example in ADAPTERS[model_type].examples)
+
+
+def test_types_of_transformers_without_an_adapter_get_the_general_one() -> None:
+    found = adapter_class("vipllava", "x/y")
+    assert (f"{found.__module__.rpartition('.')[2]}:{found.__name__}", found.proven) == (GENERIC, False)
+
+
+def test_the_page_names_what_an_adapter_can_say() -> None:
+    table = (DOCS / "adding-a-model.md").read_text().partition("| say | when |")[2].partition("\n2. ")[0]
+    names = [
+        name for row in re.findall(r"^ +\| (`[^|]+`) \|", table, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)
+    ]
+    assert len(names) > 10
+    for name in names:
+        assert hasattr(Adapter, name) or name in Adapter.__annotations__, name
