@@ -17,6 +17,7 @@ import data
 from data.names import BOTH, CONDITIONS, LANGUAGE_ONLY, NO_IMAGE, VISION_ONLY
 from extract.batch import encode_batch
 from extract.config import ExtractionConfig, ModelSpec
+from extract.dry_run import describe_plan
 from extract.errors import ModelError
 from extract.images import open_picture
 from extract.items import Item
@@ -172,3 +173,10 @@ def test_runs_in_bfloat16_and_resumes(tiny: Tiny, tmp_path: Path) -> None:
     (folder / "shard-00001.npz").unlink()
     assert extract().measured == 1
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == whole
+
+
+def test_the_plan_needs_no_weights(tiny: Tiny) -> None:
+    spec = ModelSpec(str(tiny.folder))
+    text = describe_plan(load_adapter(spec, weights=False), spec, tiny.dataset, ExtractionConfig(Path("runs")))
+    count = int(encode_batch(tiny.adapter, tiny.plan()[:1]).masks.vision.sum())
+    assert f"first item  'item-0': {count} visual tokens" in text
