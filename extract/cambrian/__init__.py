@@ -2,3 +2,5 @@
 
 Module and parameter names are those of the checkpoints. The vision towers are not part of a checkpoint; see `towers`.
 """
+
+import extract.torchvision_ops  # noqa: F401  before transformers, which imports torchvision

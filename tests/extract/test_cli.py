@@ -152,7 +152,7 @@ def test_text_model(command: Command, checkpoint: Path, items: Path, tmp_path: P
     shutil.copytree(checkpoint, folder)
     (folder / "config.json").write_text(json.dumps({"model_type": "llama"}))
     result = command("--model", folder, "--data", items, "--out", tmp_path / "runs")
-    assert_one_sentence(result, "model type `llama`, which no adapter reads; did you mean `lla")
+    assert_one_sentence(result, "model type `llama`, which no adapter reads; did you mean `mllama`")
 
 
 def test_damaged_weights(command: Command, checkpoint: Path, items: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ folder, the registry's adapter, the plan, the measurement.
 """
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ import data
 from data.names import BOTH, CONDITIONS, LANGUAGE_ONLY, NO_IMAGE, VISION_ONLY
 from extract.batch import encode_batch
 from extract.config import ExtractionConfig, ModelSpec
+from extract.dry_run import describe_plan
 from extract.errors import ModelError
 from extract.images import open_picture
 from extract.items import Item
@@ -23,7 +25,7 @@ from extract.lens import layer_states
 from extract.loading import load_adapter
 from extract.progress import Reporter
 from extract.prompts import TEMPLATES
-from extract.runner import Outcome, extract_run
+from extract.runner import extract_run
 from tests.extract.families.conftest import Tiny, save_picture
 
 CLEARLY, AT_ALL = 0.01, 1e-3
@@ -157,14 +159,11 @@ def test_nothing_the_model_needs_may_be_missing(tiny: Tiny, monkeypatch: pytest.
         adapter.process([item.prompt], [picture])
 
 
-def extract(tiny: Tiny, out: Path) -> Outcome:
-    spec = ModelSpec(str(tiny.folder), dtype="bfloat16")
-    config = ExtractionConfig(out, layers="1", batch_size=2, shard_size=2)
-    return extract_run(load_adapter(spec), spec, None, tiny.dataset, config, Reporter(quiet=True))
-
-
 def test_runs_in_bfloat16_and_resumes(tiny: Tiny, tmp_path: Path) -> None:
-    folder = extract(tiny, tmp_path).folder
+    spec = ModelSpec(str(tiny.folder), dtype="bfloat16")
+    config = ExtractionConfig(tmp_path, layers="1", batch_size=2, shard_size=2)
+    extract = partial(extract_run, load_adapter(spec), spec, None, tiny.dataset.first(3), config, Reporter(quiet=True))
+    folder = extract().folder
     whole = {path.name: path.read_bytes() for path in folder.iterdir()}
     assert data.validate_run(folder) == []
     loaded = data.read_run(folder)
@@ -172,5 +171,12 @@ def test_runs_in_bfloat16_and_resumes(tiny: Tiny, tmp_path: Path) -> None:
     assert loaded.arrays["loglik"].dtype == loaded.arrays["x1_mean"].dtype == np.float32
     replace(data.read_manifest(folder), finished=False).write(folder)
     (folder / "shard-00001.npz").unlink()
-    assert extract(tiny, tmp_path).measured == 2
+    assert extract().measured == 1
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == whole
+
+
+def test_the_plan_needs_no_weights(tiny: Tiny) -> None:
+    spec = ModelSpec(str(tiny.folder))
+    text = describe_plan(load_adapter(spec, weights=False), spec, tiny.dataset, ExtractionConfig(Path("runs")))
+    count = int(encode_batch(tiny.adapter, tiny.plan()[:1]).masks.vision.sum())
+    assert f"first item  'item-0': {count} visual tokens" in text
