@@ -5,6 +5,7 @@ Example: python -m benchmarks.estimate --problems 32 --rows 1500 --features 512 
 
 import argparse
 import json
+import os
 import sys
 import time
 from typing import Any, NamedTuple
@@ -43,16 +44,26 @@ class Baseline(NamedTuple):
     test_atoms: np.ndarray
 
 
-def time_ours(stack: Stack, repeat: int, settings: FitSettings) -> Timed:
+def split_cpu(devices: int | None) -> int:
+    """Devices to use: `devices`, by default one per CPU core or one GPU. Call it before jax first looks at its devices.
+
+    On a CPU, as many programs side by side as there are cores beat one program whose operations share the cores.
+    """
+    jax.config.update("jax_num_cpu_devices", devices or len(os.sched_getaffinity(0)))
+    return devices or (jax.local_device_count() if jax.default_backend() == "cpu" else 1)
+
+
+def time_ours(stack: Stack, repeat: int, settings: FitSettings, devices: int) -> Timed:
     """Compile, then fit all problems `repeat` times."""
     total = len(stack.lanes.draw)
-    per_call = min(LANES_PER_CALL, total)
-    side_by_side = min(LANES_SIDE_BY_SIDE.get(jax.default_backend(), per_call), per_call)
+    per_device = -(-min(LANES_PER_CALL, total) // devices)
+    side_by_side = min(LANES_SIDE_BY_SIDE.get(jax.default_backend(), per_device), per_device)
+    per_call = devices * side_by_side * -(-per_device // side_by_side)
     places = [np.minimum(np.arange(start, start + per_call), total - 1) for start in range(0, total, per_call)]
     calls = [jax.tree.map(lambda leaf, at=at: leaf[at], stack.lanes) for at in places]
     with jax.default_matmul_precision("highest"):
         started = time.perf_counter()
-        program = fit_lanes.lower(calls[0], stack.tables, settings, side_by_side).compile()
+        program = fit_lanes.lower(calls[0], stack.tables, settings, side_by_side, devices).compile()
         compiled = time.perf_counter() - started
         seconds = []
         for _ in range(repeat):
@@ -100,8 +111,9 @@ def largest_difference(summary: LaneSummary, problem: int, baseline: Baseline) -
 
 def compare(given: argparse.Namespace) -> dict[str, Any]:
     """Run both and return the line to print."""
+    devices = split_cpu(given.devices)
     stack = make_stack(given)
-    ours = time_ours(stack, given.repeat, FitSettings(sinkhorn_stop=given.sinkhorn_stop))
+    ours = time_ours(stack, given.repeat, FitSettings(sinkhorn_stop=given.sinkhorn_stop), devices)
     device = "cuda" if jax.default_backend() == "gpu" and torch.cuda.is_available() else "cpu"
     chosen = range(min(given.baseline_problems, given.problems))
     baselines = [time_baseline(stack, problem, given.baseline_steps, device) for problem in chosen]
@@ -133,6 +145,7 @@ def compare(given: argparse.Namespace) -> dict[str, Any]:
         "notes": notes,
         "our_peak_bytes": ours.peak_bytes,
         "peak_host_bytes": peak_host_bytes(),
+        "our_devices": devices,
         "our_device": f"{jax.default_backend()}: {jax.devices()[0].device_kind}",
         "baseline_device": torch_device_name(device),
         **describe_machine(LIBRARIES),
@@ -154,6 +167,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--baseline-problems", type=int, default=1, help="problems that the baseline runs")
     parser.add_argument("--sinkhorn-stop", choices=("converged", "published"), default="converged", help="of ours")
     parser.add_argument("--repeat", type=int, default=3, help="our runs; the fastest counts")
+    parser.add_argument("--devices", type=int, help="that share our fits; default one per CPU core, or one GPU")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true", help="one line instead of one field per line")
     given = parser.parse_args(arguments)

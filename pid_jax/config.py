@@ -51,7 +51,7 @@ class EstimatorConfig:
     split_seed: int | None = None
     fallback: Fallback = "real"
     drop_incomplete: bool = False
-    sinkhorn_threshold: float = 1e-4
+    sinkhorn_threshold: float = 1e-5
     sinkhorn_sweeps: int = 100
     matmul_precision: str = "highest"
 

@@ -2,30 +2,49 @@
 
 Published: rows p(y|x1), columns p(y|x2), which have different masses per option, so that the published loop never
 converges. Here both are scaled to one common mass and Sinkhorn runs to convergence (docs/method.md says why the
-loss is the same); ott-jax does the projection and differentiates it at the fixed point.
+loss is the same). ott-jax does the projection; it is differentiated at the fixed point, here and not by ott-jax:
+its own implicit gradient costs several times as much (docs/performance.md).
+
+With u, v the scalings of the converged coupling diag(u) K diag(v), K = exp(A), and r, c its marginals, the rows of
+q = diag(u/r) K diag(v) sum to 1. Only q enters the loss, so the potential g = log v of the columns is all that is kept.
+It is where the columns hold, Σ_i r_i q_ij = c_j; differentiating that,
+
+    S dg = -Σ_i r_i (dq_ij at fixed g),    S = diag(c) - qᵀ diag(r) q,
+
+S is symmetric, with only the constants in its null space, which do not matter: q is blind to a constant in g. S + c cᵀ
+has the same solutions but for a constant, and no null space; preconditioned by diag(c), its eigenvalues lie between
+1 - s and 1, s the contraction of Sinkhorn's own sweeps. A few steps of conjugate gradients solve it.
 """
 
 import warnings
+from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
-
-from pid_jax.linear_solve import QuietNormalCG
+from jax.scipy.sparse.linalg import cg
+from jaxtyping import Array, Bool, Float, Int
 
 with warnings.catch_warnings():
     # jaxopt, which ott-jax imports, announces its own retirement at import.
     warnings.simplefilter("ignore", DeprecationWarning)
     from ott.geometry.geometry import Geometry
     from ott.problems.linear.linear_problem import LinearProblem
-    from ott.solvers.linear.implicit_differentiation import ImplicitDiff
     from ott.solvers.linear.sinkhorn import Sinkhorn
 
 MARGINAL_FLOOR = 1e-8
 """Least marginal entry before normalising: an exact 0 makes the implicit gradient NaN."""
 
-_SWEEPS_PER_CHECK = 10
+_SWEEPS_PER_CHECK = 2
+_SWEEP = Sinkhorn(
+    lse_mode=False,
+    inner_iterations=_SWEEPS_PER_CHECK,
+    min_iterations=_SWEEPS_PER_CHECK,
+    max_iterations=_SWEEPS_PER_CHECK,
+)
+
+_CG_TOLERANCE = 1e-6
+_CG_STEPS = 50
 
 
 class Coupling(NamedTuple):
@@ -35,9 +54,56 @@ class Coupling(NamedTuple):
     error: Float[Array, " k"]
 
 
+class Stop(NamedTuple):
+    """When Sinkhorn ends: L1 error of the columns (mass 1) below `threshold`, or after `sweeps` sweeps."""
+
+    threshold: float
+    sweeps: int
+
+
+class Potential(NamedTuple):
+    """`g` (k, b): log v, 0 where padded; `error` (k,): L1 error of the x2 marginal of mass 1."""
+
+    g: Float[Array, "k b"]
+    error: Float[Array, " k"]
+
+
+class _Scalings(NamedTuple):
+    u: Float[Array, "k a"]
+    v: Float[Array, "k b"]
+    error: Float[Array, " k"]
+    sweeps: Int[Array, ""]
+
+
+@jax.tree_util.register_pytree_node_class
+class _Kernel(Geometry):
+    """A kernel matrix without a schedule of regularisation, for which ott-jax would take powers of it every sweep."""
+
+    def apply_kernel(self, vec: Array, eps: float | None = None, axis: int = 0) -> Array:
+        """Kernel times `vec`; its transpose for axis 0."""
+        return jnp.dot(self._kernel_matrix if axis == 1 else self._kernel_matrix.T, vec)
+
+
+@jax.custom_vjp
 def log_kernel(e1: Float[Array, "a k e"], e2: Float[Array, "b k e"]) -> Float[Array, "k a b"]:
     """A[y, i, j] = ⟨f1(x1_i)[y], f2(x2_j)[y]⟩ / √e (paper, eq. 17), without units."""
     return jnp.einsum("ake,bke->kab", e1, e2) / jnp.sqrt(jnp.asarray(e1.shape[-1], e1.dtype))
+
+
+def _log_kernel_fwd(e1: Array, e2: Array) -> tuple[Array, tuple[Array, Array]]:
+    return log_kernel(e1, e2), (e1, e2)
+
+
+def _log_kernel_bwd(embeddings: tuple[Array, Array], slope: Array) -> tuple[Array, Array]:
+    """Written out because jax transposes the large matrix for the second product: five times as slow on a CPU."""
+    e1, e2 = embeddings
+    scale = 1 / jnp.sqrt(jnp.asarray(e1.shape[-1], e1.dtype))
+    d1 = jnp.einsum("kab,kbe->kae", slope, e2.swapaxes(0, 1) * scale)
+    d2 = jnp.einsum("kea,kab->keb", e1.transpose(1, 2, 0) * scale, slope)
+    return d1.swapaxes(0, 1), d2.transpose(2, 0, 1)
+
+
+log_kernel.defvjp(_log_kernel_fwd, _log_kernel_bwd)
 
 
 def marginals(p: Float[Array, "n k"], mask: Bool[Array, " n"]) -> Float[Array, "k n"]:
@@ -46,22 +112,79 @@ def marginals(p: Float[Array, "n k"], mask: Bool[Array, " n"]) -> Float[Array, "
     return (floored / floored.sum(axis=0, keepdims=True)).T
 
 
-def make_sinkhorn(threshold: float, sweeps: int) -> Sinkhorn:
-    """Sinkhorn in kernel mode, differentiated implicitly.
+def rows_of(kernel: Float[Array, "k a b"], values: Float[Array, "k b"]) -> Float[Array, "k a"]:
+    """Kernel times a vector, option by option."""
+    return jnp.einsum("kab,kb->ka", kernel, values)
 
-    Args:
-        threshold: stop when the L1 error of a marginal of mass 1 is below it.
-        sweeps: most sweeps over rows and columns.
+
+def columns_of(kernel: Float[Array, "k a b"], values: Float[Array, "k a"]) -> Float[Array, "k b"]:
+    """Transposed kernel times a vector, option by option."""
+    return jnp.einsum("kab,ka->kb", kernel, values)
+
+
+def _sinkhorn(kernel: Array, rows: Array, columns: Array, stop: Stop) -> _Scalings:
+    """Sweeps of ott-jax, a few at a time, until every option has converged.
+
+    ott-jax's own loop looks at the error in every sweep once it is vmapped, which costs a third of its time.
     """
-    solver_kwargs = {"nonsym_solver": QuietNormalCG, "rtol": 1e-6, "atol": 1e-6, "max_steps": 100}
-    return Sinkhorn(
-        lse_mode=False,
-        threshold=threshold,
-        inner_iterations=_SWEEPS_PER_CHECK,
-        min_iterations=_SWEEPS_PER_CHECK,
-        max_iterations=max(sweeps, _SWEEPS_PER_CHECK),
-        implicit_diff=ImplicitDiff(solver_kwargs=solver_kwargs),
-    )
+
+    def sweep(kernel: Array, rows: Array, columns: Array, u: Array) -> tuple[Array, Array]:
+        found = _SWEEP(LinearProblem(_Kernel(kernel_matrix=kernel, epsilon=1.0), rows, columns), init=(u, columns))
+        return jnp.exp(found.f), jnp.exp(found.g)
+
+    def advance(state: _Scalings) -> _Scalings:
+        u, v = jax.vmap(sweep)(kernel, rows, columns, state.u)
+        error = jnp.abs(v * columns_of(kernel, u) - columns).sum(axis=-1)
+        return _Scalings(u, v, error, state.sweeps + _SWEEPS_PER_CHECK)
+
+    def unfinished(state: _Scalings) -> Array:
+        return (state.error >= stop.threshold).any() & (state.sweeps < stop.sweeps)
+
+    # The row marginals weigh the rows right from the start: one sweep less than from u = 1.
+    start = _Scalings(rows, columns, jnp.full(len(rows), jnp.inf, rows.dtype), jnp.asarray(0))
+    return jax.lax.while_loop(unfinished, advance, start)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(4,))
+def column_potential(
+    logits: Float[Array, "k a b"],
+    rows: Float[Array, "k a"],
+    columns: Float[Array, "k b"],
+    mask: Bool[Array, " b"],
+    stop: Stop,
+) -> Potential:
+    """The column potential of the projection of exp(logits), with the gradient of the fixed point for `logits` only."""
+    return _potential_fwd(logits, rows, columns, mask, stop)[0]
+
+
+def _potential_fwd(logits: Array, rows: Array, columns: Array, mask: Array, stop: Stop) -> tuple[Potential, tuple]:
+    kernel = jnp.exp(logits)
+    found = _sinkhorn(kernel, rows, columns, stop)
+    g = jnp.where(mask, jnp.log(found.v), 0.0)
+    # The column sums that were reached, not those that were wanted: otherwise constants leave the null space of S.
+    reached = found.v * columns_of(kernel, found.u)
+    return Potential(g, found.error), (kernel, rows, reached, found.u, found.v, mask)
+
+
+def _potential_bwd(stop: Stop, saved: tuple, slope: Potential) -> tuple[Array, None, None, None]:
+    kernel, rows, reached, u, v, mask = saved
+    w = jnp.where(rows > 0, u / jnp.where(rows > 0, rows, 1.0), 0.0)
+    safe = jnp.where(mask, reached, 1.0)
+
+    def mean_of(z: Array) -> Array:
+        return w * rows_of(kernel, v * z)
+
+    def schur(z: Array) -> Array:
+        mean = (reached * z).sum(axis=-1, keepdims=True)
+        return safe * z - v * columns_of(kernel, u * mean_of(z)) + reached * mean
+
+    z, _ = cg(schur, slope.g, tol=_CG_TOLERANCE, maxiter=_CG_STEPS, M=lambda x: x / safe)
+    across, along = u * mean_of(z), v * z
+    slope_logits = kernel * (across[:, :, None] * v[:, None, :] - u[:, :, None] * along[:, None, :])
+    return slope_logits, None, None, None
+
+
+column_potential.defvjp(_potential_fwd, _potential_bwd)
 
 
 def couple(
@@ -69,19 +192,13 @@ def couple(
     p_y_x1: Float[Array, "a k"],
     p_y_x2: Float[Array, "b k"],
     mask: Bool[Array, " a"],
-    sinkhorn: Sinkhorn,
+    stop: Stop,
 ) -> Coupling:
-    """Project exp(logits) onto the conditionals, option by option (one vmapped axis).
+    """Project exp(logits) onto the conditionals, option by option.
 
     Only row-normalised couplings enter the loss, so the row scaling drops out: q is the softmax of the logits
     plus the column potential.
     """
-
-    def project(a_logits: Array, rows: Array, columns: Array) -> Coupling:
-        problem = LinearProblem(Geometry(cost_matrix=-a_logits, epsilon=1.0), rows, columns)
-        potential = jnp.where(mask, sinkhorn(problem).g, -jnp.inf)
-        q = jax.nn.softmax(a_logits + potential, axis=-1)
-        error = jnp.abs(rows @ q - columns).sum()
-        return Coupling(q, jax.lax.stop_gradient(error))
-
-    return jax.vmap(project)(logits, marginals(p_y_x1, mask), marginals(p_y_x2, mask))
+    potential = column_potential(logits, marginals(p_y_x1, mask), marginals(p_y_x2, mask), mask, stop)
+    q = jax.nn.softmax(jnp.where(mask, logits + potential.g[:, None, :], -jnp.inf), axis=-1)
+    return Coupling(q, jax.lax.stop_gradient(potential.error))

@@ -9,10 +9,11 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float, Int
 
-from pid_jax.coupling import Coupling, couple, log_kernel, make_sinkhorn
+from pid_jax.coupling import Stop, couple, log_kernel
 from pid_jax.early_stop import with_early_stops
 from pid_jax.information import InformationTerms, coupling_loss, information_terms
 from pid_jax.networks import SourceNetwork
+from pid_jax.objective import objective
 from pid_jax.problem import Conditionals, Lane, Tables
 
 Params = tuple[Mapping[str, Any], Mapping[str, Any]]
@@ -30,7 +31,7 @@ class FitSettings:
     hidden: int = 32
     hidden_layers: int = 4
     embedding: int = 10
-    sinkhorn_threshold: float = 1e-4
+    sinkhorn_threshold: float = 1e-5
     sinkhorn_sweeps: int = 100
     sinkhorn_stop: Literal["converged", "published"] = "converged"
 
@@ -86,20 +87,18 @@ def take_batch(lane: Lane, tables: Tables, rows: Int[Array, " b"], mask: Bool[Ar
     return Batch(features[0], features[1], Conditionals(*conditionals), mask)
 
 
-def batch_coupling(params: Params, batch: Batch, settings: FitSettings) -> Coupling:
-    """The coupling that the networks give one batch."""
-    network = settings.network(batch.conditionals.p_y_x1.shape[-1])
-    logits = log_kernel(network.apply(params[0], batch.x1), network.apply(params[1], batch.x2))
-    sinkhorn = make_sinkhorn(settings.sinkhorn_threshold, settings.sinkhorn_sweeps)
-    inputs = (logits, batch.conditionals.p_y_x1, batch.conditionals.p_y_x2, batch.mask)
-    coupling = couple(*inputs, sinkhorn)
-    return coupling if settings.sinkhorn_stop == "converged" else with_early_stops(coupling, *inputs)
-
-
 def batch_loss(params: Params, batch: Batch, settings: FitSettings) -> tuple[Float[Array, ""], Float[Array, ""]]:
     """Loss of one batch in nats, and the largest marginal error of its couplings."""
-    coupling = batch_coupling(params, batch, settings)
-    return coupling_loss(coupling.q, batch.conditionals.p_y_x1, batch.mask), coupling.error.max()
+    network = settings.network(batch.conditionals.p_y_x1.shape[-1])
+    logits = log_kernel(network.apply(params[0], batch.x1), network.apply(params[1], batch.x2))
+    inputs = (logits, batch.conditionals.p_y_x1, batch.conditionals.p_y_x2, batch.mask)
+    stop = Stop(settings.sinkhorn_threshold, settings.sinkhorn_sweeps)
+    if settings.sinkhorn_stop == "converged":
+        loss, error = objective(*inputs, stop)
+    else:
+        coupling = with_early_stops(couple(*inputs, stop), *inputs)
+        loss, error = coupling_loss(coupling.q, batch.conditionals.p_y_x1, batch.mask), coupling.error
+    return loss, error.max()
 
 
 def train(params: Params, lane: Lane, tables: Tables, settings: FitSettings) -> tuple[Params, InformationTerms]:

@@ -61,7 +61,9 @@ def test_unknown_regime_is_said(tmp_path):
 
 
 def test_estimate_scaled():
-    found = printed("estimate", *ESTIMATE, "--baseline-steps", 1)
+    """Also the only place where fits are spread over devices and compared with something else."""
+    found = printed("estimate", *ESTIMATE, "--baseline-steps", 1, "--devices", 2)
+    assert found["our_devices"] == 2
     assert found["scaled"]
     assert any("1 of 3 training steps" in note for note in found["notes"])
     assert found["steps_compared"] == 1
@@ -74,6 +76,33 @@ def test_estimate_in_full():
     assert not found["scaled"]
     assert found["steps_compared"] == found["steps"] == 3
     assert found["largest_difference_bits"] < 1e-4
+
+
+def test_scaling():
+    found = printed("scaling", "--vary", "layers", "--points", 1, "--epochs", 1, "--repeat", 1, "--devices", 1)
+    (point,) = found["points"]
+    assert (point["varied"], point["problems"], point["steps"], point["layers_share_features"]) == (
+        "layers",
+        1,
+        4,
+        True,
+    )
+    assert point["seconds_per_problem"] > 0
+
+
+def test_layers():
+    sizes = ("--layers", 2, "--seeds", 1, "--rows", 400, "--features", 4)
+    done = run_module("layers", *sizes, "--json", "--", "--epochs", 1, "--batch-size", 64)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["fits"] == 2
+    assert found["seconds"] > 0
+
+
+def test_layers_passes_on_what_the_command_says():
+    done = run_module("layers", "--layers", 1, "--rows", 20, "--features", 2, "--", "--epochs", 0)
+    assert done.returncode == 1
+    assert "--epochs: expected at least 1, found 0" in done.stderr
 
 
 def test_too_few_rows_are_said():

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pid_jax.coupling import couple, make_sinkhorn
+from pid_jax.coupling import Stop, couple
 from pid_jax.early_stop import GUARD, TOLERANCE, stop_early, with_early_stops
 from pid_jax.information import coupling_loss
 
@@ -38,7 +38,7 @@ def by_hand(kernel: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> tuple[
 @pytest.mark.parametrize(("concentration", "stops"), [(3000.0, {True}), (1.0, {False})])
 def test_against_the_loop_on_the_matrix(logits, concentration, stops):
     p1, p2 = dirichlet(concentration, 1), dirichlet(concentration, 2)
-    coupling = with_early_stops(couple(logits, p1, p2, ALL, make_sinkhorn(1e-6, 200)), logits, p1, p2, ALL)
+    coupling = with_early_stops(couple(logits, p1, p2, ALL, Stop(1e-6, 200)), logits, p1, p2, ALL)
     found = set()
     for k in range(K):
         matrix, stopped = by_hand(np.exp(np.float64(logits[k])), np.float64(p1[:, k]), np.float64(p2[:, k]))
