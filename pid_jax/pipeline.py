@@ -11,7 +11,7 @@ from pid_jax.grouping import Group, group_problems, this_machine
 from pid_jax.memory import default_budget, parse_bytes
 from pid_jax.parts import WHOLE, Part
 from pid_jax.plan import Plan, plan_runs
-from pid_jax.streaming import NoProgress, Progress, fit_groups
+from pid_jax.streaming import Keep, NoProgress, Progress, fit_groups, forget
 from pid_jax.sweep import fit_settings
 from pid_jax.table import make_table
 
@@ -25,6 +25,7 @@ def estimate(
     memory_budget: int | str | None = None,
     devices: int | None = None,
     progress: Progress | None = None,
+    keep: Keep = forget,
 ) -> pl.DataFrame:
     """Decompose every layer of every run; one row per problem, information in bits (`data.results_schema`).
 
@@ -36,6 +37,7 @@ def estimate(
         memory_budget: bytes, or text such as `8GB`; by default what the device or the host has.
         devices: how many of this process's devices to use, all by default.
         progress: a display.
+        keep: is given every problem's id and `Solution`: terms of every seed, loss traces, marginal errors.
 
     Raises:
         PidError: no run can be used. Among others that can, such a run is a warning, and rows whose `result` is
@@ -45,7 +47,7 @@ def estimate(
     devices = count_devices(devices)
     plan = plan_runs(runs, config, layers, allow_partial)
     groups = plan_groups(plan, config, devices, memory_budget)
-    chunks = fit_groups(plan, groups, config, progress or NoProgress())
+    chunks = fit_groups(plan, groups, config, progress or NoProgress(), keep)
     return make_table(in_order(plan, [row for rows in chunks for row in rows]))
 
 

@@ -2,7 +2,7 @@
 
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -12,6 +12,7 @@ from data import PidError, Run, read_run
 from pid_jax.config import EstimatorConfig
 from pid_jax.grouping import Chunk, Group, ProblemRef
 from pid_jax.plan import Plan, Refusal
+from pid_jax.solution import Solution
 from pid_jax.stacking import stack_problems
 from pid_jax.sweep import Running, launch
 from pid_jax.table import problem_row, refused_row, refused_rows
@@ -19,6 +20,12 @@ from pid_jax.versions import device_name
 from pid_jax.workload import Workload, make_workload
 
 Row = dict[str, Any]
+Keep = Callable[[str, Solution], object]
+"""Is given every problem's id and solution: seeds and loss traces, which the table only summarises."""
+
+
+def forget(name: str, solution: Solution) -> None:
+    """Keep nothing."""
 
 
 class Progress(Protocol):
@@ -100,6 +107,7 @@ def fit_groups(
     groups: Sequence[Group],
     config: EstimatorConfig,
     progress: Progress,
+    keep: Keep = forget,
 ) -> Iterator[list[Row]]:
     """Fit every problem of the groups; yields rows of the result table, chunk by chunk.
 
@@ -110,6 +118,7 @@ def fit_groups(
         groups: from `pid_jax.grouping.group_problems`.
         config: settings.
         progress: a display.
+        keep: is given every solution.
 
     Raises:
         PidError: the device ran out of memory.
@@ -126,11 +135,11 @@ def fit_groups(
         for chunk in group.chunks:
             started = _start(reader, group, chunk, config, progress)
             if pending is not None:
-                yield _finish(pending, plan, config, progress, clock)
+                yield _finish(pending, plan, config, progress, keep, clock)
                 clock = time.perf_counter()
             pending = started
     if pending is not None:
-        yield _finish(pending, plan, config, progress, clock)
+        yield _finish(pending, plan, config, progress, keep, clock)
 
 
 def _start(
@@ -154,7 +163,9 @@ def _start(
     return _Pending(good, workloads, running, refused)
 
 
-def _finish(pending: _Pending, plan: Plan, config: EstimatorConfig, progress: Progress, clock: float) -> list[Row]:
+def _finish(
+    pending: _Pending, plan: Plan, config: EstimatorConfig, progress: Progress, keep: Keep, clock: float
+) -> list[Row]:
     rows = list(pending.refused)
     if pending.running is not None:
         try:
@@ -166,6 +177,7 @@ def _finish(pending: _Pending, plan: Plan, config: EstimatorConfig, progress: Pr
         seconds = (time.perf_counter() - clock) / len(solutions)
         provenance = {"device": device_name(), "seconds": seconds}
         for (run, key, name), solution in zip(pending.problems, solutions, strict=True):
+            keep(name, solution)
             manifest = plan.runs[run].outline.manifest
             rows.append(problem_row(manifest, name, key, pending.workloads[run], solution, config) | provenance)
     progress.finish(len(rows))

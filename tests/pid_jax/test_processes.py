@@ -18,7 +18,7 @@ SETTINGS = (
     *("--batch-size", "32", "--epochs", "60", "--seeds", "2", "--hidden", "4", "--hidden-layers", "1"),
     *("--memory-budget", "1KB", "--devices", "1"),
 )
-"""So little memory that every problem is a chunk of its own, and every fit a call."""
+"""So little memory that every run is a chunk of its own, saved before the next, and fits run one after another."""
 
 QUICK_TO_COMPILE = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 
