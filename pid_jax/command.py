@@ -86,8 +86,10 @@ def run_job(job: Job, config: EstimatorConfig) -> bool:
     kept = existing if part == WHOLE else ({} if job.overwrite else read_existing(own))
     with RichProgress(console) as progress:
         for fresh in fit_groups(plan, groups, config, progress):
-            kept = kept | {row["problem_id"]: row for row in fresh}
-            frame = write_table(own, in_order(plan, list(kept.values())))
+            if fresh:
+                kept = kept | {row["problem_id"]: row for row in fresh}
+                write_table(own, in_order(plan, list(kept.values())))
+    frame = write_table(own, in_order(plan, list(kept.values())))
     if job.processes.distributed:
         wait_for_all("every part is written")
         if part.number > 1:

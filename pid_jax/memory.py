@@ -14,15 +14,16 @@ from pid_jax.workload import Shape
 FLOAT: Final = 4
 """Bytes of a float32 or an int32."""
 
-PAIR_MATRICES: Final = 14
-"""Matrices of all pairs of a batch, per option, that live at once in a training step (measured with XLA's own
-account of temporary memory, `tests/pid_jax/test_memory.py`): logits, kernel, coupling, logarithms, gradients."""
+PAIR_MATRICES: Final = 10
+"""Matrices of all pairs of a batch, per option, that live at once in a training step: logits, kernel, coupling,
+logarithms, gradients. Chosen to stay above XLA's own account of a compiled program's temporary memory: 12.5 MB per
+fit on a CPU at 256 rows, 512 features and 4 options, where `lane_bytes` says 13.9."""
 
 WEIGHT_COPIES: Final = 8
 """Copies of the networks' weights: initial and current ones, two moments of Adam, gradient and update, in and out."""
 
-FEATURE_COPIES: Final = 4
-"""Copies of a batch's features: gathered, masked, and those a compiler may lay out anew for the gradient."""
+FEATURE_COPIES: Final = 2
+"""Copies of a batch's features: gathered, and laid out anew for the gradient."""
 
 TABLES_SHARE: Final = 1 / 8
 """Share of the budget for a chunk's tables. The next chunk is read while one is fitted, and on a CPU the host's

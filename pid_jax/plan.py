@@ -75,10 +75,15 @@ def plan_runs(
             error = error or refused
             refusals.append(_refuse(folder, refused, config, layers))
     if error and not runs:
-        if len(refusals) == 1:
-            raise error
-        raise PidError(f"none of the {len(refusals)} runs can be used; the first: {error}") from error
+        raise none_usable([refused.reason for refused in refusals]) from error
     return Plan(tuple(runs), tuple(refusals))
+
+
+def none_usable(reasons: Sequence[str]) -> PidError:
+    """The error when every run was refused: the reason of the only one, or of the first."""
+    if len(reasons) == 1:
+        return PidError(reasons[0])
+    return PidError(f"none of the {len(reasons)} runs can be used; the first: {reasons[0]}")
 
 
 def _refuse(folder: Path, error: PidError, config: EstimatorConfig, layers: str) -> Refusal:

@@ -17,6 +17,8 @@ from pid_jax.sweep import fit_settings
 FALLBACK_WARNING = 0.2
 MISMATCH_WARNING = 0.05
 NEGATIVE_WARNING = -0.05
+SPREAD_WARNING = 0.1
+RISE_WARNING = 0.01
 
 
 def print_plan(console: Console, plan: Plan, groups: Sequence[Group], config: EstimatorConfig, kept: int) -> None:
@@ -78,6 +80,14 @@ def warnings_of(frame: pl.DataFrame) -> list[str]:
     negative = pl.any_horizontal(pl.col(f"{atom}_raw") < NEGATIVE_WARNING for atom in ATOMS)
     if hit := _runs(frame.filter(negative)):
         found.append(f"an atom is below {NEGATIVE_WARNING:g} bits before clipping: {hit}; see the *_raw columns")
+    spread = pl.any_horizontal(pl.col(f"{atom}_sd") > SPREAD_WARNING for atom in ATOMS)
+    if hit := _runs(frame.filter(spread)):
+        found.append(
+            f"seeds disagree by more than {SPREAD_WARNING:g} bits (standard deviation): {hit}; "
+            "extract more items or raise --seeds"
+        )
+    if hit := _runs(frame.filter(pl.col("loss_last") > pl.col("loss_first") + RISE_WARNING)):
+        found.append(f"the training loss rose: {hit}; lower --learning-rate or raise --epochs")
     return found
 
 

@@ -11,7 +11,7 @@ import jax
 from data import PidError, Run, read_run
 from pid_jax.config import EstimatorConfig
 from pid_jax.grouping import Chunk, Group, ProblemRef
-from pid_jax.plan import Plan, Refusal
+from pid_jax.plan import Plan, Refusal, none_usable
 from pid_jax.solution import Solution
 from pid_jax.stacking import stack_problems
 from pid_jax.sweep import Running, launch
@@ -121,7 +121,7 @@ def fit_groups(
         keep: is given every solution.
 
     Raises:
-        PidError: the device ran out of memory.
+        PidError: no run could be used, or the device ran out of memory.
     """
     problems = sum(group.num_problems for group in groups)
     progress.start(problems, problems * len(config.seeds))
@@ -134,6 +134,8 @@ def fit_groups(
     for group in groups:
         for chunk in group.chunks:
             started = _start(reader, group, chunk, config, progress)
+            if len(reader.refusals) == len(plan.runs):
+                raise none_usable([refused.reason for refused in (*plan.refusals, *reader.refusals.values())])
             if pending is not None:
                 yield _finish(pending, plan, config, progress, keep, clock)
                 clock = time.perf_counter()
