@@ -13,6 +13,8 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from data.names import ATOMS
+
 PROGRAM = "from pid_jax.cli import main; main()"
 SETTINGS = (
     *("--batch-size", "32", "--epochs", "60", "--seeds", "2", "--hidden", "4", "--hidden-layers", "1"),
@@ -81,6 +83,14 @@ def test_killed_and_resumed_is_the_same_table(start, whole, tmp_path):
     assert_same(out, whole)
     kept = pl.read_parquet(out).filter(pl.col("problem_id").is_in(saved["problem_id"].to_list()))
     assert_frame_equal(kept, saved, check_row_order=False)
+
+
+def test_two_devices_give_the_same_numbers(start, whole, tmp_path):
+    out = tmp_path / "results.parquet"
+    said = finish(start(out, "--devices", "2"))
+    assert "1 fits side by side on each of 2 device(s)" in said
+    numbers = ["problem_id", *(f"{atom}_raw" for atom in ATOMS), "loss_last"]
+    assert_frame_equal(pl.read_parquet(out)[numbers], whole[numbers], check_exact=False, abs_tol=1e-5, rel_tol=0)
 
 
 def test_two_processes_share_the_work(start, whole, tmp_path):
