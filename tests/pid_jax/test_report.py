@@ -10,7 +10,7 @@ from pid_jax.solution import ADVICE
 @pytest.fixture(scope="module")
 def sound(table):
     """The table with everything that could be warned of set aside."""
-    quiet = {"marginal_mismatch": 0.0, "loss_last": 0.0, "loss_first": 0.0}
+    quiet = {"result": "successful", "marginal_mismatch": 0.0, "loss_last": 0.0, "loss_first": 0.0}
     atoms = {f"{atom}_raw": 0.0 for atom in ("redundancy", "unique_vision", "unique_language", "synergy")}
     spread = {f"{atom}_sd": 0.0 for atom in ("redundancy", "unique_vision", "unique_language", "synergy")}
     return table.with_columns(**{name: pl.lit(value) for name, value in (quiet | atoms | spread).items()})
