@@ -2,6 +2,7 @@
 
 from data.errors import ContractError, OutputExistsError, PidError, Problem
 from data.manifest import Manifest, read_manifest
+from data.outline import RunOutline, outline_run
 from data.runs import Run, find_runs, read_run, validate_run, write_run
 
 __all__ = [
@@ -11,7 +12,9 @@ __all__ = [
     "PidError",
     "Problem",
     "Run",
+    "RunOutline",
     "find_runs",
+    "outline_run",
     "read_manifest",
     "read_run",
     "validate_run",

@@ -102,7 +102,7 @@ def _diagnostics() -> tuple[Column, ...]:
         Column("schema_version", "int", "-", "version of this table"),
         Column("versions", "text", "-", "versions of the libraries of both steps, as JSON"),
         Column("device", "text", "-", "what the estimate ran on"),
-        Column("seconds", "float", "s", "time of this problem: its share of its group's time"),
+        Column("seconds", "float", "s", "time of this problem: its share of its chunk's time"),
     )
 
 

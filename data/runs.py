@@ -13,6 +13,7 @@ from data.errors import ContractError, OutputExistsError, Problem
 from data.files import write_npz
 from data.manifest import Manifest, read_manifest
 from data.names import CONDITIONS, MANIFEST_FILE, POOLINGS, feature_key, shard_file
+from data.outline import checked_manifest, shards_to_read
 from data.validate import duplicate_id_problems, load_shard, manifest_problems, shard_problems
 
 
@@ -40,33 +41,27 @@ class Run:
         return self.arrays[key]
 
 
-def read_run(folder: str | Path, *, allow_partial: bool = False, poolings: Iterable[str] | None = None) -> Run:
+def read_run(
+    folder: str | Path,
+    *,
+    allow_partial: bool = False,
+    poolings: Iterable[str] | None = None,
+    shards: Sequence[int] | None = None,
+) -> Run:
     """Read and validate a run folder.
 
     Args:
         folder: the run folder.
         allow_partial: accept an unfinished run and use the shards it has.
         poolings: read only these feature arrays (all by default); the others stay on disk.
+        shards: read these (`RunOutline.shards`), by default all that are there.
 
     Raises:
         ContractError: lists every problem found.
     """
     folder = Path(folder)
-    manifest = read_manifest(folder)
-    problems = manifest_problems(manifest, MANIFEST_FILE)
-    if problems:
-        raise ContractError(str(folder), problems)
-    indices = range(manifest.num_shards)
-    if not manifest.finished:
-        present = [index for index in indices if (folder / shard_file(index)).exists()]
-        state = f"{len(present)} of {manifest.num_shards} shards are there"
-        if not allow_partial or not present:
-            advice = "run the same pid-extract command again to finish it"
-            advice += ", or pass --allow-partial" if present else ""
-            raise ContractError(str(folder), [Problem(MANIFEST_FILE, f"unfinished run ({state}); {advice}")])
-        indices_read: Sequence[int] = present
-    else:
-        indices_read = indices
+    manifest = checked_manifest(folder)
+    indices_read = shards_to_read(folder, manifest, allow_partial) if shards is None else shards
     skipped = (
         set() if poolings is None else {feature_key(s, p) for s in (1, 2) for p in POOLINGS if p not in set(poolings)}
     )
@@ -85,9 +80,10 @@ def find_runs(paths: Iterable[str | Path]) -> list[Path]:
         children = sorted(file.parent for file in path.glob(f"*/{MANIFEST_FILE}"))
         if children and not (path / MANIFEST_FILE).exists():
             found += children
-        else:
-            read_manifest(path)
-            found.append(path)
+            continue
+        if not (path / MANIFEST_FILE).is_file():
+            read_manifest(path)  # says what is wrong; what is wrong inside a manifest is found run by run
+        found.append(path)
     return found
 
 

@@ -2,6 +2,7 @@
 
 import zipfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -41,17 +42,25 @@ def manifest_problems(manifest: Manifest, file: str) -> list[Problem]:
     return problems
 
 
-def load_shard(path: Path, names: set[str] | None = None) -> tuple[dict[str, NDArray], list[Problem]]:
-    """Read the named arrays of a shard (all by default); a damaged file becomes a problem, not an exception."""
+@contextmanager
+def damaged(path: Path) -> Iterator[list[Problem]]:
+    """Turn what a missing or damaged shard raises into one entry of the list that is yielded."""
+    problems: list[Problem] = []
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            wanted = [name for name in archive.files if names is None or name in names]
-            return {name: archive[name] for name in wanted}, []
+        yield problems
     except FileNotFoundError:
-        return {}, [Problem(path.name, "missing; run the same pid-extract command again to complete the run")]
+        problems.append(Problem(path.name, "missing; run the same pid-extract command again to complete the run"))
     except (zipfile.BadZipFile, ValueError, OSError, EOFError, KeyError, NotImplementedError) as error:
         advice = "delete it and run the same pid-extract command again"
-        return {}, [Problem(path.name, f"damaged or truncated ({error}); {advice}")]
+        problems.append(Problem(path.name, f"damaged or truncated ({error}); {advice}"))
+
+
+def load_shard(path: Path, names: set[str] | None = None) -> tuple[dict[str, NDArray], list[Problem]]:
+    """Read the named arrays of a shard (all by default); a damaged file becomes a problem, not an exception."""
+    with damaged(path) as problems, path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+        wanted = [name for name in archive.files if names is None or name in names]
+        return {name: archive[name] for name in wanted}, []
+    return {}, problems
 
 
 def shard_problems(file: str, arrays: Mapping[str, NDArray], manifest: Manifest, rows: int) -> list[Problem]:

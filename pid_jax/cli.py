@@ -1,20 +1,14 @@
 """`pid-estimate`: options in, settings out. jax and polars are imported once there is something to do."""
 
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
+from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 
 from data.console import EXIT_WITH_FAILURES, run_command
-
-if TYPE_CHECKING:
-    import polars as pl
+from pid_jax import options
 
 app = typer.Typer(add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False)
-
-Preset = Literal["default", "paper"]
-Split = Literal["random", "group"]
 
 EPILOG = """
 Example: `pid-estimate runs/* --out results.parquet --layers last --seeds 5`
@@ -22,68 +16,86 @@ Example: `pid-estimate runs/* --out results.parquet --layers last --seeds 5`
 Exit codes: 0 done, 1 done but some fits failed, 2 bad input or usage, 130 interrupted.
 """
 
-_SETTINGS = "Estimator settings (by default the preset's)"
+_MACHINE = "How it runs (changes no numbers beyond rounding)"
+_MANY = "Several processes"
 
 
 @app.command(epilog=EPILOG)
 def command(
+    context: typer.Context,
     runs: Annotated[
         list[Path],
         typer.Argument(help="Run folders (pid-extract, data.write_run), or folders of them.", show_default=False),
     ],
     out: Annotated[Path, typer.Option(help="Parquet table to write; problems already in it are not fitted again.")],
     preset: Annotated[
-        Preset, typer.Option(help="`default`: 5 seeds, every test row used. `paper`: as published, 1 seed.")
+        Literal["default", "paper"],
+        typer.Option(help="`default`: 5 seeds, every test row used. `paper`: as published, 1 seed."),
     ] = "default",
     layers: Annotated[str, typer.Option(help="`all`, `last`, or a list such as `1,8,last`.")] = "all",
-    tau: Annotated[
-        list[float] | None,
+    settings: Annotated[
+        Path | None,
+        typer.Option(help="TOML file with settings under the names of these options; options given here win."),
+    ] = None,
+    tau: options.Tau = None,
+    pooling: options.Pooling = None,
+    seeds: options.Seeds = None,
+    seed: options.Seed = None,
+    epochs: options.Epochs = None,
+    batch_size: options.BatchSize = None,
+    learning_rate: options.LearningRate = None,
+    hidden: options.Hidden = None,
+    hidden_layers: options.HiddenLayers = None,
+    embedding: options.Embedding = None,
+    train_share: options.TrainShare = None,
+    split: options.Split = None,
+    split_seed: options.SplitSeed = None,
+    fallback: options.Fallback = None,
+    drop_incomplete: options.DropIncomplete = None,
+    anchor: options.AnchorSource = None,
+    language_condition: options.LanguageCondition = None,
+    sinkhorn_threshold: options.SinkhornThreshold = None,
+    sinkhorn_sweeps: options.SinkhornSweeps = None,
+    matmul_precision: options.MatmulPrecision = None,
+    memory_budget: Annotated[
+        str | None,
         typer.Option(
-            help="Least total probability of the options, 0 to 1; repeat to compare.  [preset: 0.3]",
-            rich_help_panel=_SETTINGS,
+            help="Memory to use, such as `8GB`.  [default: what a GPU has free, or half of the host's]",
+            rich_help_panel=_MACHINE,
         ),
     ] = None,
-    pooling: Annotated[
-        list[str] | None,
+    devices: Annotated[
+        int | None,
         typer.Option(
-            help="`mean`, `max` or `last` of a span; repeat to compare.  [preset: mean]", rich_help_panel=_SETTINGS
+            help="How many devices share the fits; on a CPU, into how many it is split.  [default: all GPUs, 1 CPU]",
+            rich_help_panel=_MACHINE,
         ),
     ] = None,
-    seeds: Annotated[
-        int | None,
-        typer.Option(help="Number of seeds, counted from --seed.  [preset: 5, paper 1]", rich_help_panel=_SETTINGS),
-    ] = None,
-    seed: Annotated[
-        int | None, typer.Option(help="First seed.  [preset: 0, paper 42]", rich_help_panel=_SETTINGS)
-    ] = None,
-    epochs: Annotated[
-        int | None, typer.Option(help="Passes over the training rows.  [preset: 8]", rich_help_panel=_SETTINGS)
-    ] = None,
-    batch_size: Annotated[
-        int | None,
-        typer.Option(help="Rows of a batch; part of the estimator.  [preset: 256]", rich_help_panel=_SETTINGS),
-    ] = None,
-    learning_rate: Annotated[
-        float | None, typer.Option(help="Adam's step.  [preset: 0.001]", rich_help_panel=_SETTINGS)
-    ] = None,
-    hidden: Annotated[
-        int | None, typer.Option(help="Width of the networks' layers.  [preset: 32]", rich_help_panel=_SETTINGS)
-    ] = None,
-    embedding: Annotated[
-        int | None, typer.Option(help="Numbers per option.  [preset: 10]", rich_help_panel=_SETTINGS)
-    ] = None,
-    split: Annotated[
-        Split | None,
+    cache: Annotated[
+        str,
+        typer.Option(help="Folder for compiled programs, `auto` or `off`.", rich_help_panel=_MACHINE),
+    ] = "auto",
+    part: Annotated[
+        str | None,
         typer.Option(
-            help="Split rows at random or whole groups (pictures).  [preset: random]", rich_help_panel=_SETTINGS
+            help="Only part i/n of the problems, e.g. 2/8, into a table beside --out: for job arrays.",
+            rich_help_panel=_MANY,
         ),
     ] = None,
-    split_seed: Annotated[
-        int | None,
-        typer.Option(help="One split for all seeds.  [preset: each seed its own]", rich_help_panel=_SETTINGS),
+    distributed: Annotated[
+        bool,
+        typer.Option(
+            "--distributed", help="One of several processes (Slurm, MPI) that share the work.", rich_help_panel=_MANY
+        ),
+    ] = False,
+    coordinator: Annotated[
+        str | None, typer.Option(help="host:port of process 0, outside Slurm and MPI.", rich_help_panel=_MANY)
     ] = None,
-    sinkhorn_sweeps: Annotated[
-        int | None, typer.Option(help="Most sweeps of Sinkhorn.  [preset: 100]", rich_help_panel=_SETTINGS)
+    processes: Annotated[
+        int | None, typer.Option(help="How many processes there are, likewise.", rich_help_panel=_MANY)
+    ] = None,
+    process: Annotated[
+        int | None, typer.Option(help="Which of them this is, from 0, likewise.", rich_help_panel=_MANY)
     ] = None,
     allow_partial: Annotated[
         bool, typer.Option("--allow-partial", help="Use unfinished runs as far as they go.")
@@ -91,7 +103,9 @@ def command(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Fit everything again and drop the other rows of --out.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the runs, print the plan, write nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Look at the runs, print the plan, write nothing.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
 ) -> None:
     """Decompose what runs know into redundancy, vision-unique, language-unique and synergy (bits).
@@ -99,55 +113,35 @@ def command(
     Reads run folders, fits every layer of every run (BATCH, Liang et al. 2023) with all fits of equal shape in one
     compiled program, and writes one parquet table with a row per problem.
     """
-    from rich.console import Console
+    from pid_jax.command import Job, Processes, run_job
+    from pid_jax.settings import KINDS, make_settings, read_settings
 
-    from pid_jax.config import PRESETS, make_config
-    from pid_jax.output import read_existing, write_table
-    from pid_jax.pipeline import estimate_rows, load_workloads
-    from pid_jax.progress import RichProgress
-    from pid_jax.report import count_failures, print_plan, print_summary, warnings_of
-
-    base = PRESETS[preset]
-    first = base.seeds[0] if seed is None else seed
-    config = make_config(
-        preset,
-        taus=tuple(tau) if tau else None,
-        poolings=tuple(pooling) if pooling else None,
-        seeds=tuple(range(first, first + (len(base.seeds) if seeds is None else seeds))),
-        epochs=epochs,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        hidden=hidden,
-        embedding=embedding,
-        split=split,
-        split_seed=split_seed,
-        sinkhorn_sweeps=sinkhorn_sweeps,
+    config, chosen = make_settings(read_settings(settings) if settings else {}, _given(context, KINDS))
+    job = Job(
+        runs=tuple(runs),
+        out=out,
+        layers=chosen,
+        memory_budget=memory_budget,
+        devices=devices,
+        cache=cache,
+        processes=Processes(part, distributed or coordinator is not None, coordinator, processes, process),
+        allow_partial=allow_partial,
+        overwrite=overwrite,
+        dry_run=dry_run,
+        quiet=quiet,
     )
-    console = Console(stderr=True, quiet=quiet, soft_wrap=True)
-    existing = read_existing(out)
-    if overwrite:
-        existing = {}
-    workloads = load_workloads(runs, config, layers, allow_partial)
-    print_plan(console, workloads, config)
-    if dry_run:
-        console.print(f"dry run: `{out}` not written")
-        return
-    started = time.perf_counter()
-
-    def save(rows: list[dict[str, Any]]) -> "pl.DataFrame":
-        fresh = {row["problem_id"] for row in rows}
-        return write_table(out, rows + [row for name, row in existing.items() if name not in fresh])
-
-    with RichProgress(console) as progress:
-        rows = estimate_rows(workloads, config, progress, existing, save)
-    frame = save(rows)
-    print_summary(console, frame)
-    for sentence in warnings_of(frame):
-        console.print(f"warning: {sentence}", markup=False, highlight=False)
-    console.print(f"{len(rows)} rows in `{out}`, {time.perf_counter() - started:.1f} s", highlight=False)
-    if failures := count_failures(frame):
-        console.print(f"{failures} of {len(frame)} rows failed; their `result` column says why")
+    if run_job(job, config):
         raise typer.Exit(EXIT_WITH_FAILURES)
+
+
+def _given(context: typer.Context, names: Any) -> dict[str, Any]:
+    """Options that stand on the command line, by name."""
+    given = {}
+    for name in names:
+        source = context.get_parameter_source(name.replace("-", "_"))
+        if source is not None and source.name == "COMMANDLINE":
+            given[name] = context.params[name.replace("-", "_")]
+    return given
 
 
 def main() -> NoReturn:

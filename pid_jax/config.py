@@ -1,14 +1,21 @@
 """The settings of an estimate: one frozen dataclass, two presets."""
 
-from collections.abc import Mapping
+import difflib
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Final, Literal
 
 from data.errors import PidError
-from data.names import POOLINGS
+from data.names import LANGUAGE_ONLY, NO_IMAGE, POOLINGS, SOURCES
 
 Fallback = Literal["real", "four"]
 SplitRule = Literal["random", "group"]
+Anchor = Literal["vision", "language"]
+LanguageCondition = Literal["language_only", "no_image"]
+Precision = Literal["default", "high", "highest"]
+
+PRECISIONS: Final = ("default", "high", "highest")
+"""jax's names for the precision of matrix products; on a GPU `default` may mean TF32, 3 digits."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +38,8 @@ class EstimatorConfig:
         split_seed: one split for all seeds; by default each seed draws its own.
         fallback: what an uncertain row becomes: uniform over the `real` options, or over `four` letters.
         drop_incomplete: leave out test rows that do not fill a batch, as published.
+        anchor: the source whose rows the coupling keeps exactly and its loss averages over (published: vision).
+        language_condition: the condition that gives p(y|x2): the picture replaced by noise, or no picture at all.
         sinkhorn_threshold: largest L1 error of the marginals (total mass 1) at which Sinkhorn stops.
         sinkhorn_sweeps: most sweeps of Sinkhorn.
         matmul_precision: jax's name for the precision of matrix products.
@@ -51,9 +60,11 @@ class EstimatorConfig:
     split_seed: int | None = None
     fallback: Fallback = "real"
     drop_incomplete: bool = False
+    anchor: Anchor = "vision"
+    language_condition: LanguageCondition = "language_only"
     sinkhorn_threshold: float = 1e-5
     sinkhorn_sweeps: int = 100
-    matmul_precision: str = "highest"
+    matmul_precision: Precision = "highest"
 
     def __post_init__(self) -> None:
         checks = {
@@ -65,11 +76,23 @@ class EstimatorConfig:
             "--learning-rate": (self.learning_rate > 0, "positive"),
             "--hidden": (self.hidden >= 1, "at least 1"),
             "--embedding": (self.embedding >= 2, "at least 2"),
+            "--hidden-layers": (self.hidden_layers >= 1, "at least 1"),
             "--train-share": (0 < self.train_share < 1, "between 0 and 1"),
+            "--split": (self.split in ("random", "group"), "random or group"),
+            "--split-seed": (self.split_seed is None or self.split_seed >= 0, "a non-negative integer"),
+            "--fallback": (self.fallback in ("real", "four"), "real or four"),
+            "--anchor": (self.anchor in SOURCES, " or ".join(SOURCES)),
+            "--language-condition": (
+                self.language_condition in (LANGUAGE_ONLY, NO_IMAGE),
+                f"{LANGUAGE_ONLY} or {NO_IMAGE}",
+            ),
+            "--sinkhorn-threshold": (self.sinkhorn_threshold > 0, "positive"),
+            "--sinkhorn-sweeps": (self.sinkhorn_sweeps >= 1, "at least 1"),
+            "--matmul-precision": (self.matmul_precision in PRECISIONS, f"among {', '.join(PRECISIONS)}"),
         }
         for option, (good, expected) in checks.items():
             if not good:
-                value = getattr(self, _field_of(option))
+                value = getattr(self, field_of(option.removeprefix("--")))
                 raise PidError(f"{option}: expected {expected}, found {value}")
 
     def describe(self) -> str:
@@ -87,8 +110,9 @@ class EstimatorConfig:
         return asdict(replace(self, taus=(tau,), poolings=(pooling,)))
 
 
-def _field_of(option: str) -> str:
-    name = option.removeprefix("--").replace("-", "_")
+def field_of(option: str) -> str:
+    """The field that an option (without its dashes) sets."""
+    name = option.replace("-", "_")
     return {"tau": "taus", "pooling": "poolings"}.get(name, name)
 
 
@@ -98,14 +122,22 @@ PRESETS: Final[Mapping[str, EstimatorConfig]] = {
 }
 
 
-def make_config(preset: str, **changes: Any) -> EstimatorConfig:
+def make_config(preset: str = "default", **changes: Any) -> EstimatorConfig:
     """A preset with some settings changed; a change of `None` means the preset's own value.
 
     Raises:
-        PidError: unknown preset, or a setting out of range.
+        PidError: unknown preset or setting, or a setting out of range.
     """
     if preset not in PRESETS:
         raise PidError(f"--preset: expected one of {', '.join(PRESETS)}, found {preset!r}")
-    known = {item.name for item in fields(EstimatorConfig)}
-    given = {name: value for name, value in changes.items() if value is not None and name in known}
-    return replace(PRESETS[preset], **given)
+    known = [item.name for item in fields(EstimatorConfig)]
+    if unknown := [name for name in changes if name not in known]:
+        raise PidError(f"there is no setting `{unknown[0]}`{nearest(unknown[0], known)}")
+    return replace(PRESETS[preset], **{name: value for name, value in changes.items() if value is not None})
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A suggestion, or all the names if none is close."""
+    known = list(known)
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean `{close[0]}`?" if close else f"; there are {', '.join(known)}"

@@ -1,104 +1,174 @@
-"""Workloads of equal shape become one group: shared tables and the lanes that point into them."""
+"""Problems of equal shape form a group; a group is cut into chunks that fit into memory, all of one size.
 
-from collections.abc import Sequence
+Equal sizes mean one compiled program per group: chunks that need less are padded with slices and lanes that nobody
+looks at.
+"""
+
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
-import numpy as np
-from numpy.typing import NDArray
 
-from pid_jax.problem import Conditionals, Lane, Tables
-from pid_jax.workload import Shape, Workload
+from pid_jax.fit import FitSettings
+from pid_jax.memory import LANES_SHARE, TABLES_SHARE, conditional_bytes, draw_bytes, feature_bytes, lane_bytes
+from pid_jax.parts import WHOLE, Part
+from pid_jax.plan import RunPlan
+from pid_jax.workload import ProblemKey, Shape
+
+LANES_PER_CALL = 64
+"""Most fits handed to the device at once: what is lost by a kill, and how often progress is reported."""
+
+LANES_SIDE_BY_SIDE = {"cpu": 4}
+"""Fits under one vmap on one device. On a CPU more of them fall out of the cache (docs/performance.md)."""
 
 
-class Owner(NamedTuple):
-    """Whose fit a lane is, by position: workload in the group, problem in its keys, seed in its draws."""
+class ProblemRef(NamedTuple):
+    """One problem: its run, by position among a plan's runs, its key and its name in the table."""
 
-    workload: int
-    problem: int
-    seed: int
+    run: int
+    key: ProblemKey
+    id: str
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Problems that are read, fitted and saved together."""
+
+    problems: tuple[ProblemRef, ...]
+
+    @property
+    def runs(self) -> tuple[int, ...]:
+        """Runs that the problems belong to, in their order."""
+        return tuple(dict.fromkeys(problem.run for problem in self.problems))
+
+
+class Capacity(NamedTuple):
+    """Sizes of every chunk's tables: rows, slices of features, conditionals and draws, and lanes."""
+
+    rows: int
+    features: int
+    conditionals: int
+    draws: int
+    lanes: int
+
+
+class Pace(NamedTuple):
+    """Fits per call, and how many of them run side by side on each of the devices."""
+
+    per_call: int
+    side_by_side: int
+    devices: int = 1
 
 
 @dataclass(frozen=True)
 class Group:
-    """Workloads of one shape; `lanes` (stacked) follow the order of `owners`."""
+    """Problems that share a compiled program, in chunks of one size."""
 
     shape: Shape
-    workloads: tuple[Workload, ...]
-    tables: Tables
-    lanes: Lane
-    owners: tuple[Owner, ...]
+    chunks: tuple[Chunk, ...]
+    capacity: Capacity
+    pace: Pace
+
+    @property
+    def num_problems(self) -> int:
+        """Problems of all chunks."""
+        return sum(len(chunk.problems) for chunk in self.chunks)
+
+    def table_bytes(self) -> int:
+        """Bytes of one chunk's tables."""
+        rows, features, conditionals, draws, _ = self.capacity
+        return (
+            features * feature_bytes(self.shape, rows)
+            + conditionals * conditional_bytes(self.shape, rows)
+            + draws * draw_bytes(self.shape)
+        )
 
 
-def group_by_shape(workloads: Sequence[Workload]) -> list[tuple[Workload, ...]]:
-    """Workloads that can share a compiled program, in order of first appearance."""
-    groups: dict[Shape, list[Workload]] = {}
-    for workload in workloads:
-        groups.setdefault(workload.shape, []).append(workload)
-    return [tuple(members) for members in groups.values()]
+@dataclass(frozen=True)
+class Machine:
+    """What fits run on: kind of device, how many, and the bytes that each may use."""
+
+    backend: str
+    devices: int
+    budget: int
 
 
-def build_group(workloads: tuple[Workload, ...], seeds: tuple[int, ...]) -> Group:
-    """Stack the data of workloads of one shape; shorter runs are padded with rows that nothing points at.
+def group_problems(
+    runs: Sequence[RunPlan],
+    num_seeds: int,
+    settings: FitSettings,
+    machine: Machine,
+    wanted: Callable[[str], bool] = lambda _: True,
+    part: Part = WHOLE,
+) -> list[Group]:
+    """Group problems of all runs by shape, and cut every group into chunks.
+
+    Problems of one run stay together, pooling by pooling, so that a chunk needs as few feature arrays as possible.
 
     Args:
-        workloads: from `group_by_shape`.
-        seeds: the seeds behind every workload's draws, in their order.
+        runs: the runs of a plan.
+        num_seeds: fits of a problem.
+        settings: what the compiled program depends on.
+        machine: what memory there is.
+        wanted: says of a problem's id whether it is to be fitted.
+        part: take only this part of every group; the parts do not depend on what is wanted.
     """
-    length = max(len(workload.run) for workload in workloads)
-    features = {name: i for i, name in enumerate(_feature_slices(workloads))}
-    layers = {name: i for i, name in enumerate(_layer_slices(workloads))}
-    draws = [draw for workload in workloads for draw in workload.draws]
-    tables = Tables(
-        x1=_stack([_pad(workloads[w].run.features(1, pooling), length) for w, pooling in features]),
-        x2=_stack([_pad(workloads[w].run.features(2, pooling), length) for w, pooling in features]),
-        conditionals=Conditionals(
-            *(
-                _stack([_pad(workloads[w].rows[layer, tau].conditionals[part], length) for w, layer, tau in layers])
-                for part in range(len(Conditionals._fields))
-            )
-        ),
-        train_rows=_stack([draw.train_rows for draw in draws], jnp.int32),
-        test_rows=_stack([draw.test.rows for draw in draws], jnp.int32),
-        test_mask=_stack([draw.test.mask for draw in draws]),
+    by_shape: dict[Shape, list[ProblemRef]] = {}
+    for position, run in enumerate(runs):
+        for key, name in zip(run.keys, run.ids, strict=True):
+            by_shape.setdefault(run.shape, []).append(ProblemRef(position, key, name))
+    groups = []
+    for shape, everything in by_shape.items():
+        if problems := [problem for problem in everything[part.share(everything)] if wanted(problem.id)]:
+            rows = max(len(runs[problem.run].outline) for problem in problems)
+            groups.append(_cut(shape, problems, rows, num_seeds, settings, machine))
+    return groups
+
+
+def choose_pace(lanes: int, shape: Shape, settings: FitSettings, machine: Machine) -> Pace:
+    """Fits per call and side by side: bounded by memory, then by what pays on this kind of device.
+
+    The first is a multiple of the second times the devices: a remainder would be compiled as a second program.
+    """
+    fitting = max(int(LANES_SHARE * machine.budget) // lane_bytes(shape, settings), 1)
+    per_device = -(-lanes // machine.devices)
+    side_by_side = min(LANES_SIDE_BY_SIDE.get(machine.backend, LANES_PER_CALL), fitting, per_device)
+    width = side_by_side * machine.devices
+    most = max(LANES_PER_CALL // width, 1) * width
+    return Pace(min(-(-lanes // width) * width, most), side_by_side, machine.devices)
+
+
+def _cut(
+    shape: Shape, problems: list[ProblemRef], rows: int, num_seeds: int, settings: FitSettings, machine: Machine
+) -> Group:
+    pace = choose_pace(len(problems) * num_seeds, shape, settings, machine)
+    most_problems = max(pace.per_call // num_seeds, 1)
+    left = int(TABLES_SHARE * machine.budget) - most_problems * conditional_bytes(shape, rows)
+    slice_bytes = feature_bytes(shape, rows) + num_seeds * draw_bytes(shape)
+    most_features = max(left // slice_bytes, 1)
+    chunks: list[list[ProblemRef]] = [[]]
+    for problem in problems:
+        if len(chunks[-1]) == most_problems or _features([*chunks[-1], problem]) > most_features:
+            chunks.append([])
+        chunks[-1].append(problem)
+    largest = max(map(len, chunks)) * num_seeds
+    pace = choose_pace(largest, shape, settings, machine)
+    capacity = Capacity(
+        rows=rows,
+        features=max(map(_features, chunks)),
+        conditionals=max(len({(run, key.layer, key.tau) for run, key, _ in chunk}) for chunk in chunks),
+        draws=num_seeds * max(len({problem.run for problem in chunk}) for chunk in chunks),
+        lanes=-(-largest // pace.per_call) * pace.per_call,
     )
-    owners = tuple(
-        Owner(w, q, s)
-        for w, workload in enumerate(workloads)
-        for s in range(len(workload.draws))
-        for q in range(len(workload.keys))
-    )
-    keys = [workloads[owner.workload].keys[owner.problem] for owner in owners]
-    lanes = Lane(
-        features=jnp.asarray([features[o.workload, key.pooling] for o, key in zip(owners, keys, strict=True)]),
-        conditionals=jnp.asarray([layers[o.workload, key.layer, key.tau] for o, key in zip(owners, keys, strict=True)]),
-        draw=jnp.asarray([o.workload * len(seeds) + o.seed for o in owners]),
-        p_y=_stack([_class_prior(workloads[o.workload], o) for o in owners], jnp.float32),
-        key=jax.vmap(jax.random.key)(jnp.asarray([seeds[o.seed] for o in owners])),
-    )
-    return Group(workloads[0].shape, workloads, tables, lanes, owners)
+    return Group(shape, tuple(Chunk(tuple(chunk)) for chunk in chunks), capacity, pace)
 
 
-def _feature_slices(workloads: tuple[Workload, ...]) -> list[tuple[int, str]]:
-    return list(dict.fromkeys((w, key.pooling) for w, load in enumerate(workloads) for key in load.keys))
+def _features(problems: Collection[ProblemRef]) -> int:
+    return len({(run, key.pooling) for run, key, _ in problems})
 
 
-def _layer_slices(workloads: tuple[Workload, ...]) -> list[tuple[int, int, float]]:
-    return list(dict.fromkeys((w, key.layer, key.tau) for w, load in enumerate(workloads) for key in load.keys))
-
-
-def _class_prior(workload: Workload, owner: Owner) -> NDArray:
-    """P(Y): mean of p(y|x1,x2) over the training rows, also used for the test rows (paper, eq. 6)."""
-    key = workload.keys[owner.problem]
-    rows = workload.draws[owner.seed].split_train
-    return workload.rows[key.layer, key.tau].p_y_x1x2[rows].mean(axis=0, dtype=np.float64)
-
-
-def _pad(rows: NDArray, length: int) -> NDArray:
-    return np.pad(rows, ((0, length - len(rows)), (0, 0)))
-
-
-def _stack(parts: list[NDArray], dtype: type | None = None) -> jax.Array:
-    return jnp.asarray(np.stack(parts), dtype=dtype)
+def this_machine(devices: int, budget: int) -> Machine:
+    """The first devices of this process; CPU devices share the host's memory."""
+    backend = jax.default_backend()
+    return Machine(backend, devices, budget // devices if backend == "cpu" else budget)

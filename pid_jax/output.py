@@ -9,11 +9,16 @@ import polars as pl
 from data import OutputExistsError
 from data.files import write_atomic
 from data.results_schema import RESULT_SCHEMA_VERSION
+from pid_jax.solution import Result
 from pid_jax.table import SCHEMA, make_table
 
 
-def read_existing(path: Path) -> dict[str, dict[str, Any]]:
+def read_existing(path: Path, refused: bool = False) -> dict[str, dict[str, Any]]:
     """Rows of an earlier table at `path` by problem id; empty if nothing is there.
+
+    Args:
+        path: the table.
+        refused: whether to keep rows of runs that could not be used; such a run may be whole by now.
 
     Raises:
         OutputExistsError: something is there that is no result table of this version; it is left untouched.
@@ -29,6 +34,8 @@ def read_existing(path: Path) -> dict[str, dict[str, Any]]:
         raise OutputExistsError(f"--out `{path}` exists and is no parquet file; {advice}") from error
     if dict(frame.schema) != SCHEMA or set(frame["schema_version"]) - {RESULT_SCHEMA_VERSION}:
         raise OutputExistsError(f"--out `{path}` exists and is no result table of this version; choose another --out")
+    if not refused:
+        frame = frame.filter(pl.col("result") != Result.INVALID_RUN.label)
     return {row["problem_id"]: row for row in frame.iter_rows(named=True)}
 
 

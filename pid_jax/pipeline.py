@@ -1,56 +1,19 @@
 """From run folders to the result table."""
 
-import json
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Container, Iterable
 from pathlib import Path
-from typing import Any, Protocol
 
 import polars as pl
 
-from data import Run, find_runs, read_run
 from pid_jax.config import EstimatorConfig
-from pid_jax.grouping import build_group, group_by_shape
-from pid_jax.sweep import solve_group
-from pid_jax.table import make_table, problem_id, problem_row
-from pid_jax.versions import device_name, library_versions
-from pid_jax.workload import Workload, make_workload
-
-
-class Progress(Protocol):
-    """What a progress display must answer: how many fits there are, and that some are done."""
-
-    def start(self, total: int) -> None:
-        """There are `total` fits."""
-
-    def advance(self, count: int) -> None:
-        """`count` more are done."""
-
-
-class NoProgress:
-    """Shows nothing."""
-
-    def start(self, total: int) -> None:
-        """Ignore."""
-
-    def advance(self, count: int) -> None:
-        """Ignore."""
-
-
-def load_workloads(
-    runs: Iterable[str | Path], config: EstimatorConfig, layers: str = "all", allow_partial: bool = False
-) -> list[Workload]:
-    """Read runs and prepare their problems.
-
-    Raises:
-        ContractError: a run breaks the contract.
-        PidError: a run is too small for one batch or lacks a layer.
-    """
-
-    def read(folder: str | Path) -> Run:
-        return read_run(folder, allow_partial=allow_partial, poolings=config.poolings)
-
-    return [make_workload(read(folder), config, layers) for folder in find_runs(runs)]
+from pid_jax.devices import count_devices
+from pid_jax.grouping import Group, group_problems, this_machine
+from pid_jax.memory import default_budget, parse_bytes
+from pid_jax.parts import WHOLE, Part
+from pid_jax.plan import Plan, plan_runs
+from pid_jax.streaming import Keep, NoProgress, Progress, fit_groups, forget
+from pid_jax.sweep import fit_settings
+from pid_jax.table import make_table
 
 
 def estimate(
@@ -59,57 +22,66 @@ def estimate(
     *,
     layers: str = "all",
     allow_partial: bool = False,
+    memory_budget: int | str | None = None,
+    devices: int | None = None,
     progress: Progress | None = None,
+    keep: Keep = forget,
 ) -> pl.DataFrame:
     """Decompose every layer of every run; one row per problem, information in bits (`data.results_schema`).
 
     Args:
-        runs: run folders, or folders of run folders, of any shapes; equal shapes are fitted side by side.
+        runs: run folders, or folders of run folders, of any number and shapes; equal shapes are fitted side by side.
         config: settings; the default preset by default.
         layers: `all`, `last` or a list such as `1,8,last`.
         allow_partial: use unfinished runs as far as they go.
+        memory_budget: bytes, or text such as `8GB`; by default what the device or the host has.
+        devices: how many of this process's devices to use, all by default.
         progress: a display.
+        keep: is given every problem's id and `Solution`: terms of every seed, loss traces, marginal errors.
 
     Raises:
-        PidError: see `load_workloads`. A fit that fails does not raise; its row's `result` says so.
+        PidError: no run can be used. Among others that can, such a run is a warning, and rows whose `result` is
+            `invalid_run`. Nor does a fit that fails raise; its row's `result` says so.
     """
     config = config or EstimatorConfig()
-    workloads = load_workloads(runs, config, layers, allow_partial)
-    return make_table(estimate_rows(workloads, config, progress or NoProgress()))
+    devices = count_devices(devices)
+    plan = plan_runs(runs, config, layers, allow_partial)
+    groups = plan_groups(plan, config, devices, memory_budget)
+    chunks = fit_groups(plan, groups, config, progress or NoProgress(), keep)
+    return make_table(in_order(plan, [row for rows in chunks for row in rows]))
 
 
-def estimate_rows(
-    workloads: list[Workload],
+def plan_groups(
+    plan: Plan,
     config: EstimatorConfig,
-    progress: Progress,
-    done: Mapping[str, dict[str, Any]] | None = None,
-    checkpoint: Callable[[list[dict[str, Any]]], object] = lambda _: None,
-) -> list[dict[str, Any]]:
-    """Rows of all workloads, group by group; rows found in `done` (by problem id) are not fitted again.
+    devices: int,
+    memory_budget: int | str | None = None,
+    done: Container[str] = (),
+    part: Part = WHOLE,
+) -> list[Group]:
+    """Groups of equal shape, cut into chunks that fit into memory.
 
     Args:
-        workloads: from `load_workloads`.
+        plan: the runs.
         config: settings.
-        progress: a display.
-        done: rows of an earlier, interrupted or smaller estimate.
-        checkpoint: called with all rows so far whenever a group is complete.
+        devices: how many devices share the fits.
+        memory_budget: bytes, or text such as `8GB`; by default what the device or the host has.
+        done: problems (by id) to leave out.
+        part: this process's part of every group.
+
+    Raises:
+        PidError: a budget that is no amount of bytes.
     """
-    kept, missing = [], []
-    for workload in workloads:
-        ids = [problem_id(workload.run, key, config) for key in workload.keys]
-        kept += [done[name] for name in ids if done and name in done]
-        open_keys = tuple(key for key, name in zip(workload.keys, ids, strict=True) if not done or name not in done)
-        if open_keys:
-            missing.append(Workload(workload.run, open_keys, workload.rows, workload.draws))
-    progress.start(sum(len(workload.keys) * len(workload.draws) for workload in missing))
-    rows = list(kept)
-    for members in group_by_shape(missing):
-        started = time.perf_counter()
-        solved = list(solve_group(build_group(members, config.seeds), config, progress.advance))
-        seconds = (time.perf_counter() - started) / len(solved)
-        for workload, position, solution in solved:
-            versions = {"extract": dict(workload.run.manifest.versions), "estimate": library_versions()}
-            provenance = {"versions": json.dumps(versions), "device": device_name(), "seconds": seconds}
-            rows.append(problem_row(workload, position, solution, config, provenance))
-        checkpoint(rows)
-    return rows
+    if memory_budget is None:
+        memory_budget = default_budget()
+    budget = parse_bytes(memory_budget) if isinstance(memory_budget, str) else memory_budget
+    machine = this_machine(devices, budget)
+    return group_problems(
+        plan.runs, len(config.seeds), fit_settings(config), machine, lambda name: name not in done, part
+    )
+
+
+def in_order(plan: Plan, rows: list[dict[str, object]]) -> list[dict[str, object]]:
+    """Rows in the order of the plan's problems, whatever the order they were fitted in; others come last."""
+    place = {name: i for i, name in enumerate(name for run in plan.runs for name in run.ids)}
+    return sorted(rows, key=lambda row: place.get(str(row["problem_id"]), len(place)))

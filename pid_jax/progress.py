@@ -6,18 +6,21 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-_SECONDS_BETWEEN_LINES = 15.0
+SECONDS_BETWEEN_LINES = 15.0
+"""Away from a terminal, no more lines than this."""
 
 
 class RichProgress:
-    """A context manager that `estimate` can report to."""
+    """A context manager that an estimate can report to (`pid_jax.streaming.Progress`)."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, seconds: float = SECONDS_BETWEEN_LINES) -> None:
         self._console = console
+        self._seconds = seconds
         self._bar = Progress(
-            TextColumn("fitting"),
+            TextColumn("{task.fields[problems]}"),
             BarColumn(),
             MofNCompleteColumn(),
+            TextColumn("fits,"),
             TextColumn("elapsed"),
             TimeElapsedColumn(),
             TextColumn("left"),
@@ -25,9 +28,9 @@ class RichProgress:
             console=console,
             disable=not console.is_terminal,
         )
-        self._task = self._bar.add_task("fits", total=None)
-        self._total = 0
-        self._done = 0
+        self._task = self._bar.add_task("fits", total=None, problems="reading")
+        self._problems = self._finished = 0
+        self._total = self._done = 0
         self._started = self._last_line = time.monotonic()
 
     def __enter__(self) -> "RichProgress":
@@ -37,17 +40,27 @@ class RichProgress:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._bar.stop()
 
-    def start(self, total: int) -> None:
-        """There are `total` fits."""
-        self._total = total
-        self._bar.update(self._task, total=total)
+    def start(self, problems: int, fits: int) -> None:
+        """There are so many problems, and so many fits in all."""
+        self._problems, self._total = problems, fits
+        self._bar.update(self._task, total=fits, problems=f"0 of {problems} problems")
 
-    def advance(self, count: int) -> None:
-        """`count` more are done."""
-        self._done += count
-        self._bar.advance(self._task, count)
+    def advance(self, fits: int) -> None:
+        """So many more fits are done."""
+        self._done += fits
+        self._bar.advance(self._task, fits)
+
+    def finish(self, problems: int) -> None:
+        """So many more problems have their row."""
+        self._finished += problems
+        said = f"{self._finished} of {self._problems} problems"
+        self._bar.update(self._task, problems=said)
         now = time.monotonic()
-        if not self._console.is_terminal and (now - self._last_line > _SECONDS_BETWEEN_LINES):
+        if not self._console.is_terminal and self._done and now - self._last_line > self._seconds:
             left = (now - self._started) / self._done * (self._total - self._done)
-            self._console.print(f"fitting: {self._done} of {self._total} fits, about {left:.0f} s left")
+            self._console.print(f"fitted {said}, about {left:.0f} s left", highlight=False)
             self._last_line = now
+
+    def warn(self, sentence: str) -> None:
+        """Something that the user should know now."""
+        self._console.print(f"warning: {sentence}", markup=False, highlight=False)

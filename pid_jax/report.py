@@ -8,38 +8,43 @@ from rich.table import Table
 
 from data.names import ATOMS
 from pid_jax.config import EstimatorConfig
-from pid_jax.grouping import group_by_shape
+from pid_jax.grouping import Group
+from pid_jax.memory import lane_bytes
+from pid_jax.plan import Plan
 from pid_jax.solution import ADVICE, Result
-from pid_jax.workload import Workload
+from pid_jax.sweep import fit_settings
 
 FALLBACK_WARNING = 0.2
 MISMATCH_WARNING = 0.05
 NEGATIVE_WARNING = -0.05
+SPREAD_WARNING = 0.1
+RISE_WARNING = 0.01
 
 
-def print_plan(console: Console, workloads: Sequence[Workload], config: EstimatorConfig) -> None:
-    """Counts, shapes and memory of what would be fitted."""
-    console.print(config.describe())
-    groups = group_by_shape(workloads)
-    for members in groups:
-        shape = members[0].shape
-        problems = sum(len(workload.keys) for workload in members)
-        megabytes = sum(
-            len(load.run) * (shape.d1 + shape.d2) * 4 * len({key.pooling for key in load.keys})
-            + len(load.run) * shape.options * 12 * len(load.rows)
-            for load in members
-        ) / 2**20  # fmt: skip
+def print_plan(console: Console, plan: Plan, groups: Sequence[Group], config: EstimatorConfig, kept: int) -> None:
+    """Counts, shapes, chunks and memory of what will be fitted; `kept` rows are in the table already."""
+    console.print(config.describe(), highlight=False)
+    for group in groups:
+        shape, pace = group.shape, group.pace
+        runs = {problem.run for chunk in group.chunks for problem in chunk.problems}
+        working = lane_bytes(shape, fit_settings(config)) * pace.side_by_side
         console.print(
-            f"{len(members)} run(s) of widths {shape.d1} and {shape.d2}, {shape.options} options: {problems} problems, "
-            f"{problems * len(config.seeds)} fits of {shape.steps} steps, {megabytes:.1f} MiB of data"
+            f"{len(runs)} run(s) of widths {shape.d1} and {shape.d2}, {shape.options} options: "
+            f"{group.num_problems} problems, {group.num_problems * len(config.seeds)} fits of {shape.steps} steps; "
+            f"{len(group.chunks)} chunk(s) of {group.table_bytes() / 2**20:.1f} MiB, "
+            f"{pace.side_by_side} fits side by side on each of {pace.devices} device(s) in {working / 2**20:.0f} MiB",
+            highlight=False,
         )
-    total = sum(len(workload.keys) for workload in workloads)
-    console.print(f"{len(workloads)} run(s), {len(groups)} compiled program(s), {total} rows in the table")
+    total = sum(group.num_problems for group in groups)
+    already = f", {kept} more are there already" if kept else ""
+    console.print(
+        f"{len(plan.runs)} run(s), {len(groups)} compiled program(s), {total} problems to fit{already}", highlight=False
+    )
 
 
 def print_summary(console: Console, frame: pl.DataFrame, most: int = 40) -> None:
     """Atoms of every run's output layer, in bits."""
-    last = frame.filter(pl.col("layer") == pl.col("num_layers"))
+    last = frame.filter((pl.col("layer") == pl.col("num_layers")) & pl.col("i_joint").is_not_null())
     several = last.select("pooling", "tau").n_unique() > 1
     table = Table(title="Information at the output, bits; ± is the largest standard deviation over seeds")
     table.add_column("run", no_wrap=True)
@@ -75,6 +80,14 @@ def warnings_of(frame: pl.DataFrame) -> list[str]:
     negative = pl.any_horizontal(pl.col(f"{atom}_raw") < NEGATIVE_WARNING for atom in ATOMS)
     if hit := _runs(frame.filter(negative)):
         found.append(f"an atom is below {NEGATIVE_WARNING:g} bits before clipping: {hit}; see the *_raw columns")
+    spread = pl.any_horizontal(pl.col(f"{atom}_sd") > SPREAD_WARNING for atom in ATOMS)
+    if hit := _runs(frame.filter(spread)):
+        found.append(
+            f"seeds disagree by more than {SPREAD_WARNING:g} bits (standard deviation): {hit}; "
+            "extract more items or raise --seeds"
+        )
+    if hit := _runs(frame.filter(pl.col("loss_last") > pl.col("loss_first") + RISE_WARNING)):
+        found.append(f"the training loss rose: {hit}; lower --learning-rate or raise --epochs")
     return found
 
 

@@ -1,6 +1,6 @@
 """What a fit ends as: a code per problem that survives vmap, and the sentence that belongs to it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Final
 
@@ -16,6 +16,7 @@ class Result(IntEnum):
     SUCCESSFUL = 0
     SINKHORN_UNCONVERGED = 1
     NONFINITE_LOSS = 2
+    INVALID_RUN = 3
 
     @property
     def label(self) -> str:
@@ -26,6 +27,7 @@ class Result(IntEnum):
 ADVICE: Final = {
     Result.SINKHORN_UNCONVERGED: "the couplings miss their marginals; raise --sinkhorn-sweeps",
     Result.NONFINITE_LOSS: "the training loss became NaN or infinite; look for extreme features, lower --learning-rate",
+    Result.INVALID_RUN: "the run folder cannot be used; `pid-extract --check RUN` lists every problem",
 }
 
 SINKHORN_ERROR_LIMIT: Final = 0.01
@@ -45,6 +47,11 @@ class Solution:
     terms: InformationTerms
     loss: NDArray
     sinkhorn_error: NDArray
+
+    def with_sources_swapped(self) -> "Solution":
+        """The same with source 1 and source 2 exchanged."""
+        i1, i2, i12, iq = self.terms
+        return replace(self, terms=InformationTerms(i2, i1, i12, iq))
 
     @property
     def result(self) -> Result:

@@ -1,5 +1,6 @@
 """Which rows train the coupling, which measure it, and in which batches. Numpy on the host, fixed by a seed."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -42,25 +43,57 @@ def split_rows(groups: NDArray | None, num_rows: int, seed: int, train_share: fl
     return order[:cut], order[cut:]
 
 
-def train_batches(rows: NDArray, seed: int, epochs: int, batch_size: int) -> NDArray:
-    """Row numbers (steps, b): every epoch a fresh shuffle without replacement, the incomplete batch dropped."""
+class Layout(NamedTuple):
+    """Shape of the batches that all seeds of a run share: training batches per epoch, test batches, their width."""
+
+    per_epoch: int
+    test_batches: int
+    test_width: int
+
+
+def make_layout(sizes: Iterable[tuple[int, int]], batch_size: int, drop_incomplete: bool) -> Layout:
+    """The layout for the training and test rows of every seed.
+
+    A split by groups gives seeds different sizes: all train as long as the smallest training part allows, and as
+    many test batches are formed as the largest test part needs (or, without incomplete batches, the smallest fills).
+    """
+    train, test = zip(*sizes, strict=True)
+    per_epoch = min(train) // batch_size
+    if drop_incomplete:
+        return Layout(per_epoch, min(test) // batch_size, batch_size)
+    parts = -(-max(test) // batch_size)
+    return Layout(per_epoch, parts, _width(-(-max(test) // parts)))
+
+
+def _width(rows: int) -> int:
+    return -(-rows // WIDTH_MULTIPLE) * WIDTH_MULTIPLE
+
+
+def train_batches(rows: NDArray, seed: int, epochs: int, batch_size: int, per_epoch: int | None = None) -> NDArray:
+    """Row numbers (steps, b): every epoch a fresh shuffle without replacement, the incomplete batch dropped.
+
+    `per_epoch` batches of an epoch are kept, all whole ones by default.
+    """
     rng = np.random.default_rng([seed, _BATCHES])
-    whole = len(rows) // batch_size * batch_size
+    whole = (len(rows) // batch_size if per_epoch is None else per_epoch) * batch_size
     order = np.stack([rng.permutation(rows)[:whole] for _ in range(epochs)])
     return order.reshape(-1, batch_size)
 
 
-def evaluation_batches(rows: NDArray, batch_size: int, drop_incomplete: bool) -> EvaluationBatches:
+def evaluation_batches(
+    rows: NDArray, batch_size: int, drop_incomplete: bool, layout: Layout | None = None
+) -> EvaluationBatches:
     """Test rows in batches: as published (whole batches only), or all rows in batches of nearly equal size.
 
     Equal sizes rather than a small remainder, because a coupling over a handful of rows is another estimator.
+    The `layout` is that of these rows alone by default.
     """
+    layout = layout or make_layout([(batch_size, len(rows))], batch_size, drop_incomplete)
     if drop_incomplete:
-        whole = len(rows) // batch_size * batch_size
-        batches = rows[:whole].reshape(-1, batch_size)
+        batches = rows[: layout.test_batches * batch_size].reshape(-1, batch_size)
         return EvaluationBatches(batches, np.ones_like(batches, dtype=bool))
-    parts = np.array_split(rows, -(-len(rows) // batch_size))
-    width = -(-len(parts[0]) // WIDTH_MULTIPLE) * WIDTH_MULTIPLE
+    parts = np.array_split(rows, layout.test_batches)
+    width = layout.test_width
     padded = np.stack([np.pad(part, (0, width - len(part)), mode="edge") for part in parts])
     mask = np.stack([np.arange(width) < len(part) for part in parts])
     return EvaluationBatches(padded, mask)

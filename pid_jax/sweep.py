@@ -1,29 +1,27 @@
-"""Many problems at once: one compiled program per group of equal shape, whose lanes run side by side."""
+"""Many problems at once: lanes that run side by side, one after another, and over devices, in one program."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 import jax
 import numpy as np
-from jax.sharding import Mesh, PartitionSpec
+from jax.sharding import PartitionSpec
 from jaxtyping import Array, Float
 
+from data.names import SOURCES
 from pid_jax.config import EstimatorConfig
-from pid_jax.fit import FitSettings, fit
-from pid_jax.grouping import Group
+from pid_jax.devices import LANES, lane_mesh, on_every, split_over
+from pid_jax.fit import FitSettings, Params, fit
+from pid_jax.grouping import LANES_PER_CALL, LANES_SIDE_BY_SIDE, Pace
 from pid_jax.information import InformationTerms
 from pid_jax.problem import Lane, Tables
 from pid_jax.solution import Solution
-from pid_jax.workload import Workload
+from pid_jax.stacking import Owner, Stack
+
+__all__ = ["LANES_PER_CALL", "LANES_SIDE_BY_SIDE", "LaneSummary", "Running", "fit_lanes", "launch", "summarise"]
 
 Tree = TypeVar("Tree", bound=Any)
-
-LANES_PER_CALL = 64
-"""Lanes handed to the device at once: bounds memory, and is how often progress is reported."""
-
-LANES_SIDE_BY_SIDE = {"cpu": 4}
-"""Lanes under one vmap. On a CPU more of them fall out of the cache (docs/performance.md)."""
 
 
 class LaneSummary(NamedTuple):
@@ -46,16 +44,23 @@ def fit_settings(config: EstimatorConfig) -> FitSettings:
     )
 
 
-def summarise(lane: Lane, tables: Tables, settings: FitSettings) -> LaneSummary:
+def summarise(lane: Lane, tables: Tables, settings: FitSettings, params: Params | None = None) -> LaneSummary:
     """Fit one lane and keep what the result table needs."""
-    result = fit(lane, tables, settings)
+    result = fit(lane, tables, settings, params)
     weight = result.test_weight / result.test_weight.sum()
     terms = InformationTerms(*((term * weight).sum() for term in result.test_terms))
     return LaneSummary(terms, result.train_loss, result.test_error.max())
 
 
 @partial(jax.jit, static_argnames=("settings", "side_by_side", "devices"))
-def fit_lanes(lanes: Lane, tables: Tables, settings: FitSettings, side_by_side: int, devices: int = 1) -> LaneSummary:
+def fit_lanes(
+    lanes: Lane,
+    tables: Tables,
+    settings: FitSettings,
+    side_by_side: int,
+    devices: int = 1,
+    params: Params | None = None,
+) -> LaneSummary:
     """Fit stacked lanes, one program for all of them.
 
     Args:
@@ -63,57 +68,65 @@ def fit_lanes(lanes: Lane, tables: Tables, settings: FitSettings, side_by_side: 
         tables: shared data.
         settings: learning rate, network sizes, Sinkhorn.
         side_by_side: lanes under one vmap on one device; these batches run one after another.
-        devices: local devices that share the lanes. Each runs its own loops (`shard_map`): left to the compiler, the
-            devices would agree on every sweep of every Sinkhorn, which takes more than twice the time.
+        devices: local devices that share the lanes, in equal parts of the lane axis (`pid_jax.devices.split_over`).
+            Each runs its own loops (`shard_map`): left to the compiler, the devices would agree on every sweep of
+            every Sinkhorn.
+        params: initial weights with a lane axis; drawn from the lanes' keys by default.
     """
 
-    def fit_share(share: Lane, data: Tables) -> LaneSummary:
-        return jax.lax.map(lambda lane: summarise(lane, data, settings), share, batch_size=side_by_side)
+    def fit_share(share: tuple[Lane, Params | None], data: Tables) -> LaneSummary:
+        return jax.lax.map(lambda one: summarise(one[0], data, settings, one[1]), share, batch_size=side_by_side)
 
     if devices == 1:
-        return fit_share(lanes, tables)
-    mesh = Mesh(np.asarray(jax.local_devices()[:devices]), ("lanes",))
-    split, whole = PartitionSpec("lanes"), PartitionSpec()
+        return fit_share((lanes, params), tables)
+    split, whole = PartitionSpec(LANES), PartitionSpec()
     # check_vma: ott-jax's loops start from constants, which the check would want marked as varying over devices.
-    return jax.shard_map(fit_share, mesh=mesh, in_specs=(split, whole), out_specs=split, check_vma=False)(lanes, tables)
+    spread = jax.shard_map(
+        fit_share, mesh=lane_mesh(devices), in_specs=(split, whole), out_specs=split, check_vma=False
+    )
+    return spread((lanes, params), tables)
 
 
-def call_size(lanes: int, backend: str) -> tuple[int, int]:
-    """Lanes per call and lanes under one vmap; the first is a multiple of the second.
+class Running(NamedTuple):
+    """Calls that the devices may still be working on, and whose fits they are.
 
-    A remainder would be compiled as a second copy of the whole program.
+    `swapped`: source 1 of the fits is language, so that the solutions exchange the sources back.
     """
-    side_by_side = min(LANES_SIDE_BY_SIDE.get(backend, LANES_PER_CALL), lanes)
-    whole = -(-min(LANES_PER_CALL, lanes) // side_by_side) * side_by_side
-    return whole, side_by_side
+
+    calls: list[LaneSummary]
+    owners: tuple[Owner, ...]
+    swapped: bool = False
+
+    def collect(self, advance: Callable[[int], None] = lambda _: None) -> list[Solution]:
+        """Wait for the fits; solutions in the order of the problems.
+
+        Args:
+            advance: called with the number of fits that are done, after every call.
+        """
+        parts, left = [], len(self.owners)
+        for call in self.calls:
+            parts.append(jax.device_get(call))
+            done = min(len(parts[-1].error), left)
+            left -= done
+            advance(done)
+        summary = jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
+        lanes_of: dict[int, list[int]] = {}
+        for lane, owner in enumerate(self.owners):
+            lanes_of.setdefault(owner.problem, []).append(lane)
+        solutions = [Solution(*_take(summary, np.array(lanes_of[problem]))) for problem in sorted(lanes_of)]
+        return [solution.with_sources_swapped() for solution in solutions] if self.swapped else solutions
 
 
-def solve_group(
-    group: Group, config: EstimatorConfig, advance: Callable[[int], None] = lambda _: None
-) -> Iterator[tuple[Workload, int, Solution]]:
-    """Fit every lane of a group; yields workload, position of the problem in `workload.keys`, and its solution.
-
-    Args:
-        group: from `pid_jax.grouping.build_group`.
-        config: settings.
-        advance: called with the number of lanes that are done, after every call to the device.
-    """
-    total = len(group.owners)
-    per_call, side_by_side = call_size(total, jax.default_backend())
-    parts = []
+def launch(stack: Stack, config: EstimatorConfig, pace: Pace) -> Running:
+    """Start the fits of a stack without waiting for them; all calls have one shape."""
+    settings = fit_settings(config)
+    tables = on_every(stack.tables, pace.devices)
+    calls = []
     with jax.default_matmul_precision(config.matmul_precision):
-        for start in range(0, total, per_call):
-            # The last call repeats a lane so that all calls have one shape: one compilation per group.
-            chosen = _take(group.lanes, np.minimum(np.arange(start, start + per_call), total - 1))
-            parts.append(jax.device_get(fit_lanes(chosen, group.tables, fit_settings(config), side_by_side)))
-            advance(min(per_call, total - start))
-    summary: LaneSummary = jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
-    lanes_of: dict[tuple[int, int], list[int]] = {}
-    for lane, owner in enumerate(group.owners):
-        lanes_of.setdefault((owner.workload, owner.problem), []).append(lane)
-    for (w, q), lanes in lanes_of.items():
-        terms, loss, error = _take(summary, np.array(lanes))
-        yield group.workloads[w], q, Solution(terms, np.asarray(loss), np.asarray(error))
+        for start in range(0, len(stack.lanes.draw), pace.per_call):
+            chosen = split_over(_take(stack.lanes, np.arange(start, start + pace.per_call)), pace.devices)
+            calls.append(fit_lanes(chosen, tables, settings, pace.side_by_side, pace.devices))
+    return Running(calls, stack.owners, swapped=config.anchor != SOURCES[0])
 
 
 def _take(tree: Tree, index: np.ndarray) -> Tree:

@@ -1,6 +1,5 @@
 """Solutions to rows of the result table (`data.results_schema`): the place where nats become bits."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any, Final
@@ -9,15 +8,16 @@ import numpy as np
 import polars as pl
 from scipy import stats
 
-from data import Run
+from data import Manifest
 from data.manifest import recipe_hash
 from data.names import ATOMS
 from data.results_schema import COLUMNS, RESULT_SCHEMA_VERSION
-from pid_jax.accuracy import accuracy_columns
 from pid_jax.config import EstimatorConfig
 from pid_jax.information import InformationTerms, atoms_from_terms
-from pid_jax.solution import Solution
+from pid_jax.plan import Refusal
+from pid_jax.solution import Result, Solution
 from pid_jax.units import bits_from_nats
+from pid_jax.versions import versions_json
 from pid_jax.workload import ProblemKey, Workload
 
 ESTIMATOR: Final = "batch"
@@ -33,17 +33,52 @@ SCHEMA: Final = {column.name: POLARS_TYPES[column.kind] for column in COLUMNS}
 
 
 def problem_row(
-    workload: Workload, position: int, solution: Solution, config: EstimatorConfig, provenance: Mapping[str, Any]
+    manifest: Manifest,
+    name: str,
+    key: ProblemKey,
+    workload: Workload,
+    solution: Solution,
+    config: EstimatorConfig,
 ) -> dict[str, Any]:
-    """One row of the result table. `provenance` holds versions, device and seconds."""
-    key = workload.keys[position]
-    run, rows = workload.run, workload.rows[key.layer, key.tau]
+    """One row of the result table, but for `device` and `seconds`."""
+    rows = workload.rows[key.layer, key.tau]
     draw = workload.draws[0]
-    manifest = run.manifest
-    settings = config.for_single(key.tau, key.pooling)
-    uniform = {f"uniform_{condition}": share for condition, share in rows.uniform.items()}
     return {
-        "problem_id": problem_id(run, key, config),
+        **_identity(manifest, name, key, config),
+        "n_train": len(draw.split_train),
+        "n_test": int(draw.test.mask.sum()),
+        **atom_columns(solution, manifest.planted),
+        **term_columns(solution.terms),
+        **workload.accuracy.get(key.layer, {}),
+        **{f"uniform_{condition}": share for condition, share in rows.uniform.items()},
+        "marginal_mismatch": rows.marginal_mismatch,
+        "sinkhorn_error": float(solution.sinkhorn_error.max()),
+        "loss_first": float(solution.loss[:, 0].mean()),
+        "loss_last": float(solution.loss[:, -1].mean()),
+        "gap": None,
+        "result": solution.result.label,
+    }
+
+
+def refused_row(manifest: Manifest, key: ProblemKey, name: str, config: EstimatorConfig) -> dict[str, Any]:
+    """The row of a problem whose run cannot be used: what it is about, and no numbers."""
+    missing = {"n_train": 0, "n_test": 0, "result": Result.INVALID_RUN.label, "device": ""}
+    return _identity(manifest, name, key, config) | missing
+
+
+def refused_rows(refusal: Refusal, config: EstimatorConfig) -> list[dict[str, Any]]:
+    """A row per problem of a run that was refused; none if its manifest cannot be read."""
+    if refusal.manifest is None:
+        return []
+    return [
+        refused_row(refusal.manifest, key, recipe_hash({"refused": refusal.manifest.run, "key": list(key)}), config)
+        for key in refusal.keys
+    ]
+
+
+def _identity(manifest: Manifest, name: str, key: ProblemKey, config: EstimatorConfig) -> dict[str, Any]:
+    return {
+        "problem_id": name,
         "run": manifest.run,
         "model": manifest.model,
         "family": manifest.family,
@@ -58,32 +93,11 @@ def problem_row(
         "tau": key.tau,
         "pooling": key.pooling,
         "seeds": list(config.seeds),
-        "n_train": len(draw.split_train),
-        "n_test": int(draw.test.mask.sum()),
         "num_options": manifest.max_options,
-        "recipe": json.dumps(settings),
-        **atom_columns(solution, manifest.planted),
-        **term_columns(solution.terms),
-        **accuracy_columns(run, key.layer),
-        **uniform,
-        "marginal_mismatch": rows.marginal_mismatch,
-        "sinkhorn_error": float(solution.sinkhorn_error.max()),
-        "loss_first": float(solution.loss[:, 0].mean()),
-        "loss_last": float(solution.loss[:, -1].mean()),
-        "gap": None,
-        "result": solution.result.label,
+        "recipe": json.dumps(config.for_single(key.tau, key.pooling)),
         "schema_version": RESULT_SCHEMA_VERSION,
-        **provenance,
+        "versions": versions_json(manifest.versions),
     }
-
-
-def problem_id(run: Run, key: ProblemKey, config: EstimatorConfig) -> str:
-    """Sixteen hexadecimal digits that change with the run's numbers and with every setting of the estimate."""
-    content = hashlib.blake2b(digest_size=16)
-    for name in ("sample_id", "group_id", "loglik", f"x1_{key.pooling}", f"x2_{key.pooling}"):
-        content.update(np.ascontiguousarray(run.arrays[name]).tobytes())
-    identity = {"run": run.manifest.run, "layer": key.layer, "content": content.hexdigest()}
-    return recipe_hash(identity | dict(config.for_single(key.tau, key.pooling)))
 
 
 def atom_columns(solution: Solution, planted: Mapping[str, float] | None) -> dict[str, float | None]:

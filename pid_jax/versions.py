@@ -1,5 +1,7 @@
 """Which libraries and device a table came from."""
 
+import json
+from collections.abc import Mapping
 from importlib.metadata import version
 
 import jax
@@ -16,3 +18,8 @@ def device_name() -> str:
     """Backend and kind of the first device, for example `cpu` or `gpu: NVIDIA H200`."""
     device = jax.devices()[0]
     return device.platform if device.platform == device.device_kind else f"{device.platform}: {device.device_kind}"
+
+
+def versions_json(extract: Mapping[str, str]) -> str:
+    """Versions of the libraries of both steps, as JSON; those of the extraction are in a run's manifest."""
+    return json.dumps({"extract": dict(extract), "estimate": library_versions()})

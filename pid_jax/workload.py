@@ -1,17 +1,18 @@
-"""From run folders to problems: probabilities, splits and batches on the host, in numpy."""
+"""Host arrays of problems, in numpy: features, probabilities, splits and batches."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from data import PidError, Run
-from data.names import BOTH, LANGUAGE_ONLY, REQUIRED_CONDITIONS, VISION_ONLY
+from data import Run
+from data.names import BOTH, LANGUAGE_ONLY, SOURCES, VISION_ONLY
+from pid_jax.accuracy import accuracy_columns
 from pid_jax.config import EstimatorConfig
 from pid_jax.probabilities import option_probabilities
-from pid_jax.splits import EvaluationBatches, evaluation_batches, split_rows, train_batches
+from pid_jax.splits import EvaluationBatches, Layout, evaluation_batches, split_rows, train_batches
 
 
 class ProblemKey(NamedTuple):
@@ -20,6 +21,18 @@ class ProblemKey(NamedTuple):
     layer: int
     tau: float
     pooling: str
+
+
+class Shape(NamedTuple):
+    """What a compiled program is keyed on: runs of equal shape share one."""
+
+    d1: int
+    d2: int
+    options: int
+    steps: int
+    batch: int
+    test_batches: int
+    test_width: int
 
 
 class Draw(NamedTuple):
@@ -33,8 +46,8 @@ class Draw(NamedTuple):
 class LayerRows(NamedTuple):
     """One layer under one tau.
 
-    `conditionals` are p(y|x1), p(y|x2), p(y|x1,x2), each (n, k); `uniform` maps a condition to the share of its
-    rows that fell back to uniform.
+    `conditionals` are p(y|x1), p(y|x2), p(y|x1,x2), each (n, k); `uniform` maps a condition (the one that stands in
+    for `language_only`, too) to the share of its rows that fell back to uniform.
     """
 
     conditionals: tuple[NDArray, NDArray, NDArray]
@@ -52,105 +65,71 @@ class LayerRows(NamedTuple):
         return max(float(np.abs(a - b).sum() / 2) for a in means for b in means)
 
 
-class Shape(NamedTuple):
-    """What a compiled program is keyed on: runs of equal shape share one."""
-
-    d1: int
-    d2: int
-    options: int
-    steps: int
-    batch: int
-    test_batches: int
-    test_width: int
-
-
 @dataclass(frozen=True)
 class Workload:
-    """All problems of one run.
+    """What one run's problems need, as far as a chunk asks for it.
+
+    Source 1 is the anchor (`EstimatorConfig.anchor`), vision unless the settings say otherwise.
 
     Attributes:
-        run: the run.
-        keys: the problems, one row of the result table each.
+        features: pooling -> (x1 (n, d1), x2 (n, d2)).
         rows: conditionals per (layer, tau).
         draws: split and batches per seed.
+        accuracy: layer -> columns of the result table.
     """
 
-    run: Run
-    keys: tuple[ProblemKey, ...]
+    features: Mapping[str, tuple[NDArray, NDArray]]
     rows: Mapping[tuple[int, float], LayerRows]
     draws: tuple[Draw, ...]
-
-    @property
-    def shape(self) -> Shape:
-        """Shapes of this run's fits."""
-        draw, manifest = self.draws[0], self.run.manifest
-        return Shape(manifest.d1, manifest.d2, manifest.max_options, *draw.train_rows.shape, *draw.test.rows.shape)
+    accuracy: Mapping[int, Mapping[str, float | None]] = field(default_factory=dict)
 
 
-def select_layers(run: Run, layers: str) -> tuple[int, ...]:
-    """Layers named by `all`, `last` or a list such as `1,8,last`.
+def make_workload(run: Run, keys: Iterable[ProblemKey], config: EstimatorConfig, layout: Layout) -> Workload:
+    """Host arrays of some of a run's problems.
 
     Raises:
-        PidError: a layer that the run does not hold.
+        ContractError: the run lacks a pooling.
     """
-    recorded = run.manifest.layers
-    if layers == "all":
-        return recorded
-    chosen = []
-    for word in layers.split(","):
-        number = recorded[-1] if word.strip() == "last" else _integer(word)
-        if number not in recorded:
-            held = ", ".join(map(str, recorded))
-            raise PidError(f"--layers: run `{run.manifest.run}` has no layer {word.strip()!r}; it has {held}")
-        chosen.append(number)
-    return tuple(sorted(set(chosen)))
-
-
-def _integer(word: str) -> int | None:
-    return int(word) if word.strip().isdigit() else None
-
-
-def make_workload(run: Run, config: EstimatorConfig, layers: str = "all") -> Workload:
-    """Probabilities, splits and batches of every problem of a run.
-
-    Raises:
-        PidError: too few samples for one batch, or a layer that is not there.
-    """
-    chosen = select_layers(run, layers)
-    rows = {(layer, tau): _layer_rows(run, layer, tau, config) for layer in chosen for tau in config.taus}
-    keys = [ProblemKey(layer, tau, pooling) for pooling in config.poolings for tau in config.taus for layer in chosen]
-    return Workload(run, tuple(keys), rows, tuple(_draws(run, config)))
+    keys = tuple(keys)
+    layers = sorted({key.layer for key in keys})
+    groups = run.arrays["group_id"] if config.split == "group" else None
+    first, second = (1, 2) if config.anchor == SOURCES[0] else (2, 1)
+    poolings = dict.fromkeys(key.pooling for key in keys)
+    return Workload(
+        features={pooling: (run.features(first, pooling), run.features(second, pooling)) for pooling in poolings},
+        rows={(layer, tau): _layer_rows(run, layer, tau, config) for layer, tau, _ in keys},
+        draws=make_draws(groups, len(run), config, layout),
+        accuracy={layer: accuracy_columns(run, layer) for layer in layers},
+    )
 
 
 def _layer_rows(run: Run, layer: int, tau: float, config: EstimatorConfig) -> LayerRows:
     position = run.manifest.layers.index(layer)
-    conditions = [run.manifest.conditions.index(name) for name in REQUIRED_CONDITIONS]
-    loglik = run.arrays["loglik"][:, conditions, position]
+    used = [run.manifest.conditions.index(name) for name in (VISION_ONLY, config.language_condition, BOTH)]
+    loglik = run.arrays["loglik"][:, used, position]
     result = option_probabilities(loglik, run.arrays["num_options"], tau, config.fallback)
-    p = {name: np.ascontiguousarray(result.p[:, i]) for i, name in enumerate(REQUIRED_CONDITIONS)}
-    shares = {name: float(result.uniform[:, i].mean()) for i, name in enumerate(REQUIRED_CONDITIONS)}
-    return LayerRows((p[VISION_ONLY], p[LANGUAGE_ONLY], p[BOTH]), shares)
+    vision, language, both = (np.ascontiguousarray(result.p[:, i]) for i in range(len(used)))
+    ordered = (vision, language) if config.anchor == SOURCES[0] else (language, vision)
+    names = (VISION_ONLY, LANGUAGE_ONLY, BOTH)
+    shares = {name: float(result.uniform[:, i].mean()) for i, name in enumerate(names)}
+    return LayerRows((*ordered, both), shares)
 
 
-def _draws(run: Run, config: EstimatorConfig) -> Iterator[Draw]:
-    groups = run.arrays["group_id"] if config.split == "group" else None
-    for seed in config.seeds:
-        split_seed = seed if config.split_seed is None else config.split_seed
-        train, test = split_rows(groups, len(run), split_seed, config.train_share)
-        _check_enough(run, config, len(train), len(test))
-        yield Draw(
-            train_batches(train, seed, config.epochs, config.batch_size),
-            evaluation_batches(test, config.batch_size, config.drop_incomplete),
-            train,
-        )
+def split_seeds(config: EstimatorConfig) -> tuple[int, ...]:
+    """The seed of the split of every fit."""
+    return tuple(seed if config.split_seed is None else config.split_seed for seed in config.seeds)
 
 
-def _check_enough(run: Run, config: EstimatorConfig, num_train: int, num_test: int) -> None:
-    least_test = config.batch_size if config.drop_incomplete else 2
-    for rows, least, part in ((num_train, config.batch_size, "training"), (num_test, least_test, "test")):
-        if rows < least:
-            raise PidError(
-                f"run `{run.manifest.run}` has {len(run)} samples, of which {rows} are {part} rows; "
-                f"expected at least {least} (batches of {config.batch_size}): extract more items, "
-                f"or pass a smaller --batch-size"
+def make_draws(groups: NDArray | None, num_rows: int, config: EstimatorConfig, layout: Layout) -> tuple[Draw, ...]:
+    """Split and batches of every seed."""
+    draws = []
+    for seed, split_seed in zip(config.seeds, split_seeds(config), strict=True):
+        train, test = split_rows(groups, num_rows, split_seed, config.train_share)
+        draws.append(
+            Draw(
+                train_batches(train, seed, config.epochs, config.batch_size, layout.per_epoch),
+                evaluation_batches(test, config.batch_size, config.drop_incomplete, layout),
+                train,
             )
+        )
+    return tuple(draws)

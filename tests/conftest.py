@@ -1,5 +1,8 @@
 """Shared fixtures: synthetic runs whose decomposition is known, and strict jax switches."""
 
+import os
+import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +12,25 @@ import pytest
 import data
 
 NOISE = 0.1
+
+CACHE = "JAX_COMPILATION_CACHE_DIR"
+_made = []
+
+
+def pytest_configure() -> None:
+    """Compiled programs are shared by all processes of a session, and never kept in the user's own cache.
+
+    Whoever sets the variable keeps them from one session to the next.
+    """
+    if CACHE not in os.environ:
+        _made.append(tempfile.mkdtemp(prefix="pid-compiled-"))
+        os.environ[CACHE] = _made[0]
+
+
+def pytest_unconfigure() -> None:
+    """Forget what was compiled."""
+    for folder in _made:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def one_hot_mix(answers: np.ndarray, options: int, certainty: float = 1.0) -> np.ndarray:

@@ -9,9 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pid_jax.fit import Fit, FitSettings, batch_loss, fit, take_batch
-from pid_jax.problem import Conditionals, Lane
-from tests.golden.replay import PUBLISHED, GoldenFileError, compare, load, recorded_params, replay
+from pid_jax.fit import FitSettings, batch_loss, take_batch
+from pid_jax.information import InformationTerms, atoms_from_terms
+from pid_jax.sweep import LaneSummary
+from pid_jax.units import bits_from_nats
+from tests.golden.replay import PUBLISHED, GoldenFileError, load, recorded_params, replay
+from tests.golden.sharded import COPIES, STEMS, fit_all
 
 FILES = sorted(Path(__file__).parent.glob("*.npz"))
 
@@ -44,25 +47,34 @@ def test_first_gradient(path):
     assert float(jnp.linalg.norm(ours - theirs) / jnp.linalg.norm(theirs)) < 1e-4
 
 
-def test_vmapped_with_others_and_padded():
-    """Beside other problems, and with rows appended that nothing points at, a golden fit stays the same fit."""
-    golden = load(FILES[0])
-    assert FILES[0].stem == "inconsistent_k4"
-    padded = golden.tables._replace(
-        x1=jnp.pad(golden.tables.x1, ((0, 0), (0, 100), (0, 0)), constant_values=7.0),
-        x2=jnp.pad(golden.tables.x2, ((0, 0), (0, 100), (0, 0)), constant_values=-7.0),
-        conditionals=Conditionals(
-            *(jnp.pad(p, ((0, 1), (0, 100), (0, 0)), constant_values=0.25) for p in golden.tables.conditionals)
-        ),
-    )
-    lanes = Lane(
-        jnp.array([0, 0]), jnp.array([0, 1]), jnp.array([0, 0]),
-        jnp.stack([golden.lane.p_y, jnp.full(4, 0.25)]), jax.random.split(golden.lane.key),
-    )  # fmt: skip
-    program = jax.jit(jax.vmap(lambda lane: fit(lane, padded, FitSettings(), golden.params)))
-    both: Fit = program(lanes)
-    found = compare(golden, jax.tree.map(lambda leaf: leaf[0], both))
-    assert found.passed, found
+@pytest.fixture(scope="module")
+def grouped() -> LaneSummary:
+    """Golden fits of one shape beside each other, with rows that nothing points at, in two calls of two at a time."""
+    return fit_all([load(Path(__file__).parent / f"{stem}.npz") for stem in STEMS], devices=1, calls=2)
+
+
+def assert_recorded(loss: np.ndarray, terms: np.ndarray) -> None:
+    """Every lane against its record: unique2, which is the loss, at every step, and the mean test atoms."""
+    for lane in range(len(STEMS) * COPIES):
+        golden = load(Path(__file__).parent / f"{STEMS[lane % len(STEMS)]}.npz")
+        atoms = np.array(atoms_from_terms(InformationTerms(*terms[lane])))
+        train = np.abs(loss[lane] - golden.train_atoms[:, 2]).max()
+        test = np.abs(atoms - golden.test_atoms.mean(axis=0)).max()
+        assert bits_from_nats(max(train, test)) < 1e-5, STEMS[lane % len(STEMS)]
+
+
+def test_vmapped_padded_and_in_several_calls(grouped):
+    assert_recorded(grouped.loss, np.stack(grouped.terms, axis=-1))
+
+
+def test_sharded_over_eight_devices(grouped, tmp_path):
+    command = [sys.executable, "-m", "tests.golden.sharded", "8", str(tmp_path / "sharded.npz")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])
+    assert done.returncode == 0, done.stderr
+    with np.load(tmp_path / "sharded.npz") as found:
+        assert_recorded(found["loss"], found["terms"])
+        assert bits_from_nats(np.abs(found["loss"] - grouped.loss).max()) < 1e-5
+        assert bits_from_nats(np.abs(found["terms"] - np.stack(grouped.terms, axis=-1)).max()) < 1e-5
 
 
 def run_module(*arguments: str) -> subprocess.CompletedProcess[str]:

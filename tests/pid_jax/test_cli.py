@@ -1,5 +1,6 @@
 """pid-estimate end to end: the table, reuse of rows, plans, refusals."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -105,6 +106,62 @@ def test_a_failed_fit_is_counted_and_the_others_are_written(call, runs, tmp_path
     assert "1 of 2 rows failed" in said
 
 
+def damage(run: Path) -> Path:
+    """A run whose features hold NaN: it looks well until its arrays are read."""
+    with np.load(run / shard_file(0)) as archive:
+        arrays = dict(archive)
+    arrays["x1_mean"][3, 0] = np.nan
+    np.savez(run / shard_file(0), **arrays)
+    return run
+
+
+def cut_short(run: Path) -> Path:
+    """A run whose shard is truncated: its table of contents is gone."""
+    shard = run / shard_file(0)
+    shard.write_bytes(shard.read_bytes()[:-100])
+    return run
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [(damage, "array `x1_mean`, row 3: holds NaN or infinity"), (cut_short, "damaged or truncated")],
+)
+def test_a_broken_run_is_left_out_and_the_others_are_written(call, tmp_path, make_run, spoil, reason):
+    good = make_run(tmp_path / "good", n=120, d=6, layers=2)
+    bad = spoil(make_run(tmp_path / "bad", n=120, d=6, layers=2))
+    out = tmp_path / "r.parquet"
+    code, said = call(bad, good, "--out", out, "--layers", "last", *FAST)
+    assert code == 1
+    assert reason in said
+    frame = pl.read_parquet(out)
+    assert dict(frame.select("run", "result").rows()) == {"good": "successful", "bad": "invalid_run"}
+    assert frame.filter(pl.col("run") == "bad")["synergy"].to_list() == [None]
+    assert "invalid_run: bad; the run folder cannot be used" in said
+    whole = make_run(tmp_path / "again" / "bad", n=120, d=6, layers=2)
+    code, said = call(whole, good, "--out", out, "--layers", "last", *FAST)
+    assert code == 0, said
+    assert "1 problems to fit, 1 more are there already" in said
+    assert set(pl.read_parquet(out)["result"]) == {"successful"}
+
+
+def test_a_broken_run_alone_is_an_error(call, tmp_path, make_run):
+    bad = damage(make_run(tmp_path / "bad", n=120, d=6))
+    code, said = call(bad, "--out", tmp_path / "r.parquet", *FAST)
+    assert code == 2
+    assert said.splitlines()[-1].startswith("error: run folder")
+    assert "array `x1_mean`, row 3: holds NaN" in said
+
+
+def test_settings_by_file_and_line(call, runs, tmp_path):
+    path = tmp_path / "settings.toml"
+    path.write_text('batch-size = 32\nepochs = 9\nseeds = 2\nlayers = "last"\n')
+    code, said = call(runs / "one", "--out", tmp_path / "r.parquet", "--settings", path, "--epochs", 1)
+    assert code == 0, said
+    row = pl.read_parquet(tmp_path / "r.parquet").row(0, named=True)
+    recipe = json.loads(row["recipe"])
+    assert (recipe["batch_size"], recipe["epochs"], recipe["seeds"], row["layer"]) == (32, 1, [0, 1], 2)
+
+
 def text_file(folder: Path) -> Path:
     path = folder / "notes.txt"
     path.write_text("mine")
@@ -127,6 +184,13 @@ def unfinished(folder: Path, make_run) -> Path:
         (lambda tmp, runs, make: [tmp, "--out", tmp / "r.parquet"], "this is no run folder"),
         (lambda tmp, runs, make: [runs, "--out", tmp / "r.parquet", "--tau", 7], "--tau: expected between 0 and 1"),
         (lambda tmp, runs, make: [runs, "--out", tmp / "r.parquet"], "expected at least 256"),
+        (lambda tmp, runs, make: [runs, "--out", tmp / "r.parquet", *FAST, "--memory-budget", "x"], "such as 8GB"),
+        (lambda tmp, runs, make: [runs, "--out", tmp / "r.parquet", *FAST, "--devices", 0], "--devices: expected 1"),
+        (lambda tmp, runs, make: [runs, "--out", tmp / "r.parquet", *FAST, "--part", "3/2"], "--part: expected i/n"),
+        (
+            lambda tmp, runs, make: [runs, "--out", tmp / "r.parquet", "--part", "1/2", "--distributed"],
+            "--part and --distributed both divide the work",
+        ),
         (lambda tmp, runs, make: [unfinished(tmp, make), "--out", tmp / "r.parquet"], "unfinished run"),
         (lambda tmp, runs, make: [runs, "--out", "/dev/full/r.parquet", *FAST, "--layers", "last"], "cannot write"),
     ],

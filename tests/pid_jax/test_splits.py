@@ -1,10 +1,10 @@
 """Splits and batches: every row on one side, groups whole, epochs without replacement."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from pid_jax.splits import WIDTH_MULTIPLE, evaluation_batches, split_rows, train_batches
+from pid_jax.splits import WIDTH_MULTIPLE, evaluation_batches, make_layout, split_rows, train_batches
 
 SEEDS = st.integers(0, 1000)
 
@@ -60,3 +60,23 @@ def test_published_test_batches_drop_the_rest():
 def test_seeds_differ_and_repeat():
     assert not np.array_equal(split_rows(None, 50, 0, 0.75)[0], split_rows(None, 50, 1, 0.75)[0])
     np.testing.assert_array_equal(train_batches(np.arange(50), 3, 2, 8), train_batches(np.arange(50), 3, 2, 8))
+
+
+@given(st.lists(st.integers(8, 90), min_size=1, max_size=5), SEEDS)
+@settings(deadline=None)
+def test_seeds_whose_parts_differ_in_size_share_one_layout(sizes, seed):
+    """As splits by groups give them: equal shapes for all, every test row still used once."""
+    batch = 8
+    layout = make_layout([(2 * size, size) for size in sizes], batch, drop_incomplete=False)
+    assume(min(sizes) >= 2 * layout.test_batches)  # a plan refuses less
+    for size in sizes:
+        rows = np.arange(size)
+        assert train_batches(np.arange(2 * size), seed, 2, batch, layout.per_epoch).shape == (
+            2 * layout.per_epoch,
+            batch,
+        )
+        test = evaluation_batches(rows, batch, False, layout)
+        assert test.rows.shape == (layout.test_batches, layout.test_width)
+        assert sorted(test.rows[test.mask]) == rows.tolist()
+        whole = make_layout([(2 * size, size) for size in sizes], batch, drop_incomplete=True)
+        assert evaluation_batches(rows, batch, True, whole).rows.shape == (min(sizes) // batch, batch)

@@ -1,0 +1,72 @@
+"""`python -m tests.golden.sharded DEVICES OUT`: golden fits of one shape in one group, spread over fake CPU devices.
+
+Writes the summaries of all lanes as npz. The tests start it with 8 devices and compare with one.
+"""
+
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from pid_jax.devices import on_every, split_cpu, split_over
+from pid_jax.fit import Params
+from pid_jax.problem import Conditionals, Lane, Tables
+from pid_jax.sweep import LaneSummary, fit_lanes
+from tests.golden.replay import PUBLISHED, Golden, load
+
+STEMS = ("inconsistent_k4", "synergy_k4")
+COPIES = 4
+"""Lanes of each file: 8 in all, one per fake device."""
+
+PADDED_ROWS = 100
+
+
+def stack(goldens: list[Golden]) -> tuple[Lane, Tables, Params]:
+    """Tables with a slice per file and rows that nothing points at, and `COPIES` lanes of every file in turn."""
+
+    def join(*slices: jax.Array) -> np.ndarray:
+        return np.concatenate([np.asarray(part) for part in slices])
+
+    tables = jax.tree.map(join, *[golden.tables for golden in goldens])
+    extra = ((0, 0), (0, PADDED_ROWS), (0, 0))
+    tables = tables._replace(
+        x1=np.pad(tables.x1, extra, constant_values=7.0),
+        x2=np.pad(tables.x2, extra, constant_values=-7.0),
+        conditionals=Conditionals(*(np.pad(p, extra, constant_values=0.25) for p in tables.conditionals)),
+    )
+    chosen = np.arange(len(goldens) * COPIES) % len(goldens)
+    place = jnp.asarray(chosen)
+    p_y = jnp.stack([goldens[i].lane.p_y for i in chosen])
+    keys = jax.random.split(goldens[0].lane.key, len(chosen))
+    params = jax.tree.map(lambda *leaves: jnp.stack(leaves), *[goldens[i].params for i in chosen])
+    return Lane(place, place, place, p_y, keys), tables, params
+
+
+def fit_all(goldens: list[Golden], devices: int, calls: int) -> LaneSummary:
+    """Every lane, in several calls of one shape, spread over devices; two side by side where there are two."""
+    lanes, tables, params = stack(goldens)
+    whole = on_every(tables, devices)
+    share = len(lanes.draw) // calls
+    parts = []
+    with jax.default_matmul_precision("highest"):
+        for start in range(0, len(lanes.draw), share):
+            at = slice(start, start + share)
+            chosen = split_over(jax.tree.map(lambda leaf, at=at: leaf[at], (lanes, params)), devices)
+            side_by_side = min(share // devices, 2)
+            parts.append(jax.device_get(fit_lanes(chosen[0], whole, PUBLISHED, side_by_side, devices, chosen[1])))
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
+
+
+def main(devices: str, out: str) -> None:
+    """Fit on that many devices and write the summaries."""
+    split_cpu(int(devices))
+    if len(jax.local_devices()) != int(devices):
+        sys.exit(f"jax sees {len(jax.local_devices())} devices, expected {devices}")
+    goldens = [load(f"tests/golden/{stem}.npz") for stem in STEMS]
+    found = fit_all(goldens, int(devices), calls=1)
+    np.savez(out, loss=found.loss, terms=np.stack(found.terms, axis=-1))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
