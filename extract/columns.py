@@ -96,7 +96,7 @@ def resolve_columns(file: str, present: Sequence[str], mapping: Mapping[str, str
                 continue
         parts = named.split(OPTION_SEPARATOR) if field == "options" else [named]
         problems += [
-            Problem(file, f"`{field}` should come from column `{part}`, but {_columns_found(part, present)}")
+            Problem(file, f"no column `{part}`, which was given for `{field}`; {_columns_found(part, present)}")
             for part in parts
             if part not in present and not (field == "group" and part == THE_PICTURE)
         ]

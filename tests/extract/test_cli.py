@@ -111,7 +111,7 @@ def test_bad_input_is_one_sentence(command: Command, checkpoint: Path, items: Pa
     def run(*more: object, model: object = checkpoint) -> tuple[int, str, str]:
         return command("--model", model, "--data", items, "--out", tmp_path / "runs", *more)
 
-    assert_one_sentence(run("--columns", "question=Qu"), "`question` should come from column `Qu`")
+    assert_one_sentence(run("--columns", "question=Qu"), "no column `Qu`, which was given for `question`")
     assert_one_sentence(run("--prompt", "lettres"), "unknown prompt template `lettres`; did you mean `letters`")
     assert_one_sentence(run("--layers", "9"), "`9` is no layer")
     assert_one_sentence(run("--dtype", "int8"), "--dtype: unknown value `int8`")
