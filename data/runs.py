@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from data.contract import ARRAY_BY_NAME
 from data.errors import ContractError, OutputExistsError, Problem
 from data.files import write_npz
 from data.manifest import Manifest, read_manifest
@@ -97,7 +96,6 @@ def validate_run(folder: str | Path) -> list[Problem]:
 
 
 def _load(folder: Path, manifest: Manifest, indices: Sequence[int], skipped: set[str]) -> dict[str, NDArray]:
-    names = {name for name in ARRAY_BY_NAME if name not in skipped}
     kept_poolings = tuple(p for p in manifest.poolings if feature_key(1, p) not in skipped)
     view = manifest if not skipped else _with_poolings(manifest, kept_poolings)
     problems: list[Problem] = []
@@ -105,7 +103,7 @@ def _load(folder: Path, manifest: Manifest, indices: Sequence[int], skipped: set
     files: list[str] = []
     for index in indices:
         path = folder / shard_file(index)
-        arrays, broken = load_shard(path, names if skipped else None)
+        arrays, broken = load_shard(path, skipped=skipped)
         problems += broken
         if broken:
             continue

@@ -1,7 +1,7 @@
 """Checks on a run folder's arrays. Every problem is reported, with its file, array and row."""
 
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -55,10 +55,12 @@ def damaged(path: Path) -> Iterator[list[Problem]]:
         problems.append(Problem(path.name, f"damaged or truncated ({error}); {advice}"))
 
 
-def load_shard(path: Path, names: set[str] | None = None) -> tuple[dict[str, NDArray], list[Problem]]:
-    """Read the named arrays of a shard (all by default); a damaged file becomes a problem, not an exception."""
+def load_shard(
+    path: Path, names: Collection[str] | None = None, skipped: Collection[str] = ()
+) -> tuple[dict[str, NDArray], list[Problem]]:
+    """Read the named arrays of a shard (all by default) but the `skipped`; damage becomes a problem, no exception."""
     with damaged(path) as problems, path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-        wanted = [name for name in archive.files if names is None or name in names]
+        wanted = [name for name in archive.files if (names is None or name in names) and name not in skipped]
         return {name: archive[name] for name in wanted}, []
     return {}, problems
 
@@ -85,7 +87,9 @@ def shard_problems(file: str, arrays: Mapping[str, NDArray], manifest: Manifest,
         if not wrong:
             good[spec.name] = arrays[spec.name]
     problems += [
-        Problem(file, f"unknown array; known are {', '.join(ARRAY_BY_NAME)}", name)
+        Problem(
+            file, f"unknown array; if a newer pid-lvlm wrote it, upgrade; known are {', '.join(ARRAY_BY_NAME)}", name
+        )
         for name in sorted(set(arrays) - set(ARRAY_BY_NAME))
     ]
     problems += _value_problems(file, good)

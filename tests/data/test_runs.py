@@ -178,6 +178,14 @@ def test_unneeded_poolings_stay_on_disk(tmp_path):
         only_max.features(1, "last")
 
 
+@pytest.mark.parametrize("poolings", [None, ("mean",)])
+def test_a_shard_of_a_newer_schema_is_named(run, poolings):
+    path = run / data.names.shard_file(0)
+    np.savez(path, **np.load(path), x3_mean=np.zeros(3))
+    with pytest.raises(data.ContractError, match="`x3_mean`: unknown array; if a newer pid-lvlm wrote it, upgrade"):
+        data.read_run(run, poolings=poolings)
+
+
 def test_write_run_refuses_a_folder_in_use_and_bad_arrays(run, tmp_path):
     arrays = {"loglik": np.zeros((4, 3, 2)), "x1": np.zeros((4, 2)), "x2": np.zeros((4, 2))}
     before = sorted(run.iterdir())
