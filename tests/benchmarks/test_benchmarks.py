@@ -78,6 +78,7 @@ def test_estimate_in_full():
     assert found["largest_difference_bits"] < 1e-4
 
 
+@pytest.mark.slow
 def test_scaling():
     found = printed("scaling", "--vary", "layers", "--points", 1, "--epochs", 1, "--repeat", 1, "--devices", 1)
     (point,) = found["points"]
@@ -90,6 +91,7 @@ def test_scaling():
     assert point["seconds_per_problem"] > 0
 
 
+@pytest.mark.slow
 def test_layers():
     sizes = ("--layers", 2, "--seeds", 1, "--rows", 400, "--features", 4)
     done = run_module("layers", *sizes, "--json", "--", "--epochs", 1, "--batch-size", 64)

@@ -133,6 +133,8 @@ def wide(model: Any) -> None:
 
 PICTURES = ((28, 28), (28, 44), (40, 20))
 FAMILIES = (
-    CambrianFamily("cambrian", in_llm_config, tokenizer, wide, PICTURES, inputs=cambrian_inputs),
-    CambrianFamily("cambrian_connector_only", connector_only_config, tokenizer, wide, PICTURES, inputs=cambrian_inputs),
+    CambrianFamily("cambrian_llama", in_llm_config, tokenizer, wide, PICTURES, inputs=cambrian_inputs),
+    CambrianFamily(
+        "cambrian_llama_connector_only", connector_only_config, tokenizer, wide, PICTURES, inputs=cambrian_inputs
+    ),
 )

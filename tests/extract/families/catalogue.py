@@ -14,7 +14,7 @@ FAMILIES = (
     Family("qwen2_vl", qwen.qwen2_vl, qwen.qwen2_processor, pictures=qwen.PICTURES),
     Family("qwen2_5_vl", qwen.qwen2_5_vl, lambda: qwen.qwen2_processor(Qwen2_5_VLProcessor), pictures=qwen.PICTURES),
     Family("qwen3_vl", qwen.qwen3_vl, qwen.qwen3_processor, pictures=qwen.PICTURES),
-    Family("qwen3_vl_moe", qwen.qwen3_vl_moe, qwen.qwen3_processor, pictures=qwen.PICTURES),
+    Family("qwen3_vl_moe", qwen.qwen3_vl_moe, qwen.qwen3_processor, pictures=qwen.PICTURES, slow=True),
     Family("qwen3_5", qwen.qwen3_5, qwen.qwen3_processor, pictures=qwen.PICTURES),
     Family("gemma3", gemma.gemma3_config, gemma.gemma3_processor),
     Family("gemma4_small", gemma.gemma4_small, gemma.gemma4_processor, pictures=qwen.PICTURES),
@@ -36,7 +36,7 @@ FAMILIES = (
     Family("molmo2", odd.molmo2_config, odd.molmo2_processor, pictures=llava.TILED),
     Family("phi4_multimodal", odd.phi4_config, odd.phi4_processor, model=odd.CAUSAL, pictures=odd.SQUARE, slow=True),
     Family("gemma3n", gemma.gemma3n_config, gemma.gemma3n_processor, prepare=gemma.gemma3n_prepare),
-    Family("cohere2_vision", others.cohere2_config, others.cohere2_processor, pictures=others.TILED),
+    Family("cohere2_vision", others.cohere2_config, others.cohere2_processor, pictures=others.TILED, slow=True),
     Family("vipllava", llava.vipllava_config, llava.llava_processor),  # no adapter of its own: the general one
     *special.FAMILIES,
     fuyu.FAMILY,

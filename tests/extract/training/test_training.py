@@ -186,5 +186,5 @@ def test_quick_recipe_keeps_the_shape_of_the_real_one():
 
 
 def test_checkpoint_entry():
-    text = Checkpoint("checkpoints/tiny/tune-0002", "demo-llava-tiny", 0.0003, "tune", 2, True).toml
+    text = Checkpoint("checkpoints/tiny/tune-0002", "demo-llava-tiny", 0.0003, "tune", 2, True).fields
     assert 'size_b = 0.0003000\nstage = "tune"\nstep = 2\nfinal = true' in text
