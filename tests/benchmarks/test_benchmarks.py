@@ -92,6 +92,16 @@ def test_scaling():
 
 
 @pytest.mark.slow
+def test_grid():
+    sizes = ("--parts", 1, "--share", 0.05, "--rows", 1100, "--features", 8)
+    found = printed("grid", *sizes, "--epochs", 1, "--repeat", 1, "--devices", 1)
+    assert found["problems"] == found["parts"][0]["problems"] == 1
+    assert found["seconds"] > 0
+    count = [sys.executable, "-c", "from benchmarks.grid import GRID; print(sum(part.problems for part in GRID))"]
+    assert subprocess.run(count, capture_output=True, text=True, check=True, cwd=ROOT).stdout.strip() == "520"
+
+
+@pytest.mark.slow
 def test_layers():
     sizes = ("--layers", 2, "--seeds", 1, "--rows", 400, "--features", 4)
     done = run_module("layers", *sizes, "--json", "--", "--epochs", 1, "--batch-size", 64)

@@ -1,0 +1,98 @@
+"""The paper's whole grid, about 520 fits of synthetic problems of its sizes: seconds after compilation, per part.
+
+26 models on four benchmarks, a layer study (six models of 32 layers on two of them) and a checkpoint study (eight
+checkpoints of two models on two of them), 4096-wide features, one seed. Whole, it is meant for a GPU; `--share` takes
+part of the problems, for a try on a CPU. Example: python -m benchmarks.grid --json
+"""
+
+import argparse
+import json
+import sys
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from benchmarks.estimate import LIBRARIES, split_cpu, time_ours
+from benchmarks.machine import describe_machine
+from benchmarks.problems import make_stack
+from pid_jax.fit import FitSettings
+
+LAYERS: Final = 32
+
+
+@dataclass(frozen=True)
+class Part:
+    """Problems of one shape; `feature_sets` of them have features of their own, the others share theirs."""
+
+    name: str
+    problems: int
+    rows: int
+    options: int
+    feature_sets: int
+
+
+GRID: Final = (
+    # Rows of the paper's Table 1: MMBench en_dev, POPE adversarial, Reefknot perception, PMC-VQA test_clean.
+    Part("models, MMBench", 26, 4329, 4, 26),
+    Part("models, POPE", 26, 3000, 2, 26),
+    Part("models, Reefknot", 26, 2150, 4, 26),
+    Part("models, PMC-VQA", 26, 2000, 4, 26),
+    Part("layers, MMBench", 6 * LAYERS, 4329, 4, 6),
+    Part("layers, PMC-VQA", 6 * LAYERS, 2000, 4, 6),
+    Part("checkpoints, MMBench", 16, 4329, 4, 16),
+    Part("checkpoints, PMC-VQA", 16, 2000, 4, 16),
+)
+"""Which two benchmarks the layer and checkpoint studies used for which model is not published; these are the largest
+and the smallest of the four."""
+
+
+def measure(part: Part, given: argparse.Namespace, devices: int) -> dict[str, Any]:
+    """Fit one part; its problems stay on the device, as in an estimate."""
+    problems, sets = (max(1, round(count * given.share)) for count in (part.problems, part.feature_sets))
+    sizes = {"problems": problems, "rows": given.rows or part.rows, "features": given.features}
+    drawn = argparse.Namespace(**sizes, options=part.options, feature_sets=sets, epochs=given.epochs, seed=given.seed)
+    timed = time_ours(make_stack(drawn), given.repeat, FitSettings(), devices)
+    return {
+        **asdict(part),
+        **sizes,
+        "feature_sets": sets,
+        "seconds": timed.seconds,
+        "compile_seconds": timed.compile_seconds,
+        "peak_bytes": timed.peak_bytes,
+    }
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print one line per part, then the sum; with --json one line in all."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.grid", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--parts", type=int, help="only the first parts")
+    parser.add_argument("--share", type=float, default=1.0, help="of each part's problems; default all")
+    parser.add_argument("--rows", type=int, help="rows of every problem instead of the benchmark's")
+    parser.add_argument("--features", type=int, default=4096)
+    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--repeat", type=int, default=2, help="runs of a part; the fastest counts")
+    parser.add_argument("--devices", type=int, help="that share the fits; default one per CPU core, or one GPU")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", action="store_true", help="one JSON line in all instead of one per part")
+    given = parser.parse_args(arguments)
+    devices = split_cpu(given.devices)
+    found = []
+    for part in GRID[: given.parts]:
+        found.append(measure(part, given, devices))
+        if not given.json:
+            print(json.dumps(found[-1]), flush=True)
+    total = {
+        "benchmark": "grid",
+        "problems": sum(part["problems"] for part in found),
+        "seconds": sum(part["seconds"] for part in found),
+        "compile_seconds": sum(part["compile_seconds"] for part in found),
+        "share": given.share,
+        **describe_machine(LIBRARIES),
+    }
+    print(json.dumps(total | {"parts": found} if given.json else total))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
