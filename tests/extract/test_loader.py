@@ -122,7 +122,9 @@ def test_every_problem_is_listed(write_items: Write, rows: Rows) -> None:
 
 def test_unknown_columns(write_items: Write, rows: Rows) -> None:
     path = write_items(rows)
-    with pytest.raises(DatasetError, match="from column `questoin`, but did you mean `question`"):
+    with pytest.raises(
+        DatasetError, match="no column `questoin`, which was given for `question`; did you mean `question`"
+    ):
         load_dataset(DatasetSpec(path, {"question": "questoin"}))
     path = write_items([{("choice" if key == "options" else key): row[key] for key in row} for row in rows])
     with pytest.raises(DatasetError, match=r"no column for `options`; .*the file has `id`, `image`.*--columns"):

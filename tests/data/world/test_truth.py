@@ -94,8 +94,14 @@ def test_same_atoms_as_dit():
     rng = np.random.default_rng(1)
     for joint in (KNOWN["and"][0], rng.dirichlet(np.full(12, 0.7)).reshape(2, 3, 2)):
         cells = list(itertools.product(*map(range, joint.shape)))
-        theirs = PID_BROJA(dit.Distribution(["".join(map(str, cell)) for cell in cells], joint.ravel()))
-        expected = [theirs[node] for node in (((0,), (1,)), ((0,),), ((1,),), ((0, 1),))]
+        distribution = dit.Distribution(["".join(map(str, cell)) for cell in cells], joint.ravel())
+        found = []
+        for seed in range(3):
+            np.random.seed(seed)  # noqa: NPY002  dit starts its optimiser from numpy's global generator
+            theirs = PID_BROJA(distribution)
+            found.append([theirs[node] for node in (((0,), (1,)), ((0,),), ((1,),), ((0, 1),))])
+        # It sometimes ends early. The smallest coupling information, and so the largest redundancy, is the optimum.
+        expected = max(found)
         np.testing.assert_allclose(values(decompose(joint)), expected, atol=2e-3)
 
 
