@@ -5,7 +5,6 @@ Example: python -m benchmarks.estimate --problems 32 --rows 1500 --features 512 
 
 import argparse
 import json
-import os
 import sys
 import time
 from typing import Any, NamedTuple
@@ -18,6 +17,7 @@ from benchmarks.golden_file import load_weights
 from benchmarks.machine import describe_machine, peak_host_bytes, torch_device_name
 from benchmarks.problems import BATCH, Stack, baseline_rows, make_stack, torch_weights
 from benchmarks.published import Networks, measure, train
+from pid_jax import devices as devices_module
 from pid_jax.fit import FitSettings
 from pid_jax.information import atoms_from_terms
 from pid_jax.sweep import LANES_PER_CALL, LANES_SIDE_BY_SIDE, LaneSummary, fit_lanes
@@ -49,7 +49,7 @@ def split_cpu(devices: int | None) -> int:
 
     On a CPU, as many programs side by side as there are cores beat one program whose operations share the cores.
     """
-    jax.config.update("jax_num_cpu_devices", devices or len(os.sched_getaffinity(0)))
+    devices_module.split_cpu(devices)
     return devices or (jax.local_device_count() if jax.default_backend() == "cpu" else 1)
 
 
