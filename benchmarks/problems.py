@@ -1,6 +1,7 @@
 """Synthetic problems in the form of both estimators: tables and lanes for ours, rows and weights for the baseline."""
 
 import argparse
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -34,8 +35,14 @@ def make_stack(given: argparse.Namespace) -> Stack:
     regime = replace(
         PLAIN, options=given.options, d1=given.features, d2=given.features, train=num_train, test=given.rows - num_train
     )
-    problems = [_whole(*draw(regime, given.seed + problem)) for problem in range(given.problems)]
     sets = min(given.feature_sets or given.problems, given.problems)
+    featureless = replace(regime, d1=1, d2=1)  # the same conditionals, which are drawn first
+
+    def whole(problem: int) -> Rows:
+        return _whole(*draw(regime if problem < sets else featureless, given.seed + problem))
+
+    with ThreadPoolExecutor() as pool:
+        problems = list(pool.map(whole, range(given.problems)))
     seeds = given.seed + np.arange(given.problems)
     test = evaluation_batches(np.arange(num_train, given.rows), BATCH, drop_incomplete=True)
     names = ("p_y_x1", "p_y_x2", "p_y_x1x2")

@@ -17,7 +17,7 @@ from extract.measurement import Arrays, Measurement, choose_candidates
 from extract.plan import PlannedItem, make_plan
 from extract.statistics import measure
 from tests.extract.families.catalogue import FAMILIES
-from tests.extract.families.tiny import Family
+from tests.extract.families.tiny import DEVICE, Family
 
 WORDS = ("red", "green", "blue", "yellow")
 ITEMS = 4
@@ -68,7 +68,12 @@ def make_tiny(family: Family, folder: Path) -> Tiny:
     """Save the family's checkpoint, load it as any other, and give it items."""
     checkpoint = family.save(folder / "tiny")
     pictures = [save_picture(folder, index, family) for index in range(ITEMS)]
-    return Tiny(family, checkpoint, load_adapter(ModelSpec(str(checkpoint))), dataset_of(pictures))
+    return Tiny(family, checkpoint, load_adapter(spec_of(checkpoint)), dataset_of(pictures))
+
+
+def spec_of(checkpoint: Path, dtype: str = "float32") -> ModelSpec:
+    """How the suite loads a checkpoint."""
+    return ModelSpec(str(checkpoint), dtype=dtype, device=DEVICE)
 
 
 def save_picture(folder: Path, index: int, family: Family, seed: int = 0) -> Path:

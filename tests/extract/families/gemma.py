@@ -30,6 +30,7 @@ from tests.extract.families.tiny import (
     VISION,
     VOCABULARY,
     chat_template,
+    on_device,
     tokenizer,
 )
 
@@ -198,4 +199,4 @@ def paligemma_continued(
         text=bare, images=list(pictures), suffix=[text] * len(bare), padding=True, return_tensors="pt"
     )
     inputs.pop("labels")
-    return adapter.model(**inputs).logits[:, -2:-1]
+    return adapter.model(**on_device(inputs)).logits[:, -2:-1]

@@ -16,7 +16,7 @@ from PIL import Image
 import data
 from data.names import BOTH, CONDITIONS, LANGUAGE_ONLY, NO_IMAGE, VISION_ONLY
 from extract.batch import encode_batch
-from extract.config import ExtractionConfig, ModelSpec
+from extract.config import ExtractionConfig
 from extract.dry_run import describe_plan
 from extract.errors import ModelError
 from extract.images import open_picture
@@ -26,7 +26,8 @@ from extract.loading import load_adapter
 from extract.progress import Reporter
 from extract.prompts import TEMPLATES
 from extract.runner import extract_run
-from tests.extract.families.conftest import Tiny, save_picture
+from tests.extract.families.conftest import Tiny, save_picture, spec_of
+from tests.extract.families.tiny import on_device
 
 CLEARLY, AT_ALL = 0.01, 1e-3
 """Nats by which some item's and every item's scores must differ where a source is visible."""
@@ -102,7 +103,7 @@ def test_scores_are_the_plain_models(tiny: Tiny) -> None:
     with Image.open(item.item.picture) as picture, torch.inference_mode():
         for condition, prompt, shown in ((BOTH, item.prompt, picture), (NO_IMAGE, item.blind_prompt, None)):
             inputs = tiny.family.inputs(adapter.processor, prompt, shown)
-            expected = adapter.model(**inputs).logits[0, -1].log_softmax(-1)[letters]
+            expected = adapter.model(**on_device(inputs)).logits[0, -1].log_softmax(-1)[letters].cpu()
             options = len(item.item.options)
             np.testing.assert_allclose(got[CONDITIONS.index(condition), :options], expected[:options], atol=2e-5)
 
@@ -160,7 +161,7 @@ def test_nothing_the_model_needs_may_be_missing(tiny: Tiny, monkeypatch: pytest.
 
 
 def test_runs_in_bfloat16_and_resumes(tiny: Tiny, tmp_path: Path) -> None:
-    spec = ModelSpec(str(tiny.folder), dtype="bfloat16")
+    spec = spec_of(tiny.folder, "bfloat16")
     config = ExtractionConfig(tmp_path, layers="1", batch_size=2, shard_size=2)
     extract = partial(extract_run, load_adapter(spec), spec, None, tiny.dataset.first(3), config, Reporter(quiet=True))
     folder = extract().folder
@@ -176,7 +177,7 @@ def test_runs_in_bfloat16_and_resumes(tiny: Tiny, tmp_path: Path) -> None:
 
 
 def test_the_plan_needs_no_weights(tiny: Tiny) -> None:
-    spec = ModelSpec(str(tiny.folder))
+    spec = spec_of(tiny.folder)
     text = describe_plan(load_adapter(spec, weights=False), spec, tiny.dataset, ExtractionConfig(Path("runs")))
     count = int(encode_batch(tiny.adapter, tiny.plan()[:1]).masks.vision.sum())
     assert f"first item  'item-0': {count} visual tokens" in text

@@ -48,7 +48,7 @@ def test_features_and_statistics_are_of_filled_tiles(tiny: Tiny) -> None:
     width = tiny.adapter.model.config.text_config.hidden_size
     slots = inputs["cross_attention_states"].view(len(items), 2, -1, width)
     tiles = [1, 2, 1, 1]
-    filled = [slots[row, :count].reshape(-1, width) for row, count in enumerate(tiles)]
+    filled = [slots.cpu()[row, :count].reshape(-1, width) for row, count in enumerate(tiles)]
     arrays = tiny.measure(items)
     assert arrays["x1_tokens"].tolist() == [len(states) for states in filled]
     np.testing.assert_allclose(arrays["x1_mean"], [states.mean(0) for states in filled], atol=1e-5)

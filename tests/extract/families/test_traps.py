@@ -23,8 +23,9 @@ from extract.registry import ADAPTERS
 from extract.runner import extract_run
 from extract.sites import EmbeddingSite
 from tests.extract.families.catalogue import FAMILIES
-from tests.extract.families.conftest import Tiny, make_tiny
+from tests.extract.families.conftest import Tiny, make_tiny, spec_of
 from tests.extract.families.test_families import other_pictures, other_questions
+from tests.extract.families.tiny import DEVICE
 
 MakeTiny = Callable[[str], Tiny]
 
@@ -120,7 +121,7 @@ def test_no_state_is_carried_from_sample_to_sample(name: str, tiny_of: MakeTiny)
     tiny = tiny_of(name)
     items = tiny.plan()
     first = tiny.measure(items[:1])
-    tiny.adapter.model.base_model.rope_deltas = torch.full((1, 1), 17)
+    tiny.adapter.model.base_model.rope_deltas = torch.full((1, 1), 17, device=DEVICE)
     stale = tiny.measure(items[:1])
     np.testing.assert_array_equal(first["loglik"], stale["loglik"])
 
@@ -146,7 +147,7 @@ def general(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> Adapter:
     """The general adapter on a family that has one of its own."""
     model_type = tiny.adapter.model.config.model_type
     monkeypatch.delitem(ADAPTERS, model_type)
-    return load_adapter(ModelSpec(str(tiny.folder)))
+    return load_adapter(spec_of(tiny.folder))
 
 
 @pytest.mark.parametrize(("name", "source"), [("qwen3_vl", "picture"), ("gemma4_small", "text")])
@@ -163,7 +164,7 @@ def test_the_general_adapter_refuses_a_leak(
 
 def test_the_general_adapter_refuses_a_model_that_does_not_look(tiny_of: MakeTiny, tmp_path: Path) -> None:
     tiny = tiny_of("vipllava")
-    adapter = load_adapter(ModelSpec(str(tiny.folder)))
+    adapter = load_adapter(spec_of(tiny.folder))
     for parameter in adapter.model.base_model.multi_modal_projector.parameters():
         torch.nn.init.zeros_(parameter)
     with pytest.raises(ModelError, match="another picture does not change what the model answers"):
@@ -194,7 +195,7 @@ def test_the_general_adapter_turns_failures_into_a_sentence(
 
 
 def test_the_general_adapter_says_what_is_missing(tiny_of: MakeTiny, monkeypatch: pytest.MonkeyPatch) -> None:
-    spec = ModelSpec(str(tiny_of("vipllava").folder))
+    spec = spec_of(tiny_of("vipllava").folder)
     with monkeypatch.context() as context:
         context.setattr("extract.adapters.generic.NORMS", ("rms",))
         with pytest.raises(ModelError, match="cannot read it: its decoder has no final norm under a known name"):

@@ -1,5 +1,6 @@
 """Parts of tiny checkpoints: configuration values, a byte-level tokenizer, a chat template, weights worth testing."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,9 @@ from transformers import AutoModelForImageTextToText, PreTrainedTokenizerFast
 
 from data.names import OPTION_LETTERS
 from extract.adapters.base import Adapter
+
+DEVICE = os.environ.get("PID_TEST_DEVICE", "cpu")
+"""Where the models run: `PID_TEST_DEVICE=cuda pytest tests/extract/families` on a machine that has one."""
 
 PAD, BOS, EOS, IMAGE, VIDEO = "<pad>", "<s>", "</s>", "<image>", "<video>"
 PAD_ID, BOS_ID, EOS_ID, IMAGE_ID, VIDEO_ID, FIRST_OWN_ID = range(6)
@@ -42,6 +46,11 @@ def user_inputs(processor: Any, prompt: str, picture: Image.Image | None) -> Any
     """What a user of transformers would write. A BOS token stands in the template or is added, never both."""
     more = {} if picture is None else {"images": [picture]}
     return processor(text=[prompt], return_tensors="pt", add_special_tokens=not prompt.startswith(BOS), **more)
+
+
+def on_device(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """The same inputs where the model is."""
+    return {name: value.to(DEVICE) if isinstance(value, torch.Tensor) else value for name, value in inputs.items()}
 
 
 def longer_prompts(
