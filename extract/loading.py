@@ -146,6 +146,8 @@ def _load_weights(spec: ModelSpec, auto_class: Any) -> Any:
     spread = device == "cuda" and torch.cuda.device_count() > 1
     options = {"device_map": "auto"} if spread else {}
     model = _guarded(spec, "weights", auto_class.from_pretrained, revision=spec.revision, dtype=dtype, **options)
+    if model.dtype == torch.float32:
+        torch.backends.cudnn.allow_tf32 = False  # torch's default for convolutions: 3 digits, under the name of float32
     return model if spread else model.to(device)
 
 

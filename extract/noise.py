@@ -58,8 +58,15 @@ class Gaussian:
 
     def draw(self, generator: np.random.Generator, rows: int) -> NDArray[np.float32]:
         """Independent draws, (rows, width)."""
-        standard = generator.standard_normal((rows, len(self.mean)), dtype=np.float32)
-        return self.mean + self.std * standard
+        values = np.empty((rows, len(self.mean)), np.float32)
+        self.fill(generator, values)
+        return values
+
+    def fill(self, generator: np.random.Generator, out: NDArray[np.float32]) -> None:
+        """The same draws, written to `out` (rows, width)."""
+        generator.standard_normal(dtype=np.float32, out=out)
+        out *= self.std
+        out += self.mean
 
 
 NoiseStats = Mapping[str, Gaussian]

@@ -149,7 +149,7 @@ def instructblip_t5_continued(
 ) -> torch.Tensor:
     """An answer that begins with the text."""
     ids = adapter.tokenizer([text], add_special_tokens=False)["input_ids"][0]
-    answers = torch.tensor([[0, *ids]] * len(prompts))
+    answers = torch.tensor([[0, *ids]] * len(prompts), device=adapter.device)
     return adapter.forward({**adapter.encode(prompts, pictures), "decoder_input_ids": answers}, 1)
 
 

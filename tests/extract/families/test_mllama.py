@@ -25,7 +25,7 @@ class FilledTilesOnly(CrossAttentionSite):
     def write(self, inputs: DecoderInputs, masks: SpanMasks, values: torch.Tensor) -> dict[str, object]:
         states = inputs[self.argument].clone()
         flat = states.view(*masks.vision.shape, -1)
-        flat[masks.vision] = values.view(flat.shape)[masks.vision]
+        flat[masks.vision] = values.to(flat.device).view(flat.shape)[masks.vision]
         return {**inputs, self.argument: states}
 
 
