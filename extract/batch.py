@@ -31,11 +31,12 @@ def encode_batch(adapter: Adapter, items: Sequence[PlannedItem]) -> Batch:
     """Encode prompts and pictures; the vision part runs here, once for all conditions.
 
     Raises:
-        ModelError: a span is not where the plan found it, or the two overlap.
+        ModelError: a span is not where the plan found it, the two overlap, or BOS stands twice.
     """
     inputs = adapter.encode([planned.prompt for planned in items], [open_picture(p.item.picture) for p in items])
     vision = adapter.visual_mask(inputs)
     ids = inputs["input_ids"]
+    _check_bos(adapter, inputs, items)
     language = torch.zeros_like(ids, dtype=torch.bool)
     for row, planned in enumerate(items):
         start, end = planned.span.bounds(ids.shape[1])
@@ -52,5 +53,27 @@ def encode_batch(adapter: Adapter, items: Sequence[PlannedItem]) -> Batch:
 
 
 def encode_blind(adapter: Adapter, items: Sequence[PlannedItem]) -> ModelInputs:
-    """The same conversations without pictures."""
-    return adapter.encode([planned.blind_prompt for planned in items], None)
+    """The same conversations without pictures.
+
+    Raises:
+        ModelError: a picture's tokens are there all the same, or BOS stands twice.
+    """
+    inputs = adapter.encode([planned.blind_prompt for planned in items], None)
+    _check_bos(adapter, inputs, items)
+    if adapter.visual_mask(inputs).any():
+        message = "the processor writes a picture's tokens where there is no picture; it needs an adapter"
+        raise ModelError(message)
+    return inputs
+
+
+def _check_bos(adapter: Adapter, inputs: ModelInputs, items: Sequence[PlannedItem]) -> None:
+    """Chat template, tokenizer and processor may each write BOS; once is enough. A text may hold more of them."""
+    bos = adapter.tokenizer.bos_token_id
+    if bos is None:
+        return
+    ids = inputs["input_ids"].where(inputs["attention_mask"].bool(), -1)
+    for row, planned in zip(ids, items, strict=True):
+        count = int((row[: planned.span.bounds(len(row))[0]] == bos).sum())
+        if count > 1:
+            message = f"the prompt holds the BOS token {count} times; its chat template needs an adapter"
+            raise ModelError(message)

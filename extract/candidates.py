@@ -45,6 +45,8 @@ def candidate_variants(
     base = tokenize([prompt])[0]
     variants: dict[tuple[tuple[int, ...], ...], Candidates] = {}
     for separator in SEPARATORS:
+        if separator and prompt.endswith(separator):
+            continue  # the letter would stand behind two spaces
         extended = tokenize([prompt + separator + letter for letter in OPTION_LETTERS[:count]])
         if any(ids[: len(base)] != base or len(ids) == len(base) for ids in extended):
             continue

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from extract.options import cell_text, list_in_text
@@ -99,13 +100,17 @@ def _from_base64(text: str) -> bytes | None:
 def open_picture(source: Path | bytes) -> Image.Image:
     """Decode a picture completely, turn it upright as its EXIF data say, and make it RGB.
 
+    Processors do the latter each in its own way, or not at all.
+
     Raises:
-        PictureError: it is missing, no picture, or cut off.
+        PictureError: it is missing, no picture, cut off, or of numbers without a fixed range.
     """
     try:
         with Image.open(source if isinstance(source, Path) else io.BytesIO(source)) as image:
             image.load()
-            return ImageOps.exif_transpose(image).convert("RGB")
+            return _in_8_bits(ImageOps.exif_transpose(image)).convert("RGB")
+    except PictureError:
+        raise
     except FileNotFoundError:
         message = f"there is no picture `{source!s}`"
         raise PictureError(message) from None
@@ -115,3 +120,13 @@ def open_picture(source: Path | bytes) -> Image.Image:
     except (OSError, SyntaxError, ValueError) as error:  # what PIL raises for cut-off and corrupt data
         message = f"the picture is truncated or damaged ({error}); replace the file"
         raise PictureError(message) from None
+
+
+def _in_8_bits(image: Image.Image) -> Image.Image:
+    """Grey of 16 bits scaled to 8: PIL's own conversion cuts it off at 255, and all but the darkest parts are white."""
+    if image.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.mode in ("I", "F"):
+        message = f"the picture has pixels of 32 bits (mode {image.mode}), whose range is not known; save it in 8 bits"
+        raise PictureError(message)
+    return image

@@ -100,9 +100,17 @@ def _check_same(folder: Path, existing: Manifest, wanted: Manifest) -> None:
     old, new = asdict(existing), asdict(wanted)
     differing = [name for name in old if name not in ignored and not _equal(old[name], new[name])]
     if differing:
-        changes = "; ".join(f"{name} was {old[name]!r}, now {new[name]!r}" for name in differing[:3])
+        changes = "; ".join(_change(name, old[name], new[name]) for name in differing[:3])
         message = f"`{folder}` holds a run with other settings ({changes}); choose another --out or delete that folder"
         raise OutputExistsError(message)
+
+
+def _change(name: str, old: object, new: object) -> str:
+    """What differs, in words; of a mapping its first entry that does."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        entry = next(key for key in (*old, *new) if old.get(key) != new.get(key))
+        return _change(f"{name}.{entry}", old.get(entry), new.get(entry))
+    return f"{name} was {old!r}, now {new!r}"
 
 
 def _equal(old: object, new: object) -> bool:

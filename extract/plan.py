@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
+
+import torch
 
 from data.errors import Problem
 from extract.adapters.base import Adapter
@@ -10,6 +13,9 @@ from extract.errors import DatasetError, ModelError
 from extract.items import Dataset, Item
 from extract.prompts import get_template
 from extract.spans import Span, SpanFinder
+
+THINKING: Final = "<think>"
+"""How chat templates open a block of thinking."""
 
 
 @dataclass(frozen=True)
@@ -57,14 +63,14 @@ def make_plan(adapter: Adapter, dataset: Dataset, template: str, language_span: 
 
     Raises:
         DatasetError: a text contains the model's picture placeholder.
-        ModelError: a span or the letters cannot be found, or BOS stands twice.
+        ModelError: a span or the letters cannot be found, or the chat template does not fit.
     """
     write = get_template(template)
     texts = [write(item) for item in dataset.items]
     _check_placeholders(adapter, dataset)
     prompts = [adapter.render(text.full, picture=True) for text in texts]
+    _check_template(adapter, texts[0].full)
     tokenised = adapter.tokenize(prompts)
-    _check_bos(adapter, tokenised[0])
     finder = SpanFinder(
         lambda text: adapter.render(text, picture=True),
         adapter.tokenize,
@@ -82,6 +88,7 @@ def make_plan(adapter: Adapter, dataset: Dataset, template: str, language_span: 
         )
         for item, text, prompt, ids in zip(dataset.items, texts, prompts, tokenised, strict=True)
     )
+    _check_pictures_in_text(adapter, dataset, items)
     variants = adapter.answer_variants(prompts[0], len(dataset.letters))
     return Plan(items, variants, dataset.max_options)
 
@@ -109,8 +116,26 @@ def _check_placeholders(adapter: Adapter, dataset: Dataset) -> None:
         raise DatasetError(dataset.file, problems)
 
 
-def _check_bos(adapter: Adapter, ids: Sequence[int]) -> None:
-    bos = adapter.tokenizer.bos_token_id
-    if bos is not None and list(ids).count(bos) > 1:
-        message = f"the prompt holds the BOS token {list(ids).count(bos)} times; its chat template needs an adapter"
+def _check_pictures_in_text(adapter: Adapter, dataset: Dataset, items: Sequence[PlannedItem]) -> None:
+    """Some processors put other tokens in the placeholder's place; a text may spell those, too."""
+    problems = [
+        Problem(dataset.file, "a text contains a token that this model fills with the picture", row=planned.item.row)
+        for planned in items
+        if adapter.visual_mask({"input_ids": torch.tensor([planned.span.ids])}).any()
+    ]
+    if problems:
+        raise DatasetError(dataset.file, problems)
+
+
+def _check_template(adapter: Adapter, text: str) -> None:
+    """A prompt without a picture must not show one, and behind an opened block of thinking a letter is no answer."""
+    if adapter.placeholder in adapter.render(text, picture=False):
+        message = f"the chat template writes `{adapter.placeholder}` where there is no picture; it needs an adapter"
+        raise ModelError(message)
+    end = adapter.render(text, picture=True).rpartition(text)[2]
+    if THINKING in end and THINKING.replace("<", "</") not in end:
+        message = (
+            f"the prompt ends in an open `{THINKING}`, so the next token is no answer; "
+            "take a checkpoint that answers at once (an Instruct one)"
+        )
         raise ModelError(message)

@@ -51,7 +51,7 @@ class Adapter:
     needed: ClassVar[tuple[str, ...]] = (PIXELS,)
     unused: ClassVar[tuple[str, ...]] = ()
     appended: ClassVar[Mapping[str, int]] = {"attention_mask": 1, "token_type_ids": 0, "mm_token_type_ids": 0}
-    template_options: ClassVar[Mapping[str, str]] = {}
+    template_options: ClassVar[Mapping[str, Any]] = {"enable_thinking": False}  # an answer, not what precedes it
     nested: bool = False
     auto_class: ClassVar[str] = "AutoModelForImageTextToText"
     proven: ClassVar[bool] = True

@@ -1,7 +1,7 @@
 """Llama-3.2-Vision: the picture stands beside the text, and some of the decoder's layers attend to it."""
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 import torch
 from torch import Tensor
@@ -24,7 +24,7 @@ class MllamaAdapter(Adapter):
     needed: ClassVar[tuple[str, ...]] = (*PICTURE_KEYS, CROSS_MASK)
     nested = True
     # Llama 3's templates can write today's date into the prompt; a run must not change with the day.
-    template_options: ClassVar[Mapping[str, str]] = {"date_string": "26 Jul 2024"}
+    template_options: ClassVar[Mapping[str, Any]] = {**Adapter.template_options, "date_string": "26 Jul 2024"}
 
     def visual_mask(self, inputs: ModelInputs) -> Tensor:
         """States of tiles with a picture in them, (batch, pictures · tiles · states of a tile); none without one."""

@@ -1,11 +1,13 @@
 """Benchmark files: every way to write them, and a sentence for every way to get them wrong."""
 
 import base64
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from PIL import Image
@@ -78,6 +80,32 @@ def test_pictures_come_upright_and_rgb(tmp_path: Path) -> None:
     assert (opened.size, opened.mode) == ((2, 4), "RGB")
     with pytest.raises(PictureError, match="in no format that can be read"):
         open_picture(b"no picture at all")
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "I;16"])
+def test_one_picture_in_every_mode_is_one_picture(mode: str) -> None:
+    """White on the left, black on the right, opaque."""
+    picture = Image.new("L", (8, 4))
+    picture.paste(255, (0, 0, 4, 4))
+    if mode == "I;16":
+        picture = Image.fromarray(np.asarray(picture).astype(np.uint16) * 257)
+    else:
+        picture = picture.convert("RGB").convert(mode)
+    file = io.BytesIO()
+    picture.save(file, "TIFF" if mode in ("CMYK", "YCbCr") else "PNG")
+    opened = open_picture(file.getvalue())
+    assert opened.mode == "RGB"
+    assert [opened.getpixel((x, 2)) for x in (0, 3, 4, 7)] == [(255,) * 3] * 2 + [(0,) * 3] * 2
+
+
+def test_grey_of_16_bits_keeps_its_shades() -> None:
+    file = io.BytesIO()
+    Image.fromarray(np.array([[0, 30_000, 65_535]], dtype=np.uint16)).save(file, "PNG")
+    assert [open_picture(file.getvalue()).getpixel((x, 0)) for x in range(3)] == [(0,) * 3, (117,) * 3, (255,) * 3]
+    file = io.BytesIO()
+    Image.new("F", (2, 2)).save(file, "TIFF")
+    with pytest.raises(PictureError, match=r"has pixels of 32 bits \(mode F\), whose range is not known; save it in 8"):
+        open_picture(file.getvalue())
 
 
 def broken(rows: Rows, **change: Any) -> Rows:

@@ -1,5 +1,6 @@
 """Checkpoints: hub models pinned to a commit, folders told apart by their content."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -52,6 +53,17 @@ def test_a_model_without_weights_has_the_same_shape(checkpoint: Path) -> None:
 def test_dtype(checkpoint: Path) -> None:
     assert str(load_adapter(ModelSpec(str(checkpoint))).model.dtype) == "torch.float32"
     assert str(load_adapter(ModelSpec(str(checkpoint), dtype="bfloat16")).model.dtype) == "torch.bfloat16"
+
+
+def test_a_cpu_computes_in_float32_whatever_the_checkpoint_is_in(checkpoint: Path, tmp_path: Path) -> None:
+    """transformers would load it as it was saved, and a CPU's bfloat16 is slow and another number."""
+    saved = load_adapter(ModelSpec(str(checkpoint), dtype="bfloat16"))
+    saved.model.save_pretrained(tmp_path)
+    saved.processor.save_pretrained(tmp_path)
+    spec = ModelSpec(str(tmp_path), device="cpu")
+    assert json.loads((tmp_path / "config.json").read_text())["dtype"] == "bfloat16"
+    assert str(load_adapter(spec).model.dtype) == "torch.float32"
+    assert not load_adapter(spec).model.training
 
 
 def test_devices() -> None:

@@ -77,6 +77,20 @@ def test_other_settings_are_refused(run: Extract, dataset: Dataset, tmp_path: Pa
     assert contents(folder) == before
 
 
+def test_an_unfinished_run_is_continued_with_the_same_image_processor(
+    run: Extract, dataset: Dataset, tmp_path: Path
+) -> None:
+    """The two backends resize a little differently. A finished run is left as it is, whatever is installed now."""
+    folder = run(dataset, tmp_path / "runs", layers="last").folder
+    manifest = data.read_manifest(folder)
+    other = {**manifest.versions, "image_processor": "OtherBackend"}
+    replace(manifest, versions=other, finished=True).write(folder)
+    assert run(dataset, tmp_path / "runs", layers="last").measured == 0
+    replace(manifest, versions=other, finished=False).write(folder)
+    with pytest.raises(OutputExistsError, match=r"versions.image_processor was 'OtherBackend', now 'CLIPImageProc\w*'"):
+        run(dataset, tmp_path / "runs", layers="last")
+
+
 def test_a_folder_that_is_not_ours_stays_untouched(run: Extract, dataset: Dataset, tmp_path: Path) -> None:
     foreign = tmp_path / "runs" / "tiny__toy"
     foreign.mkdir(parents=True)

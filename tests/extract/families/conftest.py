@@ -1,5 +1,6 @@
 """A tiny checkpoint of each family in turn, loaded and measured with as a run would."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -56,7 +57,23 @@ class Tiny:
         return self.measurement.batch(planned)
 
 
+MakeTiny = Callable[[str], Tiny]
+
 LINES = [pytest.param(family, id=family.name, marks=[pytest.mark.slow] if family.slow else []) for family in FAMILIES]
+
+
+@pytest.fixture(scope="package")
+def tiny_of(tmp_path_factory: pytest.TempPathFactory) -> MakeTiny:
+    """A family's tiny checkpoint, made once."""
+    made: dict[str, Tiny] = {}
+
+    def get(name: str) -> Tiny:
+        if name not in made:
+            family = next(family for family in FAMILIES if family.name == name)
+            made[name] = make_tiny(family, tmp_path_factory.mktemp(name))
+        return made[name]
+
+    return get
 
 
 @pytest.fixture(scope="package", params=LINES)

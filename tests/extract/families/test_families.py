@@ -20,6 +20,7 @@ from extract.config import ExtractionConfig
 from extract.dry_run import describe_plan
 from extract.errors import ModelError
 from extract.images import open_picture
+from extract.interception import decoder_inputs
 from extract.items import Item
 from extract.lens import layer_states
 from extract.loading import load_adapter
@@ -143,6 +144,21 @@ def test_spans_are_picture_and_text(tiny: Tiny) -> None:
     blind = adapter.encode([p.blind_prompt for p in items], None)
     assert not adapter.visual_mask(blind).any()
     assert list(tiny.measure(items)["x1_tokens"]) == batch.masks.vision.sum(dim=1).tolist()
+
+
+def test_sites_are_written_in_copies(tiny: Tiny) -> None:
+    """Conditions share tensors: one that is changed in place would silence a source in the next condition, too."""
+    adapter = tiny.adapter
+    with torch.inference_mode():
+        batch = encode_batch(adapter, tiny.plan()[:2])
+        inputs = decoder_inputs(adapter.decoder, partial(adapter.forward, batch.inputs, 1), adapter.entrances)
+        for site in adapter.sites:
+            before = site.read(inputs, batch.masks).clone()
+            noise = torch.randn(sum(site.replaced(batch.masks)), before.shape[1])
+            changed = site.write(inputs, batch.masks, noise)
+            assert torch.equal(site.read(inputs, batch.masks), before), site.name
+            if site.replaced(batch.masks) == site.rows(batch.masks):
+                assert torch.equal(site.read(changed, batch.masks), noise), site.name
 
 
 def test_nothing_the_model_needs_may_be_missing(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,33 +1,20 @@
 """Each way in which a family can go wrong without a word: the tests fail without the care that is taken."""
 
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from data.names import LANGUAGE_ONLY, VISION_ONLY
-from extract.adapters.base import Adapter
-from extract.adapters.generic import GenericAdapter
+from data.names import BOTH, LANGUAGE_ONLY, VISION_ONLY
 from extract.batch import encode_batch
-from extract.config import ExtractionConfig, ModelSpec
-from extract.errors import ModelError
+from extract.images import open_picture
 from extract.lens import layer_states
-from extract.loading import load_adapter
-from extract.progress import Reporter
-from extract.registry import ADAPTERS
-from extract.runner import extract_run
 from extract.sites import EmbeddingSite
-from tests.extract.families.catalogue import FAMILIES
-from tests.extract.families.conftest import Tiny, make_tiny, spec_of
-from tests.extract.families.test_families import other_pictures, other_questions
-from tests.extract.families.tiny import DEVICE
-
-MakeTiny = Callable[[str], Tiny]
+from tests.extract.families.conftest import MakeTiny, Tiny
+from tests.extract.families.test_families import assert_differ, other_pictures, other_questions
 
 SITES = {
     "qwen3_vl": LANGUAGE_ONLY,
@@ -43,25 +30,13 @@ SILENT = {
     "gemma4_large": "mm_token_type_ids",
     "paligemma": "token_type_ids",
     "molmo2": "mm_token_type_ids",
+    "mllama": "cross_attention_mask",
+    "instructblip": "qformer_attention_mask",
 }
 """Families whose forward computes something else, and says nothing, without this input."""
 
 CAPPED = ("paligemma", "gemma4_small", "gemma3n", "granite4_vision")
 """Families that cap or scale their logits after the head."""
-
-
-@pytest.fixture(scope="module")
-def tiny_of(tmp_path_factory: pytest.TempPathFactory) -> MakeTiny:
-    """A family's tiny checkpoint, made once."""
-    made: dict[str, Tiny] = {}
-
-    def get(name: str) -> Tiny:
-        if name not in made:
-            family = next(family for family in FAMILIES if family.name == name)
-            made[name] = make_tiny(family, tmp_path_factory.mktemp(name))
-        return made[name]
-
-    return get
 
 
 def fresh(tiny: Tiny) -> Tiny:
@@ -84,12 +59,13 @@ def test_input_embeddings_alone_leak(name: str, tiny_of: MakeTiny) -> None:
 @pytest.mark.parametrize("name", SILENT)
 def test_silent_defaults_change_numbers(name: str, tiny_of: MakeTiny) -> None:
     """Why `needed` names these inputs: test_families shows that leaving one out is refused."""
-    adapter = tiny_of(name).adapter
-    assert SILENT[name] in adapter.needed
-    inputs = encode_batch(adapter, tiny_of(name).plan()).inputs
+    tiny = tiny_of(name)
+    assert SILENT[name] in tiny.adapter.needed
+    pictures = [open_picture(planned.item.picture) for planned in tiny.plan()]
+    inputs = tiny.adapter.encode([planned.prompt for planned in tiny.plan()], pictures)
     less = {key: value for key, value in inputs.items() if key != SILENT[name]}
     with torch.inference_mode():
-        assert (adapter.forward(inputs, 1) - adapter.forward(less, 1)).abs().max() > 1e-2
+        assert (tiny.adapter.forward(inputs, 1) - tiny.adapter.forward(less, 1)).abs().max() > 1e-2
 
 
 @pytest.mark.parametrize("name", CAPPED)
@@ -109,19 +85,22 @@ def test_layers_are_the_models_hidden_states(name: str, tiny_of: MakeTiny) -> No
     inputs = encode_batch(adapter, tiny_of(name).plan()).inputs
     depth = len(adapter.layers)
     with torch.inference_mode():
-        states, _ = layer_states(adapter, inputs, None, range(1, depth), 1)
+        states, _ = layer_states(adapter, inputs, None, range(1, depth + 1), 1)
         hidden = adapter.model(**inputs, use_cache=False, output_hidden_states=True).hidden_states
-    for layer, state in enumerate(states, start=1):
+        normed = adapter.final_norm(states[-1])
+    for layer, state in enumerate(states[:-1], start=1):
         torch.testing.assert_close(state[:, -1], hidden[layer][:, -1], rtol=0, atol=1e-5)
+    torch.testing.assert_close(normed[:, -1], hidden[-1][:, -1], rtol=0, atol=1e-5)  # the last is normed already
+    assert (states[-1] - normed).abs().max() > 0.01
 
 
-@pytest.mark.parametrize("name", ["qwen2_vl", "qwen2_5_vl", "qwen3_vl", "glm4v"])
+@pytest.mark.parametrize("name", ["qwen2_vl", "qwen2_5_vl", "qwen3_vl", "qwen3_5", "glm4v"])
 def test_no_state_is_carried_from_sample_to_sample(name: str, tiny_of: MakeTiny) -> None:
     """These models keep an offset of rotary positions from the call before."""
     tiny = tiny_of(name)
     items = tiny.plan()
     first = tiny.measure(items[:1])
-    tiny.adapter.model.base_model.rope_deltas = torch.full((1, 1), 17, device=DEVICE)
+    tiny.adapter.model.base_model.rope_deltas = torch.full((1, 1), 17)
     stale = tiny.measure(items[:1])
     np.testing.assert_array_equal(first["loglik"], stale["loglik"])
 
@@ -138,68 +117,48 @@ def test_sites_follow_the_checkpoint(name: str, tiny_of: MakeTiny) -> None:
     assert [site.name for site in tiny_of(name).adapter.sites] == ["vision", "language", *expected]
 
 
-def run(adapter: Adapter, tiny: Tiny, out: Path) -> None:
-    config = ExtractionConfig(out, layers="1", batch_size=2)
-    extract_run(adapter, ModelSpec(str(tiny.folder)), None, tiny.dataset, config, Reporter(quiet=True))
+def test_a_leak_test_on_a_model_that_does_not_look_shows_nothing(tiny_of: MakeTiny) -> None:
+    """Freshly initialised, Mllama's gates are shut. The suite notices, and passes only where a source is visible."""
+    tiny = tiny_of("mllama")
+    gates = [gate for name, gate in tiny.adapter.model.named_parameters() if name.endswith("_gate")]
+    opened = [gate.clone() for gate in gates]
+    for gate in gates:
+        torch.nn.init.zeros_(gate)
+    try:
+        one, other = tiny.scores(tiny.dataset.items), tiny.scores(other_pictures(tiny))
+    finally:
+        for gate, value in zip(gates, opened, strict=True):
+            gate.data.copy_(value)
+    np.testing.assert_array_equal(one[LANGUAGE_ONLY], other[LANGUAGE_ONLY])
+    with pytest.raises(AssertionError):
+        assert_differ(one[BOTH], other[BOTH])
 
 
-def general(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> Adapter:
-    """The general adapter on a family that has one of its own."""
-    model_type = tiny.adapter.model.config.model_type
-    monkeypatch.delitem(ADAPTERS, model_type)
-    return load_adapter(spec_of(tiny.folder))
+def test_the_pictures_tokens_are_the_models_not_the_processors(tiny_of: MakeTiny) -> None:
+    """Gemma-3's processor calls the mark in front of a picture its image token."""
+    tiny = tiny_of("gemma3")
+    assert tiny.adapter.processor.image_token_id != tiny.adapter.model.config.image_token_id
+    assert encode_batch(tiny.adapter, tiny.plan()).masks.vision.sum(dim=1).tolist() == [4] * 4
 
 
-@pytest.mark.parametrize(("name", "source"), [("qwen3_vl", "picture"), ("gemma4_small", "text")])
-def test_the_general_adapter_refuses_a_leak(
-    name: str, source: str, tiny_of: MakeTiny, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    adapter = general(tiny_of(name), monkeypatch)
-    with pytest.raises(
-        ModelError, match=f"has no adapter, and the general one fails the leak test: the {source} still"
-    ):
-        run(adapter, tiny_of(name), tmp_path)
-    assert not list(tmp_path.rglob("shard-*"))
+def test_labels_are_not_passed_on(tiny_of: MakeTiny) -> None:
+    """PaliGemma's processor returns them without being asked, and its forward would compute a loss."""
+    tiny = tiny_of("paligemma")
+    item = tiny.plan()[0]
+    assert "labels" not in tiny.adapter.encode([item.prompt], [open_picture(item.item.picture)])
 
 
-def test_the_general_adapter_refuses_a_model_that_does_not_look(tiny_of: MakeTiny, tmp_path: Path) -> None:
-    tiny = tiny_of("vipllava")
-    adapter = load_adapter(spec_of(tiny.folder))
-    for parameter in adapter.model.base_model.multi_modal_projector.parameters():
-        torch.nn.init.zeros_(parameter)
-    with pytest.raises(ModelError, match="another picture does not change what the model answers"):
-        run(adapter, tiny, tmp_path)
-
-
-def test_the_general_adapter_needs_prompts_to_compare(tiny_of: MakeTiny, tmp_path: Path) -> None:
-    tiny = tiny_of("vipllava")
-    items = tuple(replace(item, options=("same", "same")) for item in tiny.dataset.items)
-    alike = replace(tiny.dataset, items=items)
-    with pytest.raises(ModelError, match="none of the first 4 items can be reordered"):
-        run(tiny.adapter, Tiny(tiny.family, tiny.folder, tiny.adapter, alike), tmp_path)
-
-
-def test_the_general_adapter_turns_failures_into_a_sentence(
-    tiny_of: MakeTiny, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    def fail(*_: object) -> None:
-        raise TypeError("unexpected argument `x`\nmore")
-
-    tiny = tiny_of("vipllava")
-    monkeypatch.setattr(type(tiny.adapter), "forward", fail)
-    with pytest.raises(ModelError, match="the general one stops with TypeError: unexpected argument `x`; docs"):
-        run(tiny.adapter, tiny, tmp_path)
-    monkeypatch.setattr(type(tiny.adapter), "proven", True)
-    with pytest.raises(TypeError):
-        run(tiny.adapter, tiny, tmp_path)
-
-
-def test_the_general_adapter_says_what_is_missing(tiny_of: MakeTiny, monkeypatch: pytest.MonkeyPatch) -> None:
-    spec = spec_of(tiny_of("vipllava").folder)
-    with monkeypatch.context() as context:
-        context.setattr("extract.adapters.generic.NORMS", ("rms",))
-        with pytest.raises(ModelError, match="cannot read it: its decoder has no final norm under a known name"):
-            load_adapter(spec)
-    bare = SimpleNamespace(model_type="vipllava", image_token_id=None)
-    with pytest.raises(ModelError, match="cannot read it: its configuration has no `image_token_id`"):
-        GenericAdapter(SimpleNamespace(config=bare), tiny_of("vipllava").adapter.processor)
+@pytest.mark.parametrize("name", ["idefics3", "smolvlm"])
+def test_pictures_of_one_colour_are_pictures(name: str, tiny_of: MakeTiny) -> None:
+    """These models drop tiles that are exactly 0 once normalised; no shade of 8 bits is, and padding tiles are."""
+    tiny = tiny_of(name)
+    folder = tiny.folder.parent
+    items = []
+    for index, shade in enumerate((0, 127, 128, 255)):
+        Image.new("RGB", (112, 56) if index % 2 else (56, 56), (shade,) * 3).save(folder / f"shade-{shade}.png")
+        items.append(replace(tiny.dataset.items[index], picture=folder / f"shade-{shade}.png"))
+    planned = tiny.plan(tuple(items))
+    arrays = tiny.measure(planned)
+    assert arrays["x1_tokens"].tolist() == [20, 12, 20, 12]
+    alone = tiny.measure(planned[2:3])
+    np.testing.assert_allclose(arrays["x1_mean"][2], alone["x1_mean"][0], atol=1e-4)

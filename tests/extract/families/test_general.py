@@ -1,0 +1,85 @@
+"""The general adapter: a model that leaks, does not look, or does not fit is refused in a sentence."""
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from extract.adapters.base import Adapter
+from extract.adapters.generic import GenericAdapter
+from extract.config import ExtractionConfig, ModelSpec
+from extract.errors import ModelError
+from extract.loading import load_adapter
+from extract.progress import Reporter
+from extract.registry import ADAPTERS
+from extract.runner import extract_run
+from tests.extract.families.conftest import MakeTiny, Tiny
+
+
+def run(adapter: Adapter, tiny: Tiny, out: Path) -> None:
+    config = ExtractionConfig(out, layers="1", batch_size=2)
+    extract_run(adapter, ModelSpec(str(tiny.folder)), None, tiny.dataset, config, Reporter(quiet=True))
+
+
+def general(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> Adapter:
+    """The general adapter on a family that has one of its own."""
+    model_type = tiny.adapter.model.config.model_type
+    monkeypatch.delitem(ADAPTERS, model_type)
+    return load_adapter(ModelSpec(str(tiny.folder)))
+
+
+@pytest.mark.parametrize(("name", "source"), [("qwen3_vl", "picture"), ("gemma4_small", "text")])
+def test_the_general_adapter_refuses_a_leak(
+    name: str, source: str, tiny_of: MakeTiny, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    adapter = general(tiny_of(name), monkeypatch)
+    with pytest.raises(
+        ModelError, match=f"has no adapter, and the general one fails the leak test: the {source} still"
+    ):
+        run(adapter, tiny_of(name), tmp_path)
+    assert not list(tmp_path.rglob("shard-*"))
+
+
+def test_the_general_adapter_refuses_a_model_that_does_not_look(tiny_of: MakeTiny, tmp_path: Path) -> None:
+    tiny = tiny_of("vipllava")
+    adapter = load_adapter(ModelSpec(str(tiny.folder)))
+    for parameter in adapter.model.base_model.multi_modal_projector.parameters():
+        torch.nn.init.zeros_(parameter)
+    with pytest.raises(ModelError, match="another picture does not change what the model answers"):
+        run(adapter, tiny, tmp_path)
+
+
+def test_the_general_adapter_needs_prompts_to_compare(tiny_of: MakeTiny, tmp_path: Path) -> None:
+    tiny = tiny_of("vipllava")
+    items = tuple(replace(item, options=("same", "same")) for item in tiny.dataset.items)
+    alike = replace(tiny.dataset, items=items)
+    with pytest.raises(ModelError, match="none of the first 4 items can be reordered"):
+        run(tiny.adapter, Tiny(tiny.family, tiny.folder, tiny.adapter, alike), tmp_path)
+
+
+def test_the_general_adapter_turns_failures_into_a_sentence(
+    tiny_of: MakeTiny, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def fail(*_: object) -> None:
+        raise TypeError("unexpected argument `x`\nmore")
+
+    tiny = tiny_of("vipllava")
+    monkeypatch.setattr(type(tiny.adapter), "forward", fail)
+    with pytest.raises(ModelError, match="the general one stops with TypeError: unexpected argument `x`; docs"):
+        run(tiny.adapter, tiny, tmp_path)
+    monkeypatch.setattr(type(tiny.adapter), "proven", True)
+    with pytest.raises(TypeError):
+        run(tiny.adapter, tiny, tmp_path)
+
+
+def test_the_general_adapter_says_what_is_missing(tiny_of: MakeTiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = ModelSpec(str(tiny_of("vipllava").folder))
+    with monkeypatch.context() as context:
+        context.setattr("extract.adapters.generic.NORMS", ("rms",))
+        with pytest.raises(ModelError, match="cannot read it: its decoder has no final norm under a known name"):
+            load_adapter(spec)
+    bare = SimpleNamespace(model_type="vipllava", image_token_id=None)
+    with pytest.raises(ModelError, match="cannot read it: its configuration has no `image_token_id`"):
+        GenericAdapter(SimpleNamespace(config=bare), tiny_of("vipllava").adapter.processor)
