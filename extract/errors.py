@@ -31,6 +31,11 @@ class DatasetError(PidError):
 def suggestion(wrong: str, known: Iterable[str]) -> str:
     """A sentence's tail that names the nearest known name and lists them all."""
     names = sorted(known)
-    near = get_close_matches(wrong, names, n=1, cutoff=0.5)
+    near = near_names(wrong, names)
     guess = f"did you mean `{near[0]}`? " if near else ""
     return f"{guess}known are {', '.join(names)}"
+
+
+def near_names(wrong: str, known: Iterable[str]) -> list[str]:
+    """Up to three known names like this one, the nearest first."""
+    return get_close_matches(wrong, sorted(known), n=3, cutoff=0.5)

@@ -10,11 +10,11 @@ from PIL import Image
 
 from data.names import BOTH, CONDITIONS, LANGUAGE_ONLY, VISION_ONLY
 from extract.adapters.base import Adapter
-from extract.errors import ModelError
 from extract.images import open_picture
 from extract.items import Item
 from extract.measurement import Measurement
 from extract.plan import PlannedItem
+from extract.registry import refused
 
 TRIED: Final = 32
 """Items among which one is looked for whose options can change places without changing the prompt's length."""
@@ -37,6 +37,7 @@ def check_leaks(measurement: Measurement, items: tuple[Item, ...], plan: PlanIte
         ModelError: a replaced source still shows, a source shows nowhere, or there is no pair of prompts to compare.
     """
     adapter = measurement.adapter
+    model_type = adapter.model.config.model_type
     first, other_text = _pair(adapter, items[:TRIED], plan)
     other_picture = plan((replace(first.item, picture=_noise_picture(first.item)),))[0]
     options = len(first.item.options)
@@ -47,9 +48,9 @@ def check_leaks(measurement: Measurement, items: tuple[Item, ...], plan: PlanIte
         moved = {name: float(np.abs(changed - scores[0])[CONDITIONS.index(name)].max()) for name in (BOTH, condition)}
         if moved[condition]:
             shift = f"the {source} still moves scores by {moved[condition]:.2g} once replaced by noise"
-            raise refused(adapter, f"fails the leak test: {shift}")
+            raise refused(model_type, f"fails the leak test: {shift}")
         if moved[BOTH] < VISIBLE:
-            raise refused(adapter, f"fails the leak test: another {source} does not change what the model answers")
+            raise refused(model_type, f"fails the leak test: another {source} does not change what the model answers")
 
 
 def _pair(adapter: Adapter, items: tuple[Item, ...], plan: PlanItems) -> tuple[PlannedItem, PlannedItem]:
@@ -62,7 +63,7 @@ def _pair(adapter: Adapter, items: tuple[Item, ...], plan: PlanItems) -> tuple[P
         if first.tokens == other.tokens:
             return first, other
     why = f"none of the first {len(items)} items can be reordered without changing its length"
-    raise refused(adapter, f"cannot be tested for leaks: {why}")
+    raise refused(adapter.model.config.model_type, f"cannot be tested for leaks: {why}")
 
 
 def _noise_picture(item: Item) -> bytes:
@@ -71,11 +72,3 @@ def _noise_picture(item: Item) -> bytes:
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG")
     return file.getvalue()
-
-
-def refused(adapter: Adapter, why: str) -> ModelError:
-    """The error about a model that the general adapter must not run."""
-    return ModelError(
-        f"model type `{adapter.model.config.model_type}` has no adapter, and the general one {why}; "
-        "docs/adding-a-model.md says how to write one"
-    )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
-from extract.errors import ModelError, suggestion
+from extract.errors import ModelError, near_names, suggestion
 
 if TYPE_CHECKING:
     from extract.adapters.base import Adapter
@@ -24,11 +24,15 @@ ADAPTERS: Final[dict[str, Entry]] = {
         "cambrian:CambrianAdapter", ("nyu-visionx/cambrian-8b", "nyu-visionx/cambrian-13b", "nyu-visionx/cambrian-34b")
     ),
     "cohere2_vision": Entry("plain:Cohere2VisionAdapter", ("CohereLabs/command-a-vision-07-2025",)),
+    "deepseek_vl": Entry("plain:DeepseekVLAdapter", ("deepseek-community/deepseek-vl-1.3b-chat",)),
     "fuyu": Entry("fuyu:FuyuAdapter", ("adept/fuyu-8b",)),
     "gemma3": Entry("gemma:Gemma3Adapter", ("google/gemma-3-4b-it", "google/gemma-3-12b-it")),
     "gemma3n": Entry("gemma:Gemma3nAdapter", ("google/gemma-3n-E2B-it", "google/gemma-3n-E4B-it")),
     "gemma4": Entry("gemma:Gemma4Adapter", ("google/gemma-4-E2B-it", "google/gemma-4-31B-it")),
+    "gemma4_unified": Entry("gemma:Gemma4Adapter", ("google/gemma-4-12B-it",)),
+    "glm46v": Entry("plain:Glm4vAdapter", ("zai-org/GLM-4.6V-Flash",)),
     "glm4v": Entry("plain:Glm4vAdapter", ("zai-org/GLM-4.1V-9B-Thinking",)),
+    "glm4v_moe": Entry("plain:Glm4vAdapter", ("zai-org/GLM-4.5V",)),
     "granite4_vision": Entry("odd:Granite4VisionAdapter", ("ibm-granite/granite-4.0-3b-vision",)),
     "idefics3": Entry("plain:Idefics3Adapter", ("HuggingFaceM4/Idefics3-8B-Llama3", "HuggingFaceTB/SmolVLM-Instruct")),
     "instructblip": Entry(
@@ -36,7 +40,9 @@ ADAPTERS: Final[dict[str, Entry]] = {
         ("Salesforce/instructblip-vicuna-7b", "Salesforce/instructblip-flan-t5-xl"),
     ),
     "internvl": Entry("plain:InternVLAdapter", ("OpenGVLab/InternVL3-8B-hf", "OpenGVLab/InternVL3_5-8B-HF")),
+    "janus": Entry("plain:JanusAdapter", ("deepseek-community/Janus-Pro-1B", "deepseek-community/Janus-Pro-7B")),
     "lfm2_vl": Entry("plain:Lfm2VLAdapter", ("LiquidAI/LFM2-VL-1.6B",)),
+    "llama4": Entry("plain:Llama4Adapter", ("meta-llama/Llama-4-Scout-17B-16E-Instruct",)),
     "llava": Entry("plain:LlavaAdapter", ("llava-hf/llava-1.5-7b-hf", "mistral-community/pixtral-12b")),
     "llava_next": Entry("plain:LlavaNextAdapter", ("llava-hf/llava-v1.6-mistral-7b-hf",)),
     "llava_onevision": Entry("plain:LlavaOnevisionAdapter", ("llava-hf/llava-onevision-qwen2-7b-ov-hf",)),
@@ -46,6 +52,7 @@ ADAPTERS: Final[dict[str, Entry]] = {
         ("meta-llama/Llama-3.2-11B-Vision-Instruct", "meta-llama/Llama-3.2-90B-Vision-Instruct"),
     ),
     "molmo2": Entry("odd:Molmo2Adapter", ("allenai/Molmo2-4B", "allenai/Molmo2-8B")),
+    "ovis2": Entry("plain:Ovis2Adapter", ("thisisiron/Ovis2-1B-hf",)),
     "paligemma": Entry("gemma:PaliGemmaAdapter", ("google/paligemma2-3b-mix-224",)),
     "phi4_multimodal": Entry("odd:Phi4MultimodalAdapter", ("microsoft/Phi-4-multimodal-instruct",)),
     "qwen2_vl": Entry("qwen:Qwen2VLAdapter", ("Qwen/Qwen2-VL-2B-Instruct", "Qwen/Qwen2-VL-7B-Instruct")),
@@ -53,6 +60,7 @@ ADAPTERS: Final[dict[str, Entry]] = {
     "qwen3_vl": Entry("qwen:Qwen3VLAdapter", ("Qwen/Qwen3-VL-4B-Instruct", "Qwen/Qwen3-VL-8B-Instruct")),
     "qwen3_vl_moe": Entry("qwen:Qwen3VLAdapter", ("Qwen/Qwen3-VL-30B-A3B-Instruct",)),
     "qwen3_5": Entry("qwen:Qwen35Adapter", ("Qwen/Qwen3.5-27B",)),
+    "qwen3_5_moe": Entry("qwen:Qwen35Adapter", ("Qwen/Qwen3.5-35B-A3B",)),
     "smolvlm": Entry("plain:SmolVLMAdapter", ("HuggingFaceTB/SmolVLM2-2.2B-Instruct",)),
 }
 """Model type, as `config.json` has it, -> adapter."""
@@ -79,6 +87,16 @@ def adapter_class(model_type: str, model: str) -> "type[Adapter]":
     module, _, name = target.partition(":")
     found: type[Adapter] = getattr(import_module(f"extract.adapters.{module}"), name)
     return found
+
+
+def refused(model_type: str, why: str) -> ModelError:
+    """The error about a model that the general adapter must not run; `why` completes "the general one …"."""
+    near = [f"`{name}`" for name in near_names(model_type, ADAPTERS)]
+    alike = f"types of a like name that have one: {', '.join(near)}; " if near else ""
+    return ModelError(
+        f"model type `{model_type}` has no adapter, and the general one {why}; "
+        f"{alike}docs/adding-a-model.md says how to write one"
+    )
 
 
 def _sees_pictures(model_type: str) -> bool:

@@ -14,11 +14,12 @@ from extract.config import ExtractionConfig, ModelSpec
 from extract.description import describe_run, run_layers, template_name
 from extract.errors import ModelError
 from extract.items import Dataset, Item
-from extract.leaks import check_leaks, refused
+from extract.leaks import check_leaks
 from extract.measurement import Measurement, choose_candidates, lens_difference
 from extract.output import RunFolder
 from extract.plan import Plan, PlannedItem, make_plan
 from extract.progress import Reporter
+from extract.registry import refused
 from extract.statistics import batch_moments, measure
 
 CALIBRATION_ITEMS: Final = 32
@@ -89,7 +90,8 @@ def extract_run(
     except BROKEN as error:
         if adapter.proven:
             raise
-        raise refused(adapter, f"stops with {type(error).__name__}: {str(error).partition(chr(10))[0]}") from error
+        why = f"stops with {type(error).__name__}: {str(error).partition(chr(10))[0]}"
+        raise refused(adapter.model.config.model_type, why) from error
     folder.finish()
     return Outcome(folder.folder, len(plan.items), measured, time.monotonic() - started)
 

@@ -76,8 +76,8 @@ class Adapter:
     @property
     def layers(self) -> Sequence[nn.Module]:
         """Decoder blocks, first to last."""
-        blocks: Sequence[nn.Module] = self.model.get_decoder().layers
-        return blocks
+        blocks: Any = self.decoder.layers
+        return tuple(blocks)
 
     def block_state(self, output: Any) -> Tensor:
         """Residual state (batch, tokens, …) in what a block's forward returns."""
@@ -86,7 +86,7 @@ class Adapter:
 
     def final_norm(self, states: Tensor) -> Tensor:
         """The norm between the last block and the head, (…, hidden) to the same shape."""
-        normed: Tensor = getattr(self.model.get_decoder(), self.norm)(states)
+        normed: Tensor = getattr(self.decoder, self.norm)(states)
         return normed
 
     def cap(self, logits: Tensor) -> Tensor:

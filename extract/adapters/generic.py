@@ -5,14 +5,18 @@ from inspect import signature
 from typing import Any, ClassVar, Final
 
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from extract.adapters.base import Adapter, ModelInputs
 from extract.adapters.gemma import soft_cap
 from extract.errors import ModelError
+from extract.registry import refused
 
 NORMS: Final = ("norm", "final_layernorm", "final_layer_norm", "embedding_norm", "ln_f")
 """Names under which decoders keep the norm behind their last block."""
+
+INNER: Final = ("model", "decoder")
+"""Names under which a language model keeps its decoder."""
 
 
 class GenericAdapter(Adapter):
@@ -36,6 +40,23 @@ class GenericAdapter(Adapter):
             raise _unreadable(model, f"its decoder has no final norm under a known name ({', '.join(NORMS)})")
         self._encodes_first = "mm_encoder_outputs" in signature(model.forward).parameters
         self._nested = False
+
+    @property
+    def decoder(self) -> nn.Module:
+        """The module that holds the blocks; some classes name one around it."""
+        found = super().decoder
+        while not hasattr(found, "layers"):
+            inner = next((part for name in INNER if isinstance(part := getattr(found, name, None), nn.Module)), None)
+            if inner is None:
+                break
+            found = inner
+        return found
+
+    def render(self, text: str, *, picture: bool) -> str:
+        """The prompt by the checkpoint's chat template."""
+        if not self.processor.chat_template:
+            raise _unreadable(self.model, "its processor has no chat template")
+        return super().render(text, picture=picture)
 
     def final_norm(self, states: Tensor) -> Tensor:
         """The decoder's last norm."""
@@ -69,7 +90,4 @@ def _require(owner: Any, part: str, name: str, model: Any) -> None:
 
 
 def _unreadable(model: Any, why: str) -> ModelError:
-    return ModelError(
-        f"model type `{model.config.model_type}` has no adapter, and the general one cannot read it: {why}; "
-        "docs/adding-a-model.md says how to write one"
-    )
+    return refused(model.config.model_type, f"cannot read it: {why}")

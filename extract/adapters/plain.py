@@ -1,8 +1,12 @@
 """Families that need nothing but their name: the picture reaches the decoder through `inputs_embeds` alone."""
 
+from collections.abc import Sequence
 from typing import ClassVar
 
-from extract.adapters.base import PIXELS, Adapter
+from PIL import Image
+from torch import nn
+
+from extract.adapters.base import PIXELS, Adapter, ModelInputs
 
 
 class LlavaAdapter(Adapter):
@@ -76,3 +80,38 @@ class Glm4vAdapter(Adapter):
 
     family: ClassVar[str] = "glm4v"
     needed: ClassVar[tuple[str, ...]] = (PIXELS, "image_grid_thw", "mm_token_type_ids")
+
+
+class Ovis2Adapter(Adapter):
+    """`Ovis2ForConditionalGeneration`: tiles; a picture is a mixture of rows of a visual vocabulary."""
+
+    family: ClassVar[str] = "ovis2"
+
+
+class DeepseekVLAdapter(Adapter):
+    """`DeepseekVLForConditionalGeneration`."""
+
+    family: ClassVar[str] = "deepseek_vl"
+
+
+class JanusAdapter(Adapter):
+    """`JanusForConditionalGeneration`, as a reader of pictures."""
+
+    family: ClassVar[str] = "janus"
+
+
+class Llama4Adapter(Adapter):
+    """`Llama4ForConditionalGeneration`: tiles. Its processor makes pixels of bfloat16 whatever the model is in."""
+
+    family: ClassVar[str] = "llama4"
+
+    @property
+    def decoder(self) -> nn.Module:
+        """Inside the text model, which has a head of its own."""
+        found: nn.Module = self.model.language_model.model
+        return found
+
+    def process(self, prompts: Sequence[str], pictures: Sequence[Image.Image] | None) -> ModelInputs:
+        """What the processor gives, pixels in the model's type."""
+        inputs = super().process(prompts, pictures)
+        return {name: value.to(self.model.dtype) if name == PIXELS else value for name, value in inputs.items()}

@@ -2,7 +2,7 @@
 
 from transformers import Qwen2_5_VLProcessor
 
-from tests.extract.families import cambrian, fuyu, gemma, llava, odd, others, qwen, special
+from tests.extract.families import cambrian, fuyu, gemma, llava, more, odd, others, qwen, special
 from tests.extract.families.tiny import Family
 
 FAMILIES = (
@@ -41,4 +41,5 @@ FAMILIES = (
     *special.FAMILIES,
     fuyu.FAMILY,
     *cambrian.FAMILIES,
+    *more.FAMILIES,
 )

@@ -145,31 +145,33 @@ def lfm2_processor() -> Any:
     return Lfm2VlProcessor(images, tokenizer(*own), chat_template=chat_template(IMAGE, "user: ", "assistant:", BOS))
 
 
+GLM_VISION = {**PATCHES, "out_hidden_size": 32, "intermediate_size": 64, "patch_size": 14, "image_size": 56}
+GLM_IDS = {
+    "image_token_id": IMAGE_ID,
+    "video_token_id": VIDEO_ID,
+    "image_start_token_id": 5,
+    "image_end_token_id": 6,
+    "video_start_token_id": 7,
+    "video_end_token_id": 8,
+}
+GLM_START, GLM_END = "<|begin_of_image|>", "<|end_of_image|>"
+GLM_TEMPLATE = chat_template(f"{GLM_START}<|image|>{GLM_END}", "<|user|>\n", "<|assistant|>\n")
+
+
 def glm4v_config() -> Any:
-    vision = {
-        **PATCHES,
-        "num_heads": 4,
-        "out_hidden_size": 32,
-        "intermediate_size": 64,
-        "patch_size": 14,
-        "image_size": 56,
-    }
-    ids = {"image_start_token_id": 5, "image_end_token_id": 6, "video_start_token_id": 7, "video_end_token_id": 8}
-    return CONFIG_MAPPING["glm4v"](
-        text_config={**TEXT, "head_dim": 8, **rope()},
-        vision_config=vision,
-        image_token_id=IMAGE_ID,
-        video_token_id=VIDEO_ID,
-        **ids,
-    )
+    text = {**TEXT, "head_dim": 8, **rope()}
+    return CONFIG_MAPPING["glm4v"](text_config=text, vision_config=GLM_VISION, **GLM_IDS)
+
+
+def glm_tokenizer() -> Any:
+    own = (GLM_START, GLM_END, "<|begin_of_video|>", "<|end_of_video|>", "<|user|>", "<|assistant|>")
+    return tokenizer(*own, image="<|image|>", video="<|video|>", bos=False)
 
 
 def glm4v_processor() -> Any:
-    start, end = "<|begin_of_image|>", "<|end_of_image|>"
-    own = (start, end, "<|begin_of_video|>", "<|end_of_video|>", "<|user|>", "<|assistant|>")
     return Glm4vProcessor(
         Glm4vImageProcessor(patch_size=14, merge_size=2, size=SIZE),
-        tokenizer(*own, image="<|image|>", video="<|video|>", bos=False),
+        glm_tokenizer(),
         Glm4vVideoProcessor(patch_size=14, size=SIZE),
-        chat_template=chat_template(f"{start}<|image|>{end}", "<|user|>\n", "<|assistant|>\n"),
+        chat_template=GLM_TEMPLATE,
     )

@@ -73,25 +73,34 @@ def qwen3_vl_moe() -> Any:
     return qwen3_vl("qwen3_vl_moe", num_experts=4, num_experts_per_tok=2, moe_intermediate_size=32)
 
 
+QWEN35_VISION = {
+    **VISION,
+    "out_hidden_size": 32,
+    "intermediate_size": 64,
+    "patch_size": 16,
+    "num_position_embeddings": 16,
+}
+QWEN35_WORDS = {
+    **TEXT,
+    "head_dim": 8,
+    **rope(mrope_interleaved=True),
+    "layer_types": ["linear_attention", "full_attention", "linear_attention"],
+    "linear_num_key_heads": 2,
+    "linear_num_value_heads": 4,
+    "linear_key_head_dim": 8,
+    "linear_value_head_dim": 8,
+}
+
+
 def qwen3_5() -> Any:
-    vision = {
-        **VISION,
-        "out_hidden_size": 32,
-        "intermediate_size": 64,
-        "patch_size": 16,
-        "num_position_embeddings": 16,
-    }
-    words = {
-        **TEXT,
-        "head_dim": 8,
-        **rope(mrope_interleaved=True),
-        "layer_types": ["linear_attention", "full_attention", "linear_attention"],
-        "linear_num_key_heads": 2,
-        "linear_num_value_heads": 4,
-        "linear_key_head_dim": 8,
-        "linear_value_head_dim": 8,
-    }
-    return CONFIG_MAPPING["qwen3_5"](text_config=words, vision_config=vision, **IDS)
+    return CONFIG_MAPPING["qwen3_5"](text_config=QWEN35_WORDS, vision_config=QWEN35_VISION, **IDS)
+
+
+def qwen3_5_moe() -> Any:
+    words = {name: value for name, value in QWEN35_WORDS.items() if name != "intermediate_size"}
+    words |= {"num_experts": 4, "num_experts_per_tok": 2}
+    words |= {"moe_intermediate_size": 32, "shared_expert_intermediate_size": 32}
+    return CONFIG_MAPPING["qwen3_5_moe"](text_config=words, vision_config=QWEN35_VISION, **IDS)
 
 
 def qwen3_processor(kind: Any = Qwen3VLProcessor) -> Any:
