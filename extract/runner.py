@@ -90,7 +90,8 @@ def extract_run(
     except BROKEN as error:
         if adapter.proven:
             raise
-        why = f"stops with {type(error).__name__}: {str(error).partition(chr(10))[0]}"
+        alone = " (--batch-size 1 may help)" if config.batch_size > 1 else ""
+        why = f"stops with {type(error).__name__}: {str(error).partition(chr(10))[0]}{alone}"
         raise refused(adapter.model.config.model_type, why) from error
     folder.finish()
     return Outcome(folder.folder, len(plan.items), measured, time.monotonic() - started)

@@ -73,6 +73,8 @@ class GenericAdapter(Adapter):
         self.nested = self._nested
         try:
             return super().process(prompts, pictures)
+        except ModelError as error:
+            raise _unreadable(self.model, str(error)) from error
         except (ValueError, TypeError):
             if self._nested:
                 raise

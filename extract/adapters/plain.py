@@ -35,7 +35,7 @@ class InternVLAdapter(Adapter):
 
 
 class Idefics3Adapter(Adapter):
-    """`Idefics3ForConditionalGeneration`: Idefics3 and SmolVLM."""
+    """`Idefics3ForConditionalGeneration`: Idefics3 and SmolVLM; `Idefics2ForConditionalGeneration` alike."""
 
     family: ClassVar[str] = "idefics3"
     needed: ClassVar[tuple[str, ...]] = (PIXELS, "pixel_attention_mask")

@@ -12,12 +12,20 @@ from tests.extract.families.catalogue import FAMILIES
 DOCS = Path(__file__).parents[2] / "docs"
 
 
+def type_of(name: str) -> str:
+    """The model type of a line in the suite, which begins with it."""
+    return max((model_type for model_type in ADAPTERS if name.startswith(model_type)), key=len, default="")
+
+
 @pytest.mark.parametrize("model_type", ADAPTERS)
 def test_every_type_has_an_adapter_a_row_and_a_line_in_the_suite(model_type: str) -> None:
     assert issubclass(adapter_class(model_type, "x/y"), Adapter)
     assert adapter_class(model_type, "x/y").proven
-    assert re.search(rf"^\| `{model_type}` \|", (DOCS / "models.md").read_text(), re.MULTILINE)
-    assert any(family.name.startswith(model_type) for family in FAMILIES)
+    row = re.search(rf"^\| `{model_type}` \|.*$", (DOCS / "models.md").read_text(), re.MULTILINE)
+    lines = [family for family in FAMILIES if type_of(family.name) == model_type]
+    assert row
+    assert lines
+    assert ("make test-slow" in row[0]) == all(family.slow for family in lines)
     assert all(re.fullmatch(r"[\w-]+/[\w.-]+", example) for example in ADAPTERS[model_type].examples)
 
 

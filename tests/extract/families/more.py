@@ -15,16 +15,21 @@ from transformers import (
     Glm46VImageProcessor,
     Glm46VProcessor,
     Glm46VVideoProcessor,
+    Idefics2ImageProcessor,
+    Idefics2Processor,
     JanusImageProcessor,
     JanusProcessor,
     Llama4ImageProcessor,
     Llama4Processor,
+    LlavaNextImageProcessor,
+    LlavaNextVideoProcessor,
+    LlavaNextVideoVideoProcessor,
     Ovis2ImageProcessor,
     Ovis2Processor,
 )
 
-from tests.extract.families import gemma, others, qwen
-from tests.extract.families.llava import SQUARE, siglip
+from tests.extract.families import gemma, llava, others, qwen
+from tests.extract.families.llava import SQUARE
 from tests.extract.families.tiny import (
     BOS,
     IMAGE,
@@ -113,7 +118,7 @@ def ovis2_processor() -> Any:
 
 def deepseek_vl_config() -> Any:
     text = CONFIG_MAPPING["llama"](**TEXT)
-    return CONFIG_MAPPING["deepseek_vl"](text_config=text, vision_config=siglip(), image_token_id=IMAGE_ID)
+    return CONFIG_MAPPING["deepseek_vl"](text_config=text, vision_config=llava.siglip(), image_token_id=IMAGE_ID)
 
 
 def deepseek_vl_processor() -> Any:
@@ -180,11 +185,48 @@ def llama4_inputs(processor: Any, prompt: str, picture: Image.Image | None) -> A
     return user_inputs(processor, prompt, picture).to(torch.float32)
 
 
+def idefics2_config() -> Any:
+    resampler = {"hidden_size": 32, "resampler_n_latents": 4, "resampler_depth": 1, "resampler_n_heads": 4}
+    return CONFIG_MAPPING["idefics2"](
+        text_config={**TEXT, "model_type": "mistral"},
+        vision_config={**VISION, "image_size": 56},
+        perceiver_config={**resampler, "resampler_head_dim": 8, "num_key_value_heads": 2},
+        image_token_id=IMAGE_ID,
+    )
+
+
+def idefics2_processor() -> Any:
+    images = Idefics2ImageProcessor(size={"shortest_edge": 28, "longest_edge": 56}, do_image_splitting=False)
+    words = tokenizer("<fake_token_around_image>", "<end_of_utterance>")
+    return Idefics2Processor(images, words, image_seq_len=4, chat_template=others.IDEFICS_TEMPLATE)
+
+
+def llava_next_video_config() -> Any:
+    parts = {"text_config": CONFIG_MAPPING["llama"](**TEXT), "vision_config": llava.clip()}
+    ids = {"image_token_index": IMAGE_ID, "video_token_index": VIDEO_ID}
+    return CONFIG_MAPPING["llava_next_video"](**parts, **ids, image_grid_pinpoints=llava.PINPOINTS)
+
+
+def llava_next_video_processor() -> Any:
+    size = {"size": {"shortest_edge": 28}, "crop_size": SQUARE}
+    return LlavaNextVideoProcessor(
+        LlavaNextVideoVideoProcessor(**size),
+        LlavaNextImageProcessor(**size, image_grid_pinpoints=llava.PINPOINTS),
+        tokenizer(),
+        patch_size=14,
+        vision_feature_select_strategy="default",
+        num_additional_image_tokens=1,
+        chat_template=chat_template(),
+    )
+
+
 FAMILIES = (
     Family("gemma4_unified", gemma4_unified_config, gemma4_unified_processor, pictures=qwen.PICTURES),
     Family("llama4", llama4_config, llama4_processor, inputs=llama4_inputs, pictures=others.TILED),
     Family("ovis2", ovis2_config, ovis2_processor, pictures=others.TILED),
     Family("deepseek_vl", deepseek_vl_config, deepseek_vl_processor, slow=True),
+    Family("idefics2", idefics2_config, idefics2_processor, pictures=others.TILED, slow=True),
+    Family("llava_next_video", llava_next_video_config, llava_next_video_processor, pictures=llava.TILED, slow=True),
     Family("janus", janus_config, janus_processor, slow=True),
     Family("glm46v", glm46v_config, glm46v_processor, pictures=qwen.PICTURES, slow=True),
     Family("glm4v_moe", glm4v_moe_config, others.glm4v_processor, pictures=qwen.PICTURES, slow=True),
