@@ -1,6 +1,10 @@
 """Candidates, pooling and option scores against plain computations."""
 
+import re
+from collections.abc import Sequence
 from functools import partial
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,6 +35,17 @@ def test_candidates_continue_the_prompt(adapter: Adapter) -> None:
 def test_letters_that_merge_with_the_prompt_are_an_error() -> None:
     with pytest.raises(ModelError, match="letters merge with the end of the prompt"):
         candidate_variants(lambda prompts: [[len(prompt)] for prompt in prompts], "prompt", 2)
+
+
+def test_a_way_of_writing_that_changes_the_prompts_last_token_is_left_out() -> None:
+    """A tokenizer that joins a line break with the space behind it: the letter would follow another prompt."""
+    ids = {"x": 0, "\n": 1, "\n ": 2, "A": 3, "B": 4}
+
+    def tokenize(prompts: Sequence[str]) -> list[list[int]]:
+        return [[ids[part] for part in re.findall("\n ?|.", prompt)] for prompt in prompts]
+
+    found = candidate_variants(tokenize, "x\n", 2)
+    assert [(variant.separator, variant.ids) for variant in found] == [("", ((3,), (4,)))]
 
 
 def test_the_likelier_spelling_is_chosen(adapter: Adapter, dataset: Dataset) -> None:
@@ -77,6 +92,18 @@ def test_hooks_come_off_when_the_forward_fails(adapter: Adapter) -> None:
     with pytest.raises(ZeroDivisionError), edited_inputs(adapter.decoder, lambda inputs: inputs):
         raise ZeroDivisionError
     assert not adapter.decoder._forward_pre_hooks
+
+
+def test_a_forward_may_write_into_what_it_is_given(adapter: Adapter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The encoded picture is used again under the next condition."""
+
+    def forward(mm_encoder_outputs: dict[str, Any], **_: object) -> Any:
+        return SimpleNamespace(logits=mm_encoder_outputs.pop("image"))
+
+    picture = torch.ones(1)
+    inputs = {"mm_encoder_outputs": {"image": picture}}
+    monkeypatch.setattr(adapter, "model", forward)
+    assert [adapter.forward(inputs, 1), adapter.forward(inputs, 1)] == [picture, picture]
 
 
 def test_scores_of_each_items_own_options() -> None:

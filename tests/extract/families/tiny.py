@@ -104,6 +104,8 @@ def redraw(model: nn.Module) -> None:
             nn.init.normal_(parameter, std=0.15)
         elif parameter.numel() == 1:
             nn.init.constant_(parameter, 0.7)
+        else:  # norms that scale by 1 hide that they are applied twice, or not at all
+            parameter.data += torch.empty_like(parameter).normal_(std=0.2)
 
 
 def tokenizer(
