@@ -1,7 +1,5 @@
 """Candidates, pooling and option scores against plain computations."""
 
-import re
-from collections.abc import Sequence
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -37,15 +35,11 @@ def test_letters_that_merge_with_the_prompt_are_an_error() -> None:
         candidate_variants(lambda prompts: [[len(prompt)] for prompt in prompts], "prompt", 2)
 
 
-def test_a_way_of_writing_that_changes_the_prompts_last_token_is_left_out() -> None:
-    """A tokenizer that joins a line break with the space behind it: the letter would follow another prompt."""
-    ids = {"x": 0, "\n": 1, "\n ": 2, "A": 3, "B": 4}
-
-    def tokenize(prompts: Sequence[str]) -> list[list[int]]:
-        return [[ids[part] for part in re.findall("\n ?|.", prompt)] for prompt in prompts]
-
-    found = candidate_variants(tokenize, "x\n", 2)
-    assert [(variant.separator, variant.ids) for variant in found] == [("", ((3,), (4,)))]
+def test_a_way_of_writing_that_changes_the_prompts_end_is_left_out() -> None:
+    """Directly behind the colon this tokenizer splits the prompt's end otherwise: the letters follow other tokens."""
+    ids = {"x:": [0, 1], "x:A": [5, 6, 3], "x:B": [5, 6, 4], "x: A": [0, 1, 7], "x: B": [0, 1, 8]}
+    found = candidate_variants(lambda prompts: [ids[prompt] for prompt in prompts], "x:", 2)
+    assert [(variant.separator, variant.ids) for variant in found] == [(" ", ((7,), (8,)))]
 
 
 def test_the_likelier_spelling_is_chosen(adapter: Adapter, dataset: Dataset) -> None:
