@@ -3,9 +3,11 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
+import transformers
 from huggingface_hub.errors import GatedRepoError
 
 from extract.adapters.plain import LlavaAdapter
@@ -23,6 +25,26 @@ def test_hub_models_are_pinned_to_a_commit(monkeypatch: pytest.MonkeyPatch) -> N
     assert spec.revision == recorded_revision(spec) == COMMIT
     assert spec.display_name == "org/name"
     assert spec.run_name("pope") == "name__pope"
+
+
+def test_weights_processor_and_configuration_are_of_one_commit(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Chat templates and special tokens lie in the processor's files, and are edited after a release."""
+    asked: dict[str, str | None] = {}
+
+    def noting(load: Any) -> Any:
+        def call(source: str, *, revision: str | None = None, **options: Any) -> Any:
+            asked.setdefault(load.__qualname__, revision)  # our own call comes first
+            return load(source, **options)
+
+        return call
+
+    for owner in (transformers.AutoConfig, transformers.AutoProcessor, transformers.AutoModelForImageTextToText):
+        monkeypatch.setattr(owner, "from_pretrained", noting(owner.from_pretrained))
+    load_adapter(ModelSpec(str(checkpoint), revision=COMMIT))
+    assert set(asked.values()) == {COMMIT}
+    assert len(asked) == 3
 
 
 def test_folders_are_told_apart_by_content(checkpoint: Path, tmp_path: Path) -> None:

@@ -161,6 +161,16 @@ def test_sites_are_written_in_copies(tiny: Tiny) -> None:
                 assert torch.equal(site.read(changed, batch.masks), noise), site.name
 
 
+def test_no_cache_lives_on(tiny: Tiny) -> None:
+    """A cache would be filled by the first condition, and hold the picture in the others."""
+    adapter = tiny.adapter
+    inputs = encode_batch(adapter, tiny.plan()[:1]).inputs
+    with torch.inference_mode():
+        seen = decoder_inputs(adapter.decoder, partial(adapter.forward, inputs, 1), adapter.entrances)
+    assert not seen.get("use_cache")
+    assert seen.get("past_key_values") is None
+
+
 def test_nothing_the_model_needs_may_be_missing(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
     adapter, item = tiny.adapter, tiny.plan()[0]
     picture = open_picture(item.item.picture)
