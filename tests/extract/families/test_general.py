@@ -16,7 +16,7 @@ from extract.loading import load_adapter
 from extract.progress import Reporter
 from extract.registry import ADAPTERS
 from extract.runner import extract_run
-from tests.extract.families.conftest import MakeTiny, Tiny
+from tests.extract.families.conftest import MakeTiny, Tiny, spec_of
 
 
 def run(adapter: Adapter, tiny: Tiny, out: Path) -> None:
@@ -28,7 +28,7 @@ def general(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> Adapter:
     """The general adapter on a family that has one of its own."""
     model_type = tiny.adapter.model.config.model_type
     monkeypatch.delitem(ADAPTERS, model_type)
-    return load_adapter(ModelSpec(str(tiny.folder)))
+    return load_adapter(spec_of(tiny.folder))
 
 
 @pytest.mark.parametrize(("name", "source"), [("qwen3_vl", "picture"), ("gemma4_small", "text")])
@@ -46,7 +46,7 @@ def test_the_general_adapter_refuses_a_leak(
 
 def test_the_general_adapter_refuses_a_model_that_does_not_look(tiny_of: MakeTiny, tmp_path: Path) -> None:
     tiny = tiny_of("vipllava")
-    adapter = load_adapter(ModelSpec(str(tiny.folder)))
+    adapter = load_adapter(spec_of(tiny.folder))
     for parameter in adapter.model.base_model.multi_modal_projector.parameters():
         torch.nn.init.zeros_(parameter)
     with pytest.raises(ModelError, match="another picture does not change what the model answers"):
@@ -80,7 +80,7 @@ def test_the_general_adapter_turns_failures_into_a_sentence(
 
 
 def test_the_general_adapter_says_what_is_missing(tiny_of: MakeTiny, monkeypatch: pytest.MonkeyPatch) -> None:
-    spec = ModelSpec(str(tiny_of("vipllava").folder))
+    spec = spec_of(tiny_of("vipllava").folder)
     with monkeypatch.context() as context:
         context.setattr("extract.adapters.generic.NORMS", ("rms",))
         with pytest.raises(ModelError, match="cannot read it: its decoder has no final norm under a known name"):

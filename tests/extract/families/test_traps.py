@@ -15,6 +15,7 @@ from extract.lens import layer_states
 from extract.sites import EmbeddingSite
 from tests.extract.families.conftest import MakeTiny, Tiny
 from tests.extract.families.test_families import assert_differ, other_pictures, other_questions
+from tests.extract.families.tiny import DEVICE
 
 SITES = {
     "qwen3_vl": LANGUAGE_ONLY,
@@ -100,7 +101,7 @@ def test_no_state_is_carried_from_sample_to_sample(name: str, tiny_of: MakeTiny)
     tiny = tiny_of(name)
     items = tiny.plan()
     first = tiny.measure(items[:1])
-    tiny.adapter.model.base_model.rope_deltas = torch.full((1, 1), 17)
+    tiny.adapter.model.base_model.rope_deltas = torch.full((1, 1), 17, device=DEVICE)
     stale = tiny.measure(items[:1])
     np.testing.assert_array_equal(first["loglik"], stale["loglik"])
 
