@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from jaxtyping import Float, Shaped
+from numpy.typing import ArrayLike
 
 from data import PidError
 from data.names import SOURCES
@@ -37,7 +38,7 @@ class Decomposition:
         sd: standard deviation over seeds; NaN for one seed.
         terms: the four information terms, mean over seeds.
         per_seed: the raw atoms of every seed, each (seeds,).
-        loss: training loss (seeds, steps), nats.
+        loss: training loss of every step, nats.
         sinkhorn_error: largest L1 error of a test coupling's marginal, of mass 1.
         marginal_mismatch: largest total variation between the P(Y) of two inputs; above 0, PID is not defined exactly.
         result: what the fits ended as, the worst seed's.
@@ -50,7 +51,7 @@ class Decomposition:
     sd: Atoms
     terms: InformationTerms
     per_seed: Atoms
-    loss: NDArray
+    loss: Float[np.ndarray, "seeds s"]
     sinkhorn_error: float
     marginal_mismatch: float
     result: Result
@@ -98,7 +99,7 @@ def decompose(
     workload, shape = _workload(p, x, _groups(groups, config, len(p[0])), config)
     solution = _solve(workload, shape, config, count_devices(devices))
     atoms: list[Any] = [np.asarray(bits_from_nats(atom), np.float64) for atom in atoms_from_terms(solution.terms)]
-    terms: list[Any] = [float(bits_from_nats(term).mean()) for term in solution.terms]
+    terms: list[Any] = [float(np.mean(bits_from_nats(term))) for term in solution.terms]
     raw: list[Any] = [float(atom.mean()) for atom in atoms]
     sd: list[Any] = [float(atom.std(ddof=1)) if len(atom) > 1 else float("nan") for atom in atoms]
     clipped: list[Any] = [max(value, 0.0) for value in raw]
@@ -121,7 +122,7 @@ def decompose(
 _NAMES = ("p_y_x1", "p_y_x2", "p_y_x1x2")
 
 
-def _probabilities(name: str, values: ArrayLike) -> NDArray:
+def _probabilities(name: str, values: ArrayLike) -> Float[np.ndarray, "n k"]:
     p = np.asarray(values, dtype=np.float32)
     if p.ndim != 2 or p.shape[1] < 2:
         raise PidError(f"{name}: expected shape (n, k) with at least 2 options, found {p.shape}")
@@ -135,7 +136,7 @@ def _probabilities(name: str, values: ArrayLike) -> NDArray:
     return p
 
 
-def _features(name: str, values: ArrayLike, p: NDArray) -> NDArray:
+def _features(name: str, values: ArrayLike, p: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "n d"]:
     x = np.asarray(values, dtype=np.float32)
     if x.ndim != 2 or len(x) != len(p):
         raise PidError(f"{name}: expected shape ({len(p)}, d), a row for each of p_y_x1, found {x.shape}")
@@ -145,7 +146,7 @@ def _features(name: str, values: ArrayLike, p: NDArray) -> NDArray:
     return x
 
 
-def _groups(groups: ArrayLike | None, config: EstimatorConfig, rows: int) -> NDArray | None:
+def _groups(groups: ArrayLike | None, config: EstimatorConfig, rows: int) -> Shaped[np.ndarray, " n"] | None:
     if config.split != "group":
         return None
     names = np.asarray([] if groups is None else groups)
@@ -155,7 +156,10 @@ def _groups(groups: ArrayLike | None, config: EstimatorConfig, rows: int) -> NDA
 
 
 def _workload(
-    p: list[NDArray], x: list[NDArray], groups: NDArray | None, config: EstimatorConfig
+    p: list[Float[np.ndarray, "n k"]],
+    x: list[Float[np.ndarray, "n _"]],
+    groups: Shaped[np.ndarray, " n"] | None,
+    config: EstimatorConfig,
 ) -> tuple[Workload, Shape]:
     n, k = p[0].shape
     splits = [split_rows(groups, n, seed, config.train_share) for seed in sorted(set(split_seeds(config)))]

@@ -18,7 +18,7 @@ has the same solutions but for a constant, and no null space; preconditioned by 
 
 import warnings
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -46,11 +46,16 @@ _SWEEP = Sinkhorn(
 _CG_TOLERANCE = 1e-6
 _CG_STEPS = 50
 
+Pairs: TypeAlias = Float[Array, "k a b"]
+Rows: TypeAlias = Float[Array, "k a"]
+Columns: TypeAlias = Float[Array, "k b"]
+"""Of one batch: a value per option and pair of rows, per row of source 1, per row of source 2."""
+
 
 class Coupling(NamedTuple):
     """`q` (k, a, b): q(x2_b | x1_a, y_k), rows sum to 1; `error` (k,): L1 error of the x2 marginal, mass 1."""
 
-    q: Float[Array, "k a b"]
+    q: Pairs
     error: Float[Array, " k"]
 
 
@@ -64,13 +69,13 @@ class Stop(NamedTuple):
 class Potential(NamedTuple):
     """`g` (k, b): log v, 0 where padded; `error` (k,): L1 error of the x2 marginal of mass 1."""
 
-    g: Float[Array, "k b"]
+    g: Columns
     error: Float[Array, " k"]
 
 
 class _Scalings(NamedTuple):
-    u: Float[Array, "k a"]
-    v: Float[Array, "k b"]
+    u: Rows
+    v: Columns
     error: Float[Array, " k"]
     sweeps: Int[Array, ""]
 
@@ -79,22 +84,26 @@ class _Scalings(NamedTuple):
 class _Kernel(Geometry):
     """A kernel matrix without a schedule of regularisation, for which ott-jax would take powers of it every sweep."""
 
-    def apply_kernel(self, vec: Array, eps: float | None = None, axis: int = 0) -> Array:
+    def apply_kernel(self, vec: Float[Array, " n"], eps: Any = None, axis: int = 0) -> Float[Array, " m"]:
         """Kernel times `vec`; its transpose for axis 0."""
         return jnp.dot(self._kernel_matrix if axis == 1 else self._kernel_matrix.T, vec)
 
 
 @jax.custom_vjp
-def log_kernel(e1: Float[Array, "a k e"], e2: Float[Array, "b k e"]) -> Float[Array, "k a b"]:
+def log_kernel(e1: Float[Array, "a k e"], e2: Float[Array, "b k e"]) -> Pairs:
     """A[y, i, j] = ⟨f1(x1_i)[y], f2(x2_j)[y]⟩ / √e (paper, eq. 17), without units."""
     return jnp.einsum("ake,bke->kab", e1, e2) / jnp.sqrt(jnp.asarray(e1.shape[-1], e1.dtype))
 
 
-def _log_kernel_fwd(e1: Array, e2: Array) -> tuple[Array, tuple[Array, Array]]:
+def _log_kernel_fwd(
+    e1: Float[Array, "a k e"], e2: Float[Array, "b k e"]
+) -> tuple[Pairs, tuple[Float[Array, "a k e"], Float[Array, "b k e"]]]:
     return log_kernel(e1, e2), (e1, e2)
 
 
-def _log_kernel_bwd(embeddings: tuple[Array, Array], slope: Array) -> tuple[Array, Array]:
+def _log_kernel_bwd(
+    embeddings: tuple[Float[Array, "a k e"], Float[Array, "b k e"]], slope: Pairs
+) -> tuple[Float[Array, "a k e"], Float[Array, "b k e"]]:
     """Written out because jax transposes the large matrix for the second product: five times as slow on a CPU."""
     e1, e2 = embeddings
     scale = 1 / jnp.sqrt(jnp.asarray(e1.shape[-1], e1.dtype))
@@ -112,23 +121,25 @@ def marginals(p: Float[Array, "n k"], mask: Bool[Array, " n"]) -> Float[Array, "
     return (floored / floored.sum(axis=0, keepdims=True)).T
 
 
-def rows_of(kernel: Float[Array, "k a b"], values: Float[Array, "k b"]) -> Float[Array, "k a"]:
+def rows_of(kernel: Pairs, values: Columns) -> Rows:
     """Kernel times a vector, option by option."""
     return jnp.einsum("kab,kb->ka", kernel, values)
 
 
-def columns_of(kernel: Float[Array, "k a b"], values: Float[Array, "k a"]) -> Float[Array, "k b"]:
+def columns_of(kernel: Pairs, values: Rows) -> Columns:
     """Transposed kernel times a vector, option by option."""
     return jnp.einsum("kab,ka->kb", kernel, values)
 
 
-def _sinkhorn(kernel: Array, rows: Array, columns: Array, stop: Stop) -> _Scalings:
+def _sinkhorn(kernel: Pairs, rows: Rows, columns: Columns, stop: Stop) -> _Scalings:
     """Sweeps of ott-jax, a few at a time, until every option has converged.
 
     ott-jax's own loop looks at the error in every sweep once it is vmapped, which costs a third of its time.
     """
 
-    def sweep(kernel: Array, rows: Array, columns: Array, u: Array) -> tuple[Array, Array]:
+    def sweep(
+        kernel: Float[Array, "a b"], rows: Float[Array, " a"], columns: Float[Array, " b"], u: Float[Array, " a"]
+    ) -> tuple[Float[Array, " a"], Float[Array, " b"]]:
         found = _SWEEP(LinearProblem(_Kernel(kernel_matrix=kernel, epsilon=1.0), rows, columns), init=(u, columns))
         return jnp.exp(found.f), jnp.exp(found.g)
 
@@ -137,7 +148,7 @@ def _sinkhorn(kernel: Array, rows: Array, columns: Array, stop: Stop) -> _Scalin
         error = jnp.abs(v * columns_of(kernel, u) - columns).sum(axis=-1)
         return _Scalings(u, v, error, state.sweeps + _SWEEPS_PER_CHECK)
 
-    def unfinished(state: _Scalings) -> Array:
+    def unfinished(state: _Scalings) -> Bool[Array, ""]:
         return (state.error >= stop.threshold).any() & (state.sweeps < stop.sweeps)
 
     # The row marginals weigh the rows right from the start: one sweep less than from u = 1.
@@ -146,18 +157,14 @@ def _sinkhorn(kernel: Array, rows: Array, columns: Array, stop: Stop) -> _Scalin
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(4,))
-def column_potential(
-    logits: Float[Array, "k a b"],
-    rows: Float[Array, "k a"],
-    columns: Float[Array, "k b"],
-    mask: Bool[Array, " b"],
-    stop: Stop,
-) -> Potential:
+def column_potential(logits: Pairs, rows: Rows, columns: Columns, mask: Bool[Array, " b"], stop: Stop) -> Potential:
     """The column potential of the projection of exp(logits), with the gradient of the fixed point for `logits` only."""
     return _potential_fwd(logits, rows, columns, mask, stop)[0]
 
 
-def _potential_fwd(logits: Array, rows: Array, columns: Array, mask: Array, stop: Stop) -> tuple[Potential, tuple]:
+def _potential_fwd(
+    logits: Pairs, rows: Rows, columns: Columns, mask: Bool[Array, " b"], stop: Stop
+) -> tuple[Potential, tuple]:
     kernel = jnp.exp(logits)
     found = _sinkhorn(kernel, rows, columns, stop)
     g = jnp.where(mask, jnp.log(found.v), 0.0)
@@ -166,15 +173,15 @@ def _potential_fwd(logits: Array, rows: Array, columns: Array, mask: Array, stop
     return Potential(g, found.error), (kernel, rows, reached, found.u, found.v, mask)
 
 
-def _potential_bwd(stop: Stop, saved: tuple, slope: Potential) -> tuple[Array, None, None, None]:
+def _potential_bwd(stop: Stop, saved: tuple, slope: Potential) -> tuple[Pairs, None, None, None]:
     kernel, rows, reached, u, v, mask = saved
     w = jnp.where(rows > 0, u / jnp.where(rows > 0, rows, 1.0), 0.0)
     safe = jnp.where(mask, reached, 1.0)
 
-    def mean_of(z: Array) -> Array:
+    def mean_of(z: Columns) -> Rows:
         return w * rows_of(kernel, v * z)
 
-    def schur(z: Array) -> Array:
+    def schur(z: Columns) -> Columns:
         mean = (reached * z).sum(axis=-1, keepdims=True)
         return safe * z - v * columns_of(kernel, u * mean_of(z)) + reached * mean
 
@@ -188,13 +195,13 @@ column_potential.defvjp(_potential_fwd, _potential_bwd)
 
 
 def couple(
-    logits: Float[Array, "k a b"],
-    p_y_x1: Float[Array, "a k"],
-    p_y_x2: Float[Array, "b k"],
-    mask: Bool[Array, " a"],
+    logits: Float[Array, "k n n"],
+    p_y_x1: Float[Array, "n k"],
+    p_y_x2: Float[Array, "n k"],
+    mask: Bool[Array, " n"],
     stop: Stop,
 ) -> Coupling:
-    """Project exp(logits) onto the conditionals, option by option.
+    """Project exp(logits) onto the conditionals, option by option; both axes are the rows of one batch.
 
     Only row-normalised couplings enter the loss, so the row scaling drops out: q is the softmax of the logits
     plus the column potential.

@@ -25,27 +25,27 @@ SWEEPS = 10
 
 
 class EarlyStop(NamedTuple):
-    """`q` (k, a, b): row-normalised coupling of the half-steps taken; `stopped` (k,): whether it stopped early."""
+    """`q` (k, n, n): row-normalised coupling of the half-steps taken; `stopped` (k,): whether it stopped early."""
 
-    q: Float[Array, "k a b"]
-    stopped: Bool[Array, " k"]
+    q: Float[Array, "*k n n"]
+    stopped: Bool[Array, "*k"]
 
 
 class _Scaling(NamedTuple):
     """The matrix is diag(u) K diag(v); `column_sums` are those of diag(u) K; `done` once it has stopped."""
 
-    u: Float[Array, " a"]
-    v: Float[Array, " b"]
-    column_sums: Float[Array, " b"]
+    u: Float[Array, " n"]
+    v: Float[Array, " n"]
+    column_sums: Float[Array, " n"]
     done: Bool[Array, ""]
 
 
 def with_early_stops(
     coupling: Coupling,
-    logits: Float[Array, "k a b"],
-    p_y_x1: Float[Array, "a k"],
-    p_y_x2: Float[Array, "b k"],
-    mask: Bool[Array, " a"],
+    logits: Float[Array, "k n n"],
+    p_y_x1: Float[Array, "n k"],
+    p_y_x2: Float[Array, "n k"],
+    mask: Bool[Array, " n"],
 ) -> Coupling:
     """A converged coupling with the options replaced whose published Sinkhorn stops early."""
     early = stop_early(logits, p_y_x1, p_y_x2, mask)
@@ -58,15 +58,15 @@ def with_early_stops(
 
 
 def stop_early(
-    logits: Float[Array, "k a b"],
-    p_y_x1: Float[Array, "a k"],
-    p_y_x2: Float[Array, "b k"],
-    mask: Bool[Array, " a"],
+    logits: Float[Array, "k n n"],
+    p_y_x1: Float[Array, "n k"],
+    p_y_x2: Float[Array, "n k"],
+    mask: Bool[Array, " n"],
 ) -> EarlyStop:
     """Follow the published half-steps, differentiably, for each option."""
     real = mask.astype(logits.dtype)
 
-    def one_option(a_logits: Array, rows: Array, columns: Array) -> EarlyStop:
+    def one_option(a_logits: Float[Array, "n n"], rows: Float[Array, " n"], columns: Float[Array, " n"]) -> EarlyStop:
         kernel = jnp.exp(a_logits) * real[:, None] * real[None, :]
         start = _Scaling(real, real, kernel.T @ real, jnp.array(False))
 

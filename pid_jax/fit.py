@@ -11,7 +11,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from pid_jax.coupling import Stop, couple, log_kernel
 from pid_jax.early_stop import with_early_stops
-from pid_jax.information import InformationTerms, coupling_loss, information_terms
+from pid_jax.information import InformationTerms, Nats, coupling_loss, information_terms
 from pid_jax.networks import SourceNetwork
 from pid_jax.objective import objective
 from pid_jax.problem import Conditionals, Lane, Tables
@@ -67,7 +67,7 @@ class Fit(NamedTuple):
     test_weight: Float[Array, "*p t"]
 
     @property
-    def train_loss(self) -> Float[Array, "*p s"]:
+    def train_loss(self) -> Nats:
         """Training loss in nats."""
         return self.train_terms.iq_y_x1x2 - self.train_terms.i_y_x1
 
@@ -79,7 +79,7 @@ def initial_params(lane: Lane, tables: Tables, settings: FitSettings) -> Params:
     return network.init(key1, tables.x1[0, :1]), network.init(key2, tables.x2[0, :1])
 
 
-def take_batch(lane: Lane, tables: Tables, rows: Int[Array, " b"], mask: Bool[Array, " b"]) -> Batch:
+def take_batch(lane: Lane, tables: Tables, rows: Int[Array, " n"], mask: Bool[Array, " n"]) -> Batch:
     """Gather the rows of one batch; padded places are set to 0 so that their content cannot matter."""
     keep = mask[:, None]
     features = [jnp.where(keep, x[lane.features, rows], 0.0) for x in (tables.x1, tables.x2)]
@@ -106,7 +106,7 @@ def train(params: Params, lane: Lane, tables: Tables, settings: FitSettings) -> 
     optimiser = optax.adam(settings.learning_rate)
     everything = jnp.ones(tables.train_rows.shape[-1], dtype=bool)
 
-    def step(carry: tuple[Params, Any], rows: Array) -> tuple[tuple[Params, Any], InformationTerms]:
+    def step(carry: tuple[Params, Any], rows: Int[Array, " n"]) -> tuple[tuple[Params, Any], InformationTerms]:
         weights, state = carry
         batch = take_batch(lane, tables, rows, everything)
         (loss, _), gradient = jax.value_and_grad(batch_loss, has_aux=True)(weights, batch, settings)
@@ -123,7 +123,9 @@ def evaluate(
 ) -> tuple[InformationTerms, Float[Array, " t"]]:
     """Terms (t,) of the lane's test batches in nats, and their marginal errors (t,)."""
 
-    def measure(_: None, rows_and_mask: tuple[Array, Array]) -> tuple[None, tuple[InformationTerms, Array]]:
+    def measure(
+        _: None, rows_and_mask: tuple[Int[Array, " n"], Bool[Array, " n"]]
+    ) -> tuple[None, tuple[InformationTerms, Float[Array, ""]]]:
         batch = take_batch(lane, tables, *rows_and_mask)
         loss, error = batch_loss(params, batch, settings)
         return None, (information_terms(loss, *batch.conditionals, lane.p_y, batch.mask), error)

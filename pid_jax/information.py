@@ -1,9 +1,12 @@
 """Information terms, atoms and the training loss, all in nats."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
+
+Nats: TypeAlias = Float[Any, "*p"] | float
+"""jax arrays in a compiled program, numpy arrays of the same shapes on the host, or plain numbers."""
 
 LOG_EPS = 1e-8
 """Published: added inside the loss's logarithms, and in place of a probability of exactly 0 inside a logarithm."""
@@ -12,19 +15,19 @@ LOG_EPS = 1e-8
 class InformationTerms(NamedTuple):
     """I(X1;Y), I(X2;Y), I(X1,X2;Y) and the information of the coupling I_q(X1,X2;Y), nats, any shape."""
 
-    i_y_x1: Float[Array, "*p"]
-    i_y_x2: Float[Array, "*p"]
-    i_y_x1x2: Float[Array, "*p"]
-    iq_y_x1x2: Float[Array, "*p"]
+    i_y_x1: Nats
+    i_y_x2: Nats
+    i_y_x1x2: Nats
+    iq_y_x1x2: Nats
 
 
 class Atoms(NamedTuple):
     """The four atoms in nats, unclipped: a small negative value is estimation error."""
 
-    redundancy: Float[Array, "*p"]
-    unique1: Float[Array, "*p"]
-    unique2: Float[Array, "*p"]
-    synergy: Float[Array, "*p"]
+    redundancy: Nats
+    unique1: Nats
+    unique2: Nats
+    synergy: Nats
 
 
 def atoms_from_terms(terms: InformationTerms) -> Atoms:

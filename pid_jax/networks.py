@@ -5,7 +5,8 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float, Key
 
 _STANDARDISE_EPS = 1e-8
 
@@ -14,7 +15,7 @@ def torch_uniform(fan_in: int) -> nn.initializers.Initializer:
     """Uniform on ±1/√fan_in, for weights and biases alike: what a default torch Linear starts from."""
     bound = fan_in**-0.5
 
-    def initialise(key: jax.Array, shape: tuple[int, ...], dtype: jnp.dtype = jnp.float32) -> jax.Array:
+    def initialise(key: Key[Array, ""], shape: tuple[int, ...], dtype: DTypeLike = jnp.float32) -> Float[Array, "..."]:
         return jax.random.uniform(key, shape, dtype, -bound, bound)
 
     return initialise
@@ -26,11 +27,15 @@ def matmul(x: Float[Array, "n d"], kernel: Float[Array, "d h"]) -> Float[Array, 
     return x @ kernel
 
 
-def _matmul_fwd(x: Array, kernel: Array) -> tuple[Array, tuple[Array, Array]]:
+def _matmul_fwd(
+    x: Float[Array, "n d"], kernel: Float[Array, "d h"]
+) -> tuple[Float[Array, "n h"], tuple[Float[Array, "n d"], Float[Array, "d h"]]]:
     return x @ kernel, (x, kernel)
 
 
-def _matmul_bwd(saved: tuple[Array, Array], slope: Array) -> tuple[Array, Array]:
+def _matmul_bwd(
+    saved: tuple[Float[Array, "n d"], Float[Array, "d h"]], slope: Float[Array, "n h"]
+) -> tuple[Float[Array, "n d"], Float[Array, "d h"]]:
     """The weights' gradient as (slopeᵀ x)ᵀ: on a CPU xᵀ slope takes three times as long, as XLA transposes x for it.
 
     Without the barrier XLA would turn the one into the other.
@@ -42,7 +47,7 @@ def _matmul_bwd(saved: tuple[Array, Array], slope: Array) -> tuple[Array, Array]
 matmul.defvjp(_matmul_fwd, _matmul_bwd)
 
 
-def _dense_product(x: Array, kernel: Array, *_: Any, **__: Any) -> Array:
+def _dense_product(x: Float[Array, "n d"], kernel: Float[Array, "d h"], *_: Any, **__: Any) -> Float[Array, "n h"]:
     """`matmul` in the form in which flax asks for a product; the precision is that of the surrounding context."""
     return matmul(x, kernel)
 

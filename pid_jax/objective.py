@@ -8,17 +8,17 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from pid_jax.coupling import Stop, column_potential, columns_of, marginals, rows_of
+from pid_jax.coupling import Columns, Pairs, Rows, Stop, column_potential, columns_of, marginals, rows_of
 
 _TINY = 1e-30
 """In place of a mixture of 0 (padded columns) inside the logarithm."""
 
 
 def objective(
-    logits: Float[Array, "k a b"],
-    p_y_x1: Float[Array, "a k"],
-    p_y_x2: Float[Array, "b k"],
-    mask: Bool[Array, " a"],
+    logits: Float[Array, "k n n"],
+    p_y_x1: Float[Array, "n k"],
+    p_y_x2: Float[Array, "n k"],
+    mask: Bool[Array, " n"],
     stop: Stop,
 ) -> tuple[Float[Array, ""], Float[Array, " k"]]:
     """Loss in nats of the coupling that the logits give, and the marginal error (k,) of each option's Sinkhorn."""
@@ -28,9 +28,7 @@ def objective(
 
 
 @jax.custom_vjp
-def potential_loss(
-    logits: Float[Array, "k a b"], g: Float[Array, "k b"], weights: Float[Array, "k a"], mask: Bool[Array, " b"]
-) -> Float[Array, ""]:
+def potential_loss(logits: Pairs, g: Columns, weights: Rows, mask: Bool[Array, " b"]) -> Float[Array, ""]:
     """Loss in nats of q = softmax(logits + g) over the real columns.
 
     Σ_y Σ_ij w_yi q_yij (log q_yij - log m_ij), m_ij = Σ_y n w_yi q_yij. Gradients reach `logits` and `g` only.
@@ -44,7 +42,9 @@ def potential_loss(
     return _loss_fwd(logits, g, weights, mask)[0]
 
 
-def _loss_fwd(logits: Array, g: Array, weights: Array, mask: Array) -> tuple[Array, tuple]:
+def _loss_fwd(
+    logits: Pairs, g: Columns, weights: Rows, mask: Bool[Array, " b"]
+) -> tuple[Float[Array, ""], tuple[Pairs, Pairs, Rows, Rows, Columns]]:
     kernel = jnp.exp(logits)  # the same expression as in column_potential: XLA computes it once
     v = jnp.where(mask, jnp.exp(g), 0.0)
     w = 1 / rows_of(kernel, v)
@@ -59,7 +59,9 @@ def _loss_fwd(logits: Array, g: Array, weights: Array, mask: Array) -> tuple[Arr
     return loss, (kernel, weighted, scaled, by_row * w, v)
 
 
-def _loss_bwd(saved: tuple, slope: Array) -> tuple[Array, Array, None, None]:
+def _loss_bwd(
+    saved: tuple[Pairs, Pairs, Rows, Rows, Columns], slope: Float[Array, ""]
+) -> tuple[Pairs, Columns, None, None]:
     """dL/dlogits = q (G - Σ_j q G), q G = diag(scaled) weighted diag(v); what is constant along a row drops out."""
     kernel, weighted, scaled, by_row, v = saved
     slope_logits = (scaled[:, :, None] * weighted - by_row[:, :, None] * kernel) * v[:, None, :]

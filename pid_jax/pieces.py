@@ -1,21 +1,23 @@
 """The coupling as one function for notebooks: settings by name, defaults as in an estimate."""
 
+from typing import Any
+
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Bool, Float
 
 from pid_jax.coupling import Coupling, Stop, couple
 from pid_jax.fit import FitSettings
 
 
 def project(
-    logits: Float[Array, "k a b"],
-    p_y_x1: Float[Array, "a k"],
-    p_y_x2: Float[Array, "b k"],
-    mask: Bool[Array, " a"],
+    logits: Float[Any, "k n n"],
+    p_y_x1: Float[Any, "n k"],
+    p_y_x2: Float[Any, "n k"],
+    mask: Bool[Any, " n"],
     threshold: float = FitSettings.sinkhorn_threshold,
     sweeps: int = FitSettings.sinkhorn_sweeps,
 ) -> Coupling:
-    """The coupling of one batch: exp(logits) projected onto the conditionals, option by option.
+    """The coupling of one batch, of numpy or jax arrays: exp(logits) projected onto the conditionals, option by option.
 
     Args:
         logits: scores of all pairs; `log_kernel` makes them from embeddings, but any will do.

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from jaxtyping import Bool, Float, Int
 
 from pid_jax.config import Fallback
 
@@ -11,20 +11,20 @@ PAPER_LETTERS = 4
 
 
 class OptionProbabilities(NamedTuple):
-    """`p` (..., k) rows that sum to 1 over the item's options; `uniform` (...) where the row fell back."""
+    """`p`: rows that sum to 1 over the item's options; `uniform`: where the row fell back."""
 
-    p: NDArray
-    uniform: NDArray
+    p: Float[np.ndarray, "n *l k"]
+    uniform: Bool[np.ndarray, " n *l"]
 
 
 def option_probabilities(
-    loglik: NDArray, num_options: NDArray, tau: float, fallback: Fallback = "real"
+    loglik: Float[np.ndarray, "n *l k"], num_options: Int[np.ndarray, " n"], tau: float, fallback: Fallback = "real"
 ) -> OptionProbabilities:
     """Normalise option scores, and make rows uniform in which the options hardly occur (paper, eq. 5).
 
     Args:
-        loglik: (n, ..., k) nats, mean token log-likelihood under the full vocabulary; -inf: no such option.
-        num_options: (n,) options that each item really has.
+        loglik: nats, mean token log-likelihood under the full vocabulary; -inf: no such option.
+        num_options: options that each item really has.
         tau: least total probability of the options for a row to be trusted.
         fallback: uniform over the item's `real` options, or over `four` letters whatever the item has
             (as the published MMBench script does).
@@ -44,6 +44,6 @@ def option_probabilities(
     return OptionProbabilities(np.where(uniform, flat, normalised).astype(np.float32), uniform[..., 0])
 
 
-def best_option(loglik: NDArray) -> NDArray:
-    """Index (n, ...) of the option with the largest log-likelihood; for accuracy only."""
+def best_option(loglik: Float[np.ndarray, "*n k"]) -> Int[np.ndarray, "*n"]:
+    """Index of the option with the largest log-likelihood; for accuracy only."""
     return loglik.argmax(axis=-1)

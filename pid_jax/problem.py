@@ -4,18 +4,20 @@ A lane is one fit: it points into the tables. That keeps a layer sweep's feature
 number of layers, taus and seeds.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
-import jax
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, Key
+
+Held: TypeAlias = Any
+"""A numpy array while a table is on the host, a jax array once it is on its devices."""
 
 
 class Conditionals(NamedTuple):
-    """p(y|x1), p(y|x2), p(y|x1,x2): axes (problem r, row n, option k); 0 for options an item lacks."""
+    """p(y|x1), p(y|x2), p(y|x1,x2): axes (row n, option k), in tables one slice per problem; 0 for options lacking."""
 
-    p_y_x1: Float[Array, "r n k"]
-    p_y_x2: Float[Array, "r n k"]
-    p_y_x1x2: Float[Array, "r n k"]
+    p_y_x1: Float[Held, "*r n k"]
+    p_y_x2: Float[Held, "*r n k"]
+    p_y_x1x2: Float[Held, "*r n k"]
 
 
 class Tables(NamedTuple):
@@ -30,12 +32,12 @@ class Tables(NamedTuple):
         test_mask: False where a test batch is padded.
     """
 
-    x1: Float[Array, "f n d1"]
-    x2: Float[Array, "f n d2"]
+    x1: Float[Held, "f n d1"]
+    x2: Float[Held, "f n d2"]
     conditionals: Conditionals
-    train_rows: Int[Array, "u s b"]
-    test_rows: Int[Array, "u t c"]
-    test_mask: Bool[Array, "u t c"]
+    train_rows: Int[Held, "u s b"]
+    test_rows: Int[Held, "u t c"]
+    test_mask: Bool[Held, "u t c"]
 
 
 class Lane(NamedTuple):
@@ -53,4 +55,4 @@ class Lane(NamedTuple):
     conditionals: Int[Array, "*p"]
     draw: Int[Array, "*p"]
     p_y: Float[Array, "*p k"]
-    key: jax.Array
+    key: Key[Array, "*p"]

@@ -5,7 +5,7 @@ from enum import IntEnum
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
+from jaxtyping import Float
 
 from pid_jax.information import InformationTerms
 
@@ -40,13 +40,13 @@ class Solution:
 
     Attributes:
         terms: information terms (seeds,), nats, averaged over the test batches.
-        loss: training loss (seeds, steps), nats.
-        sinkhorn_error: largest L1 marginal error over the test batches (seeds,).
+        loss: training loss of every step, nats.
+        sinkhorn_error: largest L1 marginal error over the test batches.
     """
 
     terms: InformationTerms
-    loss: NDArray
-    sinkhorn_error: NDArray
+    loss: Float[np.ndarray, "seeds s"]
+    sinkhorn_error: Float[np.ndarray, " seeds"]
 
     def with_sources_swapped(self) -> "Solution":
         """The same with source 1 and source 2 exchanged."""

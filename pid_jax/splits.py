@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from jaxtyping import Bool, Int, Shaped
 
 _SPLIT, _BATCHES = 0, 1
 """Streams of the random generator: the split must not depend on how many batches are drawn."""
@@ -14,17 +14,19 @@ WIDTH_MULTIPLE = 32
 
 
 class EvaluationBatches(NamedTuple):
-    """`rows` (t, b) of row numbers and `mask` (t, b), False where a place is padding."""
+    """`rows`: row numbers of every test batch; `mask`: False where a place is padding."""
 
-    rows: NDArray
-    mask: NDArray
+    rows: Int[np.ndarray, "t c"]
+    mask: Bool[np.ndarray, "t c"]
 
 
-def split_rows(groups: NDArray | None, num_rows: int, seed: int, train_share: float) -> tuple[NDArray, NDArray]:
+def split_rows(
+    groups: Shaped[np.ndarray, " n"] | None, num_rows: int, seed: int, train_share: float
+) -> tuple[Int[np.ndarray, " train"], Int[np.ndarray, " test"]]:
     """Row numbers for training and for testing, each in shuffled order (paper: 3:1 at random).
 
     Args:
-        groups: (n,) names of groups that must not straddle the split, or None to split single rows.
+        groups: names of groups that must not straddle the split, or None to split single rows.
         num_rows: n.
         seed: fixes the shuffle.
         train_share: the first ⌊train_share · n⌋ rows train; with groups, whole groups up to that number.
@@ -69,8 +71,10 @@ def _width(rows: int) -> int:
     return -(-rows // WIDTH_MULTIPLE) * WIDTH_MULTIPLE
 
 
-def train_batches(rows: NDArray, seed: int, epochs: int, batch_size: int, per_epoch: int | None = None) -> NDArray:
-    """Row numbers (steps, b): every epoch a fresh shuffle without replacement, the incomplete batch dropped.
+def train_batches(
+    rows: Int[np.ndarray, " train"], seed: int, epochs: int, batch_size: int, per_epoch: int | None = None
+) -> Int[np.ndarray, "s b"]:
+    """Row numbers of every step: every epoch a fresh shuffle without replacement, the incomplete batch dropped.
 
     `per_epoch` batches of an epoch are kept, all whole ones by default.
     """
@@ -81,7 +85,7 @@ def train_batches(rows: NDArray, seed: int, epochs: int, batch_size: int, per_ep
 
 
 def evaluation_batches(
-    rows: NDArray, batch_size: int, drop_incomplete: bool, layout: Layout | None = None
+    rows: Int[np.ndarray, " test"], batch_size: int, drop_incomplete: bool, layout: Layout | None = None
 ) -> EvaluationBatches:
     """Test rows in batches: as published (whole batches only), or all rows in batches of nearly equal size.
 

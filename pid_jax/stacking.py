@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, TypeVar
 import jax
 import jax.numpy as jnp
 import numpy as np
-from numpy.typing import NDArray
+from jaxtyping import Float, Shaped
 
 from pid_jax.grouping import Capacity
 from pid_jax.problem import Conditionals, Lane, Tables
@@ -90,7 +90,9 @@ def _row_tables(draws: list[Draw], slices: int) -> tuple[Any, Any, Any]:
     return _stack(train, slices), _stack(test, slices), _stack([draw.test.mask for draw in draws], slices)
 
 
-def _stack(parts: Sequence[NDArray], slices: int, rows: int | None = None) -> Any:
+def _stack(
+    parts: Sequence[Shaped[np.ndarray, "_ ..."]], slices: int, rows: int | None = None
+) -> Shaped[np.ndarray, "{slices} _ ..."]:
     """Parts along a new first axis of length `slices`; with `rows`, each padded with zeros to that many rows.
 
     Stays in numpy, on the host, until the chunk is put on its devices.
@@ -102,7 +104,7 @@ def _stack(parts: Sequence[NDArray], slices: int, rows: int | None = None) -> An
     return stacked
 
 
-def _class_prior(workload: Workload, key: ProblemKey, seed: int) -> NDArray:
+def _class_prior(workload: Workload, key: ProblemKey, seed: int) -> Float[np.ndarray, " k"]:
     """P(Y): mean of p(y|x1,x2) over the training rows, also used for the test rows (paper, eq. 6)."""
     rows = workload.draws[seed].split_train
     return workload.rows[key.layer, key.tau].p_y_x1x2[rows].mean(axis=0, dtype=np.float64)

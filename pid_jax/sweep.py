@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeVar
 import jax
 import numpy as np
 from jax.sharding import PartitionSpec
-from jaxtyping import Array, Float
+from jaxtyping import Float, Int
 
 from data.names import SOURCES
 from pid_jax.config import EstimatorConfig
@@ -25,11 +25,14 @@ Tree = TypeVar("Tree", bound=Any)
 
 
 class LaneSummary(NamedTuple):
-    """What leaves the device for every lane: terms averaged over test rows, loss trace, marginal error."""
+    """What leaves the device for every lane: terms averaged over test rows, loss trace, marginal error.
+
+    jax arrays until `Running.collect` fetches them, numpy arrays from then on.
+    """
 
     terms: InformationTerms
-    loss: Float[Array, "*p s"]
-    error: Float[Array, "*p"]
+    loss: Float[Any, "*p s"]
+    error: Float[Any, "*p"]
 
 
 def fit_settings(config: EstimatorConfig) -> FitSettings:
@@ -129,5 +132,5 @@ def launch(stack: Stack, config: EstimatorConfig, pace: Pace) -> Running:
     return Running(calls, stack.owners, swapped=config.anchor != SOURCES[0])
 
 
-def _take(tree: Tree, index: np.ndarray) -> Tree:
+def _take(tree: Tree, index: Int[np.ndarray, " q"]) -> Tree:
     return jax.tree.map(lambda leaf: leaf[index], tree)

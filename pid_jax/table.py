@@ -132,7 +132,7 @@ def seed_spread(values: np.ndarray) -> tuple[float | None, float | None]:
 
 def term_columns(terms: InformationTerms) -> dict[str, float]:
     """The four information terms and the co-information I(X1;X2;Y) = I1 + I2 - I12, mean over seeds, in bits."""
-    i1, i2, i12, iq = (float(bits_from_nats(term).mean()) for term in terms)
+    i1, i2, i12, iq = (float(np.mean(bits_from_nats(term))) for term in terms)
     return {"i_vision": i1, "i_language": i2, "i_joint": i12, "i_coupling": iq, "coinformation": i1 + i2 - i12}
 
 

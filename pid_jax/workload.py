@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from jaxtyping import Float, Int, Shaped
 
 from data import Run
 from data.names import BOTH, LANGUAGE_ONLY, SOURCES, VISION_ONLY
@@ -36,26 +36,26 @@ class Shape(NamedTuple):
 
 
 class Draw(NamedTuple):
-    """Split and batches of one seed: training rows (s, b), test rows and mask (t, c), and all training rows."""
+    """Split and batches of one seed: rows of every training step, of every test batch, and all training rows."""
 
-    train_rows: NDArray
+    train_rows: Int[np.ndarray, "s b"]
     test: EvaluationBatches
-    split_train: NDArray
+    split_train: Int[np.ndarray, " train"]
 
 
 class LayerRows(NamedTuple):
     """One layer under one tau.
 
-    `conditionals` are p(y|x1), p(y|x2), p(y|x1,x2), each (n, k); `uniform` maps a condition (the one that stands in
+    `conditionals` are p(y|x1), p(y|x2), p(y|x1,x2); `uniform` maps a condition (the one that stands in
     for `language_only`, too) to the share of its rows that fell back to uniform.
     """
 
-    conditionals: tuple[NDArray, NDArray, NDArray]
+    conditionals: tuple[Float[np.ndarray, "n k"], Float[np.ndarray, "n k"], Float[np.ndarray, "n k"]]
     uniform: Mapping[str, float]
 
     @property
-    def p_y_x1x2(self) -> NDArray:
-        """p(y|x1,x2), (n, k)."""
+    def p_y_x1x2(self) -> Float[np.ndarray, "n k"]:
+        """p(y|x1,x2)."""
         return self.conditionals[2]
 
     @property
@@ -72,13 +72,13 @@ class Workload:
     Source 1 is the anchor (`EstimatorConfig.anchor`), vision unless the settings say otherwise.
 
     Attributes:
-        features: pooling -> (x1 (n, d1), x2 (n, d2)).
+        features: pooling -> (x1, x2).
         rows: conditionals per (layer, tau).
         draws: split and batches per seed.
         accuracy: layer -> columns of the result table.
     """
 
-    features: Mapping[str, tuple[NDArray, NDArray]]
+    features: Mapping[str, tuple[Float[np.ndarray, "n d1"], Float[np.ndarray, "n d2"]]]
     rows: Mapping[tuple[int, float], LayerRows]
     draws: tuple[Draw, ...]
     accuracy: Mapping[int, Mapping[str, float | None]] = field(default_factory=dict)
@@ -120,7 +120,9 @@ def split_seeds(config: EstimatorConfig) -> tuple[int, ...]:
     return tuple(seed if config.split_seed is None else config.split_seed for seed in config.seeds)
 
 
-def make_draws(groups: NDArray | None, num_rows: int, config: EstimatorConfig, layout: Layout) -> tuple[Draw, ...]:
+def make_draws(
+    groups: Shaped[np.ndarray, " n"] | None, num_rows: int, config: EstimatorConfig, layout: Layout
+) -> tuple[Draw, ...]:
     """Split and batches of every seed."""
     draws = []
     for seed, split_seed in zip(config.seeds, split_seeds(config), strict=True):

@@ -8,8 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from jaxtyping import install_import_hook
 
 import data
+
+SHAPED = (
+    "arrays coupling early_stop fit information networks objective pieces probabilities problem solution splits "
+    "stacking sweep units workload"
+)
+"""Modules of pid_jax whose annotations are checked at every call (jaxtyping and beartype): those that hold arrays."""
+
+install_import_hook([f"pid_jax.{name}" for name in SHAPED.split()], "beartype.beartype")
 
 NOISE = 0.1
 
