@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 import polars as pl
+from jaxtyping import Float
 from scipy import stats
 
 from data import Manifest
@@ -121,7 +122,7 @@ def atom_columns(solution: Solution, planted: Mapping[str, float] | None) -> dic
     return columns
 
 
-def seed_spread(values: np.ndarray) -> tuple[float | None, float | None]:
+def seed_spread(values: Float[np.ndarray, " seeds"]) -> tuple[float | None, float | None]:
     """Standard deviation over seeds, and half the 95 % Student interval of their mean; None for one seed."""
     if len(values) < 2:
         return None, None

@@ -13,12 +13,16 @@ from jaxtyping import install_import_hook
 import data
 
 SHAPED = (
-    "arrays coupling early_stop fit information networks objective pieces probabilities problem solution splits "
-    "stacking sweep units workload"
+    *("arrays", "coupling", "early_stop", "fit", "information", "networks", "objective", "pieces", "probabilities"),
+    *("problem", "solution", "splits", "stacking", "sweep", "table", "units", "workload"),
 )
-"""Modules of pid_jax whose annotations are checked at every call (jaxtyping and beartype): those that hold arrays."""
+"""Modules of pid_jax whose annotations are checked at every call (jaxtyping and beartype): those that hold arrays.
 
-install_import_hook([f"pid_jax.{name}" for name in SHAPED.split()], "beartype.beartype")
+Not the others: wrong settings must get as far as the sentence that refuses them, and files, plans, devices and text
+have no shapes. Processes that a test starts run unchecked, as a user's do.
+"""
+
+install_import_hook([f"pid_jax.{name}" for name in SHAPED], "beartype.beartype")
 
 NOISE = 0.1
 

@@ -15,7 +15,7 @@ JAX = {"jax", "jaxlib", "flax", "optax", "ott", "lineax", "equinox"}
 BANNED = {
     "data": TORCH | JAX | {"polars", "altair", "PIL", "extract", "pid_jax", "analysis"},
     "extract": JAX | {"altair", "pid_jax", "analysis"},
-    "pid_jax": TORCH | {"altair", "extract", "analysis"},
+    "pid_jax": TORCH | {"altair", "extract", "analysis", "beartype"},
     "analysis": TORCH | JAX | {"extract", "pid_jax"},
 }
 HEAVY = TORCH | JAX | {"polars", "altair", "vl_convert", "scipy", "pandas"}
@@ -59,7 +59,7 @@ def test_no_submodule_pulls_in_a_banned_one(package):
     frameworks = {
         "data": TORCH | JAX,
         "extract": {"pid_jax", "ott"},
-        "pid_jax": {"torch"},
+        "pid_jax": {"torch", "beartype"},
         "analysis": {"torch", "jax"},
     }
     names = [name for name in modules(package) if not name.endswith("__main__")]

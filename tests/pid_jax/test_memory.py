@@ -1,6 +1,7 @@
 """The arithmetic of memory against real arrays, and how a budget cuts a group into chunks."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -11,7 +12,7 @@ from pid_jax.grouping import Machine, group_problems
 from pid_jax.memory import FEATURE_COPIES, FLOAT, PAIR_MATRICES, WEIGHT_COPIES, host_memory, lane_bytes, parse_bytes
 from pid_jax.parts import Part
 from pid_jax.plan import plan_run
-from pid_jax.problem import Lane
+from pid_jax.problem import Lane, Tables
 from pid_jax.stacking import stack_problems
 from pid_jax.sweep import fit_settings
 from pid_jax.workload import Shape, make_workload
@@ -49,18 +50,12 @@ def test_a_lane_is_pairs_weights_and_features():
     settings = FitSettings(hidden=7, hidden_layers=2, embedding=5)
     shape = Shape(d1=40, d2=30, options=3, steps=2, batch=64, test_batches=1, test_width=96)
     lane = Lane(*(np.zeros((), np.int32),) * 3, np.zeros(3, np.float32), jax.random.key(0))
-    tables = jax.tree.map(
-        lambda width: np.zeros((1, 2, width), np.float32), {"x1": shape.d1, "x2": shape.d2}
-    )  # only what the weights depend on
-    params = jax.eval_shape(lambda: initial_params(lane, _Tables(**tables), settings))
+    x1, x2 = (jnp.zeros((1, 2, width)) for width in (shape.d1, shape.d2))
+    tables = Tables(x1, x2, *[None] * 4)  # the weights depend on nothing else
+    params = jax.eval_shape(lambda: initial_params(lane, tables, settings))
     weights = sum(leaf.size for leaf in jax.tree.leaves(params))
     expected = PAIR_MATRICES * 3 * 96**2 + WEIGHT_COPIES * weights + FEATURE_COPIES * 96 * 70
     assert lane_bytes(shape, settings) == FLOAT * expected
-
-
-class _Tables:
-    def __init__(self, **arrays):
-        self.__dict__.update(arrays)
 
 
 @pytest.mark.parametrize("budget", [1, 300_000, 10**9])

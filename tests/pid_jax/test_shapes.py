@@ -1,0 +1,99 @@
+"""Annotations of pid_jax: checked at every call of these tests, and named tuples, which that leaves out, here."""
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import jax
+import jax.numpy as jnp
+import pytest
+from beartype.door import is_bearable
+from jaxtyping import TypeCheckError, jaxtyped
+
+import pid_jax
+from data import outline_run, read_run
+from pid_jax.config import make_config
+from pid_jax.coupling import Coupling, Stop, column_potential, couple, marginals
+from pid_jax.early_stop import stop_early
+from pid_jax.fit import fit, take_batch
+from pid_jax.plan import plan_run
+from pid_jax.probabilities import option_probabilities
+from pid_jax.stacking import stack_problems
+from pid_jax.sweep import fit_lanes, fit_settings, summarise
+from pid_jax.workload import make_workload
+
+CONFIG = make_config("default", batch_size=32, epochs=1, seeds=(0, 1, 2))
+SETTINGS = fit_settings(CONFIG)
+SHAPED = sorted(
+    path.stem for path in Path(pid_jax.__file__).parent.glob("*.py") if "from jaxtyping import" in path.read_text()
+)
+
+
+@pytest.mark.parametrize("name", SHAPED)
+def test_every_module_with_shapes_is_checked(name):
+    assert type(import_module(f"pid_jax.{name}").__spec__.loader).__module__.startswith("jaxtyping")
+
+
+def test_a_wrong_shape_or_kind_is_seen():
+    p, mask = jnp.full((5, 2), 0.5), jnp.ones(5, dtype=bool)
+    marginals(p, mask)
+    for wrong in ((p, mask[:4]), (p, mask.astype(int)), (p[0], mask)):
+        with pytest.raises(TypeCheckError):
+            marginals(*wrong)
+
+
+def assert_as_annotated(value: Any) -> None:
+    """Fields of a named tuple are what its annotations say, axes of one name of one size; so are tuples inside."""
+    with jaxtyped("context"):
+        for name, hint in get_type_hints(type(value)).items():
+            assert is_bearable(getattr(value, name), hint), f"{type(value).__name__}.{name} is no {hint}"
+    for field in value:
+        if hasattr(field, "_fields"):
+            assert_as_annotated(field)
+
+
+def test_a_wrong_field_is_seen():
+    with pytest.raises(AssertionError, match=r"Coupling\.error is no"):
+        assert_as_annotated(Coupling(jnp.zeros((3, 4, 4)), jnp.zeros(4)))
+
+
+@pytest.fixture(scope="module")
+def workload(tmp_path_factory, make_run):
+    folder = make_run(tmp_path_factory.mktemp("shapes") / "run", n=120, d=6, layers=2)
+    plan = plan_run(outline_run(folder), CONFIG)
+    return plan.keys, make_workload(read_run(folder), plan.keys, CONFIG, plan.layout), read_run(folder)
+
+
+def test_named_tuples_on_the_host(workload):
+    keys, made, run = workload
+    stack = stack_problems({0: made}, [(0, key) for key in keys], CONFIG.seeds)
+    found = option_probabilities(run.arrays["loglik"], run.arrays["num_options"], tau=0.3)
+    for value in (*made.draws, *made.rows.values(), found, stack.tables, stack.lanes):
+        assert_as_annotated(value)
+
+
+def test_named_tuples_in_a_compiled_program(workload):
+    """Traced, not run: alone, under vmap, and as a sweep maps them."""
+    keys, made, _ = workload
+    stack = stack_problems({0: made}, [(0, key) for key in keys], CONFIG.seeds)
+
+    def program(lanes, tables):
+        one = jax.tree.map(lambda leaf: leaf[0], lanes)
+        mask = jnp.ones(tables.train_rows.shape[-1], dtype=bool)
+        batch = take_batch(one, tables, tables.train_rows[0, 0], mask)
+        p1, p2 = batch.conditionals.p_y_x1, batch.conditionals.p_y_x2
+        logits, stop = jnp.zeros((p1.shape[1], len(mask), len(mask))), Stop(1e-2, 4)
+        values = (
+            *(tables, lanes, one, batch),
+            couple(logits, p1, p2, mask, stop),
+            column_potential(logits, marginals(p1, mask), marginals(p2, mask), mask, stop),
+            stop_early(logits, p1, p2, mask),
+            fit(one, tables, SETTINGS),
+            jax.vmap(fit, in_axes=(0, None, None))(lanes, tables, SETTINGS),
+            summarise(one, tables, SETTINGS),
+            fit_lanes(lanes, tables, SETTINGS, 2),
+        )
+        for value in values:
+            assert_as_annotated(value)
+
+    jax.eval_shape(program, stack.lanes, stack.tables)
