@@ -85,7 +85,7 @@ class _Kernel(Geometry):
     """A kernel matrix without a schedule of regularisation, for which ott-jax would take powers of it every sweep."""
 
     def apply_kernel(self, vec: Float[Array, " n"], eps: Any = None, axis: int = 0) -> Float[Array, " m"]:
-        """Kernel times `vec`; its transpose for axis 0."""
+        """Kernel times `vec`; its transpose for axis 0. `eps` does not matter here."""
         return jnp.dot(self._kernel_matrix if axis == 1 else self._kernel_matrix.T, vec)
 
 
