@@ -68,7 +68,7 @@ class Fit(NamedTuple):
 
     @property
     def train_loss(self) -> Nats:
-        """Training loss in nats."""
+        """Training loss of every step, nats."""
         return self.train_terms.iq_y_x1x2 - self.train_terms.i_y_x1
 
 
