@@ -90,19 +90,19 @@ class _Kernel(Geometry):
 
 
 @jax.custom_vjp
-def log_kernel(e1: Float[Array, "a k e"], e2: Float[Array, "b k e"]) -> Pairs:
-    """A[y, i, j] = ⟨f1(x1_i)[y], f2(x2_j)[y]⟩ / √e (paper, eq. 17), without units."""
+def log_kernel(e1: Float[Any, "a k e"], e2: Float[Any, "b k e"]) -> Pairs:
+    """A[y, i, j] = ⟨f1(x1_i)[y], f2(x2_j)[y]⟩ / √e (paper, eq. 17), without units; of jax or numpy arrays."""
     return jnp.einsum("ake,bke->kab", e1, e2) / jnp.sqrt(jnp.asarray(e1.shape[-1], e1.dtype))
 
 
 def _log_kernel_fwd(
-    e1: Float[Array, "a k e"], e2: Float[Array, "b k e"]
-) -> tuple[Pairs, tuple[Float[Array, "a k e"], Float[Array, "b k e"]]]:
+    e1: Float[Any, "a k e"], e2: Float[Any, "b k e"]
+) -> tuple[Pairs, tuple[Float[Any, "a k e"], Float[Any, "b k e"]]]:
     return log_kernel(e1, e2), (e1, e2)
 
 
 def _log_kernel_bwd(
-    embeddings: tuple[Float[Array, "a k e"], Float[Array, "b k e"]], slope: Pairs
+    embeddings: tuple[Float[Any, "a k e"], Float[Any, "b k e"]], slope: Pairs
 ) -> tuple[Float[Array, "a k e"], Float[Array, "b k e"]]:
     """Written out because jax transposes the large matrix for the second product: five times as slow on a CPU."""
     e1, e2 = embeddings

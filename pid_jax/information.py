@@ -1,4 +1,4 @@
-"""Information terms, atoms and the training loss, all in nats."""
+"""Information terms, atoms and the training loss, all in nats. Arguments are jax or numpy arrays."""
 
 from typing import Any, NamedTuple, TypeAlias
 
@@ -46,22 +46,22 @@ def atoms_from_terms(terms: InformationTerms) -> Atoms:
     )
 
 
-def guarded_log(p: Float[Array, "*n"]) -> Float[Array, "*n"]:
+def guarded_log(p: Float[Any, "*n"]) -> Float[Array, "*n"]:
     """Logarithm with exact zeros read as 1e-8, as published, so that 0 log 0 is 0."""
     return jnp.log(jnp.where(p == 0, LOG_EPS, p))
 
 
-def mean_over_rows(values: Float[Array, " n"], mask: Bool[Array, " n"]) -> Float[Array, ""]:
+def mean_over_rows(values: Float[Any, " n"], mask: Bool[Any, " n"]) -> Float[Array, ""]:
     """Mean over the rows that are not padding."""
     return jnp.where(mask, values, 0.0).sum() / mask.sum()
 
 
-def source_information(p: Float[Array, "n k"], p_y: Float[Array, " k"], mask: Bool[Array, " n"]) -> Float[Array, ""]:
+def source_information(p: Float[Any, "n k"], p_y: Float[Any, " k"], mask: Bool[Any, " n"]) -> Float[Array, ""]:
     """Mean KL(p(y|x_i) ‖ P(y)) over the rows, nats: I(X;Y) for the P(Y) given."""
     return mean_over_rows((p * (guarded_log(p) - guarded_log(p_y))).sum(axis=-1), mask)
 
 
-def coupling_loss(q: Float[Array, "k a b"], p_y_x1: Float[Array, "a k"], mask: Bool[Array, " a"]) -> Float[Array, ""]:
+def coupling_loss(q: Float[Any, "k a b"], p_y_x1: Float[Any, "a k"], mask: Bool[Any, " a"]) -> Float[Array, ""]:
     """BATCH's loss in nats (paper, eq. 18): I_q(X1,X2;Y) less I(X1;Y), that is unique2 under the coupling.
 
     mean_i Σ_j Σ_y p1 q [log(q + 1e-8) - log(Σ_y' q p1 + 1e-8)], with q = q(x2_j | x1_i, y), p1 = p(y | x1_i).
@@ -73,12 +73,12 @@ def coupling_loss(q: Float[Array, "k a b"], p_y_x1: Float[Array, "a k"], mask: B
 
 
 def information_terms(
-    loss: Float[Array, ""],
-    p_y_x1: Float[Array, "n k"],
-    p_y_x2: Float[Array, "n k"],
-    p_y_x1x2: Float[Array, "n k"],
-    p_y: Float[Array, " k"],
-    mask: Bool[Array, " n"],
+    loss: Float[Any, ""],
+    p_y_x1: Float[Any, "n k"],
+    p_y_x2: Float[Any, "n k"],
+    p_y_x1x2: Float[Any, "n k"],
+    p_y: Float[Any, " k"],
+    mask: Bool[Any, " n"],
 ) -> InformationTerms:
     """The four terms of one batch, given the loss of its coupling.
 

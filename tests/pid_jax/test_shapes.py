@@ -6,6 +6,7 @@ from typing import Any, get_type_hints
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 from beartype.door import is_bearable
 from jaxtyping import TypeCheckError, jaxtyped
@@ -55,6 +56,17 @@ def assert_as_annotated(value: Any) -> None:
 def test_a_wrong_field_is_seen():
     with pytest.raises(AssertionError, match=r"Coupling\.error is no"):
         assert_as_annotated(Coupling(jnp.zeros((3, 4, 4)), jnp.zeros(4)))
+
+
+def test_the_pieces_for_notebooks_take_numpy_arrays():
+    p, mask = np.full((5, 2), 0.5), np.ones(5, dtype=bool)
+    e = np.ones((5, 2, 3), dtype=np.float32)
+    coupling = pid_jax.project(np.array(pid_jax.log_kernel(e, e)), p, p, mask)
+    assert_as_annotated(coupling)
+    terms = pid_jax.information_terms(pid_jax.coupling_loss(coupling.q, p, mask), p, p, p, p.mean(axis=0), mask)
+    for found in (terms, pid_jax.atoms_from_terms(terms)):
+        assert_as_annotated(found)
+        np.testing.assert_allclose(found, 0, atol=1e-6)
 
 
 @pytest.fixture(scope="module")
