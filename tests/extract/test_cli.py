@@ -118,7 +118,10 @@ def test_bad_input_is_one_sentence(command: Command, checkpoint: Path, items: Pa
     assert_one_sentence(run("--device", "gpu"), "device `gpu` cannot be used")
     assert_one_sentence(run("--data", items), "two runs would share the folder `tiny__toy`")
     assert_one_sentence(run("--model", "other", "--stage", "s"), "--stage labels one model, but 2 are given")
-    assert_one_sentence(run(model=tmp_path / "nowhere"), "cannot load the configuration of")
+    nearly = checkpoint.with_name("tinny")
+    assert_one_sentence(run(model=nearly), f"there is no folder `{nearly}`", f"did you mean `{checkpoint}`?")
+    assert_one_sentence(run(model=nearly.name), "there is no folder `tinny`, and a hub id has the form OWNER/NAME")
+    assert_one_sentence(run("--preview", 1, model=items), "is a file; give the checkpoint's folder")
     assert_one_sentence(command("--model", checkpoint, "--out", tmp_path / "runs"), "nothing to run")
     assert_one_sentence(command("--model", checkpoint, "--data", items), "--out is missing")
     assert not (tmp_path / "runs").exists()
@@ -127,6 +130,29 @@ def test_bad_input_is_one_sentence(command: Command, checkpoint: Path, items: Pa
 def test_out_that_is_not_ours(command: Command, checkpoint: Path, items: Path) -> None:
     result = command("--model", checkpoint, "--data", items, "--out", items.parent)
     assert_one_sentence(result, "holds files but no run folder")
+
+
+def test_a_preview_is_not_run_into(command: Command, checkpoint: Path, items: Path, tmp_path: Path) -> None:
+    arguments = ("--model", checkpoint, "--data", items, "--out", tmp_path / "runs")
+    assert command(*arguments, "--preview", 1)[0] == 0
+    assert_one_sentence(command(*arguments), "holds a preview; choose another folder for runs")
+    assert (tmp_path / "runs" / "tiny__toy" / "preview.txt").is_file()
+
+
+@pytest.mark.parametrize("wrong", ["--model", "--data", "--out"])
+def test_wrong_paths_are_said_before_torch_is_imported(wrong: str, checkpoint: Path, items: Path) -> None:
+    arguments = {"--model": checkpoint, "--data": items, "--out": items.parent / "runs"}
+    arguments |= {wrong: items.parent if wrong == "--out" else items.parent / "nowhere"}
+    code = (
+        "import sys; from extract.cli import main\n"
+        "try: main()\n"
+        "finally: print([name for name in ('torch', 'transformers') if name in sys.modules])"
+    )
+    line = [str(part) for pair in arguments.items() for part in pair]
+    done = subprocess.run([sys.executable, "-c", code, *line], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert done.stdout == "[]\n"
 
 
 def test_checkpoint_without_tokenizer(command: Command, checkpoint: Path, items: Path, tmp_path: Path) -> None:
