@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 import data
 from extract.cli import main
@@ -188,6 +189,19 @@ def test_damaged_weights(command: Command, checkpoint: Path, items: Path, tmp_pa
     weights.write_bytes(weights.read_bytes()[:5000])
     result = command("--model", folder, "--data", items, "--out", tmp_path / "runs")
     assert_one_sentence(result, "cannot load the weights of")
+
+
+def test_weights_with_a_parameter_missing(command: Command, checkpoint: Path, items: Path, tmp_path: Path) -> None:
+    """transformers would draw it at random and only warn."""
+    folder = tmp_path / "lacking"
+    shutil.copytree(checkpoint, folder)
+    tensors = load_file(folder / "model.safetensors")
+    lost = next(name for name in tensors if name.endswith("layers.1.mlp.up_proj.weight"))
+    kept = {name: tensor for name, tensor in tensors.items() if name != lost}
+    save_file(kept, folder / "model.safetensors", metadata={"format": "pt"})
+    result = command("--model", folder, "--data", items, "--out", tmp_path / "runs")
+    assert_one_sentence(result, "lack the parameter `model.language_model.layers.1.mlp.up_proj.weight` (1 such)")
+    assert not (tmp_path / "runs").exists()
 
 
 def test_interrupted(
