@@ -13,6 +13,9 @@ from data.names import ATOMS
 MOSTLY: Final = 0.6
 """Share of the total from which one atom alone describes a spectrum."""
 
+UNANSWERED: Final = 0.5
+"""Share of rows that fell back to uniform from which a problem says nothing about its model."""
+
 _NEXT_TO_NOTHING: Final = 0.05  # bits; below, shares are shares of noise
 _SHOWN_FROM: Final = 0.005  # bits; smaller ones would print as 0.00
 _SENTENCES: Final = 12  # more than these would not be read: one per dataset instead
@@ -31,8 +34,11 @@ def describe(row: dict[str, float]) -> str:
     """One spectrum in words, such as `mostly synergy (1.97 of 1.98 bits)`.
 
     Args:
-        row: the four atoms in bits, cut at 0.
+        row: the four atoms in bits, cut at 0, and perhaps `uniform_both`, a share.
     """
+    if not _answered(row):
+        share = f"{row['uniform_both']:.0%}".replace("%", " %")
+        return f"nothing to read, since in {share} of the rows the model did not answer with an option letter"
     total = sum(row[atom] for atom in ATOMS)
     if total < _NEXT_TO_NOTHING:
         return f"next to no information about the answer ({bits(total)} bits)"
@@ -67,13 +73,22 @@ def _by_size(row: dict[str, float]) -> list[str]:
     return sorted(ATOMS, key=lambda atom: -row[atom])
 
 
-def _dataset_sentence(dataset: str, rows: list[dict]) -> str:
+def _answered(row: dict[str, float]) -> bool:
+    return row.get("uniform_both", 0.0) <= UNANSWERED
+
+
+def _dataset_sentence(dataset: str, all_rows: list[dict]) -> str:
+    rows = [row for row in all_rows if _answered(row)]
+    left_out = len(all_rows) - len(rows)
+    if not rows:
+        return f"{dataset}: nothing to read, since none of {left_out} models answered with option letters."
     leading = [_by_size(row)[0] for row in rows]
     counts = sorted(((leading.count(atom), atom) for atom in set(leading)), reverse=True)
     parts = ", ".join(f"{WORDS[atom]} in {count}" for count, atom in counts)
     top = max(rows, key=lambda row: row["synergy"])
     strongest = f"most synergy: {top['series']} ({bits(top['synergy'])} bits)"
-    return f"{dataset}: of {len(rows)} models, the largest atom is {parts}; {strongest}."
+    others = f"; {left_out} more did not answer with option letters" if left_out else ""
+    return f"{dataset}: of {len(rows)} models, the largest atom is {parts}; {strongest}{others}."
 
 
 def _where(group: pl.DataFrame) -> str:

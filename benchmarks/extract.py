@@ -23,7 +23,7 @@ from data.errors import PidError
 from data.names import BOTH, CONDITIONS, LANGUAGE_ONLY, VISION_ONLY
 from extract.adapters.base import Adapter, ModelInputs
 from extract.config import DTYPES, DatasetSpec, ExtractionConfig, ModelSpec
-from extract.description import run_layers, template_name
+from extract.description import run_layers
 from extract.images import open_picture
 from extract.interception import edited_inputs, replacement
 from extract.loader import load_dataset
@@ -31,6 +31,7 @@ from extract.loading import load_adapter, pinned
 from extract.measurement import Measurement
 from extract.noise import NoiseStats
 from extract.plan import PlannedItem, make_plan
+from extract.prompts import template_name
 from extract.sites import SpanMasks
 from extract.statistics import measure
 

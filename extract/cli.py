@@ -196,15 +196,18 @@ def extract(
         models, datasets = select_part(part, models, datasets)
     config = ExtractionConfig(out, layers, seed, prompt, language_span, batch_size, shard_size, limit)
     if preview is not None:
-        _preview(models, datasets, config, preview)
+        _preview(models, datasets, config, preview, quiet=quiet)
         return
     _run(models, datasets, config, dry_run=dry_run, quiet=quiet)
 
 
-def _preview(models: list[ModelSpec], datasets: list[DatasetSpec], config: ExtractionConfig, count: int) -> None:
-    from extract.preview import preview_jobs
+def _preview(
+    models: list[ModelSpec], datasets: list[DatasetSpec], config: ExtractionConfig, count: int, *, quiet: bool
+) -> None:
+    from extract.jobs import preview_jobs
+    from extract.progress import Reporter
 
-    typer.echo(preview_jobs(models, datasets, config, count))
+    typer.echo(preview_jobs(models, datasets, config, count, Reporter(quiet=quiet)))
 
 
 def _run(
@@ -218,10 +221,11 @@ def _run(
     from extract.jobs import plan_jobs, run_jobs
     from extract.progress import Reporter
 
+    reporter = Reporter(quiet=quiet)
     if dry_run:
-        typer.echo(plan_jobs(models, datasets, config))
+        typer.echo(plan_jobs(models, datasets, config, reporter))
         return
-    failures = run_jobs(models, datasets, config, Reporter(quiet=quiet))
+    failures = run_jobs(models, datasets, config, reporter)
     for failure in failures:
         typer.echo(f"failed: {failure.run}: {failure.error}", err=True)
     if failures:

@@ -14,15 +14,10 @@ from extract.items import Dataset
 from extract.layers import parse_layers
 from extract.noise import Moments
 from extract.plan import Plan
-from extract.prompts import DEFAULT_TEMPLATE
+from extract.prompts import template_name
 
 PACKAGES: Final = ("numpy", "pillow", "tokenizers", "torch", "transformers")
 NOT_IN_RECIPE: Final = ("run", "finished", "recipe", "prompt_example", "versions")
-
-
-def template_name(config: ExtractionConfig, dataset: Dataset) -> str:
-    """Prompt template of a run: the command's, else the dataset card's, else the default."""
-    return config.prompt or dataset.prompt or DEFAULT_TEMPLATE
 
 
 def run_layers(spec: ModelSpec, config: ExtractionConfig, adapter: Adapter) -> tuple[int, ...]:

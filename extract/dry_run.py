@@ -7,11 +7,12 @@ import torch
 from data.names import CONDITIONS, shard_file
 from extract.adapters.base import Adapter
 from extract.config import ExtractionConfig, ModelSpec
-from extract.description import run_layers, template_name
+from extract.description import run_layers
 from extract.images import open_picture
 from extract.items import Dataset
 from extract.loading import resolve_device
 from extract.plan import Plan, PlannedItem, make_plan
+from extract.prompts import template_name
 
 BYTES: Final = {"float32": 4, "bfloat16": 2, "float16": 2}
 STATES_PER_TOKEN: Final = 12

@@ -1,20 +1,23 @@
-"""All runs of one command: every model on every dataset, a model loaded once, a failed run not stopping the others."""
+"""All runs of one command: every model on every dataset, a model loaded once, a failed run not stopping the others.
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+What is wrong with paths and datasets is said before anything imports torch.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from data.errors import PidError
 from extract.config import DatasetSpec, ExtractionConfig, ModelSpec
-from extract.description import template_name
-from extract.dry_run import describe_plan
 from extract.errors import UsageError
 from extract.items import Dataset
 from extract.loader import load_dataset
-from extract.loading import load_adapter, pinned, recorded_revision
-from extract.output import check_out_folder
+from extract.places import check_model, check_out_folder
 from extract.progress import Reporter
-from extract.prompts import get_template
-from extract.runner import extract_run
+from extract.prompts import get_template, template_name
+
+if TYPE_CHECKING:
+    from extract.adapters.base import Adapter
 
 
 @dataclass(frozen=True)
@@ -34,13 +37,16 @@ def run_jobs(
         PidError: a dataset cannot be used, or the only run failed.
     """
     check_out_folder(config.out)
-    loaded = load_all(datasets, config)
+    alone = len(models) * len(datasets) == 1
+    if alone:
+        check_model(models[0])
+    with reporter.wait("reading the items"):
+        loaded = load_all(datasets, config)
     check_names(models, loaded)
     for dataset in loaded:
         for note in dataset.notes:
             reporter.say(f"note: `{dataset.file}`: {note}")
     failures = []
-    alone = len(models) * len(loaded) == 1
     for spec in models:
         try:
             failures += _run_model(spec, loaded, config, reporter, alone=alone)
@@ -80,9 +86,14 @@ def check_names(models: Sequence[ModelSpec], datasets: Sequence[Dataset]) -> Non
 def _run_model(
     spec: ModelSpec, datasets: Sequence[Dataset], config: ExtractionConfig, reporter: Reporter, *, alone: bool
 ) -> list[Failure]:
-    spec = pinned(spec)
-    adapter = load_adapter(spec)
-    revision = recorded_revision(spec)
+    check_model(spec)
+    with reporter.wait(f"loading {spec.model}"):
+        from extract.loading import load_adapter, pinned, recorded_revision
+        from extract.runner import extract_run
+
+        spec = pinned(spec)
+        adapter = load_adapter(spec)
+        revision = recorded_revision(spec)
     failures = []
     for dataset in datasets:
         try:
@@ -95,17 +106,59 @@ def _run_model(
     return failures
 
 
-def plan_jobs(models: Sequence[ModelSpec], datasets: Sequence[DatasetSpec], config: ExtractionConfig) -> str:
+def plan_jobs(
+    models: Sequence[ModelSpec], datasets: Sequence[DatasetSpec], config: ExtractionConfig, reporter: Reporter
+) -> str:
     """What `run_jobs` would do, as text; loads processors and configurations, no weights, and writes nothing.
 
     Raises:
         PidError: a dataset or a model cannot be used.
     """
     check_out_folder(config.out)
-    loaded = load_all(datasets, config)
-    check_names(models, loaded)
     parts = []
-    for spec in models:
-        adapter = load_adapter(pinned(spec), weights=False)
-        parts += [describe_plan(adapter, spec, dataset.first(spec.limit), config) for dataset in loaded]
+    for spec, adapter, dataset in _without_weights(models, datasets, config, reporter):
+        from extract.dry_run import describe_plan
+
+        parts.append(describe_plan(adapter, spec, dataset.first(spec.limit), config))
     return "\n\n".join(parts)
+
+
+def preview_jobs(
+    models: Sequence[ModelSpec],
+    datasets: Sequence[DatasetSpec],
+    config: ExtractionConfig,
+    count: int,
+    reporter: Reporter,
+) -> str:
+    """Write a preview of every model on every dataset, one folder each below `config.out`; returns the texts.
+
+    Raises:
+        PidError: a dataset or a model cannot be used, or a folder holds something else than a preview.
+    """
+    config = replace(config, limit=min(count, config.limit or count))
+    texts = []
+    for spec, adapter, dataset in _without_weights(models, datasets, config, reporter):
+        from extract.preview import check_folder, write_preview
+
+        folder = config.out / spec.run_name(dataset.name)
+        check_folder(folder)
+        texts.append(write_preview(adapter, dataset, config, folder))
+    return "\n".join(texts)
+
+
+def _without_weights(
+    models: Sequence[ModelSpec], datasets: Sequence[DatasetSpec], config: ExtractionConfig, reporter: Reporter
+) -> "Iterator[tuple[ModelSpec, Adapter, Dataset]]":
+    """Every model on every dataset, models without weights."""
+    for spec in models:
+        check_model(spec)
+    with reporter.wait("reading the items"):
+        loaded = load_all(datasets, config)
+    check_names(models, loaded)
+    for spec in models:
+        with reporter.wait(f"loading {spec.model} without its weights"):
+            from extract.loading import load_adapter, pinned
+
+            adapter = load_adapter(pinned(spec), weights=False)
+        for dataset in loaded:
+            yield spec, adapter, dataset

@@ -144,8 +144,15 @@ def _load_weights(spec: ModelSpec, auto_class: Any) -> Any:
     device = resolve_device(spec.device)
     dtype = spec.dtype or ("float32" if device == "cpu" else "auto")
     spread = device == "cuda" and torch.cuda.device_count() > 1
-    options = {"device_map": "auto"} if spread else {}
-    model = _guarded(spec, "weights", auto_class.from_pretrained, revision=spec.revision, dtype=dtype, **options)
+    options: dict[str, Any] = {"device_map": "auto"} if spread else {}
+    options |= {"revision": spec.revision, "dtype": dtype, "output_loading_info": True}
+    model, report = _guarded(spec, "weights", auto_class.from_pretrained, **options)
+    if missing := sorted(report["missing_keys"]):  # transformers draws them at random, with a warning only
+        message = (
+            f"the weights of `{spec.model}` lack the parameter `{missing[0]}` ({len(missing)} such), which would be "
+            "random; download or convert the checkpoint again"
+        )
+        raise ModelError(message)
     if model.dtype == torch.float32:
         torch.backends.cudnn.allow_tf32 = False  # torch's default for convolutions: 3 digits, under the name of float32
     return model if spread else model.to(device)
@@ -162,5 +169,7 @@ def _guarded(spec: ModelSpec, what: str, load: Any, **options: Any) -> Any:
                 "it is gated and no token gives access; accept its terms on its hub page, then log in "
                 "(hf auth login, or set HF_TOKEN)"
             )
+        elif "couldn't connect" in reason:
+            reason = "the hub cannot be reached; there is no folder of this name and no copy in the cache"
         message = f"cannot load the {what} of `{spec.model}`: {reason}"
         raise ModelError(message) from error

@@ -9,29 +9,11 @@ import numpy as np
 from data.errors import OutputExistsError
 from data.files import write_npz
 from data.manifest import Manifest, read_manifest
-from data.names import MANIFEST_FILE, NOISE_FILE, shard_file
+from data.names import NOISE_FILE, shard_file
 from data.validate import load_shard
 from extract.measurement import Arrays
 from extract.noise import NoiseStats, from_arrays, to_arrays
-
-PARTIAL_FILES = ".*.partial"
-"""Temporary names of files that were being written when a run was killed."""
-
-
-def check_out_folder(out: Path) -> None:
-    """Refuse a folder for runs that holds something else.
-
-    Raises:
-        OutputExistsError: it is a file, or a non-empty folder without any run folder in it.
-    """
-    if out.exists() and not out.is_dir():
-        message = f"--out `{out}` is a file; choose a folder"
-        raise OutputExistsError(message)
-    if not out.is_dir() or not any(out.iterdir()):
-        return
-    if not any(child.is_dir() and (_is_run(child) or _is_blank(child)) for child in out.iterdir()):
-        message = f"--out `{out}` holds files but no run folder, so it is not ours; choose a new or empty folder"
-        raise OutputExistsError(message)
+from extract.places import PARTIAL_FILES, is_blank, is_run
 
 
 class RunFolder:
@@ -49,11 +31,11 @@ class RunFolder:
         self.folder = folder
         self.manifest = manifest
         self.finished = False
-        if _is_run(folder):
+        if is_run(folder):
             existing = read_manifest(folder)
             _check_same(folder, existing, manifest)
             self.finished = existing.finished
-        elif folder.exists() and not _is_blank(folder):
+        elif folder.exists() and not is_blank(folder):
             message = f"`{folder}` exists and is no run folder; choose another --out or --name, or move it away"
             raise OutputExistsError(message)
         else:
@@ -83,15 +65,6 @@ class RunFolder:
         """Mark the run as finished."""
         replace(self.manifest, finished=True).write(self.folder)
         self.finished = True
-
-
-def _is_run(folder: Path) -> bool:
-    return (folder / MANIFEST_FILE).is_file()
-
-
-def _is_blank(folder: Path) -> bool:
-    """Empty but for what a kill before the first manifest leaves."""
-    return folder.is_dir() and set(folder.iterdir()) <= set(folder.glob(PARTIAL_FILES))
 
 
 def _check_same(folder: Path, existing: Manifest, wanted: Manifest) -> None:

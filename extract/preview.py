@@ -1,8 +1,6 @@
 """`--preview N`: the first items as a model would see them, as text and pictures. Loads no weights."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -11,40 +9,17 @@ from PIL import Image
 from data.errors import OutputExistsError
 from data.files import write_atomic
 from extract.adapters.base import Adapter
-from extract.config import DatasetSpec, ExtractionConfig, ModelSpec
-from extract.description import template_name
+from extract.config import ExtractionConfig
 from extract.images import open_picture
 from extract.items import Dataset
-from extract.jobs import check_names, load_all
-from extract.loading import load_adapter, pinned
+from extract.places import PREVIEW_FILE
 from extract.plan import Plan, PlannedItem, make_plan
 from extract.preview_picture import received_picture
+from extract.prompts import template_name
 
-TEXT_FILE: Final = "preview.txt"
 PICTURE_FILE: Final = re.compile(r"\d{3,}\.png")
 SPAN_MARKS: Final = ("⟦", "⟧")
 """Put around the language span, source 2; they occur in no prompt we know."""
-
-
-def preview_jobs(
-    models: Sequence[ModelSpec], datasets: Sequence[DatasetSpec], config: ExtractionConfig, count: int
-) -> str:
-    """Write a preview of every model on every dataset, one folder each below `config.out`; returns the texts.
-
-    Raises:
-        PidError: a dataset or a model cannot be used, or a folder holds something else than a preview.
-    """
-    config = replace(config, limit=min(count, config.limit or count))
-    loaded = load_all(datasets, config)
-    check_names(models, loaded)
-    texts = []
-    for spec in models:
-        adapter = load_adapter(pinned(spec), weights=False)
-        for dataset in loaded:
-            folder = config.out / spec.run_name(dataset.name)
-            _check_folder(folder)
-            texts.append(write_preview(adapter, dataset, config, folder))
-    return "\n".join(texts)
 
 
 def write_preview(adapter: Adapter, dataset: Dataset, config: ExtractionConfig, folder: Path) -> str:
@@ -64,7 +39,7 @@ def write_preview(adapter: Adapter, dataset: Dataset, config: ExtractionConfig, 
     for number, planned in enumerate(plan.items, start=1):
         parts.append(_describe(adapter, plan, planned, folder / f"{number:03d}.png"))
     text = "\n".join(parts)
-    write_atomic(folder / TEXT_FILE, text.encode())
+    write_atomic(folder / PREVIEW_FILE, text.encode())
     return text
 
 
@@ -117,12 +92,16 @@ def _size(picture: Image.Image) -> str:
     return f"{picture.width} × {picture.height}"
 
 
-def _check_folder(folder: Path) -> None:
-    """An earlier preview may be replaced, nothing else."""
+def check_folder(folder: Path) -> None:
+    """An earlier preview may be replaced, nothing else.
+
+    Raises:
+        OutputExistsError: there is something else.
+    """
     if not folder.exists():
         return
     names = {path.name for path in folder.iterdir()} if folder.is_dir() else {folder.name}
-    if any(name != TEXT_FILE and not PICTURE_FILE.fullmatch(name) for name in names):
+    if any(name != PREVIEW_FILE and not PICTURE_FILE.fullmatch(name) for name in names):
         message = f"`{folder}` holds something else than a preview; choose another --out"
         raise OutputExistsError(message)
     for name in names:

@@ -31,6 +31,18 @@ class Reporter:
             sys.stderr.flush()
 
     @contextmanager
+    def wait(self, what: str) -> Iterator[None]:
+        """Name a piece of work of unknown length while it lasts; on a terminal only."""
+        if self._quiet or not sys.stderr.isatty():
+            yield
+            return
+        from rich.console import Console
+        from rich.text import Text
+
+        with Console(stderr=True).status(Text(what)):
+            yield
+
+    @contextmanager
     def task(self, what: str, total: int) -> Iterator[Advance]:
         """Follow `total` samples of one piece of work, called `what`."""
         if self._quiet:

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from extract.config import ExtractionConfig
 from extract.errors import UsageError, suggestion
-from extract.items import Item
+from extract.items import Dataset, Item
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,11 @@ TEMPLATES: Final[dict[str, Template]] = {
     "raw": as_stored,
 }
 DEFAULT_TEMPLATE: Final = "letters"
+
+
+def template_name(config: ExtractionConfig, dataset: Dataset) -> str:
+    """Prompt template of a run: the command's, else the dataset card's, else the default."""
+    return config.prompt or dataset.prompt or DEFAULT_TEMPLATE
 
 
 def get_template(name: str) -> Template:

@@ -72,12 +72,22 @@ GENERIC: Final = "generic:GenericAdapter"
 """Reads what has no adapter, as far as it can; runs begin with a leak test."""
 
 
+_registered: "dict[str, type[Adapter]]" = {}
+
+
+def register(model_type: str, adapter: "type[Adapter]") -> None:
+    """Read checkpoints of a `model_type` with an adapter from outside this package, as long as this process lives."""
+    _registered[model_type] = adapter
+
+
 def adapter_class(model_type: str, model: str) -> "type[Adapter]":
     """The adapter of a `model_type`; `model` is named in the message if there is none.
 
     Raises:
         ModelError: no adapter reads this type, and transformers has no vision-language model of it.
     """
+    if model_type in _registered:
+        return _registered[model_type]
     target = ADAPTERS[model_type].target if model_type in ADAPTERS else GENERIC
     if target == GENERIC and not _sees_pictures(model_type):
         message = (
@@ -92,7 +102,9 @@ def adapter_class(model_type: str, model: str) -> "type[Adapter]":
 
 
 def refused(model_type: str, why: str) -> ModelError:
-    """The error about a model that the general adapter must not run; `why` completes "the general one …"."""
+    """The error about a model that an adapter without a proof must not run; `why` completes "the general one …"."""
+    if model_type in _registered:
+        return ModelError(f"model type `{model_type}` is read by {_registered[model_type].__name__}, which {why}")
     near = [f"`{name}`" for name in near_names(model_type, ADAPTERS)]
     alike = f"types of a like name that have one: {', '.join(near)}; " if near else ""
     return ModelError(

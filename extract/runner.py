@@ -11,7 +11,7 @@ import torch
 from data.names import CONDITIONS
 from extract.adapters.base import Adapter
 from extract.config import ExtractionConfig, ModelSpec
-from extract.description import describe_run, run_layers, template_name
+from extract.description import describe_run, run_layers
 from extract.errors import ModelError
 from extract.items import Dataset, Item
 from extract.leaks import check_leaks
@@ -19,6 +19,7 @@ from extract.measurement import Measurement, choose_candidates, lens_difference
 from extract.output import RunFolder
 from extract.plan import Plan, PlannedItem, make_plan
 from extract.progress import Reporter
+from extract.prompts import template_name
 from extract.registry import refused
 from extract.statistics import batch_moments, measure
 
@@ -46,7 +47,9 @@ class Outcome:
         if not self.measured:
             return f"{self.folder.name}: {self.samples} samples, already complete"
         rate = self.measured * len(CONDITIONS) / max(self.seconds, 1e-9)
-        return f"{self.folder.name}: {self.samples} samples in {self.seconds:.1f} s ({rate:.0f} samples·conditions/s)"
+        earlier = f" and {self.samples - self.measured} from before" if self.measured < self.samples else ""
+        speed = f"in {self.seconds:.1f} s ({rate:.0f} samples·conditions/s)"
+        return f"{self.folder.name}: {self.measured} samples{earlier} {speed}"
 
 
 def extract_run(

@@ -67,7 +67,8 @@ def command(
     devices: Annotated[
         int | None,
         typer.Option(
-            help="How many devices share the fits; on a CPU, into how many it is split.  [default: all GPUs, 1 CPU]",
+            help="How many devices share the fits; on a CPU, into how many it is split.  "
+            "[default: all GPUs; a CPU's cores]",
             rich_help_panel=_MACHINE,
         ),
     ] = None,

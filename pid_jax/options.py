@@ -49,7 +49,7 @@ LanguageCondition = Annotated[
     _setting("Condition that gives p(y|question): noise for the picture, or no picture.  [preset: language_only]"),
 ]
 SinkhornThreshold = Annotated[
-    float | None, _setting("L1 error of a marginal of mass 1 at which Sinkhorn stops.  [preset: 0.0001]")
+    float | None, _setting("L1 error of a marginal of mass 1 at which Sinkhorn stops.  [preset: 1e-05]")
 ]
 SinkhornSweeps = Annotated[int | None, _setting("Most sweeps of Sinkhorn.  [preset: 100]")]
 MatmulPrecision = Annotated[

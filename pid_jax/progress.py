@@ -41,25 +41,28 @@ class RichProgress:
         self._bar.stop()
 
     def start(self, problems: int, fits: int) -> None:
-        """There are so many problems, and so many fits in all."""
+        """There are so many problems, and so many fits in all; nothing is seen of the first until it is compiled."""
         self._problems, self._total = problems, fits
-        self._bar.update(self._task, total=fits, problems=f"0 of {problems} problems")
+        self._bar.update(self._task, total=fits, problems=f"compiling, 0 of {problems} problems")
 
     def advance(self, fits: int) -> None:
         """So many more fits are done."""
         self._done += fits
-        self._bar.advance(self._task, fits)
+        self._bar.update(self._task, advance=fits, problems=self._said)
 
     def finish(self, problems: int) -> None:
         """So many more problems have their row."""
         self._finished += problems
-        said = f"{self._finished} of {self._problems} problems"
-        self._bar.update(self._task, problems=said)
+        self._bar.update(self._task, problems=self._said)
         now = time.monotonic()
         if not self._console.is_terminal and self._done and now - self._last_line > self._seconds:
             left = (now - self._started) / self._done * (self._total - self._done)
-            self._console.print(f"fitted {said}, about {left:.0f} s left", highlight=False)
+            self._console.print(f"fitted {self._said}, about {left:.0f} s left", highlight=False)
             self._last_line = now
+
+    @property
+    def _said(self) -> str:
+        return f"{self._finished} of {self._problems} problems"
 
     def warn(self, sentence: str) -> None:
         """Something that the user should know now."""

@@ -68,8 +68,13 @@ def warnings_of(frame: pl.DataFrame) -> list[str]:
         if hit := _runs(frame.filter(pl.col("result") == code.label)):
             found.append(f"{code.label}: {hit}; {ADVICE[code]}")
     for column in [name for name in frame.columns if name.startswith("uniform_")]:
-        if hit := _runs(frame.filter((pl.col(column) > FALLBACK_WARNING) & (pl.col("layer") == pl.col("num_layers")))):
-            found.append(f"more than {FALLBACK_WARNING:.0%} of the rows were made uniform ({column}): {hit}")
+        uniform = frame.filter((pl.col(column) > FALLBACK_WARNING) & (pl.col("layer") == pl.col("num_layers")))
+        if hit := _runs(uniform):
+            most = uniform.select(pl.col(column).max()).item()
+            found.append(
+                f"more than {FALLBACK_WARNING:.0%} of the rows, up to {most:.0%}, were made uniform ({column}): {hit}; "
+                "the model gives the option letters less than tau: see the prompts with pid-extract --preview"
+            )
     if hit := _runs(
         frame.filter((pl.col("marginal_mismatch") > MISMATCH_WARNING) & (pl.col("layer") == pl.col("num_layers")))
     ):

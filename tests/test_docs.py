@@ -106,6 +106,9 @@ def test_presets_on_the_page_are_those_of_the_code():
             value = value[0] if isinstance(value, tuple) else value
             text_of = {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
             assert row_of(name, page)[position] == text_of, (name, preset)
+            if isinstance(value, str | int | float) and not isinstance(value, bool):
+                told = option.help.partition("[preset: ")[2].rstrip("]").split(", paper ")
+                assert told[min(position, len(told)) - 1] == text_of, (name, preset)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -199,8 +199,8 @@ class CambrianForCausalLM(LlamaForCausalLM):
         self.post_init()
 
     @classmethod
-    def from_pretrained(cls, source: str, *args: Any, **kwargs: Any) -> Self:
-        """Load a checkpoint and its towers.
+    def from_pretrained(cls, source: str, *args: Any, output_loading_info: bool = False, **kwargs: Any) -> Any:
+        """Load a checkpoint and its towers; with `output_loading_info`, as in transformers, also what was found.
 
         Raises:
             ModelError: parameters are missing or unknown: nothing may stay as it was initialised.
@@ -214,7 +214,7 @@ class CambrianForCausalLM(LlamaForCausalLM):
             raise ModelError(message)
         towers = load_towers(model.config, model.dtype).to(model.device)
         model.model.add_module(TOWERS, towers)
-        return model
+        return (model, report) if output_loading_info else model
 
     def forward(
         self,

@@ -27,6 +27,24 @@ def test_next_to_nothing():
     assert describe(_spectrum(0.0, 0.02, 0.0, 0.0)) == "next to no information about the answer (0.02 bits)"
 
 
+def test_a_model_that_did_not_answer_has_no_finding(make_row, make_frame):
+    """Uniform rows over two to four options have atoms, too: they know the number of options."""
+    silent = make_row("mmbench", model="silent", atoms=(0.01, 0.15, 0.15, -0.15), uniform_both=1.0)
+    (sentence,) = findings(make_frame([silent]))
+    assert sentence.startswith(
+        "silent on mmbench: nothing to read, since in 100 % of the rows the model did not answer"
+    )
+    assert "bits" not in sentence
+    others = [make_row("mmbench", model=f"model-{i}") for i in range(20)]
+    (sentence,) = findings(make_frame([silent, *others]))
+    assert sentence.startswith("mmbench: of 20 models, the largest atom is synergy in 20; most synergy: model-0")
+    assert sentence.endswith("; 1 more did not answer with option letters.")
+    muted = [make_row("mmbench", model=f"model-{i}", uniform_both=0.9) for i in range(20)]
+    assert findings(make_frame(muted)) == [
+        "mmbench: nothing to read, since none of 20 models answered with option letters."
+    ]
+
+
 def test_few_problems_get_a_sentence_each_and_many_one_per_dataset(five_tasks, make_row, make_frame):
     assert "demo-llava-small on demo-fusion: mostly synergy (2.00 of 2.00 bits)." in findings(five_tasks)
     many = make_frame([make_row("mmbench", model=f"model-{i}") for i in range(20)])

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 import data
 from extract.cli import main
@@ -118,7 +119,10 @@ def test_bad_input_is_one_sentence(command: Command, checkpoint: Path, items: Pa
     assert_one_sentence(run("--device", "gpu"), "device `gpu` cannot be used")
     assert_one_sentence(run("--data", items), "two runs would share the folder `tiny__toy`")
     assert_one_sentence(run("--model", "other", "--stage", "s"), "--stage labels one model, but 2 are given")
-    assert_one_sentence(run(model=tmp_path / "nowhere"), "cannot load the configuration of")
+    nearly = checkpoint.with_name("tinny")
+    assert_one_sentence(run(model=nearly), f"there is no folder `{nearly}`", f"did you mean `{checkpoint}`?")
+    assert_one_sentence(run(model=nearly.name), "there is no folder `tinny`, and a hub id has the form OWNER/NAME")
+    assert_one_sentence(run("--preview", 1, model=items), "is a file; give the checkpoint's folder")
     assert_one_sentence(command("--model", checkpoint, "--out", tmp_path / "runs"), "nothing to run")
     assert_one_sentence(command("--model", checkpoint, "--data", items), "--out is missing")
     assert not (tmp_path / "runs").exists()
@@ -127,6 +131,29 @@ def test_bad_input_is_one_sentence(command: Command, checkpoint: Path, items: Pa
 def test_out_that_is_not_ours(command: Command, checkpoint: Path, items: Path) -> None:
     result = command("--model", checkpoint, "--data", items, "--out", items.parent)
     assert_one_sentence(result, "holds files but no run folder")
+
+
+def test_a_preview_is_not_run_into(command: Command, checkpoint: Path, items: Path, tmp_path: Path) -> None:
+    arguments = ("--model", checkpoint, "--data", items, "--out", tmp_path / "runs")
+    assert command(*arguments, "--preview", 1)[0] == 0
+    assert_one_sentence(command(*arguments), "holds a preview; choose another folder for runs")
+    assert (tmp_path / "runs" / "tiny__toy" / "preview.txt").is_file()
+
+
+@pytest.mark.parametrize("wrong", ["--model", "--data", "--out"])
+def test_wrong_paths_are_said_before_torch_is_imported(wrong: str, checkpoint: Path, items: Path) -> None:
+    arguments = {"--model": checkpoint, "--data": items, "--out": items.parent / "runs"}
+    arguments |= {wrong: items.parent if wrong == "--out" else items.parent / "nowhere"}
+    code = (
+        "import sys; from extract.cli import main\n"
+        "try: main()\n"
+        "finally: print([name for name in ('torch', 'transformers') if name in sys.modules])"
+    )
+    line = [str(part) for pair in arguments.items() for part in pair]
+    done = subprocess.run([sys.executable, "-c", code, *line], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert done.stdout == "[]\n"
 
 
 def test_checkpoint_without_tokenizer(command: Command, checkpoint: Path, items: Path, tmp_path: Path) -> None:
@@ -162,6 +189,19 @@ def test_damaged_weights(command: Command, checkpoint: Path, items: Path, tmp_pa
     weights.write_bytes(weights.read_bytes()[:5000])
     result = command("--model", folder, "--data", items, "--out", tmp_path / "runs")
     assert_one_sentence(result, "cannot load the weights of")
+
+
+def test_weights_with_a_parameter_missing(command: Command, checkpoint: Path, items: Path, tmp_path: Path) -> None:
+    """transformers would draw it at random and only warn."""
+    folder = tmp_path / "lacking"
+    shutil.copytree(checkpoint, folder)
+    tensors = load_file(folder / "model.safetensors")
+    lost = next(name for name in tensors if name.endswith("layers.1.mlp.up_proj.weight"))
+    kept = {name: tensor for name, tensor in tensors.items() if name != lost}
+    save_file(kept, folder / "model.safetensors", metadata={"format": "pt"})
+    result = command("--model", folder, "--data", items, "--out", tmp_path / "runs")
+    assert_one_sentence(result, "lack the parameter `model.language_model.layers.1.mlp.up_proj.weight` (1 such)")
+    assert not (tmp_path / "runs").exists()
 
 
 def test_interrupted(

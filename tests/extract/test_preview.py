@@ -13,8 +13,9 @@ from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLIm
 
 from data.errors import OutputExistsError
 from extract.config import DatasetSpec, ExtractionConfig, ModelSpec
-from extract.preview import preview_jobs
+from extract.jobs import preview_jobs
 from extract.preview_picture import received_picture
+from extract.progress import Reporter
 
 Rows = list[dict[str, Any]]
 
@@ -25,7 +26,8 @@ def gradient(width: int, height: int) -> Image.Image:
 
 
 def preview(checkpoint: Path, path: Path, out: Path, count: int = 2) -> str:
-    return preview_jobs([ModelSpec(str(checkpoint))], [DatasetSpec(path)], ExtractionConfig(out), count)
+    models, datasets = [ModelSpec(str(checkpoint))], [DatasetSpec(path)]
+    return preview_jobs(models, datasets, ExtractionConfig(out), count, Reporter(quiet=True))
 
 
 def test_preview_of_two_items(

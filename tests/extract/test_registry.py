@@ -34,6 +34,17 @@ def test_types_of_transformers_without_an_adapter_get_the_general_one() -> None:
     assert (f"{found.__module__.rpartition('.')[2]}:{found.__name__}", found.proven) == (GENERIC, False)
 
 
+def test_adapters_on_the_page_are_those_of_the_code() -> None:
+    """Each quoted block follows the name of the file that it is in, word for word but for docstrings."""
+    page = (DOCS / "adding-a-model.md").read_text()
+    quoted = re.findall(r"`((?:extract|tests)/[\w/]+\.py)`[^`]*(?:`\w+`[^`]*)*```python\n(.*?)```", page, re.DOTALL)
+    assert [name.rpartition("/")[2] for name, _ in quoted] == ["plain.py", "toyvl.py"]
+    for name, block in quoted:
+        assert len(block.splitlines()) < 60
+        source = re.sub(r'^ +"""[^"]*"""\n\n?', "", (DOCS.parent / name).read_text(), flags=re.MULTILINE)
+        assert block in source, name
+
+
 def test_the_page_names_what_an_adapter_can_say() -> None:
     table = (DOCS / "adding-a-model.md").read_text().partition("| say | when |")[2].partition("\n2. ")[0]
     names = [

@@ -16,7 +16,7 @@ from extract.adapters.base import Adapter
 from extract.config import ExtractionConfig, ModelSpec
 from extract.items import Dataset
 from extract.loading import load_adapter
-from extract.output import check_out_folder
+from extract.places import check_out_folder
 from extract.progress import Reporter
 from extract.runner import Outcome, extract_run
 
@@ -61,7 +61,9 @@ def test_resume_fills_what_is_missing(run: Extract, dataset: Dataset, tmp_path: 
     (folder / "shard-00001.npz").unlink()
     (folder / "shard-00002.npz").write_bytes(whole["shard-00002.npz"][:100])
     (folder / ".shard-00001.npz.partial").write_bytes(b"half")
-    assert run(dataset, tmp_path / "runs").measured == 7
+    outcome = run(dataset, tmp_path / "runs")
+    assert outcome.measured == 7
+    assert f": 7 samples and {outcome.samples - 7} from before in " in str(outcome)
     assert contents(folder) == whole
     assert run(dataset, tmp_path / "runs").measured == 0
     assert contents(folder) == whole

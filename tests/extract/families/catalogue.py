@@ -2,7 +2,7 @@
 
 from transformers import Qwen2_5_VLProcessor
 
-from tests.extract.families import cambrian, fuyu, gemma, llava, more, odd, others, qwen, special
+from tests.extract.families import cambrian, fuyu, gemma, llava, more, odd, others, qwen, special, toyvl
 from tests.extract.families.tiny import Family
 
 FAMILIES = (
@@ -40,6 +40,7 @@ FAMILIES = (
     Family("vipllava", llava.vipllava_config, llava.llava_processor),  # no adapter of its own: the general one
     *special.FAMILIES,
     fuyu.FAMILY,
+    toyvl.FAMILY,  # made up, and registered from outside the package
     *cambrian.FAMILIES,
     *more.FAMILIES,
 )

@@ -14,9 +14,10 @@ from extract.config import ExtractionConfig, ModelSpec
 from extract.errors import ModelError
 from extract.loading import load_adapter
 from extract.progress import Reporter
-from extract.registry import ADAPTERS
+from extract.registry import ADAPTERS, register
 from extract.runner import extract_run
 from tests.extract.families.conftest import MakeTiny, Tiny, spec_of
+from tests.extract.families.toyvl import ToyVLAdapter
 
 
 def run(adapter: Adapter, tiny: Tiny, out: Path) -> None:
@@ -42,6 +43,24 @@ def test_the_general_adapter_refuses_a_leak(
     ):
         run(adapter, tiny_of(name), tmp_path)
     assert not list(tmp_path.rglob("shard-*"))
+
+
+def test_an_unproven_adapter_that_forgot_a_site_is_refused(tiny_of: MakeTiny, tmp_path: Path) -> None:
+    class Careful(ToyVLAdapter):
+        proven = False
+
+    class Careless(Careful):
+        sites = Adapter.sites
+
+    tiny = tiny_of("toyvl")
+    try:
+        register("toyvl", Careful)
+        run(load_adapter(spec_of(tiny.folder)), tiny, tmp_path / "careful")
+        register("toyvl", Careless)
+        with pytest.raises(ModelError, match="is read by Careless, which fails the leak test: the picture still moves"):
+            run(load_adapter(spec_of(tiny.folder)), tiny, tmp_path / "careless")
+    finally:
+        register("toyvl", ToyVLAdapter)
 
 
 def test_the_general_adapter_refuses_a_model_that_does_not_look(tiny_of: MakeTiny, tmp_path: Path) -> None:

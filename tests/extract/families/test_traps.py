@@ -20,6 +20,7 @@ from tests.extract.families.tiny import DEVICE
 SITES = {
     "qwen3_vl": LANGUAGE_ONLY,
     "granite4_vision": LANGUAGE_ONLY,
+    "toyvl": LANGUAGE_ONLY,
     "gemma4_small": VISION_ONLY,
     "gemma3n": VISION_ONLY,
 }
@@ -36,7 +37,7 @@ SILENT = {
 }
 """Families whose forward computes something else, and says nothing, without this input."""
 
-CAPPED = ("paligemma", "gemma4_small", "gemma3n", "granite4_vision")
+CAPPED = ("paligemma", "gemma4_small", "gemma3n", "granite4_vision", "toyvl")
 """Families that cap or scale their logits after the head."""
 
 
