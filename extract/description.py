@@ -17,7 +17,7 @@ from extract.plan import Plan
 from extract.prompts import DEFAULT_TEMPLATE
 
 PACKAGES: Final = ("numpy", "pillow", "tokenizers", "torch", "transformers")
-NOT_IN_RECIPE: Final = ("run", "finished", "recipe", "prompt_example", "versions")
+NOT_IN_RECIPE: Final = ("run", "finished", "recipe", "prompt_example", "versions", "dataset_rows")
 
 
 def template_name(config: ExtractionConfig, dataset: Dataset) -> str:
@@ -73,6 +73,7 @@ def describe_run(
         step=spec.step,
         split=dataset.split,
         dataset_sha256=dataset.sha256,
+        dataset_rows=dataset.rows.describe(len(plan.items)),
         prompt=template_name(config, dataset),
         prompt_example=plan.items[0].prompt,
         noise_seed=config.seed,

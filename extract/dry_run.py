@@ -34,6 +34,7 @@ def describe_plan(adapter: Adapter, spec: ModelSpec, dataset: Dataset, config: E
         f"run {config.out / spec.run_name(dataset.name)}",
         f"  items       {len(plan.items)} of {dataset.name}, up to {plan.max_options} options, "
         f"{len({planned.item.group for planned in plan.items})} groups",
+        *(f"  {line}" for line in dataset.rows.lines(len(plan.items))),
         f"  files       {shard_file(0)} … {shard_file(len(shards) - 1)} ({config.shard_size} samples each)",
         f"  passes      {count} batches of up to {config.batch_size}, {len(CONDITIONS)} conditions each",
         f"  layers      {', '.join(map(str, layers))} of {len(adapter.layers)}",

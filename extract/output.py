@@ -95,8 +95,11 @@ def _is_blank(folder: Path) -> bool:
 
 
 def _check_same(folder: Path, existing: Manifest, wanted: Manifest) -> None:
-    """A run is continued only under the settings it was started with. Versions stop mattering once it is finished."""
-    ignored = {"finished", "recipe"} | ({"versions"} if existing.finished else set())
+    """A run is continued only under the settings it was started with. Versions stop mattering once it is finished.
+
+    Counts of the file's rows are no setting: older runs lack them, and the shards say which samples they hold.
+    """
+    ignored = {"finished", "recipe", "dataset_rows"} | ({"versions"} if existing.finished else set())
     old, new = asdict(existing), asdict(wanted)
     differing = [name for name in old if name not in ignored and not _equal(old[name], new[name])]
     if differing:

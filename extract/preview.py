@@ -60,6 +60,7 @@ def write_preview(adapter: Adapter, dataset: Dataset, config: ExtractionConfig, 
     plan = make_plan(adapter, dataset, template, config.language_span)
     folder.mkdir(parents=True, exist_ok=True)
     parts = [f"{folder}: prompt template `{template}`, source 2 between {' and '.join(SPAN_MARKS)}\n"]
+    parts += ["\n".join(dataset.rows.lines(len(plan.items))) + "\n"]
     parts += [f"note: {note}\n" for note in dataset.notes]
     for number, planned in enumerate(plan.items, start=1):
         parts.append(_describe(adapter, plan, planned, folder / f"{number:03d}.png"))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from data.errors import Problem
-from extract.errors import DatasetError, suggestion
+from extract.errors import DatasetError, Reason, RowError, suggestion
 
 Row = dict[str, Any]
 
@@ -17,6 +17,24 @@ TYPED_KINDS: Final = (".parquet",)
 """Kinds of file that tell a missing value from a text; in the others an empty cell is what is missing."""
 MARKS_OF_SAVED: Final = ("dataset_info.json", "dataset_dict.json")
 """Files that `save_to_disk` of the `datasets` library leaves in a folder."""
+
+
+@dataclass(frozen=True)
+class BadRow:
+    """A row that cannot become an item: its number, what it is counted under, and the sentence."""
+
+    number: int
+    reason: Reason
+    message: str
+
+    @classmethod
+    def of(cls, number: int, error: ValueError) -> "BadRow":
+        """From what reading the row raised."""
+        return cls(number, error.reason if isinstance(error, RowError) else Reason.OTHER_FORM, str(error))
+
+    def problem(self, file: str) -> Problem:
+        """As an entry of an error."""
+        return Problem(file, self.message, row=self.number)
 
 
 @dataclass(frozen=True)
@@ -30,6 +48,8 @@ class Table:
         sha256: hash of the source's content.
         typed: missing values are told from texts.
         notes: what the user should know, one sentence each.
+        read: rows of the source.
+        bad: rows that a step could not use; they are no longer among `rows`.
     """
 
     name: str
@@ -38,6 +58,8 @@ class Table:
     sha256: str = ""
     typed: bool = False
     notes: tuple[str, ...] = ()
+    read: int = 0
+    bad: tuple[BadRow, ...] = ()
 
     @property
     def columns(self) -> list[str]:
@@ -45,24 +67,18 @@ class Table:
         return list(dict.fromkeys(name for _, row in self.rows for name in row))
 
     def change(self, step: Callable[[Row], Row | None]) -> "Table":
-        """Every row as `step` makes it from a copy; None drops it.
-
-        Raises:
-            DatasetError: lists every row for which `step` raised a ValueError.
-        """
+        """Every row as `step` makes it from a copy; None leaves it out, and a ValueError makes it a bad row."""
         kept = []
-        problems = []
+        bad = []
         for number, row in self.rows:
             try:
                 changed = step(dict(row))
             except ValueError as error:
-                problems.append(Problem(self.name, str(error), row=number))
+                bad.append(BadRow.of(number, error))
                 continue
             if changed is not None:
                 kept.append((number, changed))
-        if problems:
-            raise DatasetError(self.name, problems)
-        return replace(self, rows=tuple(kept))
+        return replace(self, rows=tuple(kept), bad=(*self.bad, *bad))
 
     def noted(self, *notes: str) -> "Table":
         """The same rows with further notes."""
@@ -111,6 +127,7 @@ def _named_and_filled(table: Table) -> Table:
     """Blanks around column names removed; a table without rows is an error."""
     if not table.rows:
         raise _error(Path(table.name), "the file is empty; expected at least one item")
+    table = replace(table, read=len(table.rows))
     if any(name != name.strip() for name in table.columns):
         return table.change(lambda row: {name.strip(): value for name, value in row.items()})
     return table

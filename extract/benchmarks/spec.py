@@ -13,6 +13,10 @@ Step = Callable[[Table], Table]
 FIELDS: Final = ("id", "group", "image", "question", "options", "answer", "hint", "raw")
 """Columns that a benchmark's steps leave for the loader; all but image, question and options may be absent."""
 
+ROTATION_FIELDS: Final = ("rotation_of", "rotations")
+"""Columns of a benchmark that asks every question several times with its options turned round: which question, and in
+how many rows."""
+
 
 @dataclass(frozen=True)
 class Benchmark:
@@ -49,21 +53,24 @@ class Benchmark:
     named_by_file: bool = False
 
     def apply(self, table: Table, others: Sequence["Benchmark"] = ()) -> Table:
-        """Rows with the columns of `FIELDS`.
+        """Rows with the columns of `FIELDS`; those that do not fit are `bad`.
 
         Args:
             table: the file's rows.
             others: benchmarks that the file may belong to instead, for the message.
 
         Raises:
-            DatasetError: it is another file, or lists every row that does not fit.
+            DatasetError: it is another file, or no row fits.
         """
         if missing := self.missing(table.columns):
             raise DatasetError(table.name, [Problem(table.name, self._no_such_file(table, missing, others))])
         table = self._renamed(table)
         for step in self.steps:
             table = step(table)
-        count = len(table.rows)
+            if not table.rows:
+                none = [Problem(table.name, f"no row is one of {self.title}")]
+                raise DatasetError(table.name, [row.problem(table.name) for row in table.bad] or none)
+        count = len(table.rows) + len(table.bad)
         if self.expected is not None and count != self.expected:
             table = table.noted(f"{self.name}: {count} rows are used; the official file has {self.expected}")
         return table

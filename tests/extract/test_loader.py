@@ -13,8 +13,8 @@ from PIL import Image
 from extract.card import read_card
 from extract.columns import parse_mapping
 from extract.config import DatasetSpec
-from extract.errors import DatasetError, UsageError
-from extract.images import PictureError, open_picture
+from extract.errors import DatasetError, RowError, UsageError
+from extract.images import open_picture
 from extract.loader import load_dataset
 from extract.tables import read_table
 
@@ -76,7 +76,7 @@ def test_pictures_come_upright_and_rgb(tmp_path: Path) -> None:
     picture.save(tmp_path / "turned.jpg", exif=exif)
     opened = open_picture(tmp_path / "turned.jpg")
     assert (opened.size, opened.mode) == ((2, 4), "RGB")
-    with pytest.raises(PictureError, match="in no format that can be read"):
+    with pytest.raises(RowError, match="in no format that can be read"):
         open_picture(b"no picture at all")
 
 
@@ -106,7 +106,7 @@ def test_truncated_picture(write_items: Write, rows: Rows, tmp_path: Path) -> No
     path = write_items(rows)
     picture = tmp_path / "picture-3.png"
     picture.write_bytes(picture.read_bytes()[:200])
-    with pytest.raises(DatasetError, match="row 4: the picture is truncated or damaged"):
+    with pytest.raises(DatasetError, match="row 4: the picture `picture-3.png` is truncated or damaged"):
         load_dataset(DatasetSpec(path))
 
 

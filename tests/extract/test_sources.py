@@ -198,7 +198,7 @@ def test_a_card_chooses_rows_and_counts_from_one(write_items: Callable[[Rows], P
 
 def test_pictures_that_are_all_missing_are_one_sentence(write_items: Callable[[Rows], Path]) -> None:
     path = write_items(rows(3, image="gone.png"))
-    with pytest.raises(DatasetError, match="no picture was found; in the first of 3 rows .*`gone.png`") as caught:
+    with pytest.raises(DatasetError, match="no picture was found in 3 rows; the first, row 1: .*`gone.png`") as caught:
         load_dataset(DatasetSpec(path))
     assert "\n" not in str(caught.value)
 
