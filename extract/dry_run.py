@@ -6,6 +6,7 @@ import torch
 
 from data.names import CONDITIONS, shard_file
 from extract.adapters.base import Adapter
+from extract.batch import prepared
 from extract.config import ExtractionConfig, ModelSpec
 from extract.description import run_layers, template_name
 from extract.images import open_picture
@@ -26,7 +27,7 @@ def describe_plan(adapter: Adapter, spec: ModelSpec, dataset: Dataset, config: E
     """
     plan = make_plan(adapter, dataset, template_name(config, dataset), config.language_span)
     first = plan.items[0]
-    visual = int(adapter.visual_mask(adapter.process([first.prompt], [open_picture(first.item.picture)])).sum())
+    visual = int(adapter.visual_mask(prepared(adapter.process, [first], [open_picture(first.item.picture)])).sum())
     shards = plan.shards(config.shard_size)
     count = sum(-(-len(shard) // config.batch_size) for shard in shards)
     layers = run_layers(spec, config, adapter)

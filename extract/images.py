@@ -58,10 +58,8 @@ def places(name: str, patterns: Sequence[str]) -> list[str]:
             `{padded}`, the stem filled with zeros to twelve digits as COCO names its files.
     """
     stem = Path(name).stem
-    return [
-        pattern.format(name=name, stem=stem, tail=name.rpartition("_")[2], padded=stem.zfill(12))
-        for pattern in patterns
-    ]
+    names = {"name": name, "stem": stem, "tail": name.rpartition("_")[2], "padded": stem.zfill(12)}
+    return list(dict.fromkeys(pattern.format(**names) for pattern in patterns))
 
 
 def _existing(name: str, folder: Path, patterns: Sequence[str]) -> Path:

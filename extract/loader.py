@@ -35,7 +35,8 @@ def load_dataset(spec: DatasetSpec, limit: int | None = None) -> Dataset:
     for column, values in card.where.items():
         table = keep(column, *values)(table)
     if benchmark is not None:
-        table = benchmark.apply(table, [other for other in BENCHMARKS.values() if other is not benchmark])
+        others = [other for other in BENCHMARKS.values() if other is not benchmark]
+        table = benchmark.apply(table, others, str(card.file))
     reader = ItemReader(
         columns=_columns(table, benchmark, card, spec),
         folder=_picture_folder(spec, card, table),
@@ -85,7 +86,8 @@ def _columns(table: Table, benchmark: Benchmark | None, card: Card, spec: Datase
         likely = _likely(table, card.file, least=4) if benchmark is None and not named else None
         if likely is None:
             raise
-        raise DatasetError(str(spec.file), [Problem(table.name, f"{likely} ({error.problems[0].message})")]) from None
+        what = error.problems[0].message.partition(";")[0]
+        raise DatasetError(str(spec.file), [Problem(table.name, f"{likely} (as any file it has {what})")]) from None
 
 
 def _picture_folder(spec: DatasetSpec, card: Card, table: Table) -> Path:
@@ -121,5 +123,7 @@ def _likely(table: Table, file: Path, least: int) -> str | None:
 
     Benchmarks that need fewer than `least` columns are left out: such columns fit many files.
     """
-    likely = likely_benchmark(table.columns, [known for known in BENCHMARKS.values() if len(known.needed) >= least])
+    likely = likely_benchmark(
+        table.columns, table.name, [known for known in BENCHMARKS.values() if len(known.needed) >= least]
+    )
     return None if likely is None else f"it looks like {likely.title}: --data {likely.name}={file}"

@@ -61,6 +61,12 @@ class RunFolder:
         for leftover in folder.glob(PARTIAL_FILES):
             leftover.unlink()
 
+    def discard_if_bare(self) -> None:
+        """Remove the folder if it holds no measurement, for runs that bad input stops."""
+        if {path.name for path in self.folder.iterdir()} <= {MANIFEST_FILE}:
+            (self.folder / MANIFEST_FILE).unlink()
+            self.folder.rmdir()
+
     def has_shard(self, index: int, ids: Sequence[str]) -> bool:
         """Whether shard `index` is there, whole, and holds these samples."""
         arrays, broken = load_shard(self.folder / shard_file(index), {"sample_id"})

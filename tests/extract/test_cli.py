@@ -6,36 +6,16 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import data
-from extract.cli import main
 from tests.extract.benchmarks import files
+from tests.extract.console import Command, assert_one_sentence
 
 Rows = list[dict[str, Any]]
-Command = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Run `pid-extract` in this process; returns exit code, standard output and standard error."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["pid-extract", *map(str, arguments)])
-        with pytest.raises(SystemExit) as caught:
-            main()
-        return (caught.value.code or 0, *capsys.readouterr())  # type: ignore[return-value]
-
-    return run
-
-
-@pytest.fixture
-def items(write_items: Callable[[Rows], Path], rows: Rows) -> Path:
-    return write_items(rows)
 
 
 def test_runs_and_checks(command: Command, checkpoint: Path, items: Path, tmp_path: Path) -> None:
@@ -98,15 +78,6 @@ def test_broken_sweeps(command: Command, tmp_path: Path, text: str, message: str
     assert message in errors
 
 
-def assert_one_sentence(result: tuple[int, str, str], *parts: str) -> None:
-    code, _, errors = result
-    assert code == 2
-    assert "Traceback" not in errors
-    assert errors.startswith("error: ")
-    for part in parts:
-        assert part in errors
-
-
 def test_bad_input_is_one_sentence(command: Command, checkpoint: Path, items: Path, tmp_path: Path) -> None:
     def run(*more: object, model: object = checkpoint) -> tuple[int, str, str]:
         return command("--model", model, "--data", items, "--out", tmp_path / "runs", *more)
@@ -118,7 +89,6 @@ def test_bad_input_is_one_sentence(command: Command, checkpoint: Path, items: Pa
     assert_one_sentence(run("--device", "gpu"), "device `gpu` cannot be used")
     assert_one_sentence(run("--data", items), "two runs would share the folder `tiny__toy`")
     assert_one_sentence(run("--model", "other", "--stage", "s"), "--stage labels one model, but 2 are given")
-    assert_one_sentence(run(model=tmp_path / "nowhere"), "cannot load the configuration of")
     assert_one_sentence(command("--model", checkpoint, "--out", tmp_path / "runs"), "nothing to run")
     assert_one_sentence(command("--model", checkpoint, "--data", items), "--out is missing")
     assert not (tmp_path / "runs").exists()
