@@ -87,6 +87,22 @@ def joined(field: str, *columns: str, prefix: str = "") -> Step:
     return lambda table: table.change(added)
 
 
+def numbered(field: str) -> Step:
+    """The same name with `-2`, `-3`, … from its second row on, where a file gives one to several questions."""
+
+    def step(table: Table) -> Table:
+        seen: Counter[str] = Counter()
+
+        def counted(row: Row) -> Row:
+            name = cell_text(row.get(field))
+            seen[name] += 1
+            return {**row, field: f"{name}-{seen[name]}"} if seen[name] > 1 else row
+
+        return table.change(counted)
+
+    return step
+
+
 def part_before(field: str, column: str, separator: str) -> Step:
     """A field from what stands before the first `separator` in a column."""
     return lambda table: table.change(lambda row: {**row, field: cell_text(row.get(column)).partition(separator)[0]})

@@ -19,6 +19,7 @@ from extract.loader import load_dataset
 from extract.tables import read_table
 
 Rows = list[dict[str, Any]]
+IMAGE = pl.Struct({"bytes": pl.Binary, "path": pl.String})
 Write = Callable[[Rows], Path]
 
 
@@ -64,7 +65,25 @@ def test_pictures_as_bytes_and_base64(write_items: Write, rows: Rows, tmp_path: 
         assert item.label == -1
 
 
-@pytest.mark.parametrize(("answer", "label"), [("b", 1), ("green", 1), (1, 1), ("1", 1), (-1, -1), ("", -1)])
+def test_pictures_as_structs_with_a_path_and_in_lists(write_items: Write, rows: Rows, tmp_path: Path) -> None:
+    """As the `datasets` library writes them: the bytes may be missing where there is a path."""
+    write_items(rows)
+    raw, path = (tmp_path / "picture-0.png").read_bytes(), tmp_path / "pictures.parquet"
+    named, held = {"bytes": None, "path": "picture-0.png"}, {"bytes": raw, "path": "elsewhere.png"}
+    row = {"question": "what?", "options": ["x", "y"]}
+    for image, picture in ((named, tmp_path / "picture-0.png"), (held, raw), ([named], tmp_path / "picture-0.png")):
+        pl.DataFrame([{**row, "image": image}]).write_parquet(path)
+        assert load_dataset(DatasetSpec(path)).items[0].picture == picture
+    pl.DataFrame([{**row, "image": {"bytes": None, "path": None}}], schema_overrides={"image": IMAGE}).write_parquet(
+        path
+    )
+    with pytest.raises(DatasetError, match="row 1: no picture: expected a path, bytes or base64 text"):
+        load_dataset(DatasetSpec(path))
+
+
+@pytest.mark.parametrize(
+    ("answer", "label"), [("b", 1), ("green", 1), (" Green ", 1), (1, 1), ("1", 1), (-1, -1), ("", -1)]
+)
 def test_ways_to_write_the_answer(write_items: Write, rows: Rows, answer: object, label: int) -> None:
     assert load_dataset(DatasetSpec(write_items([{**rows[0], "answer": answer}]))).items[0].label == label
 
