@@ -8,7 +8,7 @@ from typing import Final
 import polars as pl
 
 from analysis.errors import ResultTableError, nearest
-from data.results_schema import COLUMNS, RESULT_SCHEMA_VERSION, Column
+from data.results_schema import COLUMNS, RESULT_SCHEMA_VERSION, Column, added_after
 
 SUCCESSFUL: Final = "successful"
 
@@ -50,6 +50,7 @@ def unsuccessful(results: pl.DataFrame) -> pl.DataFrame:
 def _read_one(path: Path) -> pl.DataFrame:
     frame = _read_parquet(path)
     _check_version(path, frame)
+    frame = _with_newer_columns(frame)
     _check_columns(path, frame)
     if frame.is_empty():
         raise ResultTableError(str(path), "holds no row; did `pid-estimate` finish?")
@@ -75,14 +76,24 @@ def _read_parquet(path: Path) -> pl.DataFrame:
         raise ResultTableError(str(path), f"cannot be read as parquet ({reason})") from error
 
 
+def _versions(frame: pl.DataFrame) -> pl.Series:
+    known = "schema_version" in frame.columns and frame.schema["schema_version"].is_integer()
+    return frame["schema_version"] if known else pl.Series(dtype=pl.Int64)
+
+
 def _check_version(path: Path, frame: pl.DataFrame) -> None:
     """Before anything else: a newer table may lack columns or hold other types for a good reason."""
-    if "schema_version" not in frame.columns or not frame.schema["schema_version"].is_integer():
-        return
-    newest = frame["schema_version"].max()
+    newest = _versions(frame).max()
     if isinstance(newest, int) and newest > RESULT_SCHEMA_VERSION:
         message = f"has schema version {newest}, this program reads up to {RESULT_SCHEMA_VERSION}; install a newer one"
         raise ResultTableError(str(path), message)
+
+
+def _with_newer_columns(frame: pl.DataFrame) -> pl.DataFrame:
+    """A table of an older version with the columns that came later, empty."""
+    version = _versions(frame).max()
+    later = added_after(version) if isinstance(version, int) else ()
+    return frame.with_columns(pl.lit(None).alias(column.name) for column in later if column.name not in frame.columns)
 
 
 def _check_columns(path: Path, frame: pl.DataFrame) -> None:

@@ -53,6 +53,15 @@ ARRAYS: Final[tuple[ArraySpec, ...]] = (
     ArraySpec(
         "letters", "U", ("n",), "-", "letters of the options in their order, such as ABCD or ABD", required=False
     ),
+    ArraySpec(
+        "rotation_of",
+        "U",
+        ("n",),
+        "-",
+        "question that the item asks with its options turned round, for benchmarks that do so",
+        required=False,
+    ),
+    ArraySpec("rotations", "i", ("n",), "rows", "rows that this question has in the benchmark", required=False),
     ArraySpec("first_token", "i", ("n", "c"), "token id", "greedy first token", required=False),
     ArraySpec("first_token_text", "U", ("n", "c"), "-", "greedy first token, decoded", required=False),
     ArraySpec("x1_tokens", "i", ("n",), "tokens", "length of the visual span", required=False),

@@ -21,7 +21,8 @@ class Manifest:
 
     `layers` are the recorded layers in ascending order, 1 being the first decoder block; the last entry is
     the model's real output. `planted` holds the true atoms in bits where they are known. `recipe` identifies
-    every setting that changes numbers: a run is only ever continued under the same recipe.
+    every setting that changes numbers: a run is only ever continued under the same recipe. `dataset_rows` says
+    what became of the benchmark file's rows, where that is known.
     """
 
     run: str
@@ -44,6 +45,7 @@ class Manifest:
     step: int | None = None
     split: str | None = None
     dataset_sha256: str | None = None
+    dataset_rows: Mapping[str, Any] = field(default_factory=dict)
     prompt: str | None = None
     prompt_example: str | None = None
     noise_seed: int | None = None
@@ -74,6 +76,9 @@ class Manifest:
         text = json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
         write_atomic(folder / MANIFEST_FILE, text.encode())
 
+
+ROW_COUNTS: Final = ("read", "chosen", "kept")
+"""Keys of `dataset_rows`, beside `dropped`, a mapping of reasons to numbers of rows."""
 
 _TUPLES: Final = ("layers", "conditions", "poolings")
 
@@ -116,7 +121,8 @@ def read_manifest(folder: Path) -> Manifest:
 def _from_mapping(raw: dict[str, Any], fail: Callable[[str], ContractError]) -> Manifest:
     known = {item.name for item in fields(Manifest)}
     if unknown := sorted(set(raw) - known):
-        raise fail(f"unknown field `{unknown[0]}`; known are {', '.join(sorted(known))}")
+        advice = "if a newer pid-lvlm wrote it, upgrade"
+        raise fail(f"unknown field `{unknown[0]}`; {advice}; known are {', '.join(sorted(known))}")
     values: dict[str, Any] = {
         name: tuple(value) if name in _TUPLES and isinstance(value, list) else value for name, value in raw.items()
     }
@@ -144,7 +150,19 @@ def _first_wrong_type(manifest: Manifest) -> str | None:
         return f"`finished` should be true or false, found {manifest.finished!r}"
     if manifest.shard_size is not None and (not isinstance(manifest.shard_size, int) or manifest.shard_size < 1):
         return f"`shard_size` should be a positive integer, found {manifest.shard_size!r}"
+    if (rows := manifest.dataset_rows) and not _are_row_counts(rows):
+        wanted = f"numbers of rows as {', '.join(ROW_COUNTS)} and `dropped`, a number for each reason"
+        return f"`dataset_rows` should give {wanted}; found {rows!r}"
     return None
+
+
+def _are_row_counts(rows: Any) -> bool:
+    if not isinstance(rows, Mapping) or set(rows) != {*ROW_COUNTS, "dropped"}:
+        return False
+    if not isinstance(rows["dropped"], Mapping):
+        return False
+    counts = [*(rows[name] for name in ROW_COUNTS), *rows["dropped"].values()]
+    return all(isinstance(count, int) and not isinstance(count, bool) and count >= 0 for count in counts)
 
 
 def recipe_hash(settings: Mapping[str, Any]) -> str:

@@ -8,18 +8,22 @@ from typing import Final
 
 from data.names import ATOMS, CONDITIONS
 
-RESULT_SCHEMA_VERSION: Final = 1
+RESULT_SCHEMA_VERSION: Final = 2
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column: name, kind, unit and meaning; `nullable` columns may be empty where nothing is known."""
+    """One column: name, kind, unit and meaning; `nullable` columns may be empty where nothing is known.
+
+    `since` is the schema version that it came with. Later ones are nullable: older tables are read with them empty.
+    """
 
     name: str
     kind: str
     unit: str
     meaning: str
     nullable: bool = False
+    since: int = 1
 
 
 def _identifiers() -> tuple[Column, ...]:
@@ -74,6 +78,14 @@ def _terms() -> tuple[Column, ...]:
         Column("i_coupling", "float", "bits", "information of the coupling, I_q"),
         Column("coinformation", "float", "bits", "I(X1;X2;Y) = redundancy_raw - synergy_raw"),
         Column("accuracy", "float", "1", "share of items whose best option is the right one", nullable=True),
+        Column(
+            "accuracy_circular",
+            "float",
+            "1",
+            "share of questions whose best option is right in every rotation of their options",
+            nullable=True,
+            since=2,
+        ),
         Column("accuracy_noimage", "float", "1", "the same without the picture", nullable=True),
         Column("d_vision", "float", "1", "accuracy - accuracy_noimage", nullable=True),
         Column(
@@ -107,5 +119,11 @@ def _diagnostics() -> tuple[Column, ...]:
 
 
 COLUMNS: Final[tuple[Column, ...]] = (*_identifiers(), *_settings(), *_atoms(), *_terms(), *_diagnostics())
+
+
+def added_after(version: int) -> tuple[Column, ...]:
+    """Columns that a table of an older schema version lacks."""
+    return tuple(column for column in COLUMNS if column.since > version)
+
 
 COLUMN_BY_NAME: Final = {column.name: column for column in COLUMNS}

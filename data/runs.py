@@ -115,7 +115,9 @@ def _load(folder: Path, manifest: Manifest, indices: Sequence[int], skipped: set
     problems += duplicate_id_problems(files, ids)
     if problems:
         raise ContractError(str(folder), problems)
-    return {name: np.concatenate([arrays[name] for arrays in shards]) for name in shards[0]}
+    # A run that an older version began may lack an optional array in its first shards: then the run has none.
+    shared = [name for name in shards[0] if all(name in arrays for arrays in shards)]
+    return {name: np.concatenate([arrays[name] for arrays in shards]) for name in shared}
 
 
 def _with_poolings(manifest: Manifest, poolings: tuple[str, ...]) -> Manifest:

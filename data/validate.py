@@ -16,6 +16,9 @@ from data.names import CONDITIONS, POOLINGS, REQUIRED_CONDITIONS, feature_key
 MAX_ROWS_PER_RULE = 5
 """Rows shown for one broken rule of one array; a systematic fault need not print a thousand lines."""
 
+ROTATION_ARRAYS = ("rotation_of", "rotations")
+"""Present together, or neither is."""
+
 MOST_LOGLIK = 1e-3
 """A log-likelihood is at most 0; this much is forgiven as rounding."""
 
@@ -93,6 +96,7 @@ def shard_problems(file: str, arrays: Mapping[str, NDArray], manifest: Manifest,
         for name in sorted(set(arrays) - set(ARRAY_BY_NAME))
     ]
     problems += _value_problems(file, good)
+    problems += _rotation_problems(file, arrays, good)
     return problems
 
 
@@ -143,6 +147,20 @@ def _value_problems(file: str, arrays: Mapping[str, NDArray]) -> Iterator[Proble
             (label < -1) | (label >= options),
             "is no option of the item; expected -1 or its index",
         )
+
+
+def _rotation_problems(file: str, arrays: Mapping[str, NDArray], good: Mapping[str, NDArray]) -> Iterator[Problem]:
+    """Both arrays or none; a question has a name, and at least the rows that are here."""
+    present = [name for name in ROTATION_ARRAYS if name in arrays]
+    if len(present) == 1:
+        missing = next(name for name in ROTATION_ARRAYS if name not in present)
+        yield Problem(file, f"missing, but `{present[0]}` is there; write both or none", missing)
+    if not set(ROTATION_ARRAYS) <= set(good):
+        return
+    questions, rows = (good[name] for name in ROTATION_ARRAYS)
+    _, places, here = np.unique(questions, return_inverse=True, return_counts=True)
+    yield from _rows(file, "rotation_of", questions == "", "is empty; expected the question's name")
+    yield from _rows(file, "rotations", rows < here[places], "is less than the rows of the question here")
 
 
 def _rows(file: str, name: str, bad: NDArray, message: str) -> Iterator[Problem]:

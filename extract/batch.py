@@ -1,9 +1,10 @@
 """One batch: pictures opened, prompts encoded, spans located."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
+from PIL import Image
 
 from extract.adapters.base import Adapter, ModelInputs
 from extract.errors import ModelError
@@ -31,9 +32,10 @@ def encode_batch(adapter: Adapter, items: Sequence[PlannedItem]) -> Batch:
     """Encode prompts and pictures; the vision part runs here, once for all conditions.
 
     Raises:
-        ModelError: a span is not where the plan found it, the two overlap, or BOS stands twice.
+        ModelError: a span is not where the plan found it, the two overlap, BOS stands twice, or the processor refuses a
+            picture.
     """
-    inputs = adapter.encode([planned.prompt for planned in items], [open_picture(p.item.picture) for p in items])
+    inputs = prepared(adapter.encode, items, [open_picture(planned.item.picture) for planned in items])
     vision = adapter.visual_mask(inputs)
     ids = inputs["input_ids"]
     _check_bos(adapter, inputs, items)
@@ -50,6 +52,32 @@ def encode_batch(adapter: Adapter, items: Sequence[PlannedItem]) -> Batch:
         raise ModelError(message)
     masks = SpanMasks(vision, language, adapter.other_masks(inputs))
     return Batch(tuple(p.item.id for p in items), adapter.encode_pictures(inputs), masks)
+
+
+def prepared(
+    prepare: Callable[[Sequence[str], Sequence[Image.Image]], ModelInputs],
+    items: Sequence[PlannedItem],
+    pictures: Sequence[Image.Image],
+) -> ModelInputs:
+    """What an adapter's `encode` or `process` makes of items.
+
+    Raises:
+        ModelError: the processor refuses one item's picture and not another's; names the item.
+    """
+    try:
+        return prepare([planned.prompt for planned in items], pictures)
+    except ValueError:
+        for planned, picture in zip(items, pictures, strict=True):
+            try:
+                prepare([planned.prompt], [picture])
+            except ValueError as error:
+                item, reason = planned.item, str(error).partition("\n")[0]
+                message = (
+                    f"item {item.id!r} (row {item.row}): the model's processor cannot prepare its picture of "
+                    f"{picture.width} × {picture.height} pixels ({reason}); leave the item out"
+                )
+                raise ModelError(message) from error
+        raise
 
 
 def encode_blind(adapter: Adapter, items: Sequence[PlannedItem]) -> ModelInputs:

@@ -56,7 +56,8 @@ def candidate_variants(
     if not variants:
         message = (
             f"the option letters merge with the end of the prompt ({prompt[-20:]!r}) or are unknown to the tokenizer; "
-            "the prompt must end where an answer can start, without a trailing space"
+            "the prompt must end where an answer can start, without a trailing space: mend the checkpoint's "
+            "chat template"
         )
         raise ModelError(message)
     return tuple(variants.values())

@@ -8,6 +8,7 @@ from typing import Any, Final
 from data.errors import Problem
 from data.names import ATOMS
 from extract.columns import check_fields
+from extract.config import ON_BAD
 from extract.errors import DatasetError, suggestion
 from extract.tables import HUB_PREFIX
 
@@ -20,6 +21,7 @@ KEYS: Final = (
     "options",
     "first_index",
     "images",
+    "on_bad",
     "split",
     "prompt",
     "planted",
@@ -32,7 +34,8 @@ class Card:
     """What a card says. `file` and `images` are absolute; `planted` holds true atoms in bits.
 
     `benchmark` names a known benchmark; `options` are the texts of every item's options, where all have the same;
-    `where` keeps rows by the values of columns; answers that are numbers count options from `first_index`.
+    `where` keeps rows by the values of columns; answers that are numbers count options from `first_index`;
+    `on_bad` says what to do about bad rows.
     """
 
     name: str | None
@@ -41,6 +44,7 @@ class Card:
     options: tuple[str, ...] | None = None
     where: dict[str, tuple[str, ...]] = field(default_factory=dict)
     first_index: int = 0
+    on_bad: str | None = None
     columns: dict[str, str] = field(default_factory=dict)
     images: Path | None = None
     split: str | None = None
@@ -72,6 +76,8 @@ def read_card(path: Path) -> Card:
         raise _card_error(path, 'options should list the texts of every item\'s options, e.g. ["Yes", "No"]')
     if raw.get("first_index", 0) not in (0, 1):
         raise _card_error(path, f"first_index should be 0 or 1, found {raw['first_index']!r}")
+    if raw.get("on_bad", ON_BAD[0]) not in ON_BAD:
+        raise _card_error(path, f"unknown on_bad `{raw['on_bad']}`; {suggestion(str(raw['on_bad']), ON_BAD)}")
     where = {
         name: tuple(map(str, values if isinstance(values, list) else [values]))
         for name, values in raw.get("where", {}).items()
@@ -84,6 +90,7 @@ def read_card(path: Path) -> Card:
         options=None if options is None else tuple(options),
         where=where,
         first_index=raw.get("first_index", 0),
+        on_bad=raw.get("on_bad"),
         columns=columns,
         images=folder / raw["images"] if "images" in raw else None,
         split=raw.get("split"),

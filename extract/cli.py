@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +18,7 @@ from extract.config import (
     ALL_LAYERS,
     DTYPES,
     LANGUAGE_SPANS,
+    ON_BAD,
     SPAN_ALL,
     DatasetSpec,
     ExtractionConfig,
@@ -72,6 +74,14 @@ def extract(
     images: Annotated[
         Path | None,
         typer.Option(help="Folder of the pictures. Default: the data file's folder.", rich_help_panel=WHAT),
+    ] = None,
+    on_bad: Annotated[
+        str | None,
+        typer.Option(
+            help="Rows that cannot become an item: `error` lists them and stops, `skip` leaves them out. "
+            "Default: the card's, else error.",
+            rich_help_panel=WHAT,
+        ),
     ] = None,
     limit: Annotated[
         int | None, typer.Option(min=1, help="Only the first N items of each dataset.", rich_help_panel=WHAT)
@@ -177,6 +187,7 @@ def extract(
         return
     _check_choice("--dtype", dtype, DTYPES)
     _check_choice("--language-span", language_span, LANGUAGE_SPANS)
+    _check_choice("--on-bad", on_bad, ON_BAD)
     if out is None:
         message = "--out is missing: the folder for the run folders"
         raise UsageError(message)
@@ -189,6 +200,7 @@ def extract(
     ]
     mapping = parse_mapping(columns) if columns else {}
     datasets += [parse_data(one, mapping, images) for one in data or []]
+    datasets = [replace(spec, on_bad=on_bad or spec.on_bad) for spec in datasets]
     if not models or not datasets:
         message = "nothing to run: give --model and --data, or --sweep; pid-extract --help shows an example"
         raise UsageError(message)

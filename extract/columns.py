@@ -83,6 +83,7 @@ def resolve_columns(file: str, present: Sequence[str], mapping: Mapping[str, str
         DatasetError: a named column does not exist, or a needed field has none; all of them at once.
     """
     problems = []
+    missing = []
     found: dict[str, str] = {}
     for field, names in USUAL_NAMES.items():
         named = mapping.get(field)
@@ -92,7 +93,7 @@ def resolve_columns(file: str, present: Sequence[str], mapping: Mapping[str, str
                 named = _letter_columns(present)
             if named is None:
                 if field in REQUIRED:
-                    problems.append(Problem(file, f"no column for `{field}`; {_columns_found(field, present)}"))
+                    missing.append(field)
                 continue
         parts = named.split(OPTION_SEPARATOR) if field == "options" else [named]
         problems += [
@@ -101,6 +102,9 @@ def resolve_columns(file: str, present: Sequence[str], mapping: Mapping[str, str
             if part not in present and not (field == "group" and part == THE_PICTURE)
         ]
         found[field] = named
+    if missing:
+        fields = " and none for ".join(f"`{field}`" for field in missing)
+        problems.insert(0, Problem(file, f"no column for {fields}; {_columns_found(missing[0], present, found)}"))
     if problems:
         raise DatasetError(file, problems)
     options = tuple(found.pop("options").split(OPTION_SEPARATOR))
@@ -112,7 +116,8 @@ def _letter_columns(present: Sequence[str]) -> str | None:
     return OPTION_SEPARATOR.join(letters) if len(letters) > 1 else None
 
 
-def _columns_found(wanted: str, present: Sequence[str]) -> str:
-    near = get_close_matches(wanted, present, n=1, cutoff=0.5)
+def _columns_found(wanted: str, present: Sequence[str], used: Mapping[str, str] | None = None) -> str:
+    taken = {part for named in (used or {}).values() for part in named.split(OPTION_SEPARATOR)}
+    near = get_close_matches(wanted, [name for name in present if name not in taken], n=1, cutoff=0.5)
     guess = f"did you mean `{near[0]}`? " if near else ""
     return f"{guess}the file has {', '.join(f'`{name}`' for name in present)} (set it with --columns)"

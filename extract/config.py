@@ -12,6 +12,10 @@ SPAN_ALL: Final = "all"
 SPAN_QUESTION_OPTIONS: Final = "question_options"
 LANGUAGE_SPANS: Final = (SPAN_ALL, SPAN_QUESTION_OPTIONS)
 
+ON_BAD_ERROR: Final = "error"
+ON_BAD_SKIP: Final = "skip"
+ON_BAD: Final = (ON_BAD_ERROR, ON_BAD_SKIP)
+
 DTYPES: Final = ("float32", "bfloat16", "float16")
 
 
@@ -69,12 +73,14 @@ class DatasetSpec:
         columns: item field -> column of the file; fields left out use their usual names.
         images: folder that relative picture paths start from; by default the file's own folder.
         benchmark: name of a known benchmark, whose rules are then used.
+        on_bad: one of `ON_BAD`: what to do about a row that cannot become an item; None for the card's choice.
     """
 
     file: Path
     columns: Mapping[str, str] = field(default_factory=dict)
     images: Path | None = None
     benchmark: str | None = None
+    on_bad: str | None = None
 
 
 @dataclass(frozen=True)

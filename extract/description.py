@@ -17,7 +17,7 @@ from extract.plan import Plan
 from extract.prompts import template_name
 
 PACKAGES: Final = ("numpy", "pillow", "tokenizers", "torch", "transformers")
-NOT_IN_RECIPE: Final = ("run", "finished", "recipe", "prompt_example", "versions")
+NOT_IN_RECIPE: Final = ("run", "finished", "recipe", "prompt_example", "versions", "dataset_rows")
 
 
 def run_layers(spec: ModelSpec, config: ExtractionConfig, adapter: Adapter) -> tuple[int, ...]:
@@ -68,6 +68,7 @@ def describe_run(
         step=spec.step,
         split=dataset.split,
         dataset_sha256=dataset.sha256,
+        dataset_rows=dataset.rows.describe(len(plan.items)),
         prompt=template_name(config, dataset),
         prompt_example=plan.items[0].prompt,
         noise_seed=config.seed,

@@ -6,6 +6,7 @@ import torch
 
 from data.names import CONDITIONS, shard_file
 from extract.adapters.base import Adapter
+from extract.batch import prepared
 from extract.config import ExtractionConfig, ModelSpec
 from extract.description import run_layers
 from extract.images import open_picture
@@ -27,7 +28,7 @@ def describe_plan(adapter: Adapter, spec: ModelSpec, dataset: Dataset, config: E
     """
     plan = make_plan(adapter, dataset, template_name(config, dataset), config.language_span)
     first = plan.items[0]
-    visual = int(adapter.visual_mask(adapter.process([first.prompt], [open_picture(first.item.picture)])).sum())
+    visual = int(adapter.visual_mask(prepared(adapter.process, [first], [open_picture(first.item.picture)])).sum())
     shards = plan.shards(config.shard_size)
     count = sum(-(-len(shard) // config.batch_size) for shard in shards)
     layers = run_layers(spec, config, adapter)
@@ -35,6 +36,7 @@ def describe_plan(adapter: Adapter, spec: ModelSpec, dataset: Dataset, config: E
         f"run {config.out / spec.run_name(dataset.name)}",
         f"  items       {len(plan.items)} of {dataset.name}, up to {plan.max_options} options, "
         f"{len({planned.item.group for planned in plan.items})} groups",
+        *(f"  {line}" for line in dataset.rows.lines(len(plan.items))),
         f"  files       {shard_file(0)} … {shard_file(len(shards) - 1)} ({config.shard_size} samples each)",
         f"  passes      {count} batches of up to {config.batch_size}, {len(CONDITIONS)} conditions each",
         f"  layers      {', '.join(map(str, layers))} of {len(adapter.layers)}",

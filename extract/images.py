@@ -10,18 +10,11 @@ from typing import Any, Final
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from extract.errors import Reason, RowError
 from extract.options import cell_text, list_in_text
 
 BASE64_MIN_LENGTH: Final = 64
 """Shorter texts are read as paths: the smallest PNG that shows anything is longer in base64."""
-
-
-class PictureError(ValueError):
-    """A picture is missing or damaged; the text completes "row 3: …"."""
-
-
-class MissingPictureError(PictureError):
-    """A file names a picture that is not there."""
 
 
 def picture_source(value: Any, folder: Path, patterns: Sequence[str] = ("{name}",)) -> Path | bytes:
@@ -34,7 +27,7 @@ def picture_source(value: Any, folder: Path, patterns: Sequence[str] = ("{name}"
         patterns: where a picture may lie in `folder`; see `places`.
 
     Raises:
-        PictureError: the cell is empty, holds several pictures, or names a file that does not exist.
+        RowError: the cell is empty, holds several pictures, or names a file that does not exist.
     """
     if isinstance(value, Mapping):
         value = value.get("bytes") or value.get("path")
@@ -43,14 +36,14 @@ def picture_source(value: Any, folder: Path, patterns: Sequence[str] = ("{name}"
     if isinstance(value, list | tuple):
         if len(value) > 1:
             message = f"{len(value)} pictures; only items about one picture can be decomposed, leave this one out"
-            raise PictureError(message)
+            raise RowError(Reason.SEVERAL_PICTURES, message)
         return picture_source(value[0] if value else None, folder, patterns)
     if isinstance(value, bytes | bytearray):
         return bytes(value)
     text = cell_text(value)
     if not text:
         message = "no picture: expected a path, bytes or base64 text"
-        raise PictureError(message)
+        raise RowError(Reason.NO_PICTURE, message)
     if len(text) < BASE64_MIN_LENGTH and not text.startswith("data:"):
         return _existing(text, folder, patterns)
     decoded = _from_base64(text)
@@ -66,10 +59,8 @@ def places(name: str, patterns: Sequence[str]) -> list[str]:
             `{padded}`, the stem filled with zeros to twelve digits as COCO names its files.
     """
     stem = Path(name).stem
-    return [
-        pattern.format(name=name, stem=stem, tail=name.rpartition("_")[2], padded=stem.zfill(12))
-        for pattern in patterns
-    ]
+    names = {"name": name, "stem": stem, "tail": name.rpartition("_")[2], "padded": stem.zfill(12)}
+    return list(dict.fromkeys(pattern.format(**names) for pattern in patterns))
 
 
 def _existing(name: str, folder: Path, patterns: Sequence[str]) -> Path:
@@ -86,7 +77,7 @@ def _existing(name: str, folder: Path, patterns: Sequence[str]) -> Path:
         f"looked in `{(folder / name).parent}`" if len(tried) == 1 else f"looked for {', '.join(tried)} in `{folder}`"
     )
     message = f"there is no picture `{shown}` ({where}); check the column or pass --images"
-    raise MissingPictureError(message)
+    raise RowError(Reason.NO_PICTURE, message)
 
 
 def _from_base64(text: str) -> bytes | None:
@@ -103,23 +94,27 @@ def open_picture(source: Path | bytes) -> Image.Image:
     Processors do the latter each in its own way, or not at all.
 
     Raises:
-        PictureError: it is missing, no picture, cut off, or of numbers without a fixed range.
+        RowError: it is missing, no picture, cut off, or of numbers without a fixed range.
     """
+    shown = f"the picture `{source.name}`" if isinstance(source, Path) else "the picture"
     try:
         with Image.open(source if isinstance(source, Path) else io.BytesIO(source)) as image:
             image.load()
             return _in_8_bits(ImageOps.exif_transpose(image)).convert("RGB")
-    except PictureError:
+    except RowError:
         raise
     except FileNotFoundError:
         message = f"there is no picture `{source!s}`"
-        raise PictureError(message) from None
+        raise RowError(Reason.NO_PICTURE, message) from None
     except UnidentifiedImageError:
-        message = "the picture is in no format that can be read"
-        raise PictureError(message) from None
+        message = f"{shown} is in no format that can be read, such as PNG or JPEG; replace the file"
+        raise RowError(Reason.BAD_PICTURE, message) from None
+    except Image.DecompressionBombError as error:
+        message = f"{shown} is too large ({error}); scale it down"
+        raise RowError(Reason.BAD_PICTURE, message) from None
     except (OSError, SyntaxError, ValueError) as error:  # what PIL raises for cut-off and corrupt data
-        message = f"the picture is truncated or damaged ({error}); replace the file"
-        raise PictureError(message) from None
+        message = f"{shown} is truncated or damaged ({error}); replace the file"
+        raise RowError(Reason.BAD_PICTURE, message) from None
 
 
 def _in_8_bits(image: Image.Image) -> Image.Image:
@@ -128,5 +123,5 @@ def _in_8_bits(image: Image.Image) -> Image.Image:
         return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     if image.mode in ("I", "F"):
         message = f"the picture has pixels of 32 bits (mode {image.mode}), whose range is not known; save it in 8 bits"
-        raise PictureError(message)
+        raise RowError(Reason.BAD_PICTURE, message)
     return image

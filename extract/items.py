@@ -1,9 +1,10 @@
 """One multiple-choice item about a picture, whatever file it came from."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from data.names import OPTION_LETTERS
+from extract.counts import RowCounts
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,8 @@ class Item:
         row: row of the dataset file, counted from 1, for messages.
         given_letters: letters of the options where they are not A, B, C, … without a gap.
         raw: the prompt as the benchmark's file has it, where it has one.
+        rotation_of: question that the item asks with its options turned round, where a benchmark does so; else "".
+        rotations: rows that this question has in the file.
     """
 
     id: str
@@ -33,6 +36,8 @@ class Item:
     row: int = 0
     given_letters: str = ""
     raw: str = ""
+    rotation_of: str = ""
+    rotations: int = 1
 
     @property
     def letters(self) -> str:
@@ -53,6 +58,7 @@ class Dataset:
         split: part of the benchmark, if stated.
         planted: true atoms in bits, where they are known.
         notes: what the user should know about the file, one sentence each.
+        rows: what became of the file's rows.
     """
 
     name: str
@@ -63,6 +69,7 @@ class Dataset:
     split: str | None = None
     planted: dict[str, float] | None = None
     notes: tuple[str, ...] = ()
+    rows: RowCounts = field(default_factory=RowCounts)
 
     def first(self, count: int | None) -> "Dataset":
         """The same dataset with only its first `count` items; None for all."""

@@ -1,7 +1,9 @@
 """Load a checkpoint from the hub or a folder, through the adapter of its family."""
 
 import hashlib
+import re
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,9 +21,11 @@ from extract.adapters.base import Adapter
 from extract.config import ModelSpec
 from extract.errors import ModelError
 from extract.lora import base_spec, hub_adapter_file, merge_adapter, processor_spec
-from extract.registry import adapter_class
+from extract.registry import ADAPTERS, adapter_class
 
 TOKENIZER_FILES: Final = ("tokenizer.json", "tokenizer.model", "vocab.json", "tokenizer_config.json")
+HUB_ID: Final = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
+UNREACHABLE: Final = "the hub cannot be reached"
 SAMPLED_BYTES: Final = 1 << 20
 """Bytes hashed at both ends of a large file: enough to tell weights apart without reading 14 GB."""
 
@@ -64,13 +68,27 @@ def pinned(spec: ModelSpec) -> ModelSpec:
     """
     if Path(spec.model).is_dir():
         return spec
+    _check_hub_id(spec.model)
     try:
         file = _guarded(spec, "configuration", cached_file, filename="config.json", revision=spec.revision)
-    except ModelError:
-        file = hub_adapter_file(spec)
+    except ModelError as error:
+        file = hub_adapter_file(spec, cached_only=UNREACHABLE in str(error))
         if file is None:
             raise
     return replace(spec, revision=extract_commit_hash(file, None) or spec.revision)
+
+
+def _check_hub_id(model: str) -> None:
+    """Refuse what can only be a folder, before the hub is asked for it."""
+    if HUB_ID.fullmatch(model):
+        return
+    path = Path(model).expanduser()
+    siblings = [one.name for one in path.parent.iterdir() if one.is_dir()] if path.parent.is_dir() else []
+    near = get_close_matches(path.name, siblings, n=1, cutoff=0.5)
+    guess = f"; did you mean `{path.parent / near[0]}`?" if near else "; check the path"
+    what = "is a file" if path.is_file() else "is not there"
+    message = f"--model: `{model}` {what}; expected a checkpoint folder or a hub id (OWNER/NAME){guess}"
+    raise ModelError(message)
 
 
 def recorded_revision(spec: ModelSpec) -> str | None:
@@ -164,7 +182,15 @@ def _guarded(spec: ModelSpec, what: str, load: Any, **options: Any) -> Any:
         return load(spec.model, **options)
     except (OSError, ValueError, KeyError, TypeError, ImportError, RuntimeError, SafetensorError) as error:
         reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        if "gated repo" in str(error):
+        if "couldn't connect" in reason:
+            reason = f"{UNREACHABLE} and the model is not in the cache; give a downloaded folder instead"
+        elif "load image processor" in reason and Path(spec.model).is_dir():
+            reason = "the folder has no preprocessor_config.json; save it there, too (processor.save_pretrained)"
+        elif "not a valid model identifier" in str(error):
+            reason = (
+                f"there is no such hub model, or it is private and no token gives access{_near_example(spec.model)}"
+            )
+        elif "gated repo" in str(error):
             reason = (
                 "it is gated and no token gives access; accept its terms on its hub page, then log in "
                 "(hf auth login, or set HF_TOKEN)"
@@ -173,3 +199,9 @@ def _guarded(spec: ModelSpec, what: str, load: Any, **options: Any) -> Any:
             reason = "the hub cannot be reached; there is no folder of this name and no copy in the cache"
         message = f"cannot load the {what} of `{spec.model}`: {reason}"
         raise ModelError(message) from error
+
+
+def _near_example(model: str) -> str:
+    examples = [example for entry in ADAPTERS.values() for example in entry.examples]
+    near = get_close_matches(model, examples, n=1)
+    return f"; did you mean `{near[0]}`?" if near else "; check the id"

@@ -45,11 +45,13 @@ def processor_spec(spec: ModelSpec, base: ModelSpec) -> ModelSpec:
     return spec if any((Path(spec.model) / name).is_file() for name in PROCESSOR_FILES) else base
 
 
-def hub_adapter_file(spec: ModelSpec) -> str | None:
-    """Cached `adapter_config.json` of a hub model; None if it has none or cannot be reached."""
+def hub_adapter_file(spec: ModelSpec, *, cached_only: bool = False) -> str | None:
+    """Cached `adapter_config.json` of a hub model; None if it has none or cannot be reached (or asked)."""
     quiet = {f"_raise_exceptions_for_{what}": False for what in ("gated_repo", "missing_entries", "connection_errors")}
     try:
-        found: str | None = cached_file(spec.model, ADAPTER_FILE, revision=spec.revision, **quiet)
+        found: str | None = cached_file(
+            spec.model, ADAPTER_FILE, revision=spec.revision, local_files_only=cached_only, **quiet
+        )
     except OSError:  # no such model, or no name that a model can have
         return None
     return found

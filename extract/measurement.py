@@ -14,6 +14,7 @@ from extract.adapters.base import Adapter
 from extract.batch import Batch, encode_batch, encode_blind
 from extract.candidates import Candidates
 from extract.interception import SILENCED, decoder_inputs, replacement
+from extract.items import Item
 from extract.lens import layer_states
 from extract.noise import NoiseStats
 from extract.plan import PlannedItem, batches
@@ -68,6 +69,7 @@ class Measurement:
             "num_options": np.array([len(names) for names in letters], dtype=np.int64),
             "letters": np.array(letters, dtype=np.str_),
             "label": np.array([planned.item.label for planned in items], dtype=np.int64),
+            **_rotations([planned.item for planned in items]),
             "loglik": np.stack([option_scores(scores[name].loglik, letters, width) for name in CONDITIONS], axis=1),
             **self._features(batch),
             "first_token": first,
@@ -98,6 +100,16 @@ class Measurement:
     def _decoded(self, tokens: NDArray[np.int64]) -> NDArray[np.str_]:
         texts = {token: self.adapter.tokenizer.decode([token]) for token in np.unique(tokens).tolist()}
         return np.array([[texts[token] for token in row] for row in tokens.tolist()], dtype=np.str_)
+
+
+def _rotations(items: Sequence[Item]) -> Arrays:
+    """Which rows ask one question, for benchmarks that turn its options round; nothing for others."""
+    if not all(item.rotation_of for item in items):
+        return {}
+    return {
+        "rotation_of": np.array([item.rotation_of for item in items], dtype=np.str_),
+        "rotations": np.array([item.rotations for item in items], dtype=np.int64),
+    }
 
 
 def choose_candidates(

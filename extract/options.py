@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from data.names import OPTION_LETTERS
+from extract.errors import Reason, RowError
 
 BRACKETED_LETTER: Final = re.compile(r"\(?([A-Za-z])[).:]?")
 """`B`, `(B)`, `B.`, `B)`, `B:`: how answers name an option."""
@@ -46,7 +47,7 @@ def read_options(cells: Any, letters: str | None = None) -> Options:
             their letters.
 
     Raises:
-        ValueError: fewer than two or more than 26 options, or one without a letter of its own is empty.
+        RowError: fewer than two or more than 26 options, or one without a letter of its own is empty.
     """
     if isinstance(cells, str):
         cells = list_in_text(cells)
@@ -58,15 +59,15 @@ def read_options(cells: Any, letters: str | None = None) -> Options:
     texts = ["" if is_missing(cell) else str(cell) for cell in cells] if isinstance(cells, Sequence) else []
     kept = [index for index, text in enumerate(texts) if text.strip()]
     if texts and not kept:
-        message = f"all {len(texts)} options are empty"
-        raise ValueError(message)
+        message = f"all {len(texts)} options are empty; expected at least two texts"
+        raise RowError(Reason.FEW_OPTIONS, message)
     gap = next((index for index, place in enumerate(kept) if index != place), None)
     if letters is None and gap is not None:
         message = f"option {OPTION_LETTERS[gap]} is empty but a later one is not"
-        raise ValueError(message)
+        raise RowError(Reason.BAD_OPTIONS, message)
     if not 2 <= len(kept) <= len(OPTION_LETTERS):
-        message = f"expected 2 to {len(OPTION_LETTERS)} options, found {len(kept)}; leave such items out"
-        raise ValueError(message)
+        message = f"expected 2 to {len(OPTION_LETTERS)} options, found {len(kept)}"
+        raise RowError(Reason.FEW_OPTIONS if len(kept) < 2 else Reason.BAD_OPTIONS, message)
     names_of = letters or OPTION_LETTERS
     return Options(tuple(texts[index] for index in kept), "".join(names_of[index] for index in kept))
 
@@ -87,10 +88,10 @@ def read_label(answer: Any, options: Options, first_index: int = 0) -> int:
     """Index from 0 of the right option, given as its letter, text, or index from `first_index`; -1 for an empty cell.
 
     A single letter is read as a letter even where an option has that text; an option's text wins over an index
-    that is written as text.
+    that is written as text, and its case matters only where two options differ in nothing else.
 
     Raises:
-        ValueError: the answer is none of the options.
+        RowError: the answer is none of the options.
     """
     text = cell_text(answer)
     if not text:
@@ -104,6 +105,8 @@ def read_label(answer: Any, options: Options, first_index: int = 0) -> int:
         return options.letters.index(named[1].upper())
     elif text in (texts := [option.strip() for option in options.texts]):
         return texts.index(text)
+    elif (folded := [option.casefold() for option in texts]).count(text.casefold()) == 1:
+        return folded.index(text.casefold())
     elif text.isdecimal() and 0 <= int(text) - first_index < len(options.texts):
         return int(text) - first_index
     shown = ", ".join(f"{letter} {text!r}" for letter, text in zip(options.letters, options.texts, strict=True))
@@ -111,4 +114,4 @@ def read_label(answer: Any, options: Options, first_index: int = 0) -> int:
         f"the answer {answer!r} is no option of the item; expected a letter, an index from {first_index} "
         f"or a text of {shown}"
     )
-    raise ValueError(message)
+    raise RowError(Reason.NO_OPTION, message)

@@ -9,7 +9,7 @@ import numpy as np
 from data.errors import OutputExistsError
 from data.files import write_npz
 from data.manifest import Manifest, read_manifest
-from data.names import NOISE_FILE, shard_file
+from data.names import MANIFEST_FILE, NOISE_FILE, shard_file
 from data.validate import load_shard
 from extract.measurement import Arrays
 from extract.noise import NoiseStats, from_arrays, to_arrays
@@ -43,6 +43,12 @@ class RunFolder:
         for leftover in folder.glob(PARTIAL_FILES):
             leftover.unlink()
 
+    def discard_if_bare(self) -> None:
+        """Remove the folder if it holds no measurement, for runs that bad input stops."""
+        if {path.name for path in self.folder.iterdir()} <= {MANIFEST_FILE}:
+            (self.folder / MANIFEST_FILE).unlink()
+            self.folder.rmdir()
+
     def has_shard(self, index: int, ids: Sequence[str]) -> bool:
         """Whether shard `index` is there, whole, and holds these samples."""
         arrays, broken = load_shard(self.folder / shard_file(index), {"sample_id"})
@@ -68,8 +74,11 @@ class RunFolder:
 
 
 def _check_same(folder: Path, existing: Manifest, wanted: Manifest) -> None:
-    """A run is continued only under the settings it was started with. Versions stop mattering once it is finished."""
-    ignored = {"finished", "recipe"} | ({"versions"} if existing.finished else set())
+    """A run is continued only under the settings it was started with. Versions stop mattering once it is finished.
+
+    Counts of the file's rows are no setting: older runs lack them, and the shards say which samples they hold.
+    """
+    ignored = {"finished", "recipe", "dataset_rows"} | ({"versions"} if existing.finished else set())
     old, new = asdict(existing), asdict(wanted)
     differing = [name for name in old if name not in ignored and not _equal(old[name], new[name])]
     if differing:

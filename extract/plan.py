@@ -62,7 +62,7 @@ def make_plan(adapter: Adapter, dataset: Dataset, template: str, language_span: 
     """Render, tokenise and check every prompt of a run.
 
     Raises:
-        DatasetError: a text contains the model's picture placeholder.
+        DatasetError: a text contains the model's picture placeholder, or is too long for the model.
         ModelError: a span or the letters cannot be found, or the chat template does not fit.
     """
     write = get_template(template)
@@ -71,6 +71,7 @@ def make_plan(adapter: Adapter, dataset: Dataset, template: str, language_span: 
     prompts = [adapter.render(text.full, picture=True) for text in texts]
     _check_template(adapter, texts[0].full)
     tokenised = adapter.tokenize(prompts)
+    _check_lengths(adapter, dataset, tokenised)
     finder = SpanFinder(
         lambda text: adapter.render(text, picture=True),
         adapter.tokenize,
@@ -122,6 +123,22 @@ def _check_pictures_in_text(adapter: Adapter, dataset: Dataset, items: Sequence[
         Problem(dataset.file, "a text contains a token that this model fills with the picture", row=planned.item.row)
         for planned in items
         if adapter.visual_mask({"input_ids": torch.tensor([planned.span.ids])}).any()
+    ]
+    if problems:
+        raise DatasetError(dataset.file, problems)
+
+
+def _check_lengths(adapter: Adapter, dataset: Dataset, tokenised: Sequence[Sequence[int]]) -> None:
+    """A prompt that does not fit even without its picture; models go on behind their end, with other numbers."""
+    context = adapter.context
+    problems = [
+        Problem(
+            dataset.file,
+            f"its prompt has {len(ids)} tokens, and the model reads at most {context}; shorten it or leave the row out",
+            row=item.row,
+        )
+        for item, ids in zip(dataset.items, tokenised, strict=True)
+        if context is not None and len(ids) > context
     ]
     if problems:
         raise DatasetError(dataset.file, problems)

@@ -9,6 +9,7 @@ from PIL import Image
 from data.errors import OutputExistsError
 from data.files import write_atomic
 from extract.adapters.base import Adapter
+from extract.batch import prepared
 from extract.config import ExtractionConfig
 from extract.images import open_picture
 from extract.items import Dataset
@@ -33,29 +34,34 @@ def write_preview(adapter: Adapter, dataset: Dataset, config: ExtractionConfig, 
     """
     template = template_name(config, dataset)
     plan = make_plan(adapter, dataset, template, config.language_span)
-    folder.mkdir(parents=True, exist_ok=True)
+    pictures: dict[Path, Image.Image] = {}
     parts = [f"{folder}: prompt template `{template}`, source 2 between {' and '.join(SPAN_MARKS)}\n"]
+    parts += ["\n".join(dataset.rows.lines(len(plan.items))) + "\n"]
     parts += [f"note: {note}\n" for note in dataset.notes]
     for number, planned in enumerate(plan.items, start=1):
-        parts.append(_describe(adapter, plan, planned, folder / f"{number:03d}.png"))
+        file = folder / f"{number:03d}.png"
+        text, pictures[file] = _describe(adapter, plan, planned, file.name)
+        parts.append(text)
     text = "\n".join(parts)
+    _clear(folder)
+    for file, picture in pictures.items():
+        picture.save(file, "PNG")
     write_atomic(folder / PREVIEW_FILE, text.encode())
     return text
 
 
-def _describe(adapter: Adapter, plan: Plan, planned: PlannedItem, picture_file: Path) -> str:
-    """Text of one item; saves its picture."""
+def _describe(adapter: Adapter, plan: Plan, planned: PlannedItem, picture_file: str) -> tuple[str, Image.Image]:
+    """Text of one item, and the picture to save under the name that it mentions."""
     item = planned.item
     original = open_picture(item.picture)
-    inputs = adapter.process([planned.prompt], [original])
+    inputs = prepared(adapter.process, [planned], [original])
     visual = int(adapter.visual_mask(inputs).sum())
     received = received_picture(adapter.processor.image_processor, inputs)
     shown = original if received is None else received
-    shown.save(picture_file, "PNG")
     how = "as the model receives it" if received is not None else "as it was before the processor cut it up"
-    sizes = f"{_size(original)}, {visual} visual tokens; {picture_file.name} shows it {how}, {_size(shown)}"
+    sizes = f"{_size(original)}, {visual} visual tokens; {picture_file} shows it {how}, {_size(shown)}"
     right = "unknown" if item.label < 0 else f"{item.letters[item.label]} {item.options[item.label]!r}"
-    return "\n".join(
+    text = "\n".join(
         [
             f"--- item {item.id!r} (row {item.row}), group {item.group!r}, right answer {right}",
             marked_prompt(adapter, planned),
@@ -65,6 +71,7 @@ def _describe(adapter: Adapter, plan: Plan, planned: PlannedItem, picture_file: 
             "",
         ]
     )
+    return text, shown
 
 
 def marked_prompt(adapter: Adapter, planned: PlannedItem) -> str:
@@ -104,5 +111,10 @@ def check_folder(folder: Path) -> None:
     if any(name != PREVIEW_FILE and not PICTURE_FILE.fullmatch(name) for name in names):
         message = f"`{folder}` holds something else than a preview; choose another --out"
         raise OutputExistsError(message)
-    for name in names:
-        (folder / name).unlink()
+
+
+def _clear(folder: Path) -> None:
+    """An empty folder where `check_folder` found at most an earlier preview."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in folder.iterdir():
+        path.unlink()

@@ -26,6 +26,11 @@ from extract.statistics import batch_moments, measure
 CALIBRATION_ITEMS: Final = 32
 """Items on which the spelling of the letters is chosen."""
 
+SPLIT_LETTERS: Final = (
+    "the tokenizer splits the option letters; an option's score is the mean over its tokens, and accuracy_strict sees "
+    "only the first"
+)
+
 LENS_TOLERANCE: Final = {"float32": 1e-3, "float16": 0.1, "bfloat16": 0.5}
 """Largest logit difference between last lens layer and output that is still rounding."""
 
@@ -74,12 +79,18 @@ def extract_run(
         probe = batch_moments(adapter, head[:1])
         manifest = describe_run(adapter, spec, revision, dataset, config, plan, candidates, probe)
         folder = RunFolder(config.out / manifest.run, manifest)
+        if any(len(ids) > 1 for ids in candidates.ids):
+            reporter.say(f"note: {manifest.run}: {SPLIT_LETTERS}")
         if folder.finished:
             return Outcome(folder.folder, len(plan.items), 0, time.monotonic() - started)
         stats = folder.noise_stats([site.name for site in adapter.sites])
         if stats is None:
-            with reporter.task(f"{manifest.run}: noise statistics", len(plan.items)) as advance:
-                stats = measure(adapter, plan.items, config.batch_size, advance)
+            try:
+                with reporter.task(f"{manifest.run}: noise statistics", len(plan.items)) as advance:
+                    stats = measure(adapter, plan.items, config.batch_size, advance)
+            except ModelError:  # a picture that the processor refuses
+                folder.discard_if_bare()
+                raise
             folder.write_noise_stats(stats)
         layers = run_layers(spec, config, adapter)
         measurement = Measurement(adapter, candidates, stats, config.seed, layers, plan.max_options)

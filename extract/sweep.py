@@ -28,7 +28,7 @@ from typing import Any, Final
 
 from extract.card import resolve_source
 from extract.columns import check_fields
-from extract.config import DTYPES, DatasetSpec, ModelSpec
+from extract.config import DTYPES, ON_BAD, DatasetSpec, ModelSpec
 from extract.errors import UsageError, suggestion
 from extract.series import expand_series
 
@@ -56,6 +56,7 @@ DATASET_KEYS: Final[dict[str, type | tuple[type, ...]]] = {
     "benchmark": str,
     "columns": dict,
     "images": str,
+    "on_bad": str,
 }
 
 
@@ -128,5 +129,10 @@ def _dataset(entry: Mapping[str, Any], folder: Path, path: Path) -> DatasetSpec:
         raise UsageError(message)
     columns = entry.get("columns", {})
     check_fields(columns, f"--sweep `{path}` columns")
+    if entry.get("on_bad", ON_BAD[0]) not in ON_BAD:
+        message = f"--sweep `{path}`: unknown on_bad `{entry['on_bad']}`; {suggestion(entry['on_bad'], ON_BAD)}"
+        raise UsageError(message)
     images = folder / entry["images"] if "images" in entry else None
-    return DatasetSpec(resolve_source(folder, entry["file"]), columns, images, entry.get("benchmark"))
+    return DatasetSpec(
+        resolve_source(folder, entry["file"]), columns, images, entry.get("benchmark"), entry.get("on_bad")
+    )

@@ -1,4 +1,4 @@
-"""How often a model was right: by its best option and by its first token, with and without the picture."""
+"""How often a model was right: by best option, over all rotations of a question, by first token; without picture."""
 
 import numpy as np
 
@@ -22,11 +22,31 @@ def accuracy_columns(run: Run, layer: int) -> dict[str, float | None]:
     both, no_image = accuracy(BOTH), accuracy(NO_IMAGE)
     return {
         "accuracy": both,
+        "accuracy_circular": circular_accuracy(run, layer),
         "accuracy_noimage": no_image,
         "d_vision": None if both is None or no_image is None else both - no_image,
         "accuracy_strict": strict_accuracy(run, BOTH) if layer == run.manifest.num_layers else None,
         "accuracy_strict_noimage": strict_accuracy(run, NO_IMAGE) if layer == run.manifest.num_layers else None,
     }
+
+
+def circular_accuracy(run: Run, layer: int) -> float | None:
+    """Share of questions whose best option is right in every rotation of their options (MMBench's circular score).
+
+    A question counts only if all its rows are in the run, with their right answers. None where no question does, or
+    where the benchmark has no rotations: other groups, such as a picture's questions, are no rotations.
+    """
+    arrays = run.arrays
+    if "rotation_of" not in arrays:
+        return None
+    label = arrays["label"]
+    scores = arrays["loglik"][:, run.manifest.conditions.index(BOTH), run.manifest.layers.index(layer)]
+    _, question = np.unique(arrays["rotation_of"], return_inverse=True)
+    known, right = (np.bincount(question, weights=rows) for rows in (label >= 0, best_option(scores) == label))
+    wanted = np.zeros_like(known)
+    np.maximum.at(wanted, question, arrays["rotations"])
+    whole = known == wanted
+    return float((right == known)[whole].mean()) if whole.any() else None
 
 
 def strict_accuracy(run: Run, condition: str) -> float | None:

@@ -30,9 +30,14 @@ class PageTable:
 
 
 def summary_table(summary: pl.DataFrame) -> PageTable:
-    """Model, dataset, the four atoms with their spread (the largest in bold), total information, accuracies."""
-    headings = ["model", "dataset", *LEGEND.values(), "I(X1,X2;Y)", "accuracy", "vision gain", "test rows"]
-    return PageTable(headings, [_summary_row(row) for row in summary.to_dicts()], names=2)
+    """Model, dataset, the four atoms with their spread (the largest in bold), total information, accuracies.
+
+    Circular accuracy has a column only if a benchmark with rotations is there.
+    """
+    circular = ["circular accuracy"] if summary["accuracy_circular"].is_not_null().any() else []
+    atoms_to_accuracy = [*LEGEND.values(), "I(X1,X2;Y)", "accuracy"]
+    headings = ["model", "dataset", *atoms_to_accuracy, *circular, "vision gain", "test rows"]
+    return PageTable(headings, [_summary_row(row, bool(circular)) for row in summary.to_dicts()], names=2)
 
 
 def planted_table(planted: pl.DataFrame) -> PageTable:
@@ -50,7 +55,7 @@ def plain_table(frame: pl.DataFrame) -> PageTable:
     return PageTable(headings, [[Cell(_plain(value)) for value in row] for row in ordered.rows()], names=len(names))
 
 
-def _summary_row(row: dict[str, Any]) -> list[Cell]:
+def _summary_row(row: dict[str, Any], circular: bool) -> list[Cell]:
     largest = max(ATOMS, key=lambda atom: row[atom])
     return [
         Cell(row["model"]),
@@ -58,6 +63,7 @@ def _summary_row(row: dict[str, Any]) -> list[Cell]:
         *(Cell(_spread(row[atom], row[f"{atom}_sd"]), "strong" if atom == largest else "") for atom in ATOMS),
         Cell(bits(row["i_joint"])),
         Cell(_percent(row["accuracy"])),
+        *([Cell(_percent(row["accuracy_circular"]))] if circular else []),
         Cell(_percent(row["d_vision"])),
         Cell(str(row["n_test"])),
     ]

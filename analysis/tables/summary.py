@@ -26,6 +26,7 @@ def summary(results: pl.DataFrame) -> pl.DataFrame:
         "i_language",
         "coinformation",
         "accuracy",
+        "accuracy_circular",
         "accuracy_noimage",
         "d_vision",
         "n_test",

@@ -103,6 +103,16 @@ class Adapter:
         """Where input goes in and logits come out."""
         return next(self.model.get_output_embeddings().parameters()).device
 
+    @property
+    def context(self) -> int | None:
+        """Most tokens that the decoder was made for; None where its configuration does not say."""
+        text = self.model.config.get_text_config()
+        positions: int | None = getattr(text, "max_position_embeddings", None)
+        rope = getattr(text, "rope_parameters", None) or {}
+        kinds = [rope, *(kind for kind in rope.values() if isinstance(kind, Mapping))]  # one for all layers, or several
+        stretched = max((kind.get("factor") or 1 for kind in kinds), default=1)
+        return None if positions is None else int(positions * stretched)
+
     def render(self, text: str, *, picture: bool) -> str:
         """The whole prompt as text: a user turn with or without a picture, then the answer's beginning.
 

@@ -1,9 +1,11 @@
 """Steps that say which rows belong together and which picture is theirs."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Any, Final
 
 from extract.benchmarks.spec import Step
+from extract.errors import Reason, RowError
 from extract.options import cell_text, is_missing, whole_text
 from extract.tables import Row, Table
 
@@ -28,7 +30,7 @@ def resolve_pictures(image: str = "image", index: str = "index") -> Step:
             if target is None or _is_reference(target):
                 found = "there is no such row" if target is None else "that row only refers to another"
                 message = f"row with index {cell_text(row.get(index))} takes its picture from index {cell}, but {found}"
-                raise ValueError(message)
+                raise RowError(Reason.NO_PICTURE, message)
             return {**row, image: target}
 
         return table.change(resolved)
@@ -41,15 +43,25 @@ def _is_reference(cell: Any) -> bool:
 
 
 def rotation_groups(index: str = "index", given: str = "g_index") -> Step:
-    """`group`: all rotations of a question together. `rotation`: 0 for the question as it was written."""
+    """`group`: all rotations of a question together. Comes before any step that may find a row bad.
 
-    def regrouped(row: Row) -> Row:
-        number = _index(row, index)
+    Where some question has several rows, `rotation_of` is the question again, which stays where a user groups
+    otherwise, and `rotations` the number of its rows: a score over all rotations must know when one is missing.
+    """
+
+    def grouped(row: Row) -> Row:
         question = row.get(given)
-        group = number % ROTATION_STEP if is_missing(question) else whole_text(question)
-        return {**row, "group": str(group), "rotation": number // ROTATION_STEP}
+        group = str(_index(row, index) % ROTATION_STEP) if is_missing(question) else whole_text(question)
+        return {**row, "group": group}
 
-    return lambda table: table.change(regrouped)
+    def step(table: Table) -> Table:
+        table = table.change(grouped)
+        sizes = Counter(row["group"] for _, row in table.rows)
+        if max(sizes.values(), default=1) == 1:
+            return table
+        return table.change(lambda row: {**row, "rotation_of": row["group"], "rotations": sizes[row["group"]]})
+
+    return step
 
 
 def only_base_rows(index: str = "index") -> Step:
@@ -61,7 +73,7 @@ def _index(row: Row, column: str) -> int:
     text = whole_text(row.get(column))
     if not text.isdecimal():
         message = f"`{column}` is {text!r}, expected a whole number"
-        raise ValueError(message)
+        raise RowError(Reason.OTHER_FORM, message)
     return int(text)
 
 
@@ -73,6 +85,22 @@ def joined(field: str, *columns: str, prefix: str = "") -> Step:
         return {**row, field: "-".join([prefix, *parts] if prefix else parts)} if all(parts) else row
 
     return lambda table: table.change(added)
+
+
+def numbered(field: str) -> Step:
+    """The same name with `-2`, `-3`, … from its second row on, where a file gives one to several questions."""
+
+    def step(table: Table) -> Table:
+        seen: Counter[str] = Counter()
+
+        def counted(row: Row) -> Row:
+            name = cell_text(row.get(field))
+            seen[name] += 1
+            return {**row, field: f"{name}-{seen[name]}"} if seen[name] > 1 else row
+
+        return table.change(counted)
+
+    return step
 
 
 def part_before(field: str, column: str, separator: str) -> Step:

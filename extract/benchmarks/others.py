@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from extract.benchmarks.identity import joined, resolve_pictures
+from extract.benchmarks.identity import joined, numbered, resolve_pictures
 from extract.benchmarks.spec import Benchmark
 from extract.benchmarks.steps import drop, index_answers, keep, lettered_columns, listed_options, noted_repeats, yes_no
 from extract.benchmarks.text_options import MMSTAR, REALWORLDQA, split_options
@@ -11,6 +11,7 @@ from extract.options import BRACKETED_LETTER, cell_text, is_missing
 from extract.tables import Row, Table
 
 PICTURE_MARK: Final = re.compile(r"\s*<image \d+>\s*")
+YES_OR_NO: Final = re.compile(r"\s*Please answer yes or no\.?\s*$", re.IGNORECASE)
 MANY_LETTERS: Final = "ABCDEFGHI"
 MMMU_PICTURES: Final = tuple(f"image_{number}" for number in range(1, 8))
 
@@ -27,8 +28,14 @@ def _has_no_letter(row: Row) -> bool:
 
 
 def _more_than_one_picture(row: Row) -> bool:
+    """Counts the pictures in columns `image_1`, `image_2`, …; MMMU's options may be pictures, too."""
     present = [name for name in MMMU_PICTURES if not _has_no_picture({"image": row.get(name)})]
     return present != ["image_1"] or "<image" in cell_text(row.get("options"))
+
+
+def _without_instruction(table: Table) -> Table:
+    """MME's questions end with an instruction; here the prompt's template has its own."""
+    return table.change(lambda row: {**row, "question": YES_OR_NO.sub("", cell_text(row.get("question")))})
 
 
 def _without_marks(table: Table) -> Table:
@@ -208,6 +215,40 @@ HALLUSION_BENCH: Final = Benchmark(
     split="image",
 )
 
+BLINK: Final = Benchmark(
+    name="blink",
+    title="BLINK validation, one task, questions about one picture",
+    source="hf:BLINK-Benchmark/BLINK:TASK:val, such as hf:BLINK-Benchmark/BLINK:Counting:val",
+    expected=None,
+    options="2-4",
+    columns={
+        **{name: (name,) for name in ("idx", "sub_task", "question", "answer", *MMMU_PICTURES[:4])},
+        "image": ("image_1",),
+        "options": ("choices",),
+    },
+    needed=("idx", "sub_task", "question", "options", "answer", "image_1", "image_2"),
+    steps=(drop("about several pictures", _more_than_one_picture), listed_options(), joined("id", "idx")),
+    split="val",
+)
+
+MME: Final = Benchmark(
+    name="mme",
+    title="MME",
+    source="hf:lmms-lab/MME:test",
+    expected=2374,
+    options="2",
+    columns={name: (name,) for name in ("question_id", "image", "question", "answer", "category")},
+    needed=("question_id", "image", "question", "answer"),
+    steps=(
+        _without_instruction,
+        yes_no(),
+        joined("group", "question_id"),  # two questions about a picture share it
+        joined("id", "question_id"),
+        numbered("id"),
+    ),
+    split="test",
+)
+
 OTHERS: Final = (
     MMSTAR_PARQUET,
     SCIENCE_QA,
@@ -218,5 +259,7 @@ OTHERS: Final = (
     REAL_WORLD_QA,
     CV_BENCH,
     HALLUSION_BENCH,
+    BLINK,
+    MME,
     VLMEVAL_TSV,
 )

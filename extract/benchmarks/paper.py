@@ -34,8 +34,8 @@ MMBENCH: Final = Benchmark(
     },
     needed=("index", "question", "hint", "image", "A", "B"),
     steps=(
-        resolve_pictures(),
         rotation_groups(),
+        resolve_pictures(),
         lettered_columns(LETTERS),
         noted_repeats(),
         joined("id", "index"),
@@ -51,7 +51,7 @@ MMBENCH_BASE: Final = replace(
     title="MMBench en_dev, each question once",
     expected=1164,
     # The rotations are needed until the pictures are resolved: a reference may point anywhere.
-    steps=(MMBENCH.steps[0], only_base_rows(), *MMBENCH.steps[1:]),
+    steps=(resolve_pictures(), only_base_rows(), *MMBENCH.steps),
 )
 
 POPE_SETTINGS: Final = ("random", "popular", "adversarial")

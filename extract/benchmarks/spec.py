@@ -13,6 +13,10 @@ Step = Callable[[Table], Table]
 FIELDS: Final = ("id", "group", "image", "question", "options", "answer", "hint", "raw")
 """Columns that a benchmark's steps leave for the loader; all but image, question and options may be absent."""
 
+ROTATION_FIELDS: Final = ("rotation_of", "rotations")
+"""Columns of a benchmark that asks every question several times with its options turned round: which question, and in
+how many rows."""
+
 
 @dataclass(frozen=True)
 class Benchmark:
@@ -48,22 +52,27 @@ class Benchmark:
     split: str | None = None
     named_by_file: bool = False
 
-    def apply(self, table: Table, others: Sequence["Benchmark"] = ()) -> Table:
-        """Rows with the columns of `FIELDS`.
+    def apply(self, table: Table, others: Sequence["Benchmark"] = (), source: str | None = None) -> Table:
+        """Rows with the columns of `FIELDS`; those that do not fit are `bad`.
 
         Args:
             table: the file's rows.
             others: benchmarks that the file may belong to instead, for the message.
+            source: the file as the user named it; by default the table's name.
 
         Raises:
-            DatasetError: it is another file, or lists every row that does not fit.
+            DatasetError: it is another file, or no row fits.
         """
         if missing := self.missing(table.columns):
-            raise DatasetError(table.name, [Problem(table.name, self._no_such_file(table, missing, others))])
+            source = source or table.name
+            raise DatasetError(source, [Problem(table.name, self._no_such_file(table, missing, others, source))])
         table = self._renamed(table)
         for step in self.steps:
             table = step(table)
-        count = len(table.rows)
+            if not table.rows:
+                none = [Problem(table.name, f"no row is one of {self.title}")]
+                raise DatasetError(table.name, [row.problem(table.name) for row in table.bad] or none)
+        count = len(table.rows) + len(table.bad)
         if self.expected is not None and count != self.expected:
             table = table.noted(f"{self.name}: {count} rows are used; the official file has {self.expected}")
         return table
@@ -92,20 +101,26 @@ class Benchmark:
             ),
         )
 
-    def _no_such_file(self, table: Table, missing: Sequence[str], others: Sequence["Benchmark"]) -> str:
-        likely = likely_benchmark(table.columns, others)
+    def _no_such_file(self, table: Table, missing: Sequence[str], others: Sequence["Benchmark"], source: str) -> str:
+        likely = likely_benchmark(table.columns, table.name, others)
         wanted = " or ".join(f"`{name}`" for name in self.columns.get(missing[0], (missing[0],)))
-        guess = "" if likely is None else f"; it looks like {likely.title}: --data {likely.name}={table.name}"
+        guess = "" if likely is None else f"; it looks like {likely.title}: --data {likely.name}={source}"
         return (
             f"this is no file of {self.title}: it has no column {wanted}, only "
             f"{', '.join(f'`{name}`' for name in table.columns)}{guess} (pid-extract --list-datasets shows the others)"
         )
 
 
-def likely_benchmark(columns: Sequence[str], benchmarks: Sequence[Benchmark]) -> Benchmark | None:
-    """The benchmark that a file with these columns may be of: the one that asks most of those it satisfies."""
-    fitting = [benchmark for benchmark in benchmarks if not benchmark.missing(columns)]
-    return max(fitting, key=lambda benchmark: len(benchmark.needed), default=None)
+def likely_benchmark(columns: Sequence[str], file: str, benchmarks: Sequence[Benchmark]) -> Benchmark | None:
+    """The benchmark that a file may be of.
+
+    Of those that its columns satisfy, the one that asks most; of these, the one whose part the file's name says.
+    """
+
+    def fit(benchmark: Benchmark) -> tuple[int, bool]:
+        return len(benchmark.needed), benchmark.split is not None and benchmark.split in file.casefold()
+
+    return max((known for known in benchmarks if not known.missing(columns)), key=fit, default=None)
 
 
 def _key(name: str) -> str:

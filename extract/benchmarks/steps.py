@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from data.errors import Problem
 from extract.benchmarks.spec import Step
-from extract.errors import DatasetError
+from extract.errors import DatasetError, Reason, RowError
 from extract.options import cell_text, is_missing, list_in_text, whole_text
 from extract.tables import Row, Table
 
@@ -98,7 +98,7 @@ def yes_no(column: str = "answer") -> Step:
         said = cell_text(row.get(column)).casefold()
         if said and said not in YES + NO:
             message = f"the answer {row.get(column)!r} is neither yes nor no"
-            raise ValueError(message)
+            raise RowError(Reason.NO_OPTION, message)
         return {**row, "options": ["Yes", "No"], "answer": {True: "Yes", False: "No"}[said in YES] if said else None}
 
     return lambda table: table.change(answered)
@@ -111,7 +111,7 @@ def index_answers(column: str = "answer") -> Step:
         text = whole_text(row.get(column))
         if text and not text.isdecimal():
             message = f"the answer {text!r} is no index; expected a number from 0"
-            raise ValueError(message)
+            raise RowError(Reason.NO_OPTION, message)
         return {**row, "answer": int(text) if text else None}
 
     return lambda table: table.change(counted)

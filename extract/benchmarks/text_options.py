@@ -6,6 +6,7 @@ from typing import Final
 
 from data.names import OPTION_LETTERS
 from extract.benchmarks.spec import Step
+from extract.errors import Reason, RowError
 from extract.options import BRACKETED_LETTER, cell_text
 from extract.tables import Row, Table
 
@@ -35,7 +36,7 @@ class Layout:
         but no option is taken for a question. A question may hold what looks like option A: the last one counts.
 
         Raises:
-            ValueError: the text has no options A and B of this form.
+            RowError: the text has no options A and B of this form.
         """
         starts = list(re.finditer(self.first % "A", text))
         found = [starts[-1]] if starts else []
@@ -46,7 +47,7 @@ class Layout:
             found.append(marker)
         if len(found) < 2:
             message = f"no options of the form {self.shown!r} in {text[:80]!r}"
-            raise ValueError(message)
+            raise RowError(Reason.OTHER_FORM, message)
         ends = [marker.start() for marker in found[1:]] + [len(text)]
         options = [text[marker.end() : end].strip() for marker, end in zip(found, ends, strict=True)]
         if self.end:

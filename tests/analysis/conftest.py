@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from data.names import ATOMS
-from data.results_schema import COLUMNS
+from data.results_schema import COLUMNS, RESULT_SCHEMA_VERSION
 
 DTYPES = {"text": pl.String, "int": pl.Int64, "float": pl.Float64, "list": pl.List(pl.Int64)}
 PLANTED = {
@@ -52,7 +52,7 @@ def make_row() -> RowMaker:
             "num_options": 4,
             "recipe": json.dumps({"learning_rate": 0.001}),
             "result": "successful",
-            "schema_version": 1,
+            "schema_version": RESULT_SCHEMA_VERSION,
             "versions": json.dumps({"jax": "0.10.0"}),
             "device": "cpu",
             "accuracy": 0.9,

@@ -89,6 +89,14 @@ def test_models_that_lack_datasets(build, make_row, make_frame):
     assert page.text.count("b on pope") == 1
 
 
+def test_circular_accuracy_is_shown_where_a_benchmark_has_rotations(build, make_row, make_frame):
+    _, page = build(make_frame([make_row("mmbench", model="a", accuracy_circular=0.625), make_row("pope", model="a")]))
+    assert "circular accuracy" in page.text
+    assert "62.5 %" in page.text
+    _, page = build(make_frame([make_row("pope", model="a")]))
+    assert "circular accuracy" not in page.text
+
+
 def test_where_the_numbers_come_from(build, five_tasks):
     _, page = build(five_tasks)
     for piece in ("results.parquet, sha256", "0, 1, 2", "1125", "375", "jax 0.10.0", "cpu", "learning_rate", "polars"):

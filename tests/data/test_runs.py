@@ -43,6 +43,9 @@ def put(value: object, *place: object):
     return change
 
 
+LETTERS = np.array(list("abcdefghijklmnopqrst"))
+
+
 @pytest.fixture
 def run(tmp_path, make_run) -> Path:
     return make_run(tmp_path / "run", n=20)
@@ -95,6 +98,10 @@ def test_any_valid_loglik_survives_the_round_trip(tmp_path_factory, loglik):
         ({"sample_id": put("", 1)}, "sample_id", 1, "empty"),
         ({"label": None}, "label", None, "missing"),
         ({"mystery": np.zeros(20)}, "mystery", None, "unknown array"),
+        ({"rotations": np.ones(20, int)}, "rotation_of", None, "missing, but `rotations` is there; write both or none"),
+        ({"rotation_of": LETTERS}, "rotations", None, "missing, but `rotation_of` is there; write both or none"),
+        ({"rotation_of": LETTERS, "rotations": put(0, 6)(np.ones(20, int))}, "rotations", 6, "less than the rows"),
+        ({"rotation_of": put("", 4)(LETTERS.copy()), "rotations": np.ones(20, int)}, "rotation_of", 4, "is empty"),
     ],
 )
 def test_every_broken_rule_names_file_array_and_row(run, changes, array, row, said):
@@ -128,7 +135,11 @@ def test_a_fault_in_every_row_is_summarised(run):
         ({"layers": [1, 3]}, "should end with the output"),
         ({"conditions": ["both", "vision_only"]}, "lacks 'language_only'"),
         ({"poolings": ["max"]}, "poolings"),
-        ({"colour": "red"}, "unknown field `colour`"),
+        ({"colour": "red"}, "unknown field `colour`; if a newer pid-lvlm wrote it, upgrade"),
+        ({"dataset_rows": ["many"]}, "`dataset_rows` should give numbers of rows as read, chosen, kept and `dropped`"),
+        ({"dataset_rows": {"read": 3, "chosen": 3, "kept": 3}}, "`dataset_rows` should give"),
+        ({"dataset_rows": {"read": 3, "chosen": 3, "kept": -1, "dropped": {}}}, "`dataset_rows` should give"),
+        ({"dataset_rows": {"read": 3, "chosen": 3, "kept": 2, "dropped": {"bad": "1"}}}, "`dataset_rows` should give"),
         ({"num_layers": "two"}, "should be a non-negative integer"),
     ],
 )
@@ -136,6 +147,26 @@ def test_manifest_faults(run, changes, said):
     change_manifest(run, **changes)
     with pytest.raises(data.ContractError, match=said):
         data.read_run(run)
+
+
+def test_a_manifest_from_before_a_field_is_valid(run):
+    path = run / MANIFEST_FILE
+    fields = json.loads(path.read_text())
+    del fields["dataset_rows"]
+    path.write_text(json.dumps(fields))
+    assert data.validate_run(run) == []
+    assert data.read_manifest(run).dataset_rows == {}
+
+
+def test_an_optional_array_that_a_shard_lacks_is_left_out(run):
+    """As in a run that an older version began and this one finished."""
+    change_manifest(run, num_samples=40, shard_size=20)
+    first, second = run / shard_file(0), run / shard_file(1)
+    second.write_bytes(first.read_bytes())
+    change_shard(run, sample_id=np.array([f"other-{i}" for i in range(20)]), letters=np.array(["ABCD"] * 20))
+    read = data.read_run(run)
+    assert len(read) == 40
+    assert "letters" not in read.arrays
 
 
 def test_older_schema_is_migrated(run, monkeypatch):

@@ -14,12 +14,14 @@ import torch
 from PIL import Image
 
 from extract.adapters.base import Adapter
+from extract.cli import main
 from extract.config import DatasetSpec, ExtractionConfig, ModelSpec
 from extract.items import Dataset
 from extract.loader import load_dataset
 from extract.loading import load_adapter
 from extract.progress import Reporter
 from extract.runner import Outcome, extract_run
+from tests.extract.console import Command
 from tests.extract.tiny_llava import save_tiny_llava
 
 WORDS = ("red", "green", "blue", "yellow")
@@ -70,6 +72,12 @@ def write_items(tmp_path: Path) -> Callable[[list[dict[str, Any]]], Path]:
 
 
 @pytest.fixture
+def items(write_items: Callable[[list[dict[str, Any]]], Path], rows: list[dict[str, Any]]) -> Path:
+    """The file of these rows."""
+    return write_items(rows)
+
+
+@pytest.fixture
 def dataset(write_items: Callable[[list[dict[str, Any]]], Path], rows: list[dict[str, Any]]) -> Dataset:
     return load_dataset(DatasetSpec(write_items(rows)))
 
@@ -83,3 +91,16 @@ def run(adapter: Adapter, checkpoint: Path) -> Callable[..., Outcome]:
         return extract_run(adapter, ModelSpec(str(checkpoint)), "r1", dataset, config, Reporter(quiet=True))
 
     return extract
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Run `pid-extract` in this process; returns exit code, standard output and standard error."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["pid-extract", *map(str, arguments)])
+        with pytest.raises(SystemExit) as caught:
+            main()
+        return (caught.value.code or 0, *capsys.readouterr())  # type: ignore[return-value]
+
+    return run

@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,29 +13,10 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 import data
-from extract.cli import main
 from tests.extract.benchmarks import files
+from tests.extract.console import Command, assert_one_sentence
 
 Rows = list[dict[str, Any]]
-Command = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Run `pid-extract` in this process; returns exit code, standard output and standard error."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["pid-extract", *map(str, arguments)])
-        with pytest.raises(SystemExit) as caught:
-            main()
-        return (caught.value.code or 0, *capsys.readouterr())  # type: ignore[return-value]
-
-    return run
-
-
-@pytest.fixture
-def items(write_items: Callable[[Rows], Path], rows: Rows) -> Path:
-    return write_items(rows)
 
 
 def test_runs_and_checks(command: Command, checkpoint: Path, items: Path, tmp_path: Path) -> None:
@@ -97,15 +77,6 @@ def test_broken_sweeps(command: Command, tmp_path: Path, text: str, message: str
     code, _, errors = command("--sweep", tmp_path / "sweep.toml", "--out", tmp_path / "runs")
     assert code == 2
     assert message in errors
-
-
-def assert_one_sentence(result: tuple[int, str, str], *parts: str) -> None:
-    code, _, errors = result
-    assert code == 2
-    assert "Traceback" not in errors
-    assert errors.startswith("error: ")
-    for part in parts:
-        assert part in errors
 
 
 def test_bad_input_is_one_sentence(command: Command, checkpoint: Path, items: Path, tmp_path: Path) -> None:

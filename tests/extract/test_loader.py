@@ -15,12 +15,13 @@ from PIL import Image
 from extract.card import read_card
 from extract.columns import parse_mapping
 from extract.config import DatasetSpec
-from extract.errors import DatasetError, UsageError
-from extract.images import PictureError, open_picture
+from extract.errors import DatasetError, RowError, UsageError
+from extract.images import open_picture
 from extract.loader import load_dataset
 from extract.tables import read_table
 
 Rows = list[dict[str, Any]]
+IMAGE = pl.Struct({"bytes": pl.Binary, "path": pl.String})
 Write = Callable[[Rows], Path]
 
 
@@ -66,7 +67,25 @@ def test_pictures_as_bytes_and_base64(write_items: Write, rows: Rows, tmp_path: 
         assert item.label == -1
 
 
-@pytest.mark.parametrize(("answer", "label"), [("b", 1), ("green", 1), (1, 1), ("1", 1), (-1, -1), ("", -1)])
+def test_pictures_as_structs_with_a_path_and_in_lists(write_items: Write, rows: Rows, tmp_path: Path) -> None:
+    """As the `datasets` library writes them: the bytes may be missing where there is a path."""
+    write_items(rows)
+    raw, path = (tmp_path / "picture-0.png").read_bytes(), tmp_path / "pictures.parquet"
+    named, held = {"bytes": None, "path": "picture-0.png"}, {"bytes": raw, "path": "elsewhere.png"}
+    row = {"question": "what?", "options": ["x", "y"]}
+    for image, picture in ((named, tmp_path / "picture-0.png"), (held, raw), ([named], tmp_path / "picture-0.png")):
+        pl.DataFrame([{**row, "image": image}]).write_parquet(path)
+        assert load_dataset(DatasetSpec(path)).items[0].picture == picture
+    pl.DataFrame([{**row, "image": {"bytes": None, "path": None}}], schema_overrides={"image": IMAGE}).write_parquet(
+        path
+    )
+    with pytest.raises(DatasetError, match="row 1: no picture: expected a path, bytes or base64 text"):
+        load_dataset(DatasetSpec(path))
+
+
+@pytest.mark.parametrize(
+    ("answer", "label"), [("b", 1), ("green", 1), (" Green ", 1), (1, 1), ("1", 1), (-1, -1), ("", -1)]
+)
 def test_ways_to_write_the_answer(write_items: Write, rows: Rows, answer: object, label: int) -> None:
     assert load_dataset(DatasetSpec(write_items([{**rows[0], "answer": answer}]))).items[0].label == label
 
@@ -78,7 +97,7 @@ def test_pictures_come_upright_and_rgb(tmp_path: Path) -> None:
     picture.save(tmp_path / "turned.jpg", exif=exif)
     opened = open_picture(tmp_path / "turned.jpg")
     assert (opened.size, opened.mode) == ((2, 4), "RGB")
-    with pytest.raises(PictureError, match="in no format that can be read"):
+    with pytest.raises(RowError, match="in no format that can be read"):
         open_picture(b"no picture at all")
 
 
@@ -104,7 +123,7 @@ def test_grey_of_16_bits_keeps_its_shades() -> None:
     assert [open_picture(file.getvalue()).getpixel((x, 0)) for x in range(3)] == [(0,) * 3, (117,) * 3, (255,) * 3]
     file = io.BytesIO()
     Image.new("F", (2, 2)).save(file, "TIFF")
-    with pytest.raises(PictureError, match=r"has pixels of 32 bits \(mode F\), whose range is not known; save it in 8"):
+    with pytest.raises(RowError, match=r"has pixels of 32 bits \(mode F\), whose range is not known; save it in 8"):
         open_picture(file.getvalue())
 
 
@@ -134,7 +153,7 @@ def test_truncated_picture(write_items: Write, rows: Rows, tmp_path: Path) -> No
     path = write_items(rows)
     picture = tmp_path / "picture-3.png"
     picture.write_bytes(picture.read_bytes()[:200])
-    with pytest.raises(DatasetError, match="row 4: the picture is truncated or damaged"):
+    with pytest.raises(DatasetError, match="row 4: the picture `picture-3.png` is truncated or damaged"):
         load_dataset(DatasetSpec(path))
 
 

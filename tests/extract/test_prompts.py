@@ -68,7 +68,7 @@ def test_the_papers_benchmarks_in_full(tmp_path: Path) -> None:
     )
     assert prompt("pope-random", pope) == "Is there a chair 0 in the image?\nA. Yes\nB. No\n" + PAPER
     assert prompt("reefknot", reefknot) == (
-        "What is the relation with man and tree in this photo?\nA. relation0\nB. away\nC. until\nD. onto\n" + PAPER
+        "What is the relation with man and tree in this photo?\nA. relation0\nB. away\nC. onto\nD. round\n" + PAPER
     )
     assert prompt("pmc-vqa", pmc) == (
         "What is seen in figure 0?\nA. finding 0, 0\nB. finding 0, 1\nC. finding 0, 2\nD. finding 0, 3\n" + PAPER

@@ -196,9 +196,21 @@ def test_a_card_chooses_rows_and_counts_from_one(write_items: Callable[[Rows], P
         load_dataset(card(tmp_path, 'options = "Yes"'))
 
 
+def test_a_card_with_fixed_options_takes_answers_in_any_case(
+    write_items: Callable[[Rows], Path], tmp_path: Path
+) -> None:
+    said = ["yes", "NO", "Yes", "b", "0"]
+    write_items([{**row, "answer": one} for row, one in zip(rows(5, image="picture-0.png"), said, strict=True)])
+    items = load_dataset(card(tmp_path, 'options = ["Yes", "No"]')).items
+    assert [item.label for item in items] == [0, 1, 0, 1, 0]
+    assert read_label("It", read_options(["it", "It"])) == 1
+    with pytest.raises(ValueError, match="is no option"):  # two differ in case alone: which is meant?
+        read_label("iT", read_options(["it", "It"]))
+
+
 def test_pictures_that_are_all_missing_are_one_sentence(write_items: Callable[[Rows], Path]) -> None:
     path = write_items(rows(3, image="gone.png"))
-    with pytest.raises(DatasetError, match="no picture was found; in the first of 3 rows .*`gone.png`") as caught:
+    with pytest.raises(DatasetError, match="no picture was found in 3 rows; the first, row 1: .*`gone.png`") as caught:
         load_dataset(DatasetSpec(path))
     assert "\n" not in str(caught.value)
 

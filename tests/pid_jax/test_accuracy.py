@@ -7,7 +7,7 @@ import pytest
 
 import data
 from data import Run
-from pid_jax.accuracy import accuracy_columns, strict_accuracy
+from pid_jax.accuracy import accuracy_columns, circular_accuracy, strict_accuracy
 
 
 @pytest.fixture
@@ -58,6 +58,38 @@ def test_best_option_against_a_plain_count(run):
     assert columns["accuracy_noimage"] == pytest.approx(right[1])
     assert columns["d_vision"] == pytest.approx(right[0] - right[1])
     assert columns["accuracy_strict"] is None
+
+
+def rotated(run: Run, chosen: list[int], **arrays: list) -> Run:
+    """The run with given best options under `both` at the last layer, and rotations of questions."""
+    loglik = run.arrays["loglik"].copy()
+    loglik[:, 0, 1] = np.where(np.eye(3)[chosen] > 0, -0.1, -5)
+    new = {name: np.array(values) for name, values in arrays.items()}
+    return replace(run, arrays={**run.arrays, "loglik": loglik, "label": np.zeros(6, int), **new})
+
+
+def test_a_question_is_right_only_if_all_its_rotations_are(run):
+    """Question p is right twice, q once of two, r twice; four of six rows, plus one, are right."""
+    turned = rotated(run, [0, 0, 1, 0, 0, 0], rotation_of=["p", "q", "q", "p", "r", "r"], rotations=[2] * 6)
+    columns = accuracy_columns(turned, 2)
+    assert columns["accuracy"] == pytest.approx(5 / 6)
+    assert columns["accuracy_circular"] == pytest.approx(2 / 3)
+    assert accuracy_columns(turned, 1)["accuracy_circular"] != pytest.approx(2 / 3)
+
+
+def test_questions_with_a_missing_rotation_do_not_count(run):
+    """r has a third row that is not in the run, s an unknown answer: only p and q are left."""
+    names = ["p", "q", "r", "r", "s", "s"]
+    turned = rotated(run, [0, 1, 0, 0, 0, 0], rotation_of=names, rotations=[1, 1, 3, 3, 2, 2], label=[0] * 5 + [-1])
+    assert circular_accuracy(turned, 2) == pytest.approx(1 / 2)
+    cut = rotated(run, [0] * 6, rotation_of=names, rotations=[4] * 6)
+    assert circular_accuracy(cut, 2) is None
+
+
+def test_groups_alone_are_no_rotations(run):
+    """POPE asks six questions about a picture: the group is the picture, and no question is turned round."""
+    pictures = replace(run, arrays={**run.arrays, "group_id": np.array(["picture"] * 6)})
+    assert accuracy_columns(pictures, 2)["accuracy_circular"] is None
 
 
 def test_nothing_to_count(run):

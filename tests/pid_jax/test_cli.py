@@ -58,6 +58,22 @@ def test_rows_that_are_there_are_kept_and_new_ones_added(call, runs, tmp_path):
     assert pl.read_parquet(out)["run"].to_list() == ["two"]
 
 
+def test_a_table_of_an_older_version_is_continued(call, runs, tmp_path):
+    out = tmp_path / "results.parquet"
+    call(runs / "one", "--out", out, "--layers", "last", *FAST)
+    new = pl.read_parquet(out)
+    old = new.drop("accuracy_circular").with_columns(schema_version=pl.lit(1, pl.Int64))
+    old.write_parquet(out)
+    code, said = call(runs, "--out", out, "--layers", "last", *FAST)
+    assert code == 0, said
+    both = pl.read_parquet(out)
+    assert both.head(1).equals(new)
+    assert both["run"].to_list() == ["one", "two"]
+    old.drop("synergy").write_parquet(out)
+    code, said = call(runs, "--out", out, "--layers", "last", *FAST)
+    assert (code, "is no result table of this version" in said) == (2, True)
+
+
 def test_other_numbers_in_a_run_of_the_same_name_are_fitted_again(call, runs, tmp_path, make_run):
     out = tmp_path / "results.parquet"
     call(runs / "one", "--out", out, "--layers", "last", *FAST)

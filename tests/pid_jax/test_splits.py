@@ -1,6 +1,7 @@
 """Splits and batches: every row on one side, groups whole, epochs without replacement."""
 
 import numpy as np
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -55,6 +56,34 @@ def test_published_test_batches_drop_the_rest():
     result = evaluation_batches(np.arange(300), 128, drop_incomplete=True)
     np.testing.assert_array_equal(result.rows.ravel(), np.arange(256))
     assert result.mask.all()
+
+
+@pytest.mark.parametrize(
+    ("rows", "sizes", "batches", "dropped"),
+    [
+        (4329, (3246, 1083), (12, 4), 59),  # MMBench, every rotation
+        (3000, (2250, 750), (8, 2), 238),  # POPE, one setting
+        (2150, (1612, 538), (6, 2), 26),  # Reefknot, perception
+        (2000, (1500, 500), (5, 1), 244),  # PMC-VQA, test_clean
+    ],
+)
+def test_the_papers_splits_and_batches(rows, sizes, batches, dropped):
+    """The paper's table 1, and what the published loaders of 256 rows leave out of the test part."""
+    train, test = split_rows(None, rows, 42, 0.75)
+    layout = make_layout([(len(train), len(test))], 256, drop_incomplete=True)
+    assert (len(train), len(test)) == sizes
+    assert (layout.per_epoch, layout.test_batches) == batches
+    assert len(test) - layout.test_batches * 256 == dropped
+
+
+@given(SEEDS)
+@settings(deadline=None, max_examples=10)
+def test_popes_pictures_split_exactly(seed):
+    """Six questions each about 500 pictures: 375 and 125 of them."""
+    pictures = np.repeat(np.arange(500).astype(str), 6)
+    train, test = split_rows(pictures, 3000, seed, 0.75)
+    assert (len(train), len(test)) == (2250, 750)
+    assert (len(set(pictures[train])), len(set(pictures[test]))) == (375, 125)
 
 
 def test_seeds_differ_and_repeat():

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 from PIL import Image
 
 Row = dict[str, Any]
@@ -20,7 +21,11 @@ TWO, THREE, FOUR, FIXED_D = 89, 96, 979, 53
 
 POPE_IMAGES = 500
 PERCEPTION = [f"relation{i}" for i in range(41)] + ["on left of", "on right of"]
+DISTRACTORS = ["away", "onto", "round", "since", "toward", "towards", "until", "upon"]
 PER_RELATION, COGNITIVE = 50, 4800
+GOLD = {"A": 553, "B": 515, "C": 552, "D": 530}
+"""Reefknot perception: right letters. The next counts how many of its pictures have cognitive rows, too."""
+SHARED_IMAGES = 145
 IMAGES_BY_ROWS = {1: 1849, 2: 113, 3: 14, 4: 4, 5: 1, 6: 2}
 """Reefknot perception: number of pictures with so many rows."""
 
@@ -92,21 +97,75 @@ def mmbench_rows(two: int = TWO, three: int = THREE, four: int = FOUR, fixed_d: 
     return sorted(rows, key=lambda row: row["index"] // 1_000_000)
 
 
+def mmbench_hub_rows(rows: Sequence[Row], index: type = str, missing: str | None = None) -> list[Row]:
+    """The same as the hub has it: `L2-category`, every row with its picture, missing cells as None or as a word."""
+    texts = ("question", "hint", *LETTERS, "answer", "category", "source", "comment", "split")
+    pictures = {str(row["index"]): row["image"] for row in rows}
+    return [
+        {
+            "index": index(row["index"]),
+            **{name: row[name] or (missing if name in ("hint", *LETTERS) else None) for name in texts},
+            "image": {"bytes": base64.b64decode(pictures.get(row["image"], row["image"])), "path": None},
+            "L2-category": row["l2-category"],
+        }
+        for row in rows
+    ]
+
+
+def write_parquet(path: Path, rows: Sequence[Row]) -> Path:
+    pl.DataFrame(rows, infer_schema_length=None).write_parquet(path)
+    return path
+
+
 def write_mmbench(path: Path, rows: Sequence[Row]) -> Path:
     return write_table(path, MMBENCH_COLUMNS, rows, "\t")
 
 
-def pope_rows(images: int = POPE_IMAGES) -> list[Row]:
+def pope_rows(images: int = POPE_IMAGES, setting: str = "random") -> list[Row]:
+    """Six rows per picture, yes and no in turn. Settings share pictures, numbers and all yes questions."""
     return [
         {
             "question_id": image * 6 + place + 1,
             "image": f"COCO_val2014_{image * 37 + 42:012d}.jpg",
-            "text": f"Is there {('a chair', 'an apple')[place % 2]} {place} in the image?",
+            "text": f"Is there {(f'a chair {place}', f'an {setting} apple {place}')[place % 2]} in the image?",
             "label": ("yes", "no")[place % 2],
         }
         for image in range(images)
         for place in range(6)
     ]
+
+
+def pope_hub_rows(setting: str, images: int = POPE_IMAGES) -> list[Row]:
+    """The same as the hub has it: text throughout, and the picture itself."""
+    return [
+        {
+            "id": str(number),
+            "question_id": str(row["question_id"]),
+            "question": row["text"],
+            "answer": row["label"],
+            "image_source": row["image"].removesuffix(".jpg"),
+            "image": {"bytes": PICTURES[number // 6 % len(PICTURES)], "path": None},
+            "category": setting,
+        }
+        for number, row in enumerate(pope_rows(images, setting))
+    ]
+
+
+def pope_tsv_rows(settings: Sequence[str], images: int) -> list[Row]:
+    """The same as VLMEvalKit has it: an equal question stands once and names all its settings; so do pictures."""
+    found: dict[tuple[str, str], Row] = {}
+    for setting in settings:
+        for row in pope_rows(images, setting):
+            known = found.setdefault((row["image"], row["text"]), {**row, "category": []})
+            known["category"].append(setting)
+    first: dict[str, int] = {}
+    rows = []
+    for index, row in enumerate(found.values()):
+        shown = str(first[row["image"]]) if row["image"] in first else ENCODED[len(first) % len(ENCODED)]
+        first.setdefault(row["image"], index)
+        texts = {"question": row["text"], "answer": row["label"].title(), "category": ",".join(row["category"])}
+        rows.append({"index": index, "image": shown, **texts})
+    return rows
 
 
 def reefknot_rows(cognitive: int = COGNITIVE) -> list[Row]:
@@ -115,20 +174,31 @@ def reefknot_rows(cognitive: int = COGNITIVE) -> list[Row]:
     counts = [count for count, images in IMAGES_BY_ROWS.items() for _ in range(images)]
     of_rows = [name for turn in range(6) for name, count in zip(ids, counts, strict=True) if count > turn]
     words = [word for word in PERCEPTION for _ in range(PER_RELATION)]
-    perception = [_reefknot_row(i, of_rows[i], word, "perception") for i, word in enumerate(words)]
-    return perception + [_reefknot_row(i, str(9_000_000 + i), "eating", "cognitive") for i in range(cognitive)]
+    letters = _gold_letters(len(words))
+    perception = [_reefknot_row(i, of_rows[i], word, letters[i], "perception") for i, word in enumerate(words)]
+    others = [*ids[:SHARED_IMAGES], *(str(9_000_000 + i) for i in range(max(0, cognitive - SHARED_IMAGES)))]
+    return perception + [_reefknot_row(i, others[i], "eating", "C", "cognitive") for i in range(cognitive)]
 
 
-def _reefknot_row(number: int, image: str, word: str, relation: str) -> Row:
-    place = number % 4
-    options = ["away", "until", "onto"]
-    options.insert(place, word)
+def _gold_letters(count: int) -> list[str]:
+    """A, B, C, D in turn, with as many of the later B and D exchanged as `GOLD` asks."""
+    letters = ["ABCD"[i % 4] for i in range(count)]
+    for i in range(100, count):
+        wanted = next((name for name in "AC" if letters.count(name) < GOLD[name]), None)
+        if wanted and letters[i] in "BD" and letters.count(letters[i]) > GOLD[letters[i]]:
+            letters[i] = wanted
+    return letters
+
+
+def _reefknot_row(number: int, image: str, word: str, letter: str, relation: str) -> Row:
+    options = [DISTRACTORS[(number + step) % len(DISTRACTORS)] for step in range(3)]
+    options.insert("ABCD".index(letter), word)
     subject = "salt and pepper" if number == 7 else "man"
     shown = " ".join(f"{letter}. {option}" for letter, option in zip("ABCD", options, strict=True))
     return {
         "image_id": image,
         "query_prompt": f"What is the relation with {subject} and tree in this photo? {shown}, please choose.",
-        "label": "ABCD"[place],
+        "label": letter,
         "type": "Multichoice",
         "mllm_name": "",
         "response": "",

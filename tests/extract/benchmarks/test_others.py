@@ -129,6 +129,28 @@ def test_hallusionbench_answers_are_one_and_zero(tmp_path: Path) -> None:
     assert {item.group for item in dataset.items} == {"VD-figure-0-1"}
 
 
+def test_blink_keeps_questions_about_one_picture(tmp_path: Path) -> None:
+    row = {"sub_task": "Counting", "question": "How many?", "choices": ["0", "3"], "answer": "(B)", "prompt": "x"}
+    pictures = {"image_1": PICTURE, "image_2": None, "image_3": None, "image_4": None}
+    rows = [{"idx": "val_1", **row, **pictures}, {"idx": "val_2", **row, **pictures, "image_2": PICTURE}]
+    dataset = load("blink", tmp_path, rows)
+    assert shape(dataset) == [("val_1", "How many?", ("0", "3"), 1)]
+    assert "1 rows left out: about several pictures" in dataset.notes
+
+
+def test_mme_asks_twice_about_a_picture(tmp_path: Path) -> None:
+    row = {"question_id": "color/0.jpg", "image": PICTURE, "category": "color"}
+    questions = {"Is it red? Please answer yes or no.": "Yes", "Is it blue?  Please answer yes or no. ": "No"}
+    rows = [{**row, "question": question, "answer": answer} for question, answer in questions.items()]
+    dataset = load("mme", tmp_path, [*rows, {**rows[0], "question_id": "color/1.jpg"}])
+    assert shape(dataset) == [
+        ("color/0.jpg", "Is it red?", ("Yes", "No"), 0),
+        ("color/0.jpg-2", "Is it blue?", ("Yes", "No"), 1),
+        ("color/1.jpg", "Is it red?", ("Yes", "No"), 0),
+    ]
+    assert [item.group for item in dataset.items] == ["color/0.jpg", "color/0.jpg", "color/1.jpg"]
+
+
 def test_vlmevalkits_files_are_named_by_themselves(tmp_path: Path) -> None:
     rows = [
         {"index": 0, "question": "what?", "A": "x", "B": "y", "C": "", "image": files.ENCODED[0], "answer": "B"},
@@ -149,7 +171,7 @@ def test_every_benchmark_declares_the_columns_it_needs() -> None:
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        (files.PMC_HEADER, "no column `index`, only .*; it looks like PMC-VQA test_clean: --data pmc-vqa=file.csv"),
+        (files.PMC_HEADER, "no column `index`, only .*; it looks like PMC-VQA test_clean: --data pmc-vqa=.*file.csv"),
         (["text", "label", "image", "question_id"], "it looks like POPE random"),
         (["index", "question", "hint", "image", "A"], "MMBench en_dev, .*: it has no column `B`, only"),
     ],
