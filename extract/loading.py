@@ -165,7 +165,8 @@ def _load_weights(spec: ModelSpec, auto_class: Any) -> Any:
     options: dict[str, Any] = {"device_map": "auto"} if spread else {}
     options |= {"revision": spec.revision, "dtype": dtype, "output_loading_info": True}
     model, report = _guarded(spec, "weights", auto_class.from_pretrained, **options)
-    if missing := sorted(report["missing_keys"]):  # transformers draws them at random, with a warning only
+    parameters = {name for name, _ in model.named_parameters()}
+    if missing := sorted(parameters & set(report["missing_keys"])):  # transformers draws them at random, with a warning
         message = (
             f"the weights of `{spec.model}` lack the parameter `{missing[0]}` ({len(missing)} such), which would be "
             "random; download or convert the checkpoint again"

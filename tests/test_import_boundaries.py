@@ -3,7 +3,6 @@
 import ast
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -80,15 +79,18 @@ def test_importing_a_package_or_cli_is_light(module):
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("command", ["pid-extract", "pid-estimate", "pid-report"])
-def test_help_is_quick_and_ends_with_an_example(command):
-    script = Path(sys.executable).with_name(command)
-    best = float("inf")
-    for _ in range(3):
-        started = time.perf_counter()
-        done = subprocess.run([script, "--help"], capture_output=True, text=True, check=True)
-        best = min(best, time.perf_counter() - started)
-    assert best < 1.0
+@pytest.mark.parametrize(
+    ("command", "package"), [("pid-extract", "extract"), ("pid-estimate", "pid_jax"), ("pid-report", "analysis")]
+)
+def test_help_loads_nothing_heavy_and_ends_with_an_example(command, package):
+    script = (
+        f"import sys; from {package}.cli import main; sys.argv = [{command!r}, '--help']\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        f"bad = set(sys.modules) & {HEAVY!r}; sys.exit(str(bad) if bad else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
     assert f"Example: {command}" in " ".join(done.stdout.split())
 
 
