@@ -29,7 +29,7 @@ test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-slow: setup
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile
 
 golden: setup
 	$(BIN)/python -m tests.golden tests/golden/*.npz
