@@ -57,7 +57,6 @@ MMBENCH_BASE: Final = replace(
 POPE_SETTINGS: Final = ("random", "popular", "adversarial")
 POPE_PICTURES: Final = (
     "{name}",
-    "val2014/{name}",
     "{stem}.jpg",
     "val2014/{stem}.jpg",
     "val2017/{tail}",

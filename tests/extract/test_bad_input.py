@@ -294,7 +294,9 @@ def test_a_picture_that_the_processor_refuses(
     refuses: Refuses, write_items: Write, rows: Rows, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """As Qwen2-VL's refuses a picture more than 200 times as long as wide."""
-    path = write_items([rows[0], rows[1], {**rows[2], "image": "thin.png"}])
+    many = [{**rows[number % 11], "id": f"item-{number}"} for number in range(40)]
+    many[36]["image"] = "thin.png"  # behind the items that choose the letters' spelling
+    path = write_items(many)
     Image.new("RGB", (1, 300)).save(tmp_path / "thin.png")
     whole = Adapter.process
 
@@ -306,10 +308,21 @@ def test_a_picture_that_the_processor_refuses(
 
     monkeypatch.setattr(Adapter, "process", process)
     cannot = (
-        "item 'item-2' (row 3): the model's processor cannot prepare its picture of 1 × 300 pixels (absolute aspect"
+        "item 'item-36' (row 37): the model's processor cannot prepare its picture of 1 × 300 pixels (absolute aspect"
     )
-    refuses(path, cannot, "leave the item out", more=("--batch-size", 2))
-    refuses(path, cannot, more=("--preview", 3))
+    refuses(path, cannot, "leave the item out", more=("--batch-size", 8))
+    refuses(path, cannot, more=("--preview", 40))
+
+
+def test_stretched_positions_count(adapter: Adapter, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = adapter.model.config.get_text_config()
+    assert adapter.context == 512
+    for rope in (
+        {"rope_type": "linear", "factor": 4.0},
+        {"full": {"factor": 4.0}, "sliding": {"rope_type": "default"}},
+    ):
+        monkeypatch.setattr(text, "rope_parameters", rope)
+        assert adapter.context == 2048
 
 
 def test_a_prompt_longer_than_the_model_reads(refuses: Refuses, write_items: Write, rows: Rows) -> None:

@@ -84,11 +84,11 @@ def test_the_repeated_id_of_a_bad_row_is_free(write_items: Write, rows: Rows) ->
 
 
 def test_a_limit_counts_items_and_looks_no_further(write_items: Write, rows: Rows) -> None:
-    rows[0]["answer"] = rows[5]["answer"] = "Z"
+    rows[0]["answer"] = rows[3]["answer"] = rows[5]["answer"] = "Z"
     path = write_items(rows)
     dataset = load_dataset(skipping(path), limit=3)
-    assert [item.row for item in dataset.items] == [2, 3, 4]
-    assert dataset.rows.dropped == {"answer is no option": 1}
+    assert [item.row for item in dataset.items] == [2, 3, 5]
+    assert dataset.rows.dropped == {"answer is no option": 2}
     with pytest.raises(DatasetError) as caught:
         load_dataset(DatasetSpec(path), limit=3)
     assert [problem.row for problem in caught.value.problems] == [1]

@@ -238,3 +238,10 @@ def test_benchmark_files(command: Command, checkpoint: Path, items: Path, tmp_pa
     assert (run.manifest.prompt, run.manifest.split) == ("paper", "en_dev")
     assert sorted(run.arrays["letters"].tolist()) == sorted(2 * ["AB"] + 3 * ["ABC"] + 7 * ["ABCD"])
     assert sorted(set(run.arrays["group_id"].tolist())) == ["0", "1", "2", "3"]
+    assert run.arrays["rotation_of"].tolist() == run.arrays["group_id"].tolist()
+    assert sorted(run.arrays["rotations"].tolist()) == 2 * [2] + 6 * [3] + 4 * [4]
+    pope = files.pope_rows(1)
+    files.write_pictures(tmp_path, [pope[0]["image"]])
+    path = files.write_jsonl(tmp_path / "pope.json", pope)
+    assert command(*common, "--data", f"pope-random={path}", "--layers", "last")[0] == 0
+    assert "rotation_of" not in data.read_run(out / "tiny__pope-random").arrays

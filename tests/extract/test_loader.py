@@ -67,6 +67,18 @@ def test_pictures_as_bytes_and_base64(write_items: Write, rows: Rows, tmp_path: 
         assert item.label == -1
 
 
+def test_cells_of_text_tables_are_texts(write_items: Write, rows: Rows, tmp_path: Path) -> None:
+    """Numbers keep their digits, and `None` and `NA` are words; blanks around column names are none of theirs."""
+    write_items(rows)
+    path = tmp_path / "table.csv"
+    path.write_text(" image , question,A,B ,answer\npicture-0.png,7,007,1.50,007\npicture-1.png,NA,010,None,\n")
+    dataset = load_dataset(DatasetSpec(path))
+    assert [(item.question, item.options, item.label) for item in dataset.items] == [
+        ("7", ("007", "1.50"), 0),
+        ("NA", ("010", "None"), -1),
+    ]
+
+
 def test_pictures_as_structs_with_a_path_and_in_lists(write_items: Write, rows: Rows, tmp_path: Path) -> None:
     """As the `datasets` library writes them: the bytes may be missing where there is a path."""
     write_items(rows)

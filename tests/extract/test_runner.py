@@ -1,6 +1,7 @@
 """Run folders: valid, the same whatever the batching and order, continued only under the same settings."""
 
 import errno
+import json
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,6 +13,7 @@ import torch
 
 import data
 from data.errors import OutputExistsError, PidError
+from data.names import MANIFEST_FILE, shard_file
 from extract.adapters.base import Adapter
 from extract.config import ExtractionConfig, ModelSpec
 from extract.items import Dataset
@@ -67,6 +69,22 @@ def test_resume_fills_what_is_missing(run: Extract, dataset: Dataset, tmp_path: 
     assert contents(folder) == whole
     assert run(dataset, tmp_path / "runs").measured == 0
     assert contents(folder) == whole
+
+
+def test_a_run_of_an_older_version_is_finished(run: Extract, dataset: Dataset, tmp_path: Path) -> None:
+    """Its manifest does not count the file's rows; that changes no number, so neither does the recipe."""
+    out = tmp_path / "runs"
+    folder = run(dataset, out, layers="last").folder
+    whole = (folder / MANIFEST_FILE).read_text()
+    fields = json.loads(whole)
+    del fields["dataset_rows"]
+    (folder / MANIFEST_FILE).write_text(json.dumps({**fields, "finished": False}))
+    (folder / shard_file(1)).unlink()
+    assert run(dataset, out, layers="last").measured == 4
+    assert (folder / MANIFEST_FILE).read_text() == whole
+    fewer = replace(dataset, rows=replace(dataset.rows, read=99))
+    run(fewer, tmp_path / "other", layers="last")
+    assert data.read_manifest(tmp_path / "other" / folder.name).recipe == fields["recipe"]
 
 
 def test_other_settings_are_refused(run: Extract, dataset: Dataset, tmp_path: Path) -> None:

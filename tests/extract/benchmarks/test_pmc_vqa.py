@@ -83,3 +83,15 @@ def test_label_and_text_that_disagree_are_counted(tmp_path: Path) -> None:
     dataset = pmc(tmp_path, [{**rows[0], "Answer_label": " c "}, *rows[1:]])
     assert [item.label for item in dataset.items] == [2, 1, 2]
     assert "1 rows have a letter and a text that disagree; the letter counts" in dataset.notes
+
+
+def test_label_and_text_that_differ_in_form_alone(tmp_path: Path) -> None:
+    """A small letter; a text with its letter before it, in other case, with other blanks: they agree."""
+    row = files.pmc_rows(1)[0]
+    rows = [
+        {**row, "Answer_label": " a "},
+        *({**row, "Answer": text} for text in (" A:finding 0, 0", "FINDING  0,\u00a00")),
+    ]
+    dataset = pmc(tmp_path, rows)
+    assert [item.label for item in dataset.items] == [0, 0, 0]
+    assert dataset.notes == ("pmc-vqa: 3 rows are used; the official file has 2000",)

@@ -31,6 +31,7 @@ def test_reefknot_has_the_papers_rows_and_options(reefknot_file: Path) -> None:
     assert (reefknot.rows.read, reefknot.rows.chosen) == (6950, 2150)
     assert reefknot.items[0].options == ("relation0", "away", "onto", "round")
     assert reefknot.items[-1].options[reefknot.items[-1].label] == "on right of"
+    assert reefknot.items[0].group == "2300000"  # whichever folder its picture lies in
     assert reefknot.items[7].question == "What is the relation with salt and pepper and tree in this photo?"
     assert reefknot.items[7].raw.endswith("D. relation0, please choose.")
     assert {item.picture.parent.name for item in reefknot.items} == {"VG_100K", "VG_100K_2"}  # type: ignore[union-attr]
