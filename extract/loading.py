@@ -1,7 +1,6 @@
 """Load a checkpoint from the hub or a folder, through the adapter of its family."""
 
 import hashlib
-import re
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -21,10 +20,10 @@ from extract.adapters.base import Adapter
 from extract.config import ModelSpec
 from extract.errors import ModelError
 from extract.lora import base_spec, hub_adapter_file, merge_adapter, processor_spec
+from extract.places import check_model
 from extract.registry import ADAPTERS, adapter_class
 
 TOKENIZER_FILES: Final = ("tokenizer.json", "tokenizer.model", "vocab.json", "tokenizer_config.json")
-HUB_ID: Final = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 UNREACHABLE: Final = "the hub cannot be reached"
 SAMPLED_BYTES: Final = 1 << 20
 """Bytes hashed at both ends of a large file: enough to tell weights apart without reading 14 GB."""
@@ -68,7 +67,7 @@ def pinned(spec: ModelSpec) -> ModelSpec:
     """
     if Path(spec.model).is_dir():
         return spec
-    _check_hub_id(spec.model)
+    check_model(spec)
     try:
         file = _guarded(spec, "configuration", cached_file, filename="config.json", revision=spec.revision)
     except ModelError as error:
@@ -76,19 +75,6 @@ def pinned(spec: ModelSpec) -> ModelSpec:
         if file is None:
             raise
     return replace(spec, revision=extract_commit_hash(file, None) or spec.revision)
-
-
-def _check_hub_id(model: str) -> None:
-    """Refuse what can only be a folder, before the hub is asked for it."""
-    if HUB_ID.fullmatch(model):
-        return
-    path = Path(model).expanduser()
-    siblings = [one.name for one in path.parent.iterdir() if one.is_dir()] if path.parent.is_dir() else []
-    near = get_close_matches(path.name, siblings, n=1, cutoff=0.5)
-    guess = f"; did you mean `{path.parent / near[0]}`?" if near else "; check the path"
-    what = "is a file" if path.is_file() else "is not there"
-    message = f"--model: `{model}` {what}; expected a checkpoint folder or a hub id (OWNER/NAME){guess}"
-    raise ModelError(message)
 
 
 def recorded_revision(spec: ModelSpec) -> str | None:

@@ -10,7 +10,7 @@ from data.names import MANIFEST_FILE
 from extract.config import ModelSpec
 from extract.errors import ModelError
 
-HUB_ID: Final = re.compile(r"[\w-][\w.-]*/[\w.-]+")
+HUB_ID: Final = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 PREVIEW_FILE: Final = "preview.txt"
 PARTIAL_FILES: Final = ".*.partial"
 """Temporary names of files that were being written when a run was killed."""
@@ -25,13 +25,11 @@ def check_model(spec: ModelSpec) -> None:
     path = Path(spec.model)
     if path.is_dir() or HUB_ID.fullmatch(spec.model):
         return
-    if path.exists():
-        message = f"model `{spec.model}` is a file; give the checkpoint's folder"
-        raise ModelError(message)
     beside = [child.name for child in path.parent.iterdir() if child.is_dir()] if path.parent.is_dir() else []
-    near = get_close_matches(path.name, beside, n=1)
-    guess = f"; did you mean `{path.parent / near[0]}`?" if near else ""
-    message = f"there is no folder `{spec.model}`, and a hub id has the form OWNER/NAME{guess}"
+    near = get_close_matches(path.name, beside, n=1, cutoff=0.5)
+    guess = f"did you mean `{path.parent / near[0]}`?" if near else "check the path"
+    what = "is a file" if path.is_file() else "is not there"
+    message = f"model `{spec.model}` {what}; expected a checkpoint folder or a hub id (OWNER/NAME); {guess}"
     raise ModelError(message)
 
 

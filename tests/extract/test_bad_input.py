@@ -103,9 +103,9 @@ def test_an_unsupported_checkpoint(refuses: Refuses, items: Path, checkpoint: Pa
     unknown = "has model type `llava_nxt`, which no adapter reads; did you mean `llava_next`? known are"
     refuses(items, str(model), unknown, "docs/adding-a-model.md says how to add one", model=model)
     for wrong in (tmp_path / "ood", tmp_path / "x" / "y"):
-        refuses(items, f"--model: `{wrong}` is not there; expected a checkpoint folder or a hub id", model=wrong)
+        refuses(items, f"model `{wrong}` is not there; expected a checkpoint folder or a hub id", model=wrong)
     refuses(items, "did you mean `", "odd`?", model=tmp_path / "ood")
-    refuses(items, f"--model: `{items}` is a file; expected a checkpoint folder", model=items)
+    refuses(items, f"model `{items}` is a file; expected a checkpoint folder", model=items)
 
 
 def hub_refuses(monkeypatch: pytest.MonkeyPatch, error: type[Exception], status: int) -> None:

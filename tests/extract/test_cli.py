@@ -91,9 +91,11 @@ def test_bad_input_is_one_sentence(command: Command, checkpoint: Path, items: Pa
     assert_one_sentence(run("--data", items), "two runs would share the folder `tiny__toy`")
     assert_one_sentence(run("--model", "other", "--stage", "s"), "--stage labels one model, but 2 are given")
     nearly = checkpoint.with_name("tinny")
-    assert_one_sentence(run(model=nearly), f"there is no folder `{nearly}`", f"did you mean `{checkpoint}`?")
-    assert_one_sentence(run(model=nearly.name), "there is no folder `tinny`, and a hub id has the form OWNER/NAME")
-    assert_one_sentence(run("--preview", 1, model=items), "is a file; give the checkpoint's folder")
+    assert_one_sentence(run(model=nearly), f"model `{nearly}` is not there", f"did you mean `{checkpoint}`?")
+    assert_one_sentence(
+        run(model=nearly.name), "model `tinny` is not there; expected a checkpoint folder or a hub id (OWNER/NAME)"
+    )
+    assert_one_sentence(run("--preview", 1, model=items), "is a file; expected a checkpoint folder")
     assert_one_sentence(command("--model", checkpoint, "--out", tmp_path / "runs"), "nothing to run")
     assert_one_sentence(command("--model", checkpoint, "--data", items), "--out is missing")
     assert not (tmp_path / "runs").exists()
