@@ -60,6 +60,7 @@ def test_unknown_regime_is_said(tmp_path):
     assert "no such regime: nonsense" in done.stderr
 
 
+@pytest.mark.slow
 def test_estimate_scaled():
     """Also the only place where fits are spread over devices and compared with something else."""
     found = printed("estimate", *ESTIMATE, "--baseline-steps", 1, "--devices", 2)
