@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -16,6 +16,13 @@ from extract.sites import DecoderInputs, Site, SpanMasks
 
 SILENCED: dict[str, str] = {VISION_ONLY: SOURCES[1], LANGUAGE_ONLY: SOURCES[0]}
 """Condition -> the source that noise replaces."""
+
+SIDE_BY_SIDE: Final = 1 << 20
+"""Numbers of a batch's noise from which its samples are drawn side by side: numpy draws without Python's lock.
+
+One after another, the noise of a 7B model takes as long as its decoder on a GPU. Below, threads cost more than they
+save.
+"""
 
 
 class _Stopped(Exception):
@@ -125,8 +132,11 @@ def replacement(
         for site, samples in zip(silenced, parts, strict=True):
             stats[site.name].fill(generator, samples[sample])
 
-    # numpy draws without Python's lock. One after another, noise takes as long as a 7B model's decoder on a GPU.
-    with ThreadPoolExecutor() as pool:
-        list(pool.map(fill, range(len(ids))))
+    if sum(values.size for values in noise) >= SIDE_BY_SIDE:
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(fill, range(len(ids))))
+    else:
+        for sample in range(len(ids)):
+            fill(sample)
     tensors = (torch.from_numpy(values) for values in noise)
     return Replacement(masks, list(zip(silenced, tensors, strict=True)))

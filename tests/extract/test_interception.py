@@ -1,14 +1,17 @@
 """Reading and replacing at every entrance, and that a site nobody wrote to is noticed."""
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
+from data.names import LANGUAGE_ONLY
 from extract.adapters.base import Adapter
 from extract.entrances import OutputEntrance
-from extract.interception import Replacement, decoder_inputs, edited_inputs
+from extract.interception import Replacement, decoder_inputs, edited_inputs, replacement
 from extract.lens import last_states
-from extract.sites import SpanMasks
+from extract.noise import Gaussian, sample_generator
+from extract.sites import EmbeddingSite, SpanMasks
 from extract.special_sites import QUESTION, CrossAttentionSite, QuestionSite
 
 MASK = torch.tensor([[True, False], [True, True]])
@@ -60,3 +63,16 @@ def test_a_site_that_was_not_written_is_an_error() -> None:
 def test_a_layer_that_never_ran_has_no_state(adapter: Adapter) -> None:
     with last_states(adapter, [nn.Identity(), nn.Identity()], 1) as states:
         assert states == {}
+
+
+@pytest.mark.parametrize("from_numbers", [0, 1 << 30], ids=["side_by_side", "one_after_another"])
+def test_every_sample_has_its_own_draws(from_numbers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many are drawn at once: those of a generator that only knows seed, sample and condition."""
+    monkeypatch.setattr("extract.interception.SIDE_BY_SIDE", from_numbers)
+    gaussian = Gaussian(np.array([1, 2, 3], np.float32), np.array([0.5, 1, 0], np.float32), 9)
+    site, ids = EmbeddingSite("vision"), ["a", "b"]
+    edit = replacement([site], MASKS, {site.name: gaussian}, 7, ids, LANGUAGE_ONLY)
+    edited = edit({site.argument: torch.zeros(2, 2, 3)})[site.argument]
+    for row, (sample, count) in enumerate(zip(ids, (1, 2), strict=True)):
+        expected = gaussian.draw(sample_generator(7, sample, LANGUAGE_ONLY), count)
+        np.testing.assert_array_equal(edited[row][MASK[row]], expected)
