@@ -19,14 +19,10 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, 
 from transformers import CONFIG_MAPPING, AutoModelForImageTextToText, CLIPImageProcessor, LlavaProcessor
 from transformers import PreTrainedTokenizerFast as FastTokenizer
 
-IMAGE, VOCABULARY, PATCH = "<image>", 32064, 14
+from extract.training.tokenizer import CHAT_TEMPLATE, IMAGE
+
+VOCABULARY, PATCH = 32064, 14
 PAGES = sorted(Path(__file__).parents[1].glob("docs/*.md"))
-TEMPLATE = (
-    "{% for m in messages %}USER: "
-    "{% for p in m['content'] %}{% if p['type'] == 'image' %}<image>\n{% endif %}{% endfor %}"
-    "{% for p in m['content'] %}{% if p['type'] == 'text' %}{{ p['text'] }}{% endif %}{% endfor %}{% endfor %}"
-    "{% if add_generation_prompt %} ASSISTANT:{% endif %}"
-)
 
 
 def train_tokenizer() -> FastTokenizer:
@@ -64,7 +60,7 @@ def write_checkpoint(folder: Path, layers: int, device: str) -> None:
         patch_size=PATCH,
         vision_feature_select_strategy="default",
         num_additional_image_tokens=1,
-        chat_template=TEMPLATE,
+        chat_template=CHAT_TEMPLATE,
     ).save_pretrained(folder)
 
 

@@ -40,9 +40,10 @@ def encode_batch(adapter: Adapter, items: Sequence[PlannedItem]) -> Batch:
     ids = inputs["input_ids"]
     _check_bos(adapter, inputs, items)
     language = torch.zeros_like(ids, dtype=torch.bool)
+    on_host = ids.tolist()  # once: a GPU is waited for at every look
     for row, planned in enumerate(items):
         start, end = planned.span.bounds(ids.shape[1])
-        if start < 0 or tuple(ids[row, start:end].tolist()) != planned.span.ids:
+        if start < 0 or tuple(on_host[row][start:end]) != planned.span.ids:
             message = f"item {planned.item.id!r}: expanding the picture moved the language span; adapter needed"
             raise ModelError(message)
         language[row, start:end] = True
@@ -99,7 +100,7 @@ def _check_bos(adapter: Adapter, inputs: ModelInputs, items: Sequence[PlannedIte
     bos = adapter.tokenizer.bos_token_id
     if bos is None:
         return
-    ids = inputs["input_ids"].where(inputs["attention_mask"].bool(), -1)
+    ids = inputs["input_ids"].where(inputs["attention_mask"].bool(), -1).cpu()
     for row, planned in zip(ids, items, strict=True):
         count = int((row[: planned.span.bounds(len(row))[0]] == bos).sum())
         if count > 1:

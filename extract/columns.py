@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Final
 
 from data.errors import Problem
-from extract.errors import DatasetError, UsageError, suggestion
+from extract.errors import DatasetError, UsageError, near_names, suggestion
 
 USUAL_NAMES: Final[dict[str, tuple[str, ...]]] = {
     "id": ("id", "sample_id", "question_id", "index"),
@@ -118,6 +117,6 @@ def _letter_columns(present: Sequence[str]) -> str | None:
 
 def _columns_found(wanted: str, present: Sequence[str], used: Mapping[str, str] | None = None) -> str:
     taken = {part for named in (used or {}).values() for part in named.split(OPTION_SEPARATOR)}
-    near = get_close_matches(wanted, [name for name in present if name not in taken], n=1, cutoff=0.5)
+    near = near_names(wanted, [name for name in present if name not in taken])
     guess = f"did you mean `{near[0]}`? " if near else ""
     return f"{guess}the file has {', '.join(f'`{name}`' for name in present)} (set it with --columns)"

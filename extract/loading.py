@@ -182,8 +182,6 @@ def _guarded(spec: ModelSpec, what: str, load: Any, **options: Any) -> Any:
                 "it is gated and no token gives access; accept its terms on its hub page, then log in "
                 "(hf auth login, or set HF_TOKEN)"
             )
-        elif "couldn't connect" in reason:
-            reason = "the hub cannot be reached; there is no folder of this name and no copy in the cache"
         message = f"cannot load the {what} of `{spec.model}`: {reason}"
         raise ModelError(message) from error
 

@@ -1,14 +1,13 @@
 """Where models come from and runs go: what can be refused at once, before torch is imported."""
 
 import re
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
 from data.errors import OutputExistsError
 from data.names import MANIFEST_FILE
 from extract.config import ModelSpec
-from extract.errors import ModelError
+from extract.errors import ModelError, near_names
 
 HUB_ID: Final = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 PREVIEW_FILE: Final = "preview.txt"
@@ -26,7 +25,7 @@ def check_model(spec: ModelSpec) -> None:
     if path.is_dir() or HUB_ID.fullmatch(spec.model):
         return
     beside = [child.name for child in path.parent.iterdir() if child.is_dir()] if path.parent.is_dir() else []
-    near = get_close_matches(path.name, beside, n=1, cutoff=0.5)
+    near = near_names(path.name, beside)
     guess = f"did you mean `{path.parent / near[0]}`?" if near else "check the path"
     what = "is a file" if path.is_file() else "is not there"
     message = f"model `{spec.model}` {what}; expected a checkpoint folder or a hub id (OWNER/NAME); {guess}"
