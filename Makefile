@@ -15,15 +15,20 @@ $(STAMP): pyproject.toml constraints.txt
 	touch $(STAMP)
 
 demo: setup
-	$(BIN)/python -m data.demo --out out/demo
+	$(BIN)/python -m pid_lvlm.data.demo --out out/demo
 
 demo-weights: setup
-	$(BIN)/python -m extract.training --out data/demo --threads 1
+	$(BIN)/python -m pid_lvlm.extract.training --out data/demo --threads 1
 
+# Readers of source files do not follow `pid_lvlm/__init__.py` to the folders beside it: they get a tree of links.
 lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
+	mkdir -p .lint/pid_lvlm
+	ln -sfn $(CURDIR)/data $(CURDIR)/extract $(CURDIR)/analysis $(CURDIR)/pid_lvlm/__init__.py .lint/pid_lvlm/
+	ln -sfn $(CURDIR)/pid_jax .lint/
+	cd .lint && $(CURDIR)/$(BIN)/mypy --config-file ../pyproject.toml
+	cd .lint && $(CURDIR)/$(BIN)/lint-imports --no-logo ../pyproject.toml
 
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile
@@ -39,4 +44,4 @@ format: setup
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) out
+	rm -rf $(VENV) .lint out

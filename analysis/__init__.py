@@ -2,8 +2,7 @@
 
 In a notebook:
 
-    from analysis import figures, tables
-    from analysis.load import read_results
+    from pid_lvlm.analysis import figures, read_results, tables
 
     results = read_results("results.parquet")
     figures.spectrum(results)

@@ -1,4 +1,4 @@
-"""`python -m analysis.check RESULTS...`: are the estimates near the planted atoms? Prints a table; exit 1 if not.
+"""`python -m pid_lvlm.analysis.check RESULTS...`: estimates against the ground truth, as a table; exit 1 if one is off.
 
 Judged are the final checkpoints at the final layer: the largest planted atom of a problem (0.15 bits), or all four of a
 mixture (0.2 bits). A problem with planted atoms that has no answer counts as off.
@@ -13,12 +13,12 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
-from analysis.labels import SYMBOLS, bits
-from analysis.load import read_results, unsuccessful
-from analysis.tables.planted import planted
-from analysis.tidy import final_checkpoint, final_layer, with_series
-from data.console import EXIT_WITH_FAILURES, run_command
-from data.names import ATOMS
+from pid_lvlm.analysis.frames.labels import SYMBOLS, bits
+from pid_lvlm.analysis.frames.load import read_results, unsuccessful
+from pid_lvlm.analysis.frames.reshape import final_checkpoint, final_layer, with_series
+from pid_lvlm.analysis.tables.ground_truth import planted
+from pid_lvlm.data.command.console import EXIT_WITH_FAILURES, run_command
+from pid_lvlm.data.names import ATOMS
 
 _PIPED_WIDTH = 120  # rich assumes 80 columns where there is no terminal, and would wrap the rows
 
@@ -27,7 +27,7 @@ def check(results: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
     """Compare estimates with planted atoms.
 
     Returns:
-        The table of `analysis.tables.planted`, and a sentence for everything that is off: empty if all is well.
+        The table of `analysis.tables.ground_truth`, and a sentence for everything that is off: empty if all is well.
 
     Raises:
         NothingToShowError: no final problem has planted atoms and an answer.
@@ -66,9 +66,9 @@ def _as_table(comparison: pl.DataFrame) -> Table:
 def run(arguments: Sequence[str] | None = None) -> None:
     """Parse the command line, print the comparison, leave with 1 if anything is off."""
     parser = argparse.ArgumentParser(
-        prog="python -m analysis.check",
+        prog="python -m pid_lvlm.analysis.check",
         description="Compare estimated with planted atoms; exit 1 if one is off.",
-        epilog="example: python -m analysis.check out/demo/results.parquet",
+        epilog="example: python -m pid_lvlm.analysis.check out/demo/results.parquet",
     )
     parser.add_argument("tables", nargs="+", type=Path, metavar="RESULTS.parquet", help="result tables of pid-estimate")
     comparison, faults = check(read_results(*parser.parse_args(arguments).tables))

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from data.console import EXIT_WITH_FAILURES, run_command
+from pid_lvlm.data.command.console import EXIT_WITH_FAILURES, run_command
 
 EPILOG = (
     "Exit codes: 0 done; 1 done, but the tables hold problems without an answer; 2 bad input or usage; 130 interrupted."
@@ -61,7 +61,7 @@ def report(
     model and dataset, its course over layers and training, the planted values where they are known, and where the
     numbers come from. It loads nothing from a network.
     """
-    from analysis.report.build import build_report
+    from pid_lvlm.analysis.report.build import build_report
 
     outcome = build_report(tables, out, title=title, formats=[str(each) for each in formats], dry_run=dry_run)
     if not quiet:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from difflib import get_close_matches
 
-from data.errors import PidError
+from pid_lvlm.data.errors import PidError
 
 
 class ResultTableError(PidError):

@@ -17,11 +17,10 @@ from benchmarks.golden_file import load_weights
 from benchmarks.machine import describe_machine, peak_host_bytes, torch_device_name
 from benchmarks.problems import BATCH, Stack, baseline_rows, make_stack, torch_weights
 from benchmarks.published import Networks, measure, train
-from pid_jax import devices as devices_module
-from pid_jax.fit import FitSettings
-from pid_jax.information import atoms_from_terms
-from pid_jax.sweep import LANES_PER_CALL, LANES_SIDE_BY_SIDE, LaneSummary, fit_lanes
-from pid_jax.units import bits_from_nats
+from pid_jax.config import FitSettings
+from pid_jax.information import atoms_from_terms, bits_from_nats
+from pid_jax.sweep import devices as devices_module
+from pid_jax.sweep.fits import LANES_PER_CALL, LANES_SIDE_BY_SIDE, LaneSummary, fit_lanes
 
 LIBRARIES = ("pid-lvlm", "torch", "jax", "jaxlib", "flax", "optax", "ott-jax", "lineax", "numpy")
 

@@ -19,21 +19,22 @@ import numpy as np
 import torch
 
 from benchmarks.machine import describe_machine, peak_host_bytes, torch_device_name
-from data.errors import PidError
-from data.names import BOTH, CONDITIONS, LANGUAGE_ONLY, VISION_ONLY
-from extract.adapters.base import Adapter, ModelInputs
-from extract.config import DTYPES, DatasetSpec, ExtractionConfig, ModelSpec
-from extract.description import run_layers
-from extract.images import open_picture
-from extract.interception import edited_inputs, replacement
-from extract.loader import load_dataset
-from extract.loading import load_adapter, pinned
-from extract.measurement import Measurement
-from extract.noise import NoiseStats
-from extract.plan import PlannedItem, make_plan
-from extract.prompts import template_name
-from extract.sites import SpanMasks
-from extract.statistics import measure
+from pid_lvlm.data.errors import PidError
+from pid_lvlm.data.names import BOTH, CONDITIONS, LANGUAGE_ONLY, VISION_ONLY
+from pid_lvlm.extract.conditions.hooks import edited_inputs
+from pid_lvlm.extract.conditions.noise import NoiseStats
+from pid_lvlm.extract.conditions.replacement import replacement
+from pid_lvlm.extract.conditions.sites import SpanMasks
+from pid_lvlm.extract.config import DTYPES, DatasetSpec, ExtractionConfig, ModelSpec
+from pid_lvlm.extract.datasets.images import open_picture
+from pid_lvlm.extract.datasets.load import load_dataset
+from pid_lvlm.extract.measure.embeddings import measure
+from pid_lvlm.extract.measure.measurement import Measurement
+from pid_lvlm.extract.models.adapters.base import Adapter, ModelInputs
+from pid_lvlm.extract.models.load import load_adapter, pinned
+from pid_lvlm.extract.prompts.prompt_plan import PlannedItem, make_plan
+from pid_lvlm.extract.prompts.templates import template_name
+from pid_lvlm.extract.run.manifest import run_layers
 
 LIBRARIES = ("pid-lvlm", "torch", "transformers", "numpy")
 
@@ -74,7 +75,7 @@ def fastest(work: Callable[[], object], repeat: int, device: str) -> float:
 
 
 def same_answers(generated: Sequence[Sequence[int]], measured: Any) -> float:
-    """Share of first tokens on which both agree; our columns are named by `data.names.CONDITIONS`."""
+    """Share of first tokens on which both agree; our columns are named by `pid_lvlm.data.names.CONDITIONS`."""
     columns = [CONDITIONS.index(name) for name in (BOTH, VISION_ONLY, LANGUAGE_ONLY)]
     return float((np.asarray(measured)[:, columns] == np.asarray(generated)).mean())
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 from benchmarks.estimate import LIBRARIES, split_cpu, time_ours
 from benchmarks.machine import describe_machine
 from benchmarks.problems import make_stack
-from pid_jax.fit import FitSettings
+from pid_jax.config import FitSettings
 
 LAYERS: Final = 32
 

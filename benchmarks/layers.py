@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-import data
 from benchmarks.machine import describe_machine
+from pid_lvlm import data
 
-COMMAND = "from pid_jax.cli import main; main()"
+COMMAND = "from pid_jax.cli.main import main; main()"
 
 
 def write_layers(folder: Path, given: argparse.Namespace) -> Path:

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from benchmarks.published import Rows
 from benchmarks.regimes import PLAIN, draw
-from pid_jax.fit import FitSettings, initial_params
-from pid_jax.problem import Conditionals, Lane, Tables
-from pid_jax.splits import evaluation_batches, train_batches
+from pid_jax.config import FitSettings
+from pid_jax.estimators.batch.fit import initial_params
+from pid_jax.problems.splits import evaluation_batches, train_batches
+from pid_jax.problems.types import Conditionals, Lane, Tables
 
 BATCH = 256
 TRAIN_SHARE = 0.75

@@ -9,7 +9,7 @@ import json
 import sys
 from pathlib import Path
 
-import extract.torchvision_ops  # noqa: F401  before transformers, which imports torchvision
+import pid_lvlm.extract.models.torchvision_compat  # noqa: F401  before transformers, which imports torchvision
 
 # isort: split
 import numpy as np
@@ -19,7 +19,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, 
 from transformers import CONFIG_MAPPING, AutoModelForImageTextToText, CLIPImageProcessor, LlavaProcessor
 from transformers import PreTrainedTokenizerFast as FastTokenizer
 
-from extract.training.tokenizer import CHAT_TEMPLATE, IMAGE
+from pid_lvlm.extract.training.demo.tokenizer import CHAT_TEMPLATE, IMAGE
 
 VOCABULARY, PATCH = 32064, 14
 PAGES = sorted(Path(__file__).parents[1].glob("docs/*.md"))

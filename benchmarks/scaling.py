@@ -12,7 +12,7 @@ from typing import Any, Final
 from benchmarks.estimate import LIBRARIES, split_cpu, time_ours
 from benchmarks.machine import describe_machine
 from benchmarks.problems import make_stack
-from pid_jax.fit import FitSettings
+from pid_jax.config import FitSettings
 
 BASE: Final = {"problems": 16, "rows": 1500, "features": 512, "options": 4}
 SIZES: Final = {

@@ -1,9 +1,9 @@
 """The contract between the steps: names, schemas, reader and writer. Needs numpy only."""
 
-from data.errors import ContractError, OutputExistsError, PidError, Problem
-from data.manifest import Manifest, read_manifest
-from data.outline import RunOutline, outline_run
-from data.runs import Run, find_runs, read_run, validate_run, write_run
+from pid_lvlm.data.contract.manifest import Manifest, read_manifest
+from pid_lvlm.data.contract.run_folder import Run, find_runs, read_run, validate_run, write_run
+from pid_lvlm.data.contract.run_header import RunOutline, outline_run
+from pid_lvlm.data.errors import ContractError, OutputExistsError, PidError, Problem
 
 __all__ = [
     "ContractError",

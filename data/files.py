@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from data.errors import PidError
+from pid_lvlm.data.errors import PidError
 
 
 def write_atomic(path: Path, content: bytes) -> None:

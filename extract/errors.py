@@ -1,10 +1,6 @@
-"""Errors of this step that are the user's to mend; the text is written for them."""
+"""Errors of this step that are the user's to fix; the text is written for them."""
 
-from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
-from enum import StrEnum
-
-from data.errors import PidError, Problem
+from pid_lvlm.data.errors import PidError
 
 
 class UsageError(PidError):
@@ -13,64 +9,3 @@ class UsageError(PidError):
 
 class ModelError(PidError):
     """A model cannot be loaded or read by the adapter of its family."""
-
-
-class DatasetError(PidError):
-    """A dataset file cannot be used. `problems` lists everything that is wrong, not only the first.
-
-    Args:
-        file: as the user named it.
-        problems: at least one.
-        advice: what to do about all of them.
-        shown: problems to spell out.
-    """
-
-    def __init__(self, file: str, problems: Sequence[Problem], advice: str = "", shown: int = 8) -> None:
-        self.file = file
-        self.problems = tuple(problems)
-        lines = [str(problem) for problem in self.problems[:shown]]
-        if len(self.problems) > shown:
-            lines.append(f"… and {len(self.problems) - shown} more")
-        head = f"dataset `{file}` cannot be used: "
-        counted = " (rows counted from 1)" if any(problem.row is not None for problem in self.problems) else ""
-        super().__init__(
-            head
-            + (lines[0] if len(lines) == 1 else "\n  - " + "\n  - ".join(lines))
-            + counted
-            + (f"; {advice}" if advice else "")
-        )
-
-
-class Reason(StrEnum):
-    """Why a row cannot become an item: what bad rows are counted under."""
-
-    NO_PICTURE = "missing picture"
-    BAD_PICTURE = "unreadable picture"
-    SEVERAL_PICTURES = "several pictures"
-    NO_QUESTION = "no question"
-    FEW_OPTIONS = "fewer than two options"
-    BAD_OPTIONS = "options cannot be told apart"
-    NO_OPTION = "answer is no option"
-    REPEATED_ID = "repeated id"
-    OTHER_FORM = "not in the benchmark's form"
-
-
-class RowError(ValueError):
-    """A row that cannot become an item; the text completes "row 3: …"."""
-
-    def __init__(self, reason: Reason, message: str) -> None:
-        self.reason = reason
-        super().__init__(message)
-
-
-def suggestion(wrong: str, known: Iterable[str]) -> str:
-    """A sentence's tail that names the nearest known name and lists them all."""
-    names = sorted(known)
-    near = near_names(wrong, names)
-    guess = f"did you mean `{near[0]}`? " if near else ""
-    return f"{guess}known are {', '.join(names)}"
-
-
-def near_names(wrong: str, known: Iterable[str]) -> list[str]:
-    """Up to three known names like this one, the nearest first."""
-    return get_close_matches(wrong, sorted(known), n=3, cutoff=0.5)

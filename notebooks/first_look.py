@@ -7,10 +7,10 @@
 # %%
 import os
 
-from analysis import figures, tables
-from analysis.findings import findings, warnings
-from analysis.load import read_results
-from analysis.tidy import atoms_long, finals
+from pid_lvlm.analysis import figures, tables
+from pid_lvlm.analysis.frames.load import read_results
+from pid_lvlm.analysis.frames.reshape import atoms_long, finals
+from pid_lvlm.analysis.report.findings import findings, warnings
 
 results = read_results(os.environ.get("PID_RESULTS", "out/demo/results.parquet"))
 results.select("model", "dataset", "layer", "stage", "step", "result")

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Final, Literal
 
-from data.errors import PidError
-from data.names import LANGUAGE_ONLY, NO_IMAGE, POOLINGS, SOURCES
+from pid_lvlm.data.errors import PidError
+from pid_lvlm.data.names import LANGUAGE_ONLY, NO_IMAGE, POOLINGS, SOURCES
 
 Fallback = Literal["real", "four"]
 SplitRule = Literal["random", "group"]
@@ -141,3 +141,26 @@ def nearest(name: str, known: Iterable[str]) -> str:
     known = list(known)
     close = difflib.get_close_matches(name, known, n=1)
     return f"; did you mean `{close[0]}`?" if close else f"; there are {', '.join(known)}"
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """The settings that BATCH's compiled program depends on besides shapes; hashable, so that jit can key on it.
+
+    `sinkhorn_stop` says where a coupling ends: `converged`, or `published`, which stops as early as the published
+    procedure does (`pid_jax.estimators.batch.published_stop`).
+    """
+
+    learning_rate: float = EstimatorConfig.learning_rate
+    hidden: int = EstimatorConfig.hidden
+    hidden_layers: int = EstimatorConfig.hidden_layers
+    embedding: int = EstimatorConfig.embedding
+    sinkhorn_threshold: float = EstimatorConfig.sinkhorn_threshold
+    sinkhorn_sweeps: int = EstimatorConfig.sinkhorn_sweeps
+    sinkhorn_stop: Literal["converged", "published"] = "converged"
+
+    @classmethod
+    def of(cls, config: EstimatorConfig) -> "FitSettings":
+        """The part of an estimate's settings that the program depends on."""
+        shared = {item.name for item in fields(cls)} & {item.name for item in fields(EstimatorConfig)}
+        return cls(**{name: getattr(config, name) for name in shared})

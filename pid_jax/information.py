@@ -1,9 +1,20 @@
-"""Information terms, atoms and the training loss, all in nats. Arguments are jax or numpy arrays."""
+"""Nats to bits. Everything is computed in nats; this is the only place that knows the factor."""
 
-from typing import Any, NamedTuple, TypeAlias
+import math
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
+
+NATS_PER_BIT: Final = math.log(2.0)
+
+Quantity = TypeVar("Quantity", bound=Any)
+
+
+def bits_from_nats(nats: Quantity) -> Quantity:
+    """Convert an information quantity (a number or an array) from nats to bits."""
+    return nats / NATS_PER_BIT
+
 
 Nats: TypeAlias = Float[Any, "*p"] | float
 """jax arrays in a compiled program, numpy arrays of the same shapes on the host, or plain numbers."""

@@ -10,19 +10,19 @@ import numpy as np
 import pytest
 from jaxtyping import install_import_hook
 
-import data
+from pid_lvlm import data
 
-SHAPED = (
-    *("arrays", "coupling", "early_stop", "fit", "information", "networks", "objective", "pieces", "probabilities"),
-    *("problem", "solution", "splits", "stacking", "sweep", "table", "units", "workload"),
+SHAPED = tuple(
+    f"pid_jax.{name}"
+    for name in ("decomposition", "information", "estimators", "problems", "results", "sweep.fits", "sweep.stack")
 )
-"""Modules of pid_jax whose annotations are checked at every call (jaxtyping and beartype): those that hold arrays.
+"""Modules and rooms of pid_jax whose annotations are checked at every call (jaxtyping and beartype): those with arrays.
 
 Not the others: wrong settings must get as far as the sentence that refuses them, and files, plans, devices and text
 have no shapes. Processes that a test starts run unchecked, as a user's do.
 """
 
-install_import_hook([f"pid_jax.{name}" for name in SHAPED], "beartype.beartype")
+install_import_hook(list(SHAPED), "beartype.beartype")
 
 NOISE = 0.1
 

@@ -3,23 +3,26 @@
 import dataclasses
 import re
 import tomllib
-from pathlib import Path
 
 import pytest
 from typer.main import get_command
 
-import analysis.cli
-import data
-import extract.cli
-import pid_jax.cli
-from data.contract import ARRAYS, KIND_NAMES
-from data.results_schema import COLUMNS
+import pid_jax.cli.main
+import pid_lvlm.analysis.cli
+import pid_lvlm.extract.cli.main
 from pid_jax.config import PRESETS
+from pid_lvlm import data
+from pid_lvlm.data.contract.arrays import ARRAYS, KIND_NAMES
+from pid_lvlm.data.contract.results import COLUMNS
+from tests import ROOT
 
-ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.glob("*.md"), *(ROOT / "analysis").glob("*.md")])
-COMMANDS = {"pid-extract": extract.cli.app, "pid-estimate": pid_jax.cli.app, "pid-report": analysis.cli.app}
+COMMANDS = {
+    "pid-extract": pid_lvlm.extract.cli.main.app,
+    "pid-estimate": pid_jax.cli.main.app,
+    "pid-report": pid_lvlm.analysis.cli.app,
+}
 PRESET_FIELDS = {"--tau": "taus", "--pooling": "poolings"}
 
 LINK = re.compile(r"\]\(([^)\s]+)\)")

@@ -6,10 +6,10 @@ from typing import Final
 import altair as alt
 import polars as pl
 
-from analysis.figures import theme
-from analysis.figures.base import BITS_AXIS, cell_width, dataset_column, inline, known, label_margin, ordered
-from analysis.tidy import atoms_long
-from data.names import ATOMS
+from pid_lvlm.analysis.figures import theme
+from pid_lvlm.analysis.figures.base import BITS_AXIS, cell_width, dataset_column, inline, known, label_margin, ordered
+from pid_lvlm.analysis.frames.reshape import atoms_long
+from pid_lvlm.data.names import ATOMS
 
 _SHOWN: Final = ("raw", "low", "high", "sd")
 

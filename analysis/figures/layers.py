@@ -5,10 +5,10 @@ from typing import Final
 import altair as alt
 import polars as pl
 
-from analysis.errors import NothingToShowError
-from analysis.figures.curves import curves, panels
-from analysis.load import successful
-from analysis.tidy import final_checkpoint, in_reading_order, with_series
+from pid_lvlm.analysis.errors import NothingToShowError
+from pid_lvlm.analysis.figures.curves import curves, panels
+from pid_lvlm.analysis.frames.load import successful
+from pid_lvlm.analysis.frames.reshape import final_checkpoint, in_reading_order, with_series
 
 _HEIGHT: Final = 110
 _TICKS: Final = 6

@@ -5,11 +5,11 @@ from typing import Final
 import altair as alt
 import polars as pl
 
-from analysis.errors import NothingToShowError
-from analysis.figures import theme
-from analysis.figures.base import BITS_AXIS, cell_width, dataset_column, inline, known, label_margin, ordered
-from analysis.labels import LEGEND
-from analysis.tidy import atoms_long, finals
+from pid_lvlm.analysis.errors import NothingToShowError
+from pid_lvlm.analysis.figures import theme
+from pid_lvlm.analysis.figures.base import BITS_AXIS, cell_width, dataset_column, inline, known, label_margin, ordered
+from pid_lvlm.analysis.frames.labels import LEGEND
+from pid_lvlm.analysis.frames.reshape import atoms_long, finals
 
 _NUMBERS: Final = {
     "raw": "bits",

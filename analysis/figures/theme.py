@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import altair as alt
 
-from analysis.labels import LEGEND
-from data.names import ATOMS
+from pid_lvlm.analysis.frames.labels import LEGEND
+from pid_lvlm.data.names import ATOMS
 
 COLOURS: Final = dict(zip(ATOMS, ("#CC79A7", "#0072B2", "#E69F00", "#009E73"), strict=True))
 INK: Final = "#1f2933"

@@ -5,13 +5,13 @@ from typing import Final
 import altair as alt
 import polars as pl
 
-from analysis.errors import NothingToShowError
-from analysis.figures import theme
-from analysis.figures.base import inline
-from analysis.figures.curves import curves, panels
-from analysis.load import successful
-from analysis.stages import checkpoint_name, checkpoints, is_checkpoint
-from analysis.tidy import final_layer, in_reading_order, with_series
+from pid_lvlm.analysis.errors import NothingToShowError
+from pid_lvlm.analysis.figures import theme
+from pid_lvlm.analysis.figures.base import inline
+from pid_lvlm.analysis.figures.curves import curves, panels
+from pid_lvlm.analysis.frames.checkpoints import checkpoint_name, checkpoints, is_checkpoint
+from pid_lvlm.analysis.frames.load import successful
+from pid_lvlm.analysis.frames.reshape import final_layer, in_reading_order, with_series
 
 _HEIGHT: Final = 130
 # The axis shows the step alone, in thousands from 10 000 on: the stage stands above the panel.
@@ -22,7 +22,7 @@ _STEP_LABEL: Final = f"toNumber({_STEP}) >= 10000 ? format(toNumber({_STEP}) / 1
 def training(results: pl.DataFrame) -> alt.FacetChart:
     """Atoms in bits at the final layer over training checkpoints, one row of panels per model, one column per dataset.
 
-    Checkpoints are in the order of `analysis.stages`; a vertical line opens each stage and names it. A band is the
+    Checkpoints are in the order of `frames.checkpoints`; a vertical line opens each stage and names it. A band is the
     interval over seeds.
 
     Raises:

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis.load import read_results, unsuccessful
-from analysis.report.compose import compose, file_names
-from analysis.report.folder import check_free, write_report
-from analysis.report.render import render_files
+from pid_lvlm.analysis.frames.load import read_results, unsuccessful
+from pid_lvlm.analysis.report.compose import compose, file_names
+from pid_lvlm.analysis.report.folder import check_free, write_report
+from pid_lvlm.analysis.report.render import render_files
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import altair as alt
 import polars as pl
 
-from analysis.errors import NothingToShowError
-from analysis.report.contents import PARTS, FigurePart, TablePart
+from pid_lvlm.analysis.errors import NothingToShowError
+from pid_lvlm.analysis.report.contents import PARTS, FigurePart, TablePart
 
 PAGE = "index.html"
 

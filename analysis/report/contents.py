@@ -7,8 +7,8 @@ from typing import Final
 import altair as alt
 import polars as pl
 
-from analysis import figures, tables
-from analysis.report.display import PageTable, plain_table, planted_table, summary_table
+from pid_lvlm.analysis import figures, tables
+from pid_lvlm.analysis.report.display import PageTable, plain_table, planted_table, summary_table
 
 _INTERVAL: Final = (
     "{}: 95 % interval of the mean over seeds, where there are several. Values below 0 are estimation error."

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 import polars as pl
 
-from analysis.labels import LEGEND, bits
-from data.names import ATOMS
+from pid_lvlm.analysis.frames.labels import LEGEND, bits
+from pid_lvlm.data.names import ATOMS
 
 _UNKNOWN: Final = "–"
 

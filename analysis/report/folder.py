@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from data.errors import OutputExistsError
-from data.files import write_atomic
+from pid_lvlm.data.errors import OutputExistsError
+from pid_lvlm.data.files import write_atomic
 
 MARKER: Final = ".pid-report.json"
 """Lists the files of a report; its presence says that the folder is ours to replace."""

@@ -12,9 +12,9 @@ import jinja2
 import polars as pl
 import vl_convert
 
-from analysis.findings import findings, warnings
-from analysis.report.compose import PAGE, Drawn, Tabled, figure_file, table_file
-from analysis.report.provenance import provenance, recipes
+from pid_lvlm.analysis.report.compose import PAGE, Drawn, Tabled, figure_file, table_file
+from pid_lvlm.analysis.report.findings import findings, warnings
+from pid_lvlm.analysis.report.provenance import provenance, recipes
 
 _STILL: Final = "svg"  # sharp in print, and smaller than a PNG of twice the density
 _TABLE_ROWS: Final = 240  # a layer sweep can exceed limits thousands of times; the file beside the page has them all

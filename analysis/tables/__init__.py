@@ -1,8 +1,7 @@
 """Every table is a function from a result table to a frame, for a notebook and for the report alike."""
 
-from analysis.tables.cautions import cautions
-from analysis.tables.failed import failed
-from analysis.tables.planted import planted
-from analysis.tables.summary import summary
+from pid_lvlm.analysis.tables.diagnostics import cautions, failed
+from pid_lvlm.analysis.tables.ground_truth import planted
+from pid_lvlm.analysis.tables.summary import summary
 
 __all__ = ["cautions", "failed", "planted", "summary"]

@@ -2,9 +2,9 @@
 
 import polars as pl
 
-from analysis.errors import NothingToShowError
-from analysis.tidy import finals
-from data.names import ATOMS
+from pid_lvlm.analysis.errors import NothingToShowError
+from pid_lvlm.analysis.frames.reshape import finals
+from pid_lvlm.data.names import ATOMS
 
 
 def summary(results: pl.DataFrame) -> pl.DataFrame:

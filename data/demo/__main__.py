@@ -1,4 +1,4 @@
-"""`python -m data.demo --out DIR`: the whole job on the shipped model whose answer is known.
+"""`python -m pid_lvlm.data.demo --out DIR`: the whole job on the shipped model whose answer is known.
 
 Runs the three commands as a user would, each in its own process (torch and jax never meet in one), then prints the
 planted against the estimated atoms, where everything is, and how long each step took. Standard library only.
@@ -14,10 +14,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from data.console import EXIT_WITH_FAILURES, run_command
+from pid_lvlm.data.command.console import EXIT_WITH_FAILURES, run_command
 
 HERE = Path(__file__).parent
-PACKAGES = {"pid-extract": "extract", "pid-estimate": "pid_jax", "pid-report": "analysis"}
+MODULES = {
+    "pid-extract": "pid_lvlm.extract.cli.main",
+    "pid-estimate": "pid_jax.cli.main",
+    "pid-report": "pid_lvlm.analysis.cli",
+}
 PROCESSES = max(1, min(4, os.cpu_count() or 1))
 
 
@@ -31,7 +35,9 @@ class Step:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the demo; the exit code of the first step that fails, else 0."""
-    parser = argparse.ArgumentParser(prog="python -m data.demo", description="Extract, estimate and report the demo.")
+    parser = argparse.ArgumentParser(
+        prog="python -m pid_lvlm.data.demo", description="Extract, estimate and report the demo."
+    )
     parser.add_argument("--out", type=Path, default=Path("out/demo"), help="folder for runs, table and report")
     parser.add_argument("--sweep", type=Path, default=HERE / "sweep.toml", help="what to extract (default: the demo's)")
     parser.add_argument("--limit", type=int, help="only the first N items of each task; estimates need 342")
@@ -61,7 +67,7 @@ def steps(out: Path, sweep: Path, limit: int | None, seeds: int) -> list[Step]:
         Step("extract", tuple(extract + part for part in parts)),
         Step("estimate", (("pid-estimate", runs, "--out", table, "--seeds", str(seeds), "--overwrite"),)),
         Step("report", (("pid-report", table, "--out", report, "--title", "Demo: a model whose answer is known"),)),
-        Step("check", (("python", "-m", "analysis.check", table),)),
+        Step("check", (("python", "-m", "pid_lvlm.analysis.check", table),)),
     ]
 
 
@@ -79,7 +85,7 @@ def runnable(command: Sequence[str]) -> list[str]:
     name, *arguments = command
     if name == "python":
         return [sys.executable, *arguments]
-    return [sys.executable, "-c", f"from {PACKAGES[name]}.cli import main; main()", *arguments]
+    return [sys.executable, "-c", f"from {MODULES[name]} import main; main()", *arguments]
 
 
 def print_ending(out: Path, seconds: Sequence[tuple[str, float]]) -> None:

@@ -5,12 +5,12 @@ Pictures, questions and sampled answers follow from that table, and so does the 
 (`true_atoms`), which is therefore a property of the items and not a constant written down by hand.
 """
 
-from data.world.cards import card_text, write_card
-from data.world.conversations import caption_conversation, conversation
-from data.world.items import Item, make_items, user_text, write_items
-from data.world.pictures import draw
-from data.world.tasks import TASKS, Question, Scene, Task, get_task
-from data.world.truth import Atoms, decompose, true_atoms
+from pid_lvlm.data.world.cards import card_text, write_card
+from pid_lvlm.data.world.conversations import caption_conversation, conversation
+from pid_lvlm.data.world.exact import Atoms, decompose, true_atoms
+from pid_lvlm.data.world.items import Item, make_items, user_text, write_items
+from pid_lvlm.data.world.pictures import draw
+from pid_lvlm.data.world.tasks import TASKS, Question, Scene, Task, get_task
 
 __all__ = [
     "TASKS",

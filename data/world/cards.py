@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
-from data.world.tasks import Task
-from data.world.truth import true_atoms
+from pid_lvlm.data.world.exact import true_atoms
+from pid_lvlm.data.world.tasks import Task
 
 COLUMNS = ("id", "group", "image", "question", "options", "answer")
 
@@ -29,7 +29,7 @@ def card_text(task: Task) -> str:
         "[columns]",
         *(f'{column} = "{column}"' for column in COLUMNS),
         "",
-        "# Bits. Computed exactly from the task's table of p(picture, question, answer) by data.world.true_atoms.",
+        "# Bits. Computed exactly from the task's table of p(picture, question, answer) (true_atoms in data/world).",
         "[planted]",
         *(f"{name} = {abs(round(atoms[name], 6))}" for name in atoms if name != "gap"),
     ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from data.world.items import Item, user_text
+from pid_lvlm.data.world.items import Item, user_text
 
 IMAGE_MARK = "<image>"
 

@@ -12,9 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from data.world.pictures import draw
-from data.world.png import encode_png
-from data.world.tasks import LETTERS, Question, Scene, Task
+from pid_lvlm.data.world.pictures import draw, encode_png
+from pid_lvlm.data.world.tasks import LETTERS, Question, Scene, Task
 
 INSTRUCTION = "Answer with the option's letter from the given choices directly."
 

@@ -1,4 +1,4 @@
-"""Command line of the trainer: `python -m extract.training`."""
+"""Command line of the trainer: `python -m pid_lvlm.extract.training`."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Annotated
 
 import typer
 
-from data.console import run_command
-from data.errors import PidError
-from extract.training.configs import RECIPE, SIZES, quick
+from pid_lvlm.data.command.console import run_command
+from pid_lvlm.data.errors import PidError
+from pid_lvlm.extract.training.demo.recipe import RECIPE, SIZES, quick
 
 EPILOG = (
-    "Examples:\n\n  python -m extract.training --out data/demo\n\n"
-    "  python -m extract.training --out out/try --size tiny --quick"
+    "Examples:\n\n  python -m pid_lvlm.extract.training --out data/demo\n\n"
+    "  python -m pid_lvlm.extract.training --out out/try --size tiny --quick"
 )
 app = typer.Typer(add_completion=False)
 
@@ -38,14 +38,14 @@ def train(
             message = f"unknown size {name!r}; there are {', '.join(SIZES)}"
             raise UnknownSizeError(message)
     # Imported here, so that --help answers at once.
-    import extract.torchvision_ops  # noqa: F401, PLC0415
+    import pid_lvlm.extract.models.torchvision_compat  # noqa: F401, PLC0415
 
     # isort: split
     import torch  # noqa: PLC0415
     from rich.console import Console  # noqa: PLC0415
     from transformers.utils import logging  # noqa: PLC0415
 
-    from extract.training.demo import make_demo  # noqa: PLC0415
+    from pid_lvlm.extract.training.demo.make_demo import make_demo  # noqa: PLC0415
 
     torch.set_num_threads(threads)
     logging.disable_progress_bar()

@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 from transformers import LlavaProcessor
 
-from data.errors import PidError
+from pid_lvlm.data.errors import PidError
 
 IGNORED = -100
 _HOLE = "\x00"

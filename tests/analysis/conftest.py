@@ -8,8 +8,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from data.names import ATOMS
-from data.results_schema import COLUMNS, RESULT_SCHEMA_VERSION
+from pid_lvlm.data.contract.results import COLUMNS, RESULT_SCHEMA_VERSION
+from pid_lvlm.data.names import ATOMS
 
 DTYPES = {"text": pl.String, "int": pl.Int64, "float": pl.Float64, "list": pl.List(pl.Int64)}
 PLANTED = {

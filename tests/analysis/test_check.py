@@ -1,6 +1,6 @@
 import pytest
 
-from analysis.check import run
+from pid_lvlm.analysis.check import run
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from analysis import cli
+from pid_lvlm.analysis import cli
 
 HEAVY = {"polars", "altair", "jinja2", "vl_convert", "torch", "jax"}
 
@@ -31,7 +31,7 @@ def command(monkeypatch, capsys):
 
 
 def test_help_is_quick_grouped_and_ends_with_an_example():
-    command = [sys.executable, "-m", "analysis.cli", "--help"]
+    command = [sys.executable, "-m", "pid_lvlm.analysis.cli", "--help"]
     seconds = []
     for _ in range(3):  # the quickest of three: the machine may be busy with something else
         start = time.perf_counter()
@@ -43,7 +43,7 @@ def test_help_is_quick_grouped_and_ends_with_an_example():
 
 
 def test_import_pulls_in_nothing_heavy():
-    code = f"import sys, analysis.cli; print(sorted({HEAVY} & set(sys.modules)))"
+    code = f"import sys, pid_lvlm.analysis.cli; print(sorted({HEAVY} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
@@ -96,7 +96,7 @@ def test_interruption_is_code_130(command, table, tmp_path, monkeypatch):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("analysis.report.build.build_report", interrupt)
+    monkeypatch.setattr("pid_lvlm.analysis.report.build.build_report", interrupt)
     assert command(table, "--out", tmp_path / "report")[0] == 130
 
 

@@ -1,9 +1,10 @@
 import runpy
-from pathlib import Path
 
 import polars as pl
 
-NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "first_look.py"
+from tests import ROOT
+
+NOTEBOOK = ROOT / "notebooks" / "first_look.py"
 
 
 def test_the_first_look_runs(tmp_path, monkeypatch, capsys, layered, trained):

@@ -3,12 +3,12 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests import ROOT
+
 FILES = ROOT / "tests" / "golden"
 ESTIMATE = ("--problems", "2", "--rows", "1024", "--features", "8", "--options", "2", "--epochs", "1", "--repeat", "1")
 

@@ -3,15 +3,14 @@
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import polars as pl
 import pytest
 
-from data.names import ATOMS
-from data.world import TASKS, get_task, true_atoms
+from pid_lvlm.data.names import ATOMS
+from pid_lvlm.data.world import TASKS, get_task, true_atoms
+from tests import ROOT
 
-ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "data" / "demo"
 PURE = tuple(name for name in TASKS if name != "blend")
 FINAL = sorted(DEMO.glob("checkpoints/tiny/tune-*"))[-1]
@@ -24,7 +23,7 @@ def demo(tmp_path_factory):
     datasets = "".join(f'[[datasets]]\nfile = "{DEMO / "items" / f"{name}.toml"}"\n' for name in TASKS)
     sweep = folder / "sweep.toml"
     sweep.write_text(f'[[models]]\nfolder = "{FINAL}"\nmodel = "tiny"\nlayers = "last"\n{datasets}')
-    command = [sys.executable, "-m", "data.demo", "--out", "out", "--sweep", sweep, "--seeds", "2"]
+    command = [sys.executable, "-m", "pid_lvlm.data.demo", "--out", "out", "--sweep", sweep, "--seeds", "2"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=500)
     assert done.returncode == 0, done.stderr
     return folder / "out", done.stdout

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import extract.torchvision_ops  # noqa: F401  before transformers, which imports torchvision
+import pid_lvlm.extract.models.torchvision_compat  # noqa: F401  before transformers, which imports torchvision
 
 # isort: split
 import numpy as np
@@ -13,14 +13,14 @@ import pytest
 import torch
 from PIL import Image
 
-from extract.adapters.base import Adapter
-from extract.cli import main
-from extract.config import DatasetSpec, ExtractionConfig, ModelSpec
-from extract.items import Dataset
-from extract.loader import load_dataset
-from extract.loading import load_adapter
-from extract.progress import Reporter
-from extract.runner import Outcome, extract_run
+from pid_lvlm.extract.cli.main import main
+from pid_lvlm.extract.config import DatasetSpec, ExtractionConfig, ModelSpec
+from pid_lvlm.extract.datasets.item import Dataset
+from pid_lvlm.extract.datasets.load import load_dataset
+from pid_lvlm.extract.models.adapters.base import Adapter
+from pid_lvlm.extract.models.load import load_adapter
+from pid_lvlm.extract.run.extract_run import Outcome, extract_run
+from pid_lvlm.extract.run.progress import Reporter
 from tests.extract.console import Command
 from tests.extract.tiny_llava import save_tiny_llava
 

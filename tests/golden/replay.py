@@ -9,10 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pid_jax.fit import Fit, FitSettings, Params, fit
-from pid_jax.information import atoms_from_terms
-from pid_jax.problem import Conditionals, Lane, Tables
-from pid_jax.units import bits_from_nats
+from pid_jax.config import FitSettings
+from pid_jax.estimators.batch.fit import Fit, Params, fit
+from pid_jax.information import atoms_from_terms, bits_from_nats
+from pid_jax.problems.types import Conditionals, Lane, Tables
 
 TRAIN_TOLERANCE_BITS = 2e-3
 TEST_TOLERANCE_BITS = 1e-3

@@ -9,10 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pid_jax.devices import on_every, split_cpu, split_over
-from pid_jax.fit import Params
-from pid_jax.problem import Conditionals, Lane, Tables
-from pid_jax.sweep import LaneSummary, fit_lanes
+from pid_jax.estimators.batch.fit import Params
+from pid_jax.problems.types import Conditionals, Lane, Tables
+from pid_jax.sweep.devices import on_every, split_cpu, split_over
+from pid_jax.sweep.fits import LaneSummary, fit_lanes
 from tests.golden.replay import PUBLISHED, Golden, load
 
 STEMS = ("inconsistent_k4", "synergy_k4")

@@ -9,10 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pid_jax.fit import FitSettings, batch_loss, take_batch
-from pid_jax.information import InformationTerms, atoms_from_terms
-from pid_jax.sweep import LaneSummary
-from pid_jax.units import bits_from_nats
+from pid_jax.config import FitSettings
+from pid_jax.estimators.batch.fit import batch_loss, take_batch
+from pid_jax.information import InformationTerms, atoms_from_terms, bits_from_nats
+from pid_jax.sweep.fits import LaneSummary
 from tests.golden.replay import PUBLISHED, GoldenFileError, load, recorded_params, replay
 from tests.golden.sharded import COPIES, STEMS, fit_all
 

@@ -6,8 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pid_jax.information import InformationTerms, atoms_from_terms, coupling_loss, information_terms, source_information
-from pid_jax.units import bits_from_nats
+from pid_jax.information import (
+    InformationTerms,
+    atoms_from_terms,
+    bits_from_nats,
+    coupling_loss,
+    information_terms,
+    source_information,
+)
 
 FINITE = st.floats(0, 5, width=32)
 

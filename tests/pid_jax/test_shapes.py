@@ -12,21 +12,24 @@ from beartype.door import is_bearable
 from jaxtyping import TypeCheckError, jaxtyped
 
 import pid_jax
-from data import outline_run, read_run
-from pid_jax.config import make_config
-from pid_jax.coupling import Coupling, Stop, column_potential, couple, marginals
-from pid_jax.early_stop import stop_early
-from pid_jax.fit import fit, take_batch
-from pid_jax.plan import plan_run
-from pid_jax.probabilities import option_probabilities
-from pid_jax.stacking import stack_problems
-from pid_jax.sweep import fit_lanes, fit_settings, summarise
-from pid_jax.workload import make_workload
+from pid_jax.config import FitSettings, make_config
+from pid_jax.estimators.batch.fit import fit, take_batch
+from pid_jax.estimators.batch.published_stop import stop_early
+from pid_jax.estimators.batch.sinkhorn import Coupling, Stop, column_potential, couple, marginals
+from pid_jax.problems.build import make_workload
+from pid_jax.problems.probabilities import option_probabilities
+from pid_jax.sweep.fits import fit_lanes, summarise
+from pid_jax.sweep.plan import plan_run
+from pid_jax.sweep.stack import stack_problems
+from pid_lvlm.data import outline_run, read_run
 
 CONFIG = make_config("default", batch_size=32, epochs=1, seeds=(0, 1, 2))
-SETTINGS = fit_settings(CONFIG)
+SETTINGS = FitSettings.of(CONFIG)
+HOME = Path(pid_jax.__file__).parent
 SHAPED = sorted(
-    path.stem for path in Path(pid_jax.__file__).parent.glob("*.py") if "from jaxtyping import" in path.read_text()
+    ".".join(path.relative_to(HOME).with_suffix("").parts)
+    for path in HOME.rglob("*.py")
+    if "from jaxtyping import" in path.read_text()
 )
 
 

@@ -5,17 +5,17 @@ import io
 import json
 import tomllib
 from dataclasses import asdict
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from data.world import TASKS, Scene, draw, get_task, make_items, true_atoms, user_text, write_card, write_items
-from data.world.png import encode_png
-from data.world.tasks import LETTERS
+from pid_lvlm.data.world import TASKS, Scene, draw, get_task, make_items, true_atoms, user_text, write_card, write_items
+from pid_lvlm.data.world.pictures import encode_png
+from pid_lvlm.data.world.tasks import LETTERS
+from tests import ROOT
 
-SHIPPED = Path(__file__).parents[3] / "data" / "demo" / "items"
+SHIPPED = ROOT / "data" / "demo" / "items"
 
 
 @pytest.mark.parametrize("name", TASKS)

@@ -7,14 +7,14 @@ import tomllib
 import pytest
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
-from extract.training.__main__ import main
-from extract.training.tokenizer import build_tokenizer
+from pid_lvlm.extract.training.__main__ import main
+from pid_lvlm.extract.training.demo.tokenizer import build_tokenizer
 
 
 @pytest.fixture
 def run(monkeypatch, capsys):
     def call(*arguments):
-        monkeypatch.setattr("sys.argv", ["extract.training", *map(str, arguments)])
+        monkeypatch.setattr("sys.argv", ["pid_lvlm.extract.training", *map(str, arguments)])
         with pytest.raises(SystemExit) as ended:
             main()
         return ended.value.code, capsys.readouterr().err
@@ -52,9 +52,9 @@ def test_a_users_mistake_is_one_sentence(tmp_path, run):
 
 
 def test_help_ends_with_an_example():
-    command = [sys.executable, "-m", "extract.training", "--help"]
+    command = [sys.executable, "-m", "pid_lvlm.extract.training", "--help"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-    assert "python -m extract.training --out" in done.stdout.split("Examples:")[1]
+    assert "python -m pid_lvlm.extract.training --out" in done.stdout.split("Examples:")[1]
 
 
 @pytest.fixture(scope="module")

@@ -5,18 +5,18 @@ import io
 import json
 import re
 import tomllib
-from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
-from data.world import TASKS, user_text
-from extract.sweep import read_sweep
-from extract.training.index import Checkpoint, index_toml, sweep_toml
+from pid_lvlm.data.world import TASKS, user_text
+from pid_lvlm.extract.cli.sweep_file import read_sweep
+from pid_lvlm.extract.training.checkpoint_index import Checkpoint, index_toml, sweep_toml
+from tests import ROOT
 
-DEMO = Path(__file__).parents[3] / "data" / "demo"
+DEMO = ROOT / "data" / "demo"
 ENTRIES = tomllib.loads((DEMO / "checkpoints.toml").read_text())["checkpoint"]
 FINAL = [entry for entry in ENTRIES if entry["final"]]
 

@@ -8,14 +8,15 @@ import pytest
 import torch
 from PIL import Image
 
-from data.world import conversation, get_task, make_items, user_text
-from extract.training.configs import LANGUAGE, PROJECTOR, RECIPE, VISION, ModelSize, Stage, quick
-from extract.training.conversations import IGNORED, ConversationError, prepare, read_records
-from extract.training.demo import Checkpoint, training_set
-from extract.training.modelling import build_model
-from extract.training.noise import SpanStatistics
-from extract.training.stages import _conditions, run_stage, select_trainable
-from extract.training.vision import pretrain_vision
+from pid_lvlm.data.world import conversation, get_task, make_items, user_text
+from pid_lvlm.extract.training.build_model import build_model
+from pid_lvlm.extract.training.config import LANGUAGE, PROJECTOR, VISION, ModelSize, Stage
+from pid_lvlm.extract.training.conversations import IGNORED, ConversationError, prepare, read_records
+from pid_lvlm.extract.training.demo.make_demo import Checkpoint, training_set
+from pid_lvlm.extract.training.demo.recipe import RECIPE, quick
+from pid_lvlm.extract.training.demo.vision_pretraining import pretrain_vision
+from pid_lvlm.extract.training.noise import SpanStatistics
+from pid_lvlm.extract.training.train_stage import _conditions, run_stage, select_trainable
 
 MICRO = ModelSize("micro", hidden=16, layers=1, heads=2, intermediate=16, vision_hidden=16, vision_layers=1)
 STEPS = Stage("tune", (VISION, PROJECTOR, LANGUAGE), 3, 1e-3, batch_size=8, noise_share=0.6, no_image_share=0.2)

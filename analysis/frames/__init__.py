@@ -1,0 +1,1 @@
+"""The result table becomes tidy frames."""

@@ -1,0 +1,19 @@
+"""How atoms are spelled for a reader, and how numbers of bits are printed."""
+
+from typing import Final
+
+from pid_lvlm.data.names import ATOMS
+
+SYMBOLS: Final = dict(zip(ATOMS, ("R", "U1", "U2", "S"), strict=True))
+
+WORDS: Final = dict(
+    zip(ATOMS, ("redundancy", "vision-unique information", "language-unique information", "synergy"), strict=True)
+)
+
+LEGEND: Final = dict(zip(ATOMS, ("R redundancy", "U1 vision-unique", "U2 language-unique", "S synergy"), strict=True))
+"""Symbol and word together: what a legend shows, in the order of the atoms."""
+
+
+def bits(value: float) -> str:
+    """A number of bits to two decimals, without a negative zero."""
+    return f"{round(value, 2) + 0.0:.2f}"

@@ -1,0 +1,143 @@
+"""Parquet to a frame that the rest may trust: every column there, of its type, and no value missing unawares."""
+
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+from pid_lvlm.analysis.errors import ResultTableError, nearest
+from pid_lvlm.data.contract.results import COLUMNS, RESULT_SCHEMA_VERSION, Column, added_after
+
+SUCCESSFUL: Final = "successful"
+
+_MAGIC: Final = b"PAR1"
+_DTYPES: Final[dict[str, pl.DataType]] = {
+    "text": pl.String(),
+    "int": pl.Int64(),
+    "float": pl.Float64(),
+    "list": pl.List(pl.Int64()),
+}
+# What an estimate that failed may leave empty: everything it would have measured.
+_MEASURED_KINDS: Final = frozenset({"float"})
+
+
+def read_results(*paths: str | PathLike[str]) -> pl.DataFrame:
+    """Read result tables into one frame with the columns of `pid_lvlm.data.contract.results`, in that order.
+
+    Problems that failed stay in the frame: `successful` selects the others. A problem that occurs in several files
+    (the same `problem_id`) counts once; the file named last wins.
+
+    Raises:
+        ResultTableError: a file is missing or not parquet, lacks a column, holds a wrong type or no row, leaves a
+            needed value empty, or was written by a newer version.
+    """
+    frames = [_read_one(Path(path)) for path in paths]
+    return pl.concat(frames).unique("problem_id", keep="last", maintain_order=True)
+
+
+def successful(results: pl.DataFrame) -> pl.DataFrame:
+    """The problems that have an answer."""
+    return results.filter(pl.col("result") == SUCCESSFUL)
+
+
+def unsuccessful(results: pl.DataFrame) -> pl.DataFrame:
+    """The problems without an answer; `result` says why."""
+    return results.filter(pl.col("result") != SUCCESSFUL)
+
+
+def _read_one(path: Path) -> pl.DataFrame:
+    frame = _read_parquet(path)
+    _check_version(path, frame)
+    frame = _with_newer_columns(frame)
+    _check_columns(path, frame)
+    if frame.is_empty():
+        raise ResultTableError(str(path), "holds no row; did `pid-estimate` finish?")
+    frame = frame.select(_typed(path, frame, column) for column in COLUMNS)
+    _check_filled(path, frame)
+    return frame
+
+
+def _read_parquet(path: Path) -> pl.DataFrame:
+    if not path.exists():
+        raise ResultTableError(str(path), "no such file; `pid-estimate RUN... --out results.parquet` writes one")
+    if not path.is_file():
+        raise ResultTableError(str(path), "is a folder; name the parquet file itself")
+    content = path.read_bytes()
+    if not content.startswith(_MAGIC):
+        raise ResultTableError(str(path), "is not a parquet file; `pid-estimate` writes the table this step reads")
+    if not content.endswith(_MAGIC):
+        raise ResultTableError(str(path), "is cut short: its parquet footer is missing; copy or compute it again")
+    try:
+        return pl.read_parquet(content)
+    except pl.exceptions.PolarsError as error:
+        reason = str(error).partition("\n")[0]
+        raise ResultTableError(str(path), f"cannot be read as parquet ({reason})") from error
+
+
+def _versions(frame: pl.DataFrame) -> pl.Series:
+    known = "schema_version" in frame.columns and frame.schema["schema_version"].is_integer()
+    return frame["schema_version"] if known else pl.Series(dtype=pl.Int64)
+
+
+def _check_version(path: Path, frame: pl.DataFrame) -> None:
+    """Before anything else: a newer table may lack columns or hold other types for a good reason."""
+    newest = _versions(frame).max()
+    if isinstance(newest, int) and newest > RESULT_SCHEMA_VERSION:
+        message = f"has schema version {newest}, this program reads up to {RESULT_SCHEMA_VERSION}; install a newer one"
+        raise ResultTableError(str(path), message)
+
+
+def _with_newer_columns(frame: pl.DataFrame) -> pl.DataFrame:
+    """A table of an older version with the columns that came later, empty."""
+    version = _versions(frame).max()
+    later = added_after(version) if isinstance(version, int) else ()
+    return frame.with_columns(pl.lit(None).alias(column.name) for column in later if column.name not in frame.columns)
+
+
+def _check_columns(path: Path, frame: pl.DataFrame) -> None:
+    missing = [column.name for column in COLUMNS if column.name not in frame.columns]
+    if not missing:
+        return
+    unknown = [name for name in frame.columns if name not in {column.name for column in COLUMNS}]
+    hint = nearest(missing[0], unknown)
+    others = f" (and {len(missing) - 1} more: {_listed(missing[1:])})" if len(missing) > 1 else ""
+    raise ResultTableError(str(path), f"has no column `{missing[0]}`{others}{hint}")
+
+
+def _listed(names: Sequence[str], shown: int = 5) -> str:
+    return ", ".join(names[:shown]) + (", …" if len(names) > shown else "")
+
+
+def _typed(path: Path, frame: pl.DataFrame, column: Column) -> pl.Series:
+    """The column in its one type; NaN, which marks an unknown number, becomes an empty value."""
+    series = frame[column.name]
+    if not _fits(series.dtype, column.kind):
+        message = f"column `{column.name}` is of type {series.dtype}; expected {column.kind} ({column.meaning})"
+        raise ResultTableError(str(path), message)
+    series = series.cast(_DTYPES[column.kind])
+    return series.fill_nan(None) if column.kind == "float" else series
+
+
+def _fits(dtype: pl.DataType, kind: str) -> bool:
+    if dtype == pl.Null:  # a column without any value carries no type
+        return True
+    if kind == "text":
+        return dtype in (pl.String, pl.Categorical, pl.Enum)
+    if kind == "list":
+        return isinstance(dtype, pl.List) and (dtype.inner == pl.Null or dtype.inner.is_integer())
+    return dtype.is_integer() or (kind == "float" and dtype.is_float())
+
+
+def _check_filled(path: Path, frame: pl.DataFrame) -> None:
+    for column in COLUMNS:
+        if column.nullable:
+            continue
+        empty = pl.col(column.name).is_null()
+        if column.kind in _MEASURED_KINDS:
+            empty &= (pl.col("result") == SUCCESSFUL).fill_null(value=True)
+        rows = frame.with_row_index("row").filter(empty)["row"]
+        if not rows.is_empty():
+            message = f"column `{column.name}` is empty in {rows.len()} of {frame.height} rows, first in row {rows[0]}"
+            raise ResultTableError(str(path), f"{message}; it must be known for every successful problem")

@@ -1,0 +1,114 @@
+"""Reshaping of the result table that figures and tables share: series, final checkpoint, final layer, long form."""
+
+from typing import Final
+
+import polars as pl
+
+from pid_lvlm.analysis.frames.checkpoints import STAGE_RANK, is_checkpoint
+from pid_lvlm.analysis.frames.labels import LEGEND, SYMBOLS
+from pid_lvlm.analysis.frames.load import successful
+from pid_lvlm.data.names import ATOMS
+
+SETTINGS: Final = ("preset", "estimator", "tau", "pooling")
+"""Settings that tell two series of one model apart; those that vary within a table enter the series' name."""
+
+_PLACE: Final = ("series", "dataset", "stage", "step")
+_ATOM_VALUES: Final = {
+    "{}": "estimate",
+    "{}_raw": "raw",
+    "{}_low": "low",
+    "{}_high": "high",
+    "{}_sd": "sd",
+    "{}_share": "share",
+    "planted_{}": "planted",
+}
+
+
+def with_series(results: pl.DataFrame) -> pl.DataFrame:
+    """Add the column `series`: what one row of a figure shows, the model and whatever else tells it apart.
+
+    That is the settings that vary within the table. Where several runs hold the same checkpoint the first keeps this
+    name and the others add theirs; where even the run is the same, the second recipe and those after it add a number.
+    """
+    varying = [name for name in SETTINGS if results[name].n_unique() > 1]
+    name = pl.concat_str("model", *(_setting(setting) for setting in varying), separator=" · ")
+    frame = _drop_shallow_repeats(results.with_columns(name.alias("series")))
+    frame = _told_apart(frame, "run", pl.format("run {}", "run"))
+    return _told_apart(frame, "recipe", pl.format("recipe {}", _rank("recipe")))
+
+
+def shallow_repeats(results: pl.DataFrame) -> pl.DataFrame:
+    """Rows of runs whose checkpoint another run records with more layers: figures show the fuller run alone."""
+    kept = with_series(results)
+    return results.join(kept, on="problem_id", how="anti")
+
+
+def final_checkpoint(frame: pl.DataFrame) -> pl.DataFrame:
+    """Of every series and dataset the finished model: no stage and no step, or else the last stage's largest step."""
+    group = ("series", "dataset")
+    finished = ~is_checkpoint()
+    aged = frame.filter(finished | ~finished.any().over(group))
+    for key in (STAGE_RANK, pl.col("stage").rank("dense"), pl.col("step")):
+        value = key.fill_null(-1)
+        aged = aged.filter(value == value.max().over(group))
+    return aged
+
+
+def final_layer(frame: pl.DataFrame) -> pl.DataFrame:
+    """The rows measured at the model's real output."""
+    return frame.filter(pl.col("layer") == pl.col("num_layers"))
+
+
+def finals(results: pl.DataFrame) -> pl.DataFrame:
+    """Successful problems of the final checkpoints at the final layer, ordered for reading: family, size, dataset."""
+    # The final checkpoint is chosen among all rows: if it failed, an earlier one must not pass for it.
+    return in_reading_order(successful(final_layer(final_checkpoint(with_series(results)))))
+
+
+def in_reading_order(frame: pl.DataFrame) -> pl.DataFrame:
+    """Sort by family, size (unknown last), series and dataset."""
+    return frame.sort("family", "size_b", "series", "dataset", nulls_last=True, maintain_order=True)
+
+
+def atoms_long(frame: pl.DataFrame) -> pl.DataFrame:
+    """One row per problem and atom.
+
+    Returns:
+        The columns that do not belong to one atom, and `atom`, `atom_label`, `symbol`, `estimate` (cut at 0), `raw`,
+        `low`, `high`, `sd`, `planted` in bits, `share` of the total.
+    """
+    of_atoms = {pattern.format(atom) for atom in ATOMS for pattern in _ATOM_VALUES}
+    keys = [name for name in frame.columns if name not in of_atoms]
+    return pl.concat(
+        frame.select(
+            *keys,
+            pl.lit(atom).alias("atom"),
+            pl.lit(LEGEND[atom]).alias("atom_label"),
+            pl.lit(SYMBOLS[atom]).alias("symbol"),
+            *(pl.col(pattern.format(atom)).alias(name) for pattern, name in _ATOM_VALUES.items()),
+        )
+        for atom in ATOMS
+    )
+
+
+def _setting(name: str) -> pl.Expr:
+    value = pl.col(name).cast(pl.String)
+    return pl.format("τ {}", value) if name == "tau" else value
+
+
+def _drop_shallow_repeats(frame: pl.DataFrame) -> pl.DataFrame:
+    layers = frame.group_by(*_PLACE, "run").agg(pl.col("layer").n_unique().alias("_layers"))
+    fullest = pl.col("_layers") == pl.col("_layers").max().over(_PLACE)
+    return (
+        frame.join(layers, on=[*_PLACE, "run"], nulls_equal=True, maintain_order="left").filter(fullest).drop("_layers")
+    )
+
+
+def _told_apart(frame: pl.DataFrame, by: str, suffix: pl.Expr) -> pl.DataFrame:
+    """Append `suffix` to the series of rows that share their place with a row of a smaller `by`."""
+    named = pl.when(_rank(by) > 1).then(pl.concat_str("series", suffix, separator=" · ")).otherwise("series")
+    return frame.with_columns(named.alias("series"))
+
+
+def _rank(name: str) -> pl.Expr:
+    return pl.col(name).rank("dense").over(*_PLACE)

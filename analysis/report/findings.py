@@ -1,0 +1,101 @@
+"""The result table in words: what the models do, and what to be careful about. Sentences are plain text."""
+
+from typing import Final
+
+import polars as pl
+
+from pid_lvlm.analysis.frames.labels import WORDS, bits
+from pid_lvlm.analysis.frames.load import unsuccessful
+from pid_lvlm.analysis.frames.reshape import finals, shallow_repeats
+from pid_lvlm.analysis.tables.diagnostics import cautions
+from pid_lvlm.data.names import ATOMS
+
+MOSTLY: Final = 0.6
+"""Share of the total from which one atom alone describes a spectrum."""
+
+UNANSWERED: Final = 0.5
+"""Share of rows that fell back to uniform from which a problem says nothing about its model."""
+
+_NEXT_TO_NOTHING: Final = 0.05  # bits; below, shares are shares of noise
+_SHOWN_FROM: Final = 0.005  # bits; smaller ones would print as 0.00
+_SENTENCES: Final = 12  # more than these would not be read: one per dataset instead
+
+
+def findings(results: pl.DataFrame) -> list[str]:
+    """What stands out at the final layer of the final checkpoints: a sentence per model and dataset, or per dataset."""
+    rows = finals(results).to_dicts()
+    if len(rows) <= _SENTENCES:
+        return [f"{row['series']} on {row['dataset']}: {describe(row)}." for row in rows]
+    datasets = sorted({row["dataset"] for row in rows})
+    return [_dataset_sentence(name, [row for row in rows if row["dataset"] == name]) for name in datasets]
+
+
+def describe(row: dict[str, float]) -> str:
+    """One spectrum in words, such as `mostly synergy (1.97 of 1.98 bits)`.
+
+    Args:
+        row: the four atoms in bits, cut at 0, and perhaps `uniform_both`, a share.
+    """
+    if not _answered(row):
+        share = f"{row['uniform_both']:.0%}".replace("%", " %")
+        return f"nothing to read, since in {share} of the rows the model did not answer with an option letter"
+    total = sum(row[atom] for atom in ATOMS)
+    if total < _NEXT_TO_NOTHING:
+        return f"next to no information about the answer ({bits(total)} bits)"
+    first, second, *_ = _by_size(row)
+    if row[first] >= MOSTLY * total:
+        return f"mostly {WORDS[first]} ({bits(row[first])} of {bits(total)} bits)"
+    if row[first] + row[second] >= 0.8 * total:
+        pair = f"{WORDS[first]} ({bits(row[first])}) and {WORDS[second]} ({bits(row[second])}"
+        return f"{pair} of {bits(total)} bits)"
+    parts = ", ".join(f"{WORDS[atom]} {bits(row[atom])}" for atom in _by_size(row) if row[atom] >= _SHOWN_FROM)
+    return f"a blend of {bits(total)} bits ({parts})"
+
+
+def warnings(results: pl.DataFrame) -> list[str]:
+    """What limits the numbers, one sentence each; the output layer is told apart from the layers before it."""
+    sentences = []
+    failed = unsuccessful(results)
+    if not failed.is_empty():
+        sentences.append(
+            f"{failed.height} of {results.height} problems did not succeed and are in no figure; they are listed below."
+        )
+    for (_, meaning), group in cautions(results).group_by("diagnostic", "meaning", maintain_order=True):
+        sentences.append(f"In {_where(group)}: {meaning}.")
+    repeats = shallow_repeats(results)
+    if not repeats.is_empty():
+        runs = ", ".join(repeats["run"].unique(maintain_order=True).head(3))
+        sentences.append(f"{repeats.height} problems ({runs}, …) repeat a checkpoint recorded with more layers.")
+    return sentences
+
+
+def _by_size(row: dict[str, float]) -> list[str]:
+    return sorted(ATOMS, key=lambda atom: -row[atom])
+
+
+def _answered(row: dict[str, float]) -> bool:
+    return row.get("uniform_both", 0.0) <= UNANSWERED
+
+
+def _dataset_sentence(dataset: str, all_rows: list[dict]) -> str:
+    rows = [row for row in all_rows if _answered(row)]
+    left_out = len(all_rows) - len(rows)
+    if not rows:
+        return f"{dataset}: nothing to read, since none of {left_out} models answered with option letters."
+    leading = [_by_size(row)[0] for row in rows]
+    counts = sorted(((leading.count(atom), atom) for atom in set(leading)), reverse=True)
+    parts = ", ".join(f"{WORDS[atom]} in {count}" for count, atom in counts)
+    top = max(rows, key=lambda row: row["synergy"])
+    strongest = f"most synergy: {top['series']} ({bits(top['synergy'])} bits)"
+    others = f"; {left_out} more did not answer with option letters" if left_out else ""
+    return f"{dataset}: of {len(rows)} models, the largest atom is {parts}; {strongest}{others}."
+
+
+def _where(group: pl.DataFrame) -> str:
+    at_output = group.filter(pl.col("layer") == pl.col("num_layers"))
+    shown = at_output if not at_output.is_empty() else group
+    runs = shown["run"].unique(maintain_order=True)
+    names = ", ".join(runs.head(3)) + (", …" if runs.len() > 3 else "")
+    if group.height == 1:
+        return f"one problem (layer {group['layer'][0]} of {names})"
+    return f"{group.height} problems, {at_output.height} of them at the output layer ({names})"

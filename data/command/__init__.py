@@ -1,0 +1,1 @@
+"""What the three commands share: exit codes, suggestions, parts of a job."""

@@ -1,0 +1,41 @@
+"""Part i of n of a command's work, so that several processes, or the tasks of a job array, share it."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pid_lvlm.data import PidError
+
+_FORM = re.compile(r"(\d+)/(\d+)")
+
+
+class Part(NamedTuple):
+    """Part `number` of `total`, counted from 1."""
+
+    number: int
+    total: int
+
+    def share(self, problems: Sequence[Any]) -> slice:
+        """This part's share of a group's problems: neighbours, so that a process reads few runs."""
+        return slice(len(problems) * (self.number - 1) // self.total, len(problems) * self.number // self.total)
+
+    def table(self, out: Path) -> Path:
+        """Where this part's rows are kept until they are merged into `out`."""
+        return out.with_name(f"{out.stem}.part-{self.number}-of-{self.total}{out.suffix}")
+
+
+WHOLE = Part(1, 1)
+
+
+def parse_part(text: str) -> Part:
+    """Part from `i/n`.
+
+    Raises:
+        PidError: not of the form i/n with 1 ≤ i ≤ n.
+    """
+    found = _FORM.fullmatch(text.strip())
+    part = Part(*map(int, found.groups())) if found else Part(0, 0)
+    if not 1 <= part.number <= part.total:
+        raise PidError(f"--part: expected i/n with 1 <= i <= n, such as 2/8, found `{text}`")
+    return part

@@ -1,0 +1,1 @@
+"""The files that the steps share: run folders and the result table."""

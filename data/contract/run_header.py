@@ -1,0 +1,117 @@
+"""What a run folder holds, without reading its arrays: for plans, and to tell whether numbers have changed."""
+
+import hashlib
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pid_lvlm.data.contract.manifest import Manifest, read_manifest
+from pid_lvlm.data.contract.validate import damaged, load_shard, manifest_problems
+from pid_lvlm.data.errors import ContractError, Problem
+from pid_lvlm.data.names import MANIFEST_FILE, shard_file
+
+
+@dataclass(frozen=True)
+class RunOutline:
+    """A run folder from its manifest and the tables of contents of its shards.
+
+    Attributes:
+        folder: the run folder.
+        manifest: its manifest.
+        shards: numbers of the shards to read; fewer than the manifest's only for a partial run.
+        checksums: array -> hash over the shards of size and CRC-32, as the npz files record them.
+    """
+
+    folder: Path
+    manifest: Manifest
+    shards: tuple[int, ...]
+    checksums: Mapping[str, str]
+
+    def __len__(self) -> int:
+        return sum(self.manifest.shard_rows(index) for index in self.shards)
+
+    def read(self, array: str) -> NDArray:
+        """One array, all shards joined, unvalidated: for small ones that a plan needs.
+
+        Raises:
+            ContractError: a shard is damaged or lacks the array.
+        """
+        parts = []
+        for index in self.shards:
+            path = self.folder / shard_file(index)
+            arrays, problems = load_shard(path, {array})
+            if array not in arrays:
+                raise ContractError(str(self.folder), problems or [Problem(path.name, "missing", array)])
+            parts.append(arrays[array])
+        return np.concatenate(parts)
+
+
+def shards_to_read(folder: Path, manifest: Manifest, allow_partial: bool) -> tuple[int, ...]:
+    """Numbers of a run's shards.
+
+    Raises:
+        ContractError: the run is unfinished, and partial runs are not allowed or it has no shard yet.
+    """
+    indices = tuple(range(manifest.num_shards))
+    if manifest.finished:
+        return indices
+    present = tuple(index for index in indices if (folder / shard_file(index)).exists())
+    if allow_partial and present:
+        return present
+    state = f"{len(present)} of {manifest.num_shards} shards are there"
+    advice = "run the same pid-extract command again to finish it"
+    advice += ", or pass --allow-partial" if present else ""
+    raise ContractError(str(folder), [Problem(MANIFEST_FILE, f"unfinished run ({state}); {advice}")])
+
+
+def checked_manifest(folder: Path) -> Manifest:
+    """The manifest of a run folder, its rules held.
+
+    Raises:
+        ContractError: it cannot be read or breaks a rule.
+    """
+    manifest = read_manifest(folder)
+    if problems := manifest_problems(manifest, MANIFEST_FILE):
+        raise ContractError(str(folder), problems)
+    return manifest
+
+
+def outline_run(folder: str | Path, *, allow_partial: bool = False) -> RunOutline:
+    """Look at a run folder: reads the manifest and the end of every shard, no array.
+
+    Args:
+        folder: the run folder.
+        allow_partial: accept an unfinished run and use the shards it has.
+
+    Raises:
+        ContractError: the manifest breaks the contract, or a shard is missing or cut short.
+    """
+    folder = Path(folder)
+    manifest = checked_manifest(folder)
+    shards = shards_to_read(folder, manifest, allow_partial)
+    contents, problems = [], []
+    for index in shards:
+        entries, wrong = _contents(folder / shard_file(index))
+        contents.append(entries)
+        problems += wrong
+    if problems:
+        raise ContractError(str(folder), problems)
+    return RunOutline(folder, manifest, shards, _checksums(contents))
+
+
+def _contents(path: Path) -> tuple[dict[str, str], list[Problem]]:
+    with damaged(path) as problems, zipfile.ZipFile(path) as archive:
+        return {info.filename.removesuffix(".npy"): f"{info.file_size}:{info.CRC}" for info in archive.infolist()}, []
+    return {}, problems
+
+
+def _checksums(contents: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    names = sorted({name for entries in contents for name in entries})
+    return {
+        name: hashlib.sha256("\n".join(entries.get(name, "") for entries in contents).encode()).hexdigest()
+        for name in names
+    }

@@ -1,6 +1,0 @@
-"""Cambrian-1 on transformers 5: a port that reads official checkpoints, whose own code needs transformers 4.37.
-
-Module and parameter names are those of the checkpoints. The vision towers are not part of a checkpoint; see `towers`.
-"""
-
-import extract.torchvision_ops  # noqa: F401  before transformers, which imports torchvision

@@ -1,0 +1,1 @@
+"""What the user types: options, sweep files, checkpoint series."""

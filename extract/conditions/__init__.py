@@ -1,0 +1,1 @@
+"""What a condition does to a model's inputs: sites, noise, replacement, hooks."""

@@ -1,0 +1,104 @@
+"""The one place where the model is touched: hooks that read or replace inputs while a forward pass runs.
+
+Every family has one hook point, the decoder's keyword arguments. A family in which a source is read before the decoder
+(InstructBLIP's Q-Former reads the question) has another.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+from pid_lvlm.extract.conditions.replacement import Replacement
+from pid_lvlm.extract.conditions.sites import DecoderInputs
+
+Edit = Callable[[DecoderInputs], DecoderInputs]
+"""Takes what arrives at an entrance by name, returns what shall go in instead."""
+
+
+class Entrance(ABC):
+    """A place where inputs arrive, by name; names of different entrances of a model differ."""
+
+    @abstractmethod
+    def attach(self, edit: Edit) -> RemovableHandle:
+        """Let `edit` see and replace what arrives, until the handle is removed."""
+
+
+class CallEntrance(Entrance):
+    """The keyword arguments that a module is called with."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self._module = module
+
+    def attach(self, edit: Edit) -> RemovableHandle:
+        """Hook before the module's forward."""
+
+        def hook(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], Any]:
+            return args, edit(kwargs)
+
+        return self._module.register_forward_pre_hook(hook, with_kwargs=True)
+
+
+class OutputEntrance(Entrance):
+    """The one tensor that a module returns, under the name `key`."""
+
+    def __init__(self, module: nn.Module, key: str) -> None:
+        self._module = module
+        self._key = key
+
+    def attach(self, edit: Edit) -> RemovableHandle:
+        """Hook after the module's forward."""
+
+        def hook(_module: nn.Module, _args: Any, output: Tensor) -> Tensor:
+            replaced: Tensor = edit({self._key: output})[self._key]
+            return replaced
+
+        return self._module.register_forward_hook(hook)
+
+
+class _Stopped(Exception):
+    """Ends a forward pass before the decoder's layers; never leaves this module."""
+
+
+@contextmanager
+def edited_inputs(decoder: nn.Module, edit: Edit, entrances: Sequence[Entrance] = ()) -> Iterator[None]:
+    """While active, `edit` sees and may replace the decoder's inputs, and what arrives at other `entrances`.
+
+    Raises:
+        RuntimeError: at the end, if `edit` is a `Replacement` of which a part was never written.
+    """
+    with ExitStack() as stack:
+        for entrance in (*entrances, CallEntrance(decoder)):
+            stack.callback(entrance.attach(edit).remove)
+        yield
+        if isinstance(edit, Replacement):
+            edit.check()
+
+
+def decoder_inputs(
+    decoder: nn.Module, forward: Callable[[], object], entrances: Sequence[Entrance] = ()
+) -> DecoderInputs:
+    """What `forward` would give to the decoder and other `entrances`, without running the decoder."""
+    seen: dict[str, Any] = {}
+
+    def look(inputs: DecoderInputs) -> DecoderInputs:
+        seen.update(inputs)
+        return inputs
+
+    def stop(inputs: DecoderInputs) -> DecoderInputs:
+        seen.update(inputs)
+        raise _Stopped
+
+    with ExitStack() as stack:
+        for entrance in entrances:
+            stack.callback(entrance.attach(look).remove)
+        stack.callback(CallEntrance(decoder).attach(stop).remove)
+        try:
+            forward()
+        except _Stopped:
+            return seen
+    message = "the model's forward never reached its decoder; the adapter's `decoder` is wrong"
+    raise RuntimeError(message)

@@ -1,0 +1,95 @@
+"""What a condition does to a batch: noise in place of every input of the ablated source."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pid_lvlm.data.names import LANGUAGE_ONLY, SOURCES, VISION_ONLY
+from pid_lvlm.extract.conditions.noise import NoiseStats, sample_generator
+from pid_lvlm.extract.conditions.sites import DecoderInputs, Site, SpanMasks
+
+SILENCED: dict[str, str] = {VISION_ONLY: SOURCES[1], LANGUAGE_ONLY: SOURCES[0]}
+"""Condition -> the source that noise replaces."""
+
+SIDE_BY_SIDE: Final = 1 << 20
+"""Numbers of a batch's noise from which its samples are drawn side by side: numpy draws without Python's lock.
+
+One after another, the noise of a 7B model takes as long as its decoder on a GPU. Below, threads cost more than they
+save.
+"""
+
+
+class Replacement:
+    """The edit that silences one source: its sites get the given noise wherever their input arrives.
+
+    Args:
+        masks: spans of the batch.
+        noise: per site of the source its draws, (rows, width).
+    """
+
+    def __init__(self, masks: SpanMasks, noise: Sequence[tuple[Site, Tensor]]) -> None:
+        self._masks = masks
+        self._noise = noise
+        self._written: set[str] = set()
+
+    def __call__(self, inputs: DecoderInputs) -> DecoderInputs:
+        """Replace the sites that lie in `inputs`."""
+        for site, values in self._noise:
+            if inputs.get(site.argument) is not None:
+                inputs = site.write(inputs, self._masks, values)
+                self._written.add(site.name)
+        return inputs
+
+    def check(self) -> None:
+        """Every site was written: one that is left out would let the source through, silently.
+
+        Raises:
+            RuntimeError: names a site whose input never arrived.
+        """
+        missing = [site for site, _ in self._noise if site.name not in self._written]
+        self._written.clear()
+        if missing:
+            message = (
+                f"no noise was written to site `{missing[0].name}`: the model was given no `{missing[0].argument}`"
+            )
+            raise RuntimeError(message)
+
+
+def replacement(
+    sites: Sequence[Site], masks: SpanMasks, stats: NoiseStats, seed: int, ids: Sequence[str], condition: str
+) -> Replacement:
+    """The edit that silences one source: every site of that source gets noise, every position its own draw.
+
+    Args:
+        sites: all sites of the family; those of other sources stay as they are.
+        masks: spans of the batch.
+        stats: distribution of the noise at each site.
+        seed: the run's seed.
+        ids: sample ids of the batch.
+        condition: the condition, a key of `SILENCED`.
+    """
+    silenced = [site for site in sites if site.source == SILENCED[condition]]
+    counts = [site.replaced(masks) for site in silenced]
+    noise = [
+        np.empty((sum(rows), len(stats[site.name].mean)), np.float32)
+        for site, rows in zip(silenced, counts, strict=True)
+    ]
+    parts = [np.split(values, np.cumsum(rows)[:-1]) for values, rows in zip(noise, counts, strict=True)]
+
+    def fill(sample: int) -> None:
+        generator = sample_generator(seed, ids[sample], condition)
+        for site, samples in zip(silenced, parts, strict=True):
+            stats[site.name].fill(generator, samples[sample])
+
+    if sum(values.size for values in noise) >= SIDE_BY_SIDE:
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(fill, range(len(ids))))
+    else:
+        for sample in range(len(ids)):
+            fill(sample)
+    tensors = (torch.from_numpy(values) for values in noise)
+    return Replacement(masks, list(zip(silenced, tensors, strict=True)))

@@ -1,0 +1,210 @@
+"""Sites: the places where a source enters the decoder, and so where noise must go to silence that source.
+
+Most families have two, both in `inputs_embeds`: the visual span and the language span. A family in which a
+modality travels by another road as well (deepstack features, per-layer inputs, cross-attention) adds sites.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from copy import copy
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import torch
+from torch import Tensor, nn
+
+from pid_lvlm.data.names import SOURCES
+
+DecoderInputs = Mapping[str, Any]
+"""Keyword arguments of the decoder's forward, and what arrives at other entrances, by name."""
+
+
+@dataclass(frozen=True)
+class SpanMasks:
+    """Positions of the spans in a batch: boolean (batch, positions) each.
+
+    Attributes:
+        vision: what the picture fills: tokens of the decoder, or where it is attended to, states beside them.
+        language: tokens of the user's text; never also true in `vision` where both are tokens.
+        others: further masks of a family's special sites, by name.
+    """
+
+    vision: Tensor
+    language: Tensor
+    others: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def of(self, name: str) -> Tensor:
+        """Mask of a source, `vision` or `language`, or another by its name."""
+        return {SOURCES[0]: self.vision, SOURCES[1]: self.language, **self.others}[name]
+
+
+class Site(ABC):
+    """One place where one source enters the decoder.
+
+    Attributes:
+        argument: name of the input that it lies in.
+        follows_span: whether a setting that narrows the language span narrows it too.
+        name: key of its statistics in `noise_stats.npz`.
+        source: the source it carries, one of `pid_lvlm.data.names.SOURCES`.
+        where: what is replaced, in words, for the manifest.
+    """
+
+    argument: str = "inputs_embeds"
+    follows_span: bool = True
+
+    def __init__(self, name: str, source: str, where: str) -> None:
+        self.name = name
+        self.source = source
+        self.where = where
+
+    @abstractmethod
+    def read(self, inputs: DecoderInputs, masks: SpanMasks) -> Tensor:
+        """Vectors at this site, (rows, width), all rows of the first sample first."""
+
+    @abstractmethod
+    def rows(self, masks: SpanMasks) -> list[int]:
+        """Vectors per sample at this site; their sum is the number of rows of `read`."""
+
+    def replaced(self, masks: SpanMasks) -> list[int]:
+        """Vectors per sample that `write` replaces; those that `read` returns, unless a family has idle ones."""
+        return self.rows(masks)
+
+    @abstractmethod
+    def write(self, inputs: DecoderInputs, masks: SpanMasks, values: Tensor) -> dict[str, Any]:
+        """Copy of the decoder's inputs with `values` (rows, width) at this site; `inputs` stays as it is."""
+
+
+class PositionSite(Site):
+    """The positions of one span in a decoder argument that has a vector per token.
+
+    Args:
+        name: key of its statistics.
+        source: the source whose span it is.
+        where: what is replaced, in words.
+        argument: name of the decoder's argument, (batch, tokens, …); what follows the tokens is one vector.
+        mask: name of the span's mask, if it is not the source's.
+    """
+
+    def __init__(self, name: str, source: str, where: str, argument: str, mask: str | None = None) -> None:
+        super().__init__(name, source, where)
+        self.argument = argument
+        self.mask = mask or source
+
+    def read(self, inputs: DecoderInputs, masks: SpanMasks) -> Tensor:
+        """Vectors at the span's positions."""
+        values: Tensor = inputs[self.argument]
+        return values[self._positions(values, masks)].flatten(1)
+
+    def rows(self, masks: SpanMasks) -> list[int]:
+        """Tokens of the span in each sample."""
+        return [int(count) for count in masks.of(self.mask).sum(dim=1)]
+
+    def write(self, inputs: DecoderInputs, masks: SpanMasks, values: Tensor) -> dict[str, Any]:
+        """Replace the span's vectors in a copy: the tensor may be shared with other conditions."""
+        changed = torch.clone(inputs[self.argument])
+        new = values.to(changed.device, changed.dtype).unflatten(1, changed.shape[2:])
+        changed[self._positions(changed, masks)] = new
+        return {**inputs, self.argument: changed}
+
+    def _positions(self, tensor: Tensor, masks: SpanMasks) -> Tensor:
+        """The span's mask, as long as the tensor: candidates of several tokens are appended to the prompt."""
+        mask = masks.of(self.mask).to(tensor.device)
+        return nn.functional.pad(mask, (0, tensor.shape[1] - mask.shape[1]))
+
+
+class EmbeddingSite(PositionSite):
+    """A span of the decoder's input embeddings; named after its source, which has one such site.
+
+    Args:
+        source: the source.
+        where: what is replaced, in words, if there is more to say than the span.
+    """
+
+    def __init__(self, source: str, where: str = "") -> None:
+        super().__init__(source, source, where or f"{source} span of the decoder's input embeddings", self.argument)
+
+
+class VisualRowsSite(Site):
+    """A decoder argument with one row per position of the visual span, all rows of the first sample first.
+
+    Args:
+        name: key of its statistics.
+        where: what is replaced, in words.
+        argument: name of the decoder's argument, a list or mapping of (rows, width) tensors.
+        key: index or key of the tensor in it.
+    """
+
+    def __init__(self, name: str, where: str, argument: str, key: int) -> None:
+        super().__init__(name, SOURCES[0], where)
+        self.argument = argument
+        self.key = key
+
+    def read(self, inputs: DecoderInputs, masks: SpanMasks) -> Tensor:
+        """The rows as they are."""
+        rows: Tensor = inputs[self.argument][self.key]
+        return rows
+
+    def rows(self, masks: SpanMasks) -> list[int]:
+        """Visual tokens of each sample."""
+        return [int(count) for count in masks.vision.sum(dim=1)]
+
+    def write(self, inputs: DecoderInputs, masks: SpanMasks, values: Tensor) -> dict[str, Any]:
+        """Put `values` in the rows' place, in a copy of the list or mapping."""
+        changed = copy(inputs[self.argument])
+        old = changed[self.key]
+        changed[self.key] = values.to(old.device, old.dtype)
+        return {**inputs, self.argument: changed}
+
+
+VISION, LANGUAGE = SOURCES
+
+QUESTION: Final = "question"
+"""Mask of the text that is read before the decoder, and name of its site."""
+
+
+class CrossAttentionSite(Site):
+    """States that the decoder attends to beside its tokens: all of the picture, in tiles of a fixed number.
+
+    A picture seldom fills every tile. Only tiles with a picture in them are read; all are replaced, since positions
+    in front of the picture attend to every slot: their mask holds no open slot, and transformers then opens all.
+    """
+
+    argument: str = "cross_attention_states"
+
+    def __init__(self) -> None:
+        super().__init__(VISION, VISION, "states of the picture's tiles that the decoder's cross-attention reads")
+
+    def read(self, inputs: DecoderInputs, masks: SpanMasks) -> Tensor:
+        """States of tiles with a picture in them."""
+        mask = masks.vision
+        states: Tensor = inputs[self.argument]
+        return states.reshape(*mask.shape, states.shape[-1])[mask.to(states.device)]
+
+    def rows(self, masks: SpanMasks) -> list[int]:
+        """States of tiles with a picture in them, per sample."""
+        return [int(count) for count in masks.vision.sum(dim=1)]
+
+    def replaced(self, masks: SpanMasks) -> list[int]:
+        """All states of a sample."""
+        samples, slots = masks.vision.shape
+        return [slots] * samples
+
+    def write(self, inputs: DecoderInputs, masks: SpanMasks, values: Tensor) -> dict[str, Any]:
+        """Replace all states."""
+        del masks
+        states: Tensor = inputs[self.argument]
+        return {**inputs, self.argument: values.to(states.device, states.dtype).reshape(states.shape)}
+
+
+class QuestionSite(PositionSite):
+    """Word embeddings of the text as a module before the decoder reads it (InstructBLIP's Q-Former).
+
+    Args:
+        where: what is replaced, in words.
+    """
+
+    argument: str = "question_embeds"
+    follows_span: bool = False
+
+    def __init__(self, where: str) -> None:
+        super().__init__(QUESTION, LANGUAGE, where, self.argument, QUESTION)

@@ -1,0 +1,1 @@
+"""A benchmark file becomes checked items. No torch."""

@@ -1,0 +1,127 @@
+"""What is known about a benchmark, and its application to the rows of a file."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from pid_lvlm.data.errors import Problem
+from pid_lvlm.extract.datasets.errors import DatasetError
+from pid_lvlm.extract.datasets.sources.table import Table
+
+Step = Callable[[Table], Table]
+
+FIELDS: Final = ("id", "group", "image", "question", "options", "answer", "hint", "raw")
+"""Columns that a benchmark's steps leave for the loader; all but image, question and options may be absent."""
+
+ROTATION_FIELDS: Final = ("rotation_of", "rotations")
+"""Columns of a benchmark that asks every question several times with its options turned round: which question, and in
+how many rows."""
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A benchmark as its users download it.
+
+    Attributes:
+        name: what `--data NAME=FILE` says; also its name in tables.
+        title: its name for people, with the part that is used.
+        source: where the file comes from.
+        expected: rows of the official file that become items; None where that is not certain.
+        options: numbers of options, for people.
+        columns: name used here -> names that copies of the file use. Case, blanks and `_` against `-` do not matter.
+        needed: columns without which it is another file; their first names.
+        steps: changes of the rows, in order. They may use every column by the name given here, and leave `FIELDS`.
+        pictures: where a picture may lie in the folder of pictures; see `pid_lvlm.extract.datasets.images.places`.
+        exact_options: keep blanks and line breaks around option texts (code).
+        prompt: its template.
+        split: part of the benchmark, recorded.
+        named_by_file: many benchmarks share this form, so that tables show the file's name.
+    """
+
+    name: str
+    title: str
+    source: str
+    expected: int | None
+    options: str
+    columns: Mapping[str, Sequence[str]]
+    needed: tuple[str, ...]
+    steps: tuple[Step, ...] = ()
+    pictures: tuple[str, ...] = ("{name}",)
+    exact_options: bool = False
+    prompt: str = "letters"
+    split: str | None = None
+    named_by_file: bool = False
+
+    def apply(self, table: Table, others: Sequence["Benchmark"] = (), source: str | None = None) -> Table:
+        """Rows with the columns of `FIELDS`; those that do not fit are `bad`.
+
+        Args:
+            table: the file's rows.
+            others: benchmarks that the file may belong to instead, for the message.
+            source: the file as the user named it; by default the table's name.
+
+        Raises:
+            DatasetError: it is another file, or no row fits.
+        """
+        if missing := self.missing(table.columns):
+            source = source or table.name
+            raise DatasetError(source, [Problem(table.name, self._no_such_file(table, missing, others, source))])
+        table = self._renamed(table)
+        for step in self.steps:
+            table = step(table)
+            if not table.rows:
+                none = [Problem(table.name, f"no row is one of {self.title}")]
+                raise DatasetError(table.name, [row.problem(table.name) for row in table.bad] or none)
+        count = len(table.rows) + len(table.bad)
+        if self.expected is not None and count != self.expected:
+            table = table.noted(f"{self.name}: {count} rows are used; the official file has {self.expected}")
+        return table
+
+    def missing(self, present: Sequence[str]) -> list[str]:
+        """Needed columns that a file with the columns `present` lacks."""
+        found = self._found(present)
+        return [name for name in self.needed if name not in found]
+
+    def _found(self, present: Sequence[str]) -> dict[str, str]:
+        """Name used here -> name in the file."""
+        by_key = {_key(name): name for name in reversed(present)}
+        pairs = (
+            (name, next((by_key[_key(n)] for n in names if _key(n) in by_key), None))
+            for name, names in self.columns.items()
+        )
+        return {name: found for name, found in pairs if found is not None}
+
+    def _renamed(self, table: Table) -> Table:
+        """The file's columns are kept; those used here are added under the names used here."""
+        found = self._found(table.columns)
+        return replace(
+            table,
+            rows=tuple(
+                (number, {**row, **{name: row.get(old) for name, old in found.items()}}) for number, row in table.rows
+            ),
+        )
+
+    def _no_such_file(self, table: Table, missing: Sequence[str], others: Sequence["Benchmark"], source: str) -> str:
+        likely = likely_benchmark(table.columns, table.name, others)
+        wanted = " or ".join(f"`{name}`" for name in self.columns.get(missing[0], (missing[0],)))
+        guess = "" if likely is None else f"; it looks like {likely.title}: --data {likely.name}={source}"
+        return (
+            f"this is no file of {self.title}: it has no column {wanted}, only "
+            f"{', '.join(f'`{name}`' for name in table.columns)}{guess} (pid-extract --list-datasets shows the others)"
+        )
+
+
+def likely_benchmark(columns: Sequence[str], file: str, benchmarks: Sequence[Benchmark]) -> Benchmark | None:
+    """The benchmark that a file may be of.
+
+    Of those that its columns satisfy, the one that asks most; of these, the one whose part the file's name says.
+    """
+
+    def fit(benchmark: Benchmark) -> tuple[int, bool]:
+        return len(benchmark.needed), benchmark.split is not None and benchmark.split in file.casefold()
+
+    return max((known for known in benchmarks if not known.missing(columns)), key=fit, default=None)
+
+
+def _key(name: str) -> str:
+    return name.strip().casefold().replace("_", "-").replace(" ", "-")

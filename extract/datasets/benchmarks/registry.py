@@ -1,0 +1,51 @@
+"""Benchmarks by name. A new one is one entry in `paper.py` or `others.py`."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from pid_lvlm.data.command.suggest import suggestion
+from pid_lvlm.extract.config import DatasetSpec
+from pid_lvlm.extract.datasets.benchmarks.benchmark import Benchmark
+from pid_lvlm.extract.datasets.benchmarks.catalog_common import OTHERS
+from pid_lvlm.extract.datasets.benchmarks.catalog_paper import PAPER
+from pid_lvlm.extract.errors import UsageError
+
+BENCHMARKS: Final[dict[str, Benchmark]] = {benchmark.name: benchmark for benchmark in (*PAPER, *OTHERS)}
+
+
+def get_benchmark(name: str) -> Benchmark:
+    """Benchmark by name.
+
+    Raises:
+        UsageError: there is none of this name.
+    """
+    if name not in BENCHMARKS:
+        message = f"unknown benchmark `{name}`; {suggestion(name, BENCHMARKS)}"
+        raise UsageError(message)
+    return BENCHMARKS[name]
+
+
+def parse_data(text: str, columns: Mapping[str, str], images: Path | None) -> DatasetSpec:
+    """Read one `--data`: a file, folder, card or hub dataset, with `NAME=` before it for a known benchmark.
+
+    Raises:
+        UsageError: there is no benchmark of this name.
+    """
+    name, equals, file = text.partition("=")
+    if not equals or "/" in name or Path(text).exists():
+        return DatasetSpec(Path(text), columns, images)
+    return DatasetSpec(Path(file), columns, images, get_benchmark(name).name)
+
+
+def describe_benchmarks() -> str:
+    """The text of `--list-datasets`."""
+    lines = ["NAME for --data NAME=FILE; rows and options as the official file has them", ""]
+    for benchmark in BENCHMARKS.values():
+        rows = "any number of" if benchmark.expected is None else str(benchmark.expected)
+        lines += [
+            f"{benchmark.name}: {benchmark.title}",
+            f"    {rows} rows, {benchmark.options} options, prompt `{benchmark.prompt}`",
+            f"    {benchmark.source}",
+        ]
+    return "\n".join(lines)

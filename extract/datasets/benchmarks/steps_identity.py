@@ -1,0 +1,122 @@
+"""Steps that say which rows belong together and which picture is theirs."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any, Final
+
+from pid_lvlm.extract.datasets.answer_options import cell_text, is_missing, whole_text
+from pid_lvlm.extract.datasets.benchmarks.benchmark import Step
+from pid_lvlm.extract.datasets.errors import Reason, RowError
+from pid_lvlm.extract.datasets.sources.table import Row, Table
+
+ROTATION_STEP: Final = 1_000_000
+"""MMBench: the j-th circular rotation of a question has its index plus j times this."""
+
+REFERENCE_LENGTH: Final = 64
+"""MMBench, compact file: shorter picture cells name the row that holds the picture."""
+
+
+def resolve_pictures(image: str = "image", index: str = "index") -> Step:
+    """Put the picture of the named row in place of a reference to it. Comes before any step that drops rows."""
+
+    def step(table: Table) -> Table:
+        pictures = {whole_text(row.get(index)): row.get(image) for _, row in table.rows}
+
+        def resolved(row: Row) -> Row:
+            cell = row.get(image)
+            if not _is_reference(cell):
+                return row
+            target = pictures.get(whole_text(cell))
+            if target is None or _is_reference(target):
+                found = "there is no such row" if target is None else "that row only refers to another"
+                message = f"row with index {cell_text(row.get(index))} takes its picture from index {cell}, but {found}"
+                raise RowError(Reason.NO_PICTURE, message)
+            return {**row, image: target}
+
+        return table.change(resolved)
+
+    return step
+
+
+def _is_reference(cell: Any) -> bool:
+    return isinstance(cell, str) and len(cell) <= REFERENCE_LENGTH and cell.strip().isdecimal()
+
+
+def rotation_groups(index: str = "index", given: str = "g_index") -> Step:
+    """`group`: all rotations of a question together. Comes before any step that may find a row bad.
+
+    Where some question has several rows, `rotation_of` is the question again, which stays where a user groups
+    otherwise, and `rotations` the number of its rows: a score over all rotations must know when one is missing.
+    """
+
+    def grouped(row: Row) -> Row:
+        question = row.get(given)
+        group = str(_index(row, index) % ROTATION_STEP) if is_missing(question) else whole_text(question)
+        return {**row, "group": group}
+
+    def step(table: Table) -> Table:
+        table = table.change(grouped)
+        sizes = Counter(row["group"] for _, row in table.rows)
+        if max(sizes.values(), default=1) == 1:
+            return table
+        return table.change(lambda row: {**row, "rotation_of": row["group"], "rotations": sizes[row["group"]]})
+
+    return step
+
+
+def only_base_rows(index: str = "index") -> Step:
+    """Without the circular rotations."""
+    return lambda table: table.change(lambda row: row if _index(row, index) < ROTATION_STEP else None)
+
+
+def _index(row: Row, column: str) -> int:
+    text = whole_text(row.get(column))
+    if not text.isdecimal():
+        message = f"`{column}` is {text!r}, expected a whole number"
+        raise RowError(Reason.OTHER_FORM, message)
+    return int(text)
+
+
+def joined(field: str, *columns: str, prefix: str = "") -> Step:
+    """A field from the texts of several columns, with `-` between; left out where one of them is missing."""
+
+    def added(row: Row) -> Row:
+        parts = [whole_text(row.get(column)) for column in columns]
+        return {**row, field: "-".join([prefix, *parts] if prefix else parts)} if all(parts) else row
+
+    return lambda table: table.change(added)
+
+
+def numbered(field: str) -> Step:
+    """The same name with `-2`, `-3`, … from its second row on, where a file gives one to several questions."""
+
+    def step(table: Table) -> Table:
+        seen: Counter[str] = Counter()
+
+        def counted(row: Row) -> Row:
+            name = cell_text(row.get(field))
+            seen[name] += 1
+            return {**row, field: f"{name}-{seen[name]}"} if seen[name] > 1 else row
+
+        return table.change(counted)
+
+    return step
+
+
+def part_before(field: str, column: str, separator: str) -> Step:
+    """A field from what stands before the first `separator` in a column."""
+    return lambda table: table.change(lambda row: {**row, field: cell_text(row.get(column)).partition(separator)[0]})
+
+
+def picture_group(name: str, image: str = "image") -> Step:
+    """`group`: the picture's name without folder and ending, from a column of names or from its path.
+
+    A picture without a name gets no group here; the loader then takes a hash of its bytes.
+    """
+
+    def grouped(row: Row) -> Row:
+        cell = row.get(image)
+        text = cell_text(row.get(name)) or (cell if isinstance(cell, str) and len(cell) <= REFERENCE_LENGTH else "")
+        return {**row, "group": Path(text).stem} if text else row
+
+    return lambda table: table.change(grouped)

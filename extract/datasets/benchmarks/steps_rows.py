@@ -1,0 +1,156 @@
+"""Steps that choose rows, and that bring options and answers into one form. Each function makes one step."""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, Final
+
+from pid_lvlm.data.errors import Problem
+from pid_lvlm.extract.datasets.answer_options import cell_text, is_missing, list_in_text, whole_text
+from pid_lvlm.extract.datasets.benchmarks.benchmark import Step
+from pid_lvlm.extract.datasets.errors import DatasetError, Reason, RowError
+from pid_lvlm.extract.datasets.sources.table import Row, Table
+
+YES: Final = ("yes", "true", "1")
+NO: Final = ("no", "false", "0")
+
+
+def keep(column: str, *values: str, if_present: bool = False) -> Step:
+    """Only rows with one of `values` in a column, whatever the case; several values in a cell are joined by commas.
+
+    With `if_present`, a file without the column is taken whole.
+    """
+    wanted = {value.casefold() for value in values}
+
+    def step(table: Table) -> Table:
+        if column not in table.columns:
+            if if_present:
+                return table
+            known = ", ".join(f"`{name}`" for name in table.columns)
+            raise DatasetError(table.name, [Problem(table.name, f"rows are chosen by `{column}`, but it has {known}")])
+        kept = table.change(lambda row: row if wanted & set(_parts(row.get(column))) else None)
+        if not kept.rows:
+            found = sorted({part for _, row in table.rows for part in _parts(row.get(column))})
+            message = f"no row has {' or '.join(values)} in `{column}`; found {', '.join(found[:8])}"
+            raise DatasetError(table.name, [Problem(table.name, message)])
+        return kept
+
+    return step
+
+
+def _parts(cell: Any) -> list[str]:
+    return [part.strip() for part in cell_text(cell).casefold().split(",")]
+
+
+def drop(what: str, test: Callable[[Row], bool]) -> Step:
+    """Without the rows for which `test(row)` holds; a note counts them as `what`."""
+
+    def step(table: Table) -> Table:
+        kept = table.change(lambda row: None if test(row) else row)
+        gone = len(table.rows) - len(kept.rows)
+        if not kept.rows:
+            raise DatasetError(table.name, [Problem(table.name, f"no row is left: all {gone} are {what}")])
+        return kept.noted(f"{gone} rows left out: {what}") if gone else kept
+
+    return step
+
+
+def lettered_columns(columns: dict[str, str]) -> Step:
+    """`options` from one column per letter (letter -> column); a missing one leaves its letter unused.
+
+    Where the file tells missing values from words, exports that wrote missing ones as the word `nan` are mended: in a
+    hint, and in options at the end.
+    """
+
+    def step(table: Table) -> Table:
+        mended = 0
+
+        def collected(row: Row) -> Row:
+            nonlocal mended
+            options = {letter: row.get(column) for letter, column in columns.items()}
+            if table.typed:
+                mended += _clear_nan(options) + _clear_nan(hint := {"hint": row.get("hint")})
+                row = {**row, **hint}
+            return {**row, "options": options}
+
+        changed = table.change(collected)
+        return changed.noted(f"{mended} cells hold the word nan and were read as empty") if mended else changed
+
+    return step
+
+
+def _clear_nan(cells: dict[str, Any]) -> int:
+    """Empty the cells at the end that hold the word `nan`; returns their number."""
+    count = 0
+    for name in reversed(cells):
+        if is_missing(cells[name]):
+            continue
+        if cell_text(cells[name]) != "nan":
+            break
+        cells[name] = None
+        count += 1
+    return count
+
+
+def yes_no(column: str = "answer") -> Step:
+    """The options Yes (A) and No (B), and an answer that is one of them."""
+
+    def answered(row: Row) -> Row:
+        said = cell_text(row.get(column)).casefold()
+        if said and said not in YES + NO:
+            message = f"the answer {row.get(column)!r} is neither yes nor no"
+            raise RowError(Reason.NO_OPTION, message)
+        return {**row, "options": ["Yes", "No"], "answer": {True: "Yes", False: "No"}[said in YES] if said else None}
+
+    return lambda table: table.change(answered)
+
+
+def index_answers(column: str = "answer") -> Step:
+    """An answer that counts options from 0, as a number: as text it could be taken for an option's text."""
+
+    def counted(row: Row) -> Row:
+        text = whole_text(row.get(column))
+        if text and not text.isdecimal():
+            message = f"the answer {text!r} is no index; expected a number from 0"
+            raise RowError(Reason.NO_OPTION, message)
+        return {**row, "answer": int(text) if text else None}
+
+    return lambda table: table.change(counted)
+
+
+def listed_options(column: str = "options") -> Step:
+    """A list, also where the file holds it as text."""
+
+    def parsed(row: Row) -> Row:
+        cell = row.get(column)
+        return {**row, "options": list_in_text(cell) if isinstance(cell, str) else cell}
+
+    return lambda table: table.change(parsed)
+
+
+def not_named(*words: str) -> Step:
+    """Refuse a file whose name says that it is another part of the benchmark, where no column can tell."""
+
+    def step(table: Table) -> Table:
+        said = next((word for word in words if word in table.name.casefold()), None)
+        if said is None:
+            return table
+        message = (
+            f"the file's name says `{said}`, which is another part of this benchmark; name that part, or rename it"
+        )
+        raise DatasetError(table.name, [Problem(table.name, message)])
+
+    return step
+
+
+def noted_repeats() -> Step:
+    """A note on items with the same option twice, which are kept."""
+
+    def step(table: Table) -> Table:
+        def repeats(row: Row) -> bool:
+            texts = [text for cell in row["options"].values() if (text := cell_text(cell))]
+            return max(Counter(texts).values(), default=0) > 1
+
+        count = sum(repeats(row) for _, row in table.rows)
+        return table.noted(f"{count} rows offer the same option twice; they are kept") if count else table
+
+    return step

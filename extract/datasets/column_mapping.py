@@ -1,0 +1,124 @@
+"""Which column of a dataset file holds which field of an item."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from pid_lvlm.data.command.suggest import near_names, suggestion
+from pid_lvlm.data.errors import Problem
+from pid_lvlm.extract.datasets.errors import DatasetError
+from pid_lvlm.extract.errors import UsageError
+
+USUAL_NAMES: Final[dict[str, tuple[str, ...]]] = {
+    "id": ("id", "sample_id", "question_id", "index"),
+    "group": ("group", "group_id", "image_id", "image_path"),
+    "image": ("image", "image_path", "img", "picture", "figure_path"),
+    "question": ("question", "text", "query"),
+    "options": ("options", "choices", "answer_choices"),
+    "answer": ("answer", "label", "gt", "correct"),
+    "hint": ("hint", "context"),
+    "raw": (),
+}
+"""Column names tried for a field that no mapping names, in this order."""
+
+REQUIRED: Final = ("image", "question", "options")
+OPTION_SEPARATOR: Final = "|"
+THE_PICTURE: Final = "@picture"
+"""Column name of the group that stands for the picture itself: its path, or a hash of its bytes."""
+LETTER_COLUMNS: Final = "ABCDEFGH"
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Column of each field; `options` is one list column or several text columns. None: the file has none."""
+
+    image: str
+    question: str
+    options: tuple[str, ...]
+    id: str | None = None
+    group: str | None = None
+    answer: str | None = None
+    hint: str | None = None
+    raw: str | None = None
+
+
+def parse_mapping(text: str) -> dict[str, str]:
+    """Read `--columns`: `question=Q,options=A|B|C|D`.
+
+    Raises:
+        UsageError: a part is not `field=column`, or the field is unknown.
+    """
+    mapping = {}
+    for part in text.split(","):
+        field, equals, column = (piece.strip() for piece in part.partition("="))
+        if not equals or not column:
+            message = f"--columns: `{part}` is not field=column; example: question=Q,options=A|B|C|D,answer=label"
+            raise UsageError(message)
+        mapping[field] = column
+    check_fields(mapping, "--columns")
+    return mapping
+
+
+def check_fields(mapping: Mapping[str, str], where: str) -> None:
+    """Refuse a mapping that names a field items do not have.
+
+    Raises:
+        UsageError: with the nearest known field.
+    """
+    for field in mapping:
+        if field not in USUAL_NAMES:
+            message = f"{where}: unknown field `{field}`; {suggestion(field, USUAL_NAMES)}"
+            raise UsageError(message)
+
+
+def resolve_columns(file: str, present: Sequence[str], mapping: Mapping[str, str], *, usual: bool = True) -> Columns:
+    """Find each field's column in a file.
+
+    Args:
+        file: the file's name, for messages.
+        present: columns of the file.
+        mapping: field -> column, as the user, the dataset card or the benchmark says.
+        usual: look for fields that the mapping leaves out under their usual names.
+
+    Raises:
+        DatasetError: a named column does not exist, or a needed field has none; all of them at once.
+    """
+    problems = []
+    missing = []
+    found: dict[str, str] = {}
+    for field, names in USUAL_NAMES.items():
+        named = mapping.get(field)
+        if named is None:
+            named = next((name for name in names if usual and name in present), None)
+            if named is None and field == "options":
+                named = _letter_columns(present)
+            if named is None:
+                if field in REQUIRED:
+                    missing.append(field)
+                continue
+        parts = named.split(OPTION_SEPARATOR) if field == "options" else [named]
+        problems += [
+            Problem(file, f"no column `{part}`, which was given for `{field}`; {_columns_found(part, present)}")
+            for part in parts
+            if part not in present and not (field == "group" and part == THE_PICTURE)
+        ]
+        found[field] = named
+    if missing:
+        fields = " and none for ".join(f"`{field}`" for field in missing)
+        problems.insert(0, Problem(file, f"no column for {fields}; {_columns_found(missing[0], present, found)}"))
+    if problems:
+        raise DatasetError(file, problems)
+    options = tuple(found.pop("options").split(OPTION_SEPARATOR))
+    return Columns(options=options, **found)
+
+
+def _letter_columns(present: Sequence[str]) -> str | None:
+    letters = [letter for letter in LETTER_COLUMNS if letter in present]
+    return OPTION_SEPARATOR.join(letters) if len(letters) > 1 else None
+
+
+def _columns_found(wanted: str, present: Sequence[str], used: Mapping[str, str] | None = None) -> str:
+    taken = {part for named in (used or {}).values() for part in named.split(OPTION_SEPARATOR)}
+    near = near_names(wanted, [name for name in present if name not in taken])
+    guess = f"did you mean `{near[0]}`? " if near else ""
+    return f"{guess}the file has {', '.join(f'`{name}`' for name in present)} (set it with --columns)"

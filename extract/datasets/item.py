@@ -1,0 +1,130 @@
+"""Items: multiple-choice questions about pictures, whatever file they came from; a dataset of them, and its counts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+
+from pid_lvlm.data.names import OPTION_LETTERS
+
+UNKNOWN: Final = "unknown"
+
+
+@dataclass(frozen=True)
+class RowCounts:
+    """Rows of a dataset file.
+
+    Attributes:
+        read: in the file.
+        chosen: of them, those that the benchmark's rules and filters are about, bad ones included.
+        dropped: bad ones that were left out, by reason.
+        options: chosen rows by their number of options.
+        answers: chosen rows by the letter of the right option, `unknown` where there is none.
+    """
+
+    read: int = 0
+    chosen: int = 0
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    options: Mapping[int, int] = field(default_factory=dict)
+    answers: Mapping[str, int] = field(default_factory=dict)
+
+    def describe(self, kept: int) -> dict[str, Any]:
+        """What the manifest records; `kept` rows became samples."""
+        return {"read": self.read, "chosen": self.chosen, "kept": kept, "dropped": dict(self.dropped)}
+
+    def lines(self, kept: int) -> list[str]:
+        """For people: counts, options, answers."""
+        dropped = f", {sum(self.dropped.values())} dropped ({by_reason(self.dropped)})" if self.dropped else ""
+        options = ", ".join(f"{size} in {count} rows" for size, count in sorted(self.options.items()))
+        order = [*OPTION_LETTERS, UNKNOWN]
+        answers = ", ".join(f"{name} {self.answers[name]}" for name in order if name in self.answers)
+        return [
+            f"rows        {self.read} read, {self.chosen} chosen{dropped}, {kept} used",
+            f"options     {options}",
+            f"answers     {answers}",
+        ]
+
+
+def by_reason(dropped: Mapping[str, int]) -> str:
+    """`3 missing picture, 1 repeated id`."""
+    return ", ".join(f"{count} {reason}" for reason, count in dropped.items())
+
+
+@dataclass(frozen=True)
+class Item:
+    """One question.
+
+    Attributes:
+        id: unique in the dataset, the same for every model.
+        group: what must not straddle a split of the samples; usually the picture.
+        picture: path of the picture's file, or its encoded bytes (PNG, JPEG, …).
+        question: the question's text.
+        options: texts of the options, at least two.
+        label: index of the right option, -1 if unknown.
+        hint: text shown before the question, or "".
+        row: row of the dataset file, counted from 1, for messages.
+        given_letters: letters of the options where they are not A, B, C, … without a gap.
+        raw: the prompt as the benchmark's file has it, where it has one.
+        rotation_of: question that the item asks with its options turned round, where a benchmark does so; else "".
+        rotations: rows that this question has in the file.
+    """
+
+    id: str
+    group: str
+    picture: Path | bytes
+    question: str
+    options: tuple[str, ...]
+    label: int = -1
+    hint: str = ""
+    row: int = 0
+    given_letters: str = ""
+    raw: str = ""
+    rotation_of: str = ""
+    rotations: int = 1
+
+    @property
+    def letters(self) -> str:
+        """Letter of each option."""
+        return self.given_letters or OPTION_LETTERS[: len(self.options)]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Items and what is known about them.
+
+    Attributes:
+        name: what to call the benchmark.
+        file: file name the items came from.
+        sha256: hash of the file's bytes.
+        items: the items, in the file's order.
+        prompt: template that the dataset's card or benchmark asks for, if any.
+        split: part of the benchmark, if stated.
+        planted: true atoms in bits, where they are known.
+        notes: what the user should know about the file, one sentence each.
+        rows: what became of the file's rows.
+    """
+
+    name: str
+    file: str
+    sha256: str
+    items: tuple[Item, ...]
+    prompt: str | None = None
+    split: str | None = None
+    planted: dict[str, float] | None = None
+    notes: tuple[str, ...] = ()
+    rows: RowCounts = field(default_factory=RowCounts)
+
+    def first(self, count: int | None) -> "Dataset":
+        """The same dataset with only its first `count` items; None for all."""
+        return replace(self, items=self.items[:count])
+
+    @property
+    def max_options(self) -> int:
+        """Largest number of options of an item."""
+        return max(len(item.options) for item in self.items)
+
+    @property
+    def letters(self) -> str:
+        """A, B, … up to the last letter that any item uses."""
+        last = max(OPTION_LETTERS.index(item.letters[-1]) for item in self.items)
+        return OPTION_LETTERS[: last + 1]

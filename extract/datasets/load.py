@@ -1,0 +1,130 @@
+"""From a benchmark file to checked items. Every problem of every row is found before a model is loaded."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pid_lvlm.data.errors import Problem
+from pid_lvlm.extract.config import ON_BAD_ERROR, ON_BAD_SKIP, DatasetSpec
+from pid_lvlm.extract.datasets.benchmarks.benchmark import FIELDS, ROTATION_FIELDS, Benchmark, likely_benchmark
+from pid_lvlm.extract.datasets.benchmarks.registry import BENCHMARKS, get_benchmark
+from pid_lvlm.extract.datasets.benchmarks.steps_rows import keep
+from pid_lvlm.extract.datasets.card import Card, read_card
+from pid_lvlm.extract.datasets.column_mapping import Columns, resolve_columns
+from pid_lvlm.extract.datasets.errors import DatasetError, Reason
+from pid_lvlm.extract.datasets.item import Dataset
+from pid_lvlm.extract.datasets.item_reader import ItemReader
+from pid_lvlm.extract.datasets.row_counts import bad_reasons, count_rows, dropped_note
+from pid_lvlm.extract.datasets.sources.read_table import read_table
+from pid_lvlm.extract.datasets.sources.table import HUB_PREFIX, BadRow, Table
+
+
+def load_dataset(spec: DatasetSpec, limit: int | None = None) -> Dataset:
+    """Read and check a dataset.
+
+    Args:
+        spec: the file or card, and how to read it.
+        limit: keep only the first items.
+
+    Raises:
+        DatasetError: it is another file, or lists every bad row; where bad rows are skipped, more than half are bad.
+        UsageError: the benchmark named does not exist.
+    """
+    card = read_card(spec.file) if spec.file.suffix.lower() == ".toml" else Card(None, spec.file)
+    name = spec.benchmark or card.benchmark
+    benchmark = None if name is None else get_benchmark(name)
+    table = read_table(card.file)
+    for column, values in card.where.items():
+        table = keep(column, *values)(table)
+    if benchmark is not None:
+        others = [other for other in BENCHMARKS.values() if other is not benchmark]
+        table = benchmark.apply(table, others, str(card.file))
+    reader = ItemReader(
+        columns=_columns(table, benchmark, card, spec),
+        folder=_picture_folder(spec, card, table),
+        patterns=("{name}",) if benchmark is None else benchmark.pictures,
+        fixed=card.options,
+        first_index=card.first_index,
+        exact=benchmark is not None and benchmark.exact_options,
+        rotated=benchmark is not None and set(ROTATION_FIELDS) <= set(table.columns),
+    )
+    skip = (spec.on_bad or card.on_bad or ON_BAD_ERROR) == ON_BAD_SKIP
+    items, bad = reader.items(table, limit, skip)
+    if bad and (not skip or len(bad) > len(items)):
+        likely = None if benchmark else _likely(table, card.file, least=5)
+        raise _refusal(str(spec.file), table.name, bad, len(items), skip, likely)
+    chosen = len(table.rows) + len(table.bad)
+    return Dataset(
+        name=card.name or _default_name(benchmark, card.file),
+        file=table.name,
+        sha256=table.sha256,
+        items=tuple(items),
+        prompt=card.prompt or (benchmark.prompt if benchmark else None),
+        split=card.split or (benchmark.split if benchmark else None),
+        planted=card.planted,
+        notes=(*table.notes, *([dropped_note(bad, chosen)] if bad else [])),
+        rows=count_rows(table.read, chosen, reader.choices(table), bad),
+    )
+
+
+def _default_name(benchmark: Benchmark | None, file: Path) -> str:
+    if benchmark is not None and not benchmark.named_by_file:
+        return benchmark.name
+    text = str(file)
+    if text.startswith(HUB_PREFIX):
+        return text.removeprefix(HUB_PREFIX).split(":")[0].rpartition("/")[2]
+    return file.stem.rstrip("-*")
+
+
+def _columns(table: Table, benchmark: Benchmark | None, card: Card, spec: DatasetSpec) -> Columns:
+    """Where the fields of an item are: as the benchmark's steps left them, unless card or command say otherwise."""
+    known: dict[str, str] = {} if benchmark is None else {name: name for name in FIELDS if name in table.columns}
+    named: dict[str, str] = {**known, **card.columns, **spec.columns}
+    if card.options is not None and "options" not in table.columns:
+        named["options"] = table.columns[0]  # never read: every item has the card's options
+    try:
+        return resolve_columns(table.name, table.columns, named, usual=benchmark is None)
+    except DatasetError as error:
+        likely = _likely(table, card.file, least=4) if benchmark is None and not named else None
+        if likely is None:
+            raise
+        what = error.problems[0].message.partition(";")[0]
+        raise DatasetError(str(spec.file), [Problem(table.name, f"{likely} (as any file it has {what})")]) from None
+
+
+def _picture_folder(spec: DatasetSpec, card: Card, table: Table) -> Path:
+    folder = spec.images or card.images
+    if folder is None:
+        return table.folder
+    if not folder.is_dir():
+        message = f"there is no picture folder `{folder}`; pass the folder that holds the pictures with --images"
+        raise DatasetError(str(spec.file), [Problem(table.name, message)])
+    return folder
+
+
+def _refusal(source: str, file: str, bad: Sequence[BadRow], good: int, skip: bool, likely: str | None) -> DatasetError:
+    """The error about bad rows. What has one cause is one sentence."""
+
+    def single(message: str) -> DatasetError:
+        return DatasetError(source, [Problem(file, message)])
+
+    first = f"row {bad[0].number}: {bad[0].message}"
+    if likely is not None and len(bad) >= good:
+        return single(f"{likely} (read as any file, {first})")
+    if skip:
+        message = f"{len(bad)} of {len(bad) + good} rows are bad ({bad_reasons(bad)}), more than half, so none is "
+        return single(f"{message}skipped; is it the right file? The first, {first}")
+    if len(bad) > 1 and not good and all(row.reason == Reason.NO_PICTURE for row in bad):
+        return single(f"no picture was found in {len(bad)} rows; the first, {first}")
+    advice = ["--on-bad skip leaves bad rows out"] if len(bad) <= good else []
+    return DatasetError(source, [row.problem(file) for row in bad], "; ".join([*advice, *([likely] if likely else [])]))
+
+
+def _likely(table: Table, file: Path, least: int) -> str | None:
+    """What to write instead, for a file of a known benchmark that was given as any file.
+
+    Benchmarks that need fewer than `least` columns are left out: such columns fit many files.
+    """
+    likely = likely_benchmark(
+        table.columns, table.name, [known for known in BENCHMARKS.values() if len(known.needed) >= least]
+    )
+    return None if likely is None else f"it looks like {likely.title}: --data {likely.name}={file}"

@@ -1,0 +1,93 @@
+"""Datasets through the `datasets` library: hub ids, and folders written by `save_to_disk`."""
+
+import hashlib
+from pathlib import Path
+from typing import Any, Final
+
+from pid_lvlm.data.errors import Problem
+from pid_lvlm.extract.datasets.errors import DatasetError
+from pid_lvlm.extract.datasets.sources.table import HUB_PREFIX, Table, numbered
+from pid_lvlm.extract.errors import UsageError
+
+FORM: Final = "hf:OWNER/NAME:SPLIT or hf:OWNER/NAME:CONFIG:SPLIT"
+ROWS_AT_ONCE: Final = 1024
+
+
+def read_hub(source: str) -> Table:
+    """Download (or take from the cache) one split of a hub dataset.
+
+    Args:
+        source: `hf:OWNER/NAME:SPLIT`, with `:CONFIG` before the split where the dataset has several.
+
+    Raises:
+        UsageError: not of that form, or the `datasets` library is missing.
+        DatasetError: there is no such dataset, configuration or split, or no access to it.
+    """
+    parts = source.removeprefix(HUB_PREFIX).split(":")
+    if not 2 <= len(parts) <= 3 or not all(parts):
+        message = f"--data: expected {FORM}, found `{source}`; for example hf:Lin-Chen/MMStar:val"
+        raise UsageError(message)
+    name, *config, split = parts
+    library = _library(source)
+    try:
+        found = library.load_dataset(name, *config, split=split)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise DatasetError(source, [Problem(name, _reason(name, error))]) from error
+    return _table(found, name.rpartition("/")[2], Path())
+
+
+def read_saved(folder: Path) -> Table:
+    """Read a folder that `save_to_disk` wrote.
+
+    Raises:
+        UsageError: the `datasets` library is missing.
+        DatasetError: it holds several splits, or cannot be read.
+    """
+    if (folder / "dataset_dict.json").is_file():
+        splits = sorted(path.name for path in folder.iterdir() if path.is_dir())
+        if len(splits) != 1:
+            message = f"the folder holds the splits {', '.join(splits)}; give one of them: `{folder / splits[0]}`"
+            raise DatasetError(str(folder), [Problem(folder.name, message)])
+        return read_saved(folder / splits[0])
+    try:
+        found = _library(str(folder)).load_from_disk(str(folder))
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        message = f"cannot be read as a saved dataset ({_first_line(error)}); save it again with save_to_disk"
+        raise DatasetError(str(folder), [Problem(folder.name, message)]) from error
+    return _table(found, folder.name, folder)
+
+
+def _library(source: str) -> Any:
+    try:
+        import datasets
+    except ImportError as error:
+        message = f"`{source}` needs the `datasets` library, which is not installed: pip install 'pid-lvlm[datasets]'"
+        raise UsageError(message) from error
+    datasets.disable_progress_bars()
+    return datasets
+
+
+def _table(found: Any, name: str, folder: Path) -> Table:
+    """Rows as arrow stores them: pictures stay encoded, as mappings with `bytes` and `path`."""
+    stored = found.with_format("arrow")
+    rows = []
+    digest = hashlib.sha256()
+    for start in range(0, len(stored), ROWS_AT_ONCE):
+        part = stored[start : start + ROWS_AT_ONCE].to_pylist()
+        digest.update(repr(part).encode())
+        rows += part
+    return Table(name, folder, numbered(rows), digest.hexdigest(), typed=True)
+
+
+def _reason(name: str, error: Exception) -> str:
+    text = _first_line(error)
+    if "gated" in text:
+        return (
+            f"`{name}` is gated and no token gives access; accept its terms on its hub page, then log in "
+            "(hf auth login, or set HF_TOKEN)"
+        )
+    return f"cannot be loaded from the hub ({text}); give a downloaded file or folder instead"
+
+
+def _first_line(error: Exception) -> str:
+    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)

@@ -1,0 +1,83 @@
+"""Rows of a dataset file (jsonl, json, csv, tsv, parquet), of several, or of a saved dataset, as mappings."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from pid_lvlm.data.errors import Problem
+from pid_lvlm.extract.datasets.errors import Reason, RowError
+from pid_lvlm.extract.datasets.sources.files import Row
+
+HUB_PREFIX: Final = "hf:"
+
+
+@dataclass(frozen=True)
+class BadRow:
+    """A row that cannot become an item: its number, what it is counted under, and the sentence."""
+
+    number: int
+    reason: Reason
+    message: str
+
+    @classmethod
+    def of(cls, number: int, error: ValueError) -> "BadRow":
+        """From what reading the row raised."""
+        return cls(number, error.reason if isinstance(error, RowError) else Reason.OTHER_FORM, str(error))
+
+    def problem(self, file: str) -> Problem:
+        """As an entry of an error."""
+        return Problem(file, self.message, row=self.number)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows with their numbers, and where they came from.
+
+    Attributes:
+        name: for messages.
+        folder: where relative picture paths start.
+        rows: number in the source (from 1) and content of each row.
+        sha256: hash of the source's content.
+        typed: missing values are told from texts.
+        notes: what the user should know, one sentence each.
+        read: rows of the source.
+        bad: rows that a step could not use; they are no longer among `rows`.
+    """
+
+    name: str
+    folder: Path
+    rows: tuple[tuple[int, Row], ...]
+    sha256: str = ""
+    typed: bool = False
+    notes: tuple[str, ...] = ()
+    read: int = 0
+    bad: tuple[BadRow, ...] = ()
+
+    @property
+    def columns(self) -> list[str]:
+        """Every column that some row has, in order of appearance."""
+        return list(dict.fromkeys(name for _, row in self.rows for name in row))
+
+    def change(self, step: Callable[[Row], Row | None]) -> "Table":
+        """Every row as `step` makes it from a copy; None leaves it out, and a ValueError makes it a bad row."""
+        kept = []
+        bad = []
+        for number, row in self.rows:
+            try:
+                changed = step(dict(row))
+            except ValueError as error:
+                bad.append(BadRow.of(number, error))
+                continue
+            if changed is not None:
+                kept.append((number, changed))
+        return replace(self, rows=tuple(kept), bad=(*self.bad, *bad))
+
+    def noted(self, *notes: str) -> "Table":
+        """The same rows with further notes."""
+        return replace(self, notes=(*self.notes, *notes))
+
+
+def numbered(rows: Iterable[Row]) -> tuple[tuple[int, Row], ...]:
+    """Rows with their numbers from 1."""
+    return tuple(enumerate(rows, start=1))

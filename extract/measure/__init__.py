@@ -1,0 +1,1 @@
+"""Forward passes: what is read from a batch under every condition."""

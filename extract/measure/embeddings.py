@@ -1,0 +1,56 @@
+"""What is read from the input embeddings: one vector per sample and source, and the statistics of the noise."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pid_lvlm.data.names import POOLINGS
+from pid_lvlm.extract.conditions.hooks import decoder_inputs
+from pid_lvlm.extract.conditions.noise import Moments, NoiseStats
+from pid_lvlm.extract.measure.encode import encode_batch
+from pid_lvlm.extract.models.adapters.base import Adapter
+from pid_lvlm.extract.prompts.prompt_plan import PlannedItem, batches
+
+
+def pool(vectors: Tensor, rows: Sequence[int]) -> dict[str, NDArray[np.float32]]:
+    """Mean, max and last of each sample's vectors.
+
+    Args:
+        vectors: (total, width), all rows of the first sample first; upcast to float32 before pooling.
+        rows: vectors of each sample, each at least 1.
+
+    Returns:
+        Pooling name -> (samples, width) float32. Every sample is pooled on its own, so that its numbers do
+        not depend on the batch.
+    """
+    parts = vectors.float().cpu().split(list(rows))
+    pooled = {
+        "mean": [part.mean(dim=0) for part in parts],
+        "max": [part.amax(dim=0) for part in parts],
+        "last": [part[-1] for part in parts],
+    }
+    return {name: np.stack([vector.numpy() for vector in pooled[name]]) for name in POOLINGS}
+
+
+def measure(
+    adapter: Adapter, items: Sequence[PlannedItem], batch_size: int, advance: Callable[[int], None]
+) -> NoiseStats:
+    """Mean and standard deviation of every site over `items`; `advance` is told how many items were done."""
+    moments: dict[str, Moments] = {}
+    for indices in batches(items, batch_size):
+        part = batch_moments(adapter, [items[index] for index in indices])
+        moments = {site: moments[site].merge(new) if site in moments else new for site, new in part.items()}
+        advance(len(indices))
+    return {site: total.gaussian() for site, total in moments.items()}
+
+
+@torch.inference_mode()
+def batch_moments(adapter: Adapter, items: Sequence[PlannedItem]) -> dict[str, Moments]:
+    """Moments of every site over one batch."""
+    batch = encode_batch(adapter, items)
+    inputs = decoder_inputs(adapter.decoder, partial(adapter.forward, batch.inputs, 1), adapter.entrances)
+    return {site.name: Moments.of(site.read(inputs, batch.masks).float().cpu().numpy()) for site in adapter.sites}

@@ -1,0 +1,108 @@
+"""One batch: pictures opened, prompts encoded, spans located."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from PIL import Image
+
+from pid_lvlm.extract.conditions.sites import SpanMasks
+from pid_lvlm.extract.datasets.images import open_picture
+from pid_lvlm.extract.errors import ModelError
+from pid_lvlm.extract.models.adapters.base import Adapter, ModelInputs
+from pid_lvlm.extract.prompts.prompt_plan import PlannedItem
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Encoded items.
+
+    Attributes:
+        ids: sample ids.
+        inputs: model inputs with the picture already through the vision part.
+        masks: the two spans, (batch, tokens) each.
+    """
+
+    ids: tuple[str, ...]
+    inputs: ModelInputs
+    masks: SpanMasks
+
+
+def encode_batch(adapter: Adapter, items: Sequence[PlannedItem]) -> Batch:
+    """Encode prompts and pictures; the vision part runs here, once for all conditions.
+
+    Raises:
+        ModelError: a span is not where the plan found it, the two overlap, BOS stands twice, or the processor refuses a
+            picture.
+    """
+    inputs = prepared(adapter.encode, items, [open_picture(planned.item.picture) for planned in items])
+    vision = adapter.visual_mask(inputs)
+    ids = inputs["input_ids"]
+    _check_bos(adapter, inputs, items)
+    language = torch.zeros_like(ids, dtype=torch.bool)
+    on_host = ids.tolist()  # once: a GPU is waited for at every look
+    for row, planned in enumerate(items):
+        start, end = planned.span.bounds(ids.shape[1])
+        if start < 0 or tuple(on_host[row][start:end]) != planned.span.ids:
+            message = f"item {planned.item.id!r}: expanding the picture moved the language span; adapter needed"
+            raise ModelError(message)
+        language[row, start:end] = True
+    overlap = adapter.picture_in_tokens and bool((vision & language).any())
+    if overlap or not bool(vision.any(dim=1).all()):
+        message = "the visual span is empty or overlaps the language span; the adapter's visual mask is wrong"
+        raise ModelError(message)
+    masks = SpanMasks(vision, language, adapter.other_masks(inputs))
+    return Batch(tuple(p.item.id for p in items), adapter.encode_pictures(inputs), masks)
+
+
+def prepared(
+    prepare: Callable[[Sequence[str], Sequence[Image.Image]], ModelInputs],
+    items: Sequence[PlannedItem],
+    pictures: Sequence[Image.Image],
+) -> ModelInputs:
+    """What an adapter's `encode` or `process` makes of items.
+
+    Raises:
+        ModelError: the processor refuses one item's picture and not another's; names the item.
+    """
+    try:
+        return prepare([planned.prompt for planned in items], pictures)
+    except ValueError:
+        for planned, picture in zip(items, pictures, strict=True):
+            try:
+                prepare([planned.prompt], [picture])
+            except ValueError as error:
+                item, reason = planned.item, str(error).partition("\n")[0]
+                message = (
+                    f"item {item.id!r} (row {item.row}): the model's processor cannot prepare its picture of "
+                    f"{picture.width} × {picture.height} pixels ({reason}); leave the item out"
+                )
+                raise ModelError(message) from error
+        raise
+
+
+def encode_blind(adapter: Adapter, items: Sequence[PlannedItem]) -> ModelInputs:
+    """The same conversations without pictures.
+
+    Raises:
+        ModelError: a picture's tokens are there all the same, or BOS stands twice.
+    """
+    inputs = adapter.encode([planned.blind_prompt for planned in items], None)
+    _check_bos(adapter, inputs, items)
+    if adapter.visual_mask(inputs).any():
+        message = "the processor writes a picture's tokens where there is no picture; it needs an adapter"
+        raise ModelError(message)
+    return inputs
+
+
+def _check_bos(adapter: Adapter, inputs: ModelInputs, items: Sequence[PlannedItem]) -> None:
+    """Chat template, tokenizer and processor may each write BOS; once is enough. A text may hold more of them."""
+    bos = adapter.tokenizer.bos_token_id
+    if bos is None:
+        return
+    ids = inputs["input_ids"].where(inputs["attention_mask"].bool(), -1).cpu()
+    for row, planned in zip(ids, items, strict=True):
+        count = int((row[: planned.span.bounds(len(row))[0]] == bos).sum())
+        if count > 1:
+            message = f"the prompt holds the BOS token {count} times; its chat template needs an adapter"
+            raise ModelError(message)

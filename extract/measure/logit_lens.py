@@ -1,0 +1,90 @@
+"""The logit lens: residual states of every layer at the last positions, read through the final norm and the head."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
+from functools import partial
+from typing import Any, Final
+
+import torch
+from torch import Tensor, nn
+
+from pid_lvlm.extract.conditions.hooks import Edit, edited_inputs
+from pid_lvlm.extract.models.adapters.base import Adapter, ModelInputs
+
+LOGITS_AT_ONCE: Final = 1 << 26
+"""Lens logits held at a time (256 MiB of float32): 32 layers of a 32 000-token vocabulary at batch 64."""
+
+
+@contextmanager
+def last_states(adapter: Adapter, layers: Sequence[nn.Module], keep: int) -> Iterator[dict[int, Tensor]]:
+    """While active, forwards note each layer's output at the last `keep` positions, (batch, keep, hidden).
+
+    States are kept by the layer's index, not by the order of arrival: a model can skip layers. Positions are counted
+    from the end: some families let their last layers see only those whose logits are asked for.
+    """
+    states: dict[int, Tensor] = {}
+
+    def hook(index: int, _module: nn.Module, _args: Any, output: Any) -> None:
+        states[index] = adapter.block_state(output)[:, -keep:]
+
+    with ExitStack() as stack:
+        for index, layer in enumerate(layers):
+            stack.callback(layer.register_forward_hook(partial(hook, index)).remove)
+        yield states
+
+
+def _carried(states: dict[int, Tensor], index: int) -> Tensor:
+    """State after a layer. One that was skipped leaves the residual stream as the layer before it did."""
+    ran = [layer for layer in states if layer <= index]
+    if not ran:
+        message = f"the model skipped its layers up to {index + 1}, whose states were asked for"
+        raise RuntimeError(message)
+    return states[max(ran)]
+
+
+def layer_states(
+    adapter: Adapter, inputs: ModelInputs, edit: Edit | None, layers: Sequence[int], keep: int
+) -> tuple[list[Tensor], Tensor]:
+    """One forward pass.
+
+    Args:
+        adapter: the model.
+        inputs: a batch, pictures encoded.
+        edit: what to do to the decoder's inputs; None for nothing.
+        layers: layers to record, 1 for the first block.
+        keep: last positions to keep.
+
+    Returns:
+        States of the layers, each (batch, keep, hidden), and the model's logits (batch, keep, vocabulary).
+    """
+    blocks = adapter.layers[: max(layers, default=0)]
+    editing = nullcontext() if edit is None else edited_inputs(adapter.decoder, edit, adapter.entrances)
+    with editing, last_states(adapter, blocks, keep) as states:
+        logits = adapter.forward(inputs, keep)
+    return [_carried(states, layer - 1) for layer in layers], logits
+
+
+def token_logprobs(adapter: Adapter, states: Sequence[Tensor], logits: Tensor, tokens: Tensor) -> Tensor:
+    """Log-probabilities of chosen tokens under the full vocabulary, for every layer and the output.
+
+    Args:
+        adapter: the model.
+        states: recorded layers, each (batch, keep, hidden).
+        logits: (batch, keep, vocabulary), the model's real output.
+        tokens: (keep, k) token ids to score at each position.
+
+    Returns:
+        (layers + 1, batch, keep, k) float32 nats, the output last.
+    """
+    batch, keep, vocabulary = logits.shape
+    at_once = max(1, LOGITS_AT_ONCE // (batch * keep * vocabulary))
+    parts = [
+        _chosen(adapter.unembed(torch.stack(list(states[start : start + at_once]))), tokens)
+        for start in range(0, len(states), at_once)
+    ]
+    return torch.cat([*parts, _chosen(logits.float()[None], tokens)])
+
+
+def _chosen(logits: Tensor, tokens: Tensor) -> Tensor:
+    index = tokens.to(logits.device).expand(*logits.shape[:2], *tokens.shape)
+    return logits.gather(-1, index) - logits.logsumexp(dim=-1, keepdim=True)

@@ -1,0 +1,135 @@
+"""Second pass: one batch through all conditions, and a shard's arrays from its batches."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from pid_lvlm.data.names import CONDITIONS, NO_IMAGE, SOURCES, feature_key
+from pid_lvlm.extract.conditions.hooks import decoder_inputs
+from pid_lvlm.extract.conditions.noise import Arrays, NoiseStats
+from pid_lvlm.extract.conditions.replacement import SILENCED, replacement
+from pid_lvlm.extract.datasets.item import Item
+from pid_lvlm.extract.measure.embeddings import pool
+from pid_lvlm.extract.measure.encode import Batch, encode_batch, encode_blind
+from pid_lvlm.extract.measure.logit_lens import layer_states
+from pid_lvlm.extract.measure.option_scores import Scores, option_scores, score_batch
+from pid_lvlm.extract.models.adapters.base import Adapter
+from pid_lvlm.extract.models.answer_tokens import Candidates
+from pid_lvlm.extract.prompts.prompt_plan import PlannedItem, batches
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Everything a batch is measured with.
+
+    Attributes:
+        adapter: the model.
+        candidates: tokens of the option letters.
+        stats: distribution of the replacement noise per site.
+        seed: the run's seed.
+        layers: recorded layers; the last is the output.
+        max_options: options axis of the scores; None for one place per letter.
+    """
+
+    adapter: Adapter
+    candidates: Candidates
+    stats: NoiseStats
+    seed: int
+    layers: tuple[int, ...]
+    max_options: int | None = None
+
+    def shard(self, items: Sequence[PlannedItem], batch_size: int, advance: Callable[[int], None]) -> Arrays:
+        """Arrays of one shard, rows in the order of `items`; `advance` is told how many items were done."""
+        parts: list[Arrays] = []
+        order: list[int] = []
+        for indices in batches(items, batch_size):
+            parts.append(self.batch([items[index] for index in indices]))
+            order += indices
+            advance(len(indices))
+        back = np.argsort(order)
+        return {name: np.concatenate([part[name] for part in parts])[back] for name in parts[0]}
+
+    @torch.inference_mode()
+    def batch(self, items: Sequence[PlannedItem]) -> Arrays:
+        """Arrays of one batch, rows in the order of `items`."""
+        batch = encode_batch(self.adapter, items)
+        scores = {condition: self._condition(condition, batch, items) for condition in CONDITIONS}
+        letters = [planned.item.letters for planned in items]
+        width = self.max_options or len(self.candidates.ids)
+        first = np.stack([scores[condition].first_token for condition in CONDITIONS], axis=1)
+        return {
+            "sample_id": np.array([planned.item.id for planned in items], dtype=np.str_),
+            "group_id": np.array([planned.item.group for planned in items], dtype=np.str_),
+            "num_options": np.array([len(names) for names in letters], dtype=np.int64),
+            "letters": np.array(letters, dtype=np.str_),
+            "label": np.array([planned.item.label for planned in items], dtype=np.int64),
+            **_rotations([planned.item for planned in items]),
+            "loglik": np.stack([option_scores(scores[name].loglik, letters, width) for name in CONDITIONS], axis=1),
+            **self._features(batch),
+            "first_token": first,
+            "first_token_text": self._decoded(first),
+        }
+
+    def _condition(self, condition: str, batch: Batch, items: Sequence[PlannedItem]) -> Scores:
+        adapter = self.adapter
+        inputs = encode_blind(adapter, items) if condition == NO_IMAGE else batch.inputs
+        edit = None
+        if condition in SILENCED:
+            edit = replacement(adapter.sites, batch.masks, self.stats, self.seed, batch.ids, condition)
+        return score_batch(adapter, inputs, edit, self.candidates, self.layers[:-1])
+
+    def _features(self, batch: Batch) -> Arrays:
+        """Pooled spans and their lengths; each source's first site is the one its features come from."""
+        adapter = self.adapter
+        inputs = decoder_inputs(adapter.decoder, partial(adapter.forward, batch.inputs, 1), adapter.entrances)
+        features: Arrays = {}
+        for number, source in enumerate(SOURCES, start=1):
+            site = adapter.first_site(source)
+            rows = site.rows(batch.masks)
+            pooled = pool(site.read(inputs, batch.masks), rows)
+            features |= {feature_key(number, name): vectors for name, vectors in pooled.items()}
+            features[f"x{number}_tokens"] = np.array(rows, dtype=np.int64)
+        return features
+
+    def _decoded(self, tokens: NDArray[np.int64]) -> NDArray[np.str_]:
+        texts = {token: self.adapter.tokenizer.decode([token]) for token in np.unique(tokens).tolist()}
+        return np.array([[texts[token] for token in row] for row in tokens.tolist()], dtype=np.str_)
+
+
+def _rotations(items: Sequence[Item]) -> Arrays:
+    """Which rows ask one question, for benchmarks that turn its options round; nothing for others."""
+    if not all(item.rotation_of for item in items):
+        return {}
+    return {
+        "rotation_of": np.array([item.rotation_of for item in items], dtype=np.str_),
+        "rotations": np.array([item.rotations for item in items], dtype=np.int64),
+    }
+
+
+def choose_candidates(
+    adapter: Adapter, variants: Sequence[Candidates], items: Sequence[PlannedItem], batch_size: int
+) -> Candidates:
+    """The way of writing the letters that gets most probability over `items` with picture and question.
+
+    The choice uses the model's own preference, never the right answers, and is made once per run.
+    """
+    if len(variants) == 1:
+        return variants[0]
+    mass = np.zeros(len(variants))
+    with torch.inference_mode():
+        for start in range(0, len(items), batch_size):
+            inputs = encode_batch(adapter, items[start : start + batch_size]).inputs
+            mass += [np.exp(score_batch(adapter, inputs, None, v, ()).loglik).sum() for v in variants]
+    return variants[int(np.argmax(mass))]
+
+
+def lens_difference(adapter: Adapter, items: Sequence[PlannedItem]) -> float:
+    """Largest difference between the last layer's lens and the model's logits: 0 up to rounding if both are right."""
+    with torch.inference_mode():
+        batch = encode_batch(adapter, items)
+        states, logits = layer_states(adapter, batch.inputs, None, [len(adapter.layers)], keep=1)
+        return float((adapter.unembed(states[0]) - logits.float()).abs().max())

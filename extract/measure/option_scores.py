@@ -1,0 +1,78 @@
+"""Scores of the options: mean log-likelihood of each letter's tokens after the prompt, at every recorded layer."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from pid_lvlm.data.names import OPTION_LETTERS
+from pid_lvlm.extract.conditions.hooks import Edit
+from pid_lvlm.extract.measure.logit_lens import layer_states, token_logprobs
+from pid_lvlm.extract.models.adapters.base import Adapter, ModelInputs
+from pid_lvlm.extract.models.answer_tokens import Candidates
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores of a batch under one condition.
+
+    Attributes:
+        loglik: (batch, layers, options) float32 nats, the output last.
+        first_token: (batch,) greedy first token.
+    """
+
+    loglik: NDArray[np.float32]
+    first_token: NDArray[np.int64]
+
+
+def score_batch(
+    adapter: Adapter, inputs: ModelInputs, edit: Edit | None, candidates: Candidates, lens_layers: Sequence[int]
+) -> Scores:
+    """Score every option of a batch under one condition.
+
+    Args:
+        adapter: the model.
+        inputs: a batch, pictures encoded.
+        edit: the condition's replacement; None leaves the inputs alone.
+        candidates: tokens of the option letters.
+        lens_layers: layers to read through the lens, the output not among them.
+    """
+    states, logits = layer_states(adapter, inputs, edit, lens_layers, keep=1)
+    first = torch.tensor([candidates.first_ids])
+    columns = token_logprobs(adapter, states, logits, first)[:, :, 0, :]
+    for index, tokens in enumerate(candidates.ids):
+        if len(tokens) > 1:
+            columns[..., index] = _mean_logprob(adapter, inputs, edit, tokens, lens_layers)
+    return Scores(
+        loglik=columns.permute(1, 0, 2).cpu().numpy(),
+        first_token=logits[:, -1].argmax(dim=-1).cpu().numpy(),
+    )
+
+
+def _mean_logprob(
+    adapter: Adapter, inputs: ModelInputs, edit: Edit | None, tokens: tuple[int, ...], lens_layers: Sequence[int]
+) -> torch.Tensor:
+    """Teacher-forced mean over a candidate's tokens, (layers + 1, batch)."""
+    extended = adapter.append(inputs, tokens[:-1])
+    states, logits = layer_states(adapter, extended, edit, lens_layers, keep=len(tokens))
+    scored = token_logprobs(adapter, states, logits, torch.tensor(tokens)[:, None])
+    return scored[..., 0].mean(dim=-1)
+
+
+def option_scores(loglik: NDArray[np.float32], letters: Sequence[str], max_options: int) -> NDArray[np.float32]:
+    """Scores of each item's own options, from scores of all letters.
+
+    Args:
+        loglik: (batch, layers, letters).
+        letters: letters of each item's options, `ABC` or with gaps.
+        max_options: options axis of the result.
+
+    Returns:
+        (batch, layers, max_options): the i-th option at place i, -inf for options an item does not have.
+    """
+    found = np.full((*loglik.shape[:-1], max_options), -np.inf, dtype=np.float32)
+    for row, names in enumerate(letters):
+        found[row, :, : len(names)] = loglik[row][:, [OPTION_LETTERS.index(name) for name in names]]
+    return found

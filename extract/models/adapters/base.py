@@ -1,0 +1,233 @@
+"""What extraction needs to know about a model family. A new family is one subclass and one line in the registry."""
+
+from collections.abc import Mapping, Sequence
+from inspect import signature
+from typing import Any, ClassVar, Final
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from pid_lvlm.data.names import SOURCES
+from pid_lvlm.extract.conditions.hooks import Entrance
+from pid_lvlm.extract.conditions.sites import EmbeddingSite, Site
+from pid_lvlm.extract.errors import ModelError
+from pid_lvlm.extract.models.answer_tokens import Candidates, candidate_variants
+
+PIXELS: Final = "pixel_values"
+
+ModelInputs = dict[str, Any]
+"""Keyword arguments of the model's forward; tensors have the batch as their first axis."""
+
+
+class Adapter:
+    """A loaded model with its processor, seen through what all families share.
+
+    The defaults fit every class of the form `XForConditionalGeneration` whose decoder takes the merged
+    `inputs_embeds`; a subclass says where its family differs, mostly by these attributes.
+
+    Attributes:
+        family: name of the family in tables.
+        picture_in_tokens: whether the picture fills tokens of the decoder; False where it is attended to beside them.
+        answers_apart: whether an answer starts a sequence of its own (encoder-decoder) instead of ending the prompt's.
+        sites: every place where a source enters the model.
+        entrances: where sites lie that are not among the decoder's inputs.
+        norm: name of the norm between the decoder's last block and the head.
+        needed: what the processor must return for a picture. Several forwards fall back silently without it.
+        unused: what the processor returns and the forward does not take.
+        appended: tensors with one entry per token, and the entry of tokens appended to a prompt.
+        template_options: values that the chat template is given.
+        nested: whether the processor wants one list of pictures per prompt.
+        auto_class: class of transformers that loads the family's checkpoints.
+        proven: whether tests show that replaced sources do not leak; else every run tests it on the real model.
+    """
+
+    family: ClassVar[str]
+    picture_in_tokens: ClassVar[bool] = True
+    answers_apart: ClassVar[bool] = False
+    sites: tuple[Site, ...] = tuple(EmbeddingSite(source) for source in SOURCES)
+    entrances: tuple[Entrance, ...] = ()
+    norm: ClassVar[str] = "norm"
+    needed: ClassVar[tuple[str, ...]] = (PIXELS,)
+    unused: ClassVar[tuple[str, ...]] = ()
+    appended: ClassVar[Mapping[str, int]] = {"attention_mask": 1, "token_type_ids": 0, "mm_token_type_ids": 0}
+    template_options: ClassVar[Mapping[str, Any]] = {"enable_thinking": False}  # an answer, not what precedes it
+    nested: bool = False
+    auto_class: ClassVar[str] = "AutoModelForImageTextToText"
+    proven: ClassVar[bool] = True
+
+    def __init__(self, model: Any, processor: Any) -> None:
+        self.model = model
+        self.processor = processor
+        self.tokenizer = processor.tokenizer
+        self.tokenizer.padding_side = "left"  # the last position of every row is then its last token
+
+    @classmethod
+    def build(cls, model: Any, processor: Any) -> "Adapter":
+        """An adapter of a loaded checkpoint; a family whose checkpoints differ in kind may choose a subclass."""
+        return cls(model, processor)
+
+    @property
+    def decoder(self) -> nn.Module:
+        """The text decoder, whose inputs are read and replaced."""
+        found: nn.Module = self.model.get_decoder()
+        return found
+
+    @property
+    def layers(self) -> Sequence[nn.Module]:
+        """Decoder blocks, first to last."""
+        blocks: Any = self.decoder.layers
+        return tuple(blocks)
+
+    def block_state(self, output: Any) -> Tensor:
+        """Residual state (batch, tokens, …) in what a block's forward returns."""
+        state: Tensor = output[0] if isinstance(output, tuple) else output
+        return state
+
+    def final_norm(self, states: Tensor) -> Tensor:
+        """The norm between the last block and the head, (…, hidden) to the same shape."""
+        normed: Tensor = getattr(self.decoder, self.norm)(states)
+        return normed
+
+    def cap(self, logits: Tensor) -> Tensor:
+        """What the family does to logits after the head (soft-capping, scaling); nothing by default."""
+        return logits
+
+    def unembed(self, states: Tensor) -> Tensor:
+        """Logits (…, vocabulary) in float32 of residual states (…, hidden) of any layer: the logit lens."""
+        head = self.model.get_output_embeddings()
+        return self.cap(head(self.final_norm(states.to(self.device)))).float()
+
+    @property
+    def device(self) -> torch.device:
+        """Where input goes in and logits come out."""
+        return next(self.model.get_output_embeddings().parameters()).device
+
+    @property
+    def context(self) -> int | None:
+        """Most tokens that the decoder was made for; None where its configuration does not say."""
+        text = self.model.config.get_text_config()
+        positions: int | None = getattr(text, "max_position_embeddings", None)
+        rope = getattr(text, "rope_parameters", None) or {}
+        kinds = [rope, *(kind for kind in rope.values() if isinstance(kind, Mapping))]  # one for all layers, or several
+        stretched = max((kind.get("factor") or 1 for kind in kinds), default=1)
+        return None if positions is None else int(positions * stretched)
+
+    def render(self, text: str, *, picture: bool) -> str:
+        """The whole prompt as text: a user turn with or without a picture, then the answer's beginning.
+
+        Raises:
+            ModelError: the checkpoint has no chat template.
+        """
+        content: list[dict[str, str]] = [{"type": "image"}] if picture else []
+        content.append({"type": "text", "text": text})
+        try:
+            rendered: str = self.processor.apply_chat_template(
+                [{"role": "user", "content": content}],
+                add_generation_prompt=True,
+                tokenize=False,
+                **self.template_options,
+            )
+        except ValueError as error:
+            message = f"the processor cannot render a prompt ({error}); the checkpoint needs a chat template"
+            raise ModelError(message) from error
+        return rendered
+
+    @property
+    def placeholder(self) -> str:
+        """Text that stands for the picture in a rendered prompt."""
+        return str(self.processor.image_token)
+
+    def tokenize(self, prompts: Sequence[str]) -> list[list[int]]:
+        """Token ids of rendered prompts, the picture's placeholder not yet expanded."""
+        ids: list[list[int]] = self.tokenizer(list(prompts), **self._special_tokens(prompts))["input_ids"]
+        return ids
+
+    def encode(self, prompts: Sequence[str], pictures: Sequence[Image.Image] | None) -> ModelInputs:
+        """Left-padded model inputs of a batch of rendered prompts; `pictures` None for prompts without.
+
+        Raises:
+            ModelError: the processor returns less than the model needs, or what the forward does not know.
+        """
+        inputs = self.process(prompts, pictures)
+        return {name: value.to(self.device) if isinstance(value, Tensor) else value for name, value in inputs.items()}
+
+    def process(self, prompts: Sequence[str], pictures: Sequence[Image.Image] | None) -> ModelInputs:
+        """What `encode` gives, before it is moved to the model's device."""
+        more: dict[str, Any] = self._special_tokens(prompts)
+        if pictures is not None:
+            more["images"] = [[picture] for picture in pictures] if self.nested else list(pictures)
+        batch = self.processor(text=list(prompts), padding=True, return_tensors="pt", **more)
+        inputs = {name: value for name, value in batch.items() if name not in self.unused}
+        self._check_inputs(inputs, {"input_ids", "attention_mask", *(self.needed if pictures is not None else ())})
+        return inputs
+
+    def _check_inputs(self, inputs: ModelInputs, needed: set[str]) -> None:
+        """Forwards swallow unknown arguments and do without missing ones, with other numbers and without a word."""
+        if missing := sorted(needed - set(inputs)):
+            message = f"the processor returned no `{missing[0]}`, without which {self.family} models compute otherwise"
+            raise ModelError(message)
+        known = signature(self.model.forward).parameters
+        if unknown := sorted(set(inputs) - set(known)):
+            message = f"the processor returned `{unknown[0]}`, which the model's forward would ignore; adapter needed"
+            raise ModelError(message)
+
+    def answer_variants(self, prompt: str, count: int) -> tuple[Candidates, ...]:
+        """Ways in which the first `count` letters can follow `prompt`.
+
+        Raises:
+            ModelError: the letters cannot be scored after it.
+        """
+        return candidate_variants(self.tokenize, prompt, count)
+
+    def _special_tokens(self, prompts: Sequence[str]) -> dict[str, bool]:
+        """Some chat templates write the BOS token themselves; the tokenizer must not add a second one."""
+        bos = self.tokenizer.bos_token
+        return {"add_special_tokens": not (bos and prompts[0].startswith(bos))}
+
+    def first_site(self, source: str) -> Site:
+        """The site that a source's features are pooled from."""
+        return next(site for site in self.sites if site.source == source)
+
+    def encode_pictures(self, inputs: ModelInputs) -> ModelInputs:
+        """Run the vision part once: the same inputs with the projected picture in place of its pixels."""
+        encode = self.model.base_model.get_image_features
+        picture = {name: inputs[name] for name in signature(encode).parameters if name in inputs}
+        rest = {name: value for name, value in inputs.items() if name != PIXELS}
+        return {**rest, "mm_encoder_outputs": {"image": encode(**picture, return_dict=True)}}
+
+    def visual_mask(self, inputs: ModelInputs) -> Tensor:
+        """Positions that the picture fills, boolean (batch, tokens)."""
+        mask: Tensor = inputs["input_ids"] == self.model.config.image_token_id
+        return mask
+
+    def other_masks(self, inputs: ModelInputs) -> dict[str, Tensor]:
+        """Masks of sites that lie in neither span, by name."""
+        del inputs
+        return {}
+
+    def append(self, inputs: ModelInputs, tokens: Sequence[int]) -> ModelInputs:
+        """The same prompts followed by `tokens`, for candidates of several tokens."""
+        ids = inputs["input_ids"]
+        more = torch.tensor(tokens, device=ids.device).expand(len(ids), -1)
+        longer = {"input_ids": torch.cat([ids, more], dim=1)}
+        for name, entry in self.appended.items():
+            if name in inputs:
+                longer[name] = torch.cat([inputs[name], torch.full_like(more, entry, dtype=inputs[name].dtype)], dim=1)
+        return {**inputs, **longer}
+
+    def forward(self, inputs: ModelInputs, keep: int) -> Tensor:
+        """One pass without a cache: logits of the last `keep` positions, (batch, keep, vocabulary)."""
+        logits: Tensor = self.model(**_fresh(inputs), use_cache=False, logits_to_keep=keep).logits
+        return logits
+
+
+def _fresh(inputs: Mapping[str, Any]) -> ModelInputs:
+    """Copy nested mappings: some forwards write into the ones they are given."""
+    return {name: dict(value) if isinstance(value, dict) else value for name, value in inputs.items()}
+
+
+def soft_cap(model: Any, logits: Tensor) -> Tensor:
+    """Logits capped softly, c·tanh(z / c), where the configuration has such a c."""
+    limit = getattr(model.config.get_text_config(), "final_logit_softcapping", None)
+    return logits if limit is None else limit * torch.tanh(logits / limit)

@@ -1,0 +1,63 @@
+"""Which tokens a model would answer with: the option letters as its tokenizer really continues this prompt."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pid_lvlm.data.names import OPTION_LETTERS
+from pid_lvlm.extract.errors import ModelError
+
+SEPARATORS: Final = ("", " ")
+"""A letter follows the prompt directly or behind a space, as the tokenizer was trained to see it."""
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Token ids of each option letter after the prompt, for one way of writing the letter.
+
+    Attributes:
+        separator: text between prompt and letter.
+        ids: per letter its token ids, at least one.
+    """
+
+    separator: str
+    ids: tuple[tuple[int, ...], ...]
+
+    @property
+    def first_ids(self) -> tuple[int, ...]:
+        """First token of each letter."""
+        return tuple(tokens[0] for tokens in self.ids)
+
+    def describe(self) -> dict[str, Any]:
+        """What the manifest records."""
+        letters = dict(zip(OPTION_LETTERS, map(list, self.ids), strict=False))
+        return {"separator": self.separator, "token_ids": letters}
+
+
+def candidate_variants(
+    tokenize: Callable[[Sequence[str]], list[list[int]]], prompt: str, count: int
+) -> tuple[Candidates, ...]:
+    """Every distinct way in which the first `count` letters can follow `prompt`.
+
+    Raises:
+        ModelError: letters merge with the prompt's last token, so that they cannot be scored after it.
+    """
+    base = tokenize([prompt])[0]
+    variants: dict[tuple[tuple[int, ...], ...], Candidates] = {}
+    for separator in SEPARATORS:
+        if separator and prompt.endswith(separator):
+            continue  # the letter would stand behind two spaces
+        extended = tokenize([prompt + separator + letter for letter in OPTION_LETTERS[:count]])
+        if any(ids[: len(base)] != base or len(ids) == len(base) for ids in extended):
+            continue
+        tails = tuple(tuple(ids[len(base) :]) for ids in extended)
+        if len(set(tails)) == count:
+            variants.setdefault(tails, Candidates(separator, tails))
+    if not variants:
+        message = (
+            f"the option letters merge with the end of the prompt ({prompt[-20:]!r}) or are unknown to the tokenizer; "
+            "the prompt must end where an answer can start, without a trailing space: mend the checkpoint's "
+            "chat template"
+        )
+        raise ModelError(message)
+    return tuple(variants.values())

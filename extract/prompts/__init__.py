@@ -1,0 +1,1 @@
+"""An item becomes a prompt with a known language span."""

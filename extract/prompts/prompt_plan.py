@@ -1,0 +1,159 @@
+"""What one run will do: prompts, spans, candidates, shards and batches, all fixed before the first forward pass."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import torch
+
+from pid_lvlm.data.errors import Problem
+from pid_lvlm.extract.datasets.errors import DatasetError
+from pid_lvlm.extract.datasets.item import Dataset, Item
+from pid_lvlm.extract.errors import ModelError
+from pid_lvlm.extract.models.adapters.base import Adapter
+from pid_lvlm.extract.models.answer_tokens import Candidates
+from pid_lvlm.extract.prompts.language_span import Span, SpanFinder
+from pid_lvlm.extract.prompts.templates import get_template
+
+THINKING: Final = "<think>"
+"""How chat templates open a block of thinking."""
+
+
+@dataclass(frozen=True)
+class PlannedItem:
+    """An item with its prompts.
+
+    Attributes:
+        item: the item.
+        text: the user's text.
+        prompt: rendered prompt with the picture's placeholder.
+        blind_prompt: the same conversation without the picture.
+        span: the language span of `prompt`.
+        tokens: length of `prompt` before the picture's expansion.
+    """
+
+    item: Item
+    text: str
+    prompt: str
+    blind_prompt: str
+    span: Span
+    tokens: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Every item of a run, planned.
+
+    Attributes:
+        items: in the dataset's order.
+        variants: ways in which the letters can follow the prompt; scoring uses one.
+        max_options: options axis of the run.
+    """
+
+    items: tuple[PlannedItem, ...]
+    variants: tuple[Candidates, ...]
+    max_options: int
+
+    def shards(self, size: int) -> list[tuple[PlannedItem, ...]]:
+        """Items of each shard."""
+        return [self.items[start : start + size] for start in range(0, len(self.items), size)]
+
+
+def make_plan(adapter: Adapter, dataset: Dataset, template: str, language_span: str) -> Plan:
+    """Render, tokenise and check every prompt of a run.
+
+    Raises:
+        DatasetError: a text contains the model's picture placeholder, or is too long for the model.
+        ModelError: a span or the letters cannot be found, or the chat template does not fit.
+    """
+    write = get_template(template)
+    texts = [write(item) for item in dataset.items]
+    _check_placeholders(adapter, dataset)
+    prompts = [adapter.render(text.full, picture=True) for text in texts]
+    _check_template(adapter, texts[0].full)
+    tokenised = adapter.tokenize(prompts)
+    _check_lengths(adapter, dataset, tokenised)
+    finder = SpanFinder(
+        lambda text: adapter.render(text, picture=True),
+        adapter.tokenize,
+        lambda ids: adapter.tokenizer.decode(ids, skip_special_tokens=True),
+        language_span,
+    )
+    items = tuple(
+        PlannedItem(
+            item=item,
+            text=text.full,
+            prompt=prompt,
+            blind_prompt=adapter.render(text.full, picture=False),
+            span=finder.find(text, ids),
+            tokens=len(ids),
+        )
+        for item, text, prompt, ids in zip(dataset.items, texts, prompts, tokenised, strict=True)
+    )
+    _check_pictures_in_text(adapter, dataset, items)
+    variants = adapter.answer_variants(prompts[0], len(dataset.letters))
+    return Plan(items, variants, dataset.max_options)
+
+
+def batches(items: Sequence[PlannedItem], size: int) -> list[tuple[int, ...]]:
+    """Indices of each batch: items of similar length together, so that little of a batch is padding.
+
+    Batches never reach beyond the shard they belong to, hence a resumed run forms the same ones.
+    """
+    order = sorted(range(len(items)), key=lambda index: items[index].tokens)
+    return [tuple(order[start : start + size]) for start in range(0, len(order), size)]
+
+
+def _check_placeholders(adapter: Adapter, dataset: Dataset) -> None:
+    problems = [
+        Problem(
+            dataset.file,
+            f"a text contains `{adapter.placeholder}`, which this model reads as a picture; remove it",
+            row=item.row,
+        )
+        for item in dataset.items
+        if any(adapter.placeholder in text for text in (item.question, item.hint, *item.options))
+    ]
+    if problems:
+        raise DatasetError(dataset.file, problems)
+
+
+def _check_pictures_in_text(adapter: Adapter, dataset: Dataset, items: Sequence[PlannedItem]) -> None:
+    """Some processors put other tokens in the placeholder's place; a text may spell those, too."""
+    problems = [
+        Problem(dataset.file, "a text contains a token that this model fills with the picture", row=planned.item.row)
+        for planned in items
+        if adapter.visual_mask({"input_ids": torch.tensor([planned.span.ids])}).any()
+    ]
+    if problems:
+        raise DatasetError(dataset.file, problems)
+
+
+def _check_lengths(adapter: Adapter, dataset: Dataset, tokenised: Sequence[Sequence[int]]) -> None:
+    """A prompt that does not fit even without its picture; models go on behind their end, with other numbers."""
+    context = adapter.context
+    problems = [
+        Problem(
+            dataset.file,
+            f"its prompt has {len(ids)} tokens, and the model reads at most {context}; shorten it or leave the row out",
+            row=item.row,
+        )
+        for item, ids in zip(dataset.items, tokenised, strict=True)
+        if context is not None and len(ids) > context
+    ]
+    if problems:
+        raise DatasetError(dataset.file, problems)
+
+
+def _check_template(adapter: Adapter, text: str) -> None:
+    """A prompt without a picture must not show one, and behind an opened block of thinking a letter is no answer."""
+    if adapter.placeholder in adapter.render(text, picture=False):
+        message = f"the chat template writes `{adapter.placeholder}` where there is no picture; it needs an adapter"
+        raise ModelError(message)
+    end = adapter.render(text, picture=True).rpartition(text)[2]
+    if THINKING in end and THINKING.replace("<", "</") not in end:
+        message = (
+            f"the prompt ends in an open `{THINKING}`, so the next token is no answer; "
+            "take a checkpoint that answers at once (an Instruct one)"
+        )
+        raise ModelError(message)

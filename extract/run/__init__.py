@@ -1,0 +1,1 @@
+"""One run and many: leak test, folder, manifest, dry run, preview, jobs."""

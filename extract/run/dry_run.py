@@ -1,0 +1,90 @@
+"""The text of `--dry-run`: counts, names, memory, and the first item as the model will see it."""
+
+from typing import Any, Final
+
+import torch
+
+from pid_lvlm.data.names import CONDITIONS, shard_file
+from pid_lvlm.extract.config import ExtractionConfig, ModelSpec
+from pid_lvlm.extract.datasets.images import open_picture
+from pid_lvlm.extract.datasets.item import Dataset
+from pid_lvlm.extract.measure.encode import prepared
+from pid_lvlm.extract.models.adapters.base import Adapter
+from pid_lvlm.extract.models.load import resolve_device
+from pid_lvlm.extract.prompts.prompt_plan import Plan, PlannedItem, make_plan
+from pid_lvlm.extract.prompts.templates import template_name
+from pid_lvlm.extract.run.manifest import run_layers
+
+BYTES: Final = {"float32": 4, "bfloat16": 2, "float16": 2}
+STATES_PER_TOKEN: Final = 12
+"""Hidden-sized tensors that one decoder block holds at its peak: residual, norm, q, k, v, attention, MLP."""
+
+
+def describe_plan(adapter: Adapter, spec: ModelSpec, dataset: Dataset, config: ExtractionConfig) -> str:
+    """Plan of one run, as text. `adapter` may hold a model without weights.
+
+    Raises:
+        PidError: the items do not fit the model.
+    """
+    plan = make_plan(adapter, dataset, template_name(config, dataset), config.language_span)
+    first = plan.items[0]
+    visual = int(adapter.visual_mask(prepared(adapter.process, [first], [open_picture(first.item.picture)])).sum())
+    shards = plan.shards(config.shard_size)
+    count = sum(-(-len(shard) // config.batch_size) for shard in shards)
+    layers = run_layers(spec, config, adapter)
+    lines = [
+        f"run {config.out / spec.run_name(dataset.name)}",
+        f"  items       {len(plan.items)} of {dataset.name}, up to {plan.max_options} options, "
+        f"{len({planned.item.group for planned in plan.items})} groups",
+        *(f"  {line}" for line in dataset.rows.lines(len(plan.items))),
+        f"  files       {shard_file(0)} … {shard_file(len(shards) - 1)} ({config.shard_size} samples each)",
+        f"  passes      {count} batches of up to {config.batch_size}, {len(CONDITIONS)} conditions each",
+        f"  layers      {', '.join(map(str, layers))} of {len(adapter.layers)}",
+        *_memory_lines(adapter, spec, plan, config, visual),
+        *_first_item_lines(adapter, first, visual),
+        f"  letters     {_letters(plan)}",
+        *(f"  note        {note}" for note in dataset.notes),
+    ]
+    return "\n".join(lines)
+
+
+def _memory_lines(adapter: Adapter, spec: ModelSpec, plan: Plan, config: ExtractionConfig, visual: int) -> list[str]:
+    """Weights exactly, working memory roughly: one block's states and the logits of a batch."""
+    text: Any = adapter.model.config.get_text_config()
+    device = resolve_device(spec.device)
+    dtype = spec.dtype or ("float32" if device == "cpu" else str(text.dtype or torch.float32).removeprefix("torch."))
+    weights = sum(parameter.numel() for parameter in adapter.model.parameters()) * BYTES[dtype]
+    tokens = max(planned.tokens for planned in plan.items) + visual
+    states = config.batch_size * tokens * text.hidden_size * STATES_PER_TOKEN * BYTES[dtype]
+    layers = run_layers(spec, config, adapter)
+    logits = config.batch_size * text.vocab_size * 4 * min(len(layers), 2)
+    return [
+        f"  memory      {_size(weights)} weights ({dtype} on {device}), about {_size(states + logits)} per batch "
+        f"of {config.batch_size} × {tokens} tokens"
+    ]
+
+
+def _first_item_lines(adapter: Adapter, first: PlannedItem, visual: int) -> list[str]:
+    language = adapter.tokenizer.decode(first.span.ids)
+    return [
+        f"  first item  {first.item.id!r}: {visual} visual tokens, {len(first.span.ids)} language tokens",
+        f"  prompt      {first.prompt!r}",
+        f"  span        {language!r}",
+    ]
+
+
+def _letters(plan: Plan) -> str:
+    ways = [
+        ", ".join(f"{letter} {'+'.join(map(str, ids))}" for letter, ids in zip("ABCDEFGH", variant.ids, strict=False))
+        + (" (after a space)" if variant.separator else "")
+        for variant in plan.variants
+    ]
+    return " or ".join(ways) + " (token ids)"
+
+
+def _size(count: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"

@@ -1,0 +1,125 @@
+"""What a run's manifest says about it: layers, model, prompt, noise, versions, recipe."""
+
+from dataclasses import asdict, replace
+from importlib.metadata import version
+from importlib.util import find_spec
+from typing import Any, Final
+
+from pid_lvlm.data.contract.manifest import Manifest, recipe_hash
+from pid_lvlm.data.names import SOURCES
+from pid_lvlm.extract.conditions.noise import Moments
+from pid_lvlm.extract.config import ALL_LAYERS, LAST_LAYER, SPAN_ALL, ExtractionConfig, ModelSpec
+from pid_lvlm.extract.datasets.item import Dataset
+from pid_lvlm.extract.errors import UsageError
+from pid_lvlm.extract.models.adapters.base import Adapter
+from pid_lvlm.extract.models.answer_tokens import Candidates
+from pid_lvlm.extract.prompts.prompt_plan import Plan
+from pid_lvlm.extract.prompts.templates import template_name
+
+PACKAGES: Final = ("numpy", "pillow", "tokenizers", "torch", "transformers")
+NOT_IN_RECIPE: Final = ("run", "finished", "recipe", "prompt_example", "versions", "dataset_rows")
+
+
+def run_layers(spec: ModelSpec, config: ExtractionConfig, adapter: Adapter) -> tuple[int, ...]:
+    """Recorded layers of a run."""
+    return parse_layers(spec.layers or config.layers, len(adapter.layers))
+
+
+def describe_run(
+    adapter: Adapter,
+    spec: ModelSpec,
+    revision: str | None,
+    dataset: Dataset,
+    config: ExtractionConfig,
+    plan: Plan,
+    candidates: Candidates,
+    probe: dict[str, Moments],
+) -> Manifest:
+    """Manifest of an unfinished run.
+
+    Args:
+        adapter: the loaded model.
+        spec: what was loaded.
+        revision: commit or fingerprint of the weights.
+        dataset: the items.
+        config: settings of the command.
+        plan: the planned items.
+        candidates: chosen tokens of the letters.
+        probe: moments of one item's sites, for the widths.
+    """
+    d1, d2 = (len(probe[adapter.first_site(source).name].total) for source in SOURCES)
+    parameters = sum(parameter.numel() for parameter in adapter.model.parameters())
+    manifest = Manifest(
+        run=spec.run_name(dataset.name),
+        model=spec.display_name,
+        dataset=dataset.name,
+        layers=run_layers(spec, config, adapter),
+        num_layers=len(adapter.layers),
+        num_samples=len(plan.items),
+        max_options=plan.max_options,
+        d1=d1,
+        d2=d2,
+        revision=revision,
+        dtype=str(adapter.model.dtype).removeprefix("torch."),
+        family=spec.family or adapter.family,
+        num_parameters=parameters,
+        size_b=parameters / 1e9 if spec.size_b is None else spec.size_b,
+        stage=spec.stage,
+        step=spec.step,
+        split=dataset.split,
+        dataset_sha256=dataset.sha256,
+        dataset_rows=dataset.rows.describe(len(plan.items)),
+        prompt=template_name(config, dataset),
+        prompt_example=plan.items[0].prompt,
+        noise_seed=config.seed,
+        noise_sites=_noise_sites(adapter, config.language_span),
+        shard_size=config.shard_size,
+        planted=dataset.planted,
+        candidates=candidates.describe(),
+        versions=_versions(adapter),
+    )
+    return replace(manifest, recipe=_recipe(manifest))
+
+
+def _noise_sites(adapter: Adapter, language_span: str) -> dict[str, str]:
+    text = "all of the user's text" if language_span == SPAN_ALL else "question and options"
+    return {
+        site.name: site.where + (f" ({text})" if site.source == SOURCES[1] and site.follows_span else "")
+        for site in adapter.sites
+    }
+
+
+def _versions(adapter: Adapter) -> dict[str, str]:
+    found = {package: version(package) for package in PACKAGES}
+    if find_spec("torchvision"):  # not every processor needs it
+        found["torchvision"] = version("torchvision")
+    return {**found, "image_processor": type(adapter.processor.image_processor).__name__}
+
+
+def _recipe(manifest: Manifest) -> str:
+    settings: dict[str, Any] = {name: value for name, value in asdict(manifest).items() if name not in NOT_IN_RECIPE}
+    return recipe_hash(settings)
+
+
+def parse_layers(text: str, depth: int) -> tuple[int, ...]:
+    """Recorded layers in ascending order; the output, `depth`, is always the last of them.
+
+    Args:
+        text: `all`, `last`, or comma-separated numbers from 1 to `depth`.
+        depth: decoder blocks of the model.
+
+    Raises:
+        UsageError: a part is no layer of this model.
+    """
+    if text == ALL_LAYERS:
+        return tuple(range(1, depth + 1))
+    if text == LAST_LAYER:
+        return (depth,)
+    chosen = set()
+    for part in text.split(","):
+        number = int(part) if part.strip().isdecimal() else 0
+        if not 1 <= number <= depth:
+            message = f"--layers: `{part.strip()}` is no layer; expected `all`, `last` or numbers from 1 to {depth}"
+            raise UsageError(message)
+        chosen.add(number)
+    return tuple(sorted(chosen | {depth}))

@@ -1,0 +1,136 @@
+"""A run's folder while it is written: what may stand there, what is kept, what is added."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from pid_lvlm.data.contract.manifest import Manifest, read_manifest
+from pid_lvlm.data.contract.validate import load_shard
+from pid_lvlm.data.errors import OutputExistsError
+from pid_lvlm.data.files import write_npz
+from pid_lvlm.data.names import MANIFEST_FILE, NOISE_FILE, shard_file
+from pid_lvlm.extract.conditions.noise import Arrays, NoiseStats, from_arrays, to_arrays
+
+
+class RunFolder:
+    """A run folder that is being written.
+
+    Args:
+        folder: the folder; made if needed.
+        manifest: what this run is, `finished` false.
+
+    Raises:
+        OutputExistsError: the folder holds something else, or a run with other settings; it is left untouched.
+    """
+
+    def __init__(self, folder: Path, manifest: Manifest) -> None:
+        self.folder = folder
+        self.manifest = manifest
+        self.finished = False
+        if is_run(folder):
+            existing = read_manifest(folder)
+            _check_same(folder, existing, manifest)
+            self.finished = existing.finished
+        elif folder.exists() and not is_blank(folder):
+            message = f"`{folder}` exists and is no run folder; choose another --out or --name, or move it away"
+            raise OutputExistsError(message)
+        else:
+            manifest.write(folder)
+        for leftover in folder.glob(PARTIAL_FILES):
+            leftover.unlink()
+
+    def discard_if_bare(self) -> None:
+        """Remove the folder if it holds no measurement, for runs that bad input stops."""
+        if {path.name for path in self.folder.iterdir()} <= {MANIFEST_FILE}:
+            (self.folder / MANIFEST_FILE).unlink()
+            self.folder.rmdir()
+
+    def has_shard(self, index: int, ids: Sequence[str]) -> bool:
+        """Whether shard `index` is there, whole, and holds these samples."""
+        arrays, broken = load_shard(self.folder / shard_file(index), {"sample_id"})
+        return not broken and np.array_equal(arrays.get("sample_id", np.array([])), np.array(ids, dtype=np.str_))
+
+    def write_shard(self, index: int, arrays: Arrays) -> None:
+        """Write one shard, all of it or nothing."""
+        write_npz(self.folder / shard_file(index), arrays)
+
+    def noise_stats(self, sites: Sequence[str]) -> NoiseStats | None:
+        """Statistics written before an interruption, if any."""
+        arrays, broken = load_shard(self.folder / NOISE_FILE)
+        return None if broken else from_arrays(arrays, sites)
+
+    def write_noise_stats(self, stats: NoiseStats) -> None:
+        """Write the statistics, all of them or nothing."""
+        write_npz(self.folder / NOISE_FILE, to_arrays(stats))
+
+    def finish(self) -> None:
+        """Mark the run as finished."""
+        replace(self.manifest, finished=True).write(self.folder)
+        self.finished = True
+
+
+def _check_same(folder: Path, existing: Manifest, wanted: Manifest) -> None:
+    """A run is continued only under the settings it was started with. Versions stop mattering once it is finished.
+
+    Counts of the file's rows are no setting: older runs lack them, and the shards say which samples they hold.
+    """
+    ignored = {"finished", "recipe", "dataset_rows"} | ({"versions"} if existing.finished else set())
+    old, new = asdict(existing), asdict(wanted)
+    differing = [name for name in old if name not in ignored and not _equal(old[name], new[name])]
+    if differing:
+        changes = "; ".join(_change(name, old[name], new[name]) for name in differing[:3])
+        message = f"`{folder}` holds a run with other settings ({changes}); choose another --out or delete that folder"
+        raise OutputExistsError(message)
+
+
+def _change(name: str, old: object, new: object) -> str:
+    """What differs, in words; of a mapping its first entry that does."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        entry = next(key for key in (*old, *new) if old.get(key) != new.get(key))
+        return _change(f"{name}.{entry}", old.get(entry), new.get(entry))
+    return f"{name} was {old!r}, now {new!r}"
+
+
+def _equal(old: object, new: object) -> bool:
+    if isinstance(old, list | tuple) and isinstance(new, list | tuple):
+        return list(old) == list(new)
+    return old == new
+
+
+PREVIEW_FILE: Final = "preview.txt"
+PARTIAL_FILES: Final = ".*.partial"
+"""Temporary names of files that were being written when a run was killed."""
+
+
+def check_out_folder(out: Path) -> None:
+    """Refuse a folder for runs that holds something else.
+
+    Raises:
+        OutputExistsError: it is a file, or a non-empty folder without any run folder in it.
+    """
+    if out.exists() and not out.is_dir():
+        message = f"--out `{out}` is a file; choose a folder"
+        raise OutputExistsError(message)
+    if not out.is_dir() or not any(out.iterdir()):
+        return
+    children = [child for child in out.iterdir() if child.is_dir()]
+    if any(is_run(child) or is_blank(child) for child in children):
+        return
+    if any((child / PREVIEW_FILE).is_file() for child in children):
+        message = f"--out `{out}` holds a preview; choose another folder for runs, or delete the preview"
+        raise OutputExistsError(message)
+    message = f"--out `{out}` holds files but no run folder, so it is not ours; choose a new or empty folder"
+    raise OutputExistsError(message)
+
+
+def is_run(folder: Path) -> bool:
+    """Whether there is a manifest."""
+    return (folder / MANIFEST_FILE).is_file()
+
+
+def is_blank(folder: Path) -> bool:
+    """Empty but for what a kill before the first manifest leaves."""
+    return folder.is_dir() and set(folder.iterdir()) <= set(folder.glob(PARTIAL_FILES))

@@ -1,0 +1,1 @@
+"""The recipe and the parts that only the shipped demo needs."""

@@ -1,0 +1,1 @@
+"""pid-estimate: options, settings files, messages, progress."""

@@ -1,0 +1,121 @@
+"""What `pid-estimate` does once its options are read."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+from rich.console import Console
+
+from pid_jax.cli.messages import count_failures, print_plan, print_summary, warnings_of
+from pid_jax.cli.progress import RichProgress
+from pid_jax.config import EstimatorConfig
+from pid_jax.estimation import in_order, plan_groups
+from pid_jax.results.table_file import part_tables, read_existing, read_with_parts, write_table
+from pid_jax.sweep.devices import count_devices, keep_compiled, split_cpu
+from pid_jax.sweep.plan import Plan, plan_runs
+from pid_jax.sweep.processes import join_processes, wait_for_all
+from pid_jax.sweep.stream import Row, fit_groups
+from pid_lvlm.data import PidError
+from pid_lvlm.data.command.part import WHOLE, Part, parse_part
+
+
+@dataclass(frozen=True)
+class Processes:
+    """Whether this is one of several processes, and how it finds the others."""
+
+    part: str | None = None
+    distributed: bool = False
+    coordinator: str | None = None
+    count: int | None = None
+    index: int | None = None
+
+    def join(self) -> Part:
+        """This process's part of the work.
+
+        Raises:
+            PidError: the options do not go together, or the processes do not find each other.
+        """
+        if self.distributed and self.part is not None:
+            raise PidError("--part and --distributed both divide the work; give one of them")
+        if self.distributed:
+            return join_processes(self.coordinator, self.count, self.index)
+        return WHOLE if self.part is None else parse_part(self.part)
+
+
+@dataclass(frozen=True)
+class Job:
+    """Which runs, to where, and how: the options that are no settings of the estimator."""
+
+    runs: tuple[Path, ...]
+    out: Path
+    layers: str = "all"
+    memory_budget: str | None = None
+    devices: int | None = None
+    cache: str = "auto"
+    processes: Processes = Processes()
+    allow_partial: bool = False
+    overwrite: bool = False
+    dry_run: bool = False
+    quiet: bool = False
+
+
+def run_job(job: Job, config: EstimatorConfig) -> bool:
+    """Estimate, save after every chunk, say what happened; returns whether anything failed.
+
+    Raises:
+        PidError: bad input.
+    """
+    console = Console(stderr=True, quiet=job.quiet, soft_wrap=True)
+    keep_compiled(job.cache)
+    split_cpu(job.devices)
+    part = job.processes.join()
+    found = read_with_parts(job.out)
+    existing = {} if job.overwrite else found
+    plan = plan_runs(job.runs, config, job.layers, job.allow_partial)
+    groups = plan_groups(plan, config, count_devices(job.devices), job.memory_budget, existing, part)
+    print_plan(console, plan, groups, config, sum(name in existing for run in plan.runs for name in run.ids))
+    if job.dry_run:
+        for refused in plan.refusals:
+            console.print(f"warning: left out: {refused.reason}", markup=False, highlight=False)
+        console.print(f"dry run: `{job.out}` not written")
+        return bool(plan.refusals)
+    started = time.perf_counter()
+    own = job.out if part == WHOLE else part.table(job.out)
+    # A part's table holds what that part found; the rows of the others are in theirs.
+    kept = existing if part == WHOLE else ({} if job.overwrite else read_existing(own))
+    with RichProgress(console) as progress:
+        for fresh in fit_groups(plan, groups, config, progress):
+            if fresh:
+                kept = kept | {row["problem_id"]: row for row in fresh}
+                write_table(own, in_order(plan, list(kept.values())))
+    frame = write_table(own, in_order(plan, list(kept.values())))
+    if job.processes.distributed:
+        wait_for_all("every part is written")
+        if part.number > 1:
+            return bool(count_failures(frame) or plan.refusals)
+    if part == WHOLE or job.processes.distributed:
+        frame, own = merge(job.out, plan, part, {} if job.overwrite else existing), job.out
+    _report(console, frame, own, time.perf_counter() - started)
+    return bool(count_failures(frame) or plan.refusals)
+
+
+def merge(out: Path, plan: Plan, part: Part, existing: Mapping[str, Row]) -> pl.DataFrame:
+    """One table from those of all parts, which are deleted."""
+    rows = dict(existing)
+    for path in [out] if part == WHOLE else [Part(i, part.total).table(out) for i in range(1, part.total + 1)]:
+        rows |= read_existing(path, refused=True)
+    frame = write_table(out, in_order(plan, list(rows.values())))
+    for path in part_tables(out):
+        path.unlink()
+    return frame
+
+
+def _report(console: Console, frame: pl.DataFrame, out: Path, seconds: float) -> None:
+    print_summary(console, frame)
+    for sentence in warnings_of(frame):
+        console.print(f"warning: {sentence}", markup=False, highlight=False)
+    console.print(f"{len(frame)} rows in `{out}`, {seconds:.1f} s", highlight=False)
+    if failures := count_failures(frame):
+        console.print(f"{failures} of {len(frame)} rows failed; their `result` column says why")

@@ -1,0 +1,150 @@
+"""`pid-estimate`: options in, settings out. jax and polars are imported once there is something to do."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, NoReturn
+
+import typer
+
+from pid_jax.cli import options
+from pid_lvlm.data.command.console import EXIT_WITH_FAILURES, run_command
+
+app = typer.Typer(add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False)
+
+EPILOG = """
+Example: `pid-estimate runs/* --out results.parquet --layers last --seeds 5`
+
+Exit codes: 0 done, 1 done but some fits failed, 2 bad input or usage, 130 interrupted.
+"""
+
+_MACHINE = "How it runs (changes no numbers beyond rounding)"
+_MANY = "Several processes"
+
+
+@app.command(epilog=EPILOG)
+def command(
+    context: typer.Context,
+    runs: Annotated[
+        list[Path],
+        typer.Argument(help="Run folders (pid-extract, data.write_run), or folders of them.", show_default=False),
+    ],
+    out: Annotated[Path, typer.Option(help="Parquet table to write; problems already in it are not fitted again.")],
+    preset: Annotated[
+        Literal["default", "paper"],
+        typer.Option(help="`default`: 5 seeds, every test row used. `paper`: as published, 1 seed."),
+    ] = "default",
+    layers: Annotated[str, typer.Option(help="`all`, `last`, or a list such as `1,8,last`.")] = "all",
+    settings: Annotated[
+        Path | None,
+        typer.Option(help="TOML file with settings under the names of these options; options given here win."),
+    ] = None,
+    tau: options.Tau = None,
+    pooling: options.Pooling = None,
+    seeds: options.Seeds = None,
+    seed: options.Seed = None,
+    epochs: options.Epochs = None,
+    batch_size: options.BatchSize = None,
+    learning_rate: options.LearningRate = None,
+    hidden: options.Hidden = None,
+    hidden_layers: options.HiddenLayers = None,
+    embedding: options.Embedding = None,
+    train_share: options.TrainShare = None,
+    split: options.Split = None,
+    split_seed: options.SplitSeed = None,
+    fallback: options.Fallback = None,
+    drop_incomplete: options.DropIncomplete = None,
+    anchor: options.AnchorSource = None,
+    language_condition: options.LanguageCondition = None,
+    sinkhorn_threshold: options.SinkhornThreshold = None,
+    sinkhorn_sweeps: options.SinkhornSweeps = None,
+    matmul_precision: options.MatmulPrecision = None,
+    memory_budget: Annotated[
+        str | None,
+        typer.Option(
+            help="Memory to use, such as `8GB`.  [default: what a GPU has free, or half of the host's]",
+            rich_help_panel=_MACHINE,
+        ),
+    ] = None,
+    devices: Annotated[
+        int | None,
+        typer.Option(
+            help="How many devices share the fits; on a CPU, into how many it is split.  "
+            "[default: all GPUs; a CPU's cores]",
+            rich_help_panel=_MACHINE,
+        ),
+    ] = None,
+    cache: Annotated[
+        str,
+        typer.Option(help="Folder for compiled programs, `auto` or `off`.", rich_help_panel=_MACHINE),
+    ] = "auto",
+    part: Annotated[
+        str | None,
+        typer.Option(
+            help="Only part i/n of the problems, e.g. 2/8, into a table beside --out: for job arrays.",
+            rich_help_panel=_MANY,
+        ),
+    ] = None,
+    distributed: Annotated[
+        bool,
+        typer.Option(
+            "--distributed", help="One of several processes (Slurm, MPI) that share the work.", rich_help_panel=_MANY
+        ),
+    ] = False,
+    coordinator: Annotated[
+        str | None, typer.Option(help="host:port of process 0, outside Slurm and MPI.", rich_help_panel=_MANY)
+    ] = None,
+    processes: Annotated[
+        int | None, typer.Option(help="How many processes there are, likewise.", rich_help_panel=_MANY)
+    ] = None,
+    process: Annotated[
+        int | None, typer.Option(help="Which of them this is, from 0, likewise.", rich_help_panel=_MANY)
+    ] = None,
+    allow_partial: Annotated[
+        bool, typer.Option("--allow-partial", help="Use unfinished runs as far as they go.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Fit everything again and drop the other rows of --out.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Look at the runs, print the plan, write nothing.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
+) -> None:
+    """Decompose what runs know into redundancy, vision-unique, language-unique and synergy (bits).
+
+    Reads run folders, fits every layer of every run (BATCH, Liang et al. 2023) with all fits of equal shape in one
+    compiled program, and writes one parquet table with a row per problem.
+    """
+    from pid_jax.cli.job import Job, Processes, run_job
+    from pid_jax.cli.settings_file import KINDS, make_settings, read_settings
+
+    config, chosen = make_settings(read_settings(settings) if settings else {}, _given(context, KINDS))
+    job = Job(
+        runs=tuple(runs),
+        out=out,
+        layers=chosen,
+        memory_budget=memory_budget,
+        devices=devices,
+        cache=cache,
+        processes=Processes(part, distributed or coordinator is not None, coordinator, processes, process),
+        allow_partial=allow_partial,
+        overwrite=overwrite,
+        dry_run=dry_run,
+        quiet=quiet,
+    )
+    if run_job(job, config):
+        raise typer.Exit(EXIT_WITH_FAILURES)
+
+
+def _given(context: typer.Context, names: Any) -> dict[str, Any]:
+    """Options that stand on the command line, by name."""
+    given = {}
+    for name in names:
+        source = context.get_parameter_source(name.replace("-", "_"))
+        if source is not None and source.name == "COMMANDLINE":
+            given[name] = context.params[name.replace("-", "_")]
+    return given
+
+
+def main() -> NoReturn:
+    """Entry point of the console script."""
+    run_command(app)

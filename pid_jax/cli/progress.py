@@ -1,0 +1,69 @@
+"""Progress of the fits on standard error: a bar with time left on a terminal, plain lines elsewhere."""
+
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+SECONDS_BETWEEN_LINES = 15.0
+"""Away from a terminal, no more lines than this."""
+
+
+class RichProgress:
+    """A context manager that an estimate can report to (`pid_jax.sweep.stream.Progress`)."""
+
+    def __init__(self, console: Console, seconds: float = SECONDS_BETWEEN_LINES) -> None:
+        self._console = console
+        self._seconds = seconds
+        self._bar = Progress(
+            TextColumn("{task.fields[problems]}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("fits,"),
+            TextColumn("elapsed"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._task = self._bar.add_task("fits", total=None, problems="reading")
+        self._problems = self._finished = 0
+        self._total = self._done = 0
+        self._started = self._last_line = time.monotonic()
+
+    def __enter__(self) -> "RichProgress":
+        self._bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._bar.stop()
+
+    def start(self, problems: int, fits: int) -> None:
+        """There are so many problems, and so many fits in all; nothing is seen of the first until it is compiled."""
+        self._problems, self._total = problems, fits
+        self._bar.update(self._task, total=fits, problems=f"compiling, 0 of {problems} problems")
+
+    def advance(self, fits: int) -> None:
+        """So many more fits are done."""
+        self._done += fits
+        self._bar.update(self._task, advance=fits, problems=self._said)
+
+    def finish(self, problems: int) -> None:
+        """So many more problems have their row."""
+        self._finished += problems
+        self._bar.update(self._task, problems=self._said)
+        now = time.monotonic()
+        if not self._console.is_terminal and self._done and now - self._last_line > self._seconds:
+            left = (now - self._started) / self._done * (self._total - self._done)
+            self._console.print(f"fitted {self._said}, about {left:.0f} s left", highlight=False)
+            self._last_line = now
+
+    @property
+    def _said(self) -> str:
+        return f"{self._finished} of {self._problems} problems"
+
+    def warn(self, sentence: str) -> None:
+        """Something that the user should know now."""
+        self._console.print(f"warning: {sentence}", markup=False, highlight=False)

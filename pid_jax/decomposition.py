@@ -1,0 +1,185 @@
+"""One decomposition of a user's own arrays, for notebooks."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Shaped
+from numpy.typing import ArrayLike
+
+from pid_jax.config import EstimatorConfig, FitSettings
+from pid_jax.information import Atoms, InformationTerms, atoms_from_terms, bits_from_nats
+from pid_jax.problems.build import LayerRows, Workload, make_draws
+from pid_jax.problems.splits import make_layout, split_rows, split_seeds
+from pid_jax.problems.types import ProblemKey, Shape
+from pid_jax.results.solution import ADVICE, Result, Solution
+from pid_jax.sweep.chunks import Capacity, choose_pace, this_machine
+from pid_jax.sweep.devices import count_devices
+from pid_jax.sweep.fits import launch
+from pid_jax.sweep.memory import default_budget
+from pid_jax.sweep.plan import check_enough
+from pid_jax.sweep.stack import stack_problems
+from pid_lvlm.data import PidError
+from pid_lvlm.data.names import SOURCES
+
+_SUM_TOLERANCE = 1e-3
+"""How far a row of probabilities may be from 1."""
+
+_ONLY = ProblemKey(layer=0, tau=0.0, pooling="")
+
+
+@dataclass(frozen=True)
+class Decomposition:
+    """Atoms and terms in bits, how far they can be trusted, and the trainings behind them.
+
+    Attributes:
+        raw: the four atoms, mean over seeds; a small negative value is estimation error.
+        clipped: the same cut at 0.
+        sd: standard deviation over seeds; NaN for one seed.
+        terms: the four information terms, mean over seeds.
+        per_seed: the raw atoms of every seed, each (seeds,).
+        loss: training loss of every step, nats.
+        sinkhorn_error: largest L1 error of a test coupling's marginal, of mass 1.
+        marginal_mismatch: largest total variation between the P(Y) of two inputs; above 0, PID is not defined exactly.
+        result: what the fits ended as, the worst seed's.
+        num_train: rows that trained the coupling, with the first seed.
+        num_test: rows that the atoms are measured on.
+    """
+
+    raw: Atoms
+    clipped: Atoms
+    sd: Atoms
+    terms: InformationTerms
+    per_seed: Atoms
+    loss: Float[np.ndarray, "seeds s"]
+    sinkhorn_error: float
+    marginal_mismatch: float
+    result: Result
+    num_train: int
+    num_test: int
+
+    @property
+    def advice(self) -> str | None:
+        """What to do if the fits did not succeed."""
+        return ADVICE.get(self.result)
+
+
+def decompose(
+    p_y_x1: ArrayLike,
+    p_y_x2: ArrayLike,
+    p_y_x1x2: ArrayLike,
+    x1: ArrayLike,
+    x2: ArrayLike,
+    config: EstimatorConfig | None = None,
+    *,
+    groups: ArrayLike | None = None,
+    devices: int | None = None,
+) -> Decomposition:
+    """Split I(X1,X2;Y) into redundancy, unique1, unique2 and synergy, in bits.
+
+    Args:
+        p_y_x1: (n, k) p(y|x1_i): rows sum to 1; 0 for an option that a row lacks.
+        p_y_x2: (n, k) p(y|x2_i).
+        p_y_x1x2: (n, k) p(y|x1_i,x2_i).
+        x1: (n, d1) features of source 1, finite.
+        x2: (n, d2) features of source 2.
+        config: settings; the default preset by default. Its taus and poolings do not matter here.
+        groups: (n,) names of what must not straddle the split, for `split="group"`.
+        devices: how many of this process's devices to use, all by default.
+
+    Raises:
+        PidError: arrays that do not fit together, are no probabilities, are not finite, or have too few rows.
+    """
+    config = config or EstimatorConfig()
+    p = [_probabilities(name, values) for name, values in zip(_NAMES, (p_y_x1, p_y_x2, p_y_x1x2), strict=True)]
+    x = [_features(name, values, p[0]) for name, values in (("x1", x1), ("x2", x2))]
+    for name, values in zip(_NAMES, p, strict=True):
+        if values.shape != p[0].shape:
+            raise PidError(f"{name}: expected shape {p[0].shape}, that of p_y_x1, found {values.shape}")
+    workload, shape = _workload(p, x, _groups(groups, config, len(p[0])), config)
+    solution = _solve(workload, shape, config, count_devices(devices))
+    atoms: list[Any] = [np.asarray(bits_from_nats(atom), np.float64) for atom in atoms_from_terms(solution.terms)]
+    terms: list[Any] = [float(np.mean(bits_from_nats(term))) for term in solution.terms]
+    raw: list[Any] = [float(atom.mean()) for atom in atoms]
+    sd: list[Any] = [float(atom.std(ddof=1)) if len(atom) > 1 else float("nan") for atom in atoms]
+    clipped: list[Any] = [max(value, 0.0) for value in raw]
+    draw = workload.draws[0]
+    return Decomposition(
+        raw=Atoms(*raw),
+        clipped=Atoms(*clipped),
+        sd=Atoms(*sd),
+        terms=InformationTerms(*terms),
+        per_seed=Atoms(*atoms),
+        loss=solution.loss,
+        sinkhorn_error=float(solution.sinkhorn_error.max()),
+        marginal_mismatch=workload.rows[_ONLY.layer, _ONLY.tau].marginal_mismatch,
+        result=solution.result,
+        num_train=len(draw.split_train),
+        num_test=int(draw.test.mask.sum()),
+    )
+
+
+_NAMES = ("p_y_x1", "p_y_x2", "p_y_x1x2")
+
+
+def _probabilities(name: str, values: ArrayLike) -> Float[np.ndarray, "n k"]:
+    p = np.asarray(values, dtype=np.float32)
+    if p.ndim != 2 or p.shape[1] < 2:
+        raise PidError(f"{name}: expected shape (n, k) with at least 2 options, found {p.shape}")
+    wrong = ~((p >= 0).all(axis=1) & (np.abs(p.sum(axis=1) - 1) <= _SUM_TOLERANCE))
+    if wrong.any():
+        row = int(np.flatnonzero(wrong)[0])
+        raise PidError(
+            f"{name}, row {row}: expected probabilities of at least 0 that sum to 1, found {p[row].tolist()} "
+            f"({int(wrong.sum())} such rows)"
+        )
+    return p
+
+
+def _features(name: str, values: ArrayLike, p: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "n d"]:
+    x = np.asarray(values, dtype=np.float32)
+    if x.ndim != 2 or len(x) != len(p):
+        raise PidError(f"{name}: expected shape ({len(p)}, d), a row for each of p_y_x1, found {x.shape}")
+    if not np.isfinite(x).all():
+        row = int(np.flatnonzero(~np.isfinite(x).all(axis=1))[0])
+        raise PidError(f"{name}, row {row}: holds NaN or infinity; expected finite numbers")
+    return x
+
+
+def _groups(groups: ArrayLike | None, config: EstimatorConfig, rows: int) -> Shaped[np.ndarray, " n"] | None:
+    if config.split != "group":
+        return None
+    names = np.asarray([] if groups is None else groups)
+    if names.shape != (rows,):
+        raise PidError(f"groups: the split by groups needs a name per row, shape ({rows},), found {names.shape}")
+    return names
+
+
+def _workload(
+    p: list[Float[np.ndarray, "n k"]],
+    x: list[Float[np.ndarray, "n _"]],
+    groups: Shaped[np.ndarray, " n"] | None,
+    config: EstimatorConfig,
+) -> tuple[Workload, Shape]:
+    n, k = p[0].shape
+    splits = [split_rows(groups, n, seed, config.train_share) for seed in sorted(set(split_seeds(config)))]
+    sizes = [(len(train), len(test)) for train, test in splits]
+    check_enough("the arrays", n, sizes, config)
+    layout = make_layout(sizes, config.batch_size, config.drop_incomplete)
+    order = [0, 1] if config.anchor == SOURCES[0] else [1, 0]
+    x1, x2 = (x[i] for i in order)
+    rows = LayerRows((p[order[0]], p[order[1]], p[2]), {})
+    draws = make_draws(groups, n, config, layout)
+    steps = config.epochs * layout.per_epoch
+    shape = Shape(x1.shape[1], x2.shape[1], k, steps, config.batch_size, layout.test_batches, layout.test_width)
+    return Workload({_ONLY.pooling: (x1, x2)}, {(_ONLY.layer, _ONLY.tau): rows}, draws), shape
+
+
+def _solve(workload: Workload, shape: Shape, config: EstimatorConfig, devices: int) -> Solution:
+    machine = this_machine(devices, default_budget())
+    pace = choose_pace(len(config.seeds), shape, FitSettings.of(config), machine)
+    lanes = -(-len(config.seeds) // pace.per_call) * pace.per_call
+    room = Capacity(len(workload.features[_ONLY.pooling][0]), 1, 1, len(config.seeds), lanes)
+    stack = stack_problems({0: workload}, [(0, _ONLY)], config.seeds, room)
+    (solution,) = launch(stack, config, pace).collect()
+    return solution

@@ -1,0 +1,86 @@
+"""From run folders to the result table."""
+
+from collections.abc import Container, Iterable
+from pathlib import Path
+
+import polars as pl
+
+from pid_jax.config import EstimatorConfig, FitSettings
+from pid_jax.results.rows import make_table
+from pid_jax.sweep.chunks import Group, group_problems, this_machine
+from pid_jax.sweep.devices import count_devices
+from pid_jax.sweep.memory import default_budget, parse_bytes
+from pid_jax.sweep.plan import Plan, plan_runs
+from pid_jax.sweep.stream import Keep, NoProgress, Progress, fit_groups, forget
+from pid_lvlm.data.command.part import WHOLE, Part
+
+
+def estimate(
+    runs: Iterable[str | Path],
+    config: EstimatorConfig | None = None,
+    *,
+    layers: str = "all",
+    allow_partial: bool = False,
+    memory_budget: int | str | None = None,
+    devices: int | None = None,
+    progress: Progress | None = None,
+    keep: Keep = forget,
+) -> pl.DataFrame:
+    """Decompose every layer of every run; one row per problem, information in bits (`pid_lvlm.data.contract.results`).
+
+    Args:
+        runs: run folders, or folders of run folders, of any number and shapes; equal shapes are fitted side by side.
+        config: settings; the default preset by default.
+        layers: `all`, `last` or a list such as `1,8,last`.
+        allow_partial: use unfinished runs as far as they go.
+        memory_budget: bytes, or text such as `8GB`; by default what the device or the host has.
+        devices: how many of this process's devices to use, all by default.
+        progress: a display.
+        keep: is given every problem's id and `Solution`: terms of every seed, loss traces, marginal errors.
+
+    Raises:
+        PidError: no run can be used. Among others that can, such a run is a warning, and rows whose `result` is
+            `invalid_run`. Nor does a fit that fails raise; its row's `result` says so.
+    """
+    config = config or EstimatorConfig()
+    devices = count_devices(devices)
+    plan = plan_runs(runs, config, layers, allow_partial)
+    groups = plan_groups(plan, config, devices, memory_budget)
+    chunks = fit_groups(plan, groups, config, progress or NoProgress(), keep)
+    return make_table(in_order(plan, [row for rows in chunks for row in rows]))
+
+
+def plan_groups(
+    plan: Plan,
+    config: EstimatorConfig,
+    devices: int,
+    memory_budget: int | str | None = None,
+    done: Container[str] = (),
+    part: Part = WHOLE,
+) -> list[Group]:
+    """Groups of equal shape, cut into chunks that fit into memory.
+
+    Args:
+        plan: the runs.
+        config: settings.
+        devices: how many devices share the fits.
+        memory_budget: bytes, or text such as `8GB`; by default what the device or the host has.
+        done: problems (by id) to leave out.
+        part: this process's part of every group.
+
+    Raises:
+        PidError: a budget that is no amount of bytes.
+    """
+    if memory_budget is None:
+        memory_budget = default_budget()
+    budget = parse_bytes(memory_budget) if isinstance(memory_budget, str) else memory_budget
+    machine = this_machine(devices, budget)
+    return group_problems(
+        plan.runs, len(config.seeds), FitSettings.of(config), machine, lambda name: name not in done, part
+    )
+
+
+def in_order(plan: Plan, rows: list[dict[str, object]]) -> list[dict[str, object]]:
+    """Rows in the order of the plan's problems, whatever the order they were fitted in; others come last."""
+    place = {name: i for i, name in enumerate(name for run in plan.runs for name in run.ids)}
+    return sorted(rows, key=lambda row: place.get(str(row["problem_id"]), len(place)))

@@ -1,0 +1,1 @@
+"""Estimators: from a problem to its information terms."""

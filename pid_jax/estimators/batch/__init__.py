@@ -1,0 +1,1 @@
+"""BATCH (Liang et al. 2023) and nothing else."""

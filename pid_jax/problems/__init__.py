@@ -1,0 +1,1 @@
+"""Arrays of a run become PID problems. Numpy on the host."""

@@ -1,0 +1,82 @@
+"""The result file: refused when it is not ours, extended when it is, written whole or not at all."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from pid_jax.results.rows import SCHEMA, make_table
+from pid_jax.results.solution import Result
+from pid_lvlm.data import OutputExistsError
+from pid_lvlm.data.contract.results import RESULT_SCHEMA_VERSION, added_after
+from pid_lvlm.data.files import write_atomic
+
+
+def read_existing(path: Path, refused: bool = False) -> dict[str, dict[str, Any]]:
+    """Rows of an earlier table at `path` by problem id; empty if nothing is there.
+
+    Args:
+        path: the table.
+        refused: whether to keep rows of runs that could not be used; such a run may be whole by now.
+
+    Raises:
+        OutputExistsError: something is there that is no result table of this version; it is left untouched.
+    """
+    if not path.exists():
+        return {}
+    if path.is_dir():
+        raise OutputExistsError(f"--out `{path}` is a folder; expected a parquet file such as `{path}/results.parquet`")
+    try:
+        frame = pl.read_parquet(path)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        advice = "choose another --out or delete the file"
+        raise OutputExistsError(f"--out `{path}` exists and is no parquet file; {advice}") from error
+    frame = _upgraded(frame)
+    if dict(frame.schema) != SCHEMA or set(frame["schema_version"]) - {RESULT_SCHEMA_VERSION}:
+        raise OutputExistsError(f"--out `{path}` exists and is no result table of this version; choose another --out")
+    if not refused:
+        frame = frame.filter(pl.col("result") != Result.INVALID_RUN.label)
+    return {row["problem_id"]: row for row in frame.iter_rows(named=True)}
+
+
+def _upgraded(frame: pl.DataFrame) -> pl.DataFrame:
+    """A table of an older version as one of this: the columns that came later are empty."""
+    versions = set(frame["schema_version"]) if "schema_version" in frame.columns else set()
+    if len(versions) != 1 or not isinstance(version := versions.pop(), int):
+        return frame
+    later = {column.name for column in added_after(version)}
+    if not later or set(frame.columns) != set(SCHEMA) - later:
+        return frame
+    current = pl.lit(RESULT_SCHEMA_VERSION, SCHEMA["schema_version"]).alias("schema_version")
+    return frame.with_columns(current, *(pl.lit(None, SCHEMA[name]).alias(name) for name in later)).select(list(SCHEMA))
+
+
+def write_table(path: Path, rows: list[dict[str, Any]]) -> pl.DataFrame:
+    """Write rows as parquet under a temporary name and rename; returns the table.
+
+    Raises:
+        PidError: the place cannot be written.
+    """
+    frame = make_table(rows)
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer)
+    write_atomic(path, buffer.getvalue())
+    return frame
+
+
+def part_tables(out: Path) -> list[Path]:
+    """Tables of parts that lie beside `out`."""
+    return sorted(out.parent.glob(f"{out.stem}.part-*-of-*{out.suffix}"))
+
+
+def read_with_parts(out: Path) -> dict[str, dict[str, Any]]:
+    """Rows of `out` and of the parts beside it, by problem id.
+
+    Raises:
+        OutputExistsError: one of them is no result table of this version.
+    """
+    rows = read_existing(out)
+    for path in part_tables(out):
+        rows |= read_existing(path)
+    return rows

@@ -1,0 +1,1 @@
+"""Many problems: planned, cut into chunks, stacked, spread over devices, streamed."""

@@ -1,0 +1,174 @@
+"""Problems of equal shape form a group; a group is cut into chunks that fit into memory, all of one size.
+
+Equal sizes mean one compiled program per group: chunks that need less are padded with slices and lanes that nobody
+looks at.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import jax
+
+from pid_jax.config import FitSettings
+from pid_jax.problems.types import ProblemKey, Shape
+from pid_jax.sweep.memory import LANES_SHARE, TABLES_SHARE, conditional_bytes, draw_bytes, feature_bytes, lane_bytes
+from pid_jax.sweep.plan import RunPlan
+from pid_lvlm.data.command.part import WHOLE, Part
+
+LANES_PER_CALL = 64
+"""Most fits handed to the device at once: what is lost by a kill, and how often progress is reported."""
+
+LANES_SIDE_BY_SIDE = {"cpu": 4}
+"""Fits under one vmap on one device. On a CPU more of them fall out of the cache (docs/performance.md)."""
+
+
+class ProblemRef(NamedTuple):
+    """One problem: its run, by position among a plan's runs, its key and its name in the table."""
+
+    run: int
+    key: ProblemKey
+    id: str
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Problems that are read, fitted and saved together."""
+
+    problems: tuple[ProblemRef, ...]
+
+    @property
+    def runs(self) -> tuple[int, ...]:
+        """Runs that the problems belong to, in their order."""
+        return tuple(dict.fromkeys(problem.run for problem in self.problems))
+
+
+class Capacity(NamedTuple):
+    """Sizes of every chunk's tables: rows, slices of features, conditionals and draws, and lanes."""
+
+    rows: int
+    features: int
+    conditionals: int
+    draws: int
+    lanes: int
+
+
+class Pace(NamedTuple):
+    """Fits per call, and how many of them run side by side on each of the devices."""
+
+    per_call: int
+    side_by_side: int
+    devices: int = 1
+
+
+@dataclass(frozen=True)
+class Group:
+    """Problems that share a compiled program, in chunks of one size."""
+
+    shape: Shape
+    chunks: tuple[Chunk, ...]
+    capacity: Capacity
+    pace: Pace
+
+    @property
+    def num_problems(self) -> int:
+        """Problems of all chunks."""
+        return sum(len(chunk.problems) for chunk in self.chunks)
+
+    def table_bytes(self) -> int:
+        """Bytes of one chunk's tables."""
+        rows, features, conditionals, draws, _ = self.capacity
+        return (
+            features * feature_bytes(self.shape, rows)
+            + conditionals * conditional_bytes(self.shape, rows)
+            + draws * draw_bytes(self.shape)
+        )
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What fits run on: kind of device, how many, and the bytes that each may use."""
+
+    backend: str
+    devices: int
+    budget: int
+
+
+def group_problems(
+    runs: Sequence[RunPlan],
+    num_seeds: int,
+    settings: FitSettings,
+    machine: Machine,
+    wanted: Callable[[str], bool] = lambda _: True,
+    part: Part = WHOLE,
+) -> list[Group]:
+    """Group problems of all runs by shape, and cut every group into chunks.
+
+    Problems of one run stay together, pooling by pooling, so that a chunk needs as few feature arrays as possible.
+
+    Args:
+        runs: the runs of a plan.
+        num_seeds: fits of a problem.
+        settings: what the compiled program depends on.
+        machine: what memory there is.
+        wanted: says of a problem's id whether it is to be fitted.
+        part: take only this part of every group; the parts do not depend on what is wanted.
+    """
+    by_shape: dict[Shape, list[ProblemRef]] = {}
+    for position, run in enumerate(runs):
+        for key, name in zip(run.keys, run.ids, strict=True):
+            by_shape.setdefault(run.shape, []).append(ProblemRef(position, key, name))
+    groups = []
+    for shape, everything in by_shape.items():
+        if problems := [problem for problem in everything[part.share(everything)] if wanted(problem.id)]:
+            rows = max(len(runs[problem.run].outline) for problem in problems)
+            groups.append(_cut(shape, problems, rows, num_seeds, settings, machine))
+    return groups
+
+
+def choose_pace(lanes: int, shape: Shape, settings: FitSettings, machine: Machine) -> Pace:
+    """Fits per call and side by side: bounded by memory, then by what pays on this kind of device.
+
+    The first is a multiple of the second times the devices: a remainder would be compiled as a second program.
+    """
+    fitting = max(int(LANES_SHARE * machine.budget) // lane_bytes(shape, settings), 1)
+    per_device = -(-lanes // machine.devices)
+    side_by_side = min(LANES_SIDE_BY_SIDE.get(machine.backend, LANES_PER_CALL), fitting, per_device)
+    width = side_by_side * machine.devices
+    most = max(LANES_PER_CALL // width, 1) * width
+    return Pace(min(-(-lanes // width) * width, most), side_by_side, machine.devices)
+
+
+def _cut(
+    shape: Shape, problems: list[ProblemRef], rows: int, num_seeds: int, settings: FitSettings, machine: Machine
+) -> Group:
+    pace = choose_pace(len(problems) * num_seeds, shape, settings, machine)
+    most_problems = max(pace.per_call // num_seeds, 1)
+    left = int(TABLES_SHARE * machine.budget) - most_problems * conditional_bytes(shape, rows)
+    slice_bytes = feature_bytes(shape, rows) + num_seeds * draw_bytes(shape)
+    most_features = max(left // slice_bytes, 1)
+    chunks: list[list[ProblemRef]] = [[]]
+    for problem in problems:
+        if len(chunks[-1]) == most_problems or _features([*chunks[-1], problem]) > most_features:
+            chunks.append([])
+        chunks[-1].append(problem)
+    largest = max(map(len, chunks)) * num_seeds
+    pace = choose_pace(largest, shape, settings, machine)
+    capacity = Capacity(
+        rows=rows,
+        features=max(map(_features, chunks)),
+        conditionals=max(len({(run, key.layer, key.tau) for run, key, _ in chunk}) for chunk in chunks),
+        draws=num_seeds * max(len({problem.run for problem in chunk}) for chunk in chunks),
+        lanes=-(-largest // pace.per_call) * pace.per_call,
+    )
+    return Group(shape, tuple(Chunk(tuple(chunk)) for chunk in chunks), capacity, pace)
+
+
+def _features(problems: Collection[ProblemRef]) -> int:
+    return len({(run, key.pooling) for run, key, _ in problems})
+
+
+def this_machine(devices: int, budget: int) -> Machine:
+    """The first devices of this process; CPU devices share the host's memory."""
+    backend = jax.default_backend()
+    return Machine(backend, devices, budget // devices if backend == "cpu" else budget)

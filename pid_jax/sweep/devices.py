@@ -1,0 +1,95 @@
+"""Which devices fit, and how the lane axis is spread over them."""
+
+import hashlib
+import os
+import platform
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+import jax
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec, Sharding, SingleDeviceSharding
+
+from pid_lvlm.data import PidError
+
+Tree = TypeVar("Tree", bound=Any)
+
+LANES = "lanes"
+"""Name of the mesh's one axis."""
+
+
+def split_cpu(count: int | None) -> None:
+    """Let jax see the CPU as `count` devices, by default one per core; only before jax first looks at its devices.
+
+    One program per core is faster than one whose operations share the cores (docs/performance.md).
+    """
+    if "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", ""):
+        return  # the user has said so already, and jax takes only one of the two
+    with suppress(RuntimeError):  # jax has looked at its devices already: a caller in Python, who may say so himself
+        jax.config.update("jax_num_cpu_devices", max(1, _cores() if count is None else count))
+
+
+def _cores() -> int:
+    """Cores that this process may use, which in a Slurm job or container are fewer than there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def count_devices(count: int | None = None) -> int:
+    """How many of this process's devices to use: the first `count`, all by default.
+
+    Raises:
+        PidError: there are fewer.
+    """
+    local = jax.local_devices()
+    if count is not None and not 1 <= count <= len(local):
+        raise PidError(f"--devices: expected 1 to {len(local)}, the {local[0].platform} devices found, found {count}")
+    return len(local) if count is None else count
+
+
+def keep_compiled(cache: str = "auto") -> None:
+    """Keep compiled programs on disk, so that the next process need not compile them again.
+
+    Args:
+        cache: a folder, `off`, or `auto`: what jax is configured to use already, else `pid-lvlm` under
+            `$XDG_CACHE_HOME` or `~/.cache`, apart for every kind of processor.
+    """
+    if cache == "off":
+        jax.config.update("jax_enable_compilation_cache", False)
+        return
+    if cache == "auto" and jax.config.values.get("jax_compilation_cache_dir"):
+        return
+    folder = _user_cache() if cache == "auto" else Path(cache)
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+
+
+def _user_cache() -> Path:
+    """A program compiled for one processor may not run on another: homes are shared between machines."""
+    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+        kind = "".join(sorted({line for line in lines if line.startswith(("flags", "Features", "model name"))}))
+    except OSError:
+        kind = platform.processor()
+    return root / "pid-lvlm" / f"{platform.machine()}-{hashlib.sha256(kind.encode()).hexdigest()[:8]}"
+
+
+def lane_mesh(count: int) -> Mesh:
+    """The first `count` devices of this process along one axis."""
+    return Mesh(np.asarray(jax.local_devices()[:count]), (LANES,))
+
+
+def on_every(tree: Tree, devices: int) -> Tree:
+    """A copy of every array on each of the devices."""
+    return jax.device_put(tree, _sharding(devices))
+
+
+def split_over(tree: Tree, devices: int) -> Tree:
+    """Every array cut along its first axis into equal parts, one per device."""
+    return jax.device_put(tree, _sharding(devices, LANES))
+
+
+def _sharding(devices: int, *axes: str) -> Sharding:
+    if devices == 1:
+        return SingleDeviceSharding(jax.local_devices()[0])
+    return NamedSharding(lane_mesh(devices), PartitionSpec(*axes))

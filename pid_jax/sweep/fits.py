@@ -1,0 +1,124 @@
+"""Many problems at once: lanes that run side by side, one after another, and over devices, in one program."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
+
+import jax
+import numpy as np
+from jax.sharding import PartitionSpec
+from jaxtyping import Float, Int
+
+from pid_jax.config import EstimatorConfig, FitSettings
+from pid_jax.estimators.batch.fit import Params, fit
+from pid_jax.information import InformationTerms
+from pid_jax.problems.types import Lane, Tables
+from pid_jax.results.solution import Solution
+from pid_jax.sweep.chunks import LANES_PER_CALL, LANES_SIDE_BY_SIDE, Pace
+from pid_jax.sweep.devices import LANES, lane_mesh, on_every, split_over
+from pid_jax.sweep.stack import Owner, Stack
+from pid_lvlm.data.names import SOURCES
+
+__all__ = ["LANES_PER_CALL", "LANES_SIDE_BY_SIDE", "LaneSummary", "Running", "fit_lanes", "launch", "summarise"]
+
+Tree = TypeVar("Tree", bound=Any)
+
+
+class LaneSummary(NamedTuple):
+    """What leaves the device for every lane: terms averaged over test rows, loss trace, marginal error.
+
+    jax arrays until `Running.collect` fetches them, numpy arrays from then on.
+    """
+
+    terms: InformationTerms
+    loss: Float[Any, "*p s"]
+    error: Float[Any, "*p"]
+
+
+def summarise(lane: Lane, tables: Tables, settings: FitSettings, params: Params | None = None) -> LaneSummary:
+    """Fit one lane and keep what the result table needs."""
+    result = fit(lane, tables, settings, params)
+    weight = result.test_weight / result.test_weight.sum()
+    terms = InformationTerms(*((term * weight).sum() for term in result.test_terms))
+    return LaneSummary(terms, result.train_loss, result.test_error.max())
+
+
+@partial(jax.jit, static_argnames=("settings", "side_by_side", "devices"))
+def fit_lanes(
+    lanes: Lane,
+    tables: Tables,
+    settings: FitSettings,
+    side_by_side: int,
+    devices: int = 1,
+    params: Params | None = None,
+) -> LaneSummary:
+    """Fit stacked lanes, one program for all of them.
+
+    Args:
+        lanes: stacked lanes; a multiple of `devices` of them.
+        tables: shared data.
+        settings: learning rate, network sizes, Sinkhorn.
+        side_by_side: lanes under one vmap on one device; these batches run one after another.
+        devices: local devices that share the lanes, in equal parts of the lane axis (`devices.split_over`).
+            Each runs its own loops (`shard_map`): left to the compiler, the devices would agree on every sweep of
+            every Sinkhorn.
+        params: initial weights with a lane axis; drawn from the lanes' keys by default.
+    """
+
+    def fit_share(share: tuple[Lane, Params | None], data: Tables) -> LaneSummary:
+        return jax.lax.map(lambda one: summarise(one[0], data, settings, one[1]), share, batch_size=side_by_side)
+
+    if devices == 1:
+        return fit_share((lanes, params), tables)
+    split, whole = PartitionSpec(LANES), PartitionSpec()
+    # check_vma: ott-jax's loops start from constants, which the check would want marked as varying over devices.
+    spread = jax.shard_map(
+        fit_share, mesh=lane_mesh(devices), in_specs=(split, whole), out_specs=split, check_vma=False
+    )
+    return spread((lanes, params), tables)
+
+
+class Running(NamedTuple):
+    """Calls that the devices may still be working on, and whose fits they are.
+
+    `swapped`: source 1 of the fits is language, so that the solutions exchange the sources back.
+    """
+
+    calls: list[LaneSummary]
+    owners: tuple[Owner, ...]
+    swapped: bool = False
+
+    def collect(self, advance: Callable[[int], None] = lambda _: None) -> list[Solution]:
+        """Wait for the fits; solutions in the order of the problems.
+
+        Args:
+            advance: called with the number of fits that are done, after every call.
+        """
+        parts, left = [], len(self.owners)
+        for call in self.calls:
+            parts.append(jax.device_get(call))
+            done = min(len(parts[-1].error), left)
+            left -= done
+            advance(done)
+        summary = jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
+        lanes_of: dict[int, list[int]] = {}
+        for lane, owner in enumerate(self.owners):
+            lanes_of.setdefault(owner.problem, []).append(lane)
+        solutions = [Solution(*_take(summary, np.array(lanes_of[problem]))) for problem in sorted(lanes_of)]
+        return [solution.with_sources_swapped() for solution in solutions] if self.swapped else solutions
+
+
+def launch(stack: Stack, config: EstimatorConfig, pace: Pace) -> Running:
+    """Start the fits of a stack without waiting for them; all calls have one shape."""
+    settings = FitSettings.of(config)
+    tables = on_every(stack.tables, pace.devices)
+    calls = []
+    with jax.default_matmul_precision(config.matmul_precision):
+        for start in range(0, len(stack.lanes.draw), pace.per_call):
+            chosen = split_over(_take(stack.lanes, np.arange(start, start + pace.per_call)), pace.devices)
+            calls.append(fit_lanes(chosen, tables, settings, pace.side_by_side, pace.devices))
+    return Running(calls, stack.owners, swapped=config.anchor != SOURCES[0])
+
+
+def _take(tree: Tree, index: Int[np.ndarray, " q"]) -> Tree:
+    return jax.tree.map(lambda leaf: leaf[index], tree)

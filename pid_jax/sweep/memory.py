@@ -1,0 +1,105 @@
+"""How much memory fits take, and how much there is: the arithmetic behind `--memory-budget`."""
+
+import os
+import re
+from pathlib import Path
+from typing import Final
+
+import jax
+
+from pid_jax.config import FitSettings
+from pid_jax.problems.types import Shape
+from pid_lvlm.data import PidError
+
+FLOAT: Final = 4
+"""Bytes of a float32 or an int32."""
+
+PAIR_MATRICES: Final = 10
+"""Matrices of all pairs of a batch, per option, that live at once in a training step: logits, kernel, coupling,
+logarithms, gradients. Chosen to stay above XLA's own account of a compiled program's temporary memory: 12.5 MB per
+fit on a CPU at 256 rows, 512 features and 4 options, where `lane_bytes` says 13.9."""
+
+WEIGHT_COPIES: Final = 8
+"""Copies of the networks' weights: initial and current ones, two moments of Adam, gradient and update, in and out."""
+
+FEATURE_COPIES: Final = 2
+"""Copies of a batch's features: gathered, and laid out anew for the gradient."""
+
+TABLES_SHARE: Final = 1 / 8
+"""Share of the budget for a chunk's tables. The next chunk is read while one is fitted, and on a CPU the host's
+arrays and the device's are the same memory: at most four copies."""
+
+LANES_SHARE: Final = 1 / 2
+"""Share of the budget for the fits that run side by side."""
+
+_DEFAULT_SHARE: Final = {"cpu": 0.5}
+_DEVICE_SHARE: Final = 0.9
+
+_UNITS: Final = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+_BYTES: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?\s*", re.IGNORECASE)
+
+
+def parse_bytes(text: str) -> int:
+    """Bytes from `8GB`, `500 MB`, `2GiB` or a plain number.
+
+    Raises:
+        PidError: no such amount.
+    """
+    found = _BYTES.fullmatch(text)
+    number, unit, binary = found.groups() if found else ("0", "", "")
+    power = list(_UNITS).index(unit.lower())
+    amount = int(float(number) * (1024**power if binary else 1000**power))
+    if amount <= 0:
+        raise PidError(f"--memory-budget: expected an amount such as 8GB or 500MB, found {text!r}")
+    return amount
+
+
+def default_budget() -> int:
+    """Bytes that may be used: nearly all that a device says is free, or half of the host's for a CPU."""
+    device = jax.local_devices()[0]
+    stats = device.memory_stats() if device.platform != "cpu" else None
+    if stats and "bytes_limit" in stats:
+        return int(_DEVICE_SHARE * (stats["bytes_limit"] - stats.get("bytes_in_use", 0)))
+    return int(_DEFAULT_SHARE["cpu"] * host_memory())
+
+
+def host_memory() -> int:
+    """Bytes of main memory, or of the control group's share of it where that is less (containers, Slurm)."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for limit in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        try:
+            total = min(total, int(Path(limit).read_text()))
+        except (OSError, ValueError):  # no such group, or `max`
+            continue
+    return total
+
+
+def lane_bytes(shape: Shape, settings: FitSettings) -> int:
+    """Bytes that one fit needs while it runs, beside the tables: pair matrices, weights, a batch's features."""
+    rows = max(shape.batch, shape.test_width)
+    pairs = PAIR_MATRICES * shape.options * rows * rows
+    weights = sum(_weights(width, shape.options, settings) for width in (shape.d1, shape.d2))
+    features = FEATURE_COPIES * rows * (shape.d1 + shape.d2)
+    return FLOAT * (pairs + WEIGHT_COPIES * weights + features)
+
+
+def _weights(width: int, options: int, settings: FitSettings) -> int:
+    widths = [width, *[settings.hidden] * settings.hidden_layers, options * settings.embedding]
+    return sum((a + 1) * b for a, b in zip(widths, widths[1:], strict=False))
+
+
+def feature_bytes(shape: Shape, rows: int) -> int:
+    """Bytes of one slice of both feature tables."""
+    return FLOAT * rows * (shape.d1 + shape.d2)
+
+
+def conditional_bytes(shape: Shape, rows: int) -> int:
+    """Bytes of one slice of the three tables of conditionals."""
+    return FLOAT * 3 * rows * shape.options
+
+
+def draw_bytes(shape: Shape) -> int:
+    """Bytes of one slice of the row tables: training rows, test rows and their mask."""
+    return FLOAT * (shape.steps * shape.batch + shape.test_batches * shape.test_width) + (
+        shape.test_batches * shape.test_width
+    )

@@ -1,0 +1,183 @@
+"""What is to be fitted, from manifests alone: problems, shapes, and the runs that cannot be used."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pid_jax.config import EstimatorConfig
+from pid_jax.problems.splits import Layout, make_layout, split_rows, split_seeds
+from pid_jax.problems.types import ProblemKey, Refusal, Shape
+from pid_lvlm.data import ContractError, Manifest, PidError, Problem, RunOutline, find_runs, outline_run
+from pid_lvlm.data.contract.manifest import recipe_hash
+from pid_lvlm.data.contract.run_header import checked_manifest
+from pid_lvlm.data.names import MANIFEST_FILE, SOURCES, feature_key
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """The problems of one run, known without its arrays.
+
+    Attributes:
+        outline: the run folder.
+        keys: its problems, a row of the result table each.
+        ids: their names in the table, in the same order.
+        layout: shape of its batches.
+        shape: what its compiled program is keyed on.
+    """
+
+    outline: RunOutline
+    keys: tuple[ProblemKey, ...]
+    ids: tuple[str, ...]
+    layout: Layout
+    shape: Shape
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Runs that will be fitted, and those that were refused."""
+
+    runs: tuple[RunPlan, ...]
+    refusals: tuple[Refusal, ...] = ()
+
+
+def plan_runs(
+    paths: Iterable[str | Path], config: EstimatorConfig, layers: str = "all", allow_partial: bool = False
+) -> Plan:
+    """Look at every run; one that cannot be used is set aside with its reason.
+
+    Args:
+        paths: run folders, or folders of run folders.
+        config: settings.
+        layers: `all`, `last` or a list such as `1,8,last`.
+        allow_partial: use unfinished runs as far as they go.
+
+    Raises:
+        PidError: a path is no run folder, or no run can be used.
+    """
+    runs: list[RunPlan] = []
+    refusals: list[Refusal] = []
+    error: PidError | None = None
+    for folder in dict.fromkeys(find_runs(paths)):
+        try:
+            runs.append(plan_run(outline_run(folder, allow_partial=allow_partial), config, layers))
+        except PidError as refused:
+            error = error or refused
+            refusals.append(_refuse(folder, refused, config, layers))
+    if error and not runs:
+        raise none_usable([refused.reason for refused in refusals]) from error
+    return Plan(tuple(runs), tuple(refusals))
+
+
+def none_usable(reasons: Sequence[str]) -> PidError:
+    """The error when every run was refused: the reason of the only one, or of the first."""
+    if len(reasons) == 1:
+        return PidError(reasons[0])
+    return PidError(f"none of the {len(reasons)} runs can be used; the first: {reasons[0]}")
+
+
+def _refuse(folder: Path, error: PidError, config: EstimatorConfig, layers: str) -> Refusal:
+    """A refused run with its reason, and the problems that it would have had, if its manifest tells."""
+    try:
+        manifest = checked_manifest(folder)
+        return Refusal(folder, str(error), manifest, problem_keys(manifest, config, layers))
+    except PidError:
+        return Refusal(folder, str(error))
+
+
+def plan_run(outline: RunOutline, config: EstimatorConfig, layers: str = "all") -> RunPlan:
+    """Problems and shape of one run.
+
+    Raises:
+        PidError: too few samples for one batch, or a layer or pooling that is not there.
+    """
+    manifest = outline.manifest
+    for kind, wanted, held in (
+        ("pooling", config.poolings, manifest.poolings),
+        ("condition", (config.language_condition,), manifest.conditions),
+    ):
+        if missing := [name for name in wanted if name not in held]:
+            message = f"no {kind} {missing[0]!r}; it has {', '.join(held)}"
+            raise ContractError(str(outline.folder), [Problem(MANIFEST_FILE, message)])
+    keys = problem_keys(manifest, config, layers)
+    layout = _layout(outline, config)
+    shape = Shape(
+        *((manifest.d1, manifest.d2) if config.anchor == SOURCES[0] else (manifest.d2, manifest.d1)),
+        manifest.max_options,
+        config.epochs * layout.per_epoch,
+        config.batch_size,
+        layout.test_batches,
+        layout.test_width,
+    )
+    return RunPlan(outline, keys, tuple(problem_id(outline, key, config) for key in keys), layout, shape)
+
+
+def problem_keys(manifest: Manifest, config: EstimatorConfig, layers: str) -> tuple[ProblemKey, ...]:
+    """Every layer under every tau and pooling.
+
+    Raises:
+        PidError: a layer that the run does not hold.
+    """
+    chosen = select_layers(manifest, layers)
+    return tuple(
+        ProblemKey(layer, tau, pooling) for pooling in config.poolings for tau in config.taus for layer in chosen
+    )
+
+
+def select_layers(manifest: Manifest, layers: str) -> tuple[int, ...]:
+    """Layers named by `all`, `last` or a list such as `1,8,last`.
+
+    Raises:
+        PidError: a layer that the run does not hold.
+    """
+    recorded = manifest.layers
+    if layers == "all":
+        return recorded
+    chosen = []
+    for word in map(str.strip, layers.split(",")):
+        number = recorded[-1] if word == "last" else (int(word) if word.isdigit() else None)
+        if number not in recorded:
+            held = ", ".join(map(str, recorded))
+            raise PidError(f"--layers: run `{manifest.run}` has no layer {word!r}; it has {held}")
+        chosen.append(number)
+    return tuple(sorted(set(chosen)))
+
+
+def problem_id(outline: RunOutline, key: ProblemKey, config: EstimatorConfig) -> str:
+    """Sixteen hexadecimal digits that change with the run's numbers and with every setting of the estimate."""
+    content = hashlib.sha256()
+    for name in ("sample_id", "group_id", "num_options", "loglik", *(feature_key(s, key.pooling) for s in (1, 2))):
+        content.update(outline.checksums.get(name, "").encode())
+    identity = {"run": outline.manifest.run, "layer": key.layer, "content": content.hexdigest()}
+    return recipe_hash(identity | dict(config.for_single(key.tau, key.pooling)))
+
+
+def _layout(outline: RunOutline, config: EstimatorConfig) -> Layout:
+    n = len(outline)
+    if config.split == "group":
+        groups = outline.read("group_id")
+        splits = [split_rows(groups, n, seed, config.train_share) for seed in sorted(set(split_seeds(config)))]
+        sizes = [(len(train), len(test)) for train, test in splits]
+    else:
+        train = int(config.train_share * n)
+        sizes = [(train, n - train)]
+    check_enough(f"run `{outline.manifest.run}`", n, sizes, config)
+    return make_layout(sizes, config.batch_size, config.drop_incomplete)
+
+
+def check_enough(what: str, num_rows: int, sizes: Sequence[tuple[int, int]], config: EstimatorConfig) -> None:
+    """Whether the training and test rows of every seed are enough for a batch.
+
+    Raises:
+        PidError: they are not.
+    """
+    parts = max(-(-test // config.batch_size) for _, test in sizes)
+    least_test = config.batch_size if config.drop_incomplete else 2 * max(parts, 1)
+    num_train, num_test = (min(part) for part in zip(*sizes, strict=True))
+    for rows, least, part in ((num_train, config.batch_size, "training"), (num_test, least_test, "test")):
+        if rows < least:
+            raise PidError(
+                f"{what}: {num_rows} samples, of which {rows} are {part} rows; "
+                f"expected at least {least} (batches of {config.batch_size}): extract more items, "
+                f"or pass a smaller --batch-size"
+            )

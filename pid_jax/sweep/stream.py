@@ -1,0 +1,187 @@
+"""Chunks through the devices: read one while another is fitted, hand out its rows, forget it."""
+
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+import jax
+
+from pid_jax.config import EstimatorConfig
+from pid_jax.problems.build import Workload, make_workload
+from pid_jax.problems.types import Refusal
+from pid_jax.results.rows import problem_row, refused_row, refused_rows
+from pid_jax.results.solution import Solution
+from pid_jax.results.versions import device_name
+from pid_jax.sweep.chunks import Chunk, Group, ProblemRef
+from pid_jax.sweep.fits import Running, launch
+from pid_jax.sweep.plan import Plan, none_usable
+from pid_jax.sweep.stack import stack_problems
+from pid_lvlm.data import PidError, Run, read_run
+
+Row = dict[str, Any]
+Keep = Callable[[str, Solution], object]
+"""Is given every problem's id and solution: seeds and loss traces, which the table only summarises."""
+
+
+def forget(name: str, solution: Solution) -> None:
+    """Keep nothing."""
+
+
+class Progress(Protocol):
+    """What a progress display must answer."""
+
+    def start(self, problems: int, fits: int) -> None:
+        """There are so many problems, and so many fits in all."""
+
+    def advance(self, fits: int) -> None:
+        """So many more fits are done."""
+
+    def finish(self, problems: int) -> None:
+        """So many more problems have their row."""
+
+    def warn(self, sentence: str) -> None:
+        """Something that the user should know now."""
+
+
+class NoProgress:
+    """Shows no progress; what the user should know becomes a Python warning."""
+
+    def start(self, problems: int, fits: int) -> None:
+        """Ignore."""
+
+    def advance(self, fits: int) -> None:
+        """Ignore."""
+
+    def finish(self, problems: int) -> None:
+        """Ignore."""
+
+    def warn(self, sentence: str) -> None:
+        """Warn."""
+        warnings.warn(sentence, stacklevel=2)
+
+
+@dataclass
+class Reader:
+    """Reads runs when a chunk needs them, and holds no others.
+
+    Attributes:
+        plan: the runs.
+        config: settings.
+        refusals: runs that turned out to break the contract, by position in the plan.
+    """
+
+    plan: Plan
+    config: EstimatorConfig
+    refusals: dict[int, Refusal] = field(default_factory=dict)
+    _held: dict[tuple[int, frozenset[str]], Run] = field(default_factory=dict)
+
+    def read(self, chunk: Chunk) -> dict[int, Workload]:
+        """Host arrays of the chunk's problems, by run; runs that cannot be used are left out."""
+        keys = {run: [problem.key for problem in chunk.problems if problem.run == run] for run in chunk.runs}
+        needed = {run: (run, frozenset(key.pooling for key in keys[run])) for run in keys if run not in self.refusals}
+        self._held = {name: run for name, run in self._held.items() if name in needed.values()}
+        workloads = {}
+        for position, name in needed.items():
+            plan = self.plan.runs[position]
+            try:
+                if name not in self._held:
+                    self._held[name] = read_run(plan.outline.folder, poolings=name[1], shards=plan.outline.shards)
+                workloads[position] = make_workload(self._held[name], keys[position], self.config, plan.layout)
+            except PidError as error:
+                self.refusals[position] = Refusal(plan.outline.folder, str(error))
+        return workloads
+
+
+class _Pending(NamedTuple):
+    """A chunk on the devices: the problems that could be read, their host arrays, and their fits."""
+
+    problems: list[ProblemRef]
+    workloads: Mapping[int, Workload]
+    running: Running | None
+    refused: list[Row]
+
+
+def fit_groups(
+    plan: Plan,
+    groups: Sequence[Group],
+    config: EstimatorConfig,
+    progress: Progress,
+    keep: Keep = forget,
+) -> Iterator[list[Row]]:
+    """Fit every problem of the groups; yields rows of the result table, chunk by chunk.
+
+    While the devices fit one chunk, the next one is read: at most two chunks are in memory.
+
+    Args:
+        plan: the runs; those it refused come first, as rows without numbers.
+        groups: from `pid_jax.sweep.chunks.group_problems`.
+        config: settings.
+        progress: a display.
+        keep: is given every solution.
+
+    Raises:
+        PidError: no run could be used, or the device ran out of memory.
+    """
+    problems = sum(group.num_problems for group in groups)
+    progress.start(problems, problems * len(config.seeds))
+    for refused in plan.refusals:
+        progress.warn(f"left out: {refused.reason}")
+    yield [row for refused in plan.refusals for row in refused_rows(refused, config)]
+    reader = Reader(plan, config)
+    pending: _Pending | None = None
+    clock = time.perf_counter()
+    for group in groups:
+        for chunk in group.chunks:
+            started = _start(reader, group, chunk, config, progress)
+            if len(reader.refusals) == len(plan.runs):
+                raise none_usable([refused.reason for refused in (*plan.refusals, *reader.refusals.values())])
+            if pending is not None:
+                yield _finish(pending, plan, config, progress, keep, clock)
+                clock = time.perf_counter()
+            pending = started
+    if pending is not None:
+        yield _finish(pending, plan, config, progress, keep, clock)
+
+
+def _start(
+    reader: Reader,
+    group: Group,
+    chunk: Chunk,
+    config: EstimatorConfig,
+    progress: Progress,
+) -> _Pending:
+    known = set(reader.refusals)
+    workloads = reader.read(chunk)
+    for position in reader.refusals.keys() - known:
+        progress.warn(f"left out: {reader.refusals[position].reason}")
+    good = [problem for problem in chunk.problems if problem.run in workloads]
+    bad = [problem for problem in chunk.problems if problem.run not in workloads]
+    refused = [refused_row(reader.plan.runs[run].outline.manifest, key, name, config) for run, key, name in bad]
+    running = None
+    if good:
+        stack = stack_problems(workloads, [(run, key) for run, key, _ in good], config.seeds, group.capacity)
+        running = launch(stack, config, group.pace)
+    return _Pending(good, workloads, running, refused)
+
+
+def _finish(
+    pending: _Pending, plan: Plan, config: EstimatorConfig, progress: Progress, keep: Keep, clock: float
+) -> list[Row]:
+    rows = list(pending.refused)
+    if pending.running is not None:
+        try:
+            solutions = pending.running.collect(progress.advance)
+        except jax.errors.JaxRuntimeError as error:
+            if "RESOURCE_EXHAUSTED" not in str(error):
+                raise
+            raise PidError("the device ran out of memory; pass a smaller --memory-budget") from error
+        seconds = (time.perf_counter() - clock) / len(solutions)
+        provenance = {"device": device_name(), "seconds": seconds}
+        for (run, key, name), solution in zip(pending.problems, solutions, strict=True):
+            keep(name, solution)
+            manifest = plan.runs[run].outline.manifest
+            rows.append(problem_row(manifest, name, key, pending.workloads[run], solution, config) | provenance)
+    progress.finish(len(rows))
+    return rows

@@ -1,0 +1,93 @@
+import json
+
+import pytest
+
+from pid_lvlm.analysis import figures
+from pid_lvlm.analysis.errors import NothingToShowError
+from pid_lvlm.analysis.figures import theme
+from pid_lvlm.analysis.frames.labels import LEGEND
+from pid_lvlm.data.names import ATOMS
+
+CASES = [(figures.spectrum, "five_tasks"), (figures.layers, "layered"), (figures.training, "trained")]
+
+
+@pytest.fixture(params=CASES, ids=[draw.__name__ for draw, _ in CASES])
+def specification(request):
+    """The validated Vega-Lite specification of each figure on a frame of five rows."""
+    draw, frame = request.param
+    return draw(request.getfixturevalue(frame)).to_dict(validate=True)
+
+
+def _channels(node, name):
+    if isinstance(node, dict):
+        found = [node["encoding"][name]] if name in node.get("encoding", {}) else []
+        return found + [each for value in node.values() for each in _channels(value, name)]
+    return [each for value in node for each in _channels(value, name)] if isinstance(node, list) else []
+
+
+def test_an_axis_is_in_bits_and_says_so(specification):
+    channels = _channels(specification, "x") + _channels(specification, "y")
+    titles = [axis.get("title") for axis in (channel.get("axis") for channel in channels) if axis]
+    assert "bits" in titles
+
+
+def test_every_atom_has_its_colour(specification):
+    scales = [channel["scale"] for channel in _channels(specification, "color") if "field" in channel]
+    assert scales
+    for scale in scales:
+        assert scale["domain"] == list(LEGEND.values())
+        assert scale["range"] == list(theme.COLOURS.values())
+
+
+def test_panels_are_datasets_and_the_theme_is_ours(specification):
+    assert specification["facet"]["column"]["field"] == "dataset"
+    assert specification["config"]["font"] == theme.FONT
+
+
+def test_intervals_are_drawn(specification):
+    assert "low" in json.dumps(_channels(specification, "x") + _channels(specification, "y"))
+
+
+def test_the_spectrum_shows_planted_values_and_every_dataset(five_tasks):
+    specification = figures.spectrum(five_tasks).to_dict()
+    assert "planted" in [channel.get("field") for channel in _channels(specification, "x")]
+    assert specification["facet"]["column"]["sort"] == sorted(five_tasks["dataset"])
+
+
+def test_training_is_ordered_by_stage_then_step_and_opens_each_stage(trained):
+    specification = figures.training(trained).to_dict()
+    domains = [channel["scale"]["domain"] for channel in _channels(specification, "x")]
+    assert all(domain == ["align 400", "align 1200", "tune 200", "tune 400", "tune 800"] for domain in domains)
+    openings = specification["datasets"][specification["spec"]["layer"][0]["data"]["name"]]
+    assert openings == [{"stage": "align", "checkpoint": "align 400"}, {"stage": "tune", "checkpoint": "tune 200"}]
+
+
+def test_models_of_unequal_depth_get_their_own_layer_axis(layered, make_row, make_frame):
+    assert "resolve" not in figures.layers(layered).to_dict()
+    deeper = make_frame([make_row(model="deep", layer=layer, num_layers=9) for layer in (1, 9)])
+    assert figures.layers(layered.vstack(deeper)).to_dict()["resolve"]["scale"]["x"] == "independent"
+
+
+def test_more_rows_than_altair_takes_from_a_frame(make_row, make_frame):
+    rows = [make_row(model=f"m{i}", layer=j, num_layers=64) for i in range(20) for j in range(1, 65)]
+    figures.layers(make_frame(rows)).to_dict()
+
+
+@pytest.mark.parametrize(
+    ("draw", "message"), [(figures.layers, "--layers all"), (figures.training, "training checkpoint")]
+)
+def test_a_figure_without_data_says_what_it_would_need(five_tasks, draw, message):
+    with pytest.raises(NothingToShowError, match=message):
+        draw(five_tasks)
+
+
+def test_a_spectrum_of_failed_problems_says_so(make_row, make_frame):
+    with pytest.raises(NothingToShowError, match="No problem succeeded"):
+        figures.spectrum(make_frame([make_row(result="nonfinite_loss")]))
+
+
+def test_one_seed_without_planted_values_leaves_no_empty_marks(make_row, make_frame):
+    unknown = {f"{atom}_{end}": None for atom in ATOMS for end in ("low", "high")}
+    frame = make_frame([make_row("mmbench", layer=layer, stage="tune", step=1, **unknown) for layer in (3, 4)])
+    assert len(figures.spectrum(frame).to_dict()["spec"]["layer"]) == 1
+    assert len(figures.layers(frame).to_dict()["spec"]["layer"]) == 2

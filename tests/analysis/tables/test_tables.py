@@ -1,0 +1,51 @@
+import pytest
+
+from pid_lvlm.analysis import tables
+from pid_lvlm.analysis.errors import NothingToShowError
+from pid_lvlm.data.names import ATOMS
+
+
+def test_summary_has_one_row_per_model_and_dataset(five_tasks):
+    summary = tables.summary(five_tasks)
+    assert summary.height == 5
+    assert set(ATOMS) <= set(summary.columns)
+
+
+def test_planted_has_one_row_per_atom_and_judges_the_dominant_one(make_row, make_frame):
+    planted = tables.planted(make_frame([make_row("demo-fusion", atoms=(0.0, 0.02, -0.3, 1.9))]))
+    assert planted["atom"].to_list() == list(ATOMS)
+    assert planted["judged"].to_list() == [False, False, False, True]
+    assert planted["within"].to_list() == [True, True, False, True]
+    assert planted["difference"].to_list() == pytest.approx([0.0, 0.02, -0.3, -0.1])
+
+
+def test_a_mixture_is_judged_on_every_atom_with_a_wider_tolerance(make_row, make_frame):
+    planted = tables.planted(make_frame([make_row("demo-blend", atoms=(0.12, 0.4, 0.35, 0.45))]))
+    assert planted["judged"].all()
+    assert planted["within"].all()
+    assert planted["tolerance"].unique().to_list() == [0.2]
+
+
+def test_planted_without_a_known_truth_says_so(make_row, make_frame):
+    with pytest.raises(NothingToShowError, match="true atoms"):
+        tables.planted(make_frame([make_row("mmbench")]))
+
+
+def test_failed_lists_what_went_wrong(make_row, make_frame):
+    failed = tables.failed(make_frame([make_row(), make_row(result="nonfinite_loss", layer=2)]))
+    assert failed.select("layer", "result").rows() == [(2, "nonfinite_loss")]
+
+
+@pytest.mark.parametrize(
+    ("column", "fine", "beyond"),
+    [
+        ("uniform_vision_only", 0.2, 0.21),
+        ("marginal_mismatch", 0.05, 0.06),
+        ("sinkhorn_error", 0.01, 0.02),
+        ("synergy_raw", -0.05, -0.06),
+    ],
+)
+def test_cautions_name_the_diagnostic_beyond_its_limit(make_row, make_frame, column, fine, beyond):
+    assert tables.cautions(make_frame([make_row(**{column: fine})])).is_empty()
+    cautions = tables.cautions(make_frame([make_row(**{column: beyond})]))
+    assert cautions.select("diagnostic", "value").rows() == [(column, beyond)]

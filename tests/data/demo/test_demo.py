@@ -1,0 +1,44 @@
+"""The driver of the demo: what it runs, and what becomes of its steps' exit codes."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from pid_lvlm.data.demo import __main__ as demo
+
+
+def test_the_steps_are_the_three_commands_and_the_check():
+    steps = demo.steps(Path("out"), Path("sweep.toml"), 400, 2)
+    assert [step.name for step in steps] == ["extract", "estimate", "report", "check"]
+    parts = [command[command.index("--part") + 1] for command in steps[0].commands]
+    assert parts == [f"{i}/{len(parts)}" for i in range(1, len(parts) + 1)]
+    assert all(command[command.index("--limit") + 1] == "400" for command in steps[0].commands)
+    assert "--seeds 2" in " ".join(steps[1].commands[0])
+
+
+def test_commands_run_with_this_interpreter():
+    assert demo.runnable(("python", "-m", "pid_lvlm.analysis.check", "t"))[:3] == [
+        sys.executable,
+        "-m",
+        "pid_lvlm.analysis.check",
+    ]
+    assert demo.runnable(("pid-report", "t"))[0] == sys.executable
+    assert demo.run_together([("python", "-c", "pass")]) == 0
+
+
+@pytest.mark.parametrize(
+    ("program", "code"),
+    [("raise SystemExit(3)", 3), ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", 1)],
+)
+def test_one_failure_among_processes_is_seen(program, code):
+    assert demo.run_together([("python", "-c", "pass"), ("python", "-c", program)]) == code
+
+
+def test_a_failed_step_ends_the_demo(tmp_path, capfd):
+    missing = tmp_path / "none.toml"
+    assert demo.main(["--out", str(tmp_path / "out"), "--sweep", str(missing)]) == 2
+    captured = capfd.readouterr().err
+    assert "there is no file" in captured
+    assert "demo: step `extract` left with code 2" in captured
+    assert "Traceback" not in captured

@@ -1,0 +1,249 @@
+"""The command: exit codes, one sentence per mistake, a plan that writes nothing, help without the heavy imports."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from safetensors.torch import load_file, save_file
+
+from pid_lvlm import data
+from tests.extract.console import Command, assert_one_sentence
+from tests.extract.datasets.benchmarks import files
+
+Rows = list[dict[str, Any]]
+
+
+def test_runs_and_checks(command: Command, checkpoint: Path, items: Path, tmp_path: Path) -> None:
+    out = tmp_path / "runs"
+    arguments = ("--model", checkpoint, "--data", items, "--out", out, "--limit", 5, "--layers", "last")
+    code, _, errors = command(*arguments)
+    assert code == 0
+    assert "tiny__toy: 5 samples in" in errors
+    assert data.read_manifest(out / "tiny__toy").revision.startswith("files-")  # type: ignore[union-attr]
+    assert "already complete" in command(*arguments)[2]
+    assert command("--check", out / "tiny__toy")[:2] == (0, f"{out / 'tiny__toy'}: keeps the contract\n")
+    (out / "tiny__toy" / "shard-00000.npz").unlink()
+    code, output, _ = command("--check", out / "tiny__toy")
+    assert code == 2
+    assert "shard-00000.npz`: missing" in output
+
+
+def test_dry_run_writes_nothing(command: Command, checkpoint: Path, items: Path, tmp_path: Path) -> None:
+    code, output, _ = command("--model", checkpoint, "--data", items, "--out", tmp_path / "runs", "--dry-run")
+    assert code == 0
+    assert not (tmp_path / "runs").exists()
+    for part in ("items       11 of toy", "shard-00000.npz", "layers      1, 2, 3 of 3", "4 visual tokens", "letters"):
+        assert part in output
+
+
+def test_sweep_names_runs_and_survives_a_failure(
+    command: Command, checkpoint: Path, items: Path, tmp_path: Path
+) -> None:
+    entries = "".join(
+        f'[[models]]\nfolder = "{folder}"\nmodel = "small"\nstage = "s1"\nstep = {step}\nlayers = "last"\nlimit = 5\n'
+        for folder, step in ((checkpoint, 10), (tmp_path / "gone", 20))
+    )
+    sweep = tmp_path / "sweep.toml"
+    sweep.write_text(f'{entries}[[datasets]]\nfile = "{items.name}"\n')
+    code, _, errors = command("--sweep", sweep, "--out", tmp_path / "runs", "--quiet")
+    assert code == 1
+    assert "failed: small__toy__s1-20: " in errors
+    assert errors.endswith("1 of 2 runs failed\n")
+    manifest = data.read_manifest(tmp_path / "runs" / "small__toy__s1-10")
+    assert (manifest.finished, manifest.num_samples, manifest.layers) == (True, 5, (3,))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[[model]]", "unknown table `model`; did you mean `models`"),
+        ("[[models]]\nfoldr = 'x'", "unknown key `foldr`; did you mean `folder`"),
+        ("[[models]]\nstep = 3", "needs one of `folder`, `checkpoints` and `id`"),
+        ("[[models]]\nid = 'x'\nstep = 'y'", "`step` has the wrong type"),
+        ("[[models]]\nid = 'x'\ndtype = 'float'", "unknown dtype `float`; did you mean"),
+        ("[[models]]\nid = 'x'\nlimit = 0", "`limit` should be at least 1"),
+        ("[[datasets]]\nimages = 'x'", "a dataset needs `file`"),
+        ("[[", "is not TOML"),
+    ],
+)
+def test_broken_sweeps(command: Command, tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "sweep.toml").write_text(text)
+    code, _, errors = command("--sweep", tmp_path / "sweep.toml", "--out", tmp_path / "runs")
+    assert code == 2
+    assert message in errors
+
+
+def test_bad_input_is_one_sentence(command: Command, checkpoint: Path, items: Path, tmp_path: Path) -> None:
+    def run(*more: object, model: object = checkpoint) -> tuple[int, str, str]:
+        return command("--model", model, "--data", items, "--out", tmp_path / "runs", *more)
+
+    assert_one_sentence(run("--columns", "question=Qu"), "no column `Qu`, which was given for `question`")
+    assert_one_sentence(run("--prompt", "lettres"), "unknown prompt template `lettres`; did you mean `letters`")
+    assert_one_sentence(run("--layers", "9"), "`9` is no layer")
+    assert_one_sentence(run("--dtype", "int8"), "--dtype: unknown value `int8`")
+    assert_one_sentence(run("--device", "gpu"), "device `gpu` cannot be used")
+    assert_one_sentence(run("--data", items), "two runs would share the folder `tiny__toy`")
+    assert_one_sentence(run("--model", "other", "--stage", "s"), "--stage labels one model, but 2 are given")
+    nearly = checkpoint.with_name("tinny")
+    assert_one_sentence(run(model=nearly), f"model `{nearly}` is not there", f"did you mean `{checkpoint}`?")
+    assert_one_sentence(
+        run(model=nearly.name), "model `tinny` is not there; expected a checkpoint folder or a hub id (OWNER/NAME)"
+    )
+    assert_one_sentence(run("--preview", 1, model=items), "is a file; expected a checkpoint folder")
+    assert_one_sentence(command("--model", checkpoint, "--out", tmp_path / "runs"), "nothing to run")
+    assert_one_sentence(command("--model", checkpoint, "--data", items), "--out is missing")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_out_that_is_not_ours(command: Command, checkpoint: Path, items: Path) -> None:
+    result = command("--model", checkpoint, "--data", items, "--out", items.parent)
+    assert_one_sentence(result, "holds files but no run folder")
+
+
+def test_a_preview_is_not_run_into(command: Command, checkpoint: Path, items: Path, tmp_path: Path) -> None:
+    arguments = ("--model", checkpoint, "--data", items, "--out", tmp_path / "runs")
+    assert command(*arguments, "--preview", 1)[0] == 0
+    assert_one_sentence(command(*arguments), "holds a preview; choose another folder for runs")
+    assert (tmp_path / "runs" / "tiny__toy" / "preview.txt").is_file()
+
+
+@pytest.mark.parametrize("wrong", ["--model", "--data", "--out"])
+def test_wrong_paths_are_said_before_torch_is_imported(wrong: str, checkpoint: Path, items: Path) -> None:
+    arguments = {"--model": checkpoint, "--data": items, "--out": items.parent / "runs"}
+    arguments |= {wrong: items.parent if wrong == "--out" else items.parent / "nowhere"}
+    code = (
+        "import sys; from pid_lvlm.extract.cli.main import main\n"
+        "try: main()\n"
+        "finally: print([name for name in ('torch', 'transformers') if name in sys.modules])"
+    )
+    line = [str(part) for pair in arguments.items() for part in pair]
+    done = subprocess.run([sys.executable, "-c", code, *line], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert done.stdout == "[]\n"
+
+
+def test_checkpoint_without_tokenizer(command: Command, checkpoint: Path, items: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "bare"
+    shutil.copytree(checkpoint, folder, ignore=shutil.ignore_patterns("tokenizer*"))
+    result = command("--model", folder, "--data", items, "--out", tmp_path / "runs")
+    assert_one_sentence(result, "has no tokenizer; expected tokenizer.json")
+
+
+def test_unknown_model_type(command: Command, checkpoint: Path, items: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "odd"
+    shutil.copytree(checkpoint, folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "model_type": "lava"}))
+    result = command("--model", folder, "--data", items, "--out", tmp_path / "runs")
+    assert_one_sentence(
+        result, "model type `lava`, which no adapter reads; did you mean `llava`? known are aya_vision, "
+    )
+
+
+def test_text_model(command: Command, checkpoint: Path, items: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "blind"
+    shutil.copytree(checkpoint, folder)
+    (folder / "config.json").write_text(json.dumps({"model_type": "llama"}))
+    result = command("--model", folder, "--data", items, "--out", tmp_path / "runs")
+    assert_one_sentence(result, "model type `llama`, which no adapter reads; did you mean `mllama`")
+
+
+def test_damaged_weights(command: Command, checkpoint: Path, items: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "cut"
+    shutil.copytree(checkpoint, folder)
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:5000])
+    result = command("--model", folder, "--data", items, "--out", tmp_path / "runs")
+    assert_one_sentence(result, "cannot load the weights of")
+
+
+def test_weights_with_a_parameter_missing(command: Command, checkpoint: Path, items: Path, tmp_path: Path) -> None:
+    """transformers would draw it at random and only warn."""
+    folder = tmp_path / "lacking"
+    shutil.copytree(checkpoint, folder)
+    tensors = load_file(folder / "model.safetensors")
+    lost = next(name for name in tensors if name.endswith("layers.1.mlp.up_proj.weight"))
+    kept = {name: tensor for name, tensor in tensors.items() if name != lost}
+    save_file(kept, folder / "model.safetensors", metadata={"format": "pt"})
+    result = command("--model", folder, "--data", items, "--out", tmp_path / "runs")
+    assert_one_sentence(result, "lack the parameter `model.language_model.layers.1.mlp.up_proj.weight` (1 such)")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_interrupted(
+    command: Command, checkpoint: Path, items: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pid_lvlm.extract.measure.measurement.score_batch", interrupt)
+    arguments = ("--model", checkpoint, "--data", items, "--out", tmp_path / "runs", "--quiet")
+    code, _, errors = command(*arguments)
+    assert code == 130
+    assert errors == "\ninterrupted; the same command continues where this one stopped\n"
+
+
+def test_list_models(command: Command) -> None:
+    listed = command("--list-models")[1]
+    assert re.search(r"^qwen2_5_vl +Qwen/Qwen2.5-VL-3B-Instruct, ", listed, re.MULTILINE)
+    assert listed.endswith("are tried, and run if they pass a leak test first.\n")
+
+
+def test_help_is_quick_and_light() -> None:
+    heavy = "{'torch', 'transformers', 'polars', 'jax'}"
+    program = (
+        "import sys\nfrom pid_lvlm.extract.cli.main import main\nsys.argv = ['pid-extract', '--help']\n"
+        f"try:\n    main()\nexcept SystemExit:\n    sys.exit(len({heavy} & set(sys.modules)))"
+    )
+    started = time.monotonic()
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert time.monotonic() - started < 5  # 0.4 s on an idle machine
+    assert "pid-extract --model llava-hf/llava-1.5-7b-hf --data" in " ".join(result.stdout.split())
+
+
+def test_list_datasets(command: Command) -> None:
+    code, output, _ = command("--list-datasets")
+    assert code == 0
+    assert "mmbench: MMBench en_dev, every circular rotation\n    4329 rows, 2-4 options, prompt `paper`" in output
+    assert "coco_pope_adversarial.json; or hf:lmms-lab/POPE:Full:adversarial" in output
+
+
+def test_preview_shows_and_writes(command: Command, checkpoint: Path, items: Path, tmp_path: Path) -> None:
+    arguments = ("--model", checkpoint, "--data", items, "--out", tmp_path / "look", "--preview", 1)
+    code, output, _ = command(*arguments)
+    assert code == 0
+    assert "⟦which colour is common here?" in output
+    assert (tmp_path / "look" / "tiny__toy" / "001.png").is_file()
+
+
+def test_benchmark_files(command: Command, checkpoint: Path, items: Path, tmp_path: Path) -> None:
+    rows = files.mmbench_rows(two=1, three=1, four=2, fixed_d=1)
+    path = files.write_mmbench(tmp_path / "dev.tsv", rows)
+    out = tmp_path / "runs"
+    common = ("--model", checkpoint, "--out", out)
+    assert_one_sentence(
+        command(*common, "--data", f"pmc-vqa={path}"), "this is no file of PMC-VQA", "looks like MMBench"
+    )
+    assert_one_sentence(command(*common, "--data", f"mmbnech={path}"), "unknown benchmark `mmbnech`")
+    assert not out.exists()
+    code, _, errors = command(*common, "--data", f"mmbench={path}", "--layers", "last")
+    assert code == 0
+    assert "note: `dev.tsv`: mmbench: 12 rows are used; the official file has 4329\n" in errors
+    run = data.read_run(out / "tiny__mmbench")
+    assert (run.manifest.prompt, run.manifest.split) == ("paper", "en_dev")
+    assert sorted(run.arrays["letters"].tolist()) == sorted(2 * ["AB"] + 3 * ["ABC"] + 7 * ["ABCD"])
+    assert sorted(set(run.arrays["group_id"].tolist())) == ["0", "1", "2", "3"]
+    assert run.arrays["rotation_of"].tolist() == run.arrays["group_id"].tolist()
+    assert sorted(run.arrays["rotations"].tolist()) == 2 * [2] + 6 * [3] + 4 * [4]
+    pope = files.pope_rows(1)
+    files.write_pictures(tmp_path, [pope[0]["image"]])
+    path = files.write_jsonl(tmp_path / "pope.json", pope)
+    assert command(*common, "--data", f"pope-random={path}", "--layers", "last")[0] == 0
+    assert "rotation_of" not in data.read_run(out / "tiny__pope-random").arrays

@@ -1,0 +1,117 @@
+"""Candidates, pooling and option scores against plain computations."""
+
+from functools import partial
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from pid_lvlm.extract.conditions.hooks import decoder_inputs, edited_inputs
+from pid_lvlm.extract.datasets.item import Dataset
+from pid_lvlm.extract.errors import ModelError, UsageError
+from pid_lvlm.extract.measure.embeddings import pool
+from pid_lvlm.extract.measure.encode import encode_batch
+from pid_lvlm.extract.measure.measurement import choose_candidates
+from pid_lvlm.extract.measure.option_scores import option_scores, score_batch
+from pid_lvlm.extract.models.adapters.base import Adapter
+from pid_lvlm.extract.models.answer_tokens import candidate_variants
+from pid_lvlm.extract.prompts.prompt_plan import make_plan
+from pid_lvlm.extract.run.manifest import parse_layers
+
+
+def test_candidates_continue_the_prompt(adapter: Adapter) -> None:
+    bare, spaced = candidate_variants(adapter.tokenize, "USER: hello ASSISTANT:", 3)
+    space = adapter.tokenizer.encode(" ", add_special_tokens=False)
+    letters = [tuple(adapter.tokenizer.encode(letter, add_special_tokens=False)) for letter in "ABC"]
+    assert bare.ids == tuple(letters)
+    assert spaced.ids == tuple((*space, *letter) for letter in letters)
+    assert spaced.describe() == {"separator": " ", "token_ids": dict(zip("ABC", map(list, spaced.ids), strict=True))}
+
+
+def test_letters_that_merge_with_the_prompt_are_an_error() -> None:
+    with pytest.raises(ModelError, match="letters merge with the end of the prompt"):
+        candidate_variants(lambda prompts: [[len(prompt)] for prompt in prompts], "prompt", 2)
+
+
+def test_a_way_of_writing_that_changes_the_prompts_end_is_left_out() -> None:
+    """Directly behind the colon this tokenizer splits the prompt's end otherwise: the letters follow other tokens."""
+    ids = {"x:": [0, 1], "x:A": [5, 6, 3], "x:B": [5, 6, 4], "x: A": [0, 1, 7], "x: B": [0, 1, 8]}
+    found = candidate_variants(lambda prompts: [ids[prompt] for prompt in prompts], "x:", 2)
+    assert [(variant.separator, variant.ids) for variant in found] == [(" ", ((7,), (8,)))]
+
+
+def test_the_likelier_spelling_is_chosen(adapter: Adapter, dataset: Dataset) -> None:
+    plan = make_plan(adapter, dataset, "letters", "all")
+    chosen = choose_candidates(adapter, plan.variants, plan.items, 4)
+    assert chosen in plan.variants
+    assert choose_candidates(adapter, plan.variants[::-1], plan.items, 64) == chosen
+
+
+def test_several_tokens_score_their_mean(adapter: Adapter, dataset: Dataset) -> None:
+    plan = make_plan(adapter, dataset, "letters", "all")
+    spaced = plan.variants[1]
+    batch = encode_batch(adapter, plan.items[:1])
+    with torch.inference_mode():
+        scores = score_batch(adapter, batch.inputs, None, spaced, (1,)).loglik
+        extended = adapter.append(batch.inputs, spaced.ids[2])
+        logprobs = adapter.forward(extended, 3).log_softmax(-1)[0]
+    expected = (logprobs[0, spaced.ids[2][0]] + logprobs[1, spaced.ids[2][1]]) / 2
+    np.testing.assert_allclose(scores[0, -1, 2], float(expected), atol=1e-5)
+
+
+def test_pooling_against_numpy() -> None:
+    vectors = np.random.default_rng(0).normal(size=(9, 5)).astype(np.float32)
+    pooled = pool(torch.from_numpy(vectors).to(torch.float32), [2, 4, 3])
+    parts = np.split(vectors, [2, 6])
+    np.testing.assert_allclose(pooled["mean"], [part.mean(axis=0) for part in parts], atol=1e-6)
+    np.testing.assert_array_equal(pooled["max"], [part.max(axis=0) for part in parts])
+    np.testing.assert_array_equal(pooled["last"], [part[-1] for part in parts])
+
+
+def test_features_are_the_spans_input_embeddings(adapter: Adapter, dataset: Dataset) -> None:
+    plan = make_plan(adapter, dataset, "letters", "all")
+    batch = encode_batch(adapter, plan.items[:2])
+    with torch.inference_mode():
+        inputs = decoder_inputs(adapter.decoder, partial(adapter.forward, batch.inputs, 1))
+        vision, language = (site.read(inputs, batch.masks) for site in adapter.sites)
+        features = batch.inputs["mm_encoder_outputs"]["image"].pooler_output
+        ids = torch.tensor([token for planned in plan.items[:2] for token in planned.span.ids])
+        assert torch.equal(vision, torch.cat(list(features)))
+        assert torch.equal(language, adapter.model.get_input_embeddings()(ids))
+
+
+def test_hooks_come_off_when_the_forward_fails(adapter: Adapter) -> None:
+    with pytest.raises(ZeroDivisionError), edited_inputs(adapter.decoder, lambda inputs: inputs):
+        raise ZeroDivisionError
+    assert not adapter.decoder._forward_pre_hooks
+
+
+def test_a_forward_may_write_into_what_it_is_given(adapter: Adapter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The encoded picture is used again under the next condition."""
+
+    def forward(mm_encoder_outputs: dict[str, Any], **_: object) -> Any:
+        return SimpleNamespace(logits=mm_encoder_outputs.pop("image"))
+
+    picture = torch.ones(1)
+    inputs = {"mm_encoder_outputs": {"image": picture}}
+    monkeypatch.setattr(adapter, "model", forward)
+    assert [adapter.forward(inputs, 1), adapter.forward(inputs, 1)] == [picture, picture]
+
+
+def test_scores_of_each_items_own_options() -> None:
+    of_letters = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
+    scores = option_scores(of_letters, ["AB", "ABD"], 3)
+    np.testing.assert_array_equal(scores[0, :, :2], of_letters[0, :, :2])
+    assert np.isneginf(scores[0, :, 2]).all()
+    np.testing.assert_array_equal(scores[1], of_letters[1][:, [0, 1, 3]])
+
+
+def test_layers_setting() -> None:
+    assert parse_layers("all", 3) == (1, 2, 3)
+    assert parse_layers("last", 3) == (3,)
+    assert parse_layers("2, 1", 4) == (1, 2, 4)
+    for wrong in ("0", "5", "x", ""):
+        with pytest.raises(UsageError, match="numbers from 1 to 4"):
+            parse_layers(wrong, 4)

@@ -1,0 +1,210 @@
+"""What must hold for every family, on a tiny checkpoint of its real class with its real processor.
+
+A new adapter is covered by one line in `catalogue.py`. Everything goes through the project's own path: a checkpoint
+folder, the registry's adapter, the plan, the measurement.
+"""
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from pid_lvlm import data
+from pid_lvlm.data.names import BOTH, CONDITIONS, LANGUAGE_ONLY, NO_IMAGE, VISION_ONLY
+from pid_lvlm.extract.conditions.hooks import decoder_inputs
+from pid_lvlm.extract.config import ExtractionConfig
+from pid_lvlm.extract.datasets.images import open_picture
+from pid_lvlm.extract.datasets.item import Item
+from pid_lvlm.extract.errors import ModelError
+from pid_lvlm.extract.measure.encode import encode_batch
+from pid_lvlm.extract.measure.logit_lens import layer_states
+from pid_lvlm.extract.models.load import load_adapter
+from pid_lvlm.extract.prompts.templates import TEMPLATES
+from pid_lvlm.extract.run.dry_run import describe_plan
+from pid_lvlm.extract.run.extract_run import extract_run
+from pid_lvlm.extract.run.progress import Reporter
+from tests.extract.models.families.conftest import Tiny, save_picture, spec_of
+from tests.extract.models.families.tiny import on_device
+
+CLEARLY, AT_ALL = 0.01, 1e-3
+"""Nats by which some item's and every item's scores must differ where a source is visible."""
+
+
+def other_pictures(tiny: Tiny) -> tuple[Item, ...]:
+    """The same items with pictures of the same sizes and other content."""
+    folder = tiny.folder.parent
+    pictures = [save_picture(folder, index, tiny.family, seed=1) for index in range(len(tiny.dataset.items))]
+    return tuple(replace(item, picture=path) for item, path in zip(tiny.dataset.items, pictures, strict=True))
+
+
+def other_questions(tiny: Tiny) -> tuple[Item, ...]:
+    """The same number of bytes, and so of tokens: only the words differ."""
+    return tuple(
+        replace(item, question=item.question[::-1], hint=item.hint[::-1], options=tuple(o[::-1] for o in item.options))
+        for item in tiny.dataset.items
+    )
+
+
+def assert_differ(one: np.ndarray, other: np.ndarray) -> None:
+    """Without this a leak test could pass because the model ignores its input."""
+    change = np.abs(one - other)[:, -1].max(axis=-1)
+    advice = f"scores hardly follow a source that is visible; let the family's `prepare` draw weights that do: {change}"
+    assert change.max() > CLEARLY, advice
+    assert change.min() > AT_ALL, advice
+
+
+def test_language_only_does_not_see_the_picture(tiny: Tiny) -> None:
+    one, other = tiny.scores(tiny.dataset.items), tiny.scores(other_pictures(tiny))
+    np.testing.assert_array_equal(one[LANGUAGE_ONLY], other[LANGUAGE_ONLY])
+    np.testing.assert_array_equal(one[NO_IMAGE], other[NO_IMAGE])
+    for condition in (BOTH, VISION_ONLY):
+        assert_differ(one[condition], other[condition])
+
+
+def test_vision_only_does_not_see_the_question(tiny: Tiny) -> None:
+    one, other = tiny.scores(tiny.dataset.items), tiny.scores(other_questions(tiny))
+    np.testing.assert_array_equal(one[VISION_ONLY], other[VISION_ONLY])
+    for condition in (BOTH, LANGUAGE_ONLY, NO_IMAGE):
+        assert_differ(one[condition], other[condition])
+
+
+def test_measuring_changes_nothing(tiny: Tiny) -> None:
+    """Hooks on or off, before or after a measurement, and the picture encoded first or by the forward."""
+    items, adapter = tiny.plan(), tiny.adapter
+    raw = adapter.encode([p.prompt for p in items], [open_picture(p.item.picture) for p in items])
+    with torch.inference_mode():
+        plain = adapter.forward(raw, 1)
+        inputs = encode_batch(adapter, items).inputs
+        before = adapter.forward(inputs, 1)
+        tiny.measure(items)
+        after = adapter.forward(inputs, 1)
+        _, hooked = layer_states(adapter, inputs, dict, list(tiny.measurement.layers), 1)
+    assert torch.equal(before, after)
+    assert torch.equal(before, hooked)
+    torch.testing.assert_close(before, plain, rtol=0, atol=2e-5)
+
+
+def test_the_lens_ends_in_the_output(tiny: Tiny) -> None:
+    adapter = tiny.adapter
+    inputs = encode_batch(adapter, tiny.plan()).inputs
+    with torch.inference_mode():
+        states, logits = layer_states(adapter, inputs, None, list(tiny.measurement.layers), 1)
+        torch.testing.assert_close(adapter.unembed(states[-1]), logits.float(), rtol=0, atol=2e-5)
+        assert (adapter.unembed(states[0]) - logits).abs().max() > 0.1
+
+
+def test_scores_are_the_plain_models(tiny: Tiny) -> None:
+    """One item, no batch, no hook, no picture encoded first: processor and model as a user would call them."""
+    item = tiny.plan()[2]
+    got = tiny.measure((item,))["loglik"][0, :, -1]
+    adapter, letters = tiny.adapter, [ids[0] for ids in tiny.measurement.candidates.ids]
+    with Image.open(item.item.picture) as picture, torch.inference_mode():
+        for condition, prompt, shown in ((BOTH, item.prompt, picture), (NO_IMAGE, item.blind_prompt, None)):
+            inputs = tiny.family.inputs(adapter.processor, prompt, shown)
+            expected = adapter.model(**on_device(inputs)).logits[0, -1].log_softmax(-1)[letters].cpu()
+            options = len(item.item.options)
+            np.testing.assert_allclose(got[CONDITIONS.index(condition), :options], expected[:options], atol=2e-5)
+
+
+def test_batches_change_nothing(tiny: Tiny) -> None:
+    """Items alone and together, which pads the shorter ones; noise included."""
+    items = tiny.plan()
+    together = tiny.measure(items)
+    for index, item in enumerate(items[:3]):
+        alone = tiny.measure((item,))
+        for name, array in alone.items():
+            if array.dtype.kind == "f":
+                np.testing.assert_allclose(array[0], together[name][index], atol=1e-4, err_msg=name)
+            else:
+                np.testing.assert_array_equal(array[0], together[name][index], err_msg=name)
+
+
+def test_appended_tokens_continue_the_prompt(tiny: Tiny) -> None:
+    """Candidates of several tokens: the same as a prompt that ends in them."""
+    items, adapter = tiny.plan()[:2], tiny.adapter
+    pictures = [open_picture(p.item.picture) for p in items]
+    base, longer = (adapter.tokenize([items[0].prompt + text])[0] for text in ("", "xy"))
+    with torch.inference_mode():
+        inputs = adapter.encode_pictures(adapter.encode([p.prompt for p in items], pictures))
+        appended = adapter.forward(adapter.append(inputs, longer[len(base) :]), 1)
+        expected = tiny.family.continued(adapter, [p.prompt for p in items], pictures, "xy")
+    torch.testing.assert_close(appended, expected, rtol=0, atol=2e-5)
+
+
+def test_spans_are_picture_and_text(tiny: Tiny) -> None:
+    items, adapter = tiny.plan(), tiny.adapter
+    batch = encode_batch(adapter, items)
+    ids = batch.inputs["input_ids"]
+    for row, planned in enumerate(items):
+        text = adapter.tokenizer.decode(ids[row][batch.masks.language[row]])
+        assert text == TEMPLATES["letters"](planned.item).full
+    blind = adapter.encode([p.blind_prompt for p in items], None)
+    assert not adapter.visual_mask(blind).any()
+    assert list(tiny.measure(items)["x1_tokens"]) == batch.masks.vision.sum(dim=1).tolist()
+
+
+def test_sites_are_written_in_copies(tiny: Tiny) -> None:
+    """Conditions share tensors: one that is changed in place would silence a source in the next condition, too."""
+    adapter = tiny.adapter
+    with torch.inference_mode():
+        batch = encode_batch(adapter, tiny.plan()[:2])
+        inputs = decoder_inputs(adapter.decoder, partial(adapter.forward, batch.inputs, 1), adapter.entrances)
+        for site in adapter.sites:
+            before = site.read(inputs, batch.masks).clone()
+            noise = torch.randn(sum(site.replaced(batch.masks)), before.shape[1])
+            changed = site.write(inputs, batch.masks, noise)
+            assert torch.equal(site.read(inputs, batch.masks), before), site.name
+            if site.replaced(batch.masks) == site.rows(batch.masks):
+                assert torch.equal(site.read(changed, batch.masks).cpu(), noise), site.name
+
+
+def test_no_cache_lives_on(tiny: Tiny) -> None:
+    """A cache would be filled by the first condition, and hold the picture in the others."""
+    adapter = tiny.adapter
+    inputs = encode_batch(adapter, tiny.plan()[:1]).inputs
+    with torch.inference_mode():
+        seen = decoder_inputs(adapter.decoder, partial(adapter.forward, inputs, 1), adapter.entrances)
+    assert not seen.get("use_cache")
+    assert seen.get("past_key_values") is None
+
+
+def test_nothing_the_model_needs_may_be_missing(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    adapter, item = tiny.adapter, tiny.plan()[0]
+    picture = open_picture(item.item.picture)
+    full = adapter.process([item.prompt], [picture])
+    assert set(adapter.needed) <= set(full)
+    for name in adapter.needed:
+        less = {key: value for key, value in full.items() if key != name}
+        monkeypatch.setattr(adapter, "processor", lambda less=less, **_: less)
+        with pytest.raises(ModelError, match=f"returned no `{name}`"):
+            adapter.process([item.prompt], [picture])
+    monkeypatch.setattr(adapter, "processor", lambda **_: {**full, "token_type_idss": full["input_ids"]})
+    with pytest.raises(ModelError, match="returned `token_type_idss`, which the model's forward would ignore"):
+        adapter.process([item.prompt], [picture])
+
+
+def test_runs_in_bfloat16_and_resumes(tiny: Tiny, tmp_path: Path) -> None:
+    spec = spec_of(tiny.folder, "bfloat16")
+    config = ExtractionConfig(tmp_path, layers="1", batch_size=2, shard_size=2)
+    extract = partial(extract_run, load_adapter(spec), spec, None, tiny.dataset.first(3), config, Reporter(quiet=True))
+    folder = extract().folder
+    whole = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert data.validate_run(folder) == []
+    loaded = data.read_run(folder)
+    assert (loaded.manifest.dtype, loaded.manifest.family) == ("bfloat16", tiny.adapter.family)
+    assert loaded.arrays["loglik"].dtype == loaded.arrays["x1_mean"].dtype == np.float32
+    replace(data.read_manifest(folder), finished=False).write(folder)
+    (folder / "shard-00001.npz").unlink()
+    assert extract().measured == 1
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == whole
+
+
+def test_the_plan_needs_no_weights(tiny: Tiny) -> None:
+    spec = spec_of(tiny.folder)
+    text = describe_plan(load_adapter(spec, weights=False), spec, tiny.dataset, ExtractionConfig(Path("runs")))
+    count = int(encode_batch(tiny.adapter, tiny.plan()[:1]).masks.vision.sum())
+    assert f"first item  'item-0': {count} visual tokens" in text
