@@ -1,7 +1,7 @@
 """`python -m pid_lvlm.analysis.check RESULTS...`: estimates against the ground truth, as a table; exit 1 if one is off.
 
-Judged are the final checkpoints at the final layer: the largest planted atom of a problem (0.15 bits), or all four of a
-mixture (0.2 bits). A problem with planted atoms that has no answer counts as off.
+Judged are the final checkpoints at the final layer: the largest true atom of a problem (0.15 bits), or all four of a
+mixture (0.2 bits). A failed fit with a ground truth counts as off.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from rich.table import Table
 from pid_lvlm.analysis.frames.labels import SYMBOLS, bits
 from pid_lvlm.analysis.frames.load import read_results, unsuccessful
 from pid_lvlm.analysis.frames.reshape import final_checkpoint, final_layer, with_series
-from pid_lvlm.analysis.tables.ground_truth import planted
+from pid_lvlm.analysis.tables.ground_truth import ground_truth
 from pid_lvlm.data.command.console import EXIT_WITH_FAILURES, run_command
 from pid_lvlm.data.names import ATOMS
 
@@ -24,15 +24,15 @@ _PIPED_WIDTH = 120  # rich assumes 80 columns where there is no terminal, and wo
 
 
 def check(results: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
-    """Compare estimates with planted atoms.
+    """Compare estimates with the ground truth.
 
     Returns:
         The table of `analysis.tables.ground_truth`, and a sentence for everything that is off: empty if all is well.
 
     Raises:
-        NothingToShowError: no final problem has planted atoms and an answer.
+        NothingToShowError: no successful final fit has a ground truth.
     """
-    table = planted(results)
+    table = ground_truth(results)
     off = table.filter(pl.col("judged") & ~pl.col("within"))
     faults = [
         f"{row['model']} on {row['dataset']}: {row['atom']} is off by {row['difference']:+.3f} bits "
@@ -44,12 +44,12 @@ def check(results: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
 
 def _unanswered(results: pl.DataFrame) -> list[str]:
     final = unsuccessful(final_layer(final_checkpoint(with_series(results))))
-    known = final.filter(pl.col(f"planted_{ATOMS[0]}").is_not_null())
+    known = final.filter(pl.col(f"true_{ATOMS[0]}").is_not_null())
     return [f"{row['run']}, layer {row['layer']}: {row['result']}" for row in known.to_dicts()]
 
 
 def _as_table(comparison: pl.DataFrame) -> Table:
-    table = Table(title="Planted → estimated atoms, bits (* decides)", title_justify="left", box=None, pad_edge=False)
+    table = Table(title="True → estimated atoms, bits (* decides)", title_justify="left", box=None, pad_edge=False)
     for heading in ("model", "dataset"):
         table.add_column(heading, no_wrap=True)
     for heading in (*SYMBOLS.values(), "allowed", ""):
@@ -57,7 +57,9 @@ def _as_table(comparison: pl.DataFrame) -> Table:
     for group in comparison.partition_by("run", "model", "dataset", maintain_order=True):
         rows = group.to_dicts()
         within = all(row["within"] for row in rows if row["judged"])
-        cells = [f"{bits(row['planted'])} → {bits(row['estimated'])}{'*' if row['judged'] else ' '}" for row in rows]
+        cells = [
+            f"{bits(row['ground_truth'])} → {bits(row['estimated'])}{'*' if row['judged'] else ' '}" for row in rows
+        ]
         verdict = "[green]within[/]" if within else "[bold red]OFF[/]"
         table.add_row(rows[0]["model"], rows[0]["dataset"], *cells, bits(rows[0]["tolerance"]), verdict)
     return table
@@ -67,7 +69,7 @@ def run(arguments: Sequence[str] | None = None) -> None:
     """Parse the command line, print the comparison, leave with 1 if anything is off."""
     parser = argparse.ArgumentParser(
         prog="python -m pid_lvlm.analysis.check",
-        description="Compare estimated with planted atoms; exit 1 if one is off.",
+        description="Compare estimated atoms with the ground truth; exit 1 if one is off.",
         epilog="example: python -m pid_lvlm.analysis.check out/demo/results.parquet",
     )
     parser.add_argument("tables", nargs="+", type=Path, metavar="RESULTS.parquet", help="result tables of pid-estimate")

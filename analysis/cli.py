@@ -58,7 +58,7 @@ def report(
     """Turn result tables into one offline HTML report, with every figure and table also as a file.
 
     The page holds the information spectrum (redundancy, vision-unique, language-unique, synergy; in bits) of every
-    model and dataset, its course over layers and training, the planted values where they are known, and where the
+    model and dataset, its course over layers and training, the true values where they are known, and where the
     numbers come from. It loads nothing from a network.
     """
     from pid_lvlm.analysis.report.build import build_report

@@ -20,7 +20,7 @@ from benchmarks.published import Networks, measure, train
 from pid_jax.config import FitSettings
 from pid_jax.information import atoms_from_terms, bits_from_nats
 from pid_jax.sweep import devices as devices_module
-from pid_jax.sweep.fits import LANES_PER_CALL, LANES_SIDE_BY_SIDE, LaneSummary, fit_lanes
+from pid_jax.sweep.fits import FITS_PER_CALL, FITS_SIDE_BY_SIDE, FitSummary, run_fits
 
 LIBRARIES = ("pid-lvlm", "torch", "jax", "jaxlib", "flax", "optax", "ott-jax", "lineax", "numpy")
 
@@ -28,7 +28,7 @@ LIBRARIES = ("pid-lvlm", "torch", "jax", "jaxlib", "flax", "optax", "ott-jax", "
 class Timed(NamedTuple):
     """Our fits of all problems: results, seconds of the fastest repetition, seconds of compilation, peak memory."""
 
-    summary: LaneSummary
+    summary: FitSummary
     seconds: float
     compile_seconds: float
     peak_bytes: int
@@ -54,20 +54,20 @@ def split_cpu(devices: int | None) -> int:
 
 def time_ours(stack: Stack, repeat: int, settings: FitSettings, devices: int) -> Timed:
     """Compile, then fit all problems `repeat` times."""
-    total = len(stack.lanes.draw)
-    per_device = -(-min(LANES_PER_CALL, total) // devices)
-    side_by_side = min(LANES_SIDE_BY_SIDE.get(jax.default_backend(), per_device), per_device)
+    total = len(stack.specs.draw)
+    per_device = -(-min(FITS_PER_CALL, total) // devices)
+    side_by_side = min(FITS_SIDE_BY_SIDE.get(jax.default_backend(), per_device), per_device)
     per_call = devices * side_by_side * -(-per_device // side_by_side)
     places = [np.minimum(np.arange(start, start + per_call), total - 1) for start in range(0, total, per_call)]
-    calls = [jax.tree.map(lambda leaf, at=at: leaf[at], stack.lanes) for at in places]
+    calls = [jax.tree.map(lambda leaf, at=at: leaf[at], stack.specs) for at in places]
     with jax.default_matmul_precision("highest"):
         started = time.perf_counter()
-        program = fit_lanes.lower(calls[0], stack.tables, settings, side_by_side, devices).compile()
+        program = run_fits.lower(calls[0], stack.tables, settings, side_by_side, devices).compile()
         compiled = time.perf_counter() - started
         seconds = []
         for _ in range(repeat):
             started = time.perf_counter()
-            parts = jax.device_get([program(lanes, stack.tables) for lanes in calls])
+            parts = jax.device_get([program(specs, stack.tables) for specs in calls])
             seconds.append(time.perf_counter() - started)
     summary = jax.tree.map(lambda *leaves: np.concatenate(leaves)[:total], *parts)
     return Timed(summary, min(seconds), compiled, peak_bytes())
@@ -85,7 +85,7 @@ def time_baseline(stack: Stack, problem: int, steps: int | None, device: str) ->
     networks = Networks(train_rows.x1.shape[1], train_rows.x2.shape[1], train_rows.p_y_x1.shape[1])
     load_weights(networks, torch_weights(stack, problem), "init")
     networks.to(device)
-    p_y = torch.from_numpy(np.array(stack.lanes.p_y[problem])).to(device)
+    p_y = torch.from_numpy(np.array(stack.specs.p_y[problem])).to(device)
     batches = torch.from_numpy(np.array(stack.tables.train_rows[problem][:steps], np.int64)).to(device)
     started = time.perf_counter()
     losses = [float(outcome.loss) for outcome in train(networks, train_rows, batches, p_y)]
@@ -95,7 +95,7 @@ def time_baseline(stack: Stack, problem: int, steps: int | None, device: str) ->
     return Baseline(trained - started, done - trained, np.array(losses), np.mean(tests, axis=0))
 
 
-def largest_difference(summary: LaneSummary, problem: int, baseline: Baseline) -> float:
+def largest_difference(summary: FitSummary, problem: int, baseline: Baseline) -> float:
     """Largest difference in bits: of unique2, which is the loss, at every step both ran; of all test atoms at the end.
 
     In training only I_q depends on the fit, and the loss is I_q - I(X1;Y).

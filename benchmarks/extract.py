@@ -44,8 +44,8 @@ def generate_three(adapter: Adapter, item: PlannedItem, stats: NoiseStats, seed:
     """The first token of one item under three conditions, one `generate` call each."""
     inputs = adapter.encode([item.prompt], [open_picture(item.item.picture)])
     masks = span_masks(adapter, inputs, item)
-    silenced = (VISION_ONLY, LANGUAGE_ONLY)
-    edits = [replacement(adapter.sites, masks, stats, seed, [item.item.id], condition) for condition in silenced]
+    ablated = (VISION_ONLY, LANGUAGE_ONLY)
+    edits = [replacement(adapter.sites, masks, stats, seed, [item.item.id], condition) for condition in ablated]
     tokens = []
     for edit in (dict, *edits):
         with edited_inputs(adapter.decoder, edit):

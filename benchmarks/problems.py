@@ -1,4 +1,4 @@
-"""Synthetic problems in the form of both estimators: tables and lanes for ours, rows and weights for the baseline."""
+"""Synthetic problems in the form of both estimators: tables and fits for ours, rows and weights for the baseline."""
 
 import argparse
 from concurrent.futures import ThreadPoolExecutor
@@ -16,17 +16,17 @@ from benchmarks.regimes import PLAIN, draw
 from pid_jax.config import FitSettings
 from pid_jax.estimators.batch.fit import initial_params
 from pid_jax.problems.splits import evaluation_batches, train_batches
-from pid_jax.problems.types import Conditionals, Lane, Tables
+from pid_jax.problems.types import Conditionals, FitSpec, Tables
 
 BATCH = 256
 TRAIN_SHARE = 0.75
 
 
 class Stack(NamedTuple):
-    """All problems: tables and stacked lanes; the first `num_train` rows of every problem train."""
+    """All problems: tables and stacked fits; the first `num_train` rows of every problem train."""
 
     tables: Tables
-    lanes: Lane
+    specs: FitSpec
     num_train: int
 
 
@@ -59,12 +59,14 @@ def make_stack(given: argparse.Namespace) -> Stack:
     )
     every = jnp.arange(given.problems)
     p_y = tables.conditionals.p_y_x1x2[:, :num_train].mean(axis=1)
-    return Stack(tables, Lane(every % sets, every, every, p_y, jax.vmap(jax.random.key)(jnp.asarray(seeds))), num_train)
+    return Stack(
+        tables, FitSpec(every % sets, every, every, p_y, jax.vmap(jax.random.key)(jnp.asarray(seeds))), num_train
+    )
 
 
 def baseline_rows(stack: Stack, problem: int) -> tuple[Rows, Rows]:
     """Training and test rows of one problem."""
-    tables, features = stack.tables, int(stack.lanes.features[problem])
+    tables, features = stack.tables, int(stack.specs.features[problem])
     parts = (tables.x1[features], tables.x2[features], *(p[problem] for p in tables.conditionals))
     whole = Rows(*(torch.from_numpy(np.array(part)) for part in parts))
     return whole.take(slice(0, stack.num_train)), whole.take(slice(stack.num_train, None))
@@ -72,8 +74,8 @@ def baseline_rows(stack: Stack, problem: int) -> tuple[Rows, Rows]:
 
 def torch_weights(stack: Stack, problem: int) -> dict[str, NDArray]:
     """The weights that our fit of one problem starts from, named as in a golden file."""
-    lane = jax.tree.map(lambda leaf: leaf[problem], stack.lanes)
-    networks = initial_params(lane, stack.tables, FitSettings())
+    spec = jax.tree.map(lambda leaf: leaf[problem], stack.specs)
+    networks = initial_params(spec, stack.tables, FitSettings())
     return {
         f"init/mlp{number}/{layer.removeprefix('Dense_')}/{part}": np.asarray(value)
         for number, network in enumerate(networks, start=1)

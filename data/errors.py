@@ -9,7 +9,7 @@ class PidError(Exception):
 
 
 @dataclass(frozen=True)
-class Problem:
+class Fault:
     """One thing wrong with a run folder: where it is, what was expected and found, what to do."""
 
     file: str
@@ -27,14 +27,14 @@ class Problem:
 
 
 class ContractError(PidError):
-    """A run folder breaks the contract. `problems` lists everything that is wrong, not only the first."""
+    """A run folder breaks the contract. `faults` lists everything that is wrong, not only the first."""
 
-    def __init__(self, folder: str, problems: Sequence[Problem], shown: int = 8) -> None:
+    def __init__(self, folder: str, faults: Sequence[Fault], shown: int = 8) -> None:
         self.folder = folder
-        self.problems = tuple(problems)
-        lines = [str(problem) for problem in self.problems[:shown]]
-        if len(self.problems) > shown:
-            lines.append(f"… and {len(self.problems) - shown} more")
+        self.faults = tuple(faults)
+        lines = [str(fault) for fault in self.faults[:shown]]
+        if len(self.faults) > shown:
+            lines.append(f"… and {len(self.faults) - shown} more")
         head = f"run folder `{folder}` cannot be used: "
         super().__init__(head + (lines[0] if len(lines) == 1 else "\n  - " + "\n  - ".join(lines)))
 

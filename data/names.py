@@ -2,7 +2,7 @@
 
 from typing import Final
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 """Version of the run-folder contract. Raise it when an array or manifest field changes meaning."""
 
 BOTH: Final = "both"

@@ -178,8 +178,8 @@ def _workload(
 def _solve(workload: Workload, shape: Shape, config: EstimatorConfig, devices: int) -> Solution:
     machine = this_machine(devices, default_budget())
     pace = choose_pace(len(config.seeds), shape, FitSettings.of(config), machine)
-    lanes = -(-len(config.seeds) // pace.per_call) * pace.per_call
-    room = Capacity(len(workload.features[_ONLY.pooling][0]), 1, 1, len(config.seeds), lanes)
+    fits = -(-len(config.seeds) // pace.per_call) * pace.per_call
+    room = Capacity(len(workload.features[_ONLY.pooling][0]), 1, 1, len(config.seeds), fits)
     stack = stack_problems({0: workload}, [(0, _ONLY)], config.seeds, room)
     (solution,) = launch(stack, config, pace).collect()
     return solution

@@ -18,7 +18,7 @@ _NUMBERS: Final = {
     "high": "interval to (bits)",
     "sd": "sd over seeds (bits)",
     "share": "share of the total",
-    "planted": "planted (bits)",
+    "ground_truth": "true (bits)",
     "i_joint": "total I(X1,X2;Y) (bits)",
     "accuracy": "accuracy",
 }
@@ -68,9 +68,9 @@ def _marks(long: pl.DataFrame, series: list[str], band: int) -> list[alt.Chart]:
             x=alt.X("low:Q", axis=BITS_AXIS), x2="high:Q"
         )
         marks.append(intervals.transform_filter("isValid(datum.low) && isValid(datum.high)"))
-    if known(long, "planted"):
-        planted = base.mark_tick(color="black", thickness=2.5, size=band).encode(x="planted:Q")
-        marks.append(planted.transform_filter("datum.planted > 0"))  # a tick at 0 would only thicken the axis
+    if known(long, "ground_truth"):
+        ground_truth = base.mark_tick(color="black", thickness=2.5, size=band).encode(x="ground_truth:Q")
+        marks.append(ground_truth.transform_filter("datum.ground_truth > 0"))  # a tick at 0 would only thicken the axis
     return marks
 
 

@@ -8,17 +8,12 @@ from typing import Final
 import polars as pl
 
 from pid_lvlm.analysis.errors import ResultTableError, nearest
-from pid_lvlm.data.contract.results import COLUMNS, RESULT_SCHEMA_VERSION, Column, added_after
+from pid_lvlm.data.contract.result_table import SCHEMA, newest_version, upgrade
+from pid_lvlm.data.contract.results import COLUMNS, RESULT_SCHEMA_VERSION, Column
 
 SUCCESSFUL: Final = "successful"
 
 _MAGIC: Final = b"PAR1"
-_DTYPES: Final[dict[str, pl.DataType]] = {
-    "text": pl.String(),
-    "int": pl.Int64(),
-    "float": pl.Float64(),
-    "list": pl.List(pl.Int64()),
-}
 # What an estimate that failed may leave empty: everything it would have measured.
 _MEASURED_KINDS: Final = frozenset({"float"})
 
@@ -50,7 +45,7 @@ def unsuccessful(results: pl.DataFrame) -> pl.DataFrame:
 def _read_one(path: Path) -> pl.DataFrame:
     frame = _read_parquet(path)
     _check_version(path, frame)
-    frame = _with_newer_columns(frame)
+    frame = upgrade(frame)
     _check_columns(path, frame)
     if frame.is_empty():
         raise ResultTableError(str(path), "holds no row; did `pid-estimate` finish?")
@@ -76,24 +71,12 @@ def _read_parquet(path: Path) -> pl.DataFrame:
         raise ResultTableError(str(path), f"cannot be read as parquet ({reason})") from error
 
 
-def _versions(frame: pl.DataFrame) -> pl.Series:
-    known = "schema_version" in frame.columns and frame.schema["schema_version"].is_integer()
-    return frame["schema_version"] if known else pl.Series(dtype=pl.Int64)
-
-
 def _check_version(path: Path, frame: pl.DataFrame) -> None:
     """Before anything else: a newer table may lack columns or hold other types for a good reason."""
-    newest = _versions(frame).max()
-    if isinstance(newest, int) and newest > RESULT_SCHEMA_VERSION:
+    newest = newest_version(frame)
+    if newest is not None and newest > RESULT_SCHEMA_VERSION:
         message = f"has schema version {newest}, this program reads up to {RESULT_SCHEMA_VERSION}; install a newer one"
         raise ResultTableError(str(path), message)
-
-
-def _with_newer_columns(frame: pl.DataFrame) -> pl.DataFrame:
-    """A table of an older version with the columns that came later, empty."""
-    version = _versions(frame).max()
-    later = added_after(version) if isinstance(version, int) else ()
-    return frame.with_columns(pl.lit(None).alias(column.name) for column in later if column.name not in frame.columns)
 
 
 def _check_columns(path: Path, frame: pl.DataFrame) -> None:
@@ -116,7 +99,7 @@ def _typed(path: Path, frame: pl.DataFrame, column: Column) -> pl.Series:
     if not _fits(series.dtype, column.kind):
         message = f"column `{column.name}` is of type {series.dtype}; expected {column.kind} ({column.meaning})"
         raise ResultTableError(str(path), message)
-    series = series.cast(_DTYPES[column.kind])
+    series = series.cast(SCHEMA[column.name])
     return series.fill_nan(None) if column.kind == "float" else series
 
 

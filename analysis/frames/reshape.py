@@ -20,7 +20,7 @@ _ATOM_VALUES: Final = {
     "{}_high": "high",
     "{}_sd": "sd",
     "{}_share": "share",
-    "planted_{}": "planted",
+    "true_{}": "ground_truth",
 }
 
 
@@ -75,7 +75,7 @@ def atoms_long(frame: pl.DataFrame) -> pl.DataFrame:
 
     Returns:
         The columns that do not belong to one atom, and `atom`, `atom_label`, `symbol`, `estimate` (cut at 0), `raw`,
-        `low`, `high`, `sd`, `planted` in bits, `share` of the total.
+        `low`, `high`, `sd`, `ground_truth` in bits, `share` of the total.
     """
     of_atoms = {pattern.format(atom) for atom in ATOMS for pattern in _ATOM_VALUES}
     keys = [name for name in frame.columns if name not in of_atoms]

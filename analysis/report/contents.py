@@ -8,7 +8,7 @@ import altair as alt
 import polars as pl
 
 from pid_lvlm.analysis import figures, tables
-from pid_lvlm.analysis.report.display import PageTable, plain_table, planted_table, summary_table
+from pid_lvlm.analysis.report.display import PageTable, ground_truth_table, plain_table, summary_table
 
 _INTERVAL: Final = (
     "{}: 95 % interval of the mean over seeds, where there are several. Values below 0 are estimation error."
@@ -42,7 +42,7 @@ PARTS: Final[tuple[FigurePart | TablePart, ...]] = (
         "spectrum",
         "Information spectrum",
         "The four atoms in bits at the output layer of each model's final checkpoint, one panel per dataset. "
-        "Black tick: planted (true) value, where one is known and is not 0. " + _INTERVAL.format("Thin line"),
+        "Black tick: true value, where one is known and is not 0. " + _INTERVAL.format("Thin line"),
         figures.spectrum,
     ),
     TablePart(
@@ -55,12 +55,12 @@ PARTS: Final[tuple[FigurePart | TablePart, ...]] = (
         summary_table,
     ),
     TablePart(
-        "planted",
-        "Planted against estimated",
-        "Problems whose true atoms are known: planted → estimated (before the cut at 0), in bits. In bold the atoms "
-        "that decide: the largest planted one, or all four of a mixture.",
-        tables.planted,
-        planted_table,
+        "ground_truth",
+        "Ground truth against estimates",
+        "Problems whose true atoms are known: ground truth → estimate (before the cut at 0), in bits. In bold the "
+        "atoms that decide: the largest true one, or all four of a mixture.",
+        tables.ground_truth,
+        ground_truth_table,
     ),
     FigurePart(
         "layers",
@@ -85,10 +85,10 @@ PARTS: Final[tuple[FigurePart | TablePart, ...]] = (
         "None: every problem succeeded.",
     ),
     TablePart(
-        "cautions",
+        "diagnostics",
         "Exceeded limits",
         "Every problem and diagnostic behind the warnings at the top.",
-        tables.cautions,
+        tables.diagnostics,
         plain_table,
         "None: every diagnostic is within its limit.",
     ),

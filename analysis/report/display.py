@@ -40,11 +40,11 @@ def summary_table(summary: pl.DataFrame) -> PageTable:
     return PageTable(headings, [_summary_row(row, bool(circular)) for row in summary.to_dicts()], names=2)
 
 
-def planted_table(planted: pl.DataFrame) -> PageTable:
-    """Model, dataset, planted and estimated value of each atom, and whether the deciding atoms are within tolerance."""
+def ground_truth_table(ground_truth: pl.DataFrame) -> PageTable:
+    """Model, dataset, true and estimated value of each atom, and whether the deciding atoms are within tolerance."""
     headings = ["model", "dataset", *LEGEND.values(), "tolerance", "verdict"]
-    groups = planted.partition_by("run", "model", "dataset", maintain_order=True)
-    return PageTable(headings, [_planted_row(group.to_dicts()) for group in groups], names=2)
+    groups = ground_truth.partition_by("run", "model", "dataset", maintain_order=True)
+    return PageTable(headings, [_ground_truth_row(group.to_dicts()) for group in groups], names=2)
 
 
 def plain_table(frame: pl.DataFrame) -> PageTable:
@@ -65,25 +65,25 @@ def _summary_row(row: dict[str, Any], circular: bool) -> list[Cell]:
         Cell(_percent(row["accuracy"])),
         *([Cell(_percent(row["accuracy_circular"]))] if circular else []),
         Cell(_percent(row["d_vision"])),
-        Cell(str(row["n_test"])),
+        Cell(str(row["num_test"])),
     ]
 
 
-def _planted_row(atoms: list[dict[str, Any]]) -> list[Cell]:
+def _ground_truth_row(atoms: list[dict[str, Any]]) -> list[Cell]:
     judged = [atom for atom in atoms if atom["judged"]]
     within = all(atom["within"] for atom in judged)
     return [
         Cell(atoms[0]["model"]),
         Cell(atoms[0]["dataset"]),
-        *(_planted_cell(atom) for atom in atoms),
+        *(_ground_truth_cell(atom) for atom in atoms),
         Cell(f"± {bits(atoms[0]['tolerance'])}"),
         Cell("within" if within else "off", "good" if within else "bad"),
     ]
 
 
-def _planted_cell(atom: dict[str, Any]) -> Cell:
+def _ground_truth_cell(atom: dict[str, Any]) -> Cell:
     styles = [name for name, applies in (("strong", atom["judged"]), ("bad", not atom["within"])) if applies]
-    return Cell(f"{bits(atom['planted'])} → {bits(atom['estimated'])}", " ".join(styles))
+    return Cell(f"{bits(atom['ground_truth'])} → {bits(atom['estimated'])}", " ".join(styles))
 
 
 def _spread(value: float, deviation: float | None) -> str:

@@ -7,7 +7,7 @@ import polars as pl
 from pid_lvlm.analysis.frames.labels import WORDS, bits
 from pid_lvlm.analysis.frames.load import unsuccessful
 from pid_lvlm.analysis.frames.reshape import finals, shallow_repeats
-from pid_lvlm.analysis.tables.diagnostics import cautions
+from pid_lvlm.analysis.tables.diagnostics import diagnostics
 from pid_lvlm.data.names import ATOMS
 
 MOSTLY: Final = 0.6
@@ -60,7 +60,7 @@ def warnings(results: pl.DataFrame) -> list[str]:
         sentences.append(
             f"{failed.height} of {results.height} problems did not succeed and are in no figure; they are listed below."
         )
-    for (_, meaning), group in cautions(results).group_by("diagnostic", "meaning", maintain_order=True):
+    for (_, meaning), group in diagnostics(results).group_by("diagnostic", "meaning", maintain_order=True):
         sentences.append(f"In {_where(group)}: {meaning}.")
     repeats = shallow_repeats(results)
     if not repeats.is_empty():

@@ -16,8 +16,8 @@ _SETTINGS = {
     "pooling": "pooling",
     "seeds": "seeds",
     "num_options": "options K",
-    "n_train": "training rows",
-    "n_test": "test rows",
+    "num_train": "training rows",
+    "num_test": "test rows",
     "device": "device",
 }
 _PACKAGES = ("pid-lvlm", "polars", "altair", "vl-convert-python")

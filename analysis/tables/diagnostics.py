@@ -48,7 +48,7 @@ LIMITS: Final = (
 )
 
 
-def cautions(results: pl.DataFrame) -> pl.DataFrame:
+def diagnostics(results: pl.DataFrame) -> pl.DataFrame:
     """One row per successful problem and exceeded limit, those at the output layer first; empty where all is well.
 
     Returns:

@@ -27,7 +27,7 @@ def summary(results: pl.DataFrame) -> pl.DataFrame:
         "coinformation",
         "accuracy",
         "accuracy_circular",
-        "accuracy_noimage",
+        "accuracy_no_image",
         "d_vision",
-        "n_test",
+        "num_test",
     )

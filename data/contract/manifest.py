@@ -7,12 +7,18 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 
-from pid_lvlm.data.errors import ContractError, Problem
+from pid_lvlm.data.errors import ContractError, Fault
 from pid_lvlm.data.files import write_atomic
 from pid_lvlm.data.names import CONDITIONS, MANIFEST_FILE, POOLINGS, SCHEMA_VERSION
 
-MIGRATIONS: Final[dict[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {}
-"""From version v to v + 1: a function on the manifest's mapping. Empty while version 1 is the only one."""
+
+def _from_version_1(raw: dict[str, Any]) -> dict[str, Any]:
+    """Version 1 called the ground truth `planted`."""
+    return {("ground_truth" if name == "planted" else name): value for name, value in raw.items()}
+
+
+MIGRATIONS: Final[dict[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {1: _from_version_1}
+"""From version v to v + 1: a function on the manifest's mapping."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +26,7 @@ class Manifest:
     """One run: one model (or checkpoint) on one dataset with one extraction setting.
 
     `layers` are the recorded layers in ascending order, 1 being the first decoder block; the last entry is
-    the model's real output. `planted` holds the true atoms in bits where they are known. `recipe` identifies
+    the model's real output. `ground_truth` holds the true atoms in bits where they are known. `recipe` identifies
     every setting that changes numbers: a run is only ever continued under the same recipe. `dataset_rows` says
     what became of the benchmark file's rows, where that is known.
     """
@@ -53,7 +59,7 @@ class Manifest:
     conditions: tuple[str, ...] = CONDITIONS
     poolings: tuple[str, ...] = POOLINGS
     shard_size: int | None = None
-    planted: Mapping[str, float] | None = None
+    ground_truth: Mapping[str, float] | None = None
     candidates: Mapping[str, Any] = field(default_factory=dict)
     recipe: str | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -91,11 +97,11 @@ def read_manifest(folder: Path) -> Manifest:
     """
 
     def fail(message: str) -> ContractError:
-        return ContractError(str(folder), [Problem(MANIFEST_FILE, message)])
+        return ContractError(str(folder), [Fault(MANIFEST_FILE, message)])
 
     path = folder / MANIFEST_FILE
     if not folder.is_dir():
-        raise ContractError(str(folder), [Problem(str(folder), "there is no such folder; check the path")])
+        raise ContractError(str(folder), [Fault(str(folder), "there is no such folder; check the path")])
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -8,7 +8,7 @@ from typing import Final
 
 from pid_lvlm.data.names import ATOMS, CONDITIONS
 
-RESULT_SCHEMA_VERSION: Final = 2
+RESULT_SCHEMA_VERSION: Final = 3
 
 
 @dataclass(frozen=True)
@@ -16,6 +16,7 @@ class Column:
     """One column: name, kind, unit and meaning; `nullable` columns may be empty where nothing is known.
 
     `since` is the schema version that it came with. Later ones are nullable: older tables are read with them empty.
+    `formerly` are its names in older versions.
     """
 
     name: str
@@ -24,6 +25,7 @@ class Column:
     meaning: str
     nullable: bool = False
     since: int = 1
+    formerly: tuple[str, ...] = ()
 
 
 def _identifiers() -> tuple[Column, ...]:
@@ -48,8 +50,8 @@ def _settings() -> tuple[Column, ...]:
         Column("tau", "float", "probability", "least total option probability before a row counts as uniform"),
         Column("pooling", "text", "-", "how spans became features"),
         Column("seeds", "list", "-", "seeds that were averaged"),
-        Column("n_train", "int", "samples", "rows that trained the coupling"),
-        Column("n_test", "int", "samples", "rows that the atoms are measured on"),
+        Column("num_train", "int", "samples", "rows that trained the coupling", formerly=("n_train",)),
+        Column("num_test", "int", "samples", "rows that the atoms are measured on", formerly=("n_test",)),
         Column("num_options", "int", "options", "largest number of options of an item (K)"),
         Column("recipe", "text", "-", "every estimator setting as JSON"),
     )
@@ -65,7 +67,14 @@ def _atoms() -> tuple[Column, ...]:
             Column(f"{atom}_high", "float", "bits", f"{atom}: upper end of the interval over seeds", nullable=True),
             Column(f"{atom}_sd", "float", "bits", f"{atom}: standard deviation over seeds", nullable=True),
             Column(f"{atom}_share", "float", "1", f"{atom} over the sum of the four (cut) atoms", nullable=True),
-            Column(f"planted_{atom}", "float", "bits", f"true {atom}, where it is known", nullable=True),
+            Column(
+                f"true_{atom}",
+                "float",
+                "bits",
+                f"ground truth of {atom}, where it is known",
+                nullable=True,
+                formerly=(f"planted_{atom}",),
+            ),
         ]
     return tuple(columns)
 
@@ -86,8 +95,15 @@ def _terms() -> tuple[Column, ...]:
             nullable=True,
             since=2,
         ),
-        Column("accuracy_noimage", "float", "1", "the same without the picture", nullable=True),
-        Column("d_vision", "float", "1", "accuracy - accuracy_noimage", nullable=True),
+        Column(
+            "accuracy_no_image",
+            "float",
+            "1",
+            "`accuracy` without the picture",
+            nullable=True,
+            formerly=("accuracy_noimage",),
+        ),
+        Column("d_vision", "float", "1", "accuracy - accuracy_no_image", nullable=True),
         Column(
             "accuracy_strict",
             "float",
@@ -95,7 +111,14 @@ def _terms() -> tuple[Column, ...]:
             "share of items whose first greedy token is the right letter",
             nullable=True,
         ),
-        Column("accuracy_strict_noimage", "float", "1", "the same without the picture", nullable=True),
+        Column(
+            "accuracy_strict_no_image",
+            "float",
+            "1",
+            "`accuracy_strict` without the picture",
+            nullable=True,
+            formerly=("accuracy_strict_noimage",),
+        ),
     )
 
 
@@ -119,11 +142,3 @@ def _diagnostics() -> tuple[Column, ...]:
 
 
 COLUMNS: Final[tuple[Column, ...]] = (*_identifiers(), *_settings(), *_atoms(), *_terms(), *_diagnostics())
-
-
-def added_after(version: int) -> tuple[Column, ...]:
-    """Columns that a table of an older schema version lacks."""
-    return tuple(column for column in COLUMNS if column.since > version)
-
-
-COLUMN_BY_NAME: Final = {column.name: column for column in COLUMNS}

@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from pid_lvlm.data.contract.manifest import Manifest, read_manifest
 from pid_lvlm.data.contract.run_header import checked_manifest, shards_to_read
-from pid_lvlm.data.contract.validate import duplicate_id_problems, load_shard, manifest_problems, shard_problems
-from pid_lvlm.data.errors import ContractError, OutputExistsError, Problem
+from pid_lvlm.data.contract.validate import duplicate_id_faults, load_shard, manifest_faults, shard_faults
+from pid_lvlm.data.errors import ContractError, Fault, OutputExistsError
 from pid_lvlm.data.files import write_npz
 from pid_lvlm.data.names import CONDITIONS, MANIFEST_FILE, POOLINGS, feature_key, shard_file
 
@@ -36,7 +36,7 @@ class Run:
         key = feature_key(source, pooling)
         if key not in self.arrays:
             kept = ", ".join(self.manifest.poolings)
-            raise ContractError(str(self.folder), [Problem(MANIFEST_FILE, f"no pooling {pooling!r}; it has {kept}")])
+            raise ContractError(str(self.folder), [Fault(MANIFEST_FILE, f"no pooling {pooling!r}; it has {kept}")])
         return self.arrays[key]
 
 
@@ -56,7 +56,7 @@ def read_run(
         shards: read these (`RunOutline.shards`), by default all that are there.
 
     Raises:
-        ContractError: lists every problem found.
+        ContractError: lists every fault found.
     """
     folder = Path(folder)
     manifest = checked_manifest(folder)
@@ -86,35 +86,35 @@ def find_runs(paths: Iterable[str | Path]) -> list[Path]:
     return found
 
 
-def validate_run(folder: str | Path) -> list[Problem]:
-    """Every problem of a run folder; an empty list means that it keeps the contract."""
+def validate_run(folder: str | Path) -> list[Fault]:
+    """Every fault of a run folder; an empty list means that it keeps the contract."""
     try:
         read_run(folder)
     except ContractError as error:
-        return list(error.problems)
+        return list(error.faults)
     return []
 
 
 def _load(folder: Path, manifest: Manifest, indices: Sequence[int], skipped: set[str]) -> dict[str, NDArray]:
     kept_poolings = tuple(p for p in manifest.poolings if feature_key(1, p) not in skipped)
     view = manifest if not skipped else _with_poolings(manifest, kept_poolings)
-    problems: list[Problem] = []
+    faults: list[Fault] = []
     shards: list[dict[str, NDArray]] = []
     files: list[str] = []
     for index in indices:
         path = folder / shard_file(index)
         arrays, broken = load_shard(path, skipped=skipped)
-        problems += broken
+        faults += broken
         if broken:
             continue
-        wrong = shard_problems(path.name, arrays, view, manifest.shard_rows(index))
-        problems += [problem for problem in wrong if problem.array not in skipped]
+        wrong = shard_faults(path.name, arrays, view, manifest.shard_rows(index))
+        faults += [fault for fault in wrong if fault.array not in skipped]
         shards.append(arrays)
         files.append(path.name)
     ids = [arrays.get("sample_id", np.array([], dtype="U1")) for arrays in shards]
-    problems += duplicate_id_problems(files, ids)
-    if problems:
-        raise ContractError(str(folder), problems)
+    faults += duplicate_id_faults(files, ids)
+    if faults:
+        raise ContractError(str(folder), faults)
     # A run that an older version began may lack an optional array in its first shards: then the run has none.
     shared = [name for name in shards[0] if all(name in arrays for arrays in shards)]
     return {name: np.concatenate([arrays[name] for arrays in shards]) for name in shared}
@@ -184,7 +184,7 @@ def write_run(
     if scores.ndim != 4 or scores.shape[1] not in (3, 4):
         found = np.shape(loglik)
         message = f"expected shape (n, c, k) or (n, c, l, k) with 3 or 4 conditions c, found {found}"
-        raise ContractError(str(folder), [Problem("arguments", message, "loglik")])
+        raise ContractError(str(folder), [Fault("arguments", message, "loglik")])
     n, conditions, depth, options = scores.shape
     names = [str(i) for i in range(n)] if sample_id is None else [str(name) for name in sample_id]
     arrays: dict[str, NDArray] = {
@@ -217,10 +217,10 @@ def write_run(
         finished=True,
         **manifest_fields,
     )
-    problems = manifest_problems(manifest, "arguments") + shard_problems("arguments", arrays, manifest, n)
-    problems += duplicate_id_problems(["arguments"], [arrays["sample_id"]])
-    if problems:
-        raise ContractError(str(folder), problems)
+    faults = manifest_faults(manifest, "arguments") + shard_faults("arguments", arrays, manifest, n)
+    faults += duplicate_id_faults(["arguments"], [arrays["sample_id"]])
+    if faults:
+        raise ContractError(str(folder), faults)
     write_npz(folder / shard_file(0), arrays)
     manifest.write(folder)
     return folder

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pid_lvlm.data.contract.manifest import Manifest, read_manifest
-from pid_lvlm.data.contract.validate import damaged, load_shard, manifest_problems
-from pid_lvlm.data.errors import ContractError, Problem
+from pid_lvlm.data.contract.validate import damaged, load_shard, manifest_faults
+from pid_lvlm.data.errors import ContractError, Fault
 from pid_lvlm.data.names import MANIFEST_FILE, shard_file
 
 
@@ -43,9 +43,9 @@ class RunOutline:
         parts = []
         for index in self.shards:
             path = self.folder / shard_file(index)
-            arrays, problems = load_shard(path, {array})
+            arrays, faults = load_shard(path, {array})
             if array not in arrays:
-                raise ContractError(str(self.folder), problems or [Problem(path.name, "missing", array)])
+                raise ContractError(str(self.folder), faults or [Fault(path.name, "missing", array)])
             parts.append(arrays[array])
         return np.concatenate(parts)
 
@@ -65,7 +65,7 @@ def shards_to_read(folder: Path, manifest: Manifest, allow_partial: bool) -> tup
     state = f"{len(present)} of {manifest.num_shards} shards are there"
     advice = "run the same pid-extract command again to finish it"
     advice += ", or pass --allow-partial" if present else ""
-    raise ContractError(str(folder), [Problem(MANIFEST_FILE, f"unfinished run ({state}); {advice}")])
+    raise ContractError(str(folder), [Fault(MANIFEST_FILE, f"unfinished run ({state}); {advice}")])
 
 
 def checked_manifest(folder: Path) -> Manifest:
@@ -75,8 +75,8 @@ def checked_manifest(folder: Path) -> Manifest:
         ContractError: it cannot be read or breaks a rule.
     """
     manifest = read_manifest(folder)
-    if problems := manifest_problems(manifest, MANIFEST_FILE):
-        raise ContractError(str(folder), problems)
+    if faults := manifest_faults(manifest, MANIFEST_FILE):
+        raise ContractError(str(folder), faults)
     return manifest
 
 
@@ -93,20 +93,20 @@ def outline_run(folder: str | Path, *, allow_partial: bool = False) -> RunOutlin
     folder = Path(folder)
     manifest = checked_manifest(folder)
     shards = shards_to_read(folder, manifest, allow_partial)
-    contents, problems = [], []
+    contents, faults = [], []
     for index in shards:
         entries, wrong = _contents(folder / shard_file(index))
         contents.append(entries)
-        problems += wrong
-    if problems:
-        raise ContractError(str(folder), problems)
+        faults += wrong
+    if faults:
+        raise ContractError(str(folder), faults)
     return RunOutline(folder, manifest, shards, _checksums(contents))
 
 
-def _contents(path: Path) -> tuple[dict[str, str], list[Problem]]:
-    with damaged(path) as problems, zipfile.ZipFile(path) as archive:
+def _contents(path: Path) -> tuple[dict[str, str], list[Fault]]:
+    with damaged(path) as faults, zipfile.ZipFile(path) as archive:
         return {info.filename.removesuffix(".npy"): f"{info.file_size}:{info.CRC}" for info in archive.infolist()}, []
-    return {}, problems
+    return {}, faults
 
 
 def _checksums(contents: Sequence[Mapping[str, str]]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Checks on a run folder's arrays. Every problem is reported, with its file, array and row."""
+"""Checks on a run folder's arrays. Every fault is reported, with its file, array and row."""
 
 import zipfile
 from collections.abc import Collection, Iterator, Mapping
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pid_lvlm.data.contract.arrays import ARRAY_BY_NAME, ARRAYS, KIND_NAMES, ArraySpec
 from pid_lvlm.data.contract.manifest import Manifest
-from pid_lvlm.data.errors import Problem
+from pid_lvlm.data.errors import Fault
 from pid_lvlm.data.names import CONDITIONS, POOLINGS, REQUIRED_CONDITIONS, feature_key
 
 MAX_ROWS_PER_RULE = 5
@@ -23,52 +23,52 @@ MOST_LOGLIK = 1e-3
 """A log-likelihood is at most 0; this much is forgiven as rounding."""
 
 
-def manifest_problems(manifest: Manifest, file: str) -> list[Problem]:
+def manifest_faults(manifest: Manifest, file: str) -> list[Fault]:
     """Rules inside the manifest: conditions, poolings, layers and counts fit together."""
-    problems = []
+    faults = []
     conditions = manifest.conditions
     if conditions != tuple(name for name in CONDITIONS if name in conditions):
-        problems.append(Problem(file, f"`conditions` should be among {CONDITIONS} in this order, found {conditions}"))
+        faults.append(Fault(file, f"`conditions` should be among {CONDITIONS} in this order, found {conditions}"))
     if missing := [name for name in REQUIRED_CONDITIONS if name not in conditions]:
-        problems.append(Problem(file, f"`conditions` lacks {missing[0]!r}, which the decomposition needs"))
+        faults.append(Fault(file, f"`conditions` lacks {missing[0]!r}, which the decomposition needs"))
     if POOLINGS[0] not in manifest.poolings or not set(manifest.poolings) <= set(POOLINGS):
-        problems.append(
-            Problem(file, f"`poolings` should be among {POOLINGS} with {POOLINGS[0]!r}, found {manifest.poolings}")
+        faults.append(
+            Fault(file, f"`poolings` should be among {POOLINGS} with {POOLINGS[0]!r}, found {manifest.poolings}")
         )
     layers = manifest.layers
     if any(not isinstance(layer, int) for layer in layers) or list(layers) != sorted(set(layers)):
-        problems.append(Problem(file, f"`layers` should be ascending integers without repeats, found {layers}"))
+        faults.append(Fault(file, f"`layers` should be ascending integers without repeats, found {layers}"))
     elif layers[0] < 0 or layers[-1] != manifest.num_layers:
-        problems.append(Problem(file, f"`layers` should end with the output, {manifest.num_layers}, found {layers}"))
+        faults.append(Fault(file, f"`layers` should end with the output, {manifest.num_layers}, found {layers}"))
     if manifest.num_samples == 0:
-        problems.append(Problem(file, "the run is empty (`num_samples` is 0); extract at least one item"))
-    return problems
+        faults.append(Fault(file, "the run is empty (`num_samples` is 0); extract at least one item"))
+    return faults
 
 
 @contextmanager
-def damaged(path: Path) -> Iterator[list[Problem]]:
+def damaged(path: Path) -> Iterator[list[Fault]]:
     """Turn what a missing or damaged shard raises into one entry of the list that is yielded."""
-    problems: list[Problem] = []
+    faults: list[Fault] = []
     try:
-        yield problems
+        yield faults
     except FileNotFoundError:
-        problems.append(Problem(path.name, "missing; run the same pid-extract command again to complete the run"))
+        faults.append(Fault(path.name, "missing; run the same pid-extract command again to complete the run"))
     except (zipfile.BadZipFile, ValueError, OSError, EOFError, KeyError, NotImplementedError) as error:
         advice = "delete it and run the same pid-extract command again"
-        problems.append(Problem(path.name, f"damaged or truncated ({error}); {advice}"))
+        faults.append(Fault(path.name, f"damaged or truncated ({error}); {advice}"))
 
 
 def load_shard(
     path: Path, names: Collection[str] | None = None, skipped: Collection[str] = ()
-) -> tuple[dict[str, NDArray], list[Problem]]:
-    """Read the named arrays of a shard (all by default) but the `skipped`; damage becomes a problem, no exception."""
-    with damaged(path) as problems, path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+) -> tuple[dict[str, NDArray], list[Fault]]:
+    """Read the named arrays of a shard (all by default) but the `skipped`; damage becomes a fault, no exception."""
+    with damaged(path) as faults, path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
         wanted = [name for name in archive.files if (names is None or name in names) and name not in skipped]
         return {name: archive[name] for name in wanted}, []
-    return {}, problems
+    return {}, faults
 
 
-def shard_problems(file: str, arrays: Mapping[str, NDArray], manifest: Manifest, rows: int) -> list[Problem]:
+def shard_faults(file: str, arrays: Mapping[str, NDArray], manifest: Manifest, rows: int) -> list[Fault]:
     """Everything wrong inside one shard that should hold `rows` samples."""
     sizes = {
         "n": rows,
@@ -78,26 +78,24 @@ def shard_problems(file: str, arrays: Mapping[str, NDArray], manifest: Manifest,
         "d1": manifest.d1,
         "d2": manifest.d2,
     }
-    problems: list[Problem] = []
+    faults: list[Fault] = []
     good: dict[str, NDArray] = {}
     for spec in ARRAYS:
         if spec.name not in arrays:
             if _is_required(spec, manifest):
-                problems.append(Problem(file, "missing", spec.name))
+                faults.append(Fault(file, "missing", spec.name))
             continue
-        wrong = _form_problem(file, spec, arrays[spec.name], sizes)
-        problems += wrong
+        wrong = _form_fault(file, spec, arrays[spec.name], sizes)
+        faults += wrong
         if not wrong:
             good[spec.name] = arrays[spec.name]
-    problems += [
-        Problem(
-            file, f"unknown array; if a newer pid-lvlm wrote it, upgrade; known are {', '.join(ARRAY_BY_NAME)}", name
-        )
+    faults += [
+        Fault(file, f"unknown array; if a newer pid-lvlm wrote it, upgrade; known are {', '.join(ARRAY_BY_NAME)}", name)
         for name in sorted(set(arrays) - set(ARRAY_BY_NAME))
     ]
-    problems += _value_problems(file, good)
-    problems += _rotation_problems(file, arrays, good)
-    return problems
+    faults += _value_faults(file, good)
+    faults += _rotation_faults(file, arrays, good)
+    return faults
 
 
 def _is_required(spec: ArraySpec, manifest: Manifest) -> bool:
@@ -105,18 +103,18 @@ def _is_required(spec: ArraySpec, manifest: Manifest) -> bool:
     return spec.required or spec.name in pooled
 
 
-def _form_problem(file: str, spec: ArraySpec, array: NDArray, sizes: Mapping[str, int]) -> list[Problem]:
+def _form_fault(file: str, spec: ArraySpec, array: NDArray, sizes: Mapping[str, int]) -> list[Fault]:
     kind = "i" if array.dtype.kind == "u" else array.dtype.kind
     if kind != spec.kind or (spec.kind == "f" and array.dtype != np.float32):
-        return [Problem(file, f"expected {KIND_NAMES[spec.kind]}, found dtype {array.dtype}", spec.name)]
+        return [Fault(file, f"expected {KIND_NAMES[spec.kind]}, found dtype {array.dtype}", spec.name)]
     expected = tuple(sizes[axis] for axis in spec.axes)
     if array.shape != expected:
         axes = ", ".join(spec.axes)
-        return [Problem(file, f"expected shape {expected} ({axes}), found {array.shape}", spec.name)]
+        return [Fault(file, f"expected shape {expected} ({axes}), found {array.shape}", spec.name)]
     return []
 
 
-def _value_problems(file: str, arrays: Mapping[str, NDArray]) -> Iterator[Problem]:
+def _value_faults(file: str, arrays: Mapping[str, NDArray]) -> Iterator[Fault]:
     for name, array in arrays.items():
         if array.dtype.kind != "f":
             continue
@@ -149,12 +147,12 @@ def _value_problems(file: str, arrays: Mapping[str, NDArray]) -> Iterator[Proble
         )
 
 
-def _rotation_problems(file: str, arrays: Mapping[str, NDArray], good: Mapping[str, NDArray]) -> Iterator[Problem]:
+def _rotation_faults(file: str, arrays: Mapping[str, NDArray], good: Mapping[str, NDArray]) -> Iterator[Fault]:
     """Both arrays or none; a question has a name, and at least the rows that are here."""
     present = [name for name in ROTATION_ARRAYS if name in arrays]
     if len(present) == 1:
         missing = next(name for name in ROTATION_ARRAYS if name not in present)
-        yield Problem(file, f"missing, but `{present[0]}` is there; write both or none", missing)
+        yield Fault(file, f"missing, but `{present[0]}` is there; write both or none", missing)
     if not set(ROTATION_ARRAYS) <= set(good):
         return
     questions, rows = (good[name] for name in ROTATION_ARRAYS)
@@ -163,24 +161,24 @@ def _rotation_problems(file: str, arrays: Mapping[str, NDArray], good: Mapping[s
     yield from _rows(file, "rotations", rows < here[places], "is less than the rows of the question here")
 
 
-def _rows(file: str, name: str, bad: NDArray, message: str) -> Iterator[Problem]:
+def _rows(file: str, name: str, bad: NDArray, message: str) -> Iterator[Fault]:
     rows = np.flatnonzero(bad.reshape(len(bad), -1).any(axis=1))
     for row in rows[:MAX_ROWS_PER_RULE]:
         more = f" (and {len(rows) - MAX_ROWS_PER_RULE} more rows)" if len(rows) > MAX_ROWS_PER_RULE else ""
-        yield Problem(file, message + more, name, int(row))
+        yield Fault(file, message + more, name, int(row))
         if more and row == rows[0]:
             return
 
 
-def duplicate_id_problems(files: list[str], ids: list[NDArray]) -> list[Problem]:
+def duplicate_id_faults(files: list[str], ids: list[NDArray]) -> list[Fault]:
     """Sample ids must be non-empty and unique over the whole run."""
     seen: dict[str, str] = {}
-    problems = []
+    faults = []
     for file, values in zip(files, ids, strict=True):
         for row, value in enumerate(values.tolist()):
             if not value:
-                problems.append(Problem(file, "is empty; expected a name for the sample", "sample_id", row))
+                faults.append(Fault(file, "is empty; expected a name for the sample", "sample_id", row))
             elif value in seen:
-                problems.append(Problem(file, f"{value!r} occurs twice (first in {seen[value]})", "sample_id", row))
+                faults.append(Fault(file, f"{value!r} occurs twice (first in {seen[value]})", "sample_id", row))
             seen.setdefault(value, f"`{file}` row {row}")
-    return problems
+    return faults

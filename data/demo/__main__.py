@@ -1,7 +1,7 @@
 """`python -m pid_lvlm.data.demo --out DIR`: the whole job on the shipped model whose answer is known.
 
 Runs the three commands as a user would, each in its own process (torch and jax never meet in one), then prints the
-planted against the estimated atoms, where everything is, and how long each step took. Standard library only.
+ground truth against estimated atoms, where everything is, and how long each step took. Standard library only.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Dataset cards: how to read a task's items, and the atoms planted in them."""
+"""Dataset cards: how to read a task's items, and the atoms true in them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def card_text(task: Task) -> str:
         task: The task.
 
     Returns:
-        TOML text with the file, the column mapping, the prompt template and the planted atoms in bits.
+        TOML text with the file, the column mapping, the prompt template and the true atoms in bits.
     """
     atoms = asdict(true_atoms(task))
     lines = [
@@ -30,7 +30,7 @@ def card_text(task: Task) -> str:
         *(f'{column} = "{column}"' for column in COLUMNS),
         "",
         "# Bits. Computed exactly from the task's table of p(picture, question, answer) (true_atoms in data/world).",
-        "[planted]",
+        "[ground_truth]",
         *(f"{name} = {abs(round(atoms[name], 6))}" for name in atoms if name != "gap"),
     ]
     return "\n".join(lines) + "\n"

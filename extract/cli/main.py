@@ -154,9 +154,7 @@ def extract(
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.", rich_help_panel=WORK)] = False,
     check: Annotated[
         list[Path] | None,
-        typer.Option(
-            help="Validate a run folder and list every problem. Repeat.", rich_help_panel="Instead of running"
-        ),
+        typer.Option(help="Validate a run folder and list every fault. Repeat.", rich_help_panel="Instead of running"),
     ] = None,
     list_models: Annotated[
         bool,
@@ -255,11 +253,11 @@ def _list_models() -> None:
 def _check_runs(folders: list[Path]) -> None:
     bad = 0
     for folder in folders:
-        problems = validate_run(folder)
-        bad += bool(problems)
-        typer.echo(f"{folder}: {f'{len(problems)} problems' if problems else 'keeps the contract'}")
-        for problem in problems:
-            typer.echo(f"  - {problem}")
+        faults = validate_run(folder)
+        bad += bool(faults)
+        typer.echo(f"{folder}: {f'{len(faults)} faults' if faults else 'keeps the contract'}")
+        for fault in faults:
+            typer.echo(f"  - {fault}")
     if bad:
         sys.exit(EXIT_BAD_INPUT)
 

@@ -16,18 +16,18 @@ from pid_lvlm.extract.conditions.replacement import Replacement
 from pid_lvlm.extract.conditions.sites import DecoderInputs
 
 Edit = Callable[[DecoderInputs], DecoderInputs]
-"""Takes what arrives at an entrance by name, returns what shall go in instead."""
+"""Takes what arrives at an hook point by name, returns what shall go in instead."""
 
 
-class Entrance(ABC):
-    """A place where inputs arrive, by name; names of different entrances of a model differ."""
+class HookPoint(ABC):
+    """A place where inputs arrive, by name; names of different hook points of a model differ."""
 
     @abstractmethod
     def attach(self, edit: Edit) -> RemovableHandle:
         """Let `edit` see and replace what arrives, until the handle is removed."""
 
 
-class CallEntrance(Entrance):
+class CallHook(HookPoint):
     """The keyword arguments that a module is called with."""
 
     def __init__(self, module: nn.Module) -> None:
@@ -42,7 +42,7 @@ class CallEntrance(Entrance):
         return self._module.register_forward_pre_hook(hook, with_kwargs=True)
 
 
-class OutputEntrance(Entrance):
+class OutputHook(HookPoint):
     """The one tensor that a module returns, under the name `key`."""
 
     def __init__(self, module: nn.Module, key: str) -> None:
@@ -64,24 +64,24 @@ class _Stopped(Exception):
 
 
 @contextmanager
-def edited_inputs(decoder: nn.Module, edit: Edit, entrances: Sequence[Entrance] = ()) -> Iterator[None]:
-    """While active, `edit` sees and may replace the decoder's inputs, and what arrives at other `entrances`.
+def edited_inputs(decoder: nn.Module, edit: Edit, hook_points: Sequence[HookPoint] = ()) -> Iterator[None]:
+    """While active, `edit` sees and may replace the decoder's inputs, and what arrives at other `hook_points`.
 
     Raises:
         RuntimeError: at the end, if `edit` is a `Replacement` of which a part was never written.
     """
     with ExitStack() as stack:
-        for entrance in (*entrances, CallEntrance(decoder)):
-            stack.callback(entrance.attach(edit).remove)
+        for hook_point in (*hook_points, CallHook(decoder)):
+            stack.callback(hook_point.attach(edit).remove)
         yield
         if isinstance(edit, Replacement):
             edit.check()
 
 
 def decoder_inputs(
-    decoder: nn.Module, forward: Callable[[], object], entrances: Sequence[Entrance] = ()
+    decoder: nn.Module, forward: Callable[[], object], hook_points: Sequence[HookPoint] = ()
 ) -> DecoderInputs:
-    """What `forward` would give to the decoder and other `entrances`, without running the decoder."""
+    """What `forward` would give to the decoder and other `hook_points`, without running the decoder."""
     seen: dict[str, Any] = {}
 
     def look(inputs: DecoderInputs) -> DecoderInputs:
@@ -93,9 +93,9 @@ def decoder_inputs(
         raise _Stopped
 
     with ExitStack() as stack:
-        for entrance in entrances:
-            stack.callback(entrance.attach(look).remove)
-        stack.callback(CallEntrance(decoder).attach(stop).remove)
+        for hook_point in hook_points:
+            stack.callback(hook_point.attach(look).remove)
+        stack.callback(CallHook(decoder).attach(stop).remove)
         try:
             forward()
         except _Stopped:

@@ -12,7 +12,7 @@ from pid_lvlm.data.names import LANGUAGE_ONLY, SOURCES, VISION_ONLY
 from pid_lvlm.extract.conditions.noise import NoiseStats, sample_generator
 from pid_lvlm.extract.conditions.sites import DecoderInputs, Site, SpanMasks
 
-SILENCED: dict[str, str] = {VISION_ONLY: SOURCES[1], LANGUAGE_ONLY: SOURCES[0]}
+ABLATED: dict[str, str] = {VISION_ONLY: SOURCES[1], LANGUAGE_ONLY: SOURCES[0]}
 """Condition -> the source that noise replaces."""
 
 SIDE_BY_SIDE: Final = 1 << 20
@@ -24,7 +24,7 @@ save.
 
 
 class Replacement:
-    """The edit that silences one source: its sites get the given noise wherever their input arrives.
+    """The edit that ablates one source: its sites get the given noise wherever their input arrives.
 
     Args:
         masks: spans of the batch.
@@ -62,7 +62,7 @@ class Replacement:
 def replacement(
     sites: Sequence[Site], masks: SpanMasks, stats: NoiseStats, seed: int, ids: Sequence[str], condition: str
 ) -> Replacement:
-    """The edit that silences one source: every site of that source gets noise, every position its own draw.
+    """The edit that ablates one source: every site of that source gets noise, every position its own draw.
 
     Args:
         sites: all sites of the family; those of other sources stay as they are.
@@ -70,19 +70,19 @@ def replacement(
         stats: distribution of the noise at each site.
         seed: the run's seed.
         ids: sample ids of the batch.
-        condition: the condition, a key of `SILENCED`.
+        condition: the condition, a key of `ABLATED`.
     """
-    silenced = [site for site in sites if site.source == SILENCED[condition]]
-    counts = [site.replaced(masks) for site in silenced]
+    ablated = [site for site in sites if site.source == ABLATED[condition]]
+    counts = [site.replaced(masks) for site in ablated]
     noise = [
         np.empty((sum(rows), len(stats[site.name].mean)), np.float32)
-        for site, rows in zip(silenced, counts, strict=True)
+        for site, rows in zip(ablated, counts, strict=True)
     ]
     parts = [np.split(values, np.cumsum(rows)[:-1]) for values, rows in zip(noise, counts, strict=True)]
 
     def fill(sample: int) -> None:
         generator = sample_generator(seed, ids[sample], condition)
-        for site, samples in zip(silenced, parts, strict=True):
+        for site, samples in zip(ablated, parts, strict=True):
             stats[site.name].fill(generator, samples[sample])
 
     if sum(values.size for values in noise) >= SIDE_BY_SIDE:
@@ -92,4 +92,4 @@ def replacement(
         for sample in range(len(ids)):
             fill(sample)
     tensors = (torch.from_numpy(values) for values in noise)
-    return Replacement(masks, list(zip(silenced, tensors, strict=True)))
+    return Replacement(masks, list(zip(ablated, tensors, strict=True)))

@@ -1,4 +1,4 @@
-"""Sites: the places where a source enters the decoder, and so where noise must go to silence that source.
+"""Sites: the places where a source enters the decoder, and so where noise must go to ablate that source.
 
 Most families have two, both in `inputs_embeds`: the visual span and the language span. A family in which a
 modality travels by another road as well (deepstack features, per-layer inputs, cross-attention) adds sites.
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from pid_lvlm.data.names import SOURCES
 
 DecoderInputs = Mapping[str, Any]
-"""Keyword arguments of the decoder's forward, and what arrives at other entrances, by name."""
+"""Keyword arguments of the decoder's forward, and what arrives at other hook points, by name."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pid_lvlm.data.command.suggest import suggestion
-from pid_lvlm.data.errors import Problem
+from pid_lvlm.data.errors import Fault
 from pid_lvlm.data.names import ATOMS
 from pid_lvlm.extract.config import ON_BAD
 from pid_lvlm.extract.datasets.column_mapping import check_fields
@@ -25,14 +25,14 @@ KEYS: Final = (
     "on_bad",
     "split",
     "prompt",
-    "planted",
+    "ground_truth",
     "about",
 )
 
 
 @dataclass(frozen=True)
 class Card:
-    """What a card says. `file` and `images` are absolute; `planted` holds true atoms in bits.
+    """What a card says. `file` and `images` are absolute; `ground_truth` holds true atoms in bits.
 
     `benchmark` names a known benchmark; `options` are the texts of every item's options, where all have the same;
     `where` keeps rows by the values of columns; answers that are numbers count options from `first_index`;
@@ -50,7 +50,7 @@ class Card:
     images: Path | None = None
     split: str | None = None
     prompt: str | None = None
-    planted: dict[str, float] | None = None
+    ground_truth: dict[str, float] | None = None
 
 
 def read_card(path: Path) -> Card:
@@ -69,9 +69,11 @@ def read_card(path: Path) -> Card:
         name: "|".join(col) if isinstance(col, list) else str(col) for name, col in raw.get("columns", {}).items()
     }
     check_fields(columns, f"`{path.name}` [columns]")
-    planted = raw.get("planted")
-    if planted is not None and (set(planted) != set(ATOMS) or not all(_is_number(bits) for bits in planted.values())):
-        raise _card_error(path, f"[planted] should give {', '.join(ATOMS)} in bits")
+    ground_truth = raw.get("ground_truth")
+    if ground_truth is not None and (
+        set(ground_truth) != set(ATOMS) or not all(_is_number(bits) for bits in ground_truth.values())
+    ):
+        raise _card_error(path, f"[ground_truth] should give {', '.join(ATOMS)} in bits")
     options = raw.get("options")
     if options is not None and not (isinstance(options, list) and all(isinstance(text, str) for text in options)):
         raise _card_error(path, 'options should list the texts of every item\'s options, e.g. ["Yes", "No"]')
@@ -96,7 +98,7 @@ def read_card(path: Path) -> Card:
         images=folder / raw["images"] if "images" in raw else None,
         split=raw.get("split"),
         prompt=raw.get("prompt"),
-        planted=None if planted is None else {atom: float(planted[atom]) for atom in ATOMS},
+        ground_truth=None if ground_truth is None else {atom: float(ground_truth[atom]) for atom in ATOMS},
     )
 
 
@@ -119,4 +121,4 @@ def _is_number(value: object) -> bool:
 
 
 def _card_error(path: Path, message: str) -> DatasetError:
-    return DatasetError(str(path), [Problem(path.name, message)])
+    return DatasetError(str(path), [Fault(path.name, message)])

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from pid_lvlm.data.command.suggest import near_names, suggestion
-from pid_lvlm.data.errors import Problem
+from pid_lvlm.data.errors import Fault
 from pid_lvlm.extract.datasets.errors import DatasetError
 from pid_lvlm.extract.errors import UsageError
 
@@ -83,7 +83,7 @@ def resolve_columns(file: str, present: Sequence[str], mapping: Mapping[str, str
     Raises:
         DatasetError: a named column does not exist, or a needed field has none; all of them at once.
     """
-    problems = []
+    faults = []
     missing = []
     found: dict[str, str] = {}
     for field, names in USUAL_NAMES.items():
@@ -97,17 +97,17 @@ def resolve_columns(file: str, present: Sequence[str], mapping: Mapping[str, str
                     missing.append(field)
                 continue
         parts = named.split(OPTION_SEPARATOR) if field == "options" else [named]
-        problems += [
-            Problem(file, f"no column `{part}`, which was given for `{field}`; {_columns_found(part, present)}")
+        faults += [
+            Fault(file, f"no column `{part}`, which was given for `{field}`; {_columns_found(part, present)}")
             for part in parts
             if part not in present and not (field == "group" and part == THE_PICTURE)
         ]
         found[field] = named
     if missing:
         fields = " and none for ".join(f"`{field}`" for field in missing)
-        problems.insert(0, Problem(file, f"no column for {fields}; {_columns_found(missing[0], present, found)}"))
-    if problems:
-        raise DatasetError(file, problems)
+        faults.insert(0, Fault(file, f"no column for {fields}; {_columns_found(missing[0], present, found)}"))
+    if faults:
+        raise DatasetError(file, faults)
     options = tuple(found.pop("options").split(OPTION_SEPARATOR))
     return Columns(options=options, **found)
 

@@ -3,27 +3,27 @@
 from collections.abc import Sequence
 from enum import StrEnum
 
-from pid_lvlm.data.errors import PidError, Problem
+from pid_lvlm.data.errors import Fault, PidError
 
 
 class DatasetError(PidError):
-    """A dataset file cannot be used. `problems` lists everything that is wrong, not only the first.
+    """A dataset file cannot be used. `faults` lists everything that is wrong, not only the first.
 
     Args:
         file: as the user named it.
-        problems: at least one.
+        faults: at least one.
         advice: what to do about all of them.
-        shown: problems to spell out.
+        shown: faults to spell out.
     """
 
-    def __init__(self, file: str, problems: Sequence[Problem], advice: str = "", shown: int = 8) -> None:
+    def __init__(self, file: str, faults: Sequence[Fault], advice: str = "", shown: int = 8) -> None:
         self.file = file
-        self.problems = tuple(problems)
-        lines = [str(problem) for problem in self.problems[:shown]]
-        if len(self.problems) > shown:
-            lines.append(f"… and {len(self.problems) - shown} more")
+        self.faults = tuple(faults)
+        lines = [str(fault) for fault in self.faults[:shown]]
+        if len(self.faults) > shown:
+            lines.append(f"… and {len(self.faults) - shown} more")
         head = f"dataset `{file}` cannot be used: "
-        counted = " (rows counted from 1)" if any(problem.row is not None for problem in self.problems) else ""
+        counted = " (rows counted from 1)" if any(fault.row is not None for fault in self.faults) else ""
         super().__init__(
             head
             + (lines[0] if len(lines) == 1 else "\n  - " + "\n  - ".join(lines))

@@ -99,7 +99,7 @@ class Dataset:
         items: the items, in the file's order.
         prompt: template that the dataset's card or benchmark asks for, if any.
         split: part of the benchmark, if stated.
-        planted: true atoms in bits, where they are known.
+        true: true atoms in bits, where they are known.
         notes: what the user should know about the file, one sentence each.
         rows: what became of the file's rows.
     """
@@ -110,7 +110,7 @@ class Dataset:
     items: tuple[Item, ...]
     prompt: str | None = None
     split: str | None = None
-    planted: dict[str, float] | None = None
+    ground_truth: dict[str, float] | None = None
     notes: tuple[str, ...] = ()
     rows: RowCounts = field(default_factory=RowCounts)
 

@@ -1,9 +1,9 @@
-"""From a benchmark file to checked items. Every problem of every row is found before a model is loaded."""
+"""From a benchmark file to checked items. Every fault of every row is found before a model is loaded."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from pid_lvlm.data.errors import Problem
+from pid_lvlm.data.errors import Fault
 from pid_lvlm.extract.config import ON_BAD_ERROR, ON_BAD_SKIP, DatasetSpec
 from pid_lvlm.extract.datasets.benchmarks.benchmark import FIELDS, ROTATION_FIELDS, Benchmark, likely_benchmark
 from pid_lvlm.extract.datasets.benchmarks.registry import BENCHMARKS, get_benchmark
@@ -60,7 +60,7 @@ def load_dataset(spec: DatasetSpec, limit: int | None = None) -> Dataset:
         items=tuple(items),
         prompt=card.prompt or (benchmark.prompt if benchmark else None),
         split=card.split or (benchmark.split if benchmark else None),
-        planted=card.planted,
+        ground_truth=card.ground_truth,
         notes=(*table.notes, *([dropped_note(bad, chosen)] if bad else [])),
         rows=count_rows(table.read, chosen, reader.choices(table), bad),
     )
@@ -87,8 +87,8 @@ def _columns(table: Table, benchmark: Benchmark | None, card: Card, spec: Datase
         likely = _likely(table, card.file, least=4) if benchmark is None and not named else None
         if likely is None:
             raise
-        what = error.problems[0].message.partition(";")[0]
-        raise DatasetError(str(spec.file), [Problem(table.name, f"{likely} (as any file it has {what})")]) from None
+        what = error.faults[0].message.partition(";")[0]
+        raise DatasetError(str(spec.file), [Fault(table.name, f"{likely} (as any file it has {what})")]) from None
 
 
 def _picture_folder(spec: DatasetSpec, card: Card, table: Table) -> Path:
@@ -97,7 +97,7 @@ def _picture_folder(spec: DatasetSpec, card: Card, table: Table) -> Path:
         return table.folder
     if not folder.is_dir():
         message = f"there is no picture folder `{folder}`; pass the folder that holds the pictures with --images"
-        raise DatasetError(str(spec.file), [Problem(table.name, message)])
+        raise DatasetError(str(spec.file), [Fault(table.name, message)])
     return folder
 
 
@@ -105,7 +105,7 @@ def _refusal(source: str, file: str, bad: Sequence[BadRow], good: int, skip: boo
     """The error about bad rows. What has one cause is one sentence."""
 
     def single(message: str) -> DatasetError:
-        return DatasetError(source, [Problem(file, message)])
+        return DatasetError(source, [Fault(file, message)])
 
     first = f"row {bad[0].number}: {bad[0].message}"
     if likely is not None and len(bad) >= good:
@@ -116,7 +116,7 @@ def _refusal(source: str, file: str, bad: Sequence[BadRow], good: int, skip: boo
     if len(bad) > 1 and not good and all(row.reason == Reason.NO_PICTURE for row in bad):
         return single(f"no picture was found in {len(bad)} rows; the first, {first}")
     advice = ["--on-bad skip leaves bad rows out"] if len(bad) <= good else []
-    return DatasetError(source, [row.problem(file) for row in bad], "; ".join([*advice, *([likely] if likely else [])]))
+    return DatasetError(source, [row.fault(file) for row in bad], "; ".join([*advice, *([likely] if likely else [])]))
 
 
 def _likely(table: Table, file: Path, least: int) -> str | None:

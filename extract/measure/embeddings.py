@@ -52,5 +52,5 @@ def measure(
 def batch_moments(adapter: Adapter, items: Sequence[PlannedItem]) -> dict[str, Moments]:
     """Moments of every site over one batch."""
     batch = encode_batch(adapter, items)
-    inputs = decoder_inputs(adapter.decoder, partial(adapter.forward, batch.inputs, 1), adapter.entrances)
+    inputs = decoder_inputs(adapter.decoder, partial(adapter.forward, batch.inputs, 1), adapter.hook_points)
     return {site.name: Moments.of(site.read(inputs, batch.masks).float().cpu().numpy()) for site in adapter.sites}

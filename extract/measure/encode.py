@@ -81,13 +81,13 @@ def prepared(
         raise
 
 
-def encode_blind(adapter: Adapter, items: Sequence[PlannedItem]) -> ModelInputs:
+def encode_text_only(adapter: Adapter, items: Sequence[PlannedItem]) -> ModelInputs:
     """The same conversations without pictures.
 
     Raises:
         ModelError: a picture's tokens are there all the same, or BOS stands twice.
     """
-    inputs = adapter.encode([planned.blind_prompt for planned in items], None)
+    inputs = adapter.encode([planned.text_only_prompt for planned in items], None)
     _check_bos(adapter, inputs, items)
     if adapter.visual_mask(inputs).any():
         message = "the processor writes a picture's tokens where there is no picture; it needs an adapter"

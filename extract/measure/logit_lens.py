@@ -58,7 +58,7 @@ def layer_states(
         States of the layers, each (batch, keep, hidden), and the model's logits (batch, keep, vocabulary).
     """
     blocks = adapter.layers[: max(layers, default=0)]
-    editing = nullcontext() if edit is None else edited_inputs(adapter.decoder, edit, adapter.entrances)
+    editing = nullcontext() if edit is None else edited_inputs(adapter.decoder, edit, adapter.hook_points)
     with editing, last_states(adapter, blocks, keep) as states:
         logits = adapter.forward(inputs, keep)
     return [_carried(states, layer - 1) for layer in layers], logits

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from pid_lvlm.data.names import CONDITIONS, NO_IMAGE, SOURCES, feature_key
 from pid_lvlm.extract.conditions.hooks import decoder_inputs
 from pid_lvlm.extract.conditions.noise import Arrays, NoiseStats
-from pid_lvlm.extract.conditions.replacement import SILENCED, replacement
+from pid_lvlm.extract.conditions.replacement import ABLATED, replacement
 from pid_lvlm.extract.datasets.item import Item
 from pid_lvlm.extract.measure.embeddings import pool
-from pid_lvlm.extract.measure.encode import Batch, encode_batch, encode_blind
+from pid_lvlm.extract.measure.encode import Batch, encode_batch, encode_text_only
 from pid_lvlm.extract.measure.logit_lens import layer_states
 from pid_lvlm.extract.measure.option_scores import Scores, option_scores, score_batch
 from pid_lvlm.extract.models.adapters.base import Adapter
@@ -76,16 +76,16 @@ class Measurement:
 
     def _condition(self, condition: str, batch: Batch, items: Sequence[PlannedItem]) -> Scores:
         adapter = self.adapter
-        inputs = encode_blind(adapter, items) if condition == NO_IMAGE else batch.inputs
+        inputs = encode_text_only(adapter, items) if condition == NO_IMAGE else batch.inputs
         edit = None
-        if condition in SILENCED:
+        if condition in ABLATED:
             edit = replacement(adapter.sites, batch.masks, self.stats, self.seed, batch.ids, condition)
         return score_batch(adapter, inputs, edit, self.candidates, self.layers[:-1])
 
     def _features(self, batch: Batch) -> Arrays:
         """Pooled spans and their lengths; each source's first site is the one its features come from."""
         adapter = self.adapter
-        inputs = decoder_inputs(adapter.decoder, partial(adapter.forward, batch.inputs, 1), adapter.entrances)
+        inputs = decoder_inputs(adapter.decoder, partial(adapter.forward, batch.inputs, 1), adapter.hook_points)
         features: Arrays = {}
         for number, source in enumerate(SOURCES, start=1):
             site = adapter.first_site(source)

@@ -6,7 +6,7 @@ from typing import Final
 
 import torch
 
-from pid_lvlm.data.errors import Problem
+from pid_lvlm.data.errors import Fault
 from pid_lvlm.extract.datasets.errors import DatasetError
 from pid_lvlm.extract.datasets.item import Dataset, Item
 from pid_lvlm.extract.errors import ModelError
@@ -27,7 +27,7 @@ class PlannedItem:
         item: the item.
         text: the user's text.
         prompt: rendered prompt with the picture's placeholder.
-        blind_prompt: the same conversation without the picture.
+        text_only_prompt: the same conversation without the picture.
         span: the language span of `prompt`.
         tokens: length of `prompt` before the picture's expansion.
     """
@@ -35,7 +35,7 @@ class PlannedItem:
     item: Item
     text: str
     prompt: str
-    blind_prompt: str
+    text_only_prompt: str
     span: Span
     tokens: int
 
@@ -84,7 +84,7 @@ def make_plan(adapter: Adapter, dataset: Dataset, template: str, language_span: 
             item=item,
             text=text.full,
             prompt=prompt,
-            blind_prompt=adapter.render(text.full, picture=False),
+            text_only_prompt=adapter.render(text.full, picture=False),
             span=finder.find(text, ids),
             tokens=len(ids),
         )
@@ -105,8 +105,8 @@ def batches(items: Sequence[PlannedItem], size: int) -> list[tuple[int, ...]]:
 
 
 def _check_placeholders(adapter: Adapter, dataset: Dataset) -> None:
-    problems = [
-        Problem(
+    faults = [
+        Fault(
             dataset.file,
             f"a text contains `{adapter.placeholder}`, which this model reads as a picture; remove it",
             row=item.row,
@@ -114,26 +114,26 @@ def _check_placeholders(adapter: Adapter, dataset: Dataset) -> None:
         for item in dataset.items
         if any(adapter.placeholder in text for text in (item.question, item.hint, *item.options))
     ]
-    if problems:
-        raise DatasetError(dataset.file, problems)
+    if faults:
+        raise DatasetError(dataset.file, faults)
 
 
 def _check_pictures_in_text(adapter: Adapter, dataset: Dataset, items: Sequence[PlannedItem]) -> None:
     """Some processors put other tokens in the placeholder's place; a text may spell those, too."""
-    problems = [
-        Problem(dataset.file, "a text contains a token that this model fills with the picture", row=planned.item.row)
+    faults = [
+        Fault(dataset.file, "a text contains a token that this model fills with the picture", row=planned.item.row)
         for planned in items
         if adapter.visual_mask({"input_ids": torch.tensor([planned.span.ids])}).any()
     ]
-    if problems:
-        raise DatasetError(dataset.file, problems)
+    if faults:
+        raise DatasetError(dataset.file, faults)
 
 
 def _check_lengths(adapter: Adapter, dataset: Dataset, tokenised: Sequence[Sequence[int]]) -> None:
     """A prompt that does not fit even without its picture; models go on behind their end, with other numbers."""
     context = adapter.context
-    problems = [
-        Problem(
+    faults = [
+        Fault(
             dataset.file,
             f"its prompt has {len(ids)} tokens, and the model reads at most {context}; shorten it or leave the row out",
             row=item.row,
@@ -141,8 +141,8 @@ def _check_lengths(adapter: Adapter, dataset: Dataset, tokenised: Sequence[Seque
         for item, ids in zip(dataset.items, tokenised, strict=True)
         if context is not None and len(ids) > context
     ]
-    if problems:
-        raise DatasetError(dataset.file, problems)
+    if faults:
+        raise DatasetError(dataset.file, faults)
 
 
 def _check_template(adapter: Adapter, text: str) -> None:

@@ -94,7 +94,7 @@ def extract_run(
             folder.write_noise_stats(stats)
         layers = run_layers(spec, config, adapter)
         measurement = Measurement(adapter, candidates, stats, config.seed, layers, plan.max_options)
-        if not adapter.proven:
+        if not adapter.leak_tested:
             check_leaks(measurement, dataset.items, partial(_plan_items, adapter, dataset, config))
         measured = _write_shards(measurement, plan, folder, config, reporter)
     except torch.OutOfMemoryError as error:
@@ -102,7 +102,7 @@ def extract_run(
         message = f"out of memory at batch size {config.batch_size}; try --batch-size {smaller} or --dtype bfloat16"
         raise ModelError(message) from error
     except BROKEN as error:
-        if adapter.proven:
+        if adapter.leak_tested:
             raise
         alone = " (--batch-size 1 may help)" if config.batch_size > 1 else ""
         why = f"stops with {type(error).__name__}: {str(error).partition(chr(10))[0]}{alone}"

@@ -74,7 +74,7 @@ def describe_run(
         noise_seed=config.seed,
         noise_sites=_noise_sites(adapter, config.language_span),
         shard_size=config.shard_size,
-        planted=dataset.planted,
+        ground_truth=dataset.ground_truth,
         candidates=candidates.describe(),
         versions=_versions(adapter),
     )

@@ -65,7 +65,7 @@ def _describe(adapter: Adapter, plan: Plan, planned: PlannedItem, picture_file: 
         [
             f"--- item {item.id!r} (row {item.row}), group {item.group!r}, right answer {right}",
             marked_prompt(adapter, planned),
-            f"--- without picture: {planned.blind_prompt!r}",
+            f"--- without picture: {planned.text_only_prompt!r}",
             f"--- letters: {_letters(plan, item.letters)}",
             f"--- picture: {sizes}",
             "",

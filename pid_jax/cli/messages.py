@@ -9,7 +9,7 @@ from rich.table import Table
 from pid_jax.config import EstimatorConfig, FitSettings
 from pid_jax.results.solution import ADVICE, Result
 from pid_jax.sweep.chunks import Group
-from pid_jax.sweep.memory import lane_bytes
+from pid_jax.sweep.memory import fit_bytes
 from pid_jax.sweep.plan import Plan
 from pid_lvlm.data.names import ATOMS
 
@@ -26,7 +26,7 @@ def print_plan(console: Console, plan: Plan, groups: Sequence[Group], config: Es
     for group in groups:
         shape, pace = group.shape, group.pace
         runs = {problem.run for chunk in group.chunks for problem in chunk.problems}
-        working = lane_bytes(shape, FitSettings.of(config)) * pace.side_by_side
+        working = fit_bytes(shape, FitSettings.of(config)) * pace.side_by_side
         console.print(
             f"{len(runs)} run(s) of widths {shape.d1} and {shape.d2}, {shape.options} options: "
             f"{group.num_problems} problems, {group.num_problems * len(config.seeds)} fits of {shape.steps} steps; "

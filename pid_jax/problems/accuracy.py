@@ -23,10 +23,10 @@ def accuracy_columns(run: Run, layer: int) -> dict[str, float | None]:
     return {
         "accuracy": both,
         "accuracy_circular": circular_accuracy(run, layer),
-        "accuracy_noimage": no_image,
+        "accuracy_no_image": no_image,
         "d_vision": None if both is None or no_image is None else both - no_image,
         "accuracy_strict": strict_accuracy(run, BOTH) if layer == run.manifest.num_layers else None,
-        "accuracy_strict_noimage": strict_accuracy(run, NO_IMAGE) if layer == run.manifest.num_layers else None,
+        "accuracy_strict_no_image": strict_accuracy(run, NO_IMAGE) if layer == run.manifest.num_layers else None,
     }
 
 

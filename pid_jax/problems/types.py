@@ -1,6 +1,6 @@
 """Problems and how they share data: features once per run, conditionals once per layer and tau, batches per seed.
 
-A lane is one fit: it points into the tables. That keeps a layer sweep's features in memory once, whatever the
+A fit is described by pointers into the tables. That keeps a layer sweep's features in memory once, whatever the
 number of layers, taus and seeds.
 """
 
@@ -25,7 +25,7 @@ class Conditionals(NamedTuple):
 
 
 class Tables(NamedTuple):
-    """What all lanes of one compiled program share.
+    """What all fits of one compiled program share.
 
     Attributes:
         x1: pooled features of source 1, one slice per run and pooling; padded rows are never pointed at.
@@ -44,8 +44,8 @@ class Tables(NamedTuple):
     test_mask: Bool[Held, "u t c"]
 
 
-class Lane(NamedTuple):
-    """One fit, as pointers into the tables. All fields carry the lane axis when lanes are stacked.
+class FitSpec(NamedTuple):
+    """One fit, as pointers into the tables. All fields carry the fit axis when fits are stacked.
 
     Attributes:
         features: which slice of `x1`, `x2`.

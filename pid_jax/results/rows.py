@@ -17,19 +17,12 @@ from pid_jax.results.solution import Result, Solution
 from pid_jax.results.versions import versions_json
 from pid_lvlm.data import Manifest
 from pid_lvlm.data.contract.manifest import recipe_hash
-from pid_lvlm.data.contract.results import COLUMNS, RESULT_SCHEMA_VERSION
+from pid_lvlm.data.contract.result_table import SCHEMA
+from pid_lvlm.data.contract.results import RESULT_SCHEMA_VERSION
 from pid_lvlm.data.names import ATOMS
 
 ESTIMATOR: Final = "batch"
 INTERVAL: Final = 0.95
-
-POLARS_TYPES: Final[Mapping[str, Any]] = {
-    "text": pl.String,
-    "int": pl.Int64,
-    "float": pl.Float64,
-    "list": pl.List(pl.Int64),
-}
-SCHEMA: Final = {column.name: POLARS_TYPES[column.kind] for column in COLUMNS}
 
 
 def problem_row(
@@ -45,9 +38,9 @@ def problem_row(
     draw = workload.draws[0]
     return {
         **_identity(manifest, name, key, config),
-        "n_train": len(draw.split_train),
-        "n_test": int(draw.test.mask.sum()),
-        **atom_columns(solution, manifest.planted),
+        "num_train": len(draw.split_train),
+        "num_test": int(draw.test.mask.sum()),
+        **atom_columns(solution, manifest.ground_truth),
         **term_columns(solution.terms),
         **workload.accuracy.get(key.layer, {}),
         **{f"uniform_{condition}": share for condition, share in rows.uniform.items()},
@@ -62,7 +55,7 @@ def problem_row(
 
 def refused_row(manifest: Manifest, key: ProblemKey, name: str, config: EstimatorConfig) -> dict[str, Any]:
     """The row of a problem whose run cannot be used: what it is about, and no numbers."""
-    missing = {"n_train": 0, "n_test": 0, "result": Result.INVALID_RUN.label, "device": ""}
+    missing = {"num_train": 0, "num_test": 0, "result": Result.INVALID_RUN.label, "device": ""}
     return _identity(manifest, name, key, config) | missing
 
 
@@ -100,7 +93,7 @@ def _identity(manifest: Manifest, name: str, key: ProblemKey, config: EstimatorC
     }
 
 
-def atom_columns(solution: Solution, planted: Mapping[str, float] | None) -> dict[str, float | None]:
+def atom_columns(solution: Solution, ground_truth: Mapping[str, float] | None) -> dict[str, float | None]:
     """Every atom: mean over seeds (cut at 0 and raw), spread, 95 % interval of the mean, share; all in bits."""
     seeds_bits = [np.asarray(bits_from_nats(atom), dtype=np.float64) for atom in atoms_from_terms(solution.terms)]
     clipped = [max(float(values.mean()), 0.0) for values in seeds_bits]
@@ -116,7 +109,7 @@ def atom_columns(solution: Solution, planted: Mapping[str, float] | None) -> dic
             f"{atom}_high": None if half is None else mean + half,
             f"{atom}_sd": sd,
             f"{atom}_share": cut / total if total > 0 else None,
-            f"planted_{atom}": None if planted is None else planted.get(atom),
+            f"true_{atom}": None if ground_truth is None else ground_truth.get(atom),
         }
     return columns
 

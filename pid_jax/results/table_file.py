@@ -6,10 +6,11 @@ from typing import Any
 
 import polars as pl
 
-from pid_jax.results.rows import SCHEMA, make_table
+from pid_jax.results.rows import make_table
 from pid_jax.results.solution import Result
 from pid_lvlm.data import OutputExistsError
-from pid_lvlm.data.contract.results import RESULT_SCHEMA_VERSION, added_after
+from pid_lvlm.data.contract.result_table import SCHEMA, upgrade
+from pid_lvlm.data.contract.results import RESULT_SCHEMA_VERSION
 from pid_lvlm.data.files import write_atomic
 
 
@@ -32,24 +33,12 @@ def read_existing(path: Path, refused: bool = False) -> dict[str, dict[str, Any]
     except (pl.exceptions.PolarsError, OSError) as error:
         advice = "choose another --out or delete the file"
         raise OutputExistsError(f"--out `{path}` exists and is no parquet file; {advice}") from error
-    frame = _upgraded(frame)
+    frame = upgrade(frame)
     if dict(frame.schema) != SCHEMA or set(frame["schema_version"]) - {RESULT_SCHEMA_VERSION}:
         raise OutputExistsError(f"--out `{path}` exists and is no result table of this version; choose another --out")
     if not refused:
         frame = frame.filter(pl.col("result") != Result.INVALID_RUN.label)
     return {row["problem_id"]: row for row in frame.iter_rows(named=True)}
-
-
-def _upgraded(frame: pl.DataFrame) -> pl.DataFrame:
-    """A table of an older version as one of this: the columns that came later are empty."""
-    versions = set(frame["schema_version"]) if "schema_version" in frame.columns else set()
-    if len(versions) != 1 or not isinstance(version := versions.pop(), int):
-        return frame
-    later = {column.name for column in added_after(version)}
-    if not later or set(frame.columns) != set(SCHEMA) - later:
-        return frame
-    current = pl.lit(RESULT_SCHEMA_VERSION, SCHEMA["schema_version"]).alias("schema_version")
-    return frame.with_columns(current, *(pl.lit(None, SCHEMA[name]).alias(name) for name in later)).select(list(SCHEMA))
 
 
 def write_table(path: Path, rows: list[dict[str, Any]]) -> pl.DataFrame:

@@ -1,6 +1,6 @@
 """Problems of equal shape form a group; a group is cut into chunks that fit into memory, all of one size.
 
-Equal sizes mean one compiled program per group: chunks that need less are padded with slices and lanes that nobody
+Equal sizes mean one compiled program per group: chunks that need less are padded with slices and fits that nobody
 looks at.
 """
 
@@ -12,14 +12,14 @@ import jax
 
 from pid_jax.config import FitSettings
 from pid_jax.problems.types import ProblemKey, Shape
-from pid_jax.sweep.memory import LANES_SHARE, TABLES_SHARE, conditional_bytes, draw_bytes, feature_bytes, lane_bytes
+from pid_jax.sweep.memory import FITS_SHARE, TABLES_SHARE, conditional_bytes, draw_bytes, feature_bytes, fit_bytes
 from pid_jax.sweep.plan import RunPlan
 from pid_lvlm.data.command.part import WHOLE, Part
 
-LANES_PER_CALL = 64
+FITS_PER_CALL = 64
 """Most fits handed to the device at once: what is lost by a kill, and how often progress is reported."""
 
-LANES_SIDE_BY_SIDE = {"cpu": 4}
+FITS_SIDE_BY_SIDE = {"cpu": 4}
 """Fits under one vmap on one device. On a CPU more of them fall out of the cache (docs/performance.md)."""
 
 
@@ -44,13 +44,13 @@ class Chunk:
 
 
 class Capacity(NamedTuple):
-    """Sizes of every chunk's tables: rows, slices of features, conditionals and draws, and lanes."""
+    """Sizes of every chunk's tables: rows, slices of features, conditionals and draws, and fits."""
 
     rows: int
     features: int
     conditionals: int
     draws: int
-    lanes: int
+    fits: int
 
 
 class Pace(NamedTuple):
@@ -126,17 +126,17 @@ def group_problems(
     return groups
 
 
-def choose_pace(lanes: int, shape: Shape, settings: FitSettings, machine: Machine) -> Pace:
+def choose_pace(fits: int, shape: Shape, settings: FitSettings, machine: Machine) -> Pace:
     """Fits per call and side by side: bounded by memory, then by what pays on this kind of device.
 
     The first is a multiple of the second times the devices: a remainder would be compiled as a second program.
     """
-    fitting = max(int(LANES_SHARE * machine.budget) // lane_bytes(shape, settings), 1)
-    per_device = -(-lanes // machine.devices)
-    side_by_side = min(LANES_SIDE_BY_SIDE.get(machine.backend, LANES_PER_CALL), fitting, per_device)
+    fitting = max(int(FITS_SHARE * machine.budget) // fit_bytes(shape, settings), 1)
+    per_device = -(-fits // machine.devices)
+    side_by_side = min(FITS_SIDE_BY_SIDE.get(machine.backend, FITS_PER_CALL), fitting, per_device)
     width = side_by_side * machine.devices
-    most = max(LANES_PER_CALL // width, 1) * width
-    return Pace(min(-(-lanes // width) * width, most), side_by_side, machine.devices)
+    most = max(FITS_PER_CALL // width, 1) * width
+    return Pace(min(-(-fits // width) * width, most), side_by_side, machine.devices)
 
 
 def _cut(
@@ -159,7 +159,7 @@ def _cut(
         features=max(map(_features, chunks)),
         conditionals=max(len({(run, key.layer, key.tau) for run, key, _ in chunk}) for chunk in chunks),
         draws=num_seeds * max(len({problem.run for problem in chunk}) for chunk in chunks),
-        lanes=-(-largest // pace.per_call) * pace.per_call,
+        fits=-(-largest // pace.per_call) * pace.per_call,
     )
     return Group(shape, tuple(Chunk(tuple(chunk)) for chunk in chunks), capacity, pace)
 

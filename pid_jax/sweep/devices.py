@@ -1,4 +1,4 @@
-"""Which devices fit, and how the lane axis is spread over them."""
+"""Which devices fit, and how the fit axis is spread over them."""
 
 import hashlib
 import os
@@ -15,7 +15,7 @@ from pid_lvlm.data import PidError
 
 Tree = TypeVar("Tree", bound=Any)
 
-LANES = "lanes"
+FITS = "fits"
 """Name of the mesh's one axis."""
 
 
@@ -74,9 +74,9 @@ def _user_cache() -> Path:
     return root / "pid-lvlm" / f"{platform.machine()}-{hashlib.sha256(kind.encode()).hexdigest()[:8]}"
 
 
-def lane_mesh(count: int) -> Mesh:
+def fit_mesh(count: int) -> Mesh:
     """The first `count` devices of this process along one axis."""
-    return Mesh(np.asarray(jax.local_devices()[:count]), (LANES,))
+    return Mesh(np.asarray(jax.local_devices()[:count]), (FITS,))
 
 
 def on_every(tree: Tree, devices: int) -> Tree:
@@ -86,10 +86,10 @@ def on_every(tree: Tree, devices: int) -> Tree:
 
 def split_over(tree: Tree, devices: int) -> Tree:
     """Every array cut along its first axis into equal parts, one per device."""
-    return jax.device_put(tree, _sharding(devices, LANES))
+    return jax.device_put(tree, _sharding(devices, FITS))
 
 
 def _sharding(devices: int, *axes: str) -> Sharding:
     if devices == 1:
         return SingleDeviceSharding(jax.local_devices()[0])
-    return NamedSharding(lane_mesh(devices), PartitionSpec(*axes))
+    return NamedSharding(fit_mesh(devices), PartitionSpec(*axes))

@@ -1,4 +1,4 @@
-"""Many problems at once: lanes that run side by side, one after another, and over devices, in one program."""
+"""Many problems at once: fits that run side by side, one after another, and over devices, in one program."""
 
 from collections.abc import Callable
 from functools import partial
@@ -12,20 +12,20 @@ from jaxtyping import Float, Int
 from pid_jax.config import EstimatorConfig, FitSettings
 from pid_jax.estimators.batch.fit import Params, fit
 from pid_jax.information import InformationTerms
-from pid_jax.problems.types import Lane, Tables
+from pid_jax.problems.types import FitSpec, Tables
 from pid_jax.results.solution import Solution
-from pid_jax.sweep.chunks import LANES_PER_CALL, LANES_SIDE_BY_SIDE, Pace
-from pid_jax.sweep.devices import LANES, lane_mesh, on_every, split_over
+from pid_jax.sweep.chunks import FITS_PER_CALL, FITS_SIDE_BY_SIDE, Pace
+from pid_jax.sweep.devices import FITS, fit_mesh, on_every, split_over
 from pid_jax.sweep.stack import Owner, Stack
 from pid_lvlm.data.names import SOURCES
 
-__all__ = ["LANES_PER_CALL", "LANES_SIDE_BY_SIDE", "LaneSummary", "Running", "fit_lanes", "launch", "summarise"]
+__all__ = ["FITS_PER_CALL", "FITS_SIDE_BY_SIDE", "FitSummary", "Running", "run_fits", "launch", "summarise"]
 
 Tree = TypeVar("Tree", bound=Any)
 
 
-class LaneSummary(NamedTuple):
-    """What leaves the device for every lane: terms averaged over test rows, loss trace, marginal error.
+class FitSummary(NamedTuple):
+    """What leaves the device for every fit: terms averaged over test rows, loss trace, marginal error.
 
     jax arrays until `Running.collect` fetches them, numpy arrays from then on.
     """
@@ -35,47 +35,45 @@ class LaneSummary(NamedTuple):
     error: Float[Any, "*p"]
 
 
-def summarise(lane: Lane, tables: Tables, settings: FitSettings, params: Params | None = None) -> LaneSummary:
-    """Fit one lane and keep what the result table needs."""
-    result = fit(lane, tables, settings, params)
+def summarise(spec: FitSpec, tables: Tables, settings: FitSettings, params: Params | None = None) -> FitSummary:
+    """Run one fit and keep what the result table needs."""
+    result = fit(spec, tables, settings, params)
     weight = result.test_weight / result.test_weight.sum()
     terms = InformationTerms(*((term * weight).sum() for term in result.test_terms))
-    return LaneSummary(terms, result.train_loss, result.test_error.max())
+    return FitSummary(terms, result.train_loss, result.test_error.max())
 
 
 @partial(jax.jit, static_argnames=("settings", "side_by_side", "devices"))
-def fit_lanes(
-    lanes: Lane,
+def run_fits(
+    specs: FitSpec,
     tables: Tables,
     settings: FitSettings,
     side_by_side: int,
     devices: int = 1,
     params: Params | None = None,
-) -> LaneSummary:
-    """Fit stacked lanes, one program for all of them.
+) -> FitSummary:
+    """Run stacked fits, one program for all of them.
 
     Args:
-        lanes: stacked lanes; a multiple of `devices` of them.
+        specs: stacked; a multiple of `devices` of them.
         tables: shared data.
         settings: learning rate, network sizes, Sinkhorn.
-        side_by_side: lanes under one vmap on one device; these batches run one after another.
-        devices: local devices that share the lanes, in equal parts of the lane axis (`devices.split_over`).
+        side_by_side: fits under one vmap on one device; these batches run one after another.
+        devices: local devices that share the fits, in equal parts of the fit axis (`devices.split_over`).
             Each runs its own loops (`shard_map`): left to the compiler, the devices would agree on every sweep of
             every Sinkhorn.
-        params: initial weights with a lane axis; drawn from the lanes' keys by default.
+        params: initial weights with a fit axis; drawn from the fits' keys by default.
     """
 
-    def fit_share(share: tuple[Lane, Params | None], data: Tables) -> LaneSummary:
+    def fit_share(share: tuple[FitSpec, Params | None], data: Tables) -> FitSummary:
         return jax.lax.map(lambda one: summarise(one[0], data, settings, one[1]), share, batch_size=side_by_side)
 
     if devices == 1:
-        return fit_share((lanes, params), tables)
-    split, whole = PartitionSpec(LANES), PartitionSpec()
+        return fit_share((specs, params), tables)
+    split, whole = PartitionSpec(FITS), PartitionSpec()
     # check_vma: ott-jax's loops start from constants, which the check would want marked as varying over devices.
-    spread = jax.shard_map(
-        fit_share, mesh=lane_mesh(devices), in_specs=(split, whole), out_specs=split, check_vma=False
-    )
-    return spread((lanes, params), tables)
+    spread = jax.shard_map(fit_share, mesh=fit_mesh(devices), in_specs=(split, whole), out_specs=split, check_vma=False)
+    return spread((specs, params), tables)
 
 
 class Running(NamedTuple):
@@ -84,7 +82,7 @@ class Running(NamedTuple):
     `swapped`: source 1 of the fits is language, so that the solutions exchange the sources back.
     """
 
-    calls: list[LaneSummary]
+    calls: list[FitSummary]
     owners: tuple[Owner, ...]
     swapped: bool = False
 
@@ -101,10 +99,10 @@ class Running(NamedTuple):
             left -= done
             advance(done)
         summary = jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
-        lanes_of: dict[int, list[int]] = {}
-        for lane, owner in enumerate(self.owners):
-            lanes_of.setdefault(owner.problem, []).append(lane)
-        solutions = [Solution(*_take(summary, np.array(lanes_of[problem]))) for problem in sorted(lanes_of)]
+        fits_of: dict[int, list[int]] = {}
+        for index, owner in enumerate(self.owners):
+            fits_of.setdefault(owner.problem, []).append(index)
+        solutions = [Solution(*_take(summary, np.array(fits_of[problem]))) for problem in sorted(fits_of)]
         return [solution.with_sources_swapped() for solution in solutions] if self.swapped else solutions
 
 
@@ -114,9 +112,9 @@ def launch(stack: Stack, config: EstimatorConfig, pace: Pace) -> Running:
     tables = on_every(stack.tables, pace.devices)
     calls = []
     with jax.default_matmul_precision(config.matmul_precision):
-        for start in range(0, len(stack.lanes.draw), pace.per_call):
-            chosen = split_over(_take(stack.lanes, np.arange(start, start + pace.per_call)), pace.devices)
-            calls.append(fit_lanes(chosen, tables, settings, pace.side_by_side, pace.devices))
+        for start in range(0, len(stack.specs.draw), pace.per_call):
+            chosen = split_over(_take(stack.specs, np.arange(start, start + pace.per_call)), pace.devices)
+            calls.append(run_fits(chosen, tables, settings, pace.side_by_side, pace.devices))
     return Running(calls, stack.owners, swapped=config.anchor != SOURCES[0])
 
 

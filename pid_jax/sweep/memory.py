@@ -17,7 +17,7 @@ FLOAT: Final = 4
 PAIR_MATRICES: Final = 10
 """Matrices of all pairs of a batch, per option, that live at once in a training step: logits, kernel, coupling,
 logarithms, gradients. Chosen to stay above XLA's own account of a compiled program's temporary memory: 12.5 MB per
-fit on a CPU at 256 rows, 512 features and 4 options, where `lane_bytes` says 13.9."""
+fit on a CPU at 256 rows, 512 features and 4 options, where `fit_bytes` says 13.9."""
 
 WEIGHT_COPIES: Final = 8
 """Copies of the networks' weights: initial and current ones, two moments of Adam, gradient and update, in and out."""
@@ -29,7 +29,7 @@ TABLES_SHARE: Final = 1 / 8
 """Share of the budget for a chunk's tables. The next chunk is read while one is fitted, and on a CPU the host's
 arrays and the device's are the same memory: at most four copies."""
 
-LANES_SHARE: Final = 1 / 2
+FITS_SHARE: Final = 1 / 2
 """Share of the budget for the fits that run side by side."""
 
 _DEFAULT_SHARE: Final = {"cpu": 0.5}
@@ -74,7 +74,7 @@ def host_memory() -> int:
     return total
 
 
-def lane_bytes(shape: Shape, settings: FitSettings) -> int:
+def fit_bytes(shape: Shape, settings: FitSettings) -> int:
     """Bytes that one fit needs while it runs, beside the tables: pair matrices, weights, a batch's features."""
     rows = max(shape.batch, shape.test_width)
     pairs = PAIR_MATRICES * shape.options * rows * rows

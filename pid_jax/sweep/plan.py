@@ -8,7 +8,7 @@ from pathlib import Path
 from pid_jax.config import EstimatorConfig
 from pid_jax.problems.splits import Layout, make_layout, split_rows, split_seeds
 from pid_jax.problems.types import ProblemKey, Refusal, Shape
-from pid_lvlm.data import ContractError, Manifest, PidError, Problem, RunOutline, find_runs, outline_run
+from pid_lvlm.data import ContractError, Fault, Manifest, PidError, RunOutline, find_runs, outline_run
 from pid_lvlm.data.contract.manifest import recipe_hash
 from pid_lvlm.data.contract.run_header import checked_manifest
 from pid_lvlm.data.names import MANIFEST_FILE, SOURCES, feature_key
@@ -98,7 +98,7 @@ def plan_run(outline: RunOutline, config: EstimatorConfig, layers: str = "all") 
     ):
         if missing := [name for name in wanted if name not in held]:
             message = f"no {kind} {missing[0]!r}; it has {', '.join(held)}"
-            raise ContractError(str(outline.folder), [Problem(MANIFEST_FILE, message)])
+            raise ContractError(str(outline.folder), [Fault(MANIFEST_FILE, message)])
     keys = problem_keys(manifest, config, layers)
     layout = _layout(outline, config)
     shape = Shape(

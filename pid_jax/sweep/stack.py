@@ -1,4 +1,4 @@
-"""From host arrays to what a compiled program takes: tables, and lanes that point into them."""
+"""From host arrays to what a compiled program takes: tables, and fits that point into them."""
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
@@ -9,24 +9,24 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from pid_jax.problems.build import Draw, Workload
-from pid_jax.problems.types import Conditionals, Lane, ProblemKey, Tables
+from pid_jax.problems.types import Conditionals, FitSpec, ProblemKey, Tables
 from pid_jax.sweep.chunks import Capacity
 
 Name = TypeVar("Name", bound=Hashable)
 
 
 class Owner(NamedTuple):
-    """Whose fit a lane is: position of the problem among the problems, and of the seed in the settings."""
+    """Whose fit it is: position of the problem among the problems, and of the seed in the settings."""
 
     problem: int
     seed: int
 
 
 class Stack(NamedTuple):
-    """Tables and stacked lanes; the first lanes belong to `owners`, in their order, the others are padding."""
+    """Tables and stacked fits; the first fits belong to `owners`, in their order, the others are padding."""
 
     tables: Tables
-    lanes: Lane
+    specs: FitSpec
     owners: tuple[Owner, ...]
 
 
@@ -43,7 +43,7 @@ def stack_problems(
         problems: workload and key of every problem.
         seeds: the seeds behind every workload's draws, in their order.
         capacity: sizes to pad to, what the problems need by default. Shorter runs are padded with rows, and missing
-            slices with zeros, that no lane points at; missing lanes repeat the last one.
+            slices with zeros, that no fit points at; missing fits repeat the last one.
     """
     runs = _places(w for w, _ in problems)
     features = _places((w, key.pooling) for w, key in problems)
@@ -57,7 +57,7 @@ def stack_problems(
         features=len(features),
         conditionals=len(layers),
         draws=len(draws),
-        lanes=len(owners),
+        fits=len(owners),
     )
     x1, x2 = (
         _stack([workloads[w].features[p][side] for w, p in features], room.features, room.rows) for side in (0, 1)
@@ -67,17 +67,17 @@ def stack_problems(
         for part in range(len(Conditionals._fields))
     )
     tables = Tables(x1, x2, Conditionals(*conditionals), *_row_tables(list(draws.values()), room.draws))
-    padded = [*owners, *[owners[-1]] * (room.lanes - len(owners))]
+    padded = [*owners, *[owners[-1]] * (room.fits - len(owners))]
     place_of_draw = _places(draws)
     named = [(*problems[owner.problem], owner.seed) for owner in padded]
-    lanes = Lane(
+    specs = FitSpec(
         features=jnp.asarray([features[w, key.pooling] for w, key, _ in named]),
         conditionals=jnp.asarray([layers[w, (key.layer, key.tau)] for w, key, _ in named]),
         draw=jnp.asarray([place_of_draw[w, seeds[s]] for w, _, s in named]),
         p_y=jnp.asarray(np.stack([_class_prior(workloads[w], key, s) for w, key, s in named]), jnp.float32),
         key=jax.vmap(jax.random.key)(jnp.asarray([seeds[s] for _, _, s in named])),
     )
-    return Stack(tables, lanes, owners)
+    return Stack(tables, specs, owners)
 
 
 def _places(names: Iterable[Name]) -> dict[Name, int]:

@@ -26,7 +26,7 @@ FrameMaker = Callable[[list[dict[str, Any]]], pl.DataFrame]
 
 @pytest.fixture
 def make_row() -> RowMaker:
-    """A row factory: four atoms in bits (planted ones for a demo dataset by default) and any other column by name."""
+    """A row factory: four atoms in bits (true ones for a demo dataset by default) and any other column by name."""
     counter = itertools.count()
 
     def make(dataset: str = "demo-fusion", atoms: tuple[float, ...] | None = None, **columns: Any) -> dict[str, Any]:
@@ -47,8 +47,8 @@ def make_row() -> RowMaker:
             "tau": 0.3,
             "pooling": "mean",
             "seeds": [0, 1, 2],
-            "n_train": 1125,
-            "n_test": 375,
+            "num_train": 1125,
+            "num_test": 375,
             "num_options": 4,
             "recipe": json.dumps({"learning_rate": 0.001}),
             "result": "successful",
@@ -62,7 +62,7 @@ def make_row() -> RowMaker:
             cut = max(value, 0.0)
             row |= {atom: cut, f"{atom}_raw": value, f"{atom}_sd": 0.01, f"{atom}_share": cut / sum(values)}
             row |= {f"{atom}_low": value - 0.02, f"{atom}_high": value + 0.02}
-            row[f"planted_{atom}"] = known[position] if known else None
+            row[f"true_{atom}"] = known[position] if known else None
         measured = {column.name: 0.0 for column in COLUMNS if column.kind == "float" and not column.nullable}
         return {column.name: None for column in COLUMNS} | measured | row | columns
 

@@ -36,7 +36,7 @@ def estimated(demo):
 
 
 @pytest.mark.parametrize("task", PURE)
-def test_the_planted_atom_is_found_and_no_other(estimated, task):
+def test_the_ground_truth_atom_is_found_and_no_other(estimated, task):
     truth = true_atoms(get_task(task))
     for atom in ATOMS:
         assert abs(estimated[task][f"{atom}_raw"] - getattr(truth, atom)) < 0.15, atom
@@ -50,8 +50,8 @@ def test_every_atom_of_a_mixture_is_near(estimated):
 
 def test_what_the_model_does_without_a_picture(estimated):
     assert estimated["fusion"]["accuracy"] > 0.97
-    assert estimated["fusion"]["accuracy_noimage"] < 0.35
-    assert estimated["knowledge"]["accuracy_noimage"] > 0.97
+    assert estimated["fusion"]["accuracy_no_image"] < 0.35
+    assert estimated["knowledge"]["accuracy_no_image"] > 0.97
 
 
 def test_the_ending_names_table_and_report(demo):

@@ -12,7 +12,7 @@ import numpy as np
 from pid_jax.config import FitSettings
 from pid_jax.estimators.batch.fit import Fit, Params, fit
 from pid_jax.information import atoms_from_terms, bits_from_nats
-from pid_jax.problems.types import Conditionals, Lane, Tables
+from pid_jax.problems.types import Conditionals, FitSpec, Tables
 
 TRAIN_TOLERANCE_BITS = 2e-3
 TEST_TOLERANCE_BITS = 1e-3
@@ -27,10 +27,10 @@ class GoldenFileError(Exception):
 
 @dataclass(frozen=True)
 class Golden:
-    """One recorded fit: tables and lane for `fit`, initial weights, and the recorded atoms in nats."""
+    """One recorded fit: tables and fit for `fit`, initial weights, and the recorded atoms in nats."""
 
     tables: Tables
-    lane: Lane
+    spec: FitSpec
     params: Params
     train_atoms: np.ndarray
     test_atoms: np.ndarray
@@ -65,12 +65,12 @@ def load(path: str | Path) -> Golden:
 
 
 def _from_record(record: Mapping[str, np.ndarray]) -> Golden:
-    n_train = len(record["train/x1"])
+    num_train = len(record["train/x1"])
     rows = {part: np.concatenate([record[f"train/{part}"], record[f"test/{part}"]]) for part in ("x1", "x2")}
     names = ("p_y_x1", "p_y_x2", "p_y_x1x2")
     conditionals = [np.concatenate([record[f"train/{name}"], record[f"test/{name}"]])[None] for name in names]
     batches = len(record["test/x1"]) // TEST_BATCH
-    test_rows = n_train + np.arange(batches * TEST_BATCH).reshape(1, batches, TEST_BATCH)
+    test_rows = num_train + np.arange(batches * TEST_BATCH).reshape(1, batches, TEST_BATCH)
     tables = Tables(
         x1=jnp.asarray(rows["x1"][None]),
         x2=jnp.asarray(rows["x2"][None]),
@@ -80,9 +80,9 @@ def _from_record(record: Mapping[str, np.ndarray]) -> Golden:
         test_mask=jnp.ones(test_rows.shape, dtype=bool),
     )
     first = jnp.zeros((), dtype=jnp.int32)
-    lane = Lane(first, first, first, jnp.asarray(record["p_y"]), jax.random.key(0))
+    spec = FitSpec(first, first, first, jnp.asarray(record["p_y"]), jax.random.key(0))
     params = (recorded_params(record, "init/mlp1"), recorded_params(record, "init/mlp2"))
-    return Golden(tables, lane, params, record["train_atoms_nats"], record["test_atoms_nats"])
+    return Golden(tables, spec, params, record["train_atoms_nats"], record["test_atoms_nats"])
 
 
 def recorded_params(record: Mapping[str, np.ndarray], prefix: str) -> Mapping[str, object]:
@@ -95,7 +95,7 @@ def recorded_params(record: Mapping[str, np.ndarray], prefix: str) -> Mapping[st
 
 
 def compare(golden: Golden, result: Fit) -> Differences:
-    """Differences of a fit (without lane axis) from the record."""
+    """Differences of a fit (without fit axis) from the record."""
 
     def largest(terms: object, recorded: np.ndarray) -> float:
         ours = np.stack([np.asarray(atom) for atom in atoms_from_terms(terms)], axis=-1)
@@ -109,4 +109,4 @@ def replay(path: str | Path, settings: FitSettings = PUBLISHED) -> Differences:
     golden = load(path)
     with jax.default_matmul_precision("highest"):
         program = jax.jit(fit, static_argnums=2)
-        return compare(golden, program(golden.lane, golden.tables, settings, golden.params))
+        return compare(golden, program(golden.spec, golden.tables, settings, golden.params))

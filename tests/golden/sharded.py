@@ -1,6 +1,6 @@
 """`python -m tests.golden.sharded DEVICES OUT`: golden fits of one shape in one group, spread over fake CPU devices.
 
-Writes the summaries of all lanes as npz. The tests start it with 8 devices and compare with one.
+Writes the summaries of all fits as npz. The tests start it with 8 devices and compare with one.
 """
 
 import sys
@@ -10,20 +10,20 @@ import jax.numpy as jnp
 import numpy as np
 
 from pid_jax.estimators.batch.fit import Params
-from pid_jax.problems.types import Conditionals, Lane, Tables
+from pid_jax.problems.types import Conditionals, FitSpec, Tables
 from pid_jax.sweep.devices import on_every, split_cpu, split_over
-from pid_jax.sweep.fits import LaneSummary, fit_lanes
+from pid_jax.sweep.fits import FitSummary, run_fits
 from tests.golden.replay import PUBLISHED, Golden, load
 
 STEMS = ("inconsistent_k4", "synergy_k4")
 COPIES = 4
-"""Lanes of each file: 8 in all, one per fake device."""
+"""Fits of each file: 8 in all, one per fake device."""
 
 PADDED_ROWS = 100
 
 
-def stack(goldens: list[Golden]) -> tuple[Lane, Tables, Params]:
-    """Tables with a slice per file and rows that nothing points at, and `COPIES` lanes of every file in turn."""
+def stack(goldens: list[Golden]) -> tuple[FitSpec, Tables, Params]:
+    """Tables with a slice per file and rows that nothing points at, and `COPIES` fits of every file in turn."""
 
     def join(*slices: jax.Array) -> np.ndarray:
         return np.concatenate([np.asarray(part) for part in slices])
@@ -37,24 +37,24 @@ def stack(goldens: list[Golden]) -> tuple[Lane, Tables, Params]:
     )
     chosen = np.arange(len(goldens) * COPIES) % len(goldens)
     place = jnp.asarray(chosen)
-    p_y = jnp.stack([goldens[i].lane.p_y for i in chosen])
-    keys = jax.random.split(goldens[0].lane.key, len(chosen))
+    p_y = jnp.stack([goldens[i].spec.p_y for i in chosen])
+    keys = jax.random.split(goldens[0].spec.key, len(chosen))
     params = jax.tree.map(lambda *leaves: jnp.stack(leaves), *[goldens[i].params for i in chosen])
-    return Lane(place, place, place, p_y, keys), tables, params
+    return FitSpec(place, place, place, p_y, keys), tables, params
 
 
-def fit_all(goldens: list[Golden], devices: int, calls: int) -> LaneSummary:
-    """Every lane, in several calls of one shape, spread over devices; two side by side where there are two."""
-    lanes, tables, params = stack(goldens)
+def fit_all(goldens: list[Golden], devices: int, calls: int) -> FitSummary:
+    """Every fit, in several calls of one shape, spread over devices; two side by side where there are two."""
+    specs, tables, params = stack(goldens)
     whole = on_every(tables, devices)
-    share = len(lanes.draw) // calls
+    share = len(specs.draw) // calls
     parts = []
     with jax.default_matmul_precision("highest"):
-        for start in range(0, len(lanes.draw), share):
+        for start in range(0, len(specs.draw), share):
             at = slice(start, start + share)
-            chosen = split_over(jax.tree.map(lambda leaf, at=at: leaf[at], (lanes, params)), devices)
+            chosen = split_over(jax.tree.map(lambda leaf, at=at: leaf[at], (specs, params)), devices)
             side_by_side = min(share // devices, 2)
-            parts.append(jax.device_get(fit_lanes(chosen[0], whole, PUBLISHED, side_by_side, devices, chosen[1])))
+            parts.append(jax.device_get(run_fits(chosen[0], whole, PUBLISHED, side_by_side, devices, chosen[1])))
     return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
 
 

@@ -12,7 +12,7 @@ import pytest
 from pid_jax.config import FitSettings
 from pid_jax.estimators.batch.fit import batch_loss, take_batch
 from pid_jax.information import InformationTerms, atoms_from_terms, bits_from_nats
-from pid_jax.sweep.fits import LaneSummary
+from pid_jax.sweep.fits import FitSummary
 from tests.golden.replay import PUBLISHED, GoldenFileError, load, recorded_params, replay
 from tests.golden.sharded import COPIES, STEMS, fit_all
 
@@ -38,7 +38,7 @@ def test_converged_couplings_reproduce_it_unless_the_published_stops_early(path)
 def test_first_gradient(path):
     golden = load(path)
     rows = golden.tables.train_rows[0, 0]
-    batch = take_batch(golden.lane, golden.tables, rows, jnp.ones(len(rows), dtype=bool))
+    batch = take_batch(golden.spec, golden.tables, rows, jnp.ones(len(rows), dtype=bool))
     program = jax.jit(jax.grad(batch_loss, has_aux=True), static_argnums=2)
     gradient, _ = program(golden.params, batch, PUBLISHED)
     with np.load(path) as record:
@@ -48,19 +48,19 @@ def test_first_gradient(path):
 
 
 @pytest.fixture(scope="module")
-def grouped() -> LaneSummary:
+def grouped() -> FitSummary:
     """Golden fits of one shape beside each other, with rows that nothing points at, in two calls of two at a time."""
     return fit_all([load(Path(__file__).parent / f"{stem}.npz") for stem in STEMS], devices=1, calls=2)
 
 
 def assert_recorded(loss: np.ndarray, terms: np.ndarray) -> None:
-    """Every lane against its record: unique2, which is the loss, at every step, and the mean test atoms."""
-    for lane in range(len(STEMS) * COPIES):
-        golden = load(Path(__file__).parent / f"{STEMS[lane % len(STEMS)]}.npz")
-        atoms = np.array(atoms_from_terms(InformationTerms(*terms[lane])))
-        train = np.abs(loss[lane] - golden.train_atoms[:, 2]).max()
+    """Every fit against its record: unique2, which is the loss, at every step, and the mean test atoms."""
+    for fit in range(len(STEMS) * COPIES):
+        golden = load(Path(__file__).parent / f"{STEMS[fit % len(STEMS)]}.npz")
+        atoms = np.array(atoms_from_terms(InformationTerms(*terms[fit])))
+        train = np.abs(loss[fit] - golden.train_atoms[:, 2]).max()
         test = np.abs(atoms - golden.test_atoms.mean(axis=0)).max()
-        assert bits_from_nats(max(train, test)) < 1e-5, STEMS[lane % len(STEMS)]
+        assert bits_from_nats(max(train, test)) < 1e-5, STEMS[fit % len(STEMS)]
 
 
 def test_vmapped_padded_and_in_several_calls(grouped):

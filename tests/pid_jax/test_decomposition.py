@@ -32,7 +32,7 @@ def test_same_as_through_a_run_folder(folder, arrays):
         assert clipped == pytest.approx(row[atom], abs=1e-6)
         assert sd == pytest.approx(row[f"{atom}_sd"], abs=1e-6)
     assert found.terms.i_y_x2 == pytest.approx(row["i_language"], abs=1e-6)
-    assert (found.num_train, found.num_test) == (row["n_train"], row["n_test"])
+    assert (found.num_train, found.num_test) == (row["num_train"], row["num_test"])
     assert found.loss.shape == (2, 2)
     assert found.loss[:, -1].mean() == pytest.approx(row["loss_last"])
     assert (found.result, found.advice) == (pid_jax.Result.SUCCESSFUL, None)

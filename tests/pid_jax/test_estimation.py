@@ -9,8 +9,8 @@ import pytest
 
 from pid_jax import estimate
 from pid_jax.config import EstimatorConfig, make_config
-from pid_jax.results.rows import SCHEMA
 from pid_lvlm.data import PidError
+from pid_lvlm.data.contract.result_table import SCHEMA
 from pid_lvlm.data.contract.results import COLUMNS
 from pid_lvlm.data.names import ATOMS
 
@@ -19,7 +19,7 @@ DOMINANT = {"synergy": "synergy", "vision": "unique_vision", "language": "unique
 
 @pytest.mark.parametrize("kind", DOMINANT)
 def test_known_answers(table, kind):
-    """At the output the answer is certain up to 1 %: the planted atom carries I(X1,X2;Y), the others nothing."""
+    """At the output the answer is certain up to 1 %: the true atom carries I(X1,X2;Y), the others nothing."""
     row = table.filter((pl.col("dataset") == kind) & (pl.col("layer") == 2)).row(0, named=True)
     assert row["result"] == "successful"
     assert 1.85 < row["i_joint"] < 2.0
@@ -51,8 +51,8 @@ def test_columns_follow_the_schema(table):
 def test_accuracy_and_image_removal(table):
     last = table.filter(pl.col("layer") == 2)
     np.testing.assert_allclose(last["accuracy"], 1)
-    np.testing.assert_allclose(last["d_vision"], last["accuracy"] - last["accuracy_noimage"])
-    assert (last["accuracy_noimage"] < 0.5).all()
+    np.testing.assert_allclose(last["d_vision"], last["accuracy"] - last["accuracy_no_image"])
+    assert (last["accuracy_no_image"] < 0.5).all()
 
 
 def test_recipe_names_every_setting(table, small_config):
@@ -63,11 +63,13 @@ def test_recipe_names_every_setting(table, small_config):
     assert EstimatorConfig(**settings) == small_config
 
 
-def test_planted_atoms_and_labels_travel(tmp_path, make_run, small_config):
-    planted = dict.fromkeys(ATOMS, 0.0) | {"synergy": 2.0}
-    folder = make_run(tmp_path / "r", n=100, planted=planted, stage="tune", step=7, size_b=0.5, family="llava")
+def test_ground_truth_atoms_and_labels_travel(tmp_path, make_run, small_config):
+    ground_truth = dict.fromkeys(ATOMS, 0.0) | {"synergy": 2.0}
+    folder = make_run(
+        tmp_path / "r", n=100, ground_truth=ground_truth, stage="tune", step=7, size_b=0.5, family="llava"
+    )
     row = estimate([folder], make_config("default", batch_size=32, epochs=1, seeds=(0,))).row(0, named=True)
-    assert row["planted_synergy"] == 2.0
+    assert row["true_synergy"] == 2.0
     assert (row["stage"], row["step"], row["size_b"], row["family"]) == ("tune", 7, 0.5, "llava")
     assert row["synergy_sd"] is None
     assert row["synergy_low"] is None

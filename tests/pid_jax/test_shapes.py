@@ -18,7 +18,7 @@ from pid_jax.estimators.batch.published_stop import stop_early
 from pid_jax.estimators.batch.sinkhorn import Coupling, Stop, column_potential, couple, marginals
 from pid_jax.problems.build import make_workload
 from pid_jax.problems.probabilities import option_probabilities
-from pid_jax.sweep.fits import fit_lanes, summarise
+from pid_jax.sweep.fits import run_fits, summarise
 from pid_jax.sweep.plan import plan_run
 from pid_jax.sweep.stack import stack_problems
 from pid_lvlm.data import outline_run, read_run
@@ -83,7 +83,7 @@ def test_named_tuples_on_the_host(workload):
     keys, made, run = workload
     stack = stack_problems({0: made}, [(0, key) for key in keys], CONFIG.seeds)
     found = option_probabilities(run.arrays["loglik"], run.arrays["num_options"], tau=0.3)
-    for value in (*made.draws, *made.rows.values(), found, stack.tables, stack.lanes):
+    for value in (*made.draws, *made.rows.values(), found, stack.tables, stack.specs):
         assert_as_annotated(value)
 
 
@@ -92,23 +92,23 @@ def test_named_tuples_in_a_compiled_program(workload):
     keys, made, _ = workload
     stack = stack_problems({0: made}, [(0, key) for key in keys], CONFIG.seeds)
 
-    def program(lanes, tables):
-        one = jax.tree.map(lambda leaf: leaf[0], lanes)
+    def program(specs, tables):
+        one = jax.tree.map(lambda leaf: leaf[0], specs)
         mask = jnp.ones(tables.train_rows.shape[-1], dtype=bool)
         batch = take_batch(one, tables, tables.train_rows[0, 0], mask)
         p1, p2 = batch.conditionals.p_y_x1, batch.conditionals.p_y_x2
         logits, stop = jnp.zeros((p1.shape[1], len(mask), len(mask))), Stop(1e-2, 4)
         values = (
-            *(tables, lanes, one, batch),
+            *(tables, specs, one, batch),
             couple(logits, p1, p2, mask, stop),
             column_potential(logits, marginals(p1, mask), marginals(p2, mask), mask, stop),
             stop_early(logits, p1, p2, mask),
             fit(one, tables, SETTINGS),
-            jax.vmap(fit, in_axes=(0, None, None))(lanes, tables, SETTINGS),
+            jax.vmap(fit, in_axes=(0, None, None))(specs, tables, SETTINGS),
             summarise(one, tables, SETTINGS),
-            fit_lanes(lanes, tables, SETTINGS, 2),
+            run_fits(specs, tables, SETTINGS, 2),
         )
         for value in values:
             assert_as_annotated(value)
 
-    jax.eval_shape(program, stack.lanes, stack.tables)
+    jax.eval_shape(program, stack.specs, stack.tables)

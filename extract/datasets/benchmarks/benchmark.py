@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from pid_lvlm.data.errors import Problem
+from pid_lvlm.data.errors import Fault
 from pid_lvlm.extract.datasets.errors import DatasetError
 from pid_lvlm.extract.datasets.sources.table import Table
 
@@ -65,13 +65,13 @@ class Benchmark:
         """
         if missing := self.missing(table.columns):
             source = source or table.name
-            raise DatasetError(source, [Problem(table.name, self._no_such_file(table, missing, others, source))])
+            raise DatasetError(source, [Fault(table.name, self._no_such_file(table, missing, others, source))])
         table = self._renamed(table)
         for step in self.steps:
             table = step(table)
             if not table.rows:
-                none = [Problem(table.name, f"no row is one of {self.title}")]
-                raise DatasetError(table.name, [row.problem(table.name) for row in table.bad] or none)
+                none = [Fault(table.name, f"no row is one of {self.title}")]
+                raise DatasetError(table.name, [row.fault(table.name) for row in table.bad] or none)
         count = len(table.rows) + len(table.bad)
         if self.expected is not None and count != self.expected:
             table = table.noted(f"{self.name}: {count} rows are used; the official file has {self.expected}")

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 
-from pid_lvlm.data.errors import Problem
+from pid_lvlm.data.errors import Fault
 from pid_lvlm.extract.datasets.answer_options import cell_text, is_missing, list_in_text, whole_text
 from pid_lvlm.extract.datasets.benchmarks.benchmark import Step
 from pid_lvlm.extract.datasets.errors import DatasetError, Reason, RowError
@@ -26,12 +26,12 @@ def keep(column: str, *values: str, if_present: bool = False) -> Step:
             if if_present:
                 return table
             known = ", ".join(f"`{name}`" for name in table.columns)
-            raise DatasetError(table.name, [Problem(table.name, f"rows are chosen by `{column}`, but it has {known}")])
+            raise DatasetError(table.name, [Fault(table.name, f"rows are chosen by `{column}`, but it has {known}")])
         kept = table.change(lambda row: row if wanted & set(_parts(row.get(column))) else None)
         if not kept.rows:
             found = sorted({part for _, row in table.rows for part in _parts(row.get(column))})
             message = f"no row has {' or '.join(values)} in `{column}`; found {', '.join(found[:8])}"
-            raise DatasetError(table.name, [Problem(table.name, message)])
+            raise DatasetError(table.name, [Fault(table.name, message)])
         return kept
 
     return step
@@ -48,7 +48,7 @@ def drop(what: str, test: Callable[[Row], bool]) -> Step:
         kept = table.change(lambda row: None if test(row) else row)
         gone = len(table.rows) - len(kept.rows)
         if not kept.rows:
-            raise DatasetError(table.name, [Problem(table.name, f"no row is left: all {gone} are {what}")])
+            raise DatasetError(table.name, [Fault(table.name, f"no row is left: all {gone} are {what}")])
         return kept.noted(f"{gone} rows left out: {what}") if gone else kept
 
     return step
@@ -137,7 +137,7 @@ def not_named(*words: str) -> Step:
         message = (
             f"the file's name says `{said}`, which is another part of this benchmark; name that part, or rename it"
         )
-        raise DatasetError(table.name, [Problem(table.name, message)])
+        raise DatasetError(table.name, [Fault(table.name, message)])
 
     return step
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pid_lvlm.data.command.suggest import suggestion
-from pid_lvlm.data.errors import Problem
+from pid_lvlm.data.errors import Fault
 from pid_lvlm.extract.datasets.errors import DatasetError
 
 Row = dict[str, Any]
@@ -38,7 +38,7 @@ def read_file(path: Path) -> list[Row]:
 
 def file_error(source: Path, message: str) -> DatasetError:
     """An error about a whole file."""
-    return DatasetError(str(source), [Problem(source.name, message)])
+    return DatasetError(str(source), [Fault(source.name, message)])
 
 
 def _text(path: Path) -> str:
@@ -79,23 +79,23 @@ def _read_jsonl(path: Path) -> list[Row]:
 
 def _json_rows(path: Path, text: str) -> list[Row]:
     rows = []
-    problems = []
+    faults = []
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         try:
             row = json.loads(line)
         except ValueError as error:
-            problems.append(Problem(path.name, f"is not JSON ({error})", row=number))
+            faults.append(Fault(path.name, f"is not JSON ({error})", row=number))
             continue
         if isinstance(row, dict):
             rows.append(row)
         else:
-            problems.append(Problem(path.name, "expected a JSON object with named fields", row=number))
-    if len(problems) > 1 and not rows:
-        raise file_error(path, f"no line of it is a JSON object; the first, {str(problems[0]).partition(', ')[2]}")
-    if problems:
-        raise DatasetError(str(path), problems)
+            faults.append(Fault(path.name, "expected a JSON object with named fields", row=number))
+    if len(faults) > 1 and not rows:
+        raise file_error(path, f"no line of it is a JSON object; the first, {str(faults[0]).partition(', ')[2]}")
+    if faults:
+        raise DatasetError(str(path), faults)
     return rows
 
 

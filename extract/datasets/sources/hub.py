@@ -4,7 +4,7 @@ import hashlib
 from pathlib import Path
 from typing import Any, Final
 
-from pid_lvlm.data.errors import Problem
+from pid_lvlm.data.errors import Fault
 from pid_lvlm.extract.datasets.errors import DatasetError
 from pid_lvlm.extract.datasets.sources.table import HUB_PREFIX, Table, numbered
 from pid_lvlm.extract.errors import UsageError
@@ -32,7 +32,7 @@ def read_hub(source: str) -> Table:
     try:
         found = library.load_dataset(name, *config, split=split)
     except (OSError, ValueError, RuntimeError) as error:
-        raise DatasetError(source, [Problem(name, _reason(name, error))]) from error
+        raise DatasetError(source, [Fault(name, _reason(name, error))]) from error
     return _table(found, name.rpartition("/")[2], Path())
 
 
@@ -47,13 +47,13 @@ def read_saved(folder: Path) -> Table:
         splits = sorted(path.name for path in folder.iterdir() if path.is_dir())
         if len(splits) != 1:
             message = f"the folder holds the splits {', '.join(splits)}; give one of them: `{folder / splits[0]}`"
-            raise DatasetError(str(folder), [Problem(folder.name, message)])
+            raise DatasetError(str(folder), [Fault(folder.name, message)])
         return read_saved(folder / splits[0])
     try:
         found = _library(str(folder)).load_from_disk(str(folder))
     except (OSError, ValueError, TypeError, KeyError) as error:
         message = f"cannot be read as a saved dataset ({_first_line(error)}); save it again with save_to_disk"
-        raise DatasetError(str(folder), [Problem(folder.name, message)]) from error
+        raise DatasetError(str(folder), [Fault(folder.name, message)]) from error
     return _table(found, folder.name, folder)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from pid_lvlm.data.errors import Problem
+from pid_lvlm.data.errors import Fault
 from pid_lvlm.extract.datasets.errors import Reason, RowError
 from pid_lvlm.extract.datasets.sources.files import Row
 
@@ -25,9 +25,9 @@ class BadRow:
         """From what reading the row raised."""
         return cls(number, error.reason if isinstance(error, RowError) else Reason.OTHER_FORM, str(error))
 
-    def problem(self, file: str) -> Problem:
+    def fault(self, file: str) -> Fault:
         """As an entry of an error."""
-        return Problem(file, self.message, row=self.number)
+        return Fault(file, self.message, row=self.number)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from pid_lvlm.data.names import SOURCES
-from pid_lvlm.extract.conditions.hooks import Entrance
+from pid_lvlm.extract.conditions.hooks import HookPoint
 from pid_lvlm.extract.conditions.sites import EmbeddingSite, Site
 from pid_lvlm.extract.errors import ModelError
 from pid_lvlm.extract.models.answer_tokens import Candidates, candidate_variants
@@ -31,7 +31,7 @@ class Adapter:
         picture_in_tokens: whether the picture fills tokens of the decoder; False where it is attended to beside them.
         answers_apart: whether an answer starts a sequence of its own (encoder-decoder) instead of ending the prompt's.
         sites: every place where a source enters the model.
-        entrances: where sites lie that are not among the decoder's inputs.
+        hook points: where sites lie that are not among the decoder's inputs.
         norm: name of the norm between the decoder's last block and the head.
         needed: what the processor must return for a picture. Several forwards fall back silently without it.
         unused: what the processor returns and the forward does not take.
@@ -46,7 +46,7 @@ class Adapter:
     picture_in_tokens: ClassVar[bool] = True
     answers_apart: ClassVar[bool] = False
     sites: tuple[Site, ...] = tuple(EmbeddingSite(source) for source in SOURCES)
-    entrances: tuple[Entrance, ...] = ()
+    hook_points: tuple[HookPoint, ...] = ()
     norm: ClassVar[str] = "norm"
     needed: ClassVar[tuple[str, ...]] = (PIXELS,)
     unused: ClassVar[tuple[str, ...]] = ()
@@ -54,7 +54,7 @@ class Adapter:
     template_options: ClassVar[Mapping[str, Any]] = {"enable_thinking": False}  # an answer, not what precedes it
     nested: bool = False
     auto_class: ClassVar[str] = "AutoModelForImageTextToText"
-    proven: ClassVar[bool] = True
+    leak_tested: ClassVar[bool] = True
 
     def __init__(self, model: Any, processor: Any) -> None:
         self.model = model

@@ -26,7 +26,7 @@ class GenericAdapter(Adapter):
     """
 
     family: ClassVar[str] = "other"
-    proven: ClassVar[bool] = False
+    leak_tested: ClassVar[bool] = False
 
     def __init__(self, model: Any, processor: Any) -> None:
         for part in ("tokenizer", "image_processor", "image_token"):

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from transformers.models.instructblip.modeling_instructblip import BaseModelOutputWithVisionQformerOutputs
 
 from pid_lvlm.data.names import SOURCES
-from pid_lvlm.extract.conditions.hooks import OutputEntrance
+from pid_lvlm.extract.conditions.hooks import OutputHook
 from pid_lvlm.extract.conditions.sites import QUESTION, EmbeddingSite, QuestionSite, Site
 from pid_lvlm.extract.errors import ModelError
 from pid_lvlm.extract.models.adapters.base import PIXELS, Adapter, ModelInputs
@@ -36,7 +36,7 @@ class InstructBlipAdapter(Adapter):
     """`InstructBlipForConditionalGeneration` with a decoder-only language model (Vicuna).
 
     The vision tower runs once; the Q-Former runs again under every condition, since what it writes into the visual
-    span depends on the question. It is a second entrance, where the question is replaced as well.
+    span depends on the question. It is a second hook point, where the question is replaced as well.
     """
 
     family: ClassVar[str] = "instructblip"
@@ -46,7 +46,7 @@ class InstructBlipAdapter(Adapter):
     def __init__(self, model: Any, processor: Any) -> None:
         super().__init__(model, processor)
         self.question_tokenizer = processor.qformer_tokenizer
-        self.entrances = (OutputEntrance(model.qformer.embeddings.word_embeddings, QuestionSite.argument),)
+        self.hook_points = (OutputHook(model.qformer.embeddings.word_embeddings, QuestionSite.argument),)
         _check_image_tokens(model.config, processor)
 
     @classmethod

@@ -14,7 +14,7 @@ from pid_jax.estimators.batch.networks import SourceNetwork
 from pid_jax.estimators.batch.published_stop import with_early_stops
 from pid_jax.estimators.batch.sinkhorn import Stop, couple, log_kernel
 from pid_jax.information import InformationTerms, Nats, coupling_loss, information_terms
-from pid_jax.problems.types import Conditionals, Lane, Tables
+from pid_jax.problems.types import Conditionals, FitSpec, Tables
 
 Params = tuple[Mapping[str, Any], Mapping[str, Any]]
 
@@ -29,7 +29,7 @@ class Batch(NamedTuple):
 
 
 class Fit(NamedTuple):
-    """Result of one fit; every field gains a lane axis under vmap.
+    """Result of one fit; every field gains a fit axis under vmap.
 
     Attributes:
         params: trained weights of the two networks.
@@ -56,18 +56,18 @@ def source_network(settings: FitSettings, num_options: int) -> SourceNetwork:
     return SourceNetwork(num_options, settings.hidden, settings.hidden_layers, settings.embedding)
 
 
-def initial_params(lane: Lane, tables: Tables, settings: FitSettings) -> Params:
-    """Fresh weights of both networks from the lane's key."""
-    network = source_network(settings, lane.p_y.shape[-1])
-    key1, key2 = jax.random.split(lane.key)
+def initial_params(spec: FitSpec, tables: Tables, settings: FitSettings) -> Params:
+    """Fresh weights of both networks from the fit's key."""
+    network = source_network(settings, spec.p_y.shape[-1])
+    key1, key2 = jax.random.split(spec.key)
     return network.init(key1, tables.x1[0, :1]), network.init(key2, tables.x2[0, :1])
 
 
-def take_batch(lane: Lane, tables: Tables, rows: Int[Array, " n"], mask: Bool[Array, " n"]) -> Batch:
+def take_batch(spec: FitSpec, tables: Tables, rows: Int[Array, " n"], mask: Bool[Array, " n"]) -> Batch:
     """Gather the rows of one batch; padded places are set to 0 so that their content cannot matter."""
     keep = mask[:, None]
-    features = [jnp.where(keep, x[lane.features, rows], 0.0) for x in (tables.x1, tables.x2)]
-    conditionals = [jnp.where(keep, p[lane.conditionals, rows], 0.0) for p in tables.conditionals]
+    features = [jnp.where(keep, x[spec.features, rows], 0.0) for x in (tables.x1, tables.x2)]
+    conditionals = [jnp.where(keep, p[spec.conditionals, rows], 0.0) for p in tables.conditionals]
     return Batch(features[0], features[1], Conditionals(*conditionals), mask)
 
 
@@ -85,50 +85,50 @@ def batch_loss(params: Params, batch: Batch, settings: FitSettings) -> tuple[Flo
     return loss, error.max()
 
 
-def train(params: Params, lane: Lane, tables: Tables, settings: FitSettings) -> tuple[Params, InformationTerms]:
-    """Adam over the lane's batches; returns trained weights and the terms of every step."""
+def train(params: Params, spec: FitSpec, tables: Tables, settings: FitSettings) -> tuple[Params, InformationTerms]:
+    """Adam over the fit's batches; returns trained weights and the terms of every step."""
     optimiser = optax.adam(settings.learning_rate)
     everything = jnp.ones(tables.train_rows.shape[-1], dtype=bool)
 
     def step(carry: tuple[Params, Any], rows: Int[Array, " n"]) -> tuple[tuple[Params, Any], InformationTerms]:
         weights, state = carry
-        batch = take_batch(lane, tables, rows, everything)
+        batch = take_batch(spec, tables, rows, everything)
         (loss, _), gradient = jax.value_and_grad(batch_loss, has_aux=True)(weights, batch, settings)
         updates, state = optimiser.update(gradient, state)
         weights = optax.apply_updates(weights, updates)
-        return (weights, state), information_terms(loss, *batch.conditionals, lane.p_y, everything)
+        return (weights, state), information_terms(loss, *batch.conditionals, spec.p_y, everything)
 
-    (params, _), terms = jax.lax.scan(step, (params, optimiser.init(params)), tables.train_rows[lane.draw])
+    (params, _), terms = jax.lax.scan(step, (params, optimiser.init(params)), tables.train_rows[spec.draw])
     return params, terms
 
 
 def evaluate(
-    params: Params, lane: Lane, tables: Tables, settings: FitSettings
+    params: Params, spec: FitSpec, tables: Tables, settings: FitSettings
 ) -> tuple[InformationTerms, Float[Array, " t"]]:
-    """Terms (t,) of the lane's test batches in nats, and their marginal errors (t,)."""
+    """Terms (t,) of the fit's test batches in nats, and their marginal errors (t,)."""
 
     def measure(
         _: None, rows_and_mask: tuple[Int[Array, " n"], Bool[Array, " n"]]
     ) -> tuple[None, tuple[InformationTerms, Float[Array, ""]]]:
-        batch = take_batch(lane, tables, *rows_and_mask)
+        batch = take_batch(spec, tables, *rows_and_mask)
         loss, error = batch_loss(params, batch, settings)
-        return None, (information_terms(loss, *batch.conditionals, lane.p_y, batch.mask), error)
+        return None, (information_terms(loss, *batch.conditionals, spec.p_y, batch.mask), error)
 
-    inputs = (tables.test_rows[lane.draw], tables.test_mask[lane.draw])
+    inputs = (tables.test_rows[spec.draw], tables.test_mask[spec.draw])
     return jax.lax.scan(measure, None, inputs)[1]
 
 
-def fit(lane: Lane, tables: Tables, settings: FitSettings, params: Params | None = None) -> Fit:
-    """Fit one lane. Pure: works alone, under jit and under vmap over lanes.
+def fit(spec: FitSpec, tables: Tables, settings: FitSettings, params: Params | None = None) -> Fit:
+    """Fit one problem with one seed. Pure: works alone, under jit and under vmap over fits.
 
     Args:
-        lane: which data, without a lane axis.
+        spec: which data, without a fit axis.
         tables: shared data.
         settings: learning rate, network sizes, Sinkhorn.
-        params: initial weights; drawn from the lane's key by default.
+        params: initial weights; drawn from the fit's key by default.
     """
-    start = initial_params(lane, tables, settings) if params is None else params
-    trained, train_terms = train(start, lane, tables, settings)
-    test_terms, test_error = evaluate(trained, lane, tables, settings)
-    weight = tables.test_mask[lane.draw].sum(axis=-1).astype(test_error.dtype)
+    start = initial_params(spec, tables, settings) if params is None else params
+    trained, train_terms = train(start, spec, tables, settings)
+    test_terms, test_error = evaluate(trained, spec, tables, settings)
+    weight = tables.test_mask[spec.draw].sum(axis=-1).astype(test_error.dtype)
     return Fit(trained, train_terms, test_terms, test_error, weight)

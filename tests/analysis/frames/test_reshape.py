@@ -60,6 +60,6 @@ def test_long_form_keeps_every_value_of_every_atom(five_tasks):
     long = atoms_long(five_tasks)
     assert long.height == 20
     blend = long.filter(dataset="demo-blend", atom="synergy").row(0, named=True)
-    assert (blend["estimate"], blend["planted"], blend["symbol"]) == (0.45, 0.45, "S")
+    assert (blend["estimate"], blend["ground_truth"], blend["symbol"]) == (0.45, 0.45, "S")
     assert blend["low"] == pytest.approx(0.43)
     assert "synergy" not in long.columns

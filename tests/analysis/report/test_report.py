@@ -147,5 +147,5 @@ def test_a_folder_that_is_not_ours_is_left_alone(tmp_path, five_tasks):
 def test_a_long_table_is_cut_on_the_page_and_whole_in_its_file(build, make_row, make_frame):
     rows = [make_row(layer=layer, num_layers=300, uniform_both=0.9) for layer in range(1, 301)]
     out, page = build(make_frame(rows))
-    assert "… and 60 more rows in tables/cautions.csv" in page.text
-    assert pl.read_csv(out / "tables" / "cautions.csv").height == 300
+    assert "… and 60 more rows in tables/diagnostics.csv" in page.text
+    assert pl.read_csv(out / "tables" / "diagnostics.csv").height == 300

@@ -11,24 +11,24 @@ def test_summary_has_one_row_per_model_and_dataset(five_tasks):
     assert set(ATOMS) <= set(summary.columns)
 
 
-def test_planted_has_one_row_per_atom_and_judges_the_dominant_one(make_row, make_frame):
-    planted = tables.planted(make_frame([make_row("demo-fusion", atoms=(0.0, 0.02, -0.3, 1.9))]))
-    assert planted["atom"].to_list() == list(ATOMS)
-    assert planted["judged"].to_list() == [False, False, False, True]
-    assert planted["within"].to_list() == [True, True, False, True]
-    assert planted["difference"].to_list() == pytest.approx([0.0, 0.02, -0.3, -0.1])
+def test_ground_truth_has_one_row_per_atom_and_judges_the_dominant_one(make_row, make_frame):
+    ground_truth = tables.ground_truth(make_frame([make_row("demo-fusion", atoms=(0.0, 0.02, -0.3, 1.9))]))
+    assert ground_truth["atom"].to_list() == list(ATOMS)
+    assert ground_truth["judged"].to_list() == [False, False, False, True]
+    assert ground_truth["within"].to_list() == [True, True, False, True]
+    assert ground_truth["difference"].to_list() == pytest.approx([0.0, 0.02, -0.3, -0.1])
 
 
 def test_a_mixture_is_judged_on_every_atom_with_a_wider_tolerance(make_row, make_frame):
-    planted = tables.planted(make_frame([make_row("demo-blend", atoms=(0.12, 0.4, 0.35, 0.45))]))
-    assert planted["judged"].all()
-    assert planted["within"].all()
-    assert planted["tolerance"].unique().to_list() == [0.2]
+    ground_truth = tables.ground_truth(make_frame([make_row("demo-blend", atoms=(0.12, 0.4, 0.35, 0.45))]))
+    assert ground_truth["judged"].all()
+    assert ground_truth["within"].all()
+    assert ground_truth["tolerance"].unique().to_list() == [0.2]
 
 
-def test_planted_without_a_known_truth_says_so(make_row, make_frame):
+def test_ground_truth_without_a_known_truth_says_so(make_row, make_frame):
     with pytest.raises(NothingToShowError, match="true atoms"):
-        tables.planted(make_frame([make_row("mmbench")]))
+        tables.ground_truth(make_frame([make_row("mmbench")]))
 
 
 def test_failed_lists_what_went_wrong(make_row, make_frame):
@@ -45,7 +45,7 @@ def test_failed_lists_what_went_wrong(make_row, make_frame):
         ("synergy_raw", -0.05, -0.06),
     ],
 )
-def test_cautions_name_the_diagnostic_beyond_its_limit(make_row, make_frame, column, fine, beyond):
-    assert tables.cautions(make_frame([make_row(**{column: fine})])).is_empty()
-    cautions = tables.cautions(make_frame([make_row(**{column: beyond})]))
-    assert cautions.select("diagnostic", "value").rows() == [(column, beyond)]
+def test_diagnostics_name_the_diagnostic_beyond_its_limit(make_row, make_frame, column, fine, beyond):
+    assert tables.diagnostics(make_frame([make_row(**{column: fine})])).is_empty()
+    diagnostics = tables.diagnostics(make_frame([make_row(**{column: beyond})]))
+    assert diagnostics.select("diagnostic", "value").rows() == [(column, beyond)]

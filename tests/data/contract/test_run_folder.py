@@ -106,22 +106,22 @@ def test_any_valid_loglik_survives_the_round_trip(tmp_path_factory, loglik):
 )
 def test_every_broken_rule_names_file_array_and_row(run, changes, array, row, said):
     change_shard(run, **changes)
-    problems = data.validate_run(run)
-    assert [(p.file, p.array, p.row) for p in problems] == [(shard_file(0), array, row)]
-    assert said in str(problems[0])
+    faults = data.validate_run(run)
+    assert [(p.file, p.array, p.row) for p in faults] == [(shard_file(0), array, row)]
+    assert said in str(faults[0])
     with pytest.raises(data.ContractError, match="cannot be used"):
         data.read_run(run)
 
 
-def test_all_problems_are_reported_not_the_first(run):
+def test_all_faults_are_reported_not_the_first(run):
     change_shard(run, loglik=put(np.nan, 3, 0, 0, 0), label=put(9, 1), x2_mean=put(np.inf, 0, 0))
-    assert {problem.array for problem in data.validate_run(run)} == {"loglik", "label", "x2_mean"}
+    assert {fault.array for fault in data.validate_run(run)} == {"loglik", "label", "x2_mean"}
 
 
 def test_a_fault_in_every_row_is_summarised(run):
     change_shard(run, loglik=lambda x: np.full_like(x, np.nan))
-    (problem,) = data.validate_run(run)
-    assert "and 15 more rows" in problem.message
+    (fault,) = data.validate_run(run)
+    assert "and 15 more rows" in fault.message
 
 
 @pytest.mark.parametrize(

@@ -39,11 +39,11 @@ def _pixels(image):
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_planted_atoms_of_the_card_follow_from_the_table(name):
-    planted = tomllib.loads((SHIPPED / f"{name}.toml").read_text())["planted"]
+def test_ground_truth_atoms_of_the_card_follow_from_the_table(name):
+    ground_truth = tomllib.loads((SHIPPED / f"{name}.toml").read_text())["ground_truth"]
     atoms = asdict(true_atoms(get_task(name)))
-    assert planted == pytest.approx({key: atoms[key] for key in planted}, abs=1e-6)
-    assert set(planted) == {"redundancy", "unique_vision", "unique_language", "synergy"}
+    assert ground_truth == pytest.approx({key: atoms[key] for key in ground_truth}, abs=1e-6)
+    assert set(ground_truth) == {"redundancy", "unique_vision", "unique_language", "synergy"}
 
 
 @pytest.mark.parametrize("name", TASKS)

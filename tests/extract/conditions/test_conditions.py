@@ -108,9 +108,9 @@ def test_scores_are_the_plain_models(measurement: Measurement, adapter: Adapter,
     with Image.open(item.item.picture) as picture, torch.inference_mode():
         inputs = adapter.processor(text=[item.prompt], images=[picture.convert("RGB")], return_tensors="pt")
         logprobs = adapter.model(**inputs).logits[0, -1].log_softmax(-1)
-        blind = adapter.processor(text=[item.blind_prompt], return_tensors="pt")
-        blind_logprobs = adapter.model(**blind).logits[0, -1].log_softmax(-1)
+        text_only = adapter.processor(text=[item.text_only_prompt], return_tensors="pt")
+        text_only_logprobs = adapter.model(**text_only).logits[0, -1].log_softmax(-1)
     letters = [ids[0] for ids in measurement.candidates.ids]
     np.testing.assert_allclose(got["loglik"][0, 0, -1], logprobs[letters], atol=1e-5)
-    np.testing.assert_allclose(got["loglik"][0, 3, -1], blind_logprobs[letters], atol=1e-5)
+    np.testing.assert_allclose(got["loglik"][0, 3, -1], text_only_logprobs[letters], atol=1e-5)
     assert got["first_token"][0, 0] == int(logprobs.argmax())

@@ -1,4 +1,4 @@
-"""Reading and replacing at every entrance, and that a site nobody wrote to is noticed."""
+"""Reading and replacing at every hook point, and that a site nobody wrote to is noticed."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from pid_lvlm.data.names import LANGUAGE_ONLY
-from pid_lvlm.extract.conditions.hooks import OutputEntrance, decoder_inputs, edited_inputs
+from pid_lvlm.extract.conditions.hooks import OutputHook, decoder_inputs, edited_inputs
 from pid_lvlm.extract.conditions.noise import Gaussian, sample_generator
 from pid_lvlm.extract.conditions.replacement import Replacement, replacement
 from pid_lvlm.extract.conditions.sites import QUESTION, CrossAttentionSite, EmbeddingSite, QuestionSite, SpanMasks
@@ -35,14 +35,14 @@ class Reader(nn.Module):
         return result
 
 
-def test_other_entrances_are_read_and_replaced() -> None:
+def test_other_hook_points_are_read_and_replaced() -> None:
     model, ids, site = Reader(), torch.tensor([[0, 1], [2, 3]]), QuestionSite("the words")
-    entrances = (OutputEntrance(model.words, site.argument),)
-    seen = decoder_inputs(model.decoder, lambda: model(ids), entrances)
+    hook_points = (OutputHook(model.words, site.argument),)
+    seen = decoder_inputs(model.decoder, lambda: model(ids), hook_points)
     assert torch.equal(site.read(seen, MASKS), model.words(ids)[MASK])
     assert torch.equal(seen["inputs_embeds"], model.words(ids) * 2)
     noise = torch.arange(9.0).view(3, 3)
-    with edited_inputs(model.decoder, Replacement(MASKS, [(site, noise)]), entrances):
+    with edited_inputs(model.decoder, Replacement(MASKS, [(site, noise)]), hook_points):
         changed = model(ids)
     assert torch.equal(changed[MASK], noise * 2)
     assert torch.equal(changed[~MASK], model.words(ids)[~MASK] * 2)

@@ -46,7 +46,7 @@ REASONS = {
 def test_bad_rows_are_an_error_by_default(spoilt: Path) -> None:
     with pytest.raises(DatasetError, match="; --on-bad skip leaves bad rows out$") as caught:
         load_dataset(DatasetSpec(spoilt))
-    assert [problem.row for problem in caught.value.problems] == [2, 4, 5, 9]
+    assert [fault.row for fault in caught.value.faults] == [2, 4, 5, 9]
 
 
 def test_bad_rows_are_left_out_and_counted(spoilt: Path) -> None:
@@ -91,7 +91,7 @@ def test_a_limit_counts_items_and_looks_no_further(write_items: Write, rows: Row
     assert dataset.rows.dropped == {"answer is no option": 2}
     with pytest.raises(DatasetError) as caught:
         load_dataset(DatasetSpec(path), limit=3)
-    assert [problem.row for problem in caught.value.problems] == [1]
+    assert [fault.row for fault in caught.value.faults] == [1]
 
 
 def test_more_than_half_bad_is_the_wrong_file(write_items: Write, rows: Rows) -> None:
@@ -118,7 +118,7 @@ def test_rows_that_a_benchmarks_steps_cannot_use(tmp_path: Path) -> None:
     path = files.write_mmbench(tmp_path / "dev.tsv", rows)
     with pytest.raises(DatasetError) as caught:
         load_dataset(DatasetSpec(path, benchmark="mmbench"))
-    assert [problem.row for problem in caught.value.problems] == [1, 7]
+    assert [fault.row for fault in caught.value.faults] == [1, 7]
     dataset = load_dataset(skipping(path, benchmark="mmbench"))
     assert dataset.rows.dropped == {"answer is no option": 1, "missing picture": 1}
     assert len(dataset.items) == 13

@@ -176,7 +176,7 @@ def test_every_problem_is_listed(write_items: Write, rows: Rows) -> None:
     rows[6]["answer"] = "Z"
     with pytest.raises(DatasetError) as caught:
         load_dataset(DatasetSpec(write_items(rows)))
-    assert [problem.row for problem in caught.value.problems] == [3, 5, 7]
+    assert [fault.row for fault in caught.value.faults] == [3, 5, 7]
     assert "(rows counted from 1)" in str(caught.value)
 
 
@@ -219,11 +219,11 @@ def test_card(write_items: Write, rows: Rows, tmp_path: Path) -> None:
     card = tmp_path / "card.toml"
     card.write_text(
         'name = "shop"\nfile = "toy.jsonl"\nsplit = "dev"\nprompt = "paper"\n[columns]\nquestion = "question"\n'
-        "[planted]\nredundancy = 0\nunique_vision = 0\nunique_language = 0.5\nsynergy = 1.5\n"
+        "[true]\nredundancy = 0\nunique_vision = 0\nunique_language = 0.5\nsynergy = 1.5\n"
     )
     dataset = load_dataset(DatasetSpec(card))
     assert (dataset.name, dataset.split, dataset.prompt, dataset.file) == ("shop", "dev", "paper", "toy.jsonl")
-    assert dataset.planted == {"redundancy": 0, "unique_vision": 0, "unique_language": 0.5, "synergy": 1.5}
+    assert dataset.ground_truth == {"redundancy": 0, "unique_vision": 0, "unique_language": 0.5, "synergy": 1.5}
 
 
 @pytest.mark.parametrize(
@@ -231,7 +231,7 @@ def test_card(write_items: Write, rows: Rows, tmp_path: Path) -> None:
     [
         ("fiel = 'x'", "unknown key `fiel`; did you mean `file`"),
         ("name = 'x'", "no `file`"),
-        ("file = 'x'\n[planted]\nsynergy = 1", "should give redundancy"),
+        ("file = 'x'\n[true]\nsynergy = 1", "should give redundancy"),
         ("file = ", "is not TOML"),
     ],
 )

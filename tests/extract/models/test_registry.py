@@ -20,7 +20,7 @@ def type_of(name: str) -> str:
 @pytest.mark.parametrize("model_type", ADAPTERS)
 def test_every_type_has_an_adapter_a_row_and_a_line_in_the_suite(model_type: str) -> None:
     assert issubclass(adapter_class(model_type, "x/y"), Adapter)
-    assert adapter_class(model_type, "x/y").proven
+    assert adapter_class(model_type, "x/y").leak_tested
     row = re.search(rf"^\| `{model_type}` \|.*$", (DOCS / "models.md").read_text(), re.MULTILINE)
     lines = [family for family in FAMILIES if type_of(family.name) == model_type]
     assert row
@@ -31,7 +31,7 @@ def test_every_type_has_an_adapter_a_row_and_a_line_in_the_suite(model_type: str
 
 def test_types_of_transformers_without_an_adapter_get_the_general_one() -> None:
     found = adapter_class("vipllava", "x/y")
-    assert (f"{found.__module__.rpartition('.')[2]}:{found.__name__}", found.proven) == (GENERIC, False)
+    assert (f"{found.__module__.rpartition('.')[2]}:{found.__name__}", found.leak_tested) == (GENERIC, False)
 
 
 def test_adapters_on_the_page_are_those_of_the_code() -> None:

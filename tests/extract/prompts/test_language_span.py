@@ -63,7 +63,7 @@ def test_prompt_snapshot(adapter: Adapter, dataset: Dataset) -> None:
         "USER: <image>\nlook closely\nwhich colour is very common here?\nA. red\nB. green\nC. blue\n"
         "Answer with the option's letter from the given choices directly. ASSISTANT:"
     )
-    assert make_plan(adapter, dataset, "paper", "all").items[0].blind_prompt == (
+    assert make_plan(adapter, dataset, "paper", "all").items[0].text_only_prompt == (
         "USER: which colour is common here?\nA. red\nB. green\nPlease select the correct answer from the options "
         "above. You must answer with the letter of the correct option only. ASSISTANT:"
     )

@@ -11,7 +11,7 @@ from PIL import Image
 from pid_lvlm.extract.datasets.errors import DatasetError
 from pid_lvlm.extract.datasets.item import Dataset
 from pid_lvlm.extract.errors import ModelError
-from pid_lvlm.extract.measure.encode import encode_batch, encode_blind
+from pid_lvlm.extract.measure.encode import encode_batch, encode_text_only
 from pid_lvlm.extract.models.adapters.base import Adapter
 from pid_lvlm.extract.models.answer_tokens import candidate_variants
 from pid_lvlm.extract.prompts.prompt_plan import PlannedItem, make_plan
@@ -38,14 +38,14 @@ def bos_counts(adapter: Adapter, ids: torch.Tensor) -> list[int]:
 @pytest.mark.parametrize("template", [TEMPLATE, "{{ bos_token }}" + TEMPLATE], ids=["tokenizer", "template"])
 def test_bos_stands_once_whoever_writes_it(adapter: Adapter, plan_with: Plan, template: str) -> None:
     items = plan_with(template)[:3]
-    for inputs in (encode_batch(adapter, items).inputs, encode_blind(adapter, items)):
+    for inputs in (encode_batch(adapter, items).inputs, encode_text_only(adapter, items)):
         assert bos_counts(adapter, inputs["input_ids"]) == [1, 1, 1]
     assert [adapter.tokenize([item.prompt])[0].count(adapter.tokenizer.bos_token_id) for item in items] == [1, 1, 1]
 
 
 def test_two_bos_are_an_error(adapter: Adapter, plan_with: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
     items = plan_with("{{ bos_token }}{{ bos_token }}" + TEMPLATE)[:2]
-    for encode in (encode_batch, encode_blind):
+    for encode in (encode_batch, encode_text_only):
         with pytest.raises(ModelError, match="the prompt holds the BOS token 2 times; its chat template needs an ada"):
             encode(adapter, items)
     plain = plan_with(TEMPLATE)[:2]
@@ -56,7 +56,7 @@ def test_two_bos_are_an_error(adapter: Adapter, plan_with: Plan, monkeypatch: py
 
     monkeypatch.setattr(adapter, "processor", writes_it_too)
     with pytest.raises(ModelError, match="the prompt holds the BOS token 2 times"):
-        encode_blind(adapter, plain)
+        encode_text_only(adapter, plain)
 
 
 def test_bos_in_a_question_is_the_questions(adapter: Adapter, dataset: Dataset) -> None:
@@ -75,7 +75,7 @@ def test_a_picture_where_there_is_none_is_an_error(
     inputs = {name: always[name] for name in ("input_ids", "attention_mask")}
     monkeypatch.setattr(adapter, "processor", lambda **_: inputs)
     with pytest.raises(ModelError, match="the processor writes a picture's tokens where there is no picture"):
-        encode_blind(adapter, items)
+        encode_text_only(adapter, items)
 
 
 def test_a_text_that_spells_the_expanded_placeholder(

@@ -93,7 +93,7 @@ def test_paper_preset_and_several_taus(call, runs, tmp_path):
     assert frame["tau"].to_list() == [0.2, 0.4]
     assert frame["preset"].to_list() == ["paper", "paper"]
     assert frame["seeds"].to_list() == [[42], [42]]
-    assert frame["n_test"].to_list() == [30, 30]
+    assert frame["num_test"].to_list() == [30, 30]
 
 
 def test_dry_run_writes_nothing(call, runs, tmp_path):

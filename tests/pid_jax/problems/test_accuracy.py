@@ -39,8 +39,8 @@ def test_first_token_lower_cased_without_punctuation(run):
     assert strict_accuracy(spoken, "no_image") == pytest.approx(2 / 5)
     columns = accuracy_columns(spoken, 2)
     assert columns["accuracy_strict"] == pytest.approx(3 / 5)
-    assert columns["accuracy_strict_noimage"] == pytest.approx(2 / 5)
-    assert accuracy_columns(spoken, 1)["accuracy_strict_noimage"] is None  # tokens are said at the output only
+    assert columns["accuracy_strict_no_image"] == pytest.approx(2 / 5)
+    assert accuracy_columns(spoken, 1)["accuracy_strict_no_image"] is None  # tokens are said at the output only
 
 
 def test_options_keep_their_letters_across_a_gap(run):
@@ -55,7 +55,7 @@ def test_best_option_against_a_plain_count(run):
     best = run.arrays["loglik"][:, [0, 3], 0].argmax(axis=-1)
     right = (best == run.arrays["label"][:, None])[run.arrays["label"] >= 0].mean(axis=0)
     assert columns["accuracy"] == pytest.approx(right[0])
-    assert columns["accuracy_noimage"] == pytest.approx(right[1])
+    assert columns["accuracy_no_image"] == pytest.approx(right[1])
     assert columns["d_vision"] == pytest.approx(right[0] - right[1])
     assert columns["accuracy_strict"] is None
 

@@ -10,7 +10,7 @@ from pid_jax.estimators.batch.fit import fit
 from pid_jax.problems.build import make_workload
 from pid_jax.results.solution import Result, Solution
 from pid_jax.sweep.chunks import Capacity, Machine, Pace, group_problems
-from pid_jax.sweep.fits import fit_lanes, launch, summarise
+from pid_jax.sweep.fits import launch, run_fits, summarise
 from pid_jax.sweep.plan import plan_run
 from pid_jax.sweep.stack import stack_problems
 from pid_lvlm.data import outline_run, read_run
@@ -51,7 +51,7 @@ def stack(workloads, problems):
 
 @pytest.fixture(scope="module")
 def together(stack):
-    return jax.device_get(fit_lanes(stack.lanes, stack.tables, SETTINGS, 4))
+    return jax.device_get(run_fits(stack.specs, stack.tables, SETTINGS, 4))
 
 
 def take(tree, index):
@@ -65,16 +65,16 @@ def assert_same(ours, theirs):
 def test_slice_of_many_is_each_alone(stack, together):
     alone = jax.jit(summarise, static_argnums=2)
     for index in range(len(stack.owners)):
-        assert_same(alone(take(stack.lanes, index), stack.tables, SETTINGS), take(together, index))
+        assert_same(alone(take(stack.specs, index), stack.tables, SETTINGS), take(together, index))
 
 
 def test_eager_is_jit(stack, together):
-    assert_same(summarise(take(stack.lanes, 0), stack.tables, SETTINGS), take(together, 0))
+    assert_same(summarise(take(stack.specs, 0), stack.tables, SETTINGS), take(together, 0))
 
 
-def test_order_of_lanes_and_width_of_vmap_do_not_matter(stack, together):
-    backwards = jax.tree.map(lambda leaf: leaf[::-1], stack.lanes)
-    result = fit_lanes(backwards, stack.tables, SETTINGS, 3)
+def test_order_of_fits_and_width_of_vmap_do_not_matter(stack, together):
+    backwards = jax.tree.map(lambda leaf: leaf[::-1], stack.specs)
+    result = run_fits(backwards, stack.tables, SETTINGS, 3)
     assert_same(jax.tree.map(lambda leaf: leaf[::-1], result), together)
 
 
@@ -84,7 +84,7 @@ def test_rows_that_nothing_points_at_are_inert_to_the_bit(stack, together):
         x1=jnp.pad(stack.tables.x1, ((0, 0), (0, extra), (0, 0)), constant_values=jnp.nan),
         x2=jnp.pad(stack.tables.x2, ((0, 0), (0, extra), (0, 0)), constant_values=jnp.inf),
     )
-    result = fit_lanes(stack.lanes, poison, SETTINGS, 4)
+    result = run_fits(stack.specs, poison, SETTINGS, 4)
     jax.tree.map(np.testing.assert_array_equal, jax.device_get(result), together)
 
 
@@ -93,15 +93,15 @@ def test_padded_places_of_a_test_batch_are_inert_to_the_bit(stack):
     masked = stack.tables._replace(test_mask=stack.tables.test_mask.at[..., -3:].set(False))
     moved = masked._replace(test_rows=masked.test_rows.at[..., -3:].set(0))
     program = jax.jit(fit, static_argnums=2)
-    results = [program(take(stack.lanes, 0), tables, SETTINGS) for tables in (masked, moved)]
+    results = [program(take(stack.specs, 0), tables, SETTINGS) for tables in (masked, moved)]
     jax.tree.map(np.testing.assert_array_equal, *results)
     assert np.isfinite(results[0].test_terms.iq_y_x1x2).all()
 
 
 def test_room_to_spare_in_a_chunk_is_inert_to_the_bit(workloads, problems, stack, together):
-    """More rows, slices and lanes than needed, filled with whatever: the fits are the same."""
+    """More rows, slices and fits than needed, filled with whatever: the fits are the same."""
     roomy = stack_problems(workloads, problems, CONFIG.seeds, Capacity(150, 4, 5, 7, 8))
-    assert len(roomy.lanes.draw) == 8
+    assert len(roomy.specs.draw) == 8
     used = {"x1": 2, "x2": 2, "train_rows": 4, "test_rows": 4}
     tables = roomy.tables._replace(
         **{
@@ -111,7 +111,7 @@ def test_room_to_spare_in_a_chunk_is_inert_to_the_bit(workloads, problems, stack
         },
     )
     tables.x1[:, 122:] = np.nan
-    result = jax.device_get(fit_lanes(roomy.lanes, jax.tree.map(jnp.asarray, tables), SETTINGS, 4))
+    result = jax.device_get(run_fits(roomy.specs, jax.tree.map(jnp.asarray, tables), SETTINGS, 4))
     jax.tree.map(lambda a, b: np.testing.assert_array_equal(a[:4], b), result, together)
 
 
@@ -127,7 +127,7 @@ def test_calls_of_a_chunk_and_chunks_of_a_group_share_one_trace(workloads, probl
         chosen = [(run, key) for run, key, _ in chunk.problems]
         stack = stack_problems(workloads, chosen, CONFIG.seeds, group.capacity)
         solutions += launch(stack, CONFIG, Pace(1, 1)).collect(advanced.append)
-    assert fit_lanes._cache_size() == 1
+    assert run_fits._cache_size() == 1
     assert advanced == [1] * 4
     assert [solution.result for solution in solutions] == [Result.SUCCESSFUL] * 2
     loss = np.concatenate([solution.loss for solution in solutions])
@@ -142,7 +142,7 @@ def test_runs_of_other_shapes_form_their_own_group(tmp_path, make_run, plans):
 
 def test_a_poisoned_problem_does_not_touch_the_others(stack, together):
     tables = stack.tables._replace(x1=stack.tables.x1.at[0].set(jnp.nan))
-    result = jax.device_get(fit_lanes(stack.lanes, tables, SETTINGS, 4))
+    result = jax.device_get(run_fits(stack.specs, tables, SETTINGS, 4))
     sick = np.array([owner.problem == 0 for owner in stack.owners])
     assert np.isnan(result.loss[sick]).all()
     np.testing.assert_array_equal(result.loss[~sick], together.loss[~sick])
@@ -159,5 +159,5 @@ def test_the_fit_trains(stack):
     settings = FitSettings.of(make_config("default", batch_size=32, epochs=1, seeds=(0,), learning_rate=1e-2))
     tables = stack.tables._replace(train_rows=jnp.tile(stack.tables.train_rows, (1, 20, 1)))
     index = next(i for i, owner in enumerate(stack.owners) if owner.problem == 1)
-    loss = jax.jit(fit, static_argnums=2)(take(stack.lanes, index), tables, settings).train_loss
+    loss = jax.jit(fit, static_argnums=2)(take(stack.specs, index), tables, settings).train_loss
     assert float(loss[-5:].mean()) < 0.5 * float(loss[0])

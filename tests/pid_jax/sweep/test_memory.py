@@ -8,15 +8,15 @@ import pytest
 from pid_jax.config import FitSettings, make_config
 from pid_jax.estimators.batch.fit import initial_params
 from pid_jax.problems.build import make_workload
-from pid_jax.problems.types import Lane, Shape, Tables
+from pid_jax.problems.types import FitSpec, Shape, Tables
 from pid_jax.sweep.chunks import Machine, group_problems
 from pid_jax.sweep.memory import (
     FEATURE_COPIES,
     FLOAT,
     PAIR_MATRICES,
     WEIGHT_COPIES,
+    fit_bytes,
     host_memory,
-    lane_bytes,
     parse_bytes,
 )
 from pid_jax.sweep.plan import plan_run
@@ -53,16 +53,16 @@ def test_the_host_has_memory():
     assert 2**28 < host_memory() < 2**50
 
 
-def test_a_lane_is_pairs_weights_and_features():
+def test_a_fit_is_pairs_weights_and_features():
     settings = FitSettings(hidden=7, hidden_layers=2, embedding=5)
     shape = Shape(d1=40, d2=30, options=3, steps=2, batch=64, test_batches=1, test_width=96)
-    lane = Lane(*(np.zeros((), np.int32),) * 3, np.zeros(3, np.float32), jax.random.key(0))
+    spec = FitSpec(*(np.zeros((), np.int32),) * 3, np.zeros(3, np.float32), jax.random.key(0))
     x1, x2 = (jnp.zeros((1, 2, width)) for width in (shape.d1, shape.d2))
     tables = Tables(x1, x2, *[None] * 4)  # the weights depend on nothing else
-    params = jax.eval_shape(lambda: initial_params(lane, tables, settings))
+    params = jax.eval_shape(lambda: initial_params(spec, tables, settings))
     weights = sum(leaf.size for leaf in jax.tree.leaves(params))
     expected = PAIR_MATRICES * 3 * 96**2 + WEIGHT_COPIES * weights + FEATURE_COPIES * 96 * 70
-    assert lane_bytes(shape, settings) == FLOAT * expected
+    assert fit_bytes(shape, settings) == FLOAT * expected
 
 
 @pytest.mark.parametrize("budget", [1, 300_000, 10**9])
@@ -73,8 +73,8 @@ def test_every_chunk_has_one_size_within_the_budget(plans, budget):
     assert (len(group.chunks) > 1) == (budget < 10**9)
     if budget > 1:
         assert group.table_bytes() <= budget / 8
-        lane = lane_bytes(group.shape, SETTINGS)
-        assert group.pace.side_by_side * lane <= max(budget / 2, lane)  # one fit always runs
+        spec = fit_bytes(group.shape, SETTINGS)
+        assert group.pace.side_by_side * spec <= max(budget / 2, spec)  # one fit always runs
     for chunk in group.chunks:
         chosen = [(run, key) for run, key, _ in chunk.problems]
         workloads = {
@@ -83,7 +83,7 @@ def test_every_chunk_has_one_size_within_the_budget(plans, budget):
         }
         stack = stack_problems(workloads, chosen, CONFIG.seeds, group.capacity)
         assert sum(leaf.nbytes for leaf in jax.tree.leaves(stack.tables)) == group.table_bytes()
-        assert len(stack.lanes.draw) % group.pace.per_call == 0
+        assert len(stack.specs.draw) % group.pace.per_call == 0
 
 
 def test_a_plan_needs_no_arrays(plans, monkeypatch):
@@ -104,7 +104,7 @@ def test_parts_are_a_partition_whatever_is_done_already(plans, total):
     assert found == [name for plan in plans[1:] for name in plan.ids]
 
 
-def test_lanes_are_spread_over_devices(plans):
+def test_fits_are_spread_over_devices(plans):
     (group,) = group_problems(plans, 2, SETTINGS, Machine("cpu", 8, 10**9))
     assert group.pace.devices == 8
     assert group.pace.per_call % (8 * group.pace.side_by_side) == 0

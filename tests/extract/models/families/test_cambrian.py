@@ -87,7 +87,7 @@ def test_samplers_run_behind_their_layers_only(tiny: Tiny) -> None:
     with torch.inference_mode():
         tiny.adapter.forward(encode_batch(tiny.adapter, items).inputs, 1)
         assert calls == [0, 1]
-        tiny.adapter.forward(tiny.adapter.encode([items[0].blind_prompt], None), 1)
+        tiny.adapter.forward(tiny.adapter.encode([items[0].text_only_prompt], None), 1)
     assert calls == [0, 1]
     for handle in handles:
         handle.remove()

@@ -103,7 +103,7 @@ def test_scores_are_the_plain_models(tiny: Tiny) -> None:
     got = tiny.measure((item,))["loglik"][0, :, -1]
     adapter, letters = tiny.adapter, [ids[0] for ids in tiny.measurement.candidates.ids]
     with Image.open(item.item.picture) as picture, torch.inference_mode():
-        for condition, prompt, shown in ((BOTH, item.prompt, picture), (NO_IMAGE, item.blind_prompt, None)):
+        for condition, prompt, shown in ((BOTH, item.prompt, picture), (NO_IMAGE, item.text_only_prompt, None)):
             inputs = tiny.family.inputs(adapter.processor, prompt, shown)
             expected = adapter.model(**on_device(inputs)).logits[0, -1].log_softmax(-1)[letters].cpu()
             options = len(item.item.options)
@@ -142,17 +142,17 @@ def test_spans_are_picture_and_text(tiny: Tiny) -> None:
     for row, planned in enumerate(items):
         text = adapter.tokenizer.decode(ids[row][batch.masks.language[row]])
         assert text == TEMPLATES["letters"](planned.item).full
-    blind = adapter.encode([p.blind_prompt for p in items], None)
-    assert not adapter.visual_mask(blind).any()
+    text_only = adapter.encode([p.text_only_prompt for p in items], None)
+    assert not adapter.visual_mask(text_only).any()
     assert list(tiny.measure(items)["x1_tokens"]) == batch.masks.vision.sum(dim=1).tolist()
 
 
 def test_sites_are_written_in_copies(tiny: Tiny) -> None:
-    """Conditions share tensors: one that is changed in place would silence a source in the next condition, too."""
+    """Conditions share tensors: one that is changed in place would ablate a source in the next condition, too."""
     adapter = tiny.adapter
     with torch.inference_mode():
         batch = encode_batch(adapter, tiny.plan()[:2])
-        inputs = decoder_inputs(adapter.decoder, partial(adapter.forward, batch.inputs, 1), adapter.entrances)
+        inputs = decoder_inputs(adapter.decoder, partial(adapter.forward, batch.inputs, 1), adapter.hook_points)
         for site in adapter.sites:
             before = site.read(inputs, batch.masks).clone()
             noise = torch.randn(sum(site.replaced(batch.masks)), before.shape[1])
@@ -167,7 +167,7 @@ def test_no_cache_lives_on(tiny: Tiny) -> None:
     adapter = tiny.adapter
     inputs = encode_batch(adapter, tiny.plan()[:1]).inputs
     with torch.inference_mode():
-        seen = decoder_inputs(adapter.decoder, partial(adapter.forward, inputs, 1), adapter.entrances)
+        seen = decoder_inputs(adapter.decoder, partial(adapter.forward, inputs, 1), adapter.hook_points)
     assert not seen.get("use_cache")
     assert seen.get("past_key_values") is None
 

@@ -17,7 +17,7 @@ def test_every_prompt_ends_where_fuyu_answers(tiny: Tiny) -> None:
     adapter, planned = tiny.adapter, tiny.plan()[0]
     pictures = [open_picture(planned.item.picture)]
     answer = adapter.tokenizer.convert_tokens_to_ids("<0x04>")
-    for inputs in (adapter.process([planned.prompt], pictures), adapter.process([planned.blind_prompt], None)):
+    for inputs in (adapter.process([planned.prompt], pictures), adapter.process([planned.text_only_prompt], None)):
         assert inputs["input_ids"][0].tolist().count(answer) == 1
         assert inputs["input_ids"][0, -1] == answer
         assert inputs["input_ids"][0].tolist().count(adapter.tokenizer.bos_token_id) == 1

@@ -47,7 +47,7 @@ def test_the_general_adapter_refuses_a_leak(
 
 def test_an_unproven_adapter_that_forgot_a_site_is_refused(tiny_of: MakeTiny, tmp_path: Path) -> None:
     class Careful(ToyVLAdapter):
-        proven = False
+        leak_tested = False
 
     class Careless(Careful):
         sites = Adapter.sites
@@ -93,7 +93,7 @@ def test_the_general_adapter_turns_failures_into_a_sentence(
         match=r"stops with TypeError: unexpected argument `x` \(--batch-size 1 may help\); types of a like name",
     ):
         run(tiny.adapter, tiny, tmp_path)
-    monkeypatch.setattr(type(tiny.adapter), "proven", True)
+    monkeypatch.setattr(type(tiny.adapter), "leak_tested", True)
     with pytest.raises(TypeError):
         run(tiny.adapter, tiny, tmp_path)
 

@@ -7,7 +7,7 @@ import torch
 from pid_lvlm.data.names import CONDITIONS, LANGUAGE_ONLY
 from pid_lvlm.extract.conditions.replacement import replacement
 from pid_lvlm.extract.conditions.sites import CrossAttentionSite, DecoderInputs, SpanMasks
-from pid_lvlm.extract.measure.encode import encode_batch, encode_blind
+from pid_lvlm.extract.measure.encode import encode_batch, encode_text_only
 from pid_lvlm.extract.measure.logit_lens import layer_states
 from tests.extract.models.families.conftest import Tiny
 from tests.extract.models.families.special import FAMILIES
@@ -80,10 +80,10 @@ def test_skipped_layers_leave_the_stream_as_it_was(tiny: Tiny) -> None:
     """Without a picture, layers 2 and 4 of four do not run: their lens is that of the layer before."""
     adapter = tiny.adapter
     with torch.inference_mode():
-        states, logits = layer_states(adapter, encode_blind(adapter, tiny.plan()), None, [1, 2, 3, 4], 1)
+        states, logits = layer_states(adapter, encode_text_only(adapter, tiny.plan()), None, [1, 2, 3, 4], 1)
         assert torch.equal(states[1], states[0])
         assert torch.equal(states[3], states[2])
         assert not torch.equal(states[2], states[1])
         torch.testing.assert_close(adapter.unembed(states[3]), logits, rtol=0, atol=1e-5)
-        alone, _ = layer_states(adapter, encode_blind(adapter, tiny.plan()), None, [2], 1)
+        alone, _ = layer_states(adapter, encode_text_only(adapter, tiny.plan()), None, [2], 1)
     assert torch.equal(alone[0], states[1])

@@ -1,0 +1,50 @@
+"""The result table as a polars frame: types, and tables of older versions as one of this.
+
+The only module of `data` that needs polars; the two steps that share the table have it.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import polars as pl
+
+from pid_lvlm.data.contract.results import COLUMNS, RESULT_SCHEMA_VERSION
+
+POLARS_TYPES: Final[Mapping[str, Any]] = {
+    "text": pl.String(),
+    "int": pl.Int64(),
+    "float": pl.Float64(),
+    "list": pl.List(pl.Int64()),
+}
+"""Kind of a column -> its type."""
+
+SCHEMA: Final = {column.name: POLARS_TYPES[column.kind] for column in COLUMNS}
+
+
+def newest_version(frame: pl.DataFrame) -> int | None:
+    """Largest schema version of the rows; None where no row says."""
+    if "schema_version" not in frame.columns or not frame.schema["schema_version"].is_integer():
+        return None
+    newest = frame["schema_version"].max()
+    return newest if isinstance(newest, int) else None
+
+
+def upgrade(frame: pl.DataFrame) -> pl.DataFrame:
+    """A table of an older version as one of this: columns renamed since then renamed, those that came later empty.
+
+    What is not a table of an older version comes back as it is; its reader says what is wrong with it.
+    """
+    version = newest_version(frame)
+    if version is None or version >= RESULT_SCHEMA_VERSION:
+        return frame
+    held = set(frame.columns)
+    renamed = {
+        former: column.name
+        for column in COLUMNS
+        for former in column.formerly
+        if former in held and column.name not in held
+    }
+    later = [column.name for column in COLUMNS if column.since > version and column.name not in held]
+    current = pl.lit(RESULT_SCHEMA_VERSION, SCHEMA["schema_version"]).alias("schema_version")
+    frame = frame.rename(renamed).with_columns(current, *(pl.lit(None, SCHEMA[name]).alias(name) for name in later))
+    return frame.select(list(SCHEMA)) if set(frame.columns) == set(SCHEMA) else frame
