@@ -58,7 +58,7 @@ def test_failed_problems_stay_and_may_lack_what_they_did_not_measure(saved, five
         (lambda f: f.with_columns(synergy=pl.lit("much")), "column `synergy` is of type String; expected float"),
         (lambda f: f.with_columns(seeds=pl.lit(1)), "column `seeds` is of type Int32; expected list"),
         (lambda f: f.clear(), "holds no row"),
-        (lambda f: f.with_columns(schema_version=pl.lit(99)), "has schema version 99, this program reads up to 2"),
+        (lambda f: f.with_columns(schema_version=pl.lit(99)), "has schema version 99, this program reads up to 3"),
         (lambda f: f.with_columns(model=pl.lit(None, pl.String)), "column `model` is empty in 5 of 5 rows"),
         (lambda f: f.with_columns(synergy=pl.lit(float("nan"))), "column `synergy` is empty in 5 of 5 rows"),
     ],
@@ -73,8 +73,8 @@ def test_an_unusable_table_is_one_sentence(saved, change, message):
 
 
 def test_a_newer_table_is_recognised_even_where_columns_are_gone(saved):
-    path = saved(lambda frame: frame.drop("synergy").with_columns(schema_version=pl.lit(3)))
-    with pytest.raises(ResultTableError, match="schema version 3"):
+    path = saved(lambda frame: frame.drop("synergy").with_columns(schema_version=pl.lit(4)))
+    with pytest.raises(ResultTableError, match="schema version 4"):
         read_results(path)
 
 

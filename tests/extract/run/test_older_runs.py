@@ -1,0 +1,37 @@
+"""A run that an older version began is read, and continued to the numbers of a run begun today."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from pid_lvlm import data
+from pid_lvlm.data.names import MANIFEST_FILE, SCHEMA_VERSION, shard_file
+from tests import ROOT
+from tests.extract.console import Command
+
+OLD = ROOT / "tests" / "older" / "version_1" / "extracted"
+RUN = "tiny__demo-fusion"
+DEMO = ROOT / "data" / "demo"
+ARGUMENTS = ("--model", DEMO / "checkpoints/tiny/tune-1000", "--name", "tiny", "--data", DEMO / "items/fusion.toml")
+SETTINGS = ("--limit", 24, "--shard-size", 8, "--batch-size", 8, "--layers", "last")
+
+
+def test_a_killed_run_of_version_1_is_read_and_continued(tmp_path: Path, command: Command) -> None:
+    shutil.copytree(OLD, tmp_path / "old")
+    part = data.read_run(tmp_path / "old" / RUN, allow_partial=True)
+    assert len(part) == 8
+    assert part.manifest.ground_truth is not None
+    assert part.manifest.ground_truth["synergy"] == 2.0
+
+    begun = (tmp_path / "old" / RUN / shard_file(0)).read_bytes()
+    for folder in ("old", "new"):
+        code, _, err = command(*ARGUMENTS, *SETTINGS, "--out", tmp_path / folder)
+        assert code == 0, err
+    assert (tmp_path / "old" / RUN / shard_file(0)).read_bytes() == begun
+    for name in (MANIFEST_FILE, shard_file(1), shard_file(2)):
+        assert (tmp_path / "old" / RUN / name).read_bytes() == (tmp_path / "new" / RUN / name).read_bytes(), name
+
+    continued, whole = (data.read_run(tmp_path / folder / RUN) for folder in ("old", "new"))
+    assert continued.manifest.schema_version == SCHEMA_VERSION
+    np.testing.assert_allclose(continued.arrays["loglik"], whole.arrays["loglik"], atol=1e-4)
