@@ -1,5 +1,6 @@
 """Installed, from a wheel or as an editable checkout: nothing is left out, and a user's own `data/` is harmless."""
 
+import os
 import subprocess
 import sys
 import sysconfig
@@ -41,7 +42,7 @@ def test_the_wheel_holds_every_file_and_two_names(wheel):
     assert {name.partition("/")[0] for name in held} == {"pid_lvlm", "pid_jax"}
 
 
-@pytest.fixture(scope="session", params=["wheel", "editable"])
+@pytest.fixture(scope="session", params=["wheel", pytest.param("editable", marks=pytest.mark.slow)])
 def installed(request: pytest.FixtureRequest, wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The `bin` folder of an environment with the project in it; what it needs comes from this environment."""
     home = tmp_path_factory.mktemp(request.param)
@@ -67,7 +68,8 @@ def hostile(tmp_path: Path) -> Iterator[Path]:
 
 def call(folder: Path, *command: object) -> str:
     """Run a command in a folder that is also on the path; its output."""
-    done = subprocess.run([*map(str, command)], cwd=folder, capture_output=True, text=True, env={"PYTHONPATH": "."})
+    environment = {"PYTHONPATH": ".", "JAX_COMPILATION_CACHE_DIR": os.environ["JAX_COMPILATION_CACHE_DIR"]}
+    done = subprocess.run([*map(str, command)], cwd=folder, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
     return done.stdout + done.stderr
 
