@@ -1,7 +1,7 @@
 """`python -m pid_lvlm.analysis.check RESULTS...`: estimates against the ground truth, as a table; exit 1 if one is off.
 
-Judged are the final checkpoints at the final layer: the largest true atom of a problem (0.15 bits), or all four of a
-mixture (0.2 bits). A failed fit with a ground truth counts as off.
+It judges the final layer of the final checkpoints: the largest true atom of a problem may be off by 0.15 bits, each
+atom of a mixture by 0.2 bits. A failed fit whose ground truth is known counts as off.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pid_lvlm.analysis.frames.labels import SYMBOLS, bits
-from pid_lvlm.analysis.frames.load import read_results, unsuccessful
+from pid_lvlm.analysis.frames.load import failed_fits, read_results
 from pid_lvlm.analysis.frames.reshape import final_checkpoint, final_layer, with_series
 from pid_lvlm.analysis.tables.ground_truth import ground_truth
 from pid_lvlm.data.command.console import EXIT_WITH_FAILURES, run_command
@@ -27,23 +27,24 @@ def check(results: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
     """Compare estimates with the ground truth.
 
     Returns:
-        The table of `analysis.tables.ground_truth`, and a sentence for everything that is off: empty if all is well.
+        The table of `analysis.tables.ground_truth`, and one sentence per estimate that is off; none if all are within
+        tolerance.
 
     Raises:
-        NothingToShowError: no successful final fit has a ground truth.
+        NothingToShowError: the ground truth of no successful final fit is known.
     """
     table = ground_truth(results)
     off = table.filter(pl.col("judged") & ~pl.col("within"))
-    faults = [
+    sentences = [
         f"{row['model']} on {row['dataset']}: {row['atom']} is off by {row['difference']:+.3f} bits "
         f"(allowed {row['tolerance']})"
         for row in off.to_dicts()
     ]
-    return table, faults + _unanswered(results)
+    return table, sentences + _failed(results)
 
 
-def _unanswered(results: pl.DataFrame) -> list[str]:
-    final = unsuccessful(final_layer(final_checkpoint(with_series(results))))
+def _failed(results: pl.DataFrame) -> list[str]:
+    final = failed_fits(final_layer(final_checkpoint(with_series(results))))
     known = final.filter(pl.col(f"true_{ATOMS[0]}").is_not_null())
     return [f"{row['run']}, layer {row['layer']}: {row['result']}" for row in known.to_dicts()]
 
@@ -66,21 +67,21 @@ def _as_table(comparison: pl.DataFrame) -> Table:
 
 
 def run(arguments: Sequence[str] | None = None) -> None:
-    """Parse the command line, print the comparison, leave with 1 if anything is off."""
+    """Parse the command line, print the comparison, exit with 1 if anything is off."""
     parser = argparse.ArgumentParser(
         prog="python -m pid_lvlm.analysis.check",
         description="Compare estimated atoms with the ground truth; exit 1 if one is off.",
         epilog="example: python -m pid_lvlm.analysis.check out/demo/results.parquet",
     )
     parser.add_argument("tables", nargs="+", type=Path, metavar="RESULTS.parquet", help="result tables of pid-estimate")
-    comparison, faults = check(read_results(*parser.parse_args(arguments).tables))
+    comparison, off = check(read_results(*parser.parse_args(arguments).tables))
     console = Console()
     if not console.is_terminal:
         console = Console(width=_PIPED_WIDTH)
     console.print(_as_table(comparison))
-    if faults:
+    if off:
         sys.stdout.flush()
-        sys.stderr.write("".join(f"off: {fault}\n" for fault in faults))
+        sys.stderr.write("".join(f"off: {sentence}\n" for sentence in off))
         sys.exit(EXIT_WITH_FAILURES)
 
 

@@ -1,4 +1,4 @@
-"""What can go wrong in this step through no fault of the code."""
+"""Errors of this step that are for the user to fix; the text is written for them."""
 
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -15,7 +15,7 @@ class ResultTableError(PidError):
 
 
 class NothingToShowError(PidError):
-    """The table is sound but holds nothing that this figure or table could show; the text says what would."""
+    """A valid table has nothing for this figure or table to show; the text says what it would need."""
 
 
 def nearest(name: str, known: Sequence[str]) -> str:

@@ -7,4 +7,18 @@ jax; `__init__.pyi` lists them.
 
 import lazy_loader
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+_lazy, _names, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
+
+def __getattr__(name: str) -> object:
+    """A public name, imported now, or the version."""
+    if name == "__version__":
+        import pid_lvlm
+
+        return pid_lvlm.__version__
+    return _lazy(name)
+
+
+def __dir__() -> list[str]:
+    """Public names."""
+    return [*_names(), "__version__"]

@@ -1,3 +1,5 @@
+__version__: str
+
 from .config import PRESETS as PRESETS
 from .config import EstimatorConfig as EstimatorConfig
 from .config import make_config as make_config

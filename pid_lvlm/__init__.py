@@ -1,10 +1,34 @@
 """The project's own name: `pid_lvlm.data`, `pid_lvlm.extract` and `pid_lvlm.analysis`, beside `pid_jax`.
 
-Installed, the three lie in this folder. In a checkout they lie beside it, where a reader looks for them.
+Installed, the three lie in this folder. In a checkout they lie beside it, at the top, where a reader looks for them.
 """
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 _CHECKOUT = Path(__file__).parent.parent
 if (_CHECKOUT / "pyproject.toml").is_file():
     __path__.append(str(_CHECKOUT))
+
+__all__ = ["analysis", "data", "extract"]
+
+if TYPE_CHECKING:
+    __version__: str
+else:
+
+    def __getattr__(name: str) -> object:
+        """The version and the three packages, when somebody asks for them."""
+        if name == "__version__":
+            from importlib.metadata import version
+
+            return version("pid-lvlm")
+        if name in __all__:
+            from importlib import import_module
+
+            return import_module(f"{__name__}.{name}")
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message)
+
+    def __dir__() -> list[str]:
+        """Public names."""
+        return [*__all__, "__version__"]

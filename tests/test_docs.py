@@ -17,7 +17,14 @@ from pid_lvlm.data.contract.results import COLUMNS
 from tests import ROOT
 
 DOCS = ROOT / "docs"
-PAGES = sorted([*ROOT.glob("*.md"), *DOCS.glob("*.md"), *(ROOT / "analysis").glob("*.md")])
+PAGES = sorted(
+    [
+        *ROOT.glob("*.md"),
+        *DOCS.glob("*.md"),
+        *(ROOT / page for page in ("analysis/README.md", "benchmarks/README.md", "data/demo/README.md")),
+        ROOT / "tests/golden/README.md",
+    ]
+)
 COMMANDS = {
     "pid-extract": pid_lvlm.extract.cli.main.app,
     "pid-estimate": pid_jax.cli.main.app,
@@ -29,7 +36,9 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 FENCED = re.compile(r"```.*?```", re.DOTALL)
 PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
 MACHINE = re.compile(r"/(home|root|work|tmp|Users)/|\.\./shared")
-FILE_NAMED = re.compile(r"`((?:data|extract|pid_jax|analysis|tests|notebooks)/[\w./]+\.(?:py|md))`")
+FILE_NAMED = re.compile(  # `NAME` stands for a file to be written
+    r"`((?!\S*NAME)(?:data|extract|pid_jax|pid_lvlm|analysis|tests|benchmarks|notebooks|docs)/[\w./]*(?:\.(?:py|md)|/))`"
+)
 
 
 def text(page: str) -> str:
@@ -164,6 +173,22 @@ def test_links_and_files_named_exist_and_no_machine_is_named(page):
     for name in FILE_NAMED.findall(content):
         assert (ROOT / name).exists(), name
     assert not MACHINE.search(content)
+
+
+def test_the_architecture_page_names_every_folder():
+    page = text("docs/architecture.md")
+    for package in ("data", "extract", "pid_jax", "pid_lvlm", "analysis"):
+        folders = {path.parent.relative_to(ROOT).as_posix() for path in (ROOT / package).rglob("*.py")}
+        assert [folder for folder in sorted(folders) if f"`{folder}/" not in page] == []
+
+
+@pytest.mark.parametrize("package", ["data", "extract", "pid_jax", "analysis"])
+def test_rooms_are_on_the_page_in_the_order_that_import_linter_checks(package):
+    contracts = tomllib.loads(text("pyproject.toml"))["tool"]["importlinter"]["contracts"]
+    (layers,) = (contract["layers"] for contract in contracts if contract["name"] == f"Rooms of {package}")
+    rooms = [room for layer in layers for room in layer.split(" | ")]
+    named = re.findall(rf"`{package}/(\w+)(?:/|\.py)[`·,]", section("docs/architecture.md", "Rooms"))
+    assert [room for room in dict.fromkeys(named) if room in rooms] == rooms
 
 
 def test_make_targets_named_on_pages_exist():

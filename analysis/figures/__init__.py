@@ -1,4 +1,8 @@
-"""Every figure is a function from a result table to an altair chart, for a notebook and for the report alike."""
+"""Figures: functions from a result table to an altair chart, the same for a notebook and for the report.
+
+`spectrum(results)`, `layers(results)` and `training(results)` take the whole table and select what they show.
+They raise `NothingToShowError` where the table has nothing to show.
+"""
 
 from pid_lvlm.analysis.figures.layers import layers
 from pid_lvlm.analysis.figures.spectrum import spectrum

@@ -15,14 +15,14 @@ _DIGITS: Final = 5
 def inline(frame: pl.DataFrame, columns: Sequence[str]) -> alt.InlineData:
     """The named columns as inline data, rounded to 1e-5: a figure carries what it shows and no more.
 
-    Given as a frame, altair would refuse more than 5000 rows; a layer sweep of many models has more.
+    Altair refuses frames of more than 5000 rows; a layer sweep of many models has more.
     """
     slim = frame.select(columns).with_columns(cs.float().round(_DIGITS))
     return alt.InlineData(values=slim.to_dicts())
 
 
 def known(frame: pl.DataFrame, column: str) -> bool:
-    """Whether the column has any value: a mark without one would leave its scale without a range."""
+    """Whether the column has any value; a scale without values would have no range."""
     return frame[column].null_count() < frame.height
 
 
@@ -38,12 +38,12 @@ def label_margin(names: Sequence[str]) -> int:
 
 
 def ordered(frame: pl.DataFrame, column: str) -> list[str]:
-    """Distinct values of a column in the order in which they occur: the explicit order of an axis."""
+    """Distinct values of a column in their order of occurrence, as the explicit order of an axis."""
     return frame[column].unique(maintain_order=True).to_list()
 
 
 def dataset_column(datasets: list[str]) -> alt.Column:
-    """A column of panels per dataset, in the given order."""
+    """One column of panels per dataset, in the given order."""
     return alt.Column("dataset:N", title=None, sort=datasets, header=alt.Header(labelPadding=6))
 
 

@@ -1,4 +1,4 @@
-"""Curves of the four atoms over an ordered place in the model or its training, in panels of model by dataset."""
+"""Curves of the four atoms over layers or training steps, in panels of model by dataset."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -17,7 +17,7 @@ _SHOWN: Final = ("raw", "low", "high", "sd")
 def curves(frame: pl.DataFrame, x: alt.X, place: str) -> list[alt.Chart]:
     """Lines and points of the four atoms along `x`, with a band where an interval is known.
 
-    Drawn before the cut at 0, where the interval belongs: a curve below 0 shows estimation error.
+    Values are shown before the cut at 0, as the interval is: a curve below 0 shows estimation error.
 
     Args:
         frame: rows of the result table, with `series`.
@@ -27,7 +27,7 @@ def curves(frame: pl.DataFrame, x: alt.X, place: str) -> list[alt.Chart]:
     base = alt.Chart().encode(x=x, color=theme.atom_colour())
     y = alt.Y("raw:Q", axis=BITS_AXIS)
     lines = base.mark_line(strokeWidth=1.8).encode(y=y)
-    # A spoken label on each of ten thousand points would help nobody and treble the file.
+    # An accessible label on each of ten thousand points would help nobody and triple the file.
     points = base.mark_point(size=20, filled=True, opacity=1, aria=False).encode(y=y, tooltip=_tooltip(place))
     if not known(frame, f"{ATOMS[0]}_low"):
         return [lines, points]

@@ -1,4 +1,4 @@
-"""Where in the decoder the information arises: atoms layer by layer, read through the logit lens."""
+"""Where in the decoder information arises: the atoms layer by layer, read through the logit lens."""
 
 from typing import Final
 
@@ -18,7 +18,7 @@ _WHOLE: Final = "datum.value == floor(datum.value) ? format(datum.value, 'd') : 
 def layers(results: pl.DataFrame) -> alt.FacetChart:
     """Atoms in bits over the decoder's layers, one row of panels per model, one column per dataset.
 
-    Shown are the final checkpoints that were measured at more than one layer; a band is the interval over seeds.
+    It shows the final checkpoints that were measured at more than one layer; a band is the interval over seeds.
 
     Raises:
         NothingToShowError: no run has more than one layer.

@@ -18,7 +18,7 @@ _NUMBERS: Final = {
     "high": "interval to (bits)",
     "sd": "sd over seeds (bits)",
     "share": "share of the total",
-    "ground_truth": "true (bits)",
+    "ground_truth": "ground truth (bits)",
     "i_joint": "total I(X1,X2;Y) (bits)",
     "accuracy": "accuracy",
 }
@@ -30,15 +30,15 @@ _MANY_SERIES: Final = 4
 def spectrum(results: pl.DataFrame) -> alt.FacetChart:
     """Bars of the four atoms in bits, one group per model, one panel per dataset.
 
-    Shown are the final layer of the final checkpoint. A thin line is the interval over seeds, a black tick the true
-    value where one is known and is not 0. Bars are drawn before the cut at 0: one to the left of 0 is estimation error.
+    It shows the final layer of the final checkpoint. A thin line is the interval over seeds, a black tick the ground
+    truth where it is known and not 0. Bars are drawn before the cut at 0; one to the left of 0 is estimation error.
 
     Raises:
-        NothingToShowError: no problem succeeded at a model's final layer.
+        NothingToShowError: no fit succeeded at the final layer of a model.
     """
     final = finals(results)
     if final.is_empty():
-        raise NothingToShowError("No problem succeeded at the final layer of a model.")
+        raise NothingToShowError("No fit succeeded at the final layer of a model.")
     series, datasets = ordered(final, "series"), sorted(ordered(final, "dataset"))
     band = _THIN if len(series) > _MANY_SERIES else _THICK
     long = atoms_long(final)

@@ -1,6 +1,6 @@
 """One look for all figures: the registered altair theme and one colour per atom.
 
-The colours are four of Okabe and Ito's, which stay apart under the common kinds of colour blindness.
+The colours are four of Okabe and Ito's, which can be distinguished under the common kinds of colour blindness.
 """
 
 from typing import Any, Final
@@ -16,7 +16,7 @@ MUTED: Final = "#52606d"
 RULE: Final = "#d9dee4"
 
 FONT: Final = "Liberation Sans, Helvetica, Arial, sans-serif"
-"""The first is metrically the second and is what the static files are drawn with on a machine without it."""
+"""Liberation Sans has the metrics of Helvetica, and is what static files are drawn with where Helvetica is missing."""
 
 NAME: Final = "pid_report"
 

@@ -1,4 +1,4 @@
-"""When in training the information arises: atoms over checkpoints."""
+"""When during training information arises: the atoms over checkpoints."""
 
 from typing import Final
 
@@ -14,7 +14,7 @@ from pid_lvlm.analysis.frames.load import successful
 from pid_lvlm.analysis.frames.reshape import final_layer, in_reading_order, with_series
 
 _HEIGHT: Final = 130
-# The axis shows the step alone, in thousands from 10 000 on: the stage stands above the panel.
+# The axis shows only the step, in thousands from 10 000 on; the stage is written above the panel.
 _STEP: Final = "slice(datum.label, lastindexof(datum.label, ' ') + 1)"
 _STEP_LABEL: Final = f"toNumber({_STEP}) >= 10000 ? format(toNumber({_STEP}) / 1000, '~g') + 'k' : {_STEP}"
 
@@ -22,8 +22,8 @@ _STEP_LABEL: Final = f"toNumber({_STEP}) >= 10000 ? format(toNumber({_STEP}) / 1
 def training(results: pl.DataFrame) -> alt.FacetChart:
     """Atoms in bits at the final layer over training checkpoints, one row of panels per model, one column per dataset.
 
-    Checkpoints are in the order of `frames.checkpoints`; a vertical line opens each stage and names it. A band is the
-    interval over seeds.
+    Checkpoints are ordered by stage, then by step as a number (`frames.checkpoints`). A vertical line marks the start
+    of each stage and names it. A band is the interval over seeds.
 
     Raises:
         NothingToShowError: no model has two checkpoints.
@@ -56,7 +56,7 @@ def _checkpoint_channel(points: pl.DataFrame) -> alt.X:
 
 
 def _stage_marks(points: pl.DataFrame, x: alt.X) -> tuple[alt.Chart, alt.Chart]:
-    """A line before the first checkpoint of each stage and the stage's name beside it, the same in every panel."""
+    """A line before the first checkpoint of each stage, labelled with its name, the same in every panel."""
     opening = points.filter(pl.col("opens_stage")).with_columns(pl.col("stage").fill_null(""))
     base = alt.Chart(inline(opening, ["stage", "checkpoint"])).encode(x=x.bandPosition(0))
     lines = base.mark_rule(color=theme.MUTED, strokeDash=[3, 3])

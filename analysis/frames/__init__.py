@@ -1,1 +1,1 @@
-"""The result table becomes tidy frames."""
+"""The result table is read, checked and reshaped into the frames that figures and tables share."""

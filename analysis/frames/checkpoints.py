@@ -1,7 +1,7 @@
 """The order of training checkpoints: by stage, then by step.
 
-A table does not say which stage came first, and its rows come in any order. So the rule is by name: the stages listed
-here come in the listed order, others after them alphabetically, and no stage at all before every named one.
+A table does not say which stage came first, and its rows come in any order. So stages are ordered by name: no stage,
+then the stages listed here in their order, then all others alphabetically. Steps are numbers and sort as such.
 """
 
 from typing import Final
@@ -20,7 +20,7 @@ KNOWN_STAGES: Final = (
     "stage2",
     "rl",
 )
-"""Names of training stages in the order in which they usually happen (LLaVA: align, then tune)."""
+"""Names of training stages in their usual order (LLaVA: align, then tune)."""
 
 STAGE_RANK: Final[pl.Expr] = (
     pl.when(pl.col("stage").is_null())
@@ -34,11 +34,11 @@ STAGE_RANK: Final[pl.Expr] = (
     )
     .alias("stage_rank")
 )
-"""Position of a row's stage; equal for all unknown stages, which then go by name."""
+"""Position of a row's stage; the same for all unknown stages, which are then ordered by name."""
 
 
 def is_checkpoint() -> pl.Expr:
-    """Whether a row belongs to a training series rather than to a finished model."""
+    """Whether a row is a checkpoint of a training run, not a finished model."""
     return pl.col("stage").is_not_null() | pl.col("step").is_not_null()
 
 

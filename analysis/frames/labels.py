@@ -1,4 +1,4 @@
-"""How atoms are spelled for a reader, and how numbers of bits are printed."""
+"""How atoms are labelled, and how numbers of bits are printed."""
 
 from typing import Final
 
@@ -11,9 +11,13 @@ WORDS: Final = dict(
 )
 
 LEGEND: Final = dict(zip(ATOMS, ("R redundancy", "U1 vision-unique", "U2 language-unique", "S synergy"), strict=True))
-"""Symbol and word together: what a legend shows, in the order of the atoms."""
+"""Symbol and word, for legends, in the order of the atoms."""
 
 
 def bits(value: float) -> str:
-    """A number of bits to two decimals, without a negative zero."""
+    """A number of bits to two decimals, without a negative zero.
+
+    >>> bits(1.234), bits(-0.001)
+    ('1.23', '0.00')
+    """
     return f"{round(value, 2) + 0.0:.2f}"

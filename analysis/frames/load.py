@@ -1,4 +1,4 @@
-"""Parquet to a frame that the rest may trust: every column there, of its type, and no value missing unawares."""
+"""Read parquet into a frame to rely on: every column present, of the right type, and filled where it must be."""
 
 from collections.abc import Sequence
 from os import PathLike
@@ -14,31 +14,43 @@ from pid_lvlm.data.contract.results import COLUMNS, RESULT_SCHEMA_VERSION, Colum
 SUCCESSFUL: Final = "successful"
 
 _MAGIC: Final = b"PAR1"
-# What an estimate that failed may leave empty: everything it would have measured.
+# A failed fit may leave empty what it would have measured.
 _MEASURED_KINDS: Final = frozenset({"float"})
 
 
 def read_results(*paths: str | PathLike[str]) -> pl.DataFrame:
     """Read result tables into one frame with the columns of `pid_lvlm.data.contract.results`, in that order.
 
-    Problems that failed stay in the frame: `successful` selects the others. A problem that occurs in several files
-    (the same `problem_id`) counts once; the file named last wins.
+    Failed fits stay in the frame: `successful` selects the others. A problem that occurs in several files (the same
+    `problem_id`) counts once; the last file wins. Tables of older versions are read, with their columns renamed.
 
     Raises:
         ResultTableError: a file is missing or not parquet, lacks a column, holds a wrong type or no row, leaves a
-            needed value empty, or was written by a newer version.
+            required value empty, or was written by a newer version.
     """
     frames = [_read_one(Path(path)) for path in paths]
     return pl.concat(frames).unique("problem_id", keep="last", maintain_order=True)
 
 
 def successful(results: pl.DataFrame) -> pl.DataFrame:
-    """The problems that have an answer."""
+    """The rows whose fit succeeded.
+
+    >>> import polars as pl
+    >>> table = pl.DataFrame({"run": ["a", "b"], "result": ["successful", "nonfinite_loss"]})
+    >>> successful(table)["run"].to_list()
+    ['a']
+    """
     return results.filter(pl.col("result") == SUCCESSFUL)
 
 
-def unsuccessful(results: pl.DataFrame) -> pl.DataFrame:
-    """The problems without an answer; `result` says why."""
+def failed_fits(results: pl.DataFrame) -> pl.DataFrame:
+    """The rows whose fit failed; `result` says why.
+
+    >>> import polars as pl
+    >>> table = pl.DataFrame({"run": ["a", "b"], "result": ["successful", "nonfinite_loss"]})
+    >>> failed_fits(table)["result"].to_list()
+    ['nonfinite_loss']
+    """
     return results.filter(pl.col("result") != SUCCESSFUL)
 
 
@@ -61,9 +73,11 @@ def _read_parquet(path: Path) -> pl.DataFrame:
         raise ResultTableError(str(path), "is a folder; name the parquet file itself")
     content = path.read_bytes()
     if not content.startswith(_MAGIC):
-        raise ResultTableError(str(path), "is not a parquet file; `pid-estimate` writes the table this step reads")
+        raise ResultTableError(str(path), "is not a parquet file; expected a table that `pid-estimate` wrote")
     if not content.endswith(_MAGIC):
-        raise ResultTableError(str(path), "is cut short: its parquet footer is missing; copy or compute it again")
+        raise ResultTableError(
+            str(path), "is truncated: its parquet footer is missing; copy it again, or run `pid-estimate` again"
+        )
     try:
         return pl.read_parquet(content)
     except pl.exceptions.PolarsError as error:
@@ -72,10 +86,12 @@ def _read_parquet(path: Path) -> pl.DataFrame:
 
 
 def _check_version(path: Path, frame: pl.DataFrame) -> None:
-    """Before anything else: a newer table may lack columns or hold other types for a good reason."""
+    """First of all checks: a newer table may lack columns, or have other types, for a good reason."""
     newest = newest_version(frame)
     if newest is not None and newest > RESULT_SCHEMA_VERSION:
-        message = f"has schema version {newest}, this program reads up to {RESULT_SCHEMA_VERSION}; install a newer one"
+        message = (
+            f"has schema version {newest}, but this program reads versions up to {RESULT_SCHEMA_VERSION}; upgrade it"
+        )
         raise ResultTableError(str(path), message)
 
 
@@ -123,4 +139,4 @@ def _check_filled(path: Path, frame: pl.DataFrame) -> None:
         rows = frame.with_row_index("row").filter(empty)["row"]
         if not rows.is_empty():
             message = f"column `{column.name}` is empty in {rows.len()} of {frame.height} rows, first in row {rows[0]}"
-            raise ResultTableError(str(path), f"{message}; it must be known for every successful problem")
+            raise ResultTableError(str(path), f"{message}; it is required for every successful fit")

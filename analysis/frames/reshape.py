@@ -1,4 +1,4 @@
-"""Reshaping of the result table that figures and tables share: series, final checkpoint, final layer, long form."""
+"""The reshaping that figures and tables share: series, final checkpoint, final layer, long form."""
 
 from typing import Final
 
@@ -10,7 +10,7 @@ from pid_lvlm.analysis.frames.load import successful
 from pid_lvlm.data.names import ATOMS
 
 SETTINGS: Final = ("preset", "estimator", "tau", "pooling")
-"""Settings that tell two series of one model apart; those that vary within a table enter the series' name."""
+"""Settings that distinguish series of one model; those that vary within a table become part of the series' name."""
 
 _PLACE: Final = ("series", "dataset", "stage", "step")
 _ATOM_VALUES: Final = {
@@ -25,10 +25,10 @@ _ATOM_VALUES: Final = {
 
 
 def with_series(results: pl.DataFrame) -> pl.DataFrame:
-    """Add the column `series`: what one row of a figure shows, the model and whatever else tells it apart.
+    """Add the column `series`, the name of one row of a figure: the model, and the settings that vary in the table.
 
-    That is the settings that vary within the table. Where several runs hold the same checkpoint the first keeps this
-    name and the others add theirs; where even the run is the same, the second recipe and those after it add a number.
+    Where several runs hold the same checkpoint, the first keeps this name and the others add the name of their run;
+    where even the run is the same, the second recipe and those after it add a number.
     """
     varying = [name for name in SETTINGS if results[name].n_unique() > 1]
     name = pl.concat_str("model", *(_setting(setting) for setting in varying), separator=" · ")
@@ -38,13 +38,13 @@ def with_series(results: pl.DataFrame) -> pl.DataFrame:
 
 
 def shallow_repeats(results: pl.DataFrame) -> pl.DataFrame:
-    """Rows of runs whose checkpoint another run records with more layers: figures show the fuller run alone."""
+    """Rows of runs whose checkpoint another run recorded with more layers; figures show only the latter."""
     kept = with_series(results)
     return results.join(kept, on="problem_id", how="anti")
 
 
 def final_checkpoint(frame: pl.DataFrame) -> pl.DataFrame:
-    """Of every series and dataset the finished model: no stage and no step, or else the last stage's largest step."""
+    """The final checkpoint of every series and dataset: no stage or step, else the last step of the last stage."""
     group = ("series", "dataset")
     finished = ~is_checkpoint()
     aged = frame.filter(finished | ~finished.any().over(group))
@@ -55,13 +55,18 @@ def final_checkpoint(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def final_layer(frame: pl.DataFrame) -> pl.DataFrame:
-    """The rows measured at the model's real output."""
+    """The rows measured at the model's output, not through the logit lens.
+
+    >>> import polars as pl
+    >>> final_layer(pl.DataFrame({"layer": [1, 2, 3], "num_layers": [3, 3, 3]})).rows()
+    [(3, 3)]
+    """
     return frame.filter(pl.col("layer") == pl.col("num_layers"))
 
 
 def finals(results: pl.DataFrame) -> pl.DataFrame:
-    """Successful problems of the final checkpoints at the final layer, ordered for reading: family, size, dataset."""
-    # The final checkpoint is chosen among all rows: if it failed, an earlier one must not pass for it.
+    """Successful fits of the final checkpoints at the final layer, by family, size, series and dataset."""
+    # The final checkpoint is chosen among all rows: if it failed, an earlier one must not take its place.
     return in_reading_order(successful(final_layer(final_checkpoint(with_series(results)))))
 
 
@@ -74,7 +79,7 @@ def atoms_long(frame: pl.DataFrame) -> pl.DataFrame:
     """One row per problem and atom.
 
     Returns:
-        The columns that do not belong to one atom, and `atom`, `atom_label`, `symbol`, `estimate` (cut at 0), `raw`,
+        The columns that are not about a single atom, and `atom`, `atom_label`, `symbol`, `estimate` (cut at 0), `raw`,
         `low`, `high`, `sd`, `ground_truth` in bits, `share` of the total.
     """
     of_atoms = {pattern.format(atom) for atom in ATOMS for pattern in _ATOM_VALUES}

@@ -1,1 +1,1 @@
-"""The report: one HTML file that needs no network, and beside it every figure and table as a file of its own."""
+"""The report: one HTML file that needs no network, with every figure and table also as a separate file."""

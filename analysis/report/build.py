@@ -1,10 +1,10 @@
-"""The whole step as one call: result tables in, a report's folder out."""
+"""The whole step as one call: result tables in, report folder out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pid_lvlm.analysis.frames.load import read_results, unsuccessful
+from pid_lvlm.analysis.frames.load import failed_fits, read_results
 from pid_lvlm.analysis.report.compose import compose, file_names
 from pid_lvlm.analysis.report.folder import check_free, write_report
 from pid_lvlm.analysis.report.render import render_files
@@ -12,7 +12,7 @@ from pid_lvlm.analysis.report.render import render_files
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was written, or would be, relative to the report's folder; and how many problems have no answer."""
+    """Files written, or to be written, relative to the report's folder; rows read, and failed fits among them."""
 
     files: list[str]
     problems: int
@@ -22,11 +22,11 @@ class Outcome:
 def build_report(
     tables: Sequence[Path], out: Path, *, title: str, formats: Sequence[str], dry_run: bool = False
 ) -> Outcome:
-    """Read result tables and write the report, or only find out what it would hold.
+    """Read result tables and write the report, or only find out which files it would have.
 
     Raises:
         ResultTableError: a table cannot be used.
-        OutputExistsError: `out` holds something that is not a report.
+        OutputExistsError: `out` has content that is not a report.
         PidError: `out` cannot be written.
     """
     check_free(out)
@@ -34,4 +34,4 @@ def build_report(
     parts = compose(results)
     if not dry_run:
         write_report(out, render_files(parts, results, sources=tables, title=title, formats=formats))
-    return Outcome(file_names(parts, formats), results.height, unsuccessful(results).height)
+    return Outcome(file_names(parts, formats), results.height, failed_fits(results).height)

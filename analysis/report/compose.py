@@ -1,4 +1,4 @@
-"""From a result table to a report's parts, drawn but not yet rendered: what is there, what is not and why."""
+"""From a result table to the parts of a report, drawn but not yet rendered: what there is, or why it is absent."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ PAGE = "index.html"
 
 @dataclass(frozen=True)
 class Drawn:
-    """A figure, or the sentence that stands in its place."""
+    """A figure, or the sentence shown instead of it."""
 
     part: FigurePart
     chart: alt.FacetChart | None
@@ -23,7 +23,7 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Tabled:
-    """A table, or the sentence that stands in its place."""
+    """A table, or the sentence shown instead of it."""
 
     part: TablePart
     frame: pl.DataFrame | None
@@ -47,12 +47,12 @@ def file_names(parts: Sequence[Drawn | Tabled], formats: Sequence[str]) -> list[
 
 
 def figure_file(name: str, ending: str) -> str:
-    """Where a figure lies in the report's folder."""
+    """Path of a figure in the report's folder."""
     return f"figures/{name}.{ending}"
 
 
 def table_file(name: str) -> str:
-    """Where a table lies in the report's folder."""
+    """Path of a table in the report's folder."""
     return f"tables/{name}.csv"
 
 

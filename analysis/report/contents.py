@@ -1,4 +1,4 @@
-"""What a report holds: its figures and tables, in order, each with its title, caption and how it is made."""
+"""The contents of a report: its figures and tables in order, each with title, caption and how it is made."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _INTERVAL: Final = (
 
 @dataclass(frozen=True)
 class FigurePart:
-    """A figure of the report; `name` is its file name without the ending."""
+    """A figure of the report; `name` is its file name without the extension."""
 
     name: str
     title: str
@@ -27,7 +27,7 @@ class FigurePart:
 
 @dataclass(frozen=True)
 class TablePart:
-    """A table of the report: `make` computes it, `show` sets it for the page, `empty` stands where it has no row."""
+    """A table of the report: `make` computes it, `show` lays it out for the page, `empty` is shown if it has no row."""
 
     name: str
     title: str
@@ -42,23 +42,23 @@ PARTS: Final[tuple[FigurePart | TablePart, ...]] = (
         "spectrum",
         "Information spectrum",
         "The four atoms in bits at the output layer of each model's final checkpoint, one panel per dataset. "
-        "Black tick: true value, where one is known and is not 0. " + _INTERVAL.format("Thin line"),
+        "Black tick: ground truth, where it is known and not 0. " + _INTERVAL.format("Thin line"),
         figures.spectrum,
     ),
     TablePart(
         "summary",
         "Summary",
         "Final checkpoint, output layer. Atoms and I(X1,X2;Y) in bits, ± standard deviation over seeds. "
-        "Vision gain: accuracy with the picture minus accuracy without it. Circular accuracy, where a benchmark asks a "
-        "question with its options turned round: the share of questions that are right every time.",
+        "Vision gain: accuracy with the picture minus accuracy without it. Circular accuracy, for benchmarks that "
+        "repeat a question with its options reordered: the share of questions that are answered correctly every time.",
         tables.summary,
         summary_table,
     ),
     TablePart(
         "ground_truth",
         "Ground truth against estimates",
-        "Problems whose true atoms are known: ground truth → estimate (before the cut at 0), in bits. In bold the "
-        "atoms that decide: the largest true one, or all four of a mixture.",
+        "Where the true atoms are known: ground truth → estimate (before the cut at 0), in bits. The verdict is about "
+        "the atoms in bold: the largest true one, or all four of a mixture.",
         tables.ground_truth,
         ground_truth_table,
     ),
@@ -72,22 +72,22 @@ PARTS: Final[tuple[FigurePart | TablePart, ...]] = (
     FigurePart(
         "training",
         "Over training",
-        "The four atoms in bits at the output layer of each training checkpoint. A dashed line opens each training "
-        "stage. " + _INTERVAL.format("Band"),
+        "The four atoms in bits at the output layer of each training checkpoint. A dashed line marks the start of each "
+        "training stage. " + _INTERVAL.format("Band"),
         figures.training,
     ),
     TablePart(
         "failed",
-        "Problems without an answer",
-        "These appear in no figure and no other table.",
+        "Failed fits",
+        "These appear in no figure and in no other table.",
         tables.failed,
         plain_table,
-        "None: every problem succeeded.",
+        "None: every fit succeeded.",
     ),
     TablePart(
         "diagnostics",
-        "Exceeded limits",
-        "Every problem and diagnostic behind the warnings at the top.",
+        "Diagnostics beyond their limits",
+        "Every row and diagnostic that the warnings at the top summarise.",
         tables.diagnostics,
         plain_table,
         "None: every diagnostic is within its limit.",

@@ -1,4 +1,4 @@
-"""Tables as a reader sees them: few digits, values with their spread, what matters in bold."""
+"""Tables laid out for reading: few digits, values with their spread, what matters in bold."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class PageTable:
 def summary_table(summary: pl.DataFrame) -> PageTable:
     """Model, dataset, the four atoms with their spread (the largest in bold), total information, accuracies.
 
-    Circular accuracy has a column only if a benchmark with rotations is there.
+    Circular accuracy has a column only if a benchmark has rotations.
     """
     circular = ["circular accuracy"] if summary["accuracy_circular"].is_not_null().any() else []
     atoms_to_accuracy = [*LEGEND.values(), "I(X1,X2;Y)", "accuracy"]
@@ -41,7 +41,7 @@ def summary_table(summary: pl.DataFrame) -> PageTable:
 
 
 def ground_truth_table(ground_truth: pl.DataFrame) -> PageTable:
-    """Model, dataset, true and estimated value of each atom, and whether the deciding atoms are within tolerance."""
+    """Model, dataset, true and estimated value of each atom, and whether the atoms that decide are within tolerance."""
     headings = ["model", "dataset", *LEGEND.values(), "tolerance", "verdict"]
     groups = ground_truth.partition_by("run", "model", "dataset", maintain_order=True)
     return PageTable(headings, [_ground_truth_row(group.to_dicts()) for group in groups], names=2)

@@ -1,24 +1,24 @@
-"""The result table in words: what the models do, and what to be careful about. Sentences are plain text."""
+"""The result table in words: what the models do, and why to be careful with some numbers. Sentences are plain text."""
 
 from typing import Final
 
 import polars as pl
 
 from pid_lvlm.analysis.frames.labels import WORDS, bits
-from pid_lvlm.analysis.frames.load import unsuccessful
+from pid_lvlm.analysis.frames.load import failed_fits
 from pid_lvlm.analysis.frames.reshape import finals, shallow_repeats
 from pid_lvlm.analysis.tables.diagnostics import diagnostics
 from pid_lvlm.data.names import ATOMS
 
 MOSTLY: Final = 0.6
-"""Share of the total from which one atom alone describes a spectrum."""
+"""Share of the total from which a single atom describes the spectrum."""
 
 UNANSWERED: Final = 0.5
-"""Share of rows that fell back to uniform from which a problem says nothing about its model."""
+"""Share of uniform rows above which a row of the table says nothing about its model."""
 
-_NEXT_TO_NOTHING: Final = 0.05  # bits; below, shares are shares of noise
-_SHOWN_FROM: Final = 0.005  # bits; smaller ones would print as 0.00
-_SENTENCES: Final = 12  # more than these would not be read: one per dataset instead
+_NEXT_TO_NOTHING: Final = 0.05  # bits; below this, shares are shares of noise
+_SHOWN_FROM: Final = 0.005  # bits; smaller values would print as 0.00
+_SENTENCES: Final = 12  # nobody would read more; then one per dataset instead
 
 
 def findings(results: pl.DataFrame) -> list[str]:
@@ -38,10 +38,10 @@ def describe(row: dict[str, float]) -> str:
     """
     if not _answered(row):
         share = f"{row['uniform_both']:.0%}".replace("%", " %")
-        return f"nothing to read, since in {share} of the rows the model did not answer with an option letter"
+        return f"not interpretable, because the model did not answer with an option letter in {share} of the rows"
     total = sum(row[atom] for atom in ATOMS)
     if total < _NEXT_TO_NOTHING:
-        return f"next to no information about the answer ({bits(total)} bits)"
+        return f"almost no information about the answer ({bits(total)} bits)"
     first, second, *_ = _by_size(row)
     if row[first] >= MOSTLY * total:
         return f"mostly {WORDS[first]} ({bits(row[first])} of {bits(total)} bits)"
@@ -53,19 +53,22 @@ def describe(row: dict[str, float]) -> str:
 
 
 def warnings(results: pl.DataFrame) -> list[str]:
-    """What limits the numbers, one sentence each; the output layer is told apart from the layers before it."""
+    """Reasons to be careful with the numbers, one sentence each; the output layer is counted separately."""
     sentences = []
-    failed = unsuccessful(results)
+    failed = failed_fits(results)
     if not failed.is_empty():
         sentences.append(
-            f"{failed.height} of {results.height} problems did not succeed and are in no figure; they are listed below."
+            f"{failed.height} of {results.height} fits failed and appear in no figure; they are listed below."
         )
     for (_, meaning), group in diagnostics(results).group_by("diagnostic", "meaning", maintain_order=True):
         sentences.append(f"In {_where(group)}: {meaning}.")
     repeats = shallow_repeats(results)
     if not repeats.is_empty():
-        runs = ", ".join(repeats["run"].unique(maintain_order=True).head(3))
-        sentences.append(f"{repeats.height} problems ({runs}, …) repeat a checkpoint recorded with more layers.")
+        names = repeats["run"].unique(maintain_order=True)
+        runs, more = ", ".join(names.head(3)), ", …" if names.len() > 3 else ""
+        sentences.append(
+            f"{repeats.height} rows ({runs}{more}) are not shown: another run has the same checkpoint at more layers."
+        )
     return sentences
 
 
@@ -81,7 +84,7 @@ def _dataset_sentence(dataset: str, all_rows: list[dict]) -> str:
     rows = [row for row in all_rows if _answered(row)]
     left_out = len(all_rows) - len(rows)
     if not rows:
-        return f"{dataset}: nothing to read, since none of {left_out} models answered with option letters."
+        return f"{dataset}: not interpretable, because none of {left_out} models answered with option letters."
     leading = [_by_size(row)[0] for row in rows]
     counts = sorted(((leading.count(atom), atom) for atom in set(leading)), reverse=True)
     parts = ", ".join(f"{WORDS[atom]} in {count}" for count, atom in counts)
@@ -97,5 +100,5 @@ def _where(group: pl.DataFrame) -> str:
     runs = shown["run"].unique(maintain_order=True)
     names = ", ".join(runs.head(3)) + (", …" if runs.len() > 3 else "")
     if group.height == 1:
-        return f"one problem (layer {group['layer'][0]} of {names})"
-    return f"{group.height} problems, {at_output.height} of them at the output layer ({names})"
+        return f"one row (layer {group['layer'][0]} of {names})"
+    return f"{group.height} rows, {at_output.height} of them at the output layer ({names})"

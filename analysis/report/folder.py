@@ -1,4 +1,4 @@
-"""The report's folder: ours or empty before we write, and never a file of somebody else's touched."""
+"""The report's folder: it must be empty or an earlier report, and no other file in it is ever touched."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -9,25 +9,25 @@ from pid_lvlm.data.errors import OutputExistsError
 from pid_lvlm.data.files import write_atomic
 
 MARKER: Final = ".pid-report.json"
-"""Lists the files of a report; its presence says that the folder is ours to replace."""
+"""Lists the files of a report; its presence says that the report may be replaced."""
 
 
 def check_free(folder: Path) -> None:
-    """Make sure that a report may be written to `folder`: it is absent, empty, or holds an earlier report.
+    """Check that a report may be written to `folder`: it does not exist, is empty, or has an earlier report.
 
     Raises:
-        OutputExistsError: it is a file, or holds something that is not a report.
+        OutputExistsError: it is a file, or has content that is not a report.
     """
     if not folder.exists():
         return
     if not folder.is_dir():
         raise OutputExistsError(f"`{folder}` is a file; --out names a folder")
     if any(folder.iterdir()) and not (folder / MARKER).is_file():
-        raise OutputExistsError(f"`{folder}` is not empty and holds no earlier report; choose another --out")
+        raise OutputExistsError(f"`{folder}` is not empty and is not an earlier report; choose another --out")
 
 
 def write_report(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write a report's files, each whole or not at all, and remove what an earlier report left and this one lacks.
+    """Write a report's files, each whole or not at all, and remove those that only an earlier report had.
 
     Raises:
         OutputExistsError: as `check_free`.
@@ -35,7 +35,7 @@ def write_report(folder: Path, files: Mapping[str, bytes]) -> None:
     """
     check_free(folder)
     former = _listed(folder)
-    # Marked first, with old and new files, so that an interrupted report is still recognised and cleaned up.
+    # The marker comes first and lists old and new files, so that an interrupted report is recognised and cleaned up.
     _mark(folder, sorted({*former, *files}))
     for name, content in files.items():
         write_atomic(folder / name, content)
@@ -50,7 +50,7 @@ def _mark(folder: Path, names: Sequence[str]) -> None:
 
 
 def _listed(folder: Path) -> list[str]:
-    """Files of the earlier report; none where the marker is damaged, and never one outside the folder."""
+    """Files of the earlier report; none if the marker is damaged, and never one outside the folder."""
     try:
         names = json.loads((folder / MARKER).read_text())["files"]
     except (OSError, ValueError, KeyError, TypeError):

@@ -28,12 +28,12 @@ def provenance(results: pl.DataFrame, sources: Sequence[Path]) -> list[tuple[str
     """Pairs of a heading and its value, as plain text.
 
     Args:
-        results: every problem of the report, failed ones too.
+        results: every row of the report, failed fits included.
         sources: the files that were read; named without their folder and with their hash.
     """
     return [
         *(("result table", _fingerprint(path)) for path in sources),
-        ("problems", f"{results.height}, from {results['run'].n_unique()} run folder(s)"),
+        ("rows", f"{results.height}, from {results['run'].n_unique()} run folder(s)"),
         *((heading, _values(results[name])) for name, heading in _SETTINGS.items()),
         ("estimation time", f"{results['seconds'].sum():.1f} s in total"),
         ("versions of extraction and estimation", "; ".join(_versions(results["versions"]))),

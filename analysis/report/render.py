@@ -17,7 +17,7 @@ from pid_lvlm.analysis.report.findings import findings, warnings
 from pid_lvlm.analysis.report.provenance import provenance, recipes
 
 _STILL: Final = "svg"  # sharp in print, and smaller than a PNG of twice the density
-_TABLE_ROWS: Final = 240  # a layer sweep can exceed limits thousands of times; the file beside the page has them all
+_TABLE_ROWS: Final = 240  # a layer sweep can exceed limits thousands of times; the csv file has all of them
 _PNG_SCALE: Final = 2.0  # pixels per point: sharp on a screen of high density and in print
 
 
@@ -29,7 +29,7 @@ def render_files(
     title: str,
     formats: Sequence[str],
 ) -> dict[str, bytes]:
-    """Every file of the report by its name in the report's folder; the page comes last, when all else is there."""
+    """Every file of the report by its name in the report's folder; the page comes last."""
     files: dict[str, bytes] = {}
     contexts = []
     for part in parts:
@@ -46,7 +46,7 @@ def render_files(
 
 
 def _images(chart: alt.FacetChart | None, formats: Sequence[str]) -> dict[str, bytes]:
-    """A chart in the given formats, and always in that of the page's still image."""
+    """A chart in the given formats, and in that of the page's still image."""
     return {} if chart is None else {each: render_chart(chart, each) for each in {_STILL, *formats}}
 
 
@@ -85,16 +85,16 @@ def _page(contexts: Sequence[dict[str, Any]], results: pl.DataFrame, sources: Se
 def _subtitle(results: pl.DataFrame) -> str:
     counts = [(results[name].n_unique(), name) for name in ("model", "dataset")]
     counted = [f"{count} {name}{'s' if count > 1 else ''}" for count, name in counts]
-    return f"{' on '.join(counted)}: {results.height} problem{'s' if results.height > 1 else ''}"
+    return f"{' on '.join(counted)}: {results.height} row{'s' if results.height > 1 else ''}"
 
 
 def _figure_context(drawn: Drawn, still: bytes, formats: Sequence[str]) -> dict[str, Any]:
-    """What the page shows of a figure; `still`, an image, stands there until the script has run, and if it cannot."""
+    """What the page shows of a figure; the image `still` is shown until the script has run, or if it cannot run."""
     context: dict[str, Any] = {"kind": "figure", "part": drawn.part, "absent": drawn.absent}
     if drawn.chart is None:
         return context
     specification = drawn.chart.to_dict()
-    specification.pop("$schema")  # an address, which a page that loads nothing need not hold
+    specification.pop("$schema")  # a web address, which a page that loads nothing does not need
     fallback = base64.b64encode(still).decode()
     files = [figure_file(drawn.part.name, ending) for ending in formats]
     return context | {"specification": specification, "fallback": fallback, "files": files}
@@ -113,5 +113,5 @@ def _table_context(tabled: Tabled) -> dict[str, Any]:
 
 @functools.cache
 def _library() -> str:
-    """Vega, Vega-Lite and Vega-Embed as one script that may stand inside a page."""
+    """Vega, Vega-Lite and Vega-Embed as one script that can be embedded in a page."""
     return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").replace("</script", "<\\/script")

@@ -1,4 +1,7 @@
-"""Every table is a function from a result table to a frame, for a notebook and for the report alike."""
+"""Tables: functions from a result table to a frame, the same for a notebook and for the report.
+
+`summary`, `ground_truth`, `failed` and `diagnostics` take the whole table and select what they show.
+"""
 
 from pid_lvlm.analysis.tables.diagnostics import diagnostics, failed
 from pid_lvlm.analysis.tables.ground_truth import ground_truth

@@ -1,11 +1,11 @@
-"""What to know before a number is believed: fits that failed, and fits whose diagnostics are beyond a limit."""
+"""Reasons not to trust a number: fits that failed, and fits whose diagnostics are beyond a limit."""
 
 from dataclasses import dataclass
 from typing import Final
 
 import polars as pl
 
-from pid_lvlm.analysis.frames.load import successful, unsuccessful
+from pid_lvlm.analysis.frames.load import failed_fits, successful
 from pid_lvlm.data.names import ATOMS, REQUIRED_CONDITIONS
 
 
@@ -49,7 +49,7 @@ LIMITS: Final = (
 
 
 def diagnostics(results: pl.DataFrame) -> pl.DataFrame:
-    """One row per successful problem and exceeded limit, those at the output layer first; empty where all is well.
+    """One row per successful fit and diagnostic beyond its limit, those at the output layer first; empty if none is.
 
     Returns:
         `run`, `model`, `dataset`, `layer`, `num_layers`, `stage`, `step`, then `diagnostic`, `value`, `limit`,
@@ -75,5 +75,5 @@ def diagnostics(results: pl.DataFrame) -> pl.DataFrame:
 
 
 def failed(results: pl.DataFrame) -> pl.DataFrame:
-    """One row per problem whose `result` is not `successful`; empty where all succeeded."""
-    return unsuccessful(results).select("run", "model", "dataset", "layer", "stage", "step", "result", "problem_id")
+    """One row per failed fit (`result` is not `successful`); empty if all succeeded."""
+    return failed_fits(results).select("run", "model", "dataset", "layer", "stage", "step", "result", "problem_id")

@@ -1,4 +1,4 @@
-"""True against estimated: how close the estimates come where the truth is known."""
+"""How close the estimates are where the ground truth is known."""
 
 from typing import Final
 
@@ -8,13 +8,13 @@ from pid_lvlm.analysis.errors import NothingToShowError
 from pid_lvlm.analysis.frames.reshape import atoms_long, finals
 
 DOMINANT_TOLERANCE: Final = 0.15
-"""Bits that an atom may be off where one atom carries nearly everything."""
+"""How far an atom may be off, in bits, where one atom carries nearly everything."""
 
 BLEND_TOLERANCE: Final = 0.2
-"""Bits that an atom may be off in a mixture: BATCH, an upper bound on the coupling's information, is biased there."""
+"""How far an atom may be off, in bits, in a mixture, where BATCH, an upper bound on I_q, is biased."""
 
 DOMINANCE: Final = 0.75
-"""A problem is a mixture where no true atom is above this share of the true total."""
+"""A problem is a mixture if no true atom is above this share of the true total."""
 
 
 def ground_truth(results: pl.DataFrame) -> pl.DataFrame:
@@ -25,12 +25,12 @@ def ground_truth(results: pl.DataFrame) -> pl.DataFrame:
         in bits; `judged` (whether the atom decides: the largest one, or every atom of a mixture) and `within`.
 
     Raises:
-        NothingToShowError: no successful problem has true atoms.
+        NothingToShowError: the true atoms of no successful fit are known.
     """
     final = finals(results)
     known = atoms_long(final).filter(pl.col("ground_truth").is_not_null())
     if known.is_empty():
-        raise NothingToShowError("The true atoms of no successful problem are known.")
+        raise NothingToShowError("The true atoms of no successful fit are known.")
     largest = pl.col("ground_truth").max().over("problem_id")
     mixture = largest <= DOMINANCE * pl.col("ground_truth").sum().over("problem_id")
     difference = pl.col("raw") - pl.col("ground_truth")

@@ -11,11 +11,11 @@ def summary(results: pl.DataFrame) -> pl.DataFrame:
     """Atoms (bits, cut at 0), their sd over seeds, total information and accuracies at the final checkpoint and layer.
 
     Raises:
-        NothingToShowError: no problem succeeded at a model's final layer.
+        NothingToShowError: no fit succeeded at the final layer of a model.
     """
     final = finals(results)
     if final.is_empty():
-        raise NothingToShowError("No problem succeeded at the final layer of a model.")
+        raise NothingToShowError("No fit succeeded at the final layer of a model.")
     atoms = [name for atom in ATOMS for name in (atom, f"{atom}_sd")]
     return final.select(
         pl.col("series").alias("model"),

@@ -165,7 +165,8 @@ def write_run(
         ContractError: the arrays break the contract; nothing is written.
 
     Example:
-        >>> import numpy as np, tempfile, data
+        >>> import numpy as np, tempfile
+        >>> from pid_lvlm import data
         >>> rng = np.random.default_rng(0)
         >>> scores = np.log(rng.dirichlet(np.ones(4), size=(300, 3)))
         >>> folder = data.write_run(

@@ -1,4 +1,4 @@
-"""Result tables as `pid-estimate` writes them, made without an estimator from the one definition of columns."""
+"""Result tables as `pid-estimate` writes them, made without an estimator."""
 
 import itertools
 import json
@@ -8,11 +8,11 @@ from typing import Any
 import polars as pl
 import pytest
 
+from pid_lvlm.data.contract.result_table import SCHEMA
 from pid_lvlm.data.contract.results import COLUMNS, RESULT_SCHEMA_VERSION
 from pid_lvlm.data.names import ATOMS
 
-DTYPES = {"text": pl.String, "int": pl.Int64, "float": pl.Float64, "list": pl.List(pl.Int64)}
-PLANTED = {
+TRUE_ATOMS = {
     "demo-fusion": (0.0, 0.0, 0.0, 2.0),
     "demo-knowledge": (0.0, 0.0, 2.0, 0.0),
     "demo-sight": (0.0, 2.0, 0.0, 0.0),
@@ -30,7 +30,7 @@ def make_row() -> RowMaker:
     counter = itertools.count()
 
     def make(dataset: str = "demo-fusion", atoms: tuple[float, ...] | None = None, **columns: Any) -> dict[str, Any]:
-        known = PLANTED.get(dataset)
+        known = TRUE_ATOMS.get(dataset)
         values = atoms or known or (0.1, 0.2, 0.3, 0.6)
         model = columns.get("model", "demo-llava-small")
         row: dict[str, Any] = {
@@ -74,7 +74,7 @@ def make_frame() -> FrameMaker:
     """Rows as a frame of the schema."""
 
     def make(rows: list[dict[str, Any]]) -> pl.DataFrame:
-        return pl.DataFrame(rows, schema={column.name: DTYPES[column.kind] for column in COLUMNS})
+        return pl.DataFrame(rows, schema=SCHEMA)
 
     return make
 
@@ -82,7 +82,7 @@ def make_frame() -> FrameMaker:
 @pytest.fixture
 def five_tasks(make_row: RowMaker, make_frame: FrameMaker) -> pl.DataFrame:
     """One finished model on the five demo tasks, estimated exactly."""
-    return make_frame([make_row(dataset) for dataset in PLANTED])
+    return make_frame([make_row(dataset) for dataset in TRUE_ATOMS])
 
 
 @pytest.fixture

@@ -84,7 +84,7 @@ def test_bad_input_is_one_sentence_and_code_2(command, tmp_path):
 def test_a_folder_that_is_not_ours_is_code_2(command, table, tmp_path):
     code, _, err = command(table, "--out", tmp_path)
     assert code == 2
-    assert "holds no earlier report; choose another --out" in err
+    assert "is not an earlier report; choose another --out" in err
 
 
 def test_wrong_usage_is_code_2(command, table):

@@ -48,7 +48,7 @@ def test_intervals_are_drawn(specification):
     assert "low" in json.dumps(_channels(specification, "x") + _channels(specification, "y"))
 
 
-def test_the_spectrum_shows_ground_truth_values_and_every_dataset(five_tasks):
+def test_the_spectrum_shows_the_ground_truth_and_every_dataset(five_tasks):
     specification = figures.spectrum(five_tasks).to_dict()
     assert "ground_truth" in [channel.get("field") for channel in _channels(specification, "x")]
     assert specification["facet"]["column"]["sort"] == sorted(five_tasks["dataset"])
@@ -81,12 +81,12 @@ def test_a_figure_without_data_says_what_it_would_need(five_tasks, draw, message
         draw(five_tasks)
 
 
-def test_a_spectrum_of_failed_problems_says_so(make_row, make_frame):
-    with pytest.raises(NothingToShowError, match="No problem succeeded"):
+def test_a_spectrum_of_failed_fits_says_so(make_row, make_frame):
+    with pytest.raises(NothingToShowError, match="No fit succeeded"):
         figures.spectrum(make_frame([make_row(result="nonfinite_loss")]))
 
 
-def test_one_seed_without_ground_truth_values_leaves_no_empty_marks(make_row, make_frame):
+def test_one_seed_without_ground_truth_leaves_no_empty_marks(make_row, make_frame):
     unknown = {f"{atom}_{end}": None for atom in ATOMS for end in ("low", "high")}
     frame = make_frame([make_row("mmbench", layer=layer, stage="tune", step=1, **unknown) for layer in (3, 4)])
     assert len(figures.spectrum(frame).to_dict()["spec"]["layer"]) == 1

@@ -2,8 +2,9 @@ import polars as pl
 import pytest
 
 from pid_lvlm.analysis.errors import ResultTableError
-from pid_lvlm.analysis.frames.load import read_results, successful, unsuccessful
-from pid_lvlm.data.contract.results import COLUMNS
+from pid_lvlm.analysis.frames.load import failed_fits, read_results, successful
+from pid_lvlm.data.contract.results import COLUMNS, RESULT_SCHEMA_VERSION
+from pid_lvlm.data.names import ATOMS
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def test_a_problem_given_twice_counts_once_and_the_last_file_wins(saved):
     assert 0.5 in frame["synergy"]
 
 
-def test_failed_problems_stay_and_may_lack_what_they_did_not_measure(saved, five_tasks):
+def test_failed_fits_stay_and_may_lack_what_they_did_not_measure(saved, five_tasks):
     failed = pl.col("dataset") == "demo-fusion"
     path = saved(
         lambda frame: frame.with_columns(
@@ -47,7 +48,7 @@ def test_failed_problems_stay_and_may_lack_what_they_did_not_measure(saved, five
     )
     frame = read_results(path)
     assert successful(frame).height == 4
-    assert unsuccessful(frame)["result"].to_list() == ["nonfinite_loss"]
+    assert failed_fits(frame)["result"].to_list() == ["nonfinite_loss"]
 
 
 @pytest.mark.parametrize(
@@ -58,7 +59,10 @@ def test_failed_problems_stay_and_may_lack_what_they_did_not_measure(saved, five
         (lambda f: f.with_columns(synergy=pl.lit("much")), "column `synergy` is of type String; expected float"),
         (lambda f: f.with_columns(seeds=pl.lit(1)), "column `seeds` is of type Int32; expected list"),
         (lambda f: f.clear(), "holds no row"),
-        (lambda f: f.with_columns(schema_version=pl.lit(99)), "has schema version 99, this program reads up to 3"),
+        (
+            lambda f: f.with_columns(schema_version=pl.lit(99)),
+            f"has schema version 99, but this program reads versions up to {RESULT_SCHEMA_VERSION}",
+        ),
         (lambda f: f.with_columns(model=pl.lit(None, pl.String)), "column `model` is empty in 5 of 5 rows"),
         (lambda f: f.with_columns(synergy=pl.lit(float("nan"))), "column `synergy` is empty in 5 of 5 rows"),
     ],
@@ -73,9 +77,27 @@ def test_an_unusable_table_is_one_sentence(saved, change, message):
 
 
 def test_a_newer_table_is_recognised_even_where_columns_are_gone(saved):
-    path = saved(lambda frame: frame.drop("synergy").with_columns(schema_version=pl.lit(4)))
-    with pytest.raises(ResultTableError, match="schema version 4"):
+    path = saved(lambda frame: frame.drop("synergy").with_columns(schema_version=pl.lit(99)))
+    with pytest.raises(ResultTableError, match="schema version 99"):
         read_results(path)
+
+
+FORMER = {
+    "num_train": "n_train",
+    "num_test": "n_test",
+    "accuracy_no_image": "accuracy_noimage",
+    "accuracy_strict_no_image": "accuracy_strict_noimage",
+    **{f"true_{atom}": f"planted_{atom}" for atom in ATOMS},
+}
+"""Columns of version 3 -> their names in version 2."""
+
+
+def test_a_table_of_version_2_is_read_with_its_columns_renamed(saved, five_tasks):
+    old = saved(lambda frame: frame.rename(FORMER).with_columns(schema_version=pl.lit(2)), "old.parquet")
+    assert read_results(old).equals(read_results(saved()))
+    both = read_results(old, saved(lambda frame: frame.with_columns(problem_id="new " + pl.col("problem_id"))))
+    assert both.height == 2 * five_tasks.height
+    assert both["num_train"].null_count() == 0
 
 
 def test_a_table_from_before_a_column_is_read_with_it_empty(saved, five_tasks):
@@ -90,7 +112,7 @@ def test_a_table_from_before_a_column_is_read_with_it_empty(saved, five_tasks):
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(b"model,dataset\n", "is not a parquet file"), (b"PAR1 and no more", "is cut short"), (b"PAR1PAR1", "cannot be")],
+    [(b"model,dataset\n", "is not a parquet file"), (b"PAR1 and no more", "is truncated"), (b"PAR1PAR1", "cannot be")],
 )
 def test_a_file_that_is_not_parquet(tmp_path, content, message):
     path = tmp_path / "results.parquet"

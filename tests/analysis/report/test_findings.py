@@ -6,7 +6,7 @@ def _spectrum(*values):
     return dict(zip(ATOMS, values, strict=True))
 
 
-def test_one_atom_that_carries_nearly_everything():
+def test_one_atom_carries_nearly_everything():
     assert describe(_spectrum(0.0, 0.01, 0.0, 1.97)) == "mostly synergy (1.97 of 1.98 bits)"
 
 
@@ -23,16 +23,16 @@ def test_a_blend_leaves_out_what_would_print_as_nothing():
     assert describe(_spectrum(0.3, 0.45, 0.45, 0.0)).endswith("redundancy 0.30)")
 
 
-def test_next_to_nothing():
-    assert describe(_spectrum(0.0, 0.02, 0.0, 0.0)) == "next to no information about the answer (0.02 bits)"
+def test_almost_nothing():
+    assert describe(_spectrum(0.0, 0.02, 0.0, 0.0)) == "almost no information about the answer (0.02 bits)"
 
 
 def test_a_model_that_did_not_answer_has_no_finding(make_row, make_frame):
-    """Uniform rows over two to four options have atoms, too: they know the number of options."""
+    """Uniform rows over two to four options have atoms, too: they depend on the number of options."""
     silent = make_row("mmbench", model="silent", atoms=(0.01, 0.15, 0.15, -0.15), uniform_both=1.0)
     (sentence,) = findings(make_frame([silent]))
     assert sentence.startswith(
-        "silent on mmbench: nothing to read, since in 100 % of the rows the model did not answer"
+        "silent on mmbench: not interpretable, because the model did not answer with an option letter in 100 %"
     )
     assert "bits" not in sentence
     others = [make_row("mmbench", model=f"model-{i}") for i in range(20)]
@@ -41,11 +41,11 @@ def test_a_model_that_did_not_answer_has_no_finding(make_row, make_frame):
     assert sentence.endswith("; 1 more did not answer with option letters.")
     muted = [make_row("mmbench", model=f"model-{i}", uniform_both=0.9) for i in range(20)]
     assert findings(make_frame(muted)) == [
-        "mmbench: nothing to read, since none of 20 models answered with option letters."
+        "mmbench: not interpretable, because none of 20 models answered with option letters."
     ]
 
 
-def test_few_problems_get_a_sentence_each_and_many_one_per_dataset(five_tasks, make_row, make_frame):
+def test_few_rows_get_a_sentence_each_and_many_one_per_dataset(five_tasks, make_row, make_frame):
     assert "demo-llava-small on demo-fusion: mostly synergy (2.00 of 2.00 bits)." in findings(five_tasks)
     many = make_frame([make_row("mmbench", model=f"model-{i}") for i in range(20)])
     assert findings(many) == [
@@ -60,5 +60,5 @@ def test_no_warning_where_all_is_well(five_tasks):
 def test_warnings_count_failures_and_exceeded_limits(make_row, make_frame):
     rows = [make_row(result="nonfinite_loss"), make_row(layer=1, uniform_both=0.5), make_row(uniform_both=0.9)]
     first, second = warnings(make_frame(rows))
-    assert first.startswith("1 of 3 problems did not succeed")
-    assert second.startswith("In 2 problems, 1 of them at the output layer (demo-llava-small__demo-fusion): under both")
+    assert first.startswith("1 of 3 fits failed and appear in no figure")
+    assert second.startswith("In 2 rows, 1 of them at the output layer (demo-llava-small__demo-fusion): under both")

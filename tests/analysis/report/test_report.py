@@ -68,19 +68,19 @@ def test_a_report_of_one_row_says_what_is_not_there(build, make_row, make_frame)
     out, page = build(make_frame([make_row("mmbench", model="llava-1.5-7b")]))
     assert "llava-1.5-7b on mmbench: a blend" in page.text
     assert "No run was measured at more than one layer" in page.text
-    assert "The true atoms of no successful problem are known" in page.text
+    assert "The true atoms of no successful fit are known" in page.text
     assert not (out / "figures" / "layers.svg").exists()
 
 
-def test_failed_problems_are_counted_and_listed(build, make_row, make_frame):
+def test_failed_fits_are_counted_and_listed(build, make_row, make_frame):
     _, page = build(make_frame([make_row(), make_row("demo-sight", result="marginals_infeasible")]))
-    assert "1 of 2 problems did not succeed" in page.text
+    assert "1 of 2 fits failed" in page.text
     assert "marginals_infeasible" in page.text
 
 
 def test_a_report_of_failures_only_is_still_a_report(build, make_row, make_frame):
     _, page = build(make_frame([make_row(result="nonfinite_loss")]))
-    assert "No problem succeeded at the final layer" in page.text
+    assert "No fit succeeded at the final layer" in page.text
 
 
 def test_models_that_lack_datasets(build, make_row, make_frame):
@@ -137,7 +137,7 @@ def test_a_folder_that_is_not_ours_is_left_alone(tmp_path, five_tasks):
     five_tasks.write_parquet(table)
     out.mkdir()
     (out / "chapter.tex").write_text("mine")
-    with pytest.raises(OutputExistsError, match="holds no earlier report"):
+    with pytest.raises(OutputExistsError, match="is not an earlier report"):
         build_report([table], out, title="x", formats=["svg"])
     assert [path.name for path in out.iterdir()] == ["chapter.tex"]
     with pytest.raises(OutputExistsError, match="is a file"):

@@ -1,0 +1,15 @@
+from . import figures as figures
+from . import tables as tables
+from .errors import NothingToShowError as NothingToShowError
+from .errors import ResultTableError as ResultTableError
+from .frames.load import failed_fits as failed_fits
+from .frames.load import read_results as read_results
+from .frames.load import successful as successful
+from .frames.reshape import atoms_long as atoms_long
+from .frames.reshape import final_checkpoint as final_checkpoint
+from .frames.reshape import final_layer as final_layer
+from .frames.reshape import finals as finals
+from .frames.reshape import with_series as with_series
+from .report.build import build_report as build_report
+from .report.findings import findings as findings
+from .report.findings import warnings as warnings
