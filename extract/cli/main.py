@@ -69,7 +69,11 @@ def extract(
     ] = None,
     columns: Annotated[
         str | None,
-        typer.Option(help="field=column,… e.g. question=Q,options=A|B|C|D,answer=label.", rich_help_panel=WHAT),
+        typer.Option(
+            help="field=column,… e.g. question=Q,options=A|B|C|D,answer=label. Fields: id, group, image, question, "
+            "options, answer, hint, raw.",
+            rich_help_panel=WHAT,
+        ),
     ] = None,
     images: Annotated[
         Path | None,

@@ -8,6 +8,7 @@ from pid_lvlm.data.names import CONDITIONS, shard_file
 from pid_lvlm.extract.config import ExtractionConfig, ModelSpec
 from pid_lvlm.extract.datasets.images import open_picture
 from pid_lvlm.extract.datasets.item import Dataset
+from pid_lvlm.extract.datasets.row_counts import describe_enough_rows
 from pid_lvlm.extract.measure.encode import prepared
 from pid_lvlm.extract.models.adapters.base import Adapter
 from pid_lvlm.extract.models.load import resolve_device
@@ -37,6 +38,7 @@ def describe_plan(adapter: Adapter, spec: ModelSpec, dataset: Dataset, config: E
         f"  items       {len(plan.items)} of {dataset.name}, up to {plan.max_options} options, "
         f"{len({planned.item.group for planned in plan.items})} groups",
         *(f"  {line}" for line in dataset.rows.lines(len(plan.items))),
+        f"  estimate    {describe_enough_rows(len(plan.items))}",
         f"  files       {shard_file(0)} … {shard_file(len(shards) - 1)} ({config.shard_size} samples each)",
         f"  passes      {count} batches of up to {config.batch_size}, {len(CONDITIONS)} conditions each",
         f"  layers      {', '.join(map(str, layers))} of {len(adapter.layers)}",
@@ -75,7 +77,7 @@ def _first_item_lines(adapter: Adapter, first: PlannedItem, visual: int) -> list
 
 def _letters(plan: Plan) -> str:
     ways = [
-        ", ".join(f"{letter} {'+'.join(map(str, ids))}" for letter, ids in zip("ABCDEFGH", variant.ids, strict=False))
+        ", ".join(f"{letter} {'+'.join(map(str, ids))}" for letter, ids in variant.describe()["token_ids"].items())
         + (" (after a space)" if variant.separator else "")
         for variant in plan.variants
     ]

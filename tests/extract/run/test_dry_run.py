@@ -1,0 +1,40 @@
+"""The plan of a run: what would be measured, whether it is enough, and what is already there."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pid_lvlm.extract.config import DatasetSpec, ExtractionConfig, ModelSpec
+from pid_lvlm.extract.datasets.load import load_dataset
+from pid_lvlm.extract.datasets.row_counts import describe_enough_rows
+from pid_lvlm.extract.models.adapters.base import Adapter
+from pid_lvlm.extract.run.dry_run import describe_plan
+
+Rows = list[dict[str, Any]]
+Write = Callable[[Rows], Path]
+
+
+def test_every_letter_and_the_rows_an_estimate_needs(
+    adapter: Adapter, write_items: Write, rows: Rows, tmp_path: Path
+) -> None:
+    nine = [{**{k: v for k, v in row.items() if k != "options"}, **{c: f"w{c}" for c in "ABCDEFGHI"}} for row in rows]
+    dataset = load_dataset(DatasetSpec(write_items(nine)))
+    assert {item.options[-1] for item in dataset.items} == {"wI"}
+    text = describe_plan(adapter, ModelSpec("tiny"), dataset, ExtractionConfig(tmp_path / "runs"))
+    assert ", H 43, I 44" in text
+    few = "estimate    11 rows are too few: the estimate needs at least 342 rows: 75% of the rows train the coupling"
+    assert few in text
+
+
+@pytest.mark.parametrize(
+    ("rows", "text"),
+    [
+        (341, "341 rows are too few: the estimate needs at least 342 rows"),
+        (342, "342 rows are enough; --preset paper needs at least 1021"),
+        (1021, "1021 rows are enough"),
+    ],
+)
+def test_enough_rows(rows: int, text: str) -> None:
+    assert describe_enough_rows(rows).partition(": 75%")[0] == text
