@@ -14,7 +14,8 @@ from pid_lvlm.extract.models.adapters.base import Adapter
 from pid_lvlm.extract.models.load import resolve_device
 from pid_lvlm.extract.prompts.prompt_plan import Plan, PlannedItem, make_plan
 from pid_lvlm.extract.prompts.templates import template_name
-from pid_lvlm.extract.run.manifest import run_layers
+from pid_lvlm.extract.run.manifest import planned_settings, run_layers
+from pid_lvlm.extract.run.run_folder import describe_existing
 
 BYTES: Final = {"float32": 4, "bfloat16": 2, "float16": 2}
 STATES_PER_TOKEN: Final = 12
@@ -29,12 +30,18 @@ def describe_plan(adapter: Adapter, spec: ModelSpec, dataset: Dataset, config: E
     """
     plan = make_plan(adapter, dataset, template_name(config, dataset), config.language_span)
     first = plan.items[0]
-    visual = int(adapter.visual_mask(prepared(adapter.process, [first], [open_picture(first.item.picture)])).sum())
+    visual = int(
+        adapter.visual_mask(prepared(adapter, adapter.process, [first], [open_picture(first.item.picture)])).sum()
+    )
     shards = plan.shards(config.shard_size)
     count = sum(-(-len(shard) // config.batch_size) for shard in shards)
     layers = run_layers(spec, config, adapter)
+    folder = config.out / spec.run_name(dataset.name)
+    settings = planned_settings(adapter, spec, dataset, config, plan)
+    found = describe_existing(folder, settings, [[planned.item.id for planned in shard] for shard in shards])
     lines = [
-        f"run {config.out / spec.run_name(dataset.name)}",
+        f"run {folder}",
+        f"  found       {found}",
         f"  items       {len(plan.items)} of {dataset.name}, up to {plan.max_options} options, "
         f"{len({planned.item.group for planned in plan.items})} groups",
         *(f"  {line}" for line in dataset.rows.lines(len(plan.items))),

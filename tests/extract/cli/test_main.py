@@ -85,7 +85,7 @@ def test_bad_input_is_one_sentence(command: Command, checkpoint: Path, items: Pa
 
     assert_one_sentence(run("--columns", "question=Qu"), "no column `Qu`, which was given for `question`")
     assert_one_sentence(run("--prompt", "lettres"), "unknown prompt template `lettres`; did you mean `letters`")
-    assert_one_sentence(run("--layers", "9"), "`9` is no layer")
+    assert_one_sentence(run("--layers", "9"), "`9` is not a layer")
     assert_one_sentence(run("--dtype", "int8"), "--dtype: unknown value `int8`")
     assert_one_sentence(run("--device", "gpu"), "device `gpu` cannot be used")
     assert_one_sentence(run("--data", items), "two runs would share the folder `tiny__toy`")
