@@ -259,7 +259,7 @@ def _check_runs(folders: list[Path]) -> None:
     for folder in folders:
         faults = validate_run(folder)
         bad += bool(faults)
-        typer.echo(f"{folder}: {f'{len(faults)} faults' if faults else 'keeps the contract'}")
+        typer.echo(f"{folder}: {f'{len(faults)} faults' if faults else 'is valid'}")
         for fault in faults:
             typer.echo(f"  - {fault}")
     if bad:

@@ -17,6 +17,7 @@ from pid_lvlm.data.names import CONDITIONS
 from pid_lvlm.extract.conditions.noise import NoiseStats
 from pid_lvlm.extract.config import ExtractionConfig, ModelSpec
 from pid_lvlm.extract.datasets.item import Dataset, Item
+from pid_lvlm.extract.datasets.row_counts import few_rows_note
 from pid_lvlm.extract.errors import ModelError
 from pid_lvlm.extract.measure.embeddings import measure
 from pid_lvlm.extract.measure.measurement import Measurement
@@ -71,7 +72,9 @@ def extract_run(
     with _explained_memory(config.batch_size), refuse_misfits(adapter, smaller_batches):
         run = prepare_run(adapter, spec, revision, dataset, config)
         if run.splits_letters:
-            reporter.say(f"note: {run.folder.name}: {SPLIT_LETTERS}")
+            reporter.note(f"{run.folder.name}: {SPLIT_LETTERS}")
+        if few := few_rows_note(len(run.plan.items)):
+            reporter.note(f"`{dataset.file}`: {few}")
         measured = 0
         if not run.folder.finished:
             stats = _noise_stats(adapter, run, config, reporter)

@@ -11,7 +11,6 @@ from pid_lvlm.data.errors import PidError
 from pid_lvlm.extract.config import DatasetSpec, ExtractionConfig, ModelSpec
 from pid_lvlm.extract.datasets.item import Dataset
 from pid_lvlm.extract.datasets.load import load_dataset
-from pid_lvlm.extract.datasets.row_counts import few_rows_note
 from pid_lvlm.extract.errors import UsageError
 from pid_lvlm.extract.models.locate import check_model
 from pid_lvlm.extract.prompts.templates import get_template, template_name
@@ -65,7 +64,8 @@ def run_loaded(
     """
     check_names(models, datasets)
     for dataset in datasets:
-        _report_notes(dataset, models, reporter)
+        for note in dataset.notes:
+            reporter.note(f"`{dataset.file}`: {note}")
     sizes = [len(dataset.first(spec.limit).items) for spec in models for dataset in datasets]
     reporter.sequence([run_passes(size) for size in sizes])
     outcomes = Outcomes()
@@ -79,13 +79,6 @@ def run_loaded(
                 raise
             outcomes.failures += [Failure(spec.run_name(dataset.name), error) for dataset in datasets]
     return outcomes
-
-
-def _report_notes(dataset: Dataset, models: Sequence[ModelSpec], reporter: Reporter) -> None:
-    fewest = min(len(dataset.first(spec.limit).items) for spec in models)
-    few = few_rows_note(fewest)
-    for note in (*dataset.notes, *([few] if few else [])):
-        reporter.say(f"note: `{dataset.file}`: {note}")
 
 
 def load_all(datasets: Sequence[DatasetSpec], config: ExtractionConfig) -> list[Dataset]:

@@ -92,6 +92,7 @@ class Reporter:
     def __init__(self, *, quiet: bool = False) -> None:
         self._quiet = quiet
         self._pace = Pace([0])
+        self._noted: set[str] = set()
 
     def sequence(self, passes: Sequence[int]) -> None:
         """Several runs follow, which need so many passes each."""
@@ -106,6 +107,12 @@ class Reporter:
         if not self._quiet:
             sys.stderr.write(message + "\n")
             sys.stderr.flush()
+
+    def note(self, message: str) -> None:
+        """Print a note for the user; the same one is printed once, however many runs it is about."""
+        if message not in self._noted:
+            self._noted.add(message)
+            self.say(f"note: {message}")
 
     def finished(self, outcome: object) -> None:
         """Print what became of the present run, and the time left if others follow."""
