@@ -14,6 +14,7 @@ from pid_jax.config import PRESETS
 from pid_lvlm import data
 from pid_lvlm.data.contract.arrays import ARRAYS, KIND_NAMES
 from pid_lvlm.data.contract.results import COLUMNS
+from pid_lvlm.extract.datasets.column_mapping import USUAL_NAMES
 from tests import ROOT
 
 DOCS = ROOT / "docs"
@@ -202,3 +203,18 @@ def test_one_version_everywhere():
     version = tomllib.loads(text("pyproject.toml"))["project"]["version"]
     assert f"\nversion: {version}\n" in text("CITATION.cff")
     assert f"\n## {version} " in text("CHANGELOG.md")
+
+
+def test_every_field_of_columns_is_in_help_and_on_the_page():
+    (columns,) = [option for option in options("pid-extract") if option.opts[0] == "--columns"]
+    told = columns.help.partition("Fields: ")[2].rstrip(".").split(", ")
+    assert told == list(USUAL_NAMES)
+    assert all(f"`{field}`" in row_of("--columns", text("docs/cli.md"))[2] for field in USUAL_NAMES)
+
+
+def test_no_page_counts_model_types_or_names_an_index_that_has_no_such_package():
+    for page in PAGES:
+        content = page.read_text(encoding="utf-8")
+        assert not re.search(r"\d+ model types", content), page.name
+        assert "pip install 'pid-lvlm" not in content, page.name
+        assert "uniform_fallback" not in content, page.name

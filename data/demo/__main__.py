@@ -46,6 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     seconds: list[tuple[str, float]] = []
     for step in steps(options.out, options.sweep, options.limit, options.seeds):
         print(f"\n== {step.name}: {shlex.join(step.commands[0])}", flush=True)
+        if len(step.commands) > 1:
+            print(f"{len(step.commands)} processes share the runs; the first one shows its progress", flush=True)
         started = time.perf_counter()
         code = run_together(step.commands)
         seconds.append((step.name, time.perf_counter() - started))

@@ -17,8 +17,8 @@ def expand_series(entry: Mapping[str, Any], folder: Path, where: str) -> list[En
     """Entries of the single checkpoints that an entry of `[[models]]` stands for, by their steps.
 
     `checkpoints = "out/checkpoint-*"` takes every folder of that pattern; `revisions = ["step-100", "main"]` takes
-    these of the hub model `id`. The last number in a name is its step, unless `steps` lists them. The series is one
-    model in tables: `model`, or else the name of the folder that holds the checkpoints.
+    these of the hub model `model`. The last number in a name is its step, unless `steps` lists them. The series is one
+    model in tables: `name`, by default the hub id or the name of the folder that holds the checkpoints.
 
     Args:
         entry: the entry; one without these keys comes back alone.
@@ -26,7 +26,7 @@ def expand_series(entry: Mapping[str, Any], folder: Path, where: str) -> list[En
         where: for messages.
 
     Raises:
-        UsageError: nothing fits the pattern, a name has no number, or two checkpoints share a step.
+        UsageError: nothing matches the pattern, a name has no number, or two checkpoints share a step.
     """
     key = next((key for key in SERIES_KEYS if key in entry), None)
     if key is None:
@@ -35,13 +35,18 @@ def expand_series(entry: Mapping[str, Any], folder: Path, where: str) -> list[En
     rest = {name: value for name, value in entry.items() if name not in (*SERIES_KEYS, STEPS_KEY)}
     if key == "checkpoints":
         names = _matching(entry[key], folder, where)
-        rest.setdefault("model", Path(names[0]).parent.name)
-        field = "folder"
+        if "model" in entry:
+            message = (
+                f"{where}: `checkpoints` already says which folders; leave out `model` (the name in tables is `name`)"
+            )
+            raise UsageError(message)
+        rest.setdefault("name", Path(names[0]).parent.name)
+        field = "model"
     else:
-        if "id" not in entry:
-            raise UsageError(f"{where}: `revisions` needs the `id` of the hub model that they belong to")
+        if "model" not in entry:
+            raise UsageError(f"{where}: `revisions` needs `model`, the hub model that they belong to")
         names = list(entry[key])
-        rest.setdefault("model", entry["id"])
+        rest.setdefault("name", entry["model"])
         field = "revision"
     steps = _steps(names, entry.get(STEPS_KEY), where)
     return [{**rest, field: name, "step": step} for step, name in sorted(zip(steps, names, strict=True))]
@@ -53,17 +58,22 @@ def _check_lists(entry: Mapping[str, Any], key: str, where: str) -> None:
     if not entry[key]:
         raise UsageError(f"{where}: `{key}` is empty")
     if key == "revisions" and not all(isinstance(name, str) for name in entry[key]):
-        raise UsageError(f"{where}: `revisions` should list texts, such as branches or tags")
+        raise UsageError(f"{where}: `revisions` should list branches, tags or commits as texts")
     if not all(isinstance(step, int) for step in entry.get(STEPS_KEY, [])):
         raise UsageError(f"{where}: `steps` should list whole numbers")
 
 
 def _matching(pattern: str, folder: Path, where: str) -> list[str]:
     path = folder / pattern
-    found = sorted(str(match) for match in path.parent.glob(path.name) if match.is_dir())
+    found = sorted((str(match) for match in path.parent.glob(path.name) if match.is_dir()), key=_by_number)
     if not found:
-        raise UsageError(f"{where}: no folder fits the pattern `{pattern}` (looked in `{path.parent}`)")
+        raise UsageError(f"{where}: no folder matches the pattern `{pattern}` (looked in `{path.parent}`)")
     return found
+
+
+def _by_number(name: str) -> list[tuple[int, str]]:
+    """Sort key that puts `checkpoint-15` before `checkpoint-100`."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
 def _steps(names: Sequence[str], given: Sequence[int] | None, where: str) -> list[int]:
@@ -83,7 +93,7 @@ def _number(name: str, where: str) -> int:
     numbers = re.findall(r"\d+", name)
     if not numbers:
         raise UsageError(
-            f"{where}: `{name}` holds no number to take as its training step; leave it out of the pattern and give it "
-            "an entry of its own with `step`, or list all with `steps`"
+            f"{where}: `{name}` contains no number to take as its training step; leave it out of the pattern and give "
+            "it an entry of its own with `step`, or list all with `steps`"
         )
     return int(numbers[-1])

@@ -69,7 +69,11 @@ def extract(
     ] = None,
     columns: Annotated[
         str | None,
-        typer.Option(help="field=column,… e.g. question=Q,options=A|B|C|D,answer=label.", rich_help_panel=WHAT),
+        typer.Option(
+            help="field=column,… e.g. question=Q,options=A|B|C|D,answer=label. Fields: id, group, image, question, "
+            "options, answer, hint, raw.",
+            rich_help_panel=WHAT,
+        ),
     ] = None,
     images: Annotated[
         Path | None,
@@ -255,7 +259,7 @@ def _check_runs(folders: list[Path]) -> None:
     for folder in folders:
         faults = validate_run(folder)
         bad += bool(faults)
-        typer.echo(f"{folder}: {f'{len(faults)} faults' if faults else 'keeps the contract'}")
+        typer.echo(f"{folder}: {f'{len(faults)} faults' if faults else 'is valid'}")
         for fault in faults:
             typer.echo(f"  - {fault}")
     if bad:

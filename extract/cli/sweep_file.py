@@ -1,16 +1,18 @@
-"""Sweep files, and the part of their runs that a process takes."""
+"""Sweep files, and the part of their runs that one process takes."""
 
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from pid_lvlm.data.command.part import parse_part
 from pid_lvlm.data.command.suggest import suggestion
 from pid_lvlm.extract.cli.checkpoint_series import expand_series
 from pid_lvlm.extract.config import DTYPES, ON_BAD, DatasetSpec, ModelSpec
 from pid_lvlm.extract.datasets.card import resolve_source
 from pid_lvlm.extract.datasets.column_mapping import check_fields
 from pid_lvlm.extract.errors import UsageError
+from pid_lvlm.extract.models.locate import HUB_ID
 
 
 def select_part(
@@ -21,25 +23,21 @@ def select_part(
     The n parts together are all runs, each once; a part may be empty.
 
     Raises:
-        UsageError: not of the form i/n with 1 ≤ i ≤ n.
+        PidError: not of the form i/n with 1 ≤ i ≤ n.
     """
-    index, _, count = part.partition("/")
-    if not (index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count)):
-        message = f"--part: expected i/n with 1 <= i <= n, such as 2/8, found `{part}`"
-        raise UsageError(message)
-    start, stride = int(index) - 1, int(count)
+    number, total = parse_part(part)
+    start, stride = number - 1, total
     if len(models) >= len(datasets):
         return list(models[start::stride]), list(datasets)
     return list(models), list(datasets[start::stride])
 
 
 MODEL_KEYS: Final[dict[str, type | tuple[type, ...]]] = {
-    "folder": str,
-    "id": str,
+    "model": str,
     "checkpoints": str,
     "revisions": list,
     "steps": list,
-    "model": str,
+    "name": str,
     "revision": str,
     "dtype": str,
     "family": str,
@@ -50,7 +48,11 @@ MODEL_KEYS: Final[dict[str, type | tuple[type, ...]]] = {
     "limit": int,
     "final": bool,
 }
-"""Keys of `[[models]]` and their types. `final` marks the last checkpoint of a series, for people and other tools."""
+"""Keys of `[[models]]` and their types, named as the command's options. `final` marks the last checkpoint of a series,
+for people and other tools."""
+
+RENAMED: Final = {"folder": "model", "id": "model"}
+"""Keys of `[[models]]` in earlier versions, where `model` was what `name` is now."""
 
 DATASET_KEYS: Final[dict[str, type | tuple[type, ...]]] = {
     "file": str,
@@ -65,7 +67,7 @@ def read_sweep(path: Path, device: str) -> tuple[list[ModelSpec], list[DatasetSp
     """Models and datasets of a sweep file; either list may be empty.
 
     Raises:
-        UsageError: the file is missing, no TOML, or holds an unknown or wrong key.
+        UsageError: the file is missing, is not TOML, or contains an unknown or wrong key.
     """
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -78,6 +80,7 @@ def read_sweep(path: Path, device: str) -> tuple[list[ModelSpec], list[DatasetSp
     if unknown := [key for key in raw if key not in ("models", "datasets")]:
         message = f"--sweep `{path}`: unknown table `{unknown[0]}`; {suggestion(unknown[0], ('models', 'datasets'))}"
         raise UsageError(message)
+    _check_renamed(raw.get("models", []), path)
     folder = path.resolve().parent
     models = [
         _model(single, folder, device, path)
@@ -86,6 +89,16 @@ def read_sweep(path: Path, device: str) -> tuple[list[ModelSpec], list[DatasetSp
     ]
     datasets = [_dataset(entry, folder, path) for entry in _checked(raw.get("datasets", []), DATASET_KEYS, path)]
     return models, datasets
+
+
+def _check_renamed(entries: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Explain how to update a file of an earlier version."""
+    for number, entry in enumerate(entries, start=1):
+        for old, new in RENAMED.items():
+            if old in entry:
+                also = ", and `model`, the name in tables, is now `name`" if "model" in entry else ""
+                message = f"--sweep `{path}`, entry {number}: the key `{old}` is now `{new}`{also}; rename "
+                raise UsageError(message + ("both in every entry" if also else "it in every entry"))
 
 
 def _checked(
@@ -103,8 +116,8 @@ def _checked(
 
 
 def _model(entry: Mapping[str, Any], folder: Path, device: str, path: Path) -> ModelSpec:
-    if ("folder" in entry) == ("id" in entry):
-        message = f"--sweep `{path}`: a model needs one of `folder`, `checkpoints` and `id`, found {dict(entry)!r}"
+    if "model" not in entry:
+        message = f"--sweep `{path}`: a model needs `model` or `checkpoints`, found {dict(entry)!r}"
         raise UsageError(message)
     if entry.get("limit", 1) < 1:
         message = f"--sweep `{path}`: `limit` should be at least 1, found {entry['limit']}"
@@ -113,8 +126,8 @@ def _model(entry: Mapping[str, Any], folder: Path, device: str, path: Path) -> M
         message = f"--sweep `{path}`: unknown dtype `{entry['dtype']}`; {suggestion(entry['dtype'], DTYPES)}"
         raise UsageError(message)
     return ModelSpec(
-        model=str(folder / entry["folder"]) if "folder" in entry else entry["id"],
-        name=entry.get("model"),
+        model=_folder_or_id(entry["model"], folder),
+        name=entry.get("name"),
         device=device,
         **{
             key: entry[key]
@@ -122,6 +135,13 @@ def _model(entry: Mapping[str, Any], folder: Path, device: str, path: Path) -> M
             if key in entry
         },
     )
+
+
+def _folder_or_id(model: str, folder: Path) -> str:
+    """A checkpoint folder, relative to the sweep file's own, or else a hub id."""
+    if (folder / model).is_dir() or not HUB_ID.fullmatch(model):
+        return str(folder / model)
+    return model
 
 
 def _dataset(entry: Mapping[str, Any], folder: Path, path: Path) -> DatasetSpec:

@@ -1,4 +1,4 @@
-"""The one place where the model is touched: hooks that read or replace inputs while a forward pass runs.
+"""The only place that changes what a model computes: hooks that read or replace inputs during a forward pass.
 
 Every family has one hook point, the decoder's keyword arguments. A family in which a source is read before the decoder
 (InstructBLIP's Q-Former reads the question) has another.
@@ -9,14 +9,36 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from pid_lvlm.extract.conditions.replacement import Replacement
 from pid_lvlm.extract.conditions.sites import DecoderInputs
+from pid_lvlm.extract.errors import MisfitError
 
 Edit = Callable[[DecoderInputs], DecoderInputs]
-"""Takes what arrives at an hook point by name, returns what shall go in instead."""
+"""Takes the inputs that arrive at a hook point, by name, and returns those to use instead."""
+
+
+class HookError(Exception):
+    """A bug in a hook of ours. The model's code that called the hook cannot be blamed for it."""
+
+
+@contextmanager
+def our_code() -> Iterator[None]:
+    """Surrounds what a hook does, so that its errors are not taken for errors of the model that runs it.
+
+    Raises:
+        HookError: from whatever was raised, unless it says that the model does not fit its adapter.
+    """
+    try:
+        yield
+    except (MisfitError, _Stopped, torch.OutOfMemoryError):
+        raise
+    except Exception as error:
+        message = f"a hook failed inside the model: {type(error).__name__}: {error}"
+        raise HookError(message) from error
 
 
 class HookPoint(ABC):
@@ -37,7 +59,8 @@ class CallHook(HookPoint):
         """Hook before the module's forward."""
 
         def hook(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], Any]:
-            return args, edit(kwargs)
+            with our_code():
+                return args, edit(kwargs)
 
         return self._module.register_forward_pre_hook(hook, with_kwargs=True)
 
@@ -53,8 +76,9 @@ class OutputHook(HookPoint):
         """Hook after the module's forward."""
 
         def hook(_module: nn.Module, _args: Any, output: Tensor) -> Tensor:
-            replaced: Tensor = edit({self._key: output})[self._key]
-            return replaced
+            with our_code():
+                replaced: Tensor = edit({self._key: output})[self._key]
+                return replaced
 
         return self._module.register_forward_hook(hook)
 
@@ -68,7 +92,7 @@ def edited_inputs(decoder: nn.Module, edit: Edit, hook_points: Sequence[HookPoin
     """While active, `edit` sees and may replace the decoder's inputs, and what arrives at other `hook_points`.
 
     Raises:
-        RuntimeError: at the end, if `edit` is a `Replacement` of which a part was never written.
+        MisfitError: at the end, if `edit` is a `Replacement` of which a part was never written.
     """
     with ExitStack() as stack:
         for hook_point in (*hook_points, CallHook(decoder)):
@@ -81,7 +105,11 @@ def edited_inputs(decoder: nn.Module, edit: Edit, hook_points: Sequence[HookPoin
 def decoder_inputs(
     decoder: nn.Module, forward: Callable[[], object], hook_points: Sequence[HookPoint] = ()
 ) -> DecoderInputs:
-    """What `forward` would give to the decoder and other `hook_points`, without running the decoder."""
+    """What `forward` would give to the decoder and other `hook_points`, without running the decoder.
+
+    Raises:
+        MisfitError: `forward` does not call the decoder.
+    """
     seen: dict[str, Any] = {}
 
     def look(inputs: DecoderInputs) -> DecoderInputs:
@@ -101,4 +129,4 @@ def decoder_inputs(
         except _Stopped:
             return seen
     message = "the model's forward never reached its decoder; the adapter's `decoder` is wrong"
-    raise RuntimeError(message)
+    raise MisfitError(message)

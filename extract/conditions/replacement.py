@@ -11,6 +11,7 @@ from torch import Tensor
 from pid_lvlm.data.names import LANGUAGE_ONLY, SOURCES, VISION_ONLY
 from pid_lvlm.extract.conditions.noise import NoiseStats, sample_generator
 from pid_lvlm.extract.conditions.sites import DecoderInputs, Site, SpanMasks
+from pid_lvlm.extract.errors import MisfitError
 
 ABLATED: dict[str, str] = {VISION_ONLY: SOURCES[1], LANGUAGE_ONLY: SOURCES[0]}
 """Condition -> the source that noise replaces."""
@@ -48,7 +49,7 @@ class Replacement:
         """Every site was written: one that is left out would let the source through, silently.
 
         Raises:
-            RuntimeError: names a site whose input never arrived.
+            MisfitError: names a site whose input never arrived.
         """
         missing = [site for site, _ in self._noise if site.name not in self._written]
         self._written.clear()
@@ -56,7 +57,7 @@ class Replacement:
             message = (
                 f"no noise was written to site `{missing[0].name}`: the model was given no `{missing[0].argument}`"
             )
-            raise RuntimeError(message)
+            raise MisfitError(message)
 
 
 def replacement(

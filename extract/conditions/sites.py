@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from pid_lvlm.data.names import SOURCES
+from pid_lvlm.extract.errors import MisfitError
 
 DecoderInputs = Mapping[str, Any]
 """Keyword arguments of the decoder's forward, and what arrives at other hook points, by name."""
@@ -107,8 +108,17 @@ class PositionSite(Site):
         return {**inputs, self.argument: changed}
 
     def _positions(self, tensor: Tensor, masks: SpanMasks) -> Tensor:
-        """The span's mask, as long as the tensor: candidates of several tokens are appended to the prompt."""
+        """The span's mask, as long as the tensor: candidates of several tokens are appended to the prompt.
+
+        Raises:
+            MisfitError: the tensor does not have a vector for every position of the mask.
+        """
         mask = masks.of(self.mask).to(tensor.device)
+        if tensor.shape[0] != mask.shape[0] or tensor.shape[1] < mask.shape[1]:
+            message = (
+                f"`{self.argument}` has the shape {tuple(tensor.shape)}, but the batch has {tuple(mask.shape)} tokens"
+            )
+            raise MisfitError(message)
         return nn.functional.pad(mask, (0, tensor.shape[1] - mask.shape[1]))
 
 

@@ -61,6 +61,8 @@ def read_card(path: Path) -> Card:
         UsageError: `[columns]` names an unknown field.
     """
     raw = _read_toml(path)
+    if "true" in raw:
+        raise _card_error(path, "the table `[true]` is now called `[ground_truth]`; rename it")
     if unknown := [key for key in raw if key not in KEYS]:
         raise _card_error(path, f"unknown key `{unknown[0]}`; {suggestion(unknown[0], KEYS)}")
     if not isinstance(raw.get("file"), str):

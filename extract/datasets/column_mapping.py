@@ -6,6 +6,7 @@ from typing import Final
 
 from pid_lvlm.data.command.suggest import near_names, suggestion
 from pid_lvlm.data.errors import Fault
+from pid_lvlm.data.names import OPTION_LETTERS
 from pid_lvlm.extract.datasets.errors import DatasetError
 from pid_lvlm.extract.errors import UsageError
 
@@ -25,7 +26,6 @@ REQUIRED: Final = ("image", "question", "options")
 OPTION_SEPARATOR: Final = "|"
 THE_PICTURE: Final = "@picture"
 """Column name of the group that stands for the picture itself: its path, or a hash of its bytes."""
-LETTER_COLUMNS: Final = "ABCDEFGH"
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def resolve_columns(file: str, present: Sequence[str], mapping: Mapping[str, str
         if named is None:
             named = next((name for name in names if usual and name in present), None)
             if named is None and field == "options":
-                named = _letter_columns(present)
+                named = _letter_columns(file, [name for name in present if name not in mapping.values()])
             if named is None:
                 if field in REQUIRED:
                     missing.append(field)
@@ -112,9 +112,28 @@ def resolve_columns(file: str, present: Sequence[str], mapping: Mapping[str, str
     return Columns(options=options, **found)
 
 
-def _letter_columns(present: Sequence[str]) -> str | None:
-    letters = [letter for letter in LETTER_COLUMNS if letter in present]
-    return OPTION_SEPARATOR.join(letters) if len(letters) > 1 else None
+def _letter_columns(file: str, free: Sequence[str]) -> str | None:
+    """Columns `A`, `B`, … as options; None if there are fewer than two of them.
+
+    Args:
+        file: the file's name, for messages.
+        free: columns that no field was mapped to.
+
+    Raises:
+        DatasetError: a letter is missing between them, so it is not clear which of them are options.
+    """
+    letters = [letter for letter in OPTION_LETTERS if letter in free]
+    if len(letters) < 2 or letters[0] != OPTION_LETTERS[0]:
+        return None
+    gap = next((letter for letter in OPTION_LETTERS if letter not in letters), None)
+    after = [letter for letter in letters if gap is not None and letter > gap]
+    if after:
+        message = (
+            f"the columns {', '.join(f'`{letter}`' for letter in letters)} could be options, but there is no `{gap}`; "
+            f"say which they are with --columns options={OPTION_SEPARATOR.join(letters)}, or fewer of them"
+        )
+        raise DatasetError(file, [Fault(file, message)])
+    return OPTION_SEPARATOR.join(letters)
 
 
 def _columns_found(wanted: str, present: Sequence[str], used: Mapping[str, str] | None = None) -> str:

@@ -1,9 +1,10 @@
-"""What became of a dataset's rows, and how its options and right answers are spread."""
+"""What became of a dataset's rows, how its options and right answers are spread, and whether they are enough."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from pid_lvlm.data.contract.sample_size import describe_rows_needed, rows_needed
 from pid_lvlm.extract.datasets.item import UNKNOWN, RowCounts, by_reason
 from pid_lvlm.extract.datasets.sources.table import BadRow
 
@@ -38,3 +39,23 @@ def dropped_note(dropped: Sequence[BadRow], chosen: int) -> str:
     numbers = ", ".join(str(row.number) for row in dropped[:SHOWN_ROWS]) + (", …" if len(dropped) > SHOWN_ROWS else "")
     rows = "rows" if len(dropped) > 1 else "row"
     return f"{len(dropped)} of {chosen} rows dropped: {bad_reasons(dropped)} ({rows} {numbers}, counted from 1)"
+
+
+def few_rows_note(rows: int) -> str | None:
+    """A sentence if a run of so many rows is too small for pid-estimate; None if it is large enough.
+
+    Example:
+        >>> few_rows_note(200)[:58]
+        '200 rows are too few: the estimate needs at least 342 rows'
+        >>> few_rows_note(342) is None
+        True
+    """
+    return None if rows >= rows_needed() else f"{rows} rows are too few: {describe_rows_needed()}"
+
+
+def describe_enough_rows(rows: int) -> str:
+    """Whether so many rows are enough for pid-estimate with its presets, for the plan of a run."""
+    paper = rows_needed(drop_incomplete=True)
+    few = few_rows_note(rows)
+    enough = f"{rows} rows are enough" + ("" if rows >= paper else f"; --preset paper needs at least {paper}")
+    return few if few is not None else enough

@@ -11,8 +11,11 @@ from torch import Tensor
 from pid_lvlm.data.names import POOLINGS
 from pid_lvlm.extract.conditions.hooks import decoder_inputs
 from pid_lvlm.extract.conditions.noise import Moments, NoiseStats
-from pid_lvlm.extract.measure.encode import encode_batch
+from pid_lvlm.extract.conditions.sites import DecoderInputs
+from pid_lvlm.extract.errors import MisfitError
+from pid_lvlm.extract.measure.encode import Batch, encode_batch
 from pid_lvlm.extract.models.adapters.base import Adapter
+from pid_lvlm.extract.models.misfit import model_code
 from pid_lvlm.extract.prompts.prompt_plan import PlannedItem, batches
 
 
@@ -48,9 +51,24 @@ def measure(
     return {site: total.gaussian() for site, total in moments.items()}
 
 
+def read_inputs(adapter: Adapter, batch: Batch) -> DecoderInputs:
+    """What the decoder and the adapter's other hook points are given for a batch, by name.
+
+    Raises:
+        MisfitError: the forward does not reach the decoder, or a site's input does not arrive.
+    """
+    with model_code(adapter):
+        inputs = decoder_inputs(adapter.decoder, partial(adapter.forward, batch.inputs, 1), adapter.hook_points)
+    for site in adapter.sites:
+        if inputs.get(site.argument) is None:
+            message = f"the model was given no `{site.argument}`, where its {site.source} should enter"
+            raise MisfitError(message)
+    return inputs
+
+
 @torch.inference_mode()
 def batch_moments(adapter: Adapter, items: Sequence[PlannedItem]) -> dict[str, Moments]:
     """Moments of every site over one batch."""
     batch = encode_batch(adapter, items)
-    inputs = decoder_inputs(adapter.decoder, partial(adapter.forward, batch.inputs, 1), adapter.hook_points)
+    inputs = read_inputs(adapter, batch)
     return {site.name: Moments.of(site.read(inputs, batch.masks).float().cpu().numpy()) for site in adapter.sites}

@@ -10,6 +10,7 @@ from pid_lvlm.extract.conditions.sites import SpanMasks
 from pid_lvlm.extract.datasets.images import open_picture
 from pid_lvlm.extract.errors import ModelError
 from pid_lvlm.extract.models.adapters.base import Adapter, ModelInputs
+from pid_lvlm.extract.models.misfit import model_code
 from pid_lvlm.extract.prompts.prompt_plan import PlannedItem
 
 
@@ -35,8 +36,9 @@ def encode_batch(adapter: Adapter, items: Sequence[PlannedItem]) -> Batch:
         ModelError: a span is not where the plan found it, the two overlap, BOS stands twice, or the processor refuses a
             picture.
     """
-    inputs = prepared(adapter.encode, items, [open_picture(planned.item.picture) for planned in items])
-    vision = adapter.visual_mask(inputs)
+    inputs = prepared(adapter, adapter.encode, items, [open_picture(planned.item.picture) for planned in items])
+    with model_code(adapter):
+        vision = adapter.visual_mask(inputs)
     ids = inputs["input_ids"]
     _check_bos(adapter, inputs, items)
     language = torch.zeros_like(ids, dtype=torch.bool)
@@ -51,20 +53,38 @@ def encode_batch(adapter: Adapter, items: Sequence[PlannedItem]) -> Batch:
     if overlap or not bool(vision.any(dim=1).all()):
         message = "the visual span is empty or overlaps the language span; the adapter's visual mask is wrong"
         raise ModelError(message)
-    masks = SpanMasks(vision, language, adapter.other_masks(inputs))
-    return Batch(tuple(p.item.id for p in items), adapter.encode_pictures(inputs), masks)
+    with model_code(adapter):
+        masks = SpanMasks(vision, language, adapter.other_masks(inputs))
+        return Batch(tuple(p.item.id for p in items), adapter.encode_pictures(inputs), masks)
 
 
 def prepared(
+    adapter: Adapter,
     prepare: Callable[[Sequence[str], Sequence[Image.Image]], ModelInputs],
     items: Sequence[PlannedItem],
     pictures: Sequence[Image.Image],
 ) -> ModelInputs:
     """What an adapter's `encode` or `process` makes of items.
 
+    Args:
+        adapter: the adapter.
+        prepare: its `encode` or `process`.
+        items: the items.
+        pictures: their pictures.
+
     Raises:
         ModelError: the processor refuses one item's picture and not another's; names the item.
+        MisfitError: the processor of an untested adapter fails in another way.
     """
+    with model_code(adapter):
+        return _prepared(prepare, items, pictures)
+
+
+def _prepared(
+    prepare: Callable[[Sequence[str], Sequence[Image.Image]], ModelInputs],
+    items: Sequence[PlannedItem],
+    pictures: Sequence[Image.Image],
+) -> ModelInputs:
     try:
         return prepare([planned.prompt for planned in items], pictures)
     except ValueError:
@@ -85,11 +105,13 @@ def encode_text_only(adapter: Adapter, items: Sequence[PlannedItem]) -> ModelInp
     """The same conversations without pictures.
 
     Raises:
-        ModelError: a picture's tokens are there all the same, or BOS stands twice.
+        ModelError: there are image tokens although there is no image, or BOS occurs twice.
     """
-    inputs = adapter.encode([planned.text_only_prompt for planned in items], None)
+    with model_code(adapter):
+        inputs = adapter.encode([planned.text_only_prompt for planned in items], None)
+        visual = bool(adapter.visual_mask(inputs).any())
     _check_bos(adapter, inputs, items)
-    if adapter.visual_mask(inputs).any():
+    if visual:
         message = "the processor writes a picture's tokens where there is no picture; it needs an adapter"
         raise ModelError(message)
     return inputs

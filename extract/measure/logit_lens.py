@@ -9,7 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from pid_lvlm.extract.conditions.hooks import Edit, edited_inputs
+from pid_lvlm.extract.errors import MisfitError
 from pid_lvlm.extract.models.adapters.base import Adapter, ModelInputs
+from pid_lvlm.extract.models.misfit import model_code
 
 LOGITS_AT_ONCE: Final = 1 << 26
 """Lens logits held at a time (256 MiB of float32): 32 layers of a 32 000-token vocabulary at batch 64."""
@@ -25,7 +27,8 @@ def last_states(adapter: Adapter, layers: Sequence[nn.Module], keep: int) -> Ite
     states: dict[int, Tensor] = {}
 
     def hook(index: int, _module: nn.Module, _args: Any, output: Any) -> None:
-        states[index] = adapter.block_state(output)[:, -keep:]
+        with model_code(adapter):
+            states[index] = adapter.block_state(output)[:, -keep:]
 
     with ExitStack() as stack:
         for index, layer in enumerate(layers):
@@ -38,7 +41,7 @@ def _carried(states: dict[int, Tensor], index: int) -> Tensor:
     ran = [layer for layer in states if layer <= index]
     if not ran:
         message = f"the model skipped its layers up to {index + 1}, whose states were asked for"
-        raise RuntimeError(message)
+        raise MisfitError(message)
     return states[max(ran)]
 
 
@@ -59,7 +62,7 @@ def layer_states(
     """
     blocks = adapter.layers[: max(layers, default=0)]
     editing = nullcontext() if edit is None else edited_inputs(adapter.decoder, edit, adapter.hook_points)
-    with editing, last_states(adapter, blocks, keep) as states:
+    with editing, last_states(adapter, blocks, keep) as states, model_code(adapter):
         logits = adapter.forward(inputs, keep)
     return [_carried(states, layer - 1) for layer in layers], logits
 
@@ -79,10 +82,16 @@ def token_logprobs(adapter: Adapter, states: Sequence[Tensor], logits: Tensor, t
     batch, keep, vocabulary = logits.shape
     at_once = max(1, LOGITS_AT_ONCE // (batch * keep * vocabulary))
     parts = [
-        _chosen(adapter.unembed(torch.stack(list(states[start : start + at_once]))), tokens)
+        _chosen(unembed(adapter, torch.stack(list(states[start : start + at_once]))), tokens)
         for start in range(0, len(states), at_once)
     ]
     return torch.cat([*parts, _chosen(logits.float()[None], tokens)])
+
+
+def unembed(adapter: Adapter, states: Tensor) -> Tensor:
+    """Logits (…, vocabulary) in float32 of residual states (…, hidden), through the model's own norm and head."""
+    with model_code(adapter):
+        return adapter.unembed(states)
 
 
 def _chosen(logits: Tensor, tokens: Tensor) -> Tensor:

@@ -2,20 +2,18 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from pid_lvlm.data.names import CONDITIONS, NO_IMAGE, SOURCES, feature_key
-from pid_lvlm.extract.conditions.hooks import decoder_inputs
 from pid_lvlm.extract.conditions.noise import Arrays, NoiseStats
 from pid_lvlm.extract.conditions.replacement import ABLATED, replacement
 from pid_lvlm.extract.datasets.item import Item
-from pid_lvlm.extract.measure.embeddings import pool
+from pid_lvlm.extract.measure.embeddings import pool, read_inputs
 from pid_lvlm.extract.measure.encode import Batch, encode_batch, encode_text_only
-from pid_lvlm.extract.measure.logit_lens import layer_states
+from pid_lvlm.extract.measure.logit_lens import layer_states, unembed
 from pid_lvlm.extract.measure.option_scores import Scores, option_scores, score_batch
 from pid_lvlm.extract.models.adapters.base import Adapter
 from pid_lvlm.extract.models.answer_tokens import Candidates
@@ -85,7 +83,7 @@ class Measurement:
     def _features(self, batch: Batch) -> Arrays:
         """Pooled spans and their lengths; each source's first site is the one its features come from."""
         adapter = self.adapter
-        inputs = decoder_inputs(adapter.decoder, partial(adapter.forward, batch.inputs, 1), adapter.hook_points)
+        inputs = read_inputs(adapter, batch)
         features: Arrays = {}
         for number, source in enumerate(SOURCES, start=1):
             site = adapter.first_site(source)
@@ -132,4 +130,4 @@ def lens_difference(adapter: Adapter, items: Sequence[PlannedItem]) -> float:
     with torch.inference_mode():
         batch = encode_batch(adapter, items)
         states, logits = layer_states(adapter, batch.inputs, None, [len(adapter.layers)], keep=1)
-        return float((adapter.unembed(states[0]) - logits.float()).abs().max())
+        return float((unembed(adapter, states[0]) - logits.float()).abs().max())

@@ -12,6 +12,7 @@ from pid_lvlm.extract.conditions.hooks import Edit
 from pid_lvlm.extract.measure.logit_lens import layer_states, token_logprobs
 from pid_lvlm.extract.models.adapters.base import Adapter, ModelInputs
 from pid_lvlm.extract.models.answer_tokens import Candidates
+from pid_lvlm.extract.models.misfit import model_code
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ def _mean_logprob(
     adapter: Adapter, inputs: ModelInputs, edit: Edit | None, tokens: tuple[int, ...], lens_layers: Sequence[int]
 ) -> torch.Tensor:
     """Teacher-forced mean over a candidate's tokens, (layers + 1, batch)."""
-    extended = adapter.append(inputs, tokens[:-1])
+    with model_code(adapter):
+        extended = adapter.append(inputs, tokens[:-1])
     states, logits = layer_states(adapter, extended, edit, lens_layers, keep=len(tokens))
     scored = token_logprobs(adapter, states, logits, torch.tensor(tokens)[:, None])
     return scored[..., 0].mean(dim=-1)

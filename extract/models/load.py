@@ -174,9 +174,8 @@ def _guarded(spec: ModelSpec, what: str, load: Any, **options: Any) -> Any:
         elif "load image processor" in reason and Path(spec.model).is_dir():
             reason = "the folder has no preprocessor_config.json; save it there, too (processor.save_pretrained)"
         elif "not a valid model identifier" in str(error):
-            reason = (
-                f"there is no such hub model, or it is private and no token gives access{_near_example(spec.model)}"
-            )
+            near = _near_example(spec.model)
+            reason = f"there is no such folder or hub model, or it is private and no token gives access{near}"
         elif "gated repo" in str(error):
             reason = (
                 "it is gated and no token gives access; accept its terms on its hub page, then log in "

@@ -8,12 +8,14 @@ from pid_lvlm.data.names import CONDITIONS, shard_file
 from pid_lvlm.extract.config import ExtractionConfig, ModelSpec
 from pid_lvlm.extract.datasets.images import open_picture
 from pid_lvlm.extract.datasets.item import Dataset
+from pid_lvlm.extract.datasets.row_counts import describe_enough_rows
 from pid_lvlm.extract.measure.encode import prepared
 from pid_lvlm.extract.models.adapters.base import Adapter
 from pid_lvlm.extract.models.load import resolve_device
 from pid_lvlm.extract.prompts.prompt_plan import Plan, PlannedItem, make_plan
 from pid_lvlm.extract.prompts.templates import template_name
-from pid_lvlm.extract.run.manifest import run_layers
+from pid_lvlm.extract.run.manifest import planned_settings, run_layers
+from pid_lvlm.extract.run.run_folder import describe_existing
 
 BYTES: Final = {"float32": 4, "bfloat16": 2, "float16": 2}
 STATES_PER_TOKEN: Final = 12
@@ -28,15 +30,22 @@ def describe_plan(adapter: Adapter, spec: ModelSpec, dataset: Dataset, config: E
     """
     plan = make_plan(adapter, dataset, template_name(config, dataset), config.language_span)
     first = plan.items[0]
-    visual = int(adapter.visual_mask(prepared(adapter.process, [first], [open_picture(first.item.picture)])).sum())
+    visual = int(
+        adapter.visual_mask(prepared(adapter, adapter.process, [first], [open_picture(first.item.picture)])).sum()
+    )
     shards = plan.shards(config.shard_size)
     count = sum(-(-len(shard) // config.batch_size) for shard in shards)
     layers = run_layers(spec, config, adapter)
+    folder = config.out / spec.run_name(dataset.name)
+    settings = planned_settings(adapter, spec, dataset, config, plan)
+    found = describe_existing(folder, settings, [[planned.item.id for planned in shard] for shard in shards])
     lines = [
-        f"run {config.out / spec.run_name(dataset.name)}",
+        f"run {folder}",
+        f"  found       {found}",
         f"  items       {len(plan.items)} of {dataset.name}, up to {plan.max_options} options, "
         f"{len({planned.item.group for planned in plan.items})} groups",
         *(f"  {line}" for line in dataset.rows.lines(len(plan.items))),
+        f"  estimate    {describe_enough_rows(len(plan.items))}",
         f"  files       {shard_file(0)} … {shard_file(len(shards) - 1)} ({config.shard_size} samples each)",
         f"  passes      {count} batches of up to {config.batch_size}, {len(CONDITIONS)} conditions each",
         f"  layers      {', '.join(map(str, layers))} of {len(adapter.layers)}",
@@ -75,7 +84,7 @@ def _first_item_lines(adapter: Adapter, first: PlannedItem, visual: int) -> list
 
 def _letters(plan: Plan) -> str:
     ways = [
-        ", ".join(f"{letter} {'+'.join(map(str, ids))}" for letter, ids in zip("ABCDEFGH", variant.ids, strict=False))
+        ", ".join(f"{letter} {'+'.join(map(str, ids))}" for letter, ids in variant.describe()["token_ids"].items())
         + (" (after a space)" if variant.separator else "")
         for variant in plan.variants
     ]

@@ -25,6 +25,32 @@ def run_layers(spec: ModelSpec, config: ExtractionConfig, adapter: Adapter) -> t
     return parse_layers(spec.layers or config.layers, len(adapter.layers))
 
 
+def planned_settings(
+    adapter: Adapter, spec: ModelSpec, dataset: Dataset, config: ExtractionConfig, plan: Plan
+) -> dict[str, Any]:
+    """Fields of a run's manifest that are known before its weights are loaded."""
+    return {
+        "run": spec.run_name(dataset.name),
+        "model": spec.display_name,
+        "dataset": dataset.name,
+        "layers": run_layers(spec, config, adapter),
+        "num_layers": len(adapter.layers),
+        "num_samples": len(plan.items),
+        "max_options": plan.max_options,
+        "family": spec.family or adapter.family,
+        "stage": spec.stage,
+        "step": spec.step,
+        "split": dataset.split,
+        "dataset_sha256": dataset.sha256,
+        "prompt": template_name(config, dataset),
+        "prompt_example": plan.items[0].prompt,
+        "noise_seed": config.seed,
+        "noise_sites": _noise_sites(adapter, config.language_span),
+        "shard_size": config.shard_size,
+        "ground_truth": dataset.ground_truth,
+    }
+
+
 def describe_run(
     adapter: Adapter,
     spec: ModelSpec,
@@ -50,31 +76,14 @@ def describe_run(
     d1, d2 = (len(probe[adapter.first_site(source).name].total) for source in SOURCES)
     parameters = sum(parameter.numel() for parameter in adapter.model.parameters())
     manifest = Manifest(
-        run=spec.run_name(dataset.name),
-        model=spec.display_name,
-        dataset=dataset.name,
-        layers=run_layers(spec, config, adapter),
-        num_layers=len(adapter.layers),
-        num_samples=len(plan.items),
-        max_options=plan.max_options,
+        **planned_settings(adapter, spec, dataset, config, plan),
         d1=d1,
         d2=d2,
         revision=revision,
         dtype=str(adapter.model.dtype).removeprefix("torch."),
-        family=spec.family or adapter.family,
         num_parameters=parameters,
         size_b=parameters / 1e9 if spec.size_b is None else spec.size_b,
-        stage=spec.stage,
-        step=spec.step,
-        split=dataset.split,
-        dataset_sha256=dataset.sha256,
         dataset_rows=dataset.rows.describe(len(plan.items)),
-        prompt=template_name(config, dataset),
-        prompt_example=plan.items[0].prompt,
-        noise_seed=config.seed,
-        noise_sites=_noise_sites(adapter, config.language_span),
-        shard_size=config.shard_size,
-        ground_truth=dataset.ground_truth,
         candidates=candidates.describe(),
         versions=_versions(adapter),
     )
@@ -109,7 +118,7 @@ def parse_layers(text: str, depth: int) -> tuple[int, ...]:
         depth: decoder blocks of the model.
 
     Raises:
-        UsageError: a part is no layer of this model.
+        UsageError: a part is not a layer of this model.
     """
     if text == ALL_LAYERS:
         return tuple(range(1, depth + 1))
@@ -119,7 +128,7 @@ def parse_layers(text: str, depth: int) -> tuple[int, ...]:
     for part in text.split(","):
         number = int(part) if part.strip().isdecimal() else 0
         if not 1 <= number <= depth:
-            message = f"--layers: `{part.strip()}` is no layer; expected `all`, `last` or numbers from 1 to {depth}"
+            message = f"--layers: `{part.strip()}` is not a layer; expected `all`, `last` or numbers from 1 to {depth}"
             raise UsageError(message)
         chosen.add(number)
     return tuple(sorted(chosen | {depth}))

@@ -54,7 +54,7 @@ def _describe(adapter: Adapter, plan: Plan, planned: PlannedItem, picture_file: 
     """Text of one item, and the picture to save under the name that it mentions."""
     item = planned.item
     original = open_picture(item.picture)
-    inputs = prepared(adapter.process, [planned], [original])
+    inputs = prepared(adapter, adapter.process, [planned], [original])
     visual = int(adapter.visual_mask(inputs).sum())
     received = received_picture(adapter.processor.image_processor, inputs)
     shown = original if received is None else received

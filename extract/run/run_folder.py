@@ -1,9 +1,9 @@
-"""A run's folder while it is written: what may stand there, what is kept, what is added."""
+"""A run folder while it is written: what may already be there, what is kept, what is added."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -27,7 +27,8 @@ class RunFolder:
     """
 
     def __init__(self, folder: Path, manifest: Manifest) -> None:
-        self.folder = folder
+        self.path = folder
+        self.name = folder.name
         self.manifest = manifest
         self.finished = False
         if is_run(folder):
@@ -35,8 +36,7 @@ class RunFolder:
             _check_same(folder, existing, manifest)
             self.finished = existing.finished
         elif folder.exists() and not is_blank(folder):
-            message = f"`{folder}` exists and is no run folder; choose another --out or --name, or move it away"
-            raise OutputExistsError(message)
+            raise OutputExistsError(_not_a_run(folder))
         else:
             manifest.write(folder)
         for leftover in folder.glob(PARTIAL_FILES):
@@ -44,46 +44,91 @@ class RunFolder:
 
     def discard_if_bare(self) -> None:
         """Remove the folder if it holds no measurement, for runs that bad input stops."""
-        if {path.name for path in self.folder.iterdir()} <= {MANIFEST_FILE}:
-            (self.folder / MANIFEST_FILE).unlink()
-            self.folder.rmdir()
+        if {path.name for path in self.path.iterdir()} <= {MANIFEST_FILE}:
+            (self.path / MANIFEST_FILE).unlink()
+            self.path.rmdir()
 
     def has_shard(self, index: int, ids: Sequence[str]) -> bool:
         """Whether shard `index` is there, whole, and holds these samples."""
-        arrays, broken = load_shard(self.folder / shard_file(index), {"sample_id"})
-        return not broken and np.array_equal(arrays.get("sample_id", np.array([])), np.array(ids, dtype=np.str_))
+        return has_shard(self.path, index, ids)
 
     def write_shard(self, index: int, arrays: Arrays) -> None:
         """Write one shard, all of it or nothing."""
-        write_npz(self.folder / shard_file(index), arrays)
+        write_npz(self.path / shard_file(index), arrays)
 
     def noise_stats(self, sites: Sequence[str]) -> NoiseStats | None:
         """Statistics written before an interruption, if any."""
-        arrays, broken = load_shard(self.folder / NOISE_FILE)
+        arrays, broken = load_shard(self.path / NOISE_FILE)
         return None if broken else from_arrays(arrays, sites)
 
     def write_noise_stats(self, stats: NoiseStats) -> None:
         """Write the statistics, all of them or nothing."""
-        write_npz(self.folder / NOISE_FILE, to_arrays(stats))
+        write_npz(self.path / NOISE_FILE, to_arrays(stats))
 
     def finish(self) -> None:
         """Mark the run as finished."""
-        replace(self.manifest, finished=True).write(self.folder)
+        replace(self.manifest, finished=True).write(self.path)
         self.finished = True
+
+
+def has_shard(folder: Path, index: int, ids: Sequence[str]) -> bool:
+    """Whether shard `index` of a run folder is there, whole, and holds these samples."""
+    arrays, broken = load_shard(folder / shard_file(index), {"sample_id"})
+    return not broken and np.array_equal(arrays.get("sample_id", np.array([])), np.array(ids, dtype=np.str_))
+
+
+def describe_existing(folder: Path, settings: Mapping[str, Any], shards: Sequence[Sequence[str]]) -> str:
+    """What a run would find in its folder and do about it, for the plan of a run.
+
+    Args:
+        folder: the run's folder.
+        settings: fields of the run's manifest, as far as they are known.
+        shards: sample ids of each shard.
+    """
+    if not is_run(folder):
+        return "nothing yet" if not folder.exists() or is_blank(folder) else f"refused: {_not_a_run(folder)}"
+    existing = read_manifest(folder)
+    if (other := _other_settings(folder, asdict(existing), settings)) is not None:
+        return f"refused: {other}"
+    if existing.finished:
+        return "complete; the run would be skipped"
+    there = [ids for index, ids in enumerate(shards) if has_shard(folder, index, ids)]
+    samples = sum(map(len, there))
+    return f"{len(there)} of {len(shards)} files ({samples} of {sum(map(len, shards))} samples); the run would continue"
+
+
+def _not_a_run(folder: Path) -> str:
+    return f"`{folder}` exists and is not a run folder; choose another --out or --name, or move it away"
 
 
 def _check_same(folder: Path, existing: Manifest, wanted: Manifest) -> None:
     """A run is continued only under the settings it was started with. Versions stop mattering once it is finished.
 
-    Counts of the file's rows are no setting: older runs lack them, and the shards say which samples they hold.
+    Counts of the file's rows are not a setting: older runs lack them, and the shards say which samples they hold.
     """
     ignored = {"finished", "recipe", "dataset_rows"} | ({"versions"} if existing.finished else set())
-    old, new = asdict(existing), asdict(wanted)
-    differing = [name for name in old if name not in ignored and not _equal(old[name], new[name])]
-    if differing:
-        changes = "; ".join(_change(name, old[name], new[name]) for name in differing[:3])
-        message = f"`{folder}` holds a run with other settings ({changes}); choose another --out or delete that folder"
-        raise OutputExistsError(message)
+    settings = {name: value for name, value in asdict(wanted).items() if name not in ignored}
+    if (other := _other_settings(folder, asdict(existing), settings)) is not None:
+        raise OutputExistsError(other)
+
+
+FOLLOW_FROM_SAMPLES: Final = {"num_samples", "max_options", "candidates"}
+"""What differs between runs of the same file when they take more or fewer of its items."""
+
+
+def _other_settings(folder: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> str | None:
+    """The sentence about a run that was started with other settings; None if they are the same."""
+    differing = [name for name in new if not _equal(old[name], new[name])]
+    if not differing:
+        return None
+    if "num_samples" in differing and set(differing) <= FOLLOW_FROM_SAMPLES:
+        counts = f"holds a run of {old['num_samples']} items, and this command asks for {new['num_samples']} (--limit)"
+        return (
+            f"`{folder}` {counts}; a run cannot change its size: choose another --out, or delete the folder `{folder}` "
+            "and run the same command again"
+        )
+    changes = "; ".join(_change(name, old[name], new[name]) for name in differing[:3])
+    return f"`{folder}` holds a run with other settings ({changes}); choose another --out or delete that folder"
 
 
 def _change(name: str, old: object, new: object) -> str:

@@ -19,16 +19,16 @@ class Checkpoint:
     """One checkpoint that was kept.
 
     Attributes:
-        folder: Folder below the demo's.
-        model: Name of the model.
+        model: Checkpoint folder below the demo's.
+        name: Name of the model in tables.
         size_b: Parameters in billions.
         stage: Stage of training.
         step: Step within the stage.
         final: Whether it is the model's last checkpoint.
     """
 
-    folder: str
     model: str
+    name: str
     size_b: float
     stage: str
     step: int
@@ -38,7 +38,7 @@ class Checkpoint:
     def fields(self) -> str:
         """Its fields as lines of TOML."""
         return (
-            f'folder = "{self.folder}"\nmodel = "{self.model}"\nsize_b = {self.size_b:.7f}\n'
+            f'model = "{self.model}"\nname = "{self.name}"\nsize_b = {self.size_b:.7f}\n'
             f'stage = "{self.stage}"\nstep = {self.step}\nfinal = {str(self.final).lower()}\n'
         )
 
@@ -55,7 +55,7 @@ def sweep_toml(kept: Sequence[Checkpoint], cards: Iterable[str]) -> str:
         kept: Checkpoints in the order of training.
         cards: Dataset cards, relative to the demo's folder.
     """
-    chosen = [entry for entry in kept if entry.final or entry.model == kept[0].model]
+    chosen = [entry for entry in kept if entry.final or entry.name == kept[0].name]
     models = [f'[[models]]\n{entry.fields}layers = "{"all" if entry.final else "last"}"\n' for entry in chosen]
     datasets = [f'[[datasets]]\nfile = "{card}"\n' for card in cards]
     return "\n".join([_SWEEP_HEADER, *models, *datasets])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,32 +63,6 @@ class Conversations:
 
     def __len__(self) -> int:
         return len(self.source)
-
-
-def read_records(path: Path) -> list[dict[str, Any]]:
-    """Read a file of conversations.
-
-    Args:
-        path: A JSON list in LLaVA's format.
-
-    Returns:
-        Its records.
-
-    Raises:
-        ConversationError: If the file is missing or not such a list.
-    """
-    try:
-        records = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        message = f"no conversation file at `{path}`"
-        raise ConversationError(message) from None
-    except json.JSONDecodeError as error:
-        message = f"`{path}` is not JSON: {error}"
-        raise ConversationError(message) from None
-    if not isinstance(records, list):
-        message = f"`{path}` should hold a list of conversations, it holds a {type(records).__name__}"
-        raise ConversationError(message)
-    return records
 
 
 def prepare(records: Sequence[dict[str, Any]], processor: LlavaProcessor, images: Path | None = None) -> Conversations:

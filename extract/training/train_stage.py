@@ -8,11 +8,13 @@ import torch
 from torch import Tensor
 from transformers import LlavaForConditionalGeneration
 
+from pid_lvlm.data.names import BOTH, CONDITIONS, LANGUAGE_ONLY, NO_IMAGE, VISION_ONLY
 from pid_lvlm.extract.training.config import LANGUAGE, Stage
 from pid_lvlm.extract.training.conversations import IGNORED, Conversations, Texts
 from pid_lvlm.extract.training.noise import SpanStatistics
 
-BOTH, VISION_ONLY, LANGUAGE_ONLY, NO_IMAGE = range(4)
+INDEX = {condition: index for index, condition in enumerate(CONDITIONS)}
+"""Conditions as numbers, for tensors that hold one per sample."""
 Report = Callable[[int, float], None]
 Keep = Callable[[int], None]
 
@@ -91,10 +93,14 @@ def _batches(count: int, size: int, generator: torch.Generator) -> Iterator[Tens
 
 
 def _conditions(stage: Stage, size: int, generator: torch.Generator) -> Tensor:
-    """What each sample of a batch gets to see."""
-    half = stage.noise_share / 2
-    shares = [1 - stage.noise_share - stage.no_image_share, half, half, stage.no_image_share]
-    edges = torch.tensor(shares).cumsum(0)[:-1]
+    """The condition of each sample of a batch, by its number in `CONDITIONS`."""
+    shares = {
+        BOTH: 1 - stage.noise_share - stage.no_image_share,
+        VISION_ONLY: stage.noise_share / 2,
+        LANGUAGE_ONLY: stage.noise_share / 2,
+        NO_IMAGE: stage.no_image_share,
+    }
+    edges = torch.tensor([shares[name] for name in CONDITIONS]).cumsum(0)[:-1]
     return torch.bucketize(torch.rand(size, generator=generator), edges, right=True)
 
 
@@ -140,8 +146,8 @@ def run_stage(
         batch = next(rows)
         condition = _conditions(stage, len(batch), generator)
         if data.pixels is None:
-            condition.fill_(NO_IMAGE)
-        shown = condition != NO_IMAGE
+            condition.fill_(INDEX[NO_IMAGE])
+        shown = condition != INDEX[NO_IMAGE]
         order = torch.cat([batch[shown], batch[~shown]])
         condition = torch.cat([condition[shown], condition[~shown]])
         source = data.source[order]
@@ -151,8 +157,8 @@ def run_stage(
         embeddings, visual = embed(model, texts.ids, pixels)
         if stage.noise_share:
             for span, mask, when in ((0, visual, LANGUAGE_ONLY), (1, texts.language, VISION_ONLY)):
-                statistics[span].update(embeddings.detach(), mask & (condition != NO_IMAGE)[:, None], source)
-                replaced = mask & (condition == when)[:, None]
+                statistics[span].update(embeddings.detach(), mask & (condition != INDEX[NO_IMAGE])[:, None], source)
+                replaced = mask & (condition == INDEX[when])[:, None]
                 embeddings = statistics[span].replace(embeddings, replaced, source, generator)
         logits = answer_logits(model, embeddings, texts.labels)
         loss = torch.nn.functional.cross_entropy(logits, texts.labels[texts.labels != IGNORED])

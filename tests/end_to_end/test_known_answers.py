@@ -22,7 +22,7 @@ def demo(tmp_path_factory):
     folder = tmp_path_factory.mktemp("demo")
     datasets = "".join(f'[[datasets]]\nfile = "{DEMO / "items" / f"{name}.toml"}"\n' for name in TASKS)
     sweep = folder / "sweep.toml"
-    sweep.write_text(f'[[models]]\nfolder = "{FINAL}"\nmodel = "tiny"\nlayers = "last"\n{datasets}')
+    sweep.write_text(f'[[models]]\nmodel = "{FINAL}"\nname = "tiny"\nlayers = "last"\n{datasets}')
     command = [sys.executable, "-m", "pid_lvlm.data.demo", "--out", "out", "--sweep", sweep, "--seeds", "2"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=500)
     assert done.returncode == 0, done.stderr

@@ -40,30 +40,50 @@ def test_folders_of_a_pattern_by_their_steps(read: Read, tmp_path: Path) -> None
 
 
 def test_revisions_of_a_hub_model(read: Read) -> None:
-    models = read('[[models]]\nid = "org/llava"\nrevisions = ["step-100", "step-20"]\nmodel = "mine"')
+    models = read('[[models]]\nmodel = "org/llava"\nrevisions = ["step-100", "step-20"]\nname = "mine"')
     assert [(spec.model, spec.revision, spec.step, spec.name) for spec in models] == [
         ("org/llava", "step-20", 20, "mine"),
         ("org/llava", "step-100", 100, "mine"),
     ]
-    models = read('[[models]]\nid = "org/llava"\nrevisions = ["early", "main"]\nsteps = [5, 10]')
+    models = read('[[models]]\nmodel = "org/llava"\nrevisions = ["early", "main"]\nsteps = [5, 10]')
     assert [(spec.revision, spec.step, spec.name) for spec in models] == [
         ("early", 5, "org/llava"),
         ("main", 10, "org/llava"),
     ]
 
 
+def test_steps_that_are_listed_follow_the_numbers_in_the_names(read: Read) -> None:
+    """`checkpoint-3` comes before `checkpoint-20` and `checkpoint-100`, unlike in alphabetical order."""
+    models = read('[[models]]\ncheckpoints = "out/my-llava/checkpoint-[0-9]*"\nsteps = [30, 200, 1000]')
+    assert [(Path(spec.model).name, spec.step) for spec in models] == [
+        ("checkpoint-3", 30),
+        ("checkpoint-20", 200),
+        ("checkpoint-100", 1000),
+    ]
+
+
+def test_a_model_is_a_folder_beside_the_file_or_a_hub_id(read: Read, tmp_path: Path) -> None:
+    entries = ("out/my-llava", "org/llava", "./out/gone", str(tmp_path / "out"))
+    models = read("".join(f'[[models]]\nmodel = "{entry}"\n' for entry in entries))
+    folders = [tmp_path / "out/my-llava", "org/llava", tmp_path / "out/gone", tmp_path / "out"]
+    assert [spec.model for spec in models] == [str(folder) for folder in folders]
+
+
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
-        ('checkpoints = "out/step-*"', "entry 1: no folder fits the pattern `out/step-\\*`"),
-        ('checkpoints = "out/my-llava/*"', "`checkpoint-best` holds no number to take as its training step"),
+        ('checkpoints = "out/step-*"', "entry 1: no folder matches the pattern `out/step-\\*`"),
+        ('checkpoints = "out/my-llava/*"', "`checkpoint-best` contains no number to take as its training step"),
         ('checkpoints = "out/my-llava/*"\nsteps = [1]', "`steps` lists 1 numbers for 4 checkpoints"),
         ('checkpoints = "out/my-llava/*"\nsteps = [1, 2, 3, "x"]', "`steps` should list whole numbers"),
-        ('id = "x"\nrevisions = ["a-1", "b-1"]', "a-1 and b-1 have the same step 1; list them with `steps`"),
-        ('revisions = ["a-1"]', "`revisions` needs the `id`"),
-        ('id = "x"\nrevisions = [1]', "`revisions` should list texts"),
-        ('id = "x"\nrevisions = []', "`revisions` is empty"),
-        ('id = "x"\ncheckpoints = "out/my-llava/checkpoint-*0"', "needs one of `folder`, `checkpoints` and `id`"),
+        ('model = "x"\nrevisions = ["a-1", "b-1"]', "a-1 and b-1 have the same step 1; list them with `steps`"),
+        ('revisions = ["a-1"]', "`revisions` needs `model`, the hub model"),
+        ('model = "x"\nrevisions = [1]', "`revisions` should list branches"),
+        ('model = "x"\nrevisions = []', "`revisions` is empty"),
+        (
+            'model = "x"\ncheckpoints = "out/my-llava/checkpoint-*0"',
+            "`checkpoints` already says which folders; leave out",
+        ),
         ('checkpoints = "out/my-llava/checkpoint-*0"\nstep = 3', "`step` is for one checkpoint"),
     ],
 )

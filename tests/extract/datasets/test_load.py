@@ -219,7 +219,7 @@ def test_card(write_items: Write, rows: Rows, tmp_path: Path) -> None:
     card = tmp_path / "card.toml"
     card.write_text(
         'name = "shop"\nfile = "toy.jsonl"\nsplit = "dev"\nprompt = "paper"\n[columns]\nquestion = "question"\n'
-        "[true]\nredundancy = 0\nunique_vision = 0\nunique_language = 0.5\nsynergy = 1.5\n"
+        "[ground_truth]\nredundancy = 0\nunique_vision = 0\nunique_language = 0.5\nsynergy = 1.5\n"
     )
     dataset = load_dataset(DatasetSpec(card))
     assert (dataset.name, dataset.split, dataset.prompt, dataset.file) == ("shop", "dev", "paper", "toy.jsonl")
@@ -231,7 +231,8 @@ def test_card(write_items: Write, rows: Rows, tmp_path: Path) -> None:
     [
         ("fiel = 'x'", "unknown key `fiel`; did you mean `file`"),
         ("name = 'x'", "no `file`"),
-        ("file = 'x'\n[true]\nsynergy = 1", "should give redundancy"),
+        ("file = 'x'\n[ground_truth]\nsynergy = 1", "should give redundancy"),
+        ("file = 'x'\n[true]\nsynergy = 1", r"the table `\[true\]` is now called `\[ground_truth\]`"),
         ("file = ", "is not TOML"),
     ],
 )

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -29,7 +30,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
-def test_run_keeps_the_contract(run: Extract, dataset: Dataset, tmp_path: Path) -> None:
+def test_a_run_folder_is_valid(run: Extract, dataset: Dataset, tmp_path: Path) -> None:
     outcome = run(dataset, tmp_path / "runs")
     loaded = data.read_run(outcome.folder)
     assert data.validate_run(outcome.folder) == []
@@ -97,6 +98,20 @@ def test_other_settings_are_refused(run: Extract, dataset: Dataset, tmp_path: Pa
     assert contents(folder) == before
 
 
+def test_a_run_of_another_size_is_refused_with_a_way_on(run: Extract, dataset: Dataset, tmp_path: Path) -> None:
+    """`--limit 5` for a look, then the full run into the same folder."""
+    out = tmp_path / "runs"
+    folder = run(dataset.first(5), out, layers="last").folder
+    sentence = (
+        f"`{folder}` holds a run of 5 items, and this command asks for 11 (--limit); a run cannot change its size: "
+        f"choose another --out, or delete the folder `{folder}` and run the same command again"
+    )
+    with pytest.raises(OutputExistsError, match=re.escape(sentence)):
+        run(dataset, out, layers="last")
+    with pytest.raises(OutputExistsError, match="noise_seed was 0, now 5"):
+        run(dataset, out, layers="last", seed=5)
+
+
 def test_an_unfinished_run_is_continued_with_the_same_image_processor(
     run: Extract, dataset: Dataset, tmp_path: Path
 ) -> None:
@@ -115,7 +130,7 @@ def test_a_folder_that_is_not_ours_stays_untouched(run: Extract, dataset: Datase
     foreign = tmp_path / "runs" / "tiny__toy"
     foreign.mkdir(parents=True)
     (foreign / "thesis.txt").write_text("important")
-    with pytest.raises(OutputExistsError, match="is no run folder"):
+    with pytest.raises(OutputExistsError, match="is not a run folder"):
         run(dataset, tmp_path / "runs")
     with pytest.raises(OutputExistsError, match="not ours"):
         check_out_folder(foreign)

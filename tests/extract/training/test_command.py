@@ -32,7 +32,7 @@ def test_quick_run_makes_a_whole_demo(tmp_path, run):
         ("tune", 1, False),
         ("tune", 2, True),
     ]
-    folder = tmp_path / "demo" / entries[-1]["folder"]
+    folder = tmp_path / "demo" / entries[-1]["model"]
     AutoProcessor.from_pretrained(folder)
     AutoModelForImageTextToText.from_pretrained(folder)
     assert str(tmp_path) not in "".join(path.read_text() for path in folder.glob("*.json"))

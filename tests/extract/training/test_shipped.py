@@ -22,12 +22,12 @@ FINAL = [entry for entry in ENTRIES if entry["final"]]
 
 
 def test_two_sizes_with_four_checkpoints_of_each_stage():
-    by_stage = {(entry["model"], entry["stage"]): 0 for entry in ENTRIES}
+    by_stage = {(entry["name"], entry["stage"]): 0 for entry in ENTRIES}
     for entry in ENTRIES:
-        by_stage[entry["model"], entry["stage"]] += 1
+        by_stage[entry["name"], entry["stage"]] += 1
     models = ("demo-llava-tiny", "demo-llava-small")
     assert by_stage == {(model, stage): 4 for model in models for stage in ("align", "tune")}
-    assert {entry["model"] for entry in FINAL} == set(models)
+    assert {entry["name"] for entry in FINAL} == set(models)
     assert sum(path.stat().st_size for path in DEMO.rglob("*") if path.is_file()) < 20e6
 
 
@@ -43,19 +43,19 @@ def test_the_index_and_the_sweep_are_the_trainers():
     assert len(datasets) == 5
 
 
-@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry["folder"])
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry["model"])
 def test_checkpoint_folders_are_complete_and_name_no_machine(entry):
-    folder = DEMO / entry["folder"]
+    folder = DEMO / entry["model"]
     names = {path.name for path in folder.iterdir()}
     assert {"config.json", "model.safetensors", "tokenizer.json", "chat_template.jinja"} <= names
     for path in folder.glob("*.json"):
         assert not re.search(r"/(home|tmp|root|work|Users)/", path.read_text())
 
 
-@pytest.mark.parametrize("entry", FINAL, ids=lambda entry: entry["model"])
+@pytest.mark.parametrize("entry", FINAL, ids=lambda entry: entry["name"])
 @pytest.mark.parametrize("task", ["fusion", "knowledge", "sight", "agreement"])
 def test_final_checkpoints_answer(entry, task):
-    folder = DEMO / entry["folder"]
+    folder = DEMO / entry["model"]
     processor = AutoProcessor.from_pretrained(folder)
     model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32)
     rows = [json.loads(line) for line in (DEMO / "items" / f"{task}.jsonl").read_text().splitlines()[:24]]

@@ -1,6 +1,5 @@
 """The trainer on a micro model: what is frozen, what is masked, and that a seed fixes everything."""
 
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -8,10 +7,11 @@ import pytest
 import torch
 from PIL import Image
 
+from pid_lvlm.data.names import BOTH, CONDITIONS, LANGUAGE_ONLY, NO_IMAGE, VISION_ONLY
 from pid_lvlm.data.world import conversation, get_task, make_items, user_text
 from pid_lvlm.extract.training.build_model import build_model
 from pid_lvlm.extract.training.config import LANGUAGE, PROJECTOR, VISION, ModelSize, Stage
-from pid_lvlm.extract.training.conversations import IGNORED, ConversationError, prepare, read_records
+from pid_lvlm.extract.training.conversations import IGNORED, ConversationError, prepare
 from pid_lvlm.extract.training.demo.make_demo import Checkpoint, training_set
 from pid_lvlm.extract.training.demo.recipe import RECIPE, quick
 from pid_lvlm.extract.training.demo.vision_pretraining import pretrain_vision
@@ -124,8 +124,7 @@ def test_several_turns_and_image_files(data, tmp_path):
     Image.fromarray(np.full((32, 32, 3), 90, dtype=np.uint8)).save(tmp_path / "one.png")
     turns = [("human", "<image>\nwhich quadrant is lit?"), ("gpt", "A"), ("human", "which one?"), ("gpt", "B")]
     record = {"id": 1, "image": "one.png", "conversations": [{"from": who, "value": said} for who, said in turns]}
-    (tmp_path / "train.json").write_text(json.dumps([record]))
-    one = prepare(read_records(tmp_path / "train.json"), data.processor, tmp_path)
+    one = prepare([record], data.processor, tmp_path)
     labels = one.texts.labels[0]
     assert data.processor.tokenizer.convert_ids_to_tokens(labels[labels != IGNORED]) == ["A", "</s>", "B", "</s>"]
     assert one.pixels.shape == (1, 3, 32, 32)
@@ -143,17 +142,6 @@ def test_several_turns_and_image_files(data, tmp_path):
 def test_bad_records_are_named(data, record, message):
     with pytest.raises(ConversationError, match=message):
         prepare([record], data.processor)
-
-
-def test_bad_files_are_named(tmp_path):
-    with pytest.raises(ConversationError, match="no conversation file"):
-        read_records(tmp_path / "none.json")
-    (tmp_path / "broken.json").write_text("{")
-    with pytest.raises(ConversationError, match="not JSON"):
-        read_records(tmp_path / "broken.json")
-    (tmp_path / "object.json").write_text("{}")
-    with pytest.raises(ConversationError, match="a list"):
-        read_records(tmp_path / "object.json")
 
 
 def test_noise_has_the_statistics_of_its_task_and_touches_its_span_only():
@@ -175,8 +163,8 @@ def test_noise_has_the_statistics_of_its_task_and_touches_its_span_only():
 
 def test_condition_shares():
     drawn = _conditions(STEPS, 20_000, torch.Generator().manual_seed(0))
-    shares = torch.bincount(drawn, minlength=4) / 20_000
-    torch.testing.assert_close(shares, torch.tensor([0.2, 0.3, 0.3, 0.2]), atol=0.02, rtol=0)
+    shares = dict(zip(CONDITIONS, (torch.bincount(drawn, minlength=4) / 20_000).tolist(), strict=True))
+    assert shares == pytest.approx({BOTH: 0.2, VISION_ONLY: 0.3, LANGUAGE_ONLY: 0.3, NO_IMAGE: 0.2}, abs=0.02)
 
 
 def test_quick_recipe_keeps_the_shape_of_the_real_one():

@@ -1,0 +1,71 @@
+"""The first step of a run: prompts planned, the lens checked, the letters' tokens chosen, the folder opened."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from pid_lvlm.extract.config import ExtractionConfig, ModelSpec
+from pid_lvlm.extract.datasets.item import Dataset
+from pid_lvlm.extract.errors import ModelError
+from pid_lvlm.extract.measure.embeddings import batch_moments
+from pid_lvlm.extract.measure.measurement import choose_candidates, lens_difference
+from pid_lvlm.extract.models.adapters.base import Adapter
+from pid_lvlm.extract.models.answer_tokens import Candidates
+from pid_lvlm.extract.prompts.prompt_plan import Plan, make_plan
+from pid_lvlm.extract.prompts.templates import template_name
+from pid_lvlm.extract.run.manifest import describe_run
+from pid_lvlm.extract.run.run_folder import RunFolder
+
+CALIBRATION_ITEMS: Final = 32
+"""Items on which the spelling of the letters is chosen."""
+
+LENS_TOLERANCE: Final = {"float32": 1e-3, "float16": 0.1, "bfloat16": 0.5}
+"""Largest logit difference between last lens layer and output that is still rounding."""
+
+
+@dataclass(frozen=True)
+class PreparedRun:
+    """A run that is ready to be measured.
+
+    Attributes:
+        plan: prompts and spans of the items.
+        candidates: tokens of the option letters.
+        folder: the run's folder, with its manifest.
+    """
+
+    plan: Plan
+    candidates: Candidates
+    folder: RunFolder
+
+    @property
+    def splits_letters(self) -> bool:
+        """Whether the tokenizer splits an option letter into several tokens."""
+        return any(len(ids) > 1 for ids in self.candidates.ids)
+
+
+def prepare_run(
+    adapter: Adapter, spec: ModelSpec, revision: str | None, dataset: Dataset, config: ExtractionConfig
+) -> PreparedRun:
+    """Plan a run and open its folder, new or as an earlier command left it.
+
+    Raises:
+        PidError: the folder is not a run of these settings, or the items do not fit the model.
+    """
+    plan = make_plan(adapter, dataset, template_name(config, dataset), config.language_span)
+    _check_lens(adapter, plan)
+    head = plan.items[:CALIBRATION_ITEMS]
+    candidates = choose_candidates(adapter, plan.variants, head, config.batch_size)
+    probe = batch_moments(adapter, head[:1])
+    manifest = describe_run(adapter, spec, revision, dataset, config, plan, candidates, probe)
+    return PreparedRun(plan, candidates, RunFolder(config.out / manifest.run, manifest))
+
+
+def _check_lens(adapter: Adapter, plan: Plan) -> None:
+    """The lens of the last layer must be the model's output, or every layer's numbers would be wrong."""
+    difference = lens_difference(adapter, plan.items[:1])
+    dtype = str(adapter.model.dtype).removeprefix("torch.")
+    if not difference <= LENS_TOLERANCE.get(dtype, 0.5):
+        message = (
+            f"the last layer read through norm and head differs from the model's logits by {difference:.3g}; "
+            "the adapter does not fit this checkpoint"
+        )
+        raise ModelError(message)
