@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from pid_lvlm.data.command.part import parse_part
 from pid_lvlm.data.command.suggest import suggestion
 from pid_lvlm.extract.cli.checkpoint_series import expand_series
 from pid_lvlm.extract.config import DTYPES, ON_BAD, DatasetSpec, ModelSpec
@@ -21,16 +22,12 @@ def select_part(
     The n parts together are all runs, each once; a part may be empty.
 
     Raises:
-        UsageError: not of the form i/n with 1 ≤ i ≤ n.
+        PidError: not of the form i/n with 1 ≤ i ≤ n.
     """
-    index, _, count = part.partition("/")
-    if not (index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count)):
-        message = f"--part: expected i/n with 1 <= i <= n, such as 2/8, found `{part}`"
-        raise UsageError(message)
-    start, stride = int(index) - 1, int(count)
+    number, total = parse_part(part)
     if len(models) >= len(datasets):
-        return list(models[start::stride]), list(datasets)
-    return list(models), list(datasets[start::stride])
+        return list(models[number - 1 :: total]), list(datasets)
+    return list(models), list(datasets[number - 1 :: total])
 
 
 MODEL_KEYS: Final[dict[str, type | tuple[type, ...]]] = {

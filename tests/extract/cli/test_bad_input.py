@@ -100,7 +100,7 @@ def test_a_picture_folder_that_is_not_there(refuses: Refuses, items: Path, tmp_p
 
 def test_an_unsupported_checkpoint(refuses: Refuses, items: Path, checkpoint: Path, tmp_path: Path) -> None:
     model = altered(checkpoint, tmp_path / "odd", "config.json", lambda config: config.update(model_type="llava_nxt"))
-    unknown = "has model type `llava_nxt`, which no adapter reads; did you mean `llava_next`? known are"
+    unknown = "has model type `llava_nxt`, which no adapter reads; did you mean `llava_next`?"
     refuses(items, str(model), unknown, "docs/adding-a-model.md says how to add one", model=model)
     for wrong in (tmp_path / "ood", tmp_path / "x" / "y"):
         refuses(items, f"model `{wrong}` is not there; expected a checkpoint folder or a hub id", model=wrong)

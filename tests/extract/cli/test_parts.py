@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pid_lvlm.data import PidError
 from pid_lvlm.extract.cli.sweep_file import select_part
 from pid_lvlm.extract.config import DatasetSpec, ModelSpec
-from pid_lvlm.extract.errors import UsageError
 
 
 @given(st.integers(1, 9), st.integers(1, 9), st.integers(1, 12))
@@ -25,5 +25,5 @@ def test_parts_are_a_partition(models, datasets, count):
 
 @pytest.mark.parametrize("part", ["", "1", "0/2", "3/2", "a/b", "-1/2", "1/2/3"])
 def test_wrong_parts_are_refused(part):
-    with pytest.raises(UsageError, match="expected i/n"):
+    with pytest.raises(PidError, match="expected i/n"):
         select_part(part, [ModelSpec("m")], [DatasetSpec("d")])

@@ -199,7 +199,7 @@ def unfinished(folder: Path, make_run) -> Path:
         (lambda tmp, runs, make: [tmp / "nowhere", "--out", tmp / "r.parquet"], "there is no such folder"),
         (lambda tmp, runs, make: [tmp, "--out", tmp / "r.parquet"], "this is no run folder"),
         (lambda tmp, runs, make: [runs, "--out", tmp / "r.parquet", "--tau", 7], "a number from 0 to 1, found 7"),
-        (lambda tmp, runs, make: [runs, "--out", tmp / "r.parquet"], "expected at least 256"),
+        (lambda tmp, runs, make: [runs, "--out", tmp / "r.parquet"], "the estimate needs at least 342 rows"),
         (lambda tmp, runs, make: [runs, "--out", tmp / "r.parquet", *FAST, "--memory-budget", "x"], "such as 8GB"),
         (lambda tmp, runs, make: [runs, "--out", tmp / "r.parquet", *FAST, "--devices", 0], "--devices: expected 1"),
         (lambda tmp, runs, make: [runs, "--out", tmp / "r.parquet", *FAST, "--part", "3/2"], "--part: expected i/n"),
