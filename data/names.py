@@ -1,5 +1,6 @@
 """The names everything else spells: conditions, atoms, poolings, file names. The only place they are written."""
 
+import math
 from typing import Final
 
 SCHEMA_VERSION: Final = 2
@@ -22,6 +23,8 @@ SOURCES: Final = ("vision", "language")
 
 ATOMS: Final = ("redundancy", "unique_vision", "unique_language", "synergy")
 """Order of the four atoms wherever they form an axis."""
+
+NATS_PER_BIT: Final = math.log(2)
 
 OPTION_LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 

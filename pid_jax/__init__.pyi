@@ -10,7 +10,9 @@ from .estimators.batch.projection import project as project
 from .estimators.batch.sinkhorn import Coupling as Coupling
 from .estimators.batch.sinkhorn import log_kernel as log_kernel
 from .information import Atoms as Atoms
+from .information import AtomsInBits as AtomsInBits
 from .information import InformationTerms as InformationTerms
+from .information import TermsInBits as TermsInBits
 from .information import atoms_from_terms as atoms_from_terms
 from .information import bits_from_nats as bits_from_nats
 from .information import coupling_loss as coupling_loss

@@ -1,12 +1,25 @@
 """The settings of an estimate: one frozen dataclass, two presets."""
 
-import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
-from pid_lvlm.data.errors import PidError
-from pid_lvlm.data.names import LANGUAGE_ONLY, NO_IMAGE, POOLINGS, SOURCES
+from pid_jax.setting import (
+    POSITIVE,
+    PROBABILITY,
+    SHARE,
+    SWITCH,
+    Setting,
+    SettingError,
+    integer,
+    one_of,
+    setting,
+    settings_of,
+    spell,
+)
+from pid_lvlm.data.command.suggest import suggestion
+from pid_lvlm.data.contract.sample_size import BATCH_SIZE, TRAIN_SHARE
+from pid_lvlm.data.names import POOLINGS
 
 Fallback = Literal["real", "four"]
 SplitRule = Literal["random", "group"]
@@ -14,86 +27,61 @@ Anchor = Literal["vision", "language"]
 LanguageCondition = Literal["language_only", "no_image"]
 Precision = Literal["default", "high", "highest"]
 
-PRECISIONS: Final = ("default", "high", "highest")
-"""jax's names for the precision of matrix products; on a GPU `default` may mean TF32, 3 digits."""
-
 
 @dataclass(frozen=True)
 class EstimatorConfig:
-    """Everything that changes an estimate's numbers.
-
-    Attributes:
-        preset: where the settings started from.
-        taus: thresholds; options whose total probability is below it make a row uniform (paper: 0.3).
-        poolings: which pooled features feed the networks.
-        seeds: one fit each; a row of the table is their mean. A seed fixes split, weights and batches.
-        epochs: passes over the training rows.
-        batch_size: rows of a batch. The coupling lives inside a batch, so this is part of the estimator.
-        learning_rate: Adam's step.
-        hidden: width of the networks' hidden layers.
-        hidden_layers: hidden layers, the first included.
-        embedding: numbers per option that a network returns.
-        train_share: share of the rows that trains the coupling; the others measure it.
-        split: `random` rows, or whole `group`s (all items of a picture on one side).
-        split_seed: one split for all seeds; by default each seed draws its own.
-        fallback: what an uncertain row becomes: uniform over the `real` options, or over `four` letters.
-        drop_incomplete: leave out test rows that do not fill a batch, as published.
-        anchor: the source whose rows the coupling keeps exactly and its loss averages over (published: vision).
-        language_condition: the condition that gives p(y|x2): the picture replaced by noise, or no picture at all.
-        sinkhorn_threshold: largest L1 error of the marginals (total mass 1) at which Sinkhorn stops.
-        sinkhorn_sweeps: most sweeps of Sinkhorn.
-        matmul_precision: jax's name for the precision of matrix products.
-    """
+    """Everything that changes an estimate's numbers."""
 
     preset: str = "default"
-    taus: tuple[float, ...] = (0.3,)
-    poolings: tuple[str, ...] = ("mean",)
-    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
-    epochs: int = 8
-    batch_size: int = 256
-    learning_rate: float = 1e-3
-    hidden: int = 32
-    hidden_layers: int = 4
-    embedding: int = 10
-    train_share: float = 0.75
-    split: SplitRule = "random"
-    split_seed: int | None = None
-    fallback: Fallback = "real"
-    drop_incomplete: bool = False
-    anchor: Anchor = "vision"
-    language_condition: LanguageCondition = "language_only"
-    sinkhorn_threshold: float = 1e-5
-    sinkhorn_sweeps: int = 100
-    matmul_precision: Precision = "highest"
+    taus: tuple[float, ...] = setting(
+        (0.3,), "least total probability of the options; rows below it become uniform", PROBABILITY, option="tau"
+    )
+    poolings: tuple[str, ...] = setting(
+        ("mean",), "how the tokens of a span become one feature vector", one_of(*POOLINGS), option="pooling"
+    )
+    seeds: tuple[int, ...] = setting(
+        (0, 1, 2, 3, 4), "one fit each, which a row of the table averages; fixes split, weights and batches", integer(0)
+    )
+    epochs: int = setting(8, "passes over the training rows", integer(1))
+    batch_size: int = setting(
+        BATCH_SIZE, "rows of a batch; part of the estimator, since the coupling lives inside a batch", integer(2)
+    )
+    learning_rate: float = setting(1e-3, "Adam's learning rate", POSITIVE)
+    hidden: int = setting(32, "width of the networks' hidden layers", integer(1))
+    hidden_layers: int = setting(4, "hidden layers, including the first", integer(1))
+    embedding: int = setting(10, "numbers that a network returns for each option", integer(2))
+    train_share: float = setting(
+        TRAIN_SHARE, "share of the rows that trains the coupling; the others measure it", SHARE
+    )
+    split: SplitRule = setting(
+        "random", "split single rows at random, or whole groups (all items of an image)", one_of(*get_args(SplitRule))
+    )
+    split_seed: int | None = setting(None, "seed of one split for all fits", integer(0), unset="each seed its own")
+    fallback: Fallback = setting(
+        "real", "uncertain rows: uniform over an item's real options, or over four letters", one_of(*get_args(Fallback))
+    )
+    drop_incomplete: bool = setting(
+        False, "leave out test rows that do not fill a batch, as published", SWITCH, opposite="keep-incomplete"
+    )
+    anchor: Anchor = setting(
+        "vision", "source whose rows the coupling matches exactly and its loss averages over", one_of(*get_args(Anchor))
+    )
+    language_condition: LanguageCondition = setting(
+        "language_only",
+        "condition that gives p(y|question): noise in place of the image, or no image",
+        one_of(*get_args(LanguageCondition)),
+    )
+    sinkhorn_threshold: float = setting(1e-5, "L1 error of a marginal of mass 1 at which Sinkhorn stops", POSITIVE)
+    sinkhorn_sweeps: int = setting(100, "largest number of Sinkhorn sweeps", integer(1))
+    matmul_precision: Precision = setting(
+        "highest",
+        "precision of matrix products; on a GPU `default` may be TF32, 3 digits",
+        one_of(*get_args(Precision)),
+    )
 
     def __post_init__(self) -> None:
-        checks = {
-            "--tau": (all(0 <= tau <= 1 for tau in self.taus) and self.taus, "between 0 and 1"),
-            "--pooling": (set(self.poolings) <= set(POOLINGS) and self.poolings, f"among {', '.join(POOLINGS)}"),
-            "--seeds": (self.seeds and all(seed >= 0 for seed in self.seeds), "one or more non-negative integers"),
-            "--epochs": (self.epochs >= 1, "at least 1"),
-            "--batch-size": (self.batch_size >= 2, "at least 2"),
-            "--learning-rate": (self.learning_rate > 0, "positive"),
-            "--hidden": (self.hidden >= 1, "at least 1"),
-            "--embedding": (self.embedding >= 2, "at least 2"),
-            "--hidden-layers": (self.hidden_layers >= 1, "at least 1"),
-            "--train-share": (0 < self.train_share < 1, "between 0 and 1"),
-            "--split": (self.split in ("random", "group"), "random or group"),
-            "--split-seed": (self.split_seed is None or self.split_seed >= 0, "a non-negative integer"),
-            "--fallback": (self.fallback in ("real", "four"), "real or four"),
-            "--anchor": (self.anchor in SOURCES, " or ".join(SOURCES)),
-            "--language-condition": (
-                self.language_condition in (LANGUAGE_ONLY, NO_IMAGE),
-                f"{LANGUAGE_ONLY} or {NO_IMAGE}",
-            ),
-            "--sinkhorn-threshold": (self.sinkhorn_threshold > 0, "positive"),
-            "--sinkhorn-sweeps": (self.sinkhorn_sweeps >= 1, "at least 1"),
-            "--matmul-precision": (self.matmul_precision in PRECISIONS, f"among {', '.join(PRECISIONS)}"),
-        }
-        for option, (good, expected) in checks.items():
-            if not good:
-                value = getattr(self, field_of(option.removeprefix("--")))
-                raise PidError(f"{option}: expected {expected}, found {value}")
+        for name, known in SETTINGS.items():
+            known.check(getattr(self, name))
 
     def describe(self) -> str:
         """One line for people: what this preset is."""
@@ -110,11 +98,18 @@ class EstimatorConfig:
         return asdict(replace(self, taus=(tau,), poolings=(pooling,)))
 
 
-def field_of(option: str) -> str:
-    """The field that an option (without its dashes) sets."""
-    name = option.replace("-", "_")
-    return {"tau": "taus", "pooling": "poolings"}.get(name, name)
+SETTINGS: Final[Mapping[str, Setting]] = settings_of(EstimatorConfig)
+"""Every setting by the name of its field."""
 
+EstimatorConfig.__doc__ = "\n".join(
+    [
+        f"{EstimatorConfig.__doc__}",
+        "",
+        "    Attributes:",
+        "        preset: where the settings started from.",
+        *(f"        {name}: {known.meaning} ({known.expected})." for name, known in SETTINGS.items()),
+    ]
+)
 
 PRESETS: Final[Mapping[str, EstimatorConfig]] = {
     "default": EstimatorConfig(),
@@ -125,22 +120,31 @@ PRESETS: Final[Mapping[str, EstimatorConfig]] = {
 def make_config(preset: str = "default", **changes: Any) -> EstimatorConfig:
     """A preset with some settings changed; a change of `None` means the preset's own value.
 
+    Args:
+        preset: `default` or `paper`.
+        **changes: fields of `EstimatorConfig`.
+
     Raises:
-        PidError: unknown preset or setting, or a setting out of range.
+        SettingError: unknown preset or setting, or a value that is not valid.
+
+    Example:
+        >>> make_config("paper", taus=(0.2, 0.3)).seeds
+        (42,)
+        >>> make_config(epochs=0)
+        Traceback (most recent call last):
+        pid_jax.setting.SettingError: epochs: expected an integer of at least 1, found 0
     """
     if preset not in PRESETS:
-        raise PidError(f"--preset: expected one of {', '.join(PRESETS)}, found {preset!r}")
-    known = [item.name for item in fields(EstimatorConfig)]
-    if unknown := [name for name in changes if name not in known]:
-        raise PidError(f"there is no setting `{unknown[0]}`{nearest(unknown[0], known)}")
-    return replace(PRESETS[preset], **{name: value for name, value in changes.items() if value is not None})
+        raise SettingError("preset", f"expected {' or '.join(PRESETS)}, found {spell(preset)}")
+    if unknown := [name for name in changes if name not in SETTINGS]:
+        raise SettingError(unknown[0], f"there is no such setting; {suggestion(unknown[0], SETTINGS)}")
+    return replace(PRESETS[preset], **{name: _plain(value) for name, value in changes.items() if value is not None})
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """A suggestion, or all the names if none is close."""
-    known = list(known)
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean `{close[0]}`?" if close else f"; there are {', '.join(known)}"
+def _plain(value: Any) -> Any:
+    """Lists and arrays as tuples, numpy's numbers as Python's."""
+    value = value.tolist() if hasattr(value, "tolist") else value
+    return tuple(map(_plain, value)) if isinstance(value, list | tuple | range) else value
 
 
 @dataclass(frozen=True)

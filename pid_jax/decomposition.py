@@ -8,7 +8,7 @@ from jaxtyping import Float, Shaped
 from numpy.typing import ArrayLike
 
 from pid_jax.config import EstimatorConfig, FitSettings
-from pid_jax.information import Atoms, InformationTerms, atoms_from_terms, bits_from_nats
+from pid_jax.information import AtomsInBits, TermsInBits, atoms_from_terms
 from pid_jax.problems.build import LayerRows, Workload, make_draws
 from pid_jax.problems.splits import make_layout, split_rows, split_seeds
 from pid_jax.problems.types import ProblemKey, Shape
@@ -30,27 +30,27 @@ _ONLY = ProblemKey(layer=0, tau=0.0, pooling="")
 
 @dataclass(frozen=True)
 class Decomposition:
-    """Atoms and terms in bits, how far they can be trusted, and the trainings behind them.
+    """Atoms and terms in bits, and what tells how far to trust them.
 
     Attributes:
-        raw: the four atoms, mean over seeds; a small negative value is estimation error.
+        raw: the four atoms in bits, mean over seeds; a small negative value is estimation error.
         clipped: the same cut at 0.
-        sd: standard deviation over seeds; NaN for one seed.
-        terms: the four information terms, mean over seeds.
-        per_seed: the raw atoms of every seed, each (seeds,).
-        loss: training loss of every step, nats.
-        sinkhorn_error: largest L1 error of a test coupling's marginal, of mass 1.
-        marginal_mismatch: largest total variation between the P(Y) of two inputs; above 0, PID is not defined exactly.
-        result: what the fits ended as, the worst seed's.
+        sd: their standard deviation over seeds in bits; NaN for one seed.
+        terms: the four information terms in bits, mean over seeds.
+        per_seed: the raw atoms of every seed in bits, each of shape (seeds,).
+        loss: training loss of every step in nats, shape (seeds, steps).
+        sinkhorn_error: largest L1 error of a test coupling's marginal of mass 1.
+        marginal_mismatch: largest total variation between two of the three P(Y); above 0, PID is not exactly defined.
+        result: outcome of the worst seed; `Result.SUCCESSFUL` if all is well.
         num_train: rows that trained the coupling, with the first seed.
         num_test: rows that the atoms are measured on.
     """
 
-    raw: Atoms
-    clipped: Atoms
-    sd: Atoms
-    terms: InformationTerms
-    per_seed: Atoms
+    raw: AtomsInBits
+    clipped: AtomsInBits
+    sd: AtomsInBits
+    terms: TermsInBits
+    per_seed: AtomsInBits
     loss: Float[np.ndarray, "seeds s"]
     sinkhorn_error: float
     marginal_mismatch: float
@@ -65,14 +65,14 @@ class Decomposition:
 
 
 def decompose(
-    p_y_x1: ArrayLike,
-    p_y_x2: ArrayLike,
-    p_y_x1x2: ArrayLike,
-    x1: ArrayLike,
-    x2: ArrayLike,
+    p_y_x1: "ArrayLike",
+    p_y_x2: "ArrayLike",
+    p_y_x1x2: "ArrayLike",
+    x1: "ArrayLike",
+    x2: "ArrayLike",
     config: EstimatorConfig | None = None,
     *,
-    groups: ArrayLike | None = None,
+    groups: "ArrayLike | None" = None,
     devices: int | None = None,
 ) -> Decomposition:
     """Split I(X1,X2;Y) into redundancy, unique1, unique2 and synergy, in bits.
@@ -83,12 +83,33 @@ def decompose(
         p_y_x1x2: (n, k) p(y|x1_i,x2_i).
         x1: (n, d1) features of source 1, finite.
         x2: (n, d2) features of source 2.
-        config: settings; the default preset by default. Its taus and poolings do not matter here.
-        groups: (n,) names of what must not straddle the split, for `split="group"`.
+        config: settings from `make_config`; by default the default preset. Its taus and poolings do not matter here.
+        groups: (n,) name of each row's group; with `split="group"` no group is divided between training and test.
         devices: how many of this process's devices to use, all by default.
 
+    Returns:
+        A `Decomposition`: atoms `raw`, `clipped` at 0, their `sd` over seeds and `per_seed`, and the four `terms`, all
+        in bits; `result` and `advice`, training `loss` (nats), `sinkhorn_error` and `marginal_mismatch` to judge them
+        by; `num_train` and `num_test` rows.
+
     Raises:
-        PidError: arrays that do not fit together, are no probabilities, are not finite, or have too few rows.
+        PidError: the shapes differ, a row of probabilities does not sum to 1, a number is not finite, or there are too
+            few rows.
+
+    Example:
+        Two coins; the answer is whether they agree, so that it takes both to know it:
+
+        >>> import numpy as np
+        >>> import pid_jax
+        >>> rng = np.random.default_rng(0)
+        >>> first, second = rng.integers(0, 2, (2, 96))
+        >>> x1, x2 = np.eye(2)[first], np.eye(2)[second]
+        >>> p_y_x1x2 = np.eye(2)[(first == second).astype(int)]
+        >>> p_y_x1 = p_y_x2 = np.full((96, 2), 0.5)
+        >>> config = pid_jax.make_config(batch_size=32, epochs=1, seeds=(0,))
+        >>> found = pid_jax.decompose(p_y_x1, p_y_x2, p_y_x1x2, x1, x2, config)  # doctest: +SKIP
+        >>> found.raw.synergy > 0.9  # doctest: +SKIP
+        True
     """
     config = config or EstimatorConfig()
     p = [_probabilities(name, values) for name, values in zip(_NAMES, (p_y_x1, p_y_x2, p_y_x1x2), strict=True)]
@@ -98,18 +119,18 @@ def decompose(
             raise PidError(f"{name}: expected shape {p[0].shape}, that of p_y_x1, found {values.shape}")
     workload, shape = _workload(p, x, _groups(groups, config, len(p[0])), config)
     solution = _solve(workload, shape, config, count_devices(devices))
-    atoms: list[Any] = [np.asarray(bits_from_nats(atom), np.float64) for atom in atoms_from_terms(solution.terms)]
-    terms: list[Any] = [float(np.mean(bits_from_nats(term))) for term in solution.terms]
+    atoms: list[Any] = [np.asarray(atom, np.float64) for atom in atoms_from_terms(solution.terms).in_bits()]
+    terms: list[Any] = [float(np.mean(term)) for term in solution.terms.in_bits()]
     raw: list[Any] = [float(atom.mean()) for atom in atoms]
     sd: list[Any] = [float(atom.std(ddof=1)) if len(atom) > 1 else float("nan") for atom in atoms]
     clipped: list[Any] = [max(value, 0.0) for value in raw]
     draw = workload.draws[0]
     return Decomposition(
-        raw=Atoms(*raw),
-        clipped=Atoms(*clipped),
-        sd=Atoms(*sd),
-        terms=InformationTerms(*terms),
-        per_seed=Atoms(*atoms),
+        raw=AtomsInBits(*raw),
+        clipped=AtomsInBits(*clipped),
+        sd=AtomsInBits(*sd),
+        terms=TermsInBits(*terms),
+        per_seed=AtomsInBits(*atoms),
         loss=solution.loss,
         sinkhorn_error=float(solution.sinkhorn_error.max()),
         marginal_mismatch=workload.rows[_ONLY.layer, _ONLY.tau].marginal_mismatch,

@@ -1,23 +1,31 @@
-"""Nats to bits. Everything is computed in nats; this is the only place that knows the factor."""
+"""Information terms and atoms. Everything is computed in nats and becomes bits where it is reported."""
 
-import math
-from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-NATS_PER_BIT: Final = math.log(2.0)
+from pid_lvlm.data.names import NATS_PER_BIT
 
 Quantity = TypeVar("Quantity", bound=Any)
 
 
 def bits_from_nats(nats: Quantity) -> Quantity:
-    """Convert an information quantity (a number or an array) from nats to bits."""
+    """Convert an information quantity (a number or an array) from nats to bits.
+
+    Example:
+        >>> import math
+        >>> bits_from_nats(math.log(4))
+        2.0
+    """
     return nats / NATS_PER_BIT
 
 
 Nats: TypeAlias = Float[Any, "*p"] | float
 """jax arrays in a compiled program, numpy arrays of the same shapes on the host, or plain numbers."""
+
+Bits: TypeAlias = Nats
+"""The same kinds of values, in bits."""
 
 LOG_EPS = 1e-8
 """Published: added inside the loss's logarithms, and in place of a probability of exactly 0 inside a logarithm."""
@@ -31,6 +39,10 @@ class InformationTerms(NamedTuple):
     i_y_x1x2: Nats
     iq_y_x1x2: Nats
 
+    def in_bits(self) -> "TermsInBits":
+        """The same in bits."""
+        return TermsInBits(*map(bits_from_nats, self))
+
 
 class Atoms(NamedTuple):
     """The four atoms in nats, unclipped: a small negative value is estimation error."""
@@ -40,14 +52,36 @@ class Atoms(NamedTuple):
     unique2: Nats
     synergy: Nats
 
+    def in_bits(self) -> "AtomsInBits":
+        """The same in bits."""
+        return AtomsInBits(*map(bits_from_nats, self))
+
+
+class TermsInBits(NamedTuple):
+    """`InformationTerms` in bits."""
+
+    i_y_x1: Bits
+    i_y_x2: Bits
+    i_y_x1x2: Bits
+    iq_y_x1x2: Bits
+
+
+class AtomsInBits(NamedTuple):
+    """`Atoms` in bits."""
+
+    redundancy: Bits
+    unique1: Bits
+    unique2: Bits
+    synergy: Bits
+
 
 def atoms_from_terms(terms: InformationTerms) -> Atoms:
     """R = I1 + I2 - I_q, U1 = I_q - I2, U2 = I_q - I1, S = I12 - I_q (paper, eqs. 20-22; eq. 19 is a misprint).
 
     Example:
-        >>> one_bit = InformationTerms(0.0, 0.0, 1.0, 0.0)  # XOR: only the pair informs
-        >>> atoms_from_terms(one_bit).synergy
-        1.0
+        >>> xor = InformationTerms(0.0, 0.0, NATS_PER_BIT, 0.0)  # only the pair informs
+        >>> atoms_from_terms(xor).in_bits()
+        AtomsInBits(redundancy=0.0, unique1=0.0, unique2=0.0, synergy=1.0)
     """
     return Atoms(
         redundancy=terms.i_y_x1 + terms.i_y_x2 - terms.iq_y_x1x2,

@@ -8,6 +8,7 @@ from pid_lvlm.analysis.frames.labels import WORDS, bits
 from pid_lvlm.analysis.frames.load import failed_fits
 from pid_lvlm.analysis.frames.reshape import finals, shallow_repeats
 from pid_lvlm.analysis.tables.diagnostics import diagnostics
+from pid_lvlm.data.contract.limits import LIMITS
 from pid_lvlm.data.names import ATOMS
 
 MOSTLY: Final = 0.6
@@ -60,7 +61,10 @@ def warnings(results: pl.DataFrame) -> list[str]:
         sentences.append(
             f"{failed.height} of {results.height} fits failed and appear in no figure; they are listed below."
         )
-    for (_, meaning), group in diagnostics(results).group_by("diagnostic", "meaning", maintain_order=True):
+    at_output = pl.col("layer") == pl.col("num_layers")
+    only_there = pl.col("diagnostic").is_in([limit.diagnostic for limit in LIMITS if limit.output_only])
+    beyond = diagnostics(results).filter(at_output | ~only_there)
+    for (_, meaning), group in beyond.group_by("diagnostic", "meaning", maintain_order=True):
         sentences.append(f"In {_where(group)}: {meaning}.")
     repeats = shallow_repeats(results)
     if not repeats.is_empty():

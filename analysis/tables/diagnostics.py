@@ -1,51 +1,10 @@
 """Reasons not to trust a number: fits that failed, and fits whose diagnostics are beyond a limit."""
 
-from dataclasses import dataclass
-from typing import Final
-
 import polars as pl
 
 from pid_lvlm.analysis.frames.load import failed_fits, successful
-from pid_lvlm.data.names import ATOMS, REQUIRED_CONDITIONS
-
-
-@dataclass(frozen=True)
-class Limit:
-    """A diagnostic, the value beyond which it matters, and what that means for the reader."""
-
-    diagnostic: str
-    limit: float
-    meaning: str
-    below: bool = False
-
-    def exceeded(self) -> pl.Expr:
-        """Whether a row is beyond the limit."""
-        value = pl.col(self.diagnostic)
-        return value < self.limit if self.below else value > self.limit
-
-
-LIMITS: Final = (
-    *(
-        Limit(
-            f"uniform_{condition}",
-            0.2,
-            f"under {condition} more than 20 % of the rows fell back to uniform probabilities: the model often did not "
-            "answer with an option letter",
-        )
-        for condition in REQUIRED_CONDITIONS
-    ),
-    Limit(
-        "marginal_mismatch",
-        0.05,
-        "the answer marginals P(Y) of the conditions differ by more than 0.05: no coupling meets both, and the atoms "
-        "are only approximately defined",
-    ),
-    Limit("sinkhorn_error", 0.01, "the couplings miss their marginals by more than 1 %: Sinkhorn did not converge"),
-    *(
-        Limit(f"{atom}_raw", -0.05, f"raw {atom.replace('_', ' ')} is below -0.05 bits: estimation error", below=True)
-        for atom in ATOMS
-    ),
-)
+from pid_lvlm.data.contract.limits import LIMITS
+from pid_lvlm.data.contract.result_table import exceeds, value_of
 
 
 def diagnostics(results: pl.DataFrame) -> pl.DataFrame:
@@ -57,7 +16,7 @@ def diagnostics(results: pl.DataFrame) -> pl.DataFrame:
     """
     answered = successful(results)
     return pl.concat(
-        answered.filter(limit.exceeded()).select(
+        answered.filter(exceeds(limit)).select(
             "run",
             "model",
             "dataset",
@@ -66,7 +25,7 @@ def diagnostics(results: pl.DataFrame) -> pl.DataFrame:
             "stage",
             "step",
             pl.lit(limit.diagnostic).alias("diagnostic"),
-            pl.col(limit.diagnostic).alias("value"),
+            value_of(limit).alias("value"),
             pl.lit(limit.limit).alias("limit"),
             pl.lit(limit.meaning).alias("meaning"),
         )

@@ -2,16 +2,29 @@
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Final
+
+FEW: Final = 12
+"""Up to so many known names are listed beside a near one; a longer list would hide it."""
 
 
 def suggestion(wrong: str, known: Iterable[str]) -> str:
-    """A sentence's tail that names the nearest known name and lists them all."""
+    """The tail of a sentence about an unknown name: the nearest known one, and all of them if they are few.
+
+    Example:
+        >>> suggestion("papr", ("default", "paper"))
+        'did you mean `paper`? known are default, paper'
+        >>> suggestion("x", ("default", "paper"))
+        'known are default, paper'
+    """
     names = sorted(known)
-    near = near_names(wrong, names)
-    guess = f"did you mean `{near[0]}`? " if near else ""
-    return f"{guess}known are {', '.join(names)}"
+    listed = f"known are {', '.join(names)}"
+    if near := near_names(wrong, names):
+        guess = f"did you mean `{near[0]}`?"
+        return guess if len(names) > FEW else f"{guess} {listed}"
+    return listed
 
 
 def near_names(wrong: str, known: Iterable[str]) -> list[str]:
-    """Up to three known names like this one, the nearest first."""
+    """Up to three known names similar to this one, the nearest first."""
     return get_close_matches(wrong, sorted(known), n=3, cutoff=0.5)

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import polars as pl
 
+from pid_lvlm.data.contract.limits import Limit
 from pid_lvlm.data.contract.results import COLUMNS, RESULT_SCHEMA_VERSION
 
 POLARS_TYPES: Final[Mapping[str, Any]] = {
@@ -48,3 +49,22 @@ def upgrade(frame: pl.DataFrame) -> pl.DataFrame:
     current = pl.lit(RESULT_SCHEMA_VERSION, SCHEMA["schema_version"]).alias("schema_version")
     frame = frame.rename(renamed).with_columns(current, *(pl.lit(None, SCHEMA[name]).alias(name) for name in later))
     return frame.select(list(SCHEMA)) if set(frame.columns) == set(SCHEMA) else frame
+
+
+def value_of(limit: Limit) -> pl.Expr:
+    """A row's value of a diagnostic."""
+    if limit.difference is None:
+        return pl.col(limit.diagnostic)
+    first, second = limit.difference
+    return pl.col(first) - pl.col(second)
+
+
+def exceeds(limit: Limit) -> pl.Expr:
+    """Whether a row is beyond a limit; null where its value is not known."""
+    return value_of(limit) < limit.limit if limit.below else value_of(limit) > limit.limit
+
+
+def worth_a_warning(limit: Limit) -> pl.Expr:
+    """Whether a row is beyond a limit and at a layer where that matters."""
+    at_output = pl.col("layer") == pl.col("num_layers")
+    return exceeds(limit) & at_output if limit.output_only else exceeds(limit)

@@ -30,7 +30,9 @@ class Column:
 
 def _identifiers() -> tuple[Column, ...]:
     return (
-        Column("problem_id", "text", "-", "hash of the run's recipe and this row's settings"),
+        Column(
+            "problem_id", "text", "-", "hash of the run's name, its arrays, the layer and every setting of the estimate"
+        ),
         Column("run", "text", "-", "name of the run folder"),
         Column("model", "text", "-", "model or checkpoint"),
         Column("family", "text", "-", "model family"),
@@ -129,7 +131,7 @@ def _diagnostics() -> tuple[Column, ...]:
             for condition in CONDITIONS[:3]
         ),
         Column("marginal_mismatch", "float", "1", "largest total variation between the P(Y) of the three conditions"),
-        Column("sinkhorn_error", "float", "1", "largest relative marginal error of the couplings"),
+        Column("sinkhorn_error", "float", "1", "largest L1 error of a coupling's marginal of mass 1"),
         Column("loss_first", "float", "nats", "training loss, first step, mean over seeds", nullable=True),
         Column("loss_last", "float", "nats", "training loss, last step, mean over seeds", nullable=True),
         Column("gap", "float", "bits", "certified gap of the estimate", nullable=True),

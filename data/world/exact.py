@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from pid_lvlm.data.names import NATS_PER_BIT
+
 if TYPE_CHECKING:
     from pid_lvlm.data.world.tasks import Task
 
 Array = NDArray[np.float64]
-NATS_PER_BIT = float(np.log(2.0))
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,13 @@ atoms by exact computation. The question includes its options in their order, be
 
 from __future__ import annotations
 
-import difflib
 import itertools
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from pid_lvlm.data.command.suggest import suggestion
 
 Array = NDArray[np.float64]
 
@@ -165,8 +166,6 @@ def get_task(name: str) -> Task:
         ValueError: If there is no such task.
     """
     if name not in _MAKERS:
-        close = difflib.get_close_matches(name, TASKS, n=1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
-        message = f"unknown task {name!r}; the demo world has {', '.join(TASKS)}.{hint}"
+        message = f"unknown task `{name}`; {suggestion(name, TASKS)}"
         raise ValueError(message)
     return _MAKERS[name]()

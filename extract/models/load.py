@@ -2,7 +2,6 @@
 
 import hashlib
 from dataclasses import replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +15,7 @@ from transformers import AutoConfig, AutoProcessor, PreTrainedConfig
 from transformers.utils import logging as hf_logging
 from transformers.utils.hub import cached_file, extract_commit_hash
 
+from pid_lvlm.data.command.suggest import near_names
 from pid_lvlm.extract.config import ModelSpec
 from pid_lvlm.extract.errors import ModelError
 from pid_lvlm.extract.models.adapters.base import Adapter
@@ -187,5 +187,5 @@ def _guarded(spec: ModelSpec, what: str, load: Any, **options: Any) -> Any:
 
 def _near_example(model: str) -> str:
     examples = [example for entry in ADAPTERS.values() for example in entry.examples]
-    near = get_close_matches(model, examples, n=1)
+    near = near_names(model, examples)
     return f"; did you mean `{near[0]}`?" if near else "; check the id"

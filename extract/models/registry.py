@@ -95,8 +95,8 @@ def adapter_class(model_type: str, model: str) -> "type[Adapter]":
     if target == GENERIC and not _sees_pictures(model_type):
         message = (
             f"`{model}` has model type `{model_type}`, which no adapter reads; "
-            f"{suggestion(model_type, ADAPTERS)}. docs/adding-a-model.md says how to add one, "
-            "and data.write_run takes scores you computed yourself"
+            f"{suggestion(model_type, ADAPTERS)} (docs/adding-a-model.md says how to add one, "
+            "and data.write_run takes scores you computed yourself)"
         )
         raise ModelError(message)
     module, _, name = target.partition(":")

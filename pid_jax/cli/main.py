@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 
-from pid_jax.cli import options
+from pid_jax.cli.options import with_settings
 from pid_lvlm.data.command.console import EXIT_WITH_FAILURES, run_command
 
 app = typer.Typer(add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False)
@@ -21,6 +21,7 @@ _MANY = "Several processes"
 
 
 @app.command(epilog=EPILOG)
+@with_settings(before="memory_budget")
 def command(
     context: typer.Context,
     runs: Annotated[
@@ -37,26 +38,6 @@ def command(
         Path | None,
         typer.Option(help="TOML file with settings under the names of these options; options given here win."),
     ] = None,
-    tau: options.Tau = None,
-    pooling: options.Pooling = None,
-    seeds: options.Seeds = None,
-    seed: options.Seed = None,
-    epochs: options.Epochs = None,
-    batch_size: options.BatchSize = None,
-    learning_rate: options.LearningRate = None,
-    hidden: options.Hidden = None,
-    hidden_layers: options.HiddenLayers = None,
-    embedding: options.Embedding = None,
-    train_share: options.TrainShare = None,
-    split: options.Split = None,
-    split_seed: options.SplitSeed = None,
-    fallback: options.Fallback = None,
-    drop_incomplete: options.DropIncomplete = None,
-    anchor: options.AnchorSource = None,
-    language_condition: options.LanguageCondition = None,
-    sinkhorn_threshold: options.SinkhornThreshold = None,
-    sinkhorn_sweeps: options.SinkhornSweeps = None,
-    matmul_precision: options.MatmulPrecision = None,
     memory_budget: Annotated[
         str | None,
         typer.Option(
@@ -108,6 +89,7 @@ def command(
         bool, typer.Option("--dry-run", help="Look at the runs, print the plan, write nothing.")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
+    **_: Any,
 ) -> None:
     """Decompose what runs know into redundancy, vision-unique, language-unique and synergy (bits).
 
@@ -115,9 +97,9 @@ def command(
     compiled program, and writes one parquet table with a row per problem.
     """
     from pid_jax.cli.job import Job, Processes, run_job
-    from pid_jax.cli.settings_file import KINDS, make_settings, read_settings
+    from pid_jax.cli.settings_file import KEYS, make_settings, read_settings
 
-    config, chosen = make_settings(read_settings(settings) if settings else {}, _given(context, KINDS))
+    config, chosen = make_settings(read_settings(settings) if settings else {}, _given(context, KEYS))
     job = Job(
         runs=tuple(runs),
         out=out,

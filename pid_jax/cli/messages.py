@@ -11,13 +11,9 @@ from pid_jax.results.solution import ADVICE, Result
 from pid_jax.sweep.chunks import Group
 from pid_jax.sweep.memory import fit_bytes
 from pid_jax.sweep.plan import Plan
+from pid_lvlm.data.contract.limits import LIMITS
+from pid_lvlm.data.contract.result_table import worth_a_warning
 from pid_lvlm.data.names import ATOMS
-
-FALLBACK_WARNING = 0.2
-MISMATCH_WARNING = 0.05
-NEGATIVE_WARNING = -0.05
-SPREAD_WARNING = 0.1
-RISE_WARNING = 0.01
 
 
 def print_plan(console: Console, plan: Plan, groups: Sequence[Group], config: EstimatorConfig, kept: int) -> None:
@@ -61,44 +57,35 @@ def print_summary(console: Console, frame: pl.DataFrame, most: int = 40) -> None
 
 
 def warnings_of(frame: pl.DataFrame) -> list[str]:
-    """One sentence per reason not to trust some rows."""
+    """One sentence for each failure and each exceeded limit, naming runs and layers."""
     found = []
-    for code in ADVICE:
-        if hit := _runs(frame.filter(pl.col("result") == code.label)):
-            found.append(f"{code.label}: {hit}; {ADVICE[code]}")
-    for column in [name for name in frame.columns if name.startswith("uniform_")]:
-        uniform = frame.filter((pl.col(column) > FALLBACK_WARNING) & (pl.col("layer") == pl.col("num_layers")))
-        if hit := _runs(uniform):
-            most = uniform.select(pl.col(column).max()).item()
-            found.append(
-                f"more than {FALLBACK_WARNING:.0%} of the rows, up to {most:.0%}, were made uniform ({column}): {hit}; "
-                "the model gives the option letters less than tau: see the prompts with pid-extract --preview"
-            )
-    if hit := _runs(
-        frame.filter((pl.col("marginal_mismatch") > MISMATCH_WARNING) & (pl.col("layer") == pl.col("num_layers")))
-    ):
-        found.append(
-            f"P(Y) differs between the conditions by more than {MISMATCH_WARNING:g}: {hit}; "
-            "the decomposition is then only approximate"
-        )
-    negative = pl.any_horizontal(pl.col(f"{atom}_raw") < NEGATIVE_WARNING for atom in ATOMS)
-    if hit := _runs(frame.filter(negative)):
-        found.append(f"an atom is below {NEGATIVE_WARNING:g} bits before clipping: {hit}; see the *_raw columns")
-    spread = pl.any_horizontal(pl.col(f"{atom}_sd") > SPREAD_WARNING for atom in ATOMS)
-    if hit := _runs(frame.filter(spread)):
-        found.append(
-            f"seeds disagree by more than {SPREAD_WARNING:g} bits (standard deviation): {hit}; "
-            "extract more items or raise --seeds"
-        )
-    if hit := _runs(frame.filter(pl.col("loss_last") > pl.col("loss_first") + RISE_WARNING)):
-        found.append(f"the training loss rose: {hit}; lower --learning-rate or raise --epochs")
+    for code, advice in ADVICE.items():
+        if where := _where(frame.filter(pl.col("result") == code.label)):
+            found.append(f"{code.label}: {where}; {advice}")
+    successful = frame.filter(pl.col("result") == Result.SUCCESSFUL.label)
+    for limit in LIMITS:
+        if where := _where(successful.filter(worth_a_warning(limit))):
+            found.append(f"{limit.meaning}: {where}; {limit.advice}")
     return found
 
 
-def _runs(frame: pl.DataFrame, shown: int = 3) -> str:
-    names = frame["run"].unique(maintain_order=True).to_list()
-    more = f" and {len(names) - shown} more runs" if len(names) > shown else ""
-    return ", ".join(names[:shown]) + more
+def _where(frame: pl.DataFrame, shown: int = 3) -> str:
+    """Runs and their layers, such as `llava (layers 3-5, 8), qwen (layer 28)`."""
+    runs = frame.group_by("run", maintain_order=True).agg(pl.col("layer").unique().sort())
+    named = [f"{run} ({_layers(layers)})" for run, layers in runs.head(shown).iter_rows()]
+    more = f" and {len(runs) - shown} more runs" if len(runs) > shown else ""
+    return ", ".join(named) + more
+
+
+def _layers(numbers: Sequence[int]) -> str:
+    ranges: list[list[int]] = []
+    for number in numbers:
+        if ranges and number == ranges[-1][-1] + 1:
+            ranges[-1].append(number)
+        else:
+            ranges.append([number])
+    spelled = [str(part[0]) if len(part) == 1 else f"{part[0]}-{part[-1]}" for part in ranges]
+    return ("layer " if len(numbers) == 1 else "layers ") + ", ".join(spelled)
 
 
 def count_failures(frame: pl.DataFrame) -> int:

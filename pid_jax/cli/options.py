@@ -1,58 +1,138 @@
-"""The options of `pid-estimate` that set the estimator: names, types and help, one line each."""
+"""The options of `pid-estimate` that set the estimator, also keys of settings files: derived from the settings."""
 
-from typing import Annotated, Any, Literal
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 import typer
 
-PANEL = "Estimator settings (by default the preset's)"
+from pid_jax.config import PRESETS, SETTINGS, EstimatorConfig
+from pid_jax.setting import Rule, Setting, SettingError, integer, spell
+
+PANEL: Final = "Estimator settings (by default the preset's)"
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def _setting(text: str) -> Any:
-    return typer.Option(help=text, rich_help_panel=PANEL)
+@dataclass(frozen=True)
+class Option:
+    """One option.
+
+    Attributes:
+        name: without dashes in front, as in settings files.
+        meaning: what it is, in a phrase.
+        rule: valid values.
+        value_in: the value of an `EstimatorConfig`.
+        several: whether it may be repeated.
+        opposite: the option that switches a switch off.
+        unset: what no value stands for.
+    """
+
+    name: str
+    meaning: str
+    rule: Rule
+    value_in: Callable[[EstimatorConfig], Any]
+    several: bool = False
+    opposite: str = ""
+    unset: str = ""
+
+    @classmethod
+    def of(cls, setting: Setting) -> "Option":
+        """The option of a setting that has one of its own."""
+        return cls(
+            setting.option,
+            setting.meaning,
+            setting.rule,
+            lambda config: getattr(config, setting.name),
+            setting.several,
+            setting.opposite,
+            setting.unset,
+        )
+
+    @property
+    def parameter(self) -> str:
+        """Name of the command's parameter."""
+        return self.name.replace("-", "_")
+
+    @property
+    def help(self) -> str:
+        """The line of `--help`: meaning, range, and the value in every preset where they differ."""
+        text = self.meaning[0].upper() + self.meaning[1:]
+        if self.several and self.rule.choices:
+            text += f": {self.rule.expected}"
+        if self.several:
+            text += "; repeat to compare"
+        default, *others = ((name, self._shown(config)) for name, config in PRESETS.items())
+        shown = [default[1], *(f"{name} {value}" for name, value in others if value != default[1])]
+        return f"{text}.  [preset: {', '.join(shown)}]"
+
+    def _shown(self, config: EstimatorConfig) -> str:
+        value = self.value_in(config)
+        if value is None:
+            return self.unset
+        if isinstance(value, bool):
+            return "yes" if value else "no"
+        return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+    def annotation(self) -> Any:
+        """The type of the command's parameter, with its help."""
+        kind: Any = self.rule.kind
+        if self.several:
+            kind = list[kind]
+        elif self.rule.choices:
+            kind = Literal.__getitem__(self.rule.choices)
+        names = (f"--{self.name}/--{self.opposite}",) if self.opposite else ()
+        return Annotated[kind | None, typer.Option(*names, help=self.help, rich_help_panel=PANEL)]
+
+    def check(self, value: Any) -> None:
+        """Check a value, or each of several.
+
+        Raises:
+            SettingError: it is not valid; `setting` is the option's name.
+        """
+        for entry in value if self.several else [value]:
+            if not self.rule.accepts(entry):
+                raise SettingError(self.name, f"expected {self.rule.expected}, found {spell(entry)}")
 
 
-Tau = Annotated[
-    list[float] | None, _setting("Least total probability of the options, 0 to 1; repeat to compare.  [preset: 0.3]")
-]
-Pooling = Annotated[list[str] | None, _setting("`mean`, `max` or `last` of a span; repeat to compare.  [preset: mean]")]
-Seeds = Annotated[int | None, _setting("Number of seeds, counted from --seed.  [preset: 5, paper 1]")]
-Seed = Annotated[int | None, _setting("First seed.  [preset: 0, paper 42]")]
-Epochs = Annotated[int | None, _setting("Passes over the training rows.  [preset: 8]")]
-BatchSize = Annotated[int | None, _setting("Rows of a batch; part of the estimator.  [preset: 256]")]
-LearningRate = Annotated[float | None, _setting("Adam's step.  [preset: 0.001]")]
-Hidden = Annotated[int | None, _setting("Width of the networks' layers.  [preset: 32]")]
-HiddenLayers = Annotated[int | None, _setting("Hidden layers, the first included.  [preset: 4]")]
-Embedding = Annotated[int | None, _setting("Numbers per option.  [preset: 10]")]
-TrainShare = Annotated[float | None, _setting("Share of the rows that trains.  [preset: 0.75]")]
-Split = Annotated[
-    Literal["random", "group"] | None, _setting("Split rows at random or whole groups (pictures).  [preset: random]")
-]
-SplitSeed = Annotated[int | None, _setting("One split for all seeds.  [preset: each seed its own]")]
-Fallback = Annotated[
-    Literal["real", "four"] | None,
-    _setting("Uncertain rows: uniform over an item's real options or over four letters.  [preset: real, paper four]"),
-]
-DropIncomplete = Annotated[
-    bool | None,
-    typer.Option(
-        "--drop-incomplete/--keep-incomplete",
-        help="Whether test rows that do not fill a batch are left out.  [preset: kept, paper dropped]",
-        rich_help_panel=PANEL,
-    ),
-]
-AnchorSource = Annotated[
-    Literal["vision", "language"] | None,
-    _setting("Source whose rows the coupling keeps exactly and its loss averages over.  [preset: vision]"),
-]
-LanguageCondition = Annotated[
-    Literal["language_only", "no_image"] | None,
-    _setting("Condition that gives p(y|question): noise for the picture, or no picture.  [preset: language_only]"),
-]
-SinkhornThreshold = Annotated[
-    float | None, _setting("L1 error of a marginal of mass 1 at which Sinkhorn stops.  [preset: 1e-05]")
-]
-SinkhornSweeps = Annotated[int | None, _setting("Most sweeps of Sinkhorn.  [preset: 100]")]
-MatmulPrecision = Annotated[
-    Literal["default", "high", "highest"] | None,
-    _setting("Precision of matrix products; on a GPU `default` may be TF32.  [preset: highest]"),
-]
+def _options() -> list[Option]:
+    found = []
+    for setting in SETTINGS.values():
+        if setting.name == "seeds":  # on the command line a number of seeds and the first of them
+            found += [
+                Option("seeds", "number of seeds, counted from --seed", integer(1), lambda config: len(config.seeds)),
+                Option("seed", "first seed", integer(0), lambda config: config.seeds[0]),
+            ]
+        else:
+            found.append(Option.of(setting))
+    return found
+
+
+OPTIONS: Final = {option.name: option for option in _options()}
+"""Every option that sets the estimator, by name."""
+
+
+def with_settings(before: str) -> Callable[[Function], Function]:
+    """A decorator that gives a command the options of the estimator in place of its `**settings`.
+
+    Args:
+        before: the parameter that they precede in `--help`.
+    """
+
+    def decorate(function: Function) -> Function:
+        given = inspect.signature(function).parameters.values()
+        parameters = [item for item in given if item.kind is not inspect.Parameter.VAR_KEYWORD]
+        place = [item.name for item in parameters].index(before)
+        parameters[place:place] = [
+            inspect.Parameter(
+                option.parameter, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=option.annotation()
+            )
+            for option in OPTIONS.values()
+        ]
+        keyword = [item.replace(kind=inspect.Parameter.KEYWORD_ONLY) for item in parameters]
+        vars(function)["__signature__"] = inspect.Signature(keyword)
+        function.__annotations__ = {item.name: item.annotation for item in keyword} | {"return": None}
+        return function
+
+    return decorate

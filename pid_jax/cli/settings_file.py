@@ -5,45 +5,24 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from pid_jax.config import PRESETS, EstimatorConfig, field_of, make_config, nearest
+from pid_jax.cli.options import OPTIONS
+from pid_jax.config import PRESETS, SETTINGS, EstimatorConfig, make_config
+from pid_jax.setting import TEXT, Rule, SettingError, one_of, spell
 from pid_lvlm.data import PidError
+from pid_lvlm.data.command.suggest import suggestion
 
-_NUMBER: Final = (int, float)
-KINDS: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
-    "preset": ((str,), "text"),
-    "layers": ((str,), "text"),
-    "tau": (_NUMBER, "a number, or a list of numbers"),
-    "pooling": ((str,), "text, or a list of texts"),
-    "seeds": ((int,), "an integer"),
-    "seed": ((int,), "an integer"),
-    "epochs": ((int,), "an integer"),
-    "batch-size": ((int,), "an integer"),
-    "learning-rate": (_NUMBER, "a number"),
-    "hidden": ((int,), "an integer"),
-    "hidden-layers": ((int,), "an integer"),
-    "embedding": ((int,), "an integer"),
-    "train-share": (_NUMBER, "a number"),
-    "split": ((str,), "text"),
-    "split-seed": ((int,), "an integer"),
-    "fallback": ((str,), "text"),
-    "drop-incomplete": ((bool,), "true or false"),
-    "anchor": ((str,), "text"),
-    "language-condition": ((str,), "text"),
-    "sinkhorn-threshold": (_NUMBER, "a number"),
-    "sinkhorn-sweeps": ((int,), "an integer"),
-    "matmul-precision": ((str,), "text"),
-}
-"""Every setting by the name of its option: what a file may hold for it, and how to say so."""
+OTHER_KEYS: Final[Mapping[str, Rule]] = {"preset": one_of(*PRESETS), "layers": TEXT}
+"""What a settings file may hold besides the options of the estimator."""
 
-LISTS: Final = ("tau", "pooling")
-"""Settings with alternatives that are fitted side by side."""
+KEYS: Final = (*OTHER_KEYS, *OPTIONS)
+"""Every key of a settings file."""
 
 
 def read_settings(path: Path) -> dict[str, Any]:
     """Settings of a TOML file, by the names of their options (`batch-size` or `batch_size`).
 
     Raises:
-        PidError: no such file, no TOML, an unknown name or a wrong kind of value.
+        PidError: there is no such file, it is not TOML, or it holds an unknown name or a value that is not valid.
     """
     try:
         with path.open("rb") as file:
@@ -51,22 +30,27 @@ def read_settings(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise PidError(f"--settings: cannot read `{path}`: {error.strerror}; check the path") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise PidError(f"--settings: `{path}` is no TOML file: {error}") from error
+        raise PidError(f"--settings: `{path}` is not a TOML file: {error}") from error
     found = {}
     for key, value in content.items():
         name = key.replace("_", "-")
-        if name not in KINDS:
-            raise PidError(f"--settings: `{path}` holds the unknown setting `{key}`{nearest(name, KINDS)}")
+        if name not in KEYS:
+            raise PidError(f"--settings: `{path}` holds the unknown setting `{key}`; {suggestion(name, KEYS)}")
         found[name] = _checked(path, name, value)
     return found
 
 
 def _checked(path: Path, name: str, value: Any) -> Any:
-    kinds, expected = KINDS[name]
-    values = value if name in LISTS and isinstance(value, list) else [value]
-    if not values or not all(isinstance(one, kinds) and (bool in kinds or not isinstance(one, bool)) for one in values):
-        raise PidError(f"--settings: `{path}`: `{name}` should be {expected}, found {value!r}")
-    return values if name in LISTS else value
+    several = name in OPTIONS and OPTIONS[name].several
+    rule = OTHER_KEYS[name] if name in OTHER_KEYS else OPTIONS[name].rule
+    values = value if several and isinstance(value, list) else [value]
+    wrong = [entry for entry in values if not rule.accepts(entry)]
+    if wrong or not values:
+        expected = rule.expected + (", or a list of such" if several else "")
+        raise PidError(
+            f"--settings: `{path}`: `{name}`: expected {expected}, found {spell(wrong[0] if wrong else value)}"
+        )
+    return values if several else value
 
 
 def make_settings(file: Mapping[str, Any], line: Mapping[str, Any]) -> tuple[EstimatorConfig, str]:
@@ -77,12 +61,17 @@ def make_settings(file: Mapping[str, Any], line: Mapping[str, Any]) -> tuple[Est
         line: what the command line gave, by option; None where it gave nothing.
 
     Raises:
-        PidError: unknown preset, or a setting out of range.
+        PidError: an unknown preset, or a value that is not valid; the message names the option.
     """
     given = {**file, **{name: value for name, value in line.items() if value is not None}}
     preset, layers = given.pop("preset", "default"), given.pop("layers", "all")
-    base = PRESETS.get(preset, PRESETS["default"])
-    first = given.pop("seed", base.seeds[0])
-    count = given.pop("seeds", len(base.seeds))
-    changes = {field_of(name): tuple(value) if name in LISTS else value for name, value in given.items()}
-    return make_config(preset, seeds=tuple(range(first, first + count)), **changes), layers
+    try:
+        for name, value in given.items():
+            OPTIONS[name].check(value)
+        base = make_config(preset)
+    except SettingError as error:
+        raise PidError(f"--{error}") from error
+    first, count = given.pop("seed", base.seeds[0]), given.pop("seeds", len(base.seeds))
+    field_of = {setting.option: setting.name for setting in SETTINGS.values()}
+    changes = {field_of[name]: value for name, value in given.items()}
+    return make_config(preset, seeds=range(first, first + count), **changes), layers

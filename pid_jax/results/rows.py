@@ -10,7 +10,7 @@ from jaxtyping import Float
 from scipy import stats
 
 from pid_jax.config import EstimatorConfig
-from pid_jax.information import InformationTerms, atoms_from_terms, bits_from_nats
+from pid_jax.information import InformationTerms, atoms_from_terms
 from pid_jax.problems.build import Workload
 from pid_jax.problems.types import ProblemKey, Refusal
 from pid_jax.results.solution import Result, Solution
@@ -95,7 +95,7 @@ def _identity(manifest: Manifest, name: str, key: ProblemKey, config: EstimatorC
 
 def atom_columns(solution: Solution, ground_truth: Mapping[str, float] | None) -> dict[str, float | None]:
     """Every atom: mean over seeds (cut at 0 and raw), spread, 95 % interval of the mean, share; all in bits."""
-    seeds_bits = [np.asarray(bits_from_nats(atom), dtype=np.float64) for atom in atoms_from_terms(solution.terms)]
+    seeds_bits = [np.asarray(atom, dtype=np.float64) for atom in atoms_from_terms(solution.terms).in_bits()]
     clipped = [max(float(values.mean()), 0.0) for values in seeds_bits]
     total = sum(clipped)
     columns: dict[str, float | None] = {}
@@ -125,7 +125,7 @@ def seed_spread(values: Float[np.ndarray, " seeds"]) -> tuple[float | None, floa
 
 def term_columns(terms: InformationTerms) -> dict[str, float]:
     """The four information terms and the co-information I(X1;X2;Y) = I1 + I2 - I12, mean over seeds, in bits."""
-    i1, i2, i12, iq = (float(np.mean(bits_from_nats(term))) for term in terms)
+    i1, i2, i12, iq = (float(np.mean(term)) for term in terms.in_bits())
     return {"i_vision": i1, "i_language": i2, "i_joint": i12, "i_coupling": iq, "coinformation": i1 + i2 - i12}
 
 

@@ -1,4 +1,4 @@
-"""What a fit ends as: a code per problem that survives vmap, and the sentence that belongs to it."""
+"""The outcome of a fit: a code for each problem, and the advice that belongs to it."""
 
 from dataclasses import dataclass, replace
 from enum import IntEnum
@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from pid_jax.information import InformationTerms
+from pid_lvlm.data.contract.limits import SINKHORN_ERROR
 
 
 class Result(IntEnum):
@@ -25,13 +26,10 @@ class Result(IntEnum):
 
 
 ADVICE: Final = {
-    Result.SINKHORN_UNCONVERGED: "the couplings miss their marginals; raise --sinkhorn-sweeps",
-    Result.NONFINITE_LOSS: "the training loss became NaN or infinite; look for extreme features, lower --learning-rate",
-    Result.INVALID_RUN: "the run folder cannot be used; `pid-extract --check RUN` lists every problem",
+    Result.SINKHORN_UNCONVERGED: "the couplings miss their marginals; raise sinkhorn_sweeps (--sinkhorn-sweeps)",
+    Result.NONFINITE_LOSS: "the training loss became NaN or infinite; look for extreme values in the features",
+    Result.INVALID_RUN: "left out for the reason given when the run was read; fix that and run the same command again",
 }
-
-SINKHORN_ERROR_LIMIT: Final = 0.01
-"""L1 marginal error (mass 1) above which a coupling counts as not converged."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ class Solution:
     Attributes:
         terms: information terms (seeds,), nats, averaged over the test batches.
         loss: training loss of every step, nats.
-        sinkhorn_error: largest L1 marginal error over the test batches.
+        sinkhorn_error: largest L1 error of a marginal of mass 1 over the test batches.
     """
 
     terms: InformationTerms
@@ -58,6 +56,6 @@ class Solution:
         """The worst outcome among the seeds."""
         if not (np.isfinite(self.loss).all() and np.isfinite(np.stack(self.terms)).all()):
             return Result.NONFINITE_LOSS
-        if self.sinkhorn_error.max() > SINKHORN_ERROR_LIMIT:
+        if self.sinkhorn_error.max() > SINKHORN_ERROR:
             return Result.SINKHORN_UNCONVERGED
         return Result.SUCCESSFUL

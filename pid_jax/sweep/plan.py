@@ -11,6 +11,7 @@ from pid_jax.problems.types import ProblemKey, Refusal, Shape
 from pid_lvlm.data import ContractError, Fault, Manifest, PidError, RunOutline, find_runs, outline_run
 from pid_lvlm.data.contract.manifest import recipe_hash
 from pid_lvlm.data.contract.run_header import checked_manifest
+from pid_lvlm.data.contract.sample_size import describe_rows_needed, least_test_rows
 from pid_lvlm.data.names import MANIFEST_FILE, SOURCES, feature_key
 
 
@@ -171,13 +172,13 @@ def check_enough(what: str, num_rows: int, sizes: Sequence[tuple[int, int]], con
     Raises:
         PidError: they are not.
     """
-    parts = max(-(-test // config.batch_size) for _, test in sizes)
-    least_test = config.batch_size if config.drop_incomplete else 2 * max(parts, 1)
     num_train, num_test = (min(part) for part in zip(*sizes, strict=True))
-    for rows, least, part in ((num_train, config.batch_size, "training"), (num_test, least_test, "test")):
-        if rows < least:
-            raise PidError(
-                f"{what}: {num_rows} samples, of which {rows} are {part} rows; "
-                f"expected at least {least} (batches of {config.batch_size}): extract more items, "
-                f"or pass a smaller --batch-size"
-            )
+    largest_test = max(test for _, test in sizes)  # all seeds have as many test batches as the largest test part
+    least_test = least_test_rows(largest_test, config.batch_size, config.drop_incomplete)
+    if num_train >= config.batch_size and num_test >= least_test:
+        return
+    needed = describe_rows_needed(config.batch_size, config.train_share, config.drop_incomplete)
+    raise PidError(
+        f"{what}: {num_rows} rows ({num_train} for training, {num_test} for testing) are too few; {needed}. "
+        "Extract more items; a smaller batch size would be another estimator, with other numbers"
+    )

@@ -1,5 +1,7 @@
 """A user's own arrays: the same numbers as through a run folder, and mistakes are one sentence."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -50,6 +52,12 @@ def test_the_anchor_exchanges_the_sources_and_back(folder, arrays):
     assert anchored.raw == pytest.approx((r, u2, u1, s), abs=1e-6)
 
 
+def test_every_returned_field_is_in_the_docstring():
+    assert all(
+        f"`{field.name}`" in str(pid_jax.decompose.__doc__) for field in dataclasses.fields(pid_jax.Decomposition)
+    )
+
+
 def test_degenerate_probabilities_carry_nothing(arrays):
     """An answer that never varies: every term and atom is 0, and the fit succeeds."""
     certain = np.tile(np.array([0, 1, 0, 0], np.float32), (120, 1))
@@ -76,7 +84,10 @@ def test_arrays_that_do_not_fit(arrays, place, change, said):
 
 
 def test_too_few_rows_and_missing_groups(arrays):
-    with pytest.raises(PidError, match="the arrays: 120 samples, of which 90 are training rows; expected at least 256"):
+    with pytest.raises(
+        PidError,
+        match=r"the arrays: 120 rows \(90 for training, 30 for testing\) are too few; the estimate needs at least 342",
+    ):
         pid_jax.decompose(*arrays)
     grouped = make_config("default", batch_size=32, split="group")
     with pytest.raises(PidError, match=r"groups: the split by groups needs a name per row, shape \(120,\)"):

@@ -61,4 +61,4 @@ def test_warnings_count_failures_and_exceeded_limits(make_row, make_frame):
     rows = [make_row(result="nonfinite_loss"), make_row(layer=1, uniform_both=0.5), make_row(uniform_both=0.9)]
     first, second = warnings(make_frame(rows))
     assert first.startswith("1 of 3 fits failed and appear in no figure")
-    assert second.startswith("In 2 rows, 1 of them at the output layer (demo-llava-small__demo-fusion): under both")
+    assert second.startswith("In one row (layer 4 of demo-llava-small__demo-fusion): under both")

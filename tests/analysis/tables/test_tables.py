@@ -43,6 +43,7 @@ def test_failed_lists_what_went_wrong(make_row, make_frame):
         ("marginal_mismatch", 0.05, 0.06),
         ("sinkhorn_error", 0.01, 0.02),
         ("synergy_raw", -0.05, -0.06),
+        ("synergy_sd", 0.1, 0.11),
     ],
 )
 def test_diagnostics_name_the_diagnostic_beyond_its_limit(make_row, make_frame, column, fine, beyond):

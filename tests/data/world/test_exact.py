@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from pid_lvlm.data.names import NATS_PER_BIT
 from pid_lvlm.data.world import TASKS, decompose, get_task, true_atoms
-from pid_lvlm.data.world.exact import NATS_PER_BIT, coupling_information_nats, mutual_information_nats
+from pid_lvlm.data.world.exact import coupling_information_nats, mutual_information_nats
 
 
 def gate(answer, labels=2):

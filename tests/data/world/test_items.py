@@ -95,5 +95,5 @@ def test_pictures_vary():
 
 
 def test_unknown_task_gets_a_suggestion():
-    with pytest.raises(ValueError, match="Did you mean 'fusion'"):
+    with pytest.raises(ValueError, match="did you mean `fusion`"):
         get_task("fussion")
