@@ -7,7 +7,8 @@ from typing import Final
 
 import polars as pl
 
-from pid_lvlm.analysis.errors import ResultTableError, nearest
+from pid_lvlm.analysis.errors import ResultTableError
+from pid_lvlm.data.command.suggest import near_names
 from pid_lvlm.data.contract.result_table import SCHEMA, newest_version, upgrade
 from pid_lvlm.data.contract.results import COLUMNS, RESULT_SCHEMA_VERSION, Column
 
@@ -100,7 +101,8 @@ def _check_columns(path: Path, frame: pl.DataFrame) -> None:
     if not missing:
         return
     unknown = [name for name in frame.columns if name not in {column.name for column in COLUMNS}]
-    hint = nearest(missing[0], unknown)
+    near = [f"`{name}`" for name in near_names(missing[0], unknown)]
+    hint = f"; did you rename it to {' or '.join(near)}?" if near else ""
     others = f" (and {len(missing) - 1} more: {_listed(missing[1:])})" if len(missing) > 1 else ""
     raise ResultTableError(str(path), f"has no column `{missing[0]}`{others}{hint}")
 

@@ -54,7 +54,7 @@ def test_failed_fits_stay_and_may_lack_what_they_did_not_measure(saved, five_tas
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda f: f.rename({"synergy": "synergie"}), "has no column `synergy`; the nearest columns are `synergie`"),
+        (lambda f: f.rename({"synergy": "synergie"}), "has no column `synergy`; did you rename it to `synergie`?"),
         (lambda f: f.drop("model", "dataset"), "has no column `model` (and 1 more: dataset)"),
         (lambda f: f.with_columns(synergy=pl.lit("much")), "column `synergy` is of type String; expected float"),
         (lambda f: f.with_columns(seeds=pl.lit(1)), "column `seeds` is of type Int32; expected list"),
