@@ -5,6 +5,7 @@ from typing import Final
 
 import polars as pl
 
+from pid_lvlm.analysis.frames.checkpoints import in_training_order
 from pid_lvlm.analysis.frames.load import failed_fits, successful
 from pid_lvlm.data.names import ATOMS, REQUIRED_CONDITIONS
 
@@ -55,7 +56,7 @@ def diagnostics(results: pl.DataFrame) -> pl.DataFrame:
         `run`, `model`, `dataset`, `layer`, `num_layers`, `stage`, `step`, then `diagnostic`, `value`, `limit`,
         `meaning`.
     """
-    answered = successful(results)
+    answered = in_training_order(successful(results))
     return pl.concat(
         answered.filter(limit.exceeded()).select(
             "run",
@@ -76,4 +77,6 @@ def diagnostics(results: pl.DataFrame) -> pl.DataFrame:
 
 def failed(results: pl.DataFrame) -> pl.DataFrame:
     """One row per failed fit (`result` is not `successful`); empty if all succeeded."""
-    return failed_fits(results).select("run", "model", "dataset", "layer", "stage", "step", "result", "problem_id")
+    return in_training_order(failed_fits(results)).select(
+        "run", "model", "dataset", "layer", "stage", "step", "result", "problem_id"
+    )
