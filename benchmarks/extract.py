@@ -1,8 +1,8 @@
 """Samples per second of `pid-extract` and of three `generate` calls per sample at batch size 1, same model and machine.
 
-The three calls are what published scripts make: picture and question, vision noised, language noised, one new token.
-Ours measures four conditions, all layers by default, and the pooled features. Reading the dataset, loading the model
-and the statistics of the noise are outside both.
+The three calls are those of the published scripts: picture and question, noise for vision, noise for language, each
+with one new token. Ours measures four conditions, by default all layers, and the pooled features. Reading the dataset,
+loading the model and the noise statistics are not counted on either side.
 
 Example: python -m benchmarks.extract --model DIR --data CARD.toml --items 64 --json
 """

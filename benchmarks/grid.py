@@ -1,8 +1,8 @@
 """The paper's whole grid, about 520 fits of synthetic problems of its sizes: seconds after compilation, per part.
 
 26 models on four benchmarks, a layer study (six models of 32 layers on two of them) and a checkpoint study (eight
-checkpoints of two models on two of them), 4096-wide features, one seed. Whole, it is meant for a GPU; `--share` takes
-part of the problems, for a try on a CPU. Example: python -m benchmarks.grid --json
+checkpoints of two models on two of them), 4096-wide features, one seed. The whole grid is meant for a GPU; `--share`
+takes part of the problems, to try it on a CPU. Example: python -m benchmarks.grid --json
 """
 
 import argparse

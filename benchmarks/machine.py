@@ -12,7 +12,7 @@ import torch
 
 
 def describe_machine(libraries: Sequence[str]) -> dict[str, Any]:
-    """Cores, load, Python and library versions; the load tells whether others used the machine meanwhile."""
+    """Cores, load, Python and library versions; the load shows whether the machine was idle."""
     return {
         "cores": len(os.sched_getaffinity(0)),
         "load": [round(value, 2) for value in os.getloadavg()],
@@ -24,7 +24,7 @@ def describe_machine(libraries: Sequence[str]) -> dict[str, Any]:
 
 
 def peak_host_bytes() -> int:
-    """Most memory that this process has held so far."""
+    """Largest amount of memory that this process has used so far."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 

@@ -1,8 +1,8 @@
 """BATCH as published, in plain PyTorch: the baseline to compare with and the recorder of golden files.
 
 Written from the published equations and hyper-parameters. It replays the files of tests/golden to 2e-7 bits, which
-shows that it is the same algorithm. Everything slow about it is on purpose: one Python loop per option, up to 500
-sweeps inside, and autograd through all of them.
+shows that it is the same algorithm. It is slow where the original is slow: a Python loop per option, up to 500
+sweeps in each, and autograd through all of them.
 """
 
 import math

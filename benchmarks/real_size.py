@@ -1,4 +1,4 @@
-"""Write a checkpoint of LLaVA-1.5-7B's sizes with random weights, and items for it: real speed without a download.
+"""Write a checkpoint of the size of LLaVA-1.5-7B with random weights, and items for it: real speed without a download.
 
 The tokenizer is trained on this project's pages (8000 tokens): prompts have about as many tokens as with a real one.
 Example: python -m benchmarks.real_size --out DIR && pid-extract --model DIR/llava-7b --data DIR/items.jsonl --out runs
@@ -42,7 +42,7 @@ def train_tokenizer() -> FastTokenizer:
 
 
 def write_checkpoint(folder: Path, layers: int, device: str) -> None:
-    """Configuration as published for `llava-hf/llava-1.5-7b-hf`, weights drawn anew, in bfloat16."""
+    """Configuration as published for `llava-hf/llava-1.5-7b-hf`, with random weights, in bfloat16."""
     text = CONFIG_MAPPING["llama"](vocab_size=VOCABULARY, num_hidden_layers=layers)  # llama's defaults are 7B's sizes
     vision = CONFIG_MAPPING["clip_vision_model"](
         hidden_size=1024, intermediate_size=4096, num_hidden_layers=24, num_attention_heads=16, image_size=336,
@@ -88,7 +88,9 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--out", type=Path, required=True, help="folder for `llava-7b` and `items.jsonl`")
     parser.add_argument("--items", type=int, default=512)
-    parser.add_argument("--layers", type=int, default=32, help="fewer for a try; 0 writes no checkpoint, only items")
+    parser.add_argument(
+        "--layers", type=int, default=32, help="fewer for a quick look; 0 writes only items, no checkpoint"
+    )
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="draws the weights")
     given = parser.parse_args(arguments)
     given.out.mkdir(parents=True, exist_ok=True)

@@ -152,6 +152,11 @@ def test_python_on_the_python_page_runs(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out.splitlines()[0] == "synergy is the largest atom: True"
 
 
+def test_python_on_the_install_page_runs(capsys):
+    run_python("docs/install.md")
+    assert capsys.readouterr().out.endswith(" write_run read_results\n")
+
+
 def test_smallest_runs_on_the_pages_are_right():
     def fits(n: int, preset: str) -> bool:
         config = PRESETS[preset]

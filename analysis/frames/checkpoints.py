@@ -53,6 +53,16 @@ def checkpoints(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def in_training_order(frame: pl.DataFrame) -> pl.DataFrame:
+    """Sort rows by model and dataset, then stage, step (as a number) and layer.
+
+    >>> steps = pl.DataFrame({"step": [240, 15, 100]}).with_columns(model=pl.lit("m"), dataset=pl.lit("d"))
+    >>> in_training_order(steps.with_columns(stage=pl.lit("align"), layer=pl.lit(1)))["step"].to_list()
+    [15, 100, 240]
+    """
+    return frame.sort("model", "dataset", STAGE_RANK, "stage", "step", "layer", maintain_order=True)
+
+
 def checkpoint_name() -> pl.Expr:
     """Stage and step as one text, such as `align 400`."""
     stage = pl.col("stage").fill_null("")

@@ -1,7 +1,7 @@
 r"""Items as training data, in the conversation JSON that LLaVA introduced.
 
 One record is `{"id", "image", "conversations": [{"from": "human", "value": "<image>\n..."}, {"from": "gpt", ...}]}`.
-Here `image` is a data URI, so that one file holds everything, and `task` names the source of the record.
+Here `image` is a data URI, so that one file is enough, and `task` names the source of the record.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def conversation(item: Item, task: str) -> dict[str, Any]:
 
 
 def caption_conversation(item: Item, task: str) -> dict[str, Any]:
-    """One item with its picture in words: what a language model can learn before it sees.
+    """One item with its picture in words, for training a language model before it gets pictures.
 
     Args:
         item: The item.

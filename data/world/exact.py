@@ -116,12 +116,12 @@ def coupling_information_nats(first: Array, second: Array, tolerance_nats: float
     Args:
         first: p(x1, y), shape (x1, y).
         second: p(x2, y), shape (x2, y).
-        tolerance_nats: Wanted distance between the two values returned.
+        tolerance_nats: Largest distance allowed between the two values returned.
 
     Returns:
         The information of the coupling found, and a certified lower bound on the smallest one, in nats.
     """
-    # A coupling has one unknown per (x1, x2, y) whose two marginals are positive; the others are zero for certain.
+    # A coupling has one unknown per (x1, x2, y) whose two marginals are positive; all other entries are zero.
     i1, i2, iy = np.nonzero((first[:, None, :] > 0) & (second[None, :, :] > 0))
     label = first.sum(axis=0)
     constraints, target = _constraints(first, second, i1, i2, iy)

@@ -48,7 +48,7 @@ def make_items(task: Task, count: int, seed: int = 0) -> list[Item]:
     """Draw items of a task.
 
     Cells of p(picture, question, letter) are sampled systematically: each occurs its expected number of times,
-    rounded up or down, so that even a few hundred items carry the table's frequencies. Their order is random.
+    rounded up or down, so that even a few hundred items have the table's frequencies. Their order is random.
 
     Args:
         task: The task.

@@ -1,6 +1,6 @@
 """The five tasks of the demo world as finite joint distributions p(picture, question, answer letter).
 
-A task lists the pictures and the questions that occur (up to jitter that means nothing), how often each pair
+A task lists the pictures and the questions that occur (up to irrelevant jitter), how often each pair
 occurs, and how the answer letter is drawn for each pair. Everything else follows: items by sampling, the true
 atoms by exact computation. The question includes its options in their order, because that is what a model reads.
 """
@@ -46,7 +46,7 @@ class Scene:
 
     @property
     def caption(self) -> str:
-        """The picture in words, for training a language model before it sees anything."""
+        """The picture in words, for training a language model before it gets pictures."""
         if self.kind == "shape":
             return f"a {COLOURS[self.value]} shape"
         ground = "tinted ground" if self.kind == "tinted" else "dark ground"
@@ -86,7 +86,7 @@ class Task:
 
 
 def _certain(right: NDArray[np.int64]) -> Array:
-    """Answers without any doubt: the letter index for each (picture, question)."""
+    """Deterministic answers from the letter index of each (picture, question)."""
     return np.eye(len(LETTERS))[right]
 
 
@@ -99,14 +99,14 @@ def _shapes() -> tuple[Scene, ...]:
 
 
 def fusion() -> Task:
-    """Colour in the picture, order of the options in the question: pure synergy."""
+    """The colour is in the picture, the order of the options in the question: pure synergy."""
     questions = tuple(Question("what colour is the shape?", order) for order in itertools.permutations(COLOURS))
     right = np.array([[question.options.index(colour) for question in questions] for colour in COLOURS])
     return Task("fusion", _shapes(), questions, _uniform(len(COLOURS), len(questions)), _certain(right))
 
 
 def knowledge() -> Task:
-    """The question alone says it, to whoever knows fruit; the picture is unrelated: unique to language."""
+    """The question alone determines the answer, given world knowledge; the picture is unrelated: language-unique."""
     questions = tuple(
         Question(f"what colour is a {thing} usually?", order)
         for thing in USUAL_COLOUR
@@ -122,13 +122,13 @@ def _things(questions: tuple[Question, ...]) -> list[str]:
 
 
 def sight() -> Task:
-    """The question never varies, the picture decides: unique to vision."""
+    """The question is always the same, the picture determines the answer: vision-unique."""
     scenes = tuple(Scene("quadrant", value) for value in range(len(QUADRANTS)))
     return Task("sight", scenes, (Question("which quadrant is lit?", QUADRANTS),), _uniform(4, 1), np.eye(4)[:, None])
 
 
 def agreement() -> Task:
-    """The question gives away what the picture shows: redundancy."""
+    """The question says what the picture shows: redundancy."""
     scenes = tuple(Scene("quadrant", value) for value in range(len(QUADRANTS)))
     questions = tuple(Question(f"the picture shows quadrant {x} lit. which one?", QUADRANTS) for x in LETTERS)
     return Task("agreement", scenes, questions, np.eye(4) / 4, _certain(np.tile(np.arange(4), (4, 1))))
@@ -137,8 +137,8 @@ def agreement() -> Task:
 def blend() -> Task:
     """Answers drawn from a table in which all four atoms are clearly positive.
 
-    A quadrant is lit and the question hints at a letter. One time in four the hint is the lit quadrant for
-    certain, otherwise it is any letter. The answer is the lit quadrant (30 %), the hinted one (20 %), or the
+    A quadrant is lit and the question hints at a letter. In a quarter of the cases the hint is the lit quadrant,
+    otherwise it is a random letter. The answer is the lit quadrant (30 %), the hinted one (20 %), or the
     quadrant in the row of the lit and the column of the hinted one (50 %).
     """
     scenes = tuple(Scene("tinted", value) for value in range(len(QUADRANTS)))

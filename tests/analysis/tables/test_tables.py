@@ -36,6 +36,14 @@ def test_failed_lists_what_went_wrong(make_row, make_frame):
     assert failed.select("layer", "result").rows() == [(2, "nonfinite_loss")]
 
 
+def test_steps_are_in_numerical_order(make_row, make_frame):
+    places = [("tune", 40), ("align", 240), ("align", 15), ("align", 100)]
+    rows = [make_row(stage=stage, step=step, uniform_both=0.9) for stage, step in places]
+    assert tables.diagnostics(make_frame(rows))["step"].to_list() == [15, 100, 240, 40]
+    failed = [row | {"result": "nonfinite_loss"} for row in rows]
+    assert tables.failed(make_frame(failed))["step"].to_list() == [15, 100, 240, 40]
+
+
 @pytest.mark.parametrize(
     ("column", "fine", "beyond"),
     [
