@@ -1,16 +1,21 @@
-"""Errors that are the user's to mend. A command prints their text and leaves with code 2, without a traceback."""
+"""Errors that a user can fix. A command prints their text and exits with code 2, without a traceback."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 
 class PidError(Exception):
-    """Base of every error whose message is written for the user of a command."""
+    """Base of every error with a message that is written for the user."""
+
+
+ARGUMENTS: Final = "arguments"
+"""In place of a file name in faults of arguments."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing wrong with a run folder: where it is, what was expected and found, what to do."""
+    """One thing wrong with a run folder, or with arguments for one: where, what was expected and found, what to do."""
 
     file: str
     message: str
@@ -18,16 +23,16 @@ class Fault:
     row: int | None = None
 
     def __str__(self) -> str:
-        where = f"`{self.file}`"
+        where = self.file if self.file == ARGUMENTS else f"`{self.file}`"
         if self.array is not None:
-            where += f", array `{self.array}`"
+            where = f"argument `{self.array}`" if self.file == ARGUMENTS else f"{where}, array `{self.array}`"
         if self.row is not None:
             where += f", row {self.row}"
         return f"{where}: {self.message}"
 
 
 class ContractError(PidError):
-    """A run folder breaks the contract. `faults` lists everything that is wrong, not only the first."""
+    """A run folder, or arguments for one, are not valid. `faults` lists everything that is wrong."""
 
     def __init__(self, folder: str, faults: Sequence[Fault], shown: int = 8) -> None:
         self.folder = folder
@@ -35,9 +40,10 @@ class ContractError(PidError):
         lines = [str(fault) for fault in self.faults[:shown]]
         if len(self.faults) > shown:
             lines.append(f"… and {len(self.faults) - shown} more")
-        head = f"run folder `{folder}` cannot be used: "
+        is_argument = any(fault.file == ARGUMENTS for fault in self.faults)
+        head = f"run folder `{folder}` cannot be {'written' if is_argument else 'used'}: "
         super().__init__(head + (lines[0] if len(lines) == 1 else "\n  - " + "\n  - ".join(lines)))
 
 
 class OutputExistsError(PidError):
-    """The place to write to holds something that is not ours; it is left untouched."""
+    """The output already exists and was not written by this program; it is left untouched."""

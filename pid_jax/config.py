@@ -9,8 +9,9 @@ from pid_jax.setting import (
     PROBABILITY,
     SHARE,
     SWITCH,
+    ArgumentError,
     Setting,
-    SettingError,
+    count,
     integer,
     one_of,
     setting,
@@ -85,12 +86,12 @@ class EstimatorConfig:
 
     def describe(self) -> str:
         """One line for people: what this preset is."""
-        seeds = f"{len(self.seeds)} seed{'s' if len(self.seeds) > 1 else ''}"
+        seeds, epochs = count(len(self.seeds), "seed"), count(self.epochs, "epoch")
         rows = "incomplete test batches dropped" if self.drop_incomplete else "every test row used"
         fallback = "its real options" if self.fallback == "real" else "four letters"
         return (
-            f"preset {self.preset}: {seeds}, {self.epochs} epochs of batches of {self.batch_size}, {rows}, "
-            f"below tau {', '.join(map(str, self.taus))} uniform over {fallback}"
+            f"preset {self.preset}: {seeds}, {epochs} of batches of {self.batch_size}, {rows}, "
+            f"below tau {', '.join(map(spell, self.taus))} uniform over {fallback}"
         )
 
     def for_single(self, tau: float, pooling: str) -> Mapping[str, Any]:
@@ -125,19 +126,19 @@ def make_config(preset: str = "default", **changes: Any) -> EstimatorConfig:
         **changes: fields of `EstimatorConfig`.
 
     Raises:
-        SettingError: unknown preset or setting, or a value that is not valid.
+        ArgumentError: unknown preset or setting, or a value that is not valid.
 
     Example:
         >>> make_config("paper", taus=(0.2, 0.3)).seeds
         (42,)
         >>> make_config(epochs=0)
         Traceback (most recent call last):
-        pid_jax.setting.SettingError: epochs: expected an integer of at least 1, found 0
+        pid_jax.setting.ArgumentError: epochs: expected an integer of at least 1, found 0
     """
     if preset not in PRESETS:
-        raise SettingError("preset", f"expected {' or '.join(PRESETS)}, found {spell(preset)}")
+        raise ArgumentError("preset", f"expected {' or '.join(PRESETS)}, found {spell(preset)}")
     if unknown := [name for name in changes if name not in SETTINGS]:
-        raise SettingError(unknown[0], f"there is no such setting; {suggestion(unknown[0], SETTINGS)}")
+        raise ArgumentError(unknown[0], f"there is no such setting; {suggestion(unknown[0], SETTINGS)}")
     return replace(PRESETS[preset], **{name: _plain(value) for name, value in changes.items() if value is not None})
 
 

@@ -69,7 +69,7 @@ def plan_groups(
         part: this process's part of every group.
 
     Raises:
-        PidError: a budget that is no amount of bytes.
+        ArgumentError: the budget is not an amount of memory.
     """
     if memory_budget is None:
         memory_budget = default_budget()

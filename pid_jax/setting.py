@@ -86,30 +86,34 @@ class Setting:
         """Check a value.
 
         Raises:
-            SettingError: it is not valid.
+            ArgumentError: it is not valid.
         """
         if value is None and self.default is None:
             return
         if self.several and not isinstance(value, tuple | list):
-            raise SettingError(self.name, f"expected {self.expected}, found {spell(value)}")
+            raise ArgumentError(self.name, f"expected {self.expected}, found {spell(value)}")
         if self.several and not value:
-            raise SettingError(self.name, "expected at least one value, found none")
+            raise ArgumentError(self.name, "expected at least one value, found none")
         for entry in value if self.several else [value]:
             if not self.rule.accepts(entry):
-                raise SettingError(self.name, f"expected {self.rule.expected}, found {spell(entry)}")
+                raise ArgumentError(self.name, f"expected {self.rule.expected}, found {spell(entry)}")
 
 
-class SettingError(PidError):
-    """A setting has a value that is not valid.
+class ArgumentError(PidError):
+    """An argument has a value that is not valid.
 
     Attributes:
-        setting: name of the argument.
+        argument: its name.
         fault: what was expected and what was found.
     """
 
-    def __init__(self, setting: str, fault: str) -> None:
-        self.setting, self.fault = setting, fault
-        super().__init__(f"{setting}: {fault}")
+    def __init__(self, argument: str, fault: str) -> None:
+        self.argument, self.fault = argument, fault
+        super().__init__(f"{argument}: {fault}")
+
+    def of_option(self) -> PidError:
+        """The same about the option of the command line."""
+        return PidError(f"--{self.argument.replace('_', '-')}: {self.fault}")
 
 
 def setting(
@@ -139,3 +143,8 @@ def spell(value: Any) -> str:
     if isinstance(value, float) and float(short := f"{value:g}") == value:
         return short
     return str(value)
+
+
+def count(number: int, noun: str) -> str:
+    """A number and its noun, such as `1 run` or `3 runs`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

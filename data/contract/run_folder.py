@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from pid_lvlm.data.contract.manifest import Manifest, read_manifest
 from pid_lvlm.data.contract.run_header import checked_manifest, shards_to_read
 from pid_lvlm.data.contract.validate import duplicate_id_faults, load_shard, manifest_faults, shard_faults
-from pid_lvlm.data.errors import ContractError, Fault, OutputExistsError
+from pid_lvlm.data.errors import ARGUMENTS, ContractError, Fault, OutputExistsError
 from pid_lvlm.data.files import write_npz
 from pid_lvlm.data.names import CONDITIONS, MANIFEST_FILE, POOLINGS, feature_key, shard_file
 
@@ -51,12 +51,24 @@ def read_run(
 
     Args:
         folder: the run folder.
-        allow_partial: accept an unfinished run and use the shards it has.
-        poolings: read only these feature arrays (all by default); the others stay on disk.
-        shards: read these (`RunOutline.shards`), by default all that are there.
+        allow_partial: accept an unfinished run and use the shards that it has.
+        poolings: read the features under these poolings only; by default under all.
+        shards: numbers of the shards to read (`RunOutline.shards`); by default all.
 
     Raises:
         ContractError: lists every fault found.
+
+    Example:
+        >>> import tempfile
+        >>> import numpy as np
+        >>> scores = np.log(np.full((5, 3, 4), 0.25))
+        >>> folder = write_run(
+        ...     tempfile.mkdtemp(), model="mine", dataset="toy", loglik=scores, x1=np.eye(5), x2=np.eye(5))
+        >>> run = read_run(folder)
+        >>> run.arrays["loglik"].shape  # samples, conditions, layers, options
+        (5, 3, 1, 4)
+        >>> run.manifest.model
+        'mine'
     """
     folder = Path(folder)
     manifest = checked_manifest(folder)
@@ -69,7 +81,7 @@ def read_run(
 
 
 def find_runs(paths: Iterable[str | Path]) -> list[Path]:
-    """Run folders among `paths`: each is one, or a folder whose children are some.
+    """Run folders among `paths`; each path is a run folder or a folder of run folders.
 
     Raises:
         ContractError: a path is neither.
@@ -87,7 +99,7 @@ def find_runs(paths: Iterable[str | Path]) -> list[Path]:
 
 
 def validate_run(folder: str | Path) -> list[Fault]:
-    """Every fault of a run folder; an empty list means that it keeps the contract."""
+    """Every fault of a run folder; an empty list means that it is valid."""
     try:
         read_run(folder)
     except ContractError as error:
@@ -143,29 +155,30 @@ def write_run(
 
     Args:
         folder: a new or empty folder.
-        model: what to call the model.
-        dataset: what to call the dataset.
+        model: name of the model.
+        dataset: name of the dataset.
         loglik: (n, c, k) or (n, c, l, k) nats: mean token log-likelihood of each option under the full
             vocabulary, conditions in the order both, vision_only, language_only and, if measured, no_image;
-            -inf for options an item lacks.
-        x1: (n, d1) features of the picture, or a mapping of `mean`, `max`, `last` to such arrays.
-        x2: (n, d2) features of the question, likewise.
+            -inf for options that an item does not have.
+        x1: (n, d1) features of the image, or a mapping from `mean`, `max` or `last` to such arrays.
+        x2: (n, d2) features of the question, or such a mapping.
         num_options: (n,) options of each item; by default the finite columns of `loglik`.
         label: (n,) index of the right option, -1 if unknown.
         sample_id: names of the samples, unique; by default their numbers.
-        group_id: what must not straddle a split; by default the sample ids.
+        group_id: rows of one group are never divided between training and test; by default each row is a group.
         layers: numbers of the recorded layers; the last is the output. By default 1, 2, …
-        **manifest_fields: anything else of `data.Manifest`, e.g. `family="llava"`, `size_b=7.0`.
+        **manifest_fields: other fields of `data.Manifest`, such as `family="llava"` or `size_b=7.0`.
 
     Returns:
         The folder.
 
     Raises:
-        OutputExistsError: the folder holds something already.
-        ContractError: the arrays break the contract; nothing is written.
+        OutputExistsError: the folder is not empty.
+        ContractError: the arrays are not valid; nothing is written.
 
     Example:
-        >>> import numpy as np, tempfile
+        >>> import tempfile
+        >>> import numpy as np
         >>> from pid_lvlm import data
         >>> rng = np.random.default_rng(0)
         >>> scores = np.log(rng.dirichlet(np.ones(4), size=(300, 3)))
@@ -185,7 +198,7 @@ def write_run(
     if scores.ndim != 4 or scores.shape[1] not in (3, 4):
         found = np.shape(loglik)
         message = f"expected shape (n, c, k) or (n, c, l, k) with 3 or 4 conditions c, found {found}"
-        raise ContractError(str(folder), [Fault("arguments", message, "loglik")])
+        raise ContractError(str(folder), [Fault(ARGUMENTS, message, "loglik")])
     n, conditions, depth, options = scores.shape
     names = [str(i) for i in range(n)] if sample_id is None else [str(name) for name in sample_id]
     arrays: dict[str, NDArray] = {
@@ -198,10 +211,14 @@ def write_run(
         "loglik": scores,
     }
     poolings: set[str] = set()
+    argument_of = {name: name for name in arrays}
     for source, features in ((1, x1), (2, x2)):
         by_pooling = features if isinstance(features, Mapping) else {POOLINGS[0]: features}
         poolings |= set(by_pooling)
-        arrays |= {feature_key(source, p): np.asarray(f, dtype=np.float32) for p, f in by_pooling.items()}
+        for pooling, array in by_pooling.items():
+            key = feature_key(source, pooling)
+            arrays[key] = np.asarray(array, dtype=np.float32)
+            argument_of[key] = f'x{source}["{pooling}"]' if isinstance(features, Mapping) else f"x{source}"
     numbers = tuple(range(1, depth + 1)) if layers is None else tuple(int(layer) for layer in layers)
     manifest = Manifest(
         run=manifest_fields.pop("run", folder.name),
@@ -218,10 +235,11 @@ def write_run(
         finished=True,
         **manifest_fields,
     )
-    faults = manifest_faults(manifest, "arguments") + shard_faults("arguments", arrays, manifest, n)
-    faults += duplicate_id_faults(["arguments"], [arrays["sample_id"]])
+    faults = manifest_faults(manifest, ARGUMENTS) + shard_faults(ARGUMENTS, arrays, manifest, n)
+    faults += duplicate_id_faults([ARGUMENTS], [arrays["sample_id"]])
     if faults:
-        raise ContractError(str(folder), faults)
+        named = [replace(fault, array=argument_of.get(fault.array or "", fault.array)) for fault in faults]
+        raise ContractError(str(folder), named)
     write_npz(folder / shard_file(0), arrays)
     manifest.write(folder)
     return folder

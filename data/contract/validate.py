@@ -52,9 +52,9 @@ def damaged(path: Path) -> Iterator[list[Fault]]:
     try:
         yield faults
     except FileNotFoundError:
-        faults.append(Fault(path.name, "missing; run the same pid-extract command again to complete the run"))
+        faults.append(Fault(path.name, "missing; run the same pid-extract command again, which measures it again"))
     except (zipfile.BadZipFile, ValueError, OSError, EOFError, KeyError, NotImplementedError) as error:
-        advice = "delete it and run the same pid-extract command again"
+        advice = "delete this file and run the same pid-extract command again, which measures it again"
         faults.append(Fault(path.name, f"damaged or truncated ({error}); {advice}"))
 
 

@@ -34,7 +34,8 @@ class RunFolder:
         if is_run(folder):
             existing = read_manifest(folder)
             _check_same(folder, existing, manifest)
-            self.finished = existing.finished
+            shards = [folder / shard_file(index) for index in range(existing.num_shards)]
+            self.finished = existing.finished and all(shard.exists() for shard in shards)
         elif folder.exists() and not is_blank(folder):
             raise OutputExistsError(_not_a_run(folder))
         else:

@@ -8,11 +8,12 @@ from pathlib import Path
 import polars as pl
 from rich.console import Console
 
-from pid_jax.cli.messages import count_failures, print_plan, print_summary, warnings_of
+from pid_jax.cli.messages import count_failures, print_plan, print_programs, print_summary, warnings_of
 from pid_jax.cli.progress import RichProgress
 from pid_jax.config import EstimatorConfig
 from pid_jax.estimation import in_order, plan_groups
-from pid_jax.results.table_file import part_tables, read_existing, read_with_parts, write_table
+from pid_jax.results.table_file import check_out, part_tables, read_existing, read_with_parts, write_table
+from pid_jax.setting import count
 from pid_jax.sweep.devices import count_devices, keep_compiled, split_cpu
 from pid_jax.sweep.plan import Plan, plan_runs
 from pid_jax.sweep.processes import join_processes, wait_for_all
@@ -46,7 +47,7 @@ class Processes:
 
 @dataclass(frozen=True)
 class Job:
-    """Which runs, to where, and how: the options that are no settings of the estimator."""
+    """Which runs, to where, and how: the options that are not settings of the estimator."""
 
     runs: tuple[Path, ...]
     out: Path
@@ -58,6 +59,7 @@ class Job:
     allow_partial: bool = False
     overwrite: bool = False
     dry_run: bool = False
+    verbose: bool = False
     quiet: bool = False
 
 
@@ -68,6 +70,7 @@ def run_job(job: Job, config: EstimatorConfig) -> bool:
         PidError: bad input.
     """
     console = Console(stderr=True, quiet=job.quiet, soft_wrap=True)
+    check_out(job.out)
     keep_compiled(job.cache)
     split_cpu(job.devices)
     part = job.processes.join()
@@ -75,7 +78,10 @@ def run_job(job: Job, config: EstimatorConfig) -> bool:
     existing = {} if job.overwrite else found
     plan = plan_runs(job.runs, config, job.layers, job.allow_partial)
     groups = plan_groups(plan, config, count_devices(job.devices), job.memory_budget, existing, part)
-    print_plan(console, plan, groups, config, sum(name in existing for run in plan.runs for name in run.ids))
+    kept_problems = sum(name in existing for run in plan.runs for name in run.ids)
+    print_plan(console, plan, groups, config, f"{kept_problems} already in `{job.out}`")
+    if job.verbose:
+        print_programs(console, groups, config)
     if job.dry_run:
         for refused in plan.refusals:
             console.print(f"warning: left out: {refused.reason}", markup=False, highlight=False)
@@ -97,7 +103,7 @@ def run_job(job: Job, config: EstimatorConfig) -> bool:
             return bool(count_failures(frame) or plan.refusals)
     if part == WHOLE or job.processes.distributed:
         frame, own = merge(job.out, plan, part, {} if job.overwrite else existing), job.out
-    _report(console, frame, own, time.perf_counter() - started)
+    _print_result(console, frame, own, time.perf_counter() - started)
     return bool(count_failures(frame) or plan.refusals)
 
 
@@ -112,10 +118,10 @@ def merge(out: Path, plan: Plan, part: Part, existing: Mapping[str, Row]) -> pl.
     return frame
 
 
-def _report(console: Console, frame: pl.DataFrame, out: Path, seconds: float) -> None:
+def _print_result(console: Console, frame: pl.DataFrame, out: Path, seconds: float) -> None:
     print_summary(console, frame)
     for sentence in warnings_of(frame):
         console.print(f"warning: {sentence}", markup=False, highlight=False)
-    console.print(f"{len(frame)} rows in `{out}`, {seconds:.1f} s", highlight=False)
+    console.print(f"{count(len(frame), 'row')} in `{out}`, {seconds:.1f} s", highlight=False)
     if failures := count_failures(frame):
-        console.print(f"{failures} of {len(frame)} rows failed; their `result` column says why")
+        console.print(f"{failures} of {len(frame)} fits failed; the column `result` says how")

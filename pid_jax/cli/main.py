@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, NoReturn
 import typer
 
 from pid_jax.cli.options import with_settings
+from pid_jax.setting import ArgumentError
 from pid_lvlm.data.command.console import EXIT_WITH_FAILURES, run_command
 
 app = typer.Typer(add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False)
@@ -86,7 +87,10 @@ def command(
         bool, typer.Option("--overwrite", help="Fit everything again and drop the other rows of --out.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Look at the runs, print the plan, write nothing.")
+        bool, typer.Option("--dry-run", help="Check the runs, print the plan and what is already done, write nothing.")
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Also print shapes, chunks and memory of every compiled program.")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
     **_: Any,
@@ -111,9 +115,14 @@ def command(
         allow_partial=allow_partial,
         overwrite=overwrite,
         dry_run=dry_run,
+        verbose=verbose,
         quiet=quiet,
     )
-    if run_job(job, config):
+    try:
+        failed = run_job(job, config)
+    except ArgumentError as error:
+        raise error.of_option() from error
+    if failed:
         raise typer.Exit(EXIT_WITH_FAILURES)
 
 

@@ -1,4 +1,4 @@
-"""What pid-estimate tells people: the plan before, the table after, and which numbers not to trust."""
+"""What pid-estimate prints: the plan before, the table after, and which numbers not to trust."""
 
 from collections.abc import Sequence
 
@@ -8,33 +8,44 @@ from rich.table import Table
 
 from pid_jax.config import EstimatorConfig, FitSettings
 from pid_jax.results.solution import ADVICE, Result
+from pid_jax.setting import count
 from pid_jax.sweep.chunks import Group
 from pid_jax.sweep.memory import fit_bytes
 from pid_jax.sweep.plan import Plan
 from pid_lvlm.data.contract.limits import LIMITS
 from pid_lvlm.data.contract.result_table import worth_a_warning
+from pid_lvlm.data.contract.sample_size import describe_rows_needed
 from pid_lvlm.data.names import ATOMS
 
 
-def print_plan(console: Console, plan: Plan, groups: Sequence[Group], config: EstimatorConfig, kept: int) -> None:
-    """Counts, shapes, chunks and memory of what will be fitted; `kept` rows are in the table already."""
+def print_plan(console: Console, plan: Plan, groups: Sequence[Group], config: EstimatorConfig, done: str) -> None:
+    """What will be fitted, and how many rows that takes; `done` says what is in the table already."""
     console.print(config.describe(), highlight=False)
+    needed = describe_rows_needed(config.batch_size, config.train_share, config.drop_incomplete)
+    smallest = min(len(run.outline) for run in plan.runs)
+    console.print(f"{needed}; the smallest run has {smallest}", highlight=False)
+    problems = sum(group.num_problems for group in groups)
+    fits = count(problems * len(config.seeds), "fit")
+    console.print(
+        f"{count(len(plan.runs), 'run')}, {count(problems, 'problem')} to fit ({fits}), {done}", highlight=False
+    )
+
+
+def print_programs(console: Console, groups: Sequence[Group], config: EstimatorConfig) -> None:
+    """Shapes, chunks and memory of the compiled programs, one line each."""
     for group in groups:
         shape, pace = group.shape, group.pace
         runs = {problem.run for chunk in group.chunks for problem in chunk.problems}
         working = fit_bytes(shape, FitSettings.of(config)) * pace.side_by_side
         console.print(
-            f"{len(runs)} run(s) of widths {shape.d1} and {shape.d2}, {shape.options} options: "
-            f"{group.num_problems} problems, {group.num_problems * len(config.seeds)} fits of {shape.steps} steps; "
-            f"{len(group.chunks)} chunk(s) of {group.table_bytes() / 2**20:.1f} MiB, "
-            f"{pace.side_by_side} fits side by side on each of {pace.devices} device(s) in {working / 2**20:.0f} MiB",
+            f"compiled program: {count(len(runs), 'run')} of feature widths {shape.d1} and {shape.d2}, "
+            f"{shape.options} options; {count(group.num_problems, 'problem')}, "
+            f"{count(group.num_problems * len(config.seeds), 'fit')} of {count(shape.steps, 'step')}; "
+            f"{count(len(group.chunks), 'chunk')} of {group.table_bytes() / 2**20:.1f} MiB; "
+            f"{count(pace.side_by_side, 'fit')} side by side on each of {count(pace.devices, 'device')} "
+            f"in {working / 2**20:.0f} MiB",
             highlight=False,
         )
-    total = sum(group.num_problems for group in groups)
-    already = f", {kept} more are there already" if kept else ""
-    console.print(
-        f"{len(plan.runs)} run(s), {len(groups)} compiled program(s), {total} problems to fit{already}", highlight=False
-    )
 
 
 def print_summary(console: Console, frame: pl.DataFrame, most: int = 40) -> None:

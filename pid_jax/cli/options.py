@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 import typer
 
 from pid_jax.config import PRESETS, SETTINGS, EstimatorConfig
-from pid_jax.setting import Rule, Setting, SettingError, integer, spell
+from pid_jax.setting import ArgumentError, Rule, Setting, integer, spell
 
 PANEL: Final = "Estimator settings (by default the preset's)"
 
@@ -89,11 +89,11 @@ class Option:
         """Check a value, or each of several.
 
         Raises:
-            SettingError: it is not valid; `setting` is the option's name.
+            ArgumentError: it is not valid; `argument` is the option's name.
         """
         for entry in value if self.several else [value]:
             if not self.rule.accepts(entry):
-                raise SettingError(self.name, f"expected {self.rule.expected}, found {spell(entry)}")
+                raise ArgumentError(self.name, f"expected {self.rule.expected}, found {spell(entry)}")
 
 
 def _options() -> list[Option]:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from pid_jax.cli.options import OPTIONS
 from pid_jax.config import PRESETS, SETTINGS, EstimatorConfig, make_config
-from pid_jax.setting import TEXT, Rule, SettingError, one_of, spell
+from pid_jax.setting import TEXT, ArgumentError, Rule, one_of, spell
 from pid_lvlm.data import PidError
 from pid_lvlm.data.command.suggest import suggestion
 
@@ -69,8 +69,8 @@ def make_settings(file: Mapping[str, Any], line: Mapping[str, Any]) -> tuple[Est
         for name, value in given.items():
             OPTIONS[name].check(value)
         base = make_config(preset)
-    except SettingError as error:
-        raise PidError(f"--{error}") from error
+    except ArgumentError as error:
+        raise error.of_option() from error
     first, count = given.pop("seed", base.seeds[0]), given.pop("seeds", len(base.seeds))
     field_of = {setting.option: setting.name for setting in SETTINGS.values()}
     changes = {field_of[name]: value for name, value in given.items()}

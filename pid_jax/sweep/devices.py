@@ -11,7 +11,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec, Sharding, SingleDeviceSharding
 
-from pid_lvlm.data import PidError
+from pid_jax.setting import ArgumentError
 
 Tree = TypeVar("Tree", bound=Any)
 
@@ -39,11 +39,13 @@ def count_devices(count: int | None = None) -> int:
     """How many of this process's devices to use: the first `count`, all by default.
 
     Raises:
-        PidError: there are fewer.
+        ArgumentError: there are fewer.
     """
     local = jax.local_devices()
     if count is not None and not 1 <= count <= len(local):
-        raise PidError(f"--devices: expected 1 to {len(local)}, the {local[0].platform} devices found, found {count}")
+        raise ArgumentError(
+            "devices", f"expected 1 to {len(local)}, the number of {local[0].platform} devices, found {count}"
+        )
     return len(local) if count is None else count
 
 

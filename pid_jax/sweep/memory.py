@@ -1,4 +1,4 @@
-"""How much memory fits take, and how much there is: the arithmetic behind `--memory-budget`."""
+"""How much memory fits take, and how much there is: the arithmetic of the memory budget."""
 
 import os
 import re
@@ -9,7 +9,7 @@ import jax
 
 from pid_jax.config import FitSettings
 from pid_jax.problems.types import Shape
-from pid_lvlm.data import PidError
+from pid_jax.setting import ArgumentError, spell
 
 FLOAT: Final = 4
 """Bytes of a float32 or an int32."""
@@ -43,14 +43,14 @@ def parse_bytes(text: str) -> int:
     """Bytes from `8GB`, `500 MB`, `2GiB` or a plain number.
 
     Raises:
-        PidError: no such amount.
+        ArgumentError: it is not an amount of memory.
     """
     found = _BYTES.fullmatch(text)
     number, unit, binary = found.groups() if found else ("0", "", "")
     power = list(_UNITS).index(unit.lower())
     amount = int(float(number) * (1024**power if binary else 1000**power))
     if amount <= 0:
-        raise PidError(f"--memory-budget: expected an amount such as 8GB or 500MB, found {text!r}")
+        raise ArgumentError("memory_budget", f"expected an amount such as 8GB or 500MB, found {spell(text)}")
     return amount
 
 

@@ -139,7 +139,7 @@ def select_layers(manifest: Manifest, layers: str) -> tuple[int, ...]:
         number = recorded[-1] if word == "last" else (int(word) if word.isdigit() else None)
         if number not in recorded:
             held = ", ".join(map(str, recorded))
-            raise PidError(f"--layers: run `{manifest.run}` has no layer {word!r}; it has {held}")
+            raise PidError(f"run `{manifest.run}` has no layer `{word}`; it has {held}")
         chosen.append(number)
     return tuple(sorted(set(chosen)))
 

@@ -176,7 +176,7 @@ def _finish(
         except jax.errors.JaxRuntimeError as error:
             if "RESOURCE_EXHAUSTED" not in str(error):
                 raise
-            raise PidError("the device ran out of memory; pass a smaller --memory-budget") from error
+            raise PidError("the device ran out of memory; choose a smaller memory budget") from error
         seconds = (time.perf_counter() - clock) / len(solutions)
         provenance = {"device": device_name(), "seconds": seconds}
         for (run, key, name), solution in zip(pending.problems, solutions, strict=True):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pid_jax.config import PRESETS, SETTINGS, Anchor, EstimatorConfig, make_config
-from pid_jax.setting import SettingError
+from pid_jax.setting import ArgumentError
 from pid_lvlm.data.contract.manifest import recipe_hash
 from pid_lvlm.data.names import LANGUAGE_ONLY, NO_IMAGE, SOURCES
 
@@ -49,6 +49,6 @@ def test_lists_and_arrays_are_as_good_as_tuples():
     ],
 )
 def test_errors_speak_of_arguments(changes, said):
-    with pytest.raises(SettingError) as caught:
+    with pytest.raises(ArgumentError) as caught:
         make_config(**changes)
     assert str(caught.value) == said

@@ -225,7 +225,7 @@ def test_write_run_refuses_a_folder_in_use_and_bad_arrays(run, tmp_path):
     assert sorted(run.iterdir()) == before
     with pytest.raises(data.ContractError, match="3 or 4 conditions"):
         data.write_run(tmp_path / "x", model="m", dataset="d", **(arrays | {"loglik": np.zeros((4, 2))}))
-    with pytest.raises(data.ContractError, match="x2_mean"):
+    with pytest.raises(data.ContractError, match="argument `x2`: expected shape"):
         data.write_run(tmp_path / "x", model="m", dataset="d", **(arrays | {"x2": np.zeros((3, 2))}))
     assert not (tmp_path / "x").exists()
 
@@ -253,3 +253,24 @@ def test_full_disk_leaves_nothing_half_written(tmp_path):
     assert done.stderr.startswith("error: cannot write")
     assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"loglik": np.zeros((20, 2, 4))}, "argument `loglik`: expected shape"),
+        ({"x1": np.full((20, 3), np.nan)}, "argument `x1`, row 0: holds NaN"),
+        ({"x2": {"mean": np.ones((20, 3)), "max": np.ones((20, 4))}}, 'argument `x2["max"]`: expected shape (20, 3)'),
+        ({"num_options": np.full(20, 9)}, "argument `num_options`, row 0: more options"),
+        ({"layers": (2, 1)}, "arguments: `layers` should"),
+    ],
+)
+def test_errors_of_write_run_speak_of_arguments(tmp_path, changes, said):
+    given = {"loglik": np.log(np.full((20, 3, 4), 0.25)), "x1": np.ones((20, 3)), "x2": np.ones((20, 3))}
+    if "layers" in changes:
+        given["loglik"] = np.log(np.full((20, 3, 2, 4), 0.25))
+    with pytest.raises(data.ContractError) as caught:
+        data.write_run(tmp_path / "new", model="m", dataset="d", **(given | changes))
+    assert "cannot be written" in str(caught.value)
+    assert said in str(caught.value)
+    assert not (tmp_path / "new").exists()

@@ -33,7 +33,9 @@ def test_runs_and_checks(command: Command, checkpoint: Path, items: Path, tmp_pa
     (out / "tiny__toy" / "shard-00000.npz").unlink()
     code, output, _ = command("--check", out / "tiny__toy")
     assert code == 2
-    assert "shard-00000.npz`: missing" in output
+    assert "shard-00000.npz`: missing; run the same pid-extract command again" in output
+    assert command(*arguments)[0] == 0
+    assert command("--check", out / "tiny__toy")[0] == 0
 
 
 def test_dry_run_writes_nothing(command: Command, checkpoint: Path, items: Path, tmp_path: Path) -> None:

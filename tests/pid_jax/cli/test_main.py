@@ -52,6 +52,10 @@ def test_rows_that_are_there_are_kept_and_new_ones_added(call, runs, tmp_path):
     code, said = call(runs, "--out", out, "--layers", "last", *FAST)
     second = pl.read_parquet(out)
     assert code == 0, said
+    assert (
+        f"0 problems to fit (0 fits), 2 already in `{out}`"
+        in call(runs, "--out", out, "--layers", "last", "--dry-run", *FAST)[1]
+    )
     assert second["run"].to_list() == ["one", "two"]
     assert second.filter(pl.col("run") == "one").equals(first)
     call(runs / "two", "--out", out, "--layers", "last", "--overwrite", *FAST)
@@ -71,7 +75,7 @@ def test_a_table_of_an_older_version_is_continued(call, runs, tmp_path):
     assert both["run"].to_list() == ["one", "two"]
     old.drop("synergy").write_parquet(out)
     code, said = call(runs, "--out", out, "--layers", "last", *FAST)
-    assert (code, "is no result table of this version" in said) == (2, True)
+    assert (code, "is not a result table of this version" in said) == (2, True)
 
 
 def test_other_numbers_in_a_run_of_the_same_name_are_fitted_again(call, runs, tmp_path, make_run):
@@ -99,8 +103,17 @@ def test_paper_preset_and_several_taus(call, runs, tmp_path):
 def test_dry_run_writes_nothing(call, runs, tmp_path):
     code, said = call(runs, "--out", tmp_path / "x.parquet", "--dry-run", *FAST)
     assert code == 0
-    assert "4 problems, 8 fits of 2 steps" in said
+    assert "the estimate needs at least 43 rows: 75% of the rows train the coupling" in said
+    assert "the smallest run has 120" in said
+    assert f"2 runs, 4 problems to fit (8 fits), 0 already in `{tmp_path / 'x.parquet'}`" in said
+    assert "MiB" not in said
     assert list(tmp_path.iterdir()) == []
+
+
+def test_shapes_and_chunks_are_told_on_demand(call, runs, tmp_path):
+    code, said = call(runs, "--out", tmp_path / "x.parquet", "--dry-run", "--verbose", *FAST)
+    assert code == 0
+    assert "2 runs of feature widths 6 and 6, 4 options; 4 problems, 8 fits of 2 steps; 1 chunk of" in said
 
 
 def test_quiet_says_nothing(call, runs, tmp_path):
@@ -118,8 +131,8 @@ def test_a_failed_fit_is_counted_and_the_others_are_written(call, runs, tmp_path
     frame = pl.read_parquet(tmp_path / "r.parquet")
     assert code == 1
     assert dict(frame.select("run", "result").rows()) == {"good": "successful", "bad": "nonfinite_loss"}
-    assert "nonfinite_loss: bad" in said
-    assert "1 of 2 rows failed" in said
+    assert "nonfinite_loss: bad (layer 2); " in said
+    assert "1 of 2 fits failed" in said
 
 
 def damage(run: Path) -> Path:
@@ -152,11 +165,12 @@ def test_a_broken_run_is_left_out_and_the_others_are_written(call, tmp_path, mak
     frame = pl.read_parquet(out)
     assert dict(frame.select("run", "result").rows()) == {"good": "successful", "bad": "invalid_run"}
     assert frame.filter(pl.col("run") == "bad")["synergy"].to_list() == [None]
-    assert "invalid_run: bad; the run folder cannot be used" in said
+    assert "--check" not in said
+    assert "invalid_run: bad (layer 2); left out for the reason given when the run was read" in said
     whole = make_run(tmp_path / "again" / "bad", n=120, d=6, layers=2)
     code, said = call(whole, good, "--out", out, "--layers", "last", *FAST)
     assert code == 0, said
-    assert "1 problems to fit, 1 more are there already" in said
+    assert f"1 problem to fit (2 fits), 1 already in `{out}`" in said
     assert set(pl.read_parquet(out)["result"]) == {"successful"}
 
 
@@ -179,7 +193,7 @@ def test_settings_by_file_and_line(call, runs, tmp_path):
 
 
 def text_file(folder: Path) -> Path:
-    path = folder / "notes.txt"
+    path = folder / "notes.parquet"
     path.write_text("mine")
     return path
 
@@ -194,8 +208,9 @@ def unfinished(folder: Path, make_run) -> Path:
 @pytest.mark.parametrize(
     ("arrange", "said"),
     [
-        (lambda tmp, runs, make: [runs, "--out", text_file(tmp)], "exists and is no parquet file"),
-        (lambda tmp, runs, make: [runs, "--out", tmp], "is a folder; expected a parquet file"),
+        (lambda tmp, runs, make: [runs, "--out", text_file(tmp)], "exists and is not a parquet file"),
+        (lambda tmp, runs, make: [runs, "--out", tmp / "x.csv"], "x.parquet`, found `"),
+        (lambda tmp, runs, make: [runs, "--out", tmp], "is a folder; expected a file such as"),
         (lambda tmp, runs, make: [tmp / "nowhere", "--out", tmp / "r.parquet"], "there is no such folder"),
         (lambda tmp, runs, make: [tmp, "--out", tmp / "r.parquet"], "this is no run folder"),
         (lambda tmp, runs, make: [runs, "--out", tmp / "r.parquet", "--tau", 7], "a number from 0 to 1, found 7"),

@@ -45,7 +45,7 @@ def test_amounts(text, expected):
 
 @pytest.mark.parametrize("text", ["", "0", "much", "-1GB", "8XB"])
 def test_wrong_amounts_are_said(text):
-    with pytest.raises(PidError, match="--memory-budget: expected an amount such as 8GB"):
+    with pytest.raises(PidError, match="memory_budget: expected an amount such as 8GB"):
         parse_bytes(text)
 
 
