@@ -26,10 +26,9 @@ def select_part(
         PidError: not of the form i/n with 1 ≤ i ≤ n.
     """
     number, total = parse_part(part)
-    start, stride = number - 1, total
     if len(models) >= len(datasets):
-        return list(models[start::stride]), list(datasets)
-    return list(models), list(datasets[start::stride])
+        return list(models[number - 1 :: total]), list(datasets)
+    return list(models), list(datasets[number - 1 :: total])
 
 
 MODEL_KEYS: Final[dict[str, type | tuple[type, ...]]] = {
