@@ -60,6 +60,8 @@ class Pace:
     def expect(self, passes: int) -> None:
         """The present run still needs so many passes."""
         self._left_in_run = passes
+        if not self._done:  # loading torch and the first model happens once
+            self._started = monotonic()
 
     def advance(self, passes: int) -> None:
         """So many passes of the present run are done."""

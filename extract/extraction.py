@@ -1,0 +1,189 @@
+"""Extraction from Python: read a dataset, run a model on it. What `pid-extract` does, with its options as arguments."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pid_lvlm.data.command.suggest import suggestion
+from pid_lvlm.data.errors import PidError
+from pid_lvlm.extract.config import (
+    ALL_LAYERS,
+    DTYPES,
+    LANGUAGE_SPANS,
+    ON_BAD,
+    SPAN_ALL,
+    DatasetSpec,
+    ExtractionConfig,
+    ModelSpec,
+)
+from pid_lvlm.extract.datasets import load as reader
+from pid_lvlm.extract.datasets.benchmarks.registry import parse_data
+from pid_lvlm.extract.datasets.column_mapping import OPTION_SEPARATOR, check_fields
+from pid_lvlm.extract.datasets.item import Dataset
+from pid_lvlm.extract.errors import UsageError
+from pid_lvlm.extract.run.jobs import check_prompts, run_loaded
+from pid_lvlm.extract.run.progress import Reporter
+from pid_lvlm.extract.run.run_folder import check_out_folder
+
+if TYPE_CHECKING:
+    from pid_lvlm.extract.run.extract_run import Outcome
+
+OPTION = re.compile(r"--([a-z]+(?:-[a-z]+)*)")
+
+
+def load_dataset(
+    data: str | Path,
+    *,
+    columns: Mapping[str, str | Sequence[str]] | None = None,
+    images: str | Path | None = None,
+    on_bad: str | None = None,
+    limit: int | None = None,
+) -> Dataset:
+    """Read and check a dataset of multiple-choice questions about images. Needs neither torch nor a model.
+
+    Args:
+        data: a file (jsonl, json, csv, tsv, parquet), a folder, a dataset card, `hf:OWNER/NAME:SPLIT`, or `NAME=FILE`
+            for a known benchmark: everything that `pid-extract --data` takes.
+        columns: item field -> column, such as `{"question": "Q", "options": ["A", "B"]}`; fields left out are looked
+            for under their usual names.
+        images: folder that relative image paths start from; by default the file's own folder.
+        on_bad: `error` or `skip`: what to do about rows that cannot become an item; by default the card's choice, else
+            `error`.
+        limit: use only the first items.
+
+    Returns:
+        The dataset; `items` are its questions, `rows` counts what became of the file's rows, `notes` are worth reading.
+
+    Raises:
+        PidError: the file cannot be read, or lists every bad row.
+    """
+    with speaking_of_arguments():
+        _check_choice("on_bad", on_bad, ON_BAD)
+        return reader.load_dataset(_dataset_spec(data, columns, images, on_bad), limit)
+
+
+def extract(
+    *,
+    model: str | Path | ModelSpec,
+    data: str | Path | Dataset,
+    out: str | Path,
+    columns: Mapping[str, str | Sequence[str]] | None = None,
+    images: str | Path | None = None,
+    on_bad: str | None = None,
+    limit: int | None = None,
+    layers: str | Sequence[int] = ALL_LAYERS,
+    prompt: str | None = None,
+    language_span: str = SPAN_ALL,
+    seed: int = 0,
+    dtype: str | None = None,
+    revision: str | None = None,
+    name: str | None = None,
+    size_b: float | None = None,
+    stage: str | None = None,
+    step: int | None = None,
+    batch_size: int = 16,
+    shard_size: int = 256,
+    device: str = "auto",
+    quiet: bool = False,
+) -> "Outcome":
+    """Run a model on a dataset under every condition and write the run folder, or finish one that was interrupted.
+
+    Arguments and defaults are those of `pid-extract` (docs/cli.md).
+
+    Args:
+        model: hub id or checkpoint folder; or a `ModelSpec`, whose fields then count instead of the arguments from
+            `dtype` to `step` and `device`.
+        data: as in `load_dataset`, or a dataset that it returned; the arguments from `columns` to `on_bad` are for the
+            former.
+        out: folder for run folders; the run's own is made in it.
+        columns: see `load_dataset`.
+        images: see `load_dataset`.
+        on_bad: see `load_dataset`.
+        limit: use only the first items.
+        layers: `all`, `last`, or layer numbers (1 is the first decoder block).
+        prompt: prompt template; by default the dataset's, else `letters`.
+        language_span: what counts as source 2: `all` of the user's text, or `question_options`.
+        seed: seed of the replacement noise.
+        dtype: `float32`, `bfloat16` or `float16`; by default float32 on a CPU, else the checkpoint's.
+        revision: branch, tag or commit of a hub model.
+        name: name of the model in tables; by default its id or folder.
+        size_b: size in 1e9 parameters; by default counted.
+        stage: training stage of a checkpoint.
+        step: training step of a checkpoint.
+        batch_size: samples per forward pass; changes numbers by rounding only.
+        shard_size: samples per file.
+        device: `cpu`, `cuda`, `cuda:1`, …, or `auto`.
+        quiet: report no progress on standard error.
+
+    Returns:
+        The run's folder, its samples, those measured now (0 if it was complete) and the seconds.
+
+    Raises:
+        PidError: the model or the dataset cannot be used, or the folder holds something else. The message names what to
+            change.
+    """
+    with speaking_of_arguments():
+        _check_choice("on_bad", on_bad, ON_BAD)
+        _check_choice("dtype", dtype, DTYPES)
+        _check_choice("language_span", language_span, LANGUAGE_SPANS)
+        for argument, value in (("limit", limit), ("batch_size", batch_size), ("shard_size", shard_size)):
+            if value is not None and value < 1:
+                message = f"`{argument}` should be at least 1, found {value}"
+                raise UsageError(message)
+        spec = model
+        if not isinstance(spec, ModelSpec):
+            labels = {"name": name, "size_b": size_b, "stage": stage, "step": step}
+            spec = ModelSpec(str(model), revision=revision, dtype=dtype, device=device, **labels)  # type: ignore[arg-type]
+        chosen = layers if isinstance(layers, str) else ",".join(map(str, layers))
+        config = ExtractionConfig(Path(out), chosen, seed, prompt, language_span, batch_size, shard_size, limit)
+        check_out_folder(config.out)
+        dataset = (
+            data.first(limit)
+            if isinstance(data, Dataset)
+            else reader.load_dataset(_dataset_spec(data, columns, images, on_bad), limit)
+        )
+        check_prompts(dataset, config)
+        return run_loaded([spec], [dataset], config, Reporter(quiet=quiet)).done[0]
+
+
+@contextmanager
+def speaking_of_arguments() -> Iterator[None]:
+    """Let errors name arguments (`batch_size`) where they are written for the command line (`--batch-size`)."""
+    try:
+        yield
+    except PidError as error:
+        error.args = (as_arguments(str(error)),)
+        raise
+
+
+def as_arguments(text: str) -> str:
+    """A message with options of the command line as arguments of a function.
+
+    Example:
+        >>> as_arguments("out of memory at batch size 4; try --batch-size 2 or --dtype bfloat16")
+        'out of memory at batch size 4; try `batch_size` 2 or `dtype` bfloat16'
+    """
+    return OPTION.sub(lambda match: f"`{match[1].replace('-', '_')}`", text)
+
+
+def _dataset_spec(
+    data: str | Path,
+    columns: Mapping[str, str | Sequence[str]] | None,
+    images: str | Path | None,
+    on_bad: str | None,
+) -> DatasetSpec:
+    mapping = {
+        field: column if isinstance(column, str) else OPTION_SEPARATOR.join(column)
+        for field, column in (columns or {}).items()
+    }
+    check_fields(mapping, "--columns")
+    spec = parse_data(str(data), mapping, None if images is None else Path(images))
+    return DatasetSpec(spec.file, spec.columns, spec.images, spec.benchmark, on_bad)
+
+
+def _check_choice(argument: str, value: str | None, known: Sequence[str]) -> None:
+    if value is not None and value not in known:
+        message = f"`{argument}`: unknown value {value!r}; {suggestion(value, known)}"
+        raise UsageError(message)
