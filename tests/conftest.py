@@ -2,8 +2,12 @@
 
 import os
 import shutil
+import sys
 import tempfile
+import warnings
 from collections.abc import Callable
+from importlib import import_module
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +27,24 @@ have no shapes. Processes that a test starts run unchecked, as a user's do.
 """
 
 install_import_hook(list(SHAPED), "beartype.beartype")
+
+
+class LibrariesFirst(MetaPathFinder):
+    """Imports jax and its relatives before the first checked module.
+
+    While jaxtyping imports a module, Python looks for bytecode under another name, for whatever that module imports,
+    too: hundreds of modules of jax, scipy and ott would be compiled from source, which takes longer than many a test.
+    """
+
+    def find_spec(self, name: str, *_: object) -> None:
+        if name.startswith(SHAPED):
+            sys.meta_path.remove(self)
+            with warnings.catch_warnings(action="ignore"):
+                for library in ("ott", "flax.linen", "scipy.stats"):
+                    import_module(library)
+
+
+sys.meta_path.insert(0, LibrariesFirst())
 
 NOISE = 0.1
 

@@ -3,13 +3,18 @@
 import polars as pl
 import pytest
 
+from pid_jax import estimate
 from pid_jax.cli.messages import warnings_of
 from pid_jax.results.solution import ADVICE
+from tests.pid_jax.conftest import FakeFits
 
 
 @pytest.fixture(scope="module")
-def sound(table):
-    """The table with everything that could be warned of set aside."""
+def sound(run_folders, small_config):
+    """A table, made without fits, with everything that could be warned of set aside."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pid_jax.sweep.stream.launch", lambda stack, config, pace: FakeFits(stack))
+        table = estimate(run_folders, small_config)
     quiet = {"result": "successful", "marginal_mismatch": 0.0, "loss_last": 0.0, "loss_first": 0.0}
     atoms = {f"{atom}_raw": 0.0 for atom in ("redundancy", "unique_vision", "unique_language", "synergy")}
     spread = {f"{atom}_sd": 0.0 for atom in ("redundancy", "unique_vision", "unique_language", "synergy")}

@@ -10,30 +10,17 @@ from rich.console import Console
 
 from pid_jax.cli.progress import RichProgress
 from pid_jax.config import FitSettings, make_config
-from pid_jax.information import InformationTerms
 from pid_jax.problems.build import make_workload
 from pid_jax.problems.probabilities import option_probabilities
-from pid_jax.results.solution import Solution
 from pid_jax.sweep import stream as streaming
 from pid_jax.sweep.chunks import Chunk, Machine, group_problems
 from pid_jax.sweep.plan import Plan, plan_run, plan_runs
 from pid_lvlm.data import ContractError, PidError, outline_run, read_run, write_run
 from pid_lvlm.data.names import LANGUAGE_ONLY, NO_IMAGE, shard_file
+from tests.pid_jax.conftest import FakeFits
 
 CONFIG = make_config("default", batch_size=32, epochs=1, seeds=(0, 1))
 RUNS = 6
-
-
-class FakeFits:
-    """Stands in for the devices: zeros, at once."""
-
-    def __init__(self, stack, log):
-        self.count, self.log = len({owner.problem for owner in stack.owners}), log
-
-    def collect(self, advance):
-        self.log.append("fitted")
-        advance(2 * self.count)
-        return [Solution(InformationTerms(*np.zeros((4, 2))), np.zeros((2, 2)), np.zeros(2))] * self.count
 
 
 class Told:
