@@ -22,7 +22,7 @@ AVOID = {
     r"turn(?:s|ed)?\s+(?:\w+\s+)?round": "reorder",
     r"blind\s+prompts?": "text-only prompt",
     r"(?:without\s+an|have\s+no|has\s+no)\s+answers?": "failed",
-    r"(?<![Tt]here )(?<![Tt]here\n)is\s+no(?=\s+(?!longer|more|such)\w)": "is not a",
+    r"(?<![Tt]here )(?<![Tt]here\n)is\s+no(?=\s+(?!longer|more|such|reason|fault)\w)": "is not a",
     r"(?<!stays )(?<!left )(?<!papers )(?<!idea )(?<!driver )(?<!arithmetic )behind": "after",
     r"unawares": "without notice",
 }
