@@ -38,7 +38,7 @@ def test_adapters_on_the_page_are_those_of_the_code() -> None:
     """Each quoted block follows the name of the file that it is in, word for word but for docstrings."""
     page = (DOCS / "adding-a-model.md").read_text()
     quoted = re.findall(r"`((?:extract|tests)/[\w/]+\.py)`[^`]*(?:`\w+`[^`]*)*```python\n(.*?)```", page, re.DOTALL)
-    assert [name.rpartition("/")[2] for name, _ in quoted] == ["plain.py", "toyvl.py"]
+    assert [name.rpartition("/")[2] for name, _ in quoted] == ["standard.py", "toyvl.py"]
     for name, block in quoted:
         assert len(block.splitlines()) < 60
         source = re.sub(r'^ +"""[^"]*"""\n\n?', "", (DOCS.parent / name).read_text(), flags=re.MULTILINE)
