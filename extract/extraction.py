@@ -145,7 +145,7 @@ def extract(
             else reader.load_dataset(_dataset_spec(data, columns, images, on_bad), limit)
         )
         check_prompts(dataset, config)
-        return run_loaded([spec], [dataset], config, Reporter(quiet=quiet)).done[0]
+        return run_loaded([spec], [dataset], config, Reporter(quiet=quiet)).outcomes[0]
 
 
 @contextmanager

@@ -221,7 +221,8 @@ def _preview(
     from pid_lvlm.extract.run.jobs import preview_jobs
     from pid_lvlm.extract.run.progress import Reporter
 
-    typer.echo(preview_jobs(models, datasets, config, count, Reporter(quiet=quiet)))
+    previews = preview_jobs(models, datasets, config, count, Reporter(quiet=quiet))
+    typer.echo("\n".join(run.text for run in previews))
 
 
 def _run(
@@ -237,9 +238,9 @@ def _run(
 
     reporter = Reporter(quiet=quiet)
     if dry_run:
-        typer.echo(plan_jobs(models, datasets, config, reporter))
+        typer.echo("\n\n".join(run.text for run in plan_jobs(models, datasets, config, reporter)))
         return
-    failures = run_jobs(models, datasets, config, reporter)
+    failures = run_jobs(models, datasets, config, reporter).failures
     for failure in failures:
         typer.echo(f"failed: {failure.run}: {failure.error}", err=True)
     if failures:

@@ -1,1 +1,1 @@
-"""What a condition does to a model's inputs: sites, noise, replacement, hooks."""
+"""What a condition does to the inputs of a model: sites, noise, replacement, hooks."""

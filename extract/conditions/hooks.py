@@ -1,7 +1,7 @@
 """The only place that changes what a model computes: hooks that read or replace inputs during a forward pass.
 
 Every family has one hook point, the decoder's keyword arguments. A family in which a source is read before the decoder
-(InstructBLIP's Q-Former reads the question) has another.
+(InstructBLIP's Q-Former reads the question) has a further one.
 """
 
 from abc import ABC, abstractmethod
@@ -89,7 +89,7 @@ class _Stopped(Exception):
 
 @contextmanager
 def edited_inputs(decoder: nn.Module, edit: Edit, hook_points: Sequence[HookPoint] = ()) -> Iterator[None]:
-    """While active, `edit` sees and may replace the decoder's inputs, and what arrives at other `hook_points`.
+    """While active, `edit` sees and may replace the inputs of the decoder and those at the other `hook_points`.
 
     Raises:
         MisfitError: at the end, if `edit` is a `Replacement` of which a part was never written.

@@ -17,10 +17,10 @@ ABLATED: dict[str, str] = {VISION_ONLY: SOURCES[1], LANGUAGE_ONLY: SOURCES[0]}
 """Condition -> the source that noise replaces."""
 
 SIDE_BY_SIDE: Final = 1 << 20
-"""Numbers of a batch's noise from which its samples are drawn side by side: numpy draws without Python's lock.
+"""Size of a batch's noise from which its samples are drawn in parallel: numpy draws without Python's lock.
 
-One after another, the noise of a 7B model takes as long as its decoder on a GPU. Below, threads cost more than they
-save.
+Drawn one after another, the noise of a 7B model takes as long as its decoder on a GPU. For smaller batches threads cost
+more than they save.
 """
 
 
@@ -46,7 +46,7 @@ class Replacement:
         return inputs
 
     def check(self) -> None:
-        """Every site was written: one that is left out would let the source through, silently.
+        """Every site was written: one that is left out would silently let the source through.
 
         Raises:
             MisfitError: names a site whose input never arrived.

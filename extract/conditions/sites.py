@@ -1,7 +1,7 @@
-"""Sites: the places where a source enters the decoder, and so where noise must go to ablate that source.
+"""Sites: the places at which a source enters the decoder, and which noise must therefore replace to ablate that source.
 
-Most families have two, both in `inputs_embeds`: the visual span and the language span. A family in which a
-modality travels by another road as well (deepstack features, per-layer inputs, cross-attention) adds sites.
+Most families have two, both in `inputs_embeds`: the visual span and the language span. A family in which a modality
+also enters in another way (deepstack features, per-layer inputs, cross-attention) adds sites.
 """
 
 from abc import ABC, abstractmethod
@@ -25,7 +25,7 @@ class SpanMasks:
     """Positions of the spans in a batch: boolean (batch, positions) each.
 
     Attributes:
-        vision: what the picture fills: tokens of the decoder, or where it is attended to, states beside them.
+        vision: what the picture fills: tokens of the decoder, or the states that cross-attention reads.
         language: tokens of the user's text; never also true in `vision` where both are tokens.
         others: further masks of a family's special sites, by name.
     """
@@ -43,7 +43,7 @@ class Site(ABC):
     """One place where one source enters the decoder.
 
     Attributes:
-        argument: name of the input that it lies in.
+        argument: name of the input that it is part of.
         follows_span: whether a setting that narrows the language span narrows it too.
         name: key of its statistics in `noise_stats.npz`.
         source: the source it carries, one of `pid_lvlm.data.names.SOURCES`.
@@ -67,7 +67,7 @@ class Site(ABC):
         """Vectors per sample at this site; their sum is the number of rows of `read`."""
 
     def replaced(self, masks: SpanMasks) -> list[int]:
-        """Vectors per sample that `write` replaces; those that `read` returns, unless a family has idle ones."""
+        """Vectors per sample that `write` replaces; those that `read` returns, unless a family also has unused ones."""
         return self.rows(masks)
 
     @abstractmethod
@@ -173,10 +173,10 @@ QUESTION: Final = "question"
 
 
 class CrossAttentionSite(Site):
-    """States that the decoder attends to beside its tokens: all of the picture, in tiles of a fixed number.
+    """States that the decoder attends to in addition to its tokens: the picture as a fixed number of tiles.
 
     A picture seldom fills every tile. Only tiles with a picture in them are read; all are replaced, since positions
-    in front of the picture attend to every slot: their mask holds no open slot, and transformers then opens all.
+    before the picture attend to every slot: their mask has no open slot, and transformers then opens all.
     """
 
     argument: str = "cross_attention_states"

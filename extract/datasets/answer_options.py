@@ -1,4 +1,4 @@
-"""Options and right answer of an item, from the many ways in which files write them."""
+"""Options and right answer of an item, from the many forms in which files store them."""
 
 import ast
 import json
@@ -23,7 +23,7 @@ class Options:
 
 
 def cell_text(value: Any) -> str:
-    """A cell as text without outer blanks; "" for a missing one (None, or parquet's not-a-number)."""
+    """A cell as text without surrounding blanks; "" for a missing one (None, or parquet's not-a-number)."""
     return "" if is_missing(value) else str(value).strip()
 
 
@@ -73,7 +73,14 @@ def read_options(cells: Any, letters: str | None = None) -> Options:
 
 
 def list_in_text(cell: str) -> list[Any]:
-    """A list that a text holds, as JSON or as Python writes it; otherwise an empty one."""
+    """The list that a text contains in JSON or Python syntax; an empty one if it contains none.
+
+    Example:
+        >>> list_in_text("['red', 'green']")
+        ['red', 'green']
+        >>> list_in_text("red, green")
+        []
+    """
     for parse in (json.loads, ast.literal_eval):
         try:
             found = parse(cell.strip())
@@ -87,11 +94,16 @@ def list_in_text(cell: str) -> list[Any]:
 def read_label(answer: Any, options: Options, first_index: int = 0) -> int:
     """Index from 0 of the right option, given as its letter, text, or index from `first_index`; -1 for an empty cell.
 
-    A single letter is read as a letter even where an option has that text; an option's text wins over an index
-    that is written as text, and its case matters only where two options differ in nothing else.
+    A single letter is read as a letter even if an option has that text; an option's text wins over an index
+    that is written as text, and its case matters only if two options differ in nothing else.
 
     Raises:
-        RowError: the answer is none of the options.
+        RowError: the answer is not one of the options.
+
+    Example:
+        >>> options = read_options(["red", "green", "blue"])
+        >>> [read_label(answer, options) for answer in ("B", "(b)", "green", 1, "1", None)]
+        [1, 1, 1, 1, 1, -1]
     """
     text = cell_text(answer)
     if not text:
@@ -111,7 +123,7 @@ def read_label(answer: Any, options: Options, first_index: int = 0) -> int:
         return int(text) - first_index
     shown = ", ".join(f"{letter} {text!r}" for letter, text in zip(options.letters, options.texts, strict=True))
     message = (
-        f"the answer {answer!r} is no option of the item; expected a letter, an index from {first_index} "
+        f"the answer {answer!r} is not an option of the item; expected a letter, an index from {first_index} "
         f"or a text of {shown}"
     )
     raise RowError(Reason.NO_OPTION, message)

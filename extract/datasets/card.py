@@ -32,11 +32,11 @@ KEYS: Final = (
 
 @dataclass(frozen=True)
 class Card:
-    """What a card says. `file` and `images` are absolute; `ground_truth` holds true atoms in bits.
+    """Contents of a card. `file` and `images` are absolute; `ground_truth` has the true atoms in bits.
 
-    `benchmark` names a known benchmark; `options` are the texts of every item's options, where all have the same;
-    `where` keeps rows by the values of columns; answers that are numbers count options from `first_index`;
-    `on_bad` says what to do about bad rows.
+    `benchmark` names a known benchmark; `options` are the texts of the options if all items have the same ones; `where`
+    selects rows by the values of columns; answers that are numbers count options from `first_index`; `on_bad` says what
+    to do about bad rows.
     """
 
     name: str | None
@@ -57,7 +57,7 @@ def read_card(path: Path) -> Card:
     """Read a dataset card.
 
     Raises:
-        DatasetError: it is missing, no TOML, or holds an unknown or wrong key.
+        DatasetError: it is missing, is not TOML, or contains an unknown or wrong key.
         UsageError: `[columns]` names an unknown field.
     """
     raw = _read_toml(path)

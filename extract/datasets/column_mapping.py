@@ -20,12 +20,12 @@ USUAL_NAMES: Final[dict[str, tuple[str, ...]]] = {
     "hint": ("hint", "context"),
     "raw": (),
 }
-"""Column names tried for a field that no mapping names, in this order."""
+"""Column names that are tried, in this order, for a field that is not mapped."""
 
 REQUIRED: Final = ("image", "question", "options")
 OPTION_SEPARATOR: Final = "|"
 THE_PICTURE: Final = "@picture"
-"""Column name of the group that stands for the picture itself: its path, or a hash of its bytes."""
+"""Column name of the group that means the picture itself: its path, or a hash of its bytes."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,10 @@ def parse_mapping(text: str) -> dict[str, str]:
 
     Raises:
         UsageError: a part is not `field=column`, or the field is unknown.
+
+    Example:
+        >>> parse_mapping("question=Q, options=A|B|C|D")
+        {'question': 'Q', 'options': 'A|B|C|D'}
     """
     mapping = {}
     for part in text.split(","):
@@ -60,7 +64,7 @@ def parse_mapping(text: str) -> dict[str, str]:
 
 
 def check_fields(mapping: Mapping[str, str], where: str) -> None:
-    """Refuse a mapping that names a field items do not have.
+    """Refuse a mapping of a field that items do not have.
 
     Raises:
         UsageError: with the nearest known field.

@@ -41,13 +41,13 @@ class Reason(StrEnum):
     NO_QUESTION = "no question"
     FEW_OPTIONS = "fewer than two options"
     BAD_OPTIONS = "options cannot be told apart"
-    NO_OPTION = "answer is no option"
+    NO_OPTION = "answer is not an option"
     REPEATED_ID = "repeated id"
     OTHER_FORM = "not in the benchmark's form"
 
 
 class RowError(ValueError):
-    """A row that cannot become an item; the text completes "row 3: …"."""
+    """A row that cannot become an item; its text follows "row 3: "."""
 
     def __init__(self, reason: Reason, message: str) -> None:
         self.reason = reason

@@ -24,7 +24,7 @@ def picture_source(value: Any, folder: Path, patterns: Sequence[str] = ("{name}"
         value: a path (relative ones start at `folder`), bytes, base64 text, a `data:` URI, a mapping with `bytes` or
             `path` as the `datasets` library writes it, or a list of one of these.
         folder: where relative paths start.
-        patterns: where a picture may lie in `folder`; see `places`.
+        patterns: where a picture may be in `folder`; see `places`.
 
     Raises:
         RowError: the cell is empty, holds several pictures, or names a file that does not exist.
@@ -55,7 +55,7 @@ def places(name: str, patterns: Sequence[str]) -> list[str]:
 
     Args:
         name: as the file has it, such as `COCO_val2014_000000310196.jpg`.
-        patterns: with `{name}`; `{stem}`, without its ending; `{tail}`, the part behind the last underscore;
+        patterns: with `{name}`; `{stem}`, without its ending; `{tail}`, the part after the last underscore;
             `{padded}`, the stem filled with zeros to twelve digits as COCO names its files.
     """
     stem = Path(name).stem
@@ -89,12 +89,12 @@ def _from_base64(text: str) -> bytes | None:
 
 
 def open_picture(source: Path | bytes) -> Image.Image:
-    """Decode a picture completely, turn it upright as its EXIF data say, and make it RGB.
+    """Decode a picture completely, turn it upright according to its EXIF data, and convert it to RGB.
 
-    Processors do the latter each in its own way, or not at all.
+    Processors convert to RGB each in its own way, or not at all.
 
     Raises:
-        RowError: it is missing, no picture, cut off, or of numbers without a fixed range.
+        RowError: it is missing, not a picture, cut off, or has pixels without a fixed range.
     """
     shown = f"the picture `{source.name}`" if isinstance(source, Path) else "the picture"
     try:
@@ -107,7 +107,7 @@ def open_picture(source: Path | bytes) -> Image.Image:
         message = f"there is no picture `{source!s}`"
         raise RowError(Reason.NO_PICTURE, message) from None
     except UnidentifiedImageError:
-        message = f"{shown} is in no format that can be read, such as PNG or JPEG; replace the file"
+        message = f"{shown} is not in a format that can be read, such as PNG or JPEG; replace the file"
         raise RowError(Reason.BAD_PICTURE, message) from None
     except Image.DecompressionBombError as error:
         message = f"{shown} is too large ({error}); scale it down"

@@ -33,7 +33,7 @@ class RowCounts:
         return {"read": self.read, "chosen": self.chosen, "kept": kept, "dropped": dict(self.dropped)}
 
     def lines(self, kept: int) -> list[str]:
-        """For people: counts, options, answers."""
+        """Counts, options and answers as lines of text."""
         dropped = f", {sum(self.dropped.values())} dropped ({by_reason(self.dropped)})" if self.dropped else ""
         options = ", ".join(f"{size} in {count} rows" for size, count in sorted(self.options.items()))
         order = [*OPTION_LETTERS, UNKNOWN]
@@ -56,17 +56,17 @@ class Item:
 
     Attributes:
         id: unique in the dataset, the same for every model.
-        group: what must not straddle a split of the samples; usually the picture.
+        group: items of one group stay on one side of a split of the samples; usually the picture.
         picture: path of the picture's file, or its encoded bytes (PNG, JPEG, …).
         question: the question's text.
         options: texts of the options, at least two.
         label: index of the right option, -1 if unknown.
         hint: text shown before the question, or "".
         row: row of the dataset file, counted from 1, for messages.
-        given_letters: letters of the options where they are not A, B, C, … without a gap.
-        raw: the prompt as the benchmark's file has it, where it has one.
-        rotation_of: question that the item asks with its options turned round, where a benchmark does so; else "".
-        rotations: rows that this question has in the file.
+        given_letters: letters of the options if they are not A, B, C, … without a gap.
+        raw: the prompt that the benchmark's file gives, if any.
+        rotation_of: question that the item asks with its options reordered, if the benchmark does so; else "".
+        rotations: number of rows of this question in the file.
     """
 
     id: str
@@ -99,7 +99,7 @@ class Dataset:
         items: the items, in the file's order.
         prompt: template that the dataset's card or benchmark asks for, if any.
         split: part of the benchmark, if stated.
-        true: true atoms in bits, where they are known.
+        ground_truth: true atoms in bits, if they are known.
         notes: what the user should know about the file, one sentence each.
         rows: what became of the file's rows.
     """

@@ -26,7 +26,8 @@ def load_dataset(spec: DatasetSpec, limit: int | None = None) -> Dataset:
         limit: keep only the first items.
 
     Raises:
-        DatasetError: it is another file, or lists every bad row; where bad rows are skipped, more than half are bad.
+        DatasetError: it is a different file, or has bad rows, all of which are listed; if bad rows are skipped, only if
+            they are more than half.
         UsageError: the benchmark named does not exist.
     """
     card = read_card(spec.file) if spec.file.suffix.lower() == ".toml" else Card(None, spec.file)

@@ -1,4 +1,4 @@
-"""One batch: pictures opened, prompts encoded, spans located."""
+"""Encode one batch: open pictures, encode prompts, locate spans."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ def encode_batch(adapter: Adapter, items: Sequence[PlannedItem]) -> Batch:
     """Encode prompts and pictures; the vision part runs here, once for all conditions.
 
     Raises:
-        ModelError: a span is not where the plan found it, the two overlap, BOS stands twice, or the processor refuses a
+        ModelError: a span is not where the plan found it, the two overlap, BOS occurs twice, or the processor refuses a
             picture.
     """
     inputs = prepared(adapter, adapter.encode, items, [open_picture(planned.item.picture) for planned in items])
@@ -42,11 +42,13 @@ def encode_batch(adapter: Adapter, items: Sequence[PlannedItem]) -> Batch:
     ids = inputs["input_ids"]
     _check_bos(adapter, inputs, items)
     language = torch.zeros_like(ids, dtype=torch.bool)
-    on_host = ids.tolist()  # once: a GPU is waited for at every look
+    on_host = ids.tolist()  # at once: each read waits for the GPU
     for row, planned in enumerate(items):
         start, end = planned.span.bounds(ids.shape[1])
         if start < 0 or tuple(on_host[row][start:end]) != planned.span.ids:
-            message = f"item {planned.item.id!r}: expanding the picture moved the language span; adapter needed"
+            message = (
+                f"item {planned.item.id!r}: expanding the picture moved the language span; the model needs an adapter"
+            )
             raise ModelError(message)
         language[row, start:end] = True
     overlap = adapter.picture_in_tokens and bool((vision & language).any())
@@ -112,13 +114,13 @@ def encode_text_only(adapter: Adapter, items: Sequence[PlannedItem]) -> ModelInp
         visual = bool(adapter.visual_mask(inputs).any())
     _check_bos(adapter, inputs, items)
     if visual:
-        message = "the processor writes a picture's tokens where there is no picture; it needs an adapter"
+        message = "the processor writes image tokens although there is no image; the model needs an adapter"
         raise ModelError(message)
     return inputs
 
 
 def _check_bos(adapter: Adapter, inputs: ModelInputs, items: Sequence[PlannedItem]) -> None:
-    """Chat template, tokenizer and processor may each write BOS; once is enough. A text may hold more of them."""
+    """Chat template, tokenizer and processor may each write BOS; once is enough. A text may contain more of them."""
     bos = adapter.tokenizer.bos_token_id
     if bos is None:
         return
@@ -126,5 +128,5 @@ def _check_bos(adapter: Adapter, inputs: ModelInputs, items: Sequence[PlannedIte
     for row, planned in zip(ids, items, strict=True):
         count = int((row[: planned.span.bounds(len(row))[0]] == bos).sum())
         if count > 1:
-            message = f"the prompt holds the BOS token {count} times; its chat template needs an adapter"
+            message = f"the prompt contains the BOS token {count} times; its chat template needs an adapter"
             raise ModelError(message)

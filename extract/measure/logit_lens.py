@@ -19,10 +19,10 @@ LOGITS_AT_ONCE: Final = 1 << 26
 
 @contextmanager
 def last_states(adapter: Adapter, layers: Sequence[nn.Module], keep: int) -> Iterator[dict[int, Tensor]]:
-    """While active, forwards note each layer's output at the last `keep` positions, (batch, keep, hidden).
+    """While active, forward passes record each layer's output at the last `keep` positions, (batch, keep, hidden).
 
-    States are kept by the layer's index, not by the order of arrival: a model can skip layers. Positions are counted
-    from the end: some families let their last layers see only those whose logits are asked for.
+    States are keyed by the layer's index, not by the order of arrival: a model can skip layers. Positions are counted
+    from the end: in some families the last layers see only those whose logits are requested.
     """
     states: dict[int, Tensor] = {}
 
@@ -37,10 +37,10 @@ def last_states(adapter: Adapter, layers: Sequence[nn.Module], keep: int) -> Ite
 
 
 def _carried(states: dict[int, Tensor], index: int) -> Tensor:
-    """State after a layer. One that was skipped leaves the residual stream as the layer before it did."""
+    """State after a layer. A skipped layer leaves the residual stream as it was after the layer before."""
     ran = [layer for layer in states if layer <= index]
     if not ran:
-        message = f"the model skipped its layers up to {index + 1}, whose states were asked for"
+        message = f"the model skipped its layers up to {index + 1}, whose states were requested"
         raise MisfitError(message)
     return states[max(ran)]
 
@@ -53,7 +53,7 @@ def layer_states(
     Args:
         adapter: the model.
         inputs: a batch, pictures encoded.
-        edit: what to do to the decoder's inputs; None for nothing.
+        edit: what to do to the decoder's inputs; None leaves them alone.
         layers: layers to record, 1 for the first block.
         keep: last positions to keep.
 
@@ -73,7 +73,7 @@ def token_logprobs(adapter: Adapter, states: Sequence[Tensor], logits: Tensor, t
     Args:
         adapter: the model.
         states: recorded layers, each (batch, keep, hidden).
-        logits: (batch, keep, vocabulary), the model's real output.
+        logits: (batch, keep, vocabulary), the model's output.
         tokens: (keep, k) token ids to score at each position.
 
     Returns:

@@ -30,7 +30,7 @@ class Measurement:
         stats: distribution of the replacement noise per site.
         seed: the run's seed.
         layers: recorded layers; the last is the output.
-        max_options: options axis of the scores; None for one place per letter.
+        max_options: size of the options axis of the scores; None for one entry per letter.
     """
 
     adapter: Adapter
@@ -81,7 +81,7 @@ class Measurement:
         return score_batch(adapter, inputs, edit, self.candidates, self.layers[:-1])
 
     def _features(self, batch: Batch) -> Arrays:
-        """Pooled spans and their lengths; each source's first site is the one its features come from."""
+        """Pooled spans and their lengths; the features of a source come from its first site."""
         adapter = self.adapter
         inputs = read_inputs(adapter, batch)
         features: Arrays = {}
@@ -99,7 +99,7 @@ class Measurement:
 
 
 def _rotations(items: Sequence[Item]) -> Arrays:
-    """Which rows ask one question, for benchmarks that turn its options round; nothing for others."""
+    """Which rows ask the same question, for benchmarks that reorder its options; nothing for others."""
     if not all(item.rotation_of for item in items):
         return {}
     return {
@@ -111,7 +111,7 @@ def _rotations(items: Sequence[Item]) -> Arrays:
 def choose_candidates(
     adapter: Adapter, variants: Sequence[Candidates], items: Sequence[PlannedItem], batch_size: int
 ) -> Candidates:
-    """The way of writing the letters that gets most probability over `items` with picture and question.
+    """The spelling of the letters that gets the most probability over `items` with picture and question.
 
     The choice uses the model's own preference, never the right answers, and is made once per run.
     """

@@ -69,10 +69,10 @@ def option_scores(loglik: NDArray[np.float32], letters: Sequence[str], max_optio
     Args:
         loglik: (batch, layers, letters).
         letters: letters of each item's options, `ABC` or with gaps.
-        max_options: options axis of the result.
+        max_options: size of the options axis of the result.
 
     Returns:
-        (batch, layers, max_options): the i-th option at place i, -inf for options an item does not have.
+        (batch, layers, max_options): the i-th option at index i, -inf for options an item does not have.
     """
     found = np.full((*loglik.shape[:-1], max_options), -np.inf, dtype=np.float32)
     for row, names in enumerate(letters):

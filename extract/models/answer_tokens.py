@@ -8,7 +8,7 @@ from pid_lvlm.data.names import OPTION_LETTERS
 from pid_lvlm.extract.errors import ModelError
 
 SEPARATORS: Final = ("", " ")
-"""A letter follows the prompt directly or behind a space, as the tokenizer was trained to see it."""
+"""A letter follows the prompt directly or after a space, as the tokenizer was trained to see it."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def candidate_variants(
     variants: dict[tuple[tuple[int, ...], ...], Candidates] = {}
     for separator in SEPARATORS:
         if separator and prompt.endswith(separator):
-            continue  # the letter would stand behind two spaces
+            continue  # the letter would follow two spaces
         extended = tokenize([prompt + separator + letter for letter in OPTION_LETTERS[:count]])
         if any(ids[: len(base)] != base or len(ids) == len(base) for ids in extended):
             continue
@@ -56,7 +56,7 @@ def candidate_variants(
     if not variants:
         message = (
             f"the option letters merge with the end of the prompt ({prompt[-20:]!r}) or are unknown to the tokenizer; "
-            "the prompt must end where an answer can start, without a trailing space: mend the checkpoint's "
+            "the prompt must end where an answer can start, without a trailing space: fix the checkpoint's "
             "chat template"
         )
         raise ModelError(message)

@@ -119,7 +119,7 @@ def _check_placeholders(adapter: Adapter, dataset: Dataset) -> None:
 
 
 def _check_pictures_in_text(adapter: Adapter, dataset: Dataset, items: Sequence[PlannedItem]) -> None:
-    """Some processors put other tokens in the placeholder's place; a text may spell those, too."""
+    """Some processors replace the placeholder by other tokens; a text may contain those, too."""
     faults = [
         Fault(dataset.file, "a text contains a token that this model fills with the picture", row=planned.item.row)
         for planned in items
@@ -130,7 +130,7 @@ def _check_pictures_in_text(adapter: Adapter, dataset: Dataset, items: Sequence[
 
 
 def _check_lengths(adapter: Adapter, dataset: Dataset, tokenised: Sequence[Sequence[int]]) -> None:
-    """A prompt that does not fit even without its picture; models go on behind their end, with other numbers."""
+    """A prompt must fit even without its picture: models go on after the end of their context, with wrong numbers."""
     context = adapter.context
     faults = [
         Fault(
@@ -146,14 +146,14 @@ def _check_lengths(adapter: Adapter, dataset: Dataset, tokenised: Sequence[Seque
 
 
 def _check_template(adapter: Adapter, text: str) -> None:
-    """A prompt without a picture must not show one, and behind an opened block of thinking a letter is no answer."""
+    """A prompt without a picture must not show one, and a letter in an open block of thinking is not an answer."""
     if adapter.placeholder in adapter.render(text, picture=False):
         message = f"the chat template writes `{adapter.placeholder}` where there is no picture; it needs an adapter"
         raise ModelError(message)
     end = adapter.render(text, picture=True).rpartition(text)[2]
     if THINKING in end and THINKING.replace("<", "</") not in end:
         message = (
-            f"the prompt ends in an open `{THINKING}`, so the next token is no answer; "
+            f"the prompt ends in an open `{THINKING}`, so the next token is not an answer; "
             "take a checkpoint that answers at once (an Instruct one)"
         )
         raise ModelError(message)

@@ -28,12 +28,12 @@ Template = Callable[[Item], UserText]
 
 
 def lettered(item: Item) -> str:
-    """Question and options, one per line, each option behind its letter."""
+    """Question and options, one per line, each option after its letter."""
     return "\n".join([item.question, *option_lines(item)])
 
 
 def option_lines(item: Item) -> list[str]:
-    """Each option behind its letter."""
+    """Each option after its letter."""
     return [f"{letter}. {option}" for letter, option in zip(item.letters, item.options, strict=True)]
 
 
@@ -48,13 +48,13 @@ def with_instruction(instruction: str) -> Template:
 
 
 def labelled(item: Item) -> UserText:
-    """VLMEvalKit's form for multiple choice: every part behind its name."""
+    """VLMEvalKit's form for multiple choice: every part after its name."""
     core = "\n".join([f"Question: {item.question}", "Options:", *option_lines(item)])
     return UserText(f"Hint: {item.hint}\n" if item.hint else "", core, f"\n{VLMEVAL_INSTRUCTION}")
 
 
 def as_stored(item: Item) -> UserText:
-    """The prompt as the benchmark's file has it, unchanged.
+    """The prompt that the benchmark's file gives, unchanged.
 
     Raises:
         UsageError: the file has none.

@@ -4,7 +4,8 @@ What is wrong with paths and datasets is reported before anything imports torch.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pid_lvlm.data.errors import PidError
@@ -30,18 +31,27 @@ class Failure:
     error: PidError
 
 
-@dataclass
-class Outcomes:
-    """What became of the runs of one command: those that are complete now, and those that failed."""
+@dataclass(frozen=True)
+class FinishedJobs:
+    """What became of all runs of a command: those that are complete, and those that failed."""
 
-    done: "list[Outcome]" = field(default_factory=list)
-    failures: list[Failure] = field(default_factory=list)
+    outcomes: "list[Outcome]"
+    failures: list[Failure]
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """A run that was looked at and not made: its folder, how many samples it has, and the text about it."""
+
+    folder: Path
+    samples: int
+    text: str
 
 
 def run_jobs(
     models: Sequence[ModelSpec], datasets: Sequence[DatasetSpec], config: ExtractionConfig, reporter: Reporter
-) -> list[Failure]:
-    """Make every run; returns those that failed while others worked.
+) -> FinishedJobs:
+    """Make every run; one that fails does not stop the others.
 
     Raises:
         PidError: a dataset cannot be used, or the only run failed.
@@ -51,12 +61,12 @@ def run_jobs(
         check_model(models[0])
     with reporter.wait("reading the items"):
         loaded = load_all(datasets, config)
-    return run_loaded(models, loaded, config, reporter).failures
+    return run_loaded(models, loaded, config, reporter)
 
 
 def run_loaded(
     models: Sequence[ModelSpec], datasets: Sequence[Dataset], config: ExtractionConfig, reporter: Reporter
-) -> Outcomes:
+) -> FinishedJobs:
     """Make every run on datasets that are already read.
 
     Raises:
@@ -68,17 +78,17 @@ def run_loaded(
             reporter.note(f"`{dataset.file}`: {note}")
     sizes = [len(dataset.first(spec.limit).items) for spec in models for dataset in datasets]
     reporter.sequence([run_passes(size) for size in sizes])
-    outcomes = Outcomes()
+    finished = FinishedJobs([], [])
     alone = len(sizes) == 1
     for number, spec in enumerate(models):
         first = number * len(datasets) + 1
         try:
-            _run_model(spec, datasets, config, reporter, outcomes, first=first, alone=alone)
+            _run_model(spec, datasets, config, reporter, finished, first=first, alone=alone)
         except PidError as error:
             if alone:
                 raise
-            outcomes.failures += [Failure(spec.run_name(dataset.name), error) for dataset in datasets]
-    return outcomes
+            finished.failures.extend(Failure(spec.run_name(dataset.name), error) for dataset in datasets)
+    return finished
 
 
 def load_all(datasets: Sequence[DatasetSpec], config: ExtractionConfig) -> list[Dataset]:
@@ -121,7 +131,7 @@ def _run_model(
     datasets: Sequence[Dataset],
     config: ExtractionConfig,
     reporter: Reporter,
-    outcomes: Outcomes,
+    finished: FinishedJobs,
     *,
     first: int,
     alone: bool,
@@ -142,29 +152,31 @@ def _run_model(
         except PidError as error:
             if alone:
                 raise
-            outcomes.failures.append(Failure(spec.run_name(dataset.name), error))
+            finished.failures.append(Failure(spec.run_name(dataset.name), error))
         else:
-            outcomes.done.append(outcome)
+            finished.outcomes.append(outcome)
             reporter.finished(outcome)
 
 
 def plan_jobs(
     models: Sequence[ModelSpec], datasets: Sequence[DatasetSpec], config: ExtractionConfig, reporter: Reporter
-) -> str:
-    """What `run_jobs` would do, as text; loads processors and configurations, no weights, and writes nothing.
+) -> list[PlannedRun]:
+    """What `run_jobs` would do; loads processors and configurations, no weights, and writes nothing.
 
     Raises:
         PidError: a dataset or a model cannot be used.
     """
     check_out_folder(config.out)
-    parts = []
+    planned = []
     for spec, adapter, dataset in _without_weights(models, datasets, config, reporter):
         from pid_lvlm.extract.models.misfit import refuse_misfits
         from pid_lvlm.extract.run.dry_run import describe_plan
 
+        chosen = dataset.first(spec.limit)
         with refuse_misfits(adapter):
-            parts.append(describe_plan(adapter, spec, dataset.first(spec.limit), config))
-    return "\n\n".join(parts)
+            text = describe_plan(adapter, spec, chosen, config)
+        planned.append(PlannedRun(config.out / spec.run_name(dataset.name), len(chosen.items), text))
+    return planned
 
 
 def preview_jobs(
@@ -173,14 +185,14 @@ def preview_jobs(
     config: ExtractionConfig,
     count: int,
     reporter: Reporter,
-) -> str:
-    """Write a preview of every model on every dataset, one folder each below `config.out`; returns the texts.
+) -> list[PlannedRun]:
+    """Write a preview of every model on every dataset, one folder each below `config.out`.
 
     Raises:
-        PidError: a dataset or a model cannot be used, or a folder holds something else than a preview.
+        PidError: a dataset or a model cannot be used, or a folder contains something other than a preview.
     """
     config = replace(config, limit=min(count, config.limit or count))
-    texts = []
+    planned = []
     for spec, adapter, dataset in _without_weights(models, datasets, config, reporter):
         from pid_lvlm.extract.models.misfit import refuse_misfits
         from pid_lvlm.extract.run.preview import check_folder, write_preview
@@ -188,8 +200,9 @@ def preview_jobs(
         folder = config.out / spec.run_name(dataset.name)
         check_folder(folder)
         with refuse_misfits(adapter):
-            texts.append(write_preview(adapter, dataset, config, folder))
-    return "\n".join(texts)
+            text = write_preview(adapter, dataset, config, folder)
+        planned.append(PlannedRun(folder, len(dataset.items), text))
+    return planned
 
 
 def _without_weights(

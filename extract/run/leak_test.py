@@ -1,4 +1,4 @@
-"""The leak test on a real model and real items, for models that no adapter was written and tested for."""
+"""The leak test on a real model and real items, for models without an adapter that tests cover."""
 
 import io
 from collections.abc import Callable
@@ -17,16 +17,16 @@ from pid_lvlm.extract.models.registry import refused
 from pid_lvlm.extract.prompts.prompt_plan import PlannedItem
 
 TRIED: Final = 32
-"""Items among which one is looked for whose options can change places without changing the prompt's length."""
+"""Items that are searched for one whose options can be reordered without changing the length of the prompt."""
 
 VISIBLE: Final = 1e-3
-"""Nats by which scores must change where a source is visible; else the test would show nothing."""
+"""Nats by which scores must change if a source is visible; otherwise the test would show nothing."""
 
 PlanItems = Callable[[tuple[Item, ...]], tuple[PlannedItem, ...]]
 
 
 def check_leaks(measurement: Measurement, items: tuple[Item, ...], plan: PlanItems) -> None:
-    """Change one source under the condition that replaces it: no score may move. Unreplaced, it must move them.
+    """Change one source: under the condition that replaces it no score may move, and without replacement scores must.
 
     Args:
         measurement: how items are measured.
@@ -34,7 +34,7 @@ def check_leaks(measurement: Measurement, items: tuple[Item, ...], plan: PlanIte
         plan: plans items as the run does.
 
     Raises:
-        ModelError: a replaced source still shows, a source shows nowhere, or there is no pair of prompts to compare.
+        ModelError: a replaced source still moves scores, a source never does, or there are no two prompts to compare.
     """
     adapter = measurement.adapter
     model_type = adapter.model.config.model_type
@@ -54,7 +54,7 @@ def check_leaks(measurement: Measurement, items: tuple[Item, ...], plan: PlanIte
 
 
 def _pair(adapter: Adapter, items: tuple[Item, ...], plan: PlanItems) -> tuple[PlannedItem, PlannedItem]:
-    """An item and the same with its options in other places, prompts of equal length."""
+    """An item, and the same item with its options reordered and a prompt of equal length."""
     for item in items:
         moved = replace(item, options=item.options[1:] + item.options[:1])
         if moved.options == item.options:

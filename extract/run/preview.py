@@ -58,7 +58,7 @@ def _describe(adapter: Adapter, plan: Plan, planned: PlannedItem, picture_file: 
     visual = int(adapter.visual_mask(inputs).sum())
     received = received_picture(adapter.processor.image_processor, inputs)
     shown = original if received is None else received
-    how = "as the model receives it" if received is not None else "as it was before the processor cut it up"
+    how = "as the model receives it" if received is not None else "as it was before the processor split it"
     sizes = f"{_size(original)}, {visual} visual tokens; {picture_file} shows it {how}, {_size(shown)}"
     right = "unknown" if item.label < 0 else f"{item.letters[item.label]} {item.options[item.label]!r}"
     text = "\n".join(
@@ -103,13 +103,13 @@ def check_folder(folder: Path) -> None:
     """An earlier preview may be replaced, nothing else.
 
     Raises:
-        OutputExistsError: there is something else.
+        OutputExistsError: the folder contains something else.
     """
     if not folder.exists():
         return
     names = {path.name for path in folder.iterdir()} if folder.is_dir() else {folder.name}
     if any(name != PREVIEW_FILE and not PICTURE_FILE.fullmatch(name) for name in names):
-        message = f"`{folder}` holds something else than a preview; choose another --out"
+        message = f"`{folder}` contains something other than a preview; choose another --out"
         raise OutputExistsError(message)
 
 

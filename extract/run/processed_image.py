@@ -14,10 +14,10 @@ GRID = "image_grid_thw"
 
 
 def received_picture(image_processor: Any, inputs: Mapping[str, Any]) -> Image.Image | None:
-    """Undo a processor's normalisation and, where it cuts the picture up, its cutting.
+    """Undo a processor's normalisation and, if it splits the picture, put the pieces together.
 
     Args:
-        image_processor: says how it normalised, and its sizes of patches.
+        image_processor: has the mean, the standard deviation and the patch sizes.
         inputs: what the processor returned for one picture.
 
     Returns:

@@ -23,7 +23,7 @@ class RunFolder:
         manifest: what this run is, `finished` false.
 
     Raises:
-        OutputExistsError: the folder holds something else, or a run with other settings; it is left untouched.
+        OutputExistsError: the folder contains something else, or a run with other settings; it is left untouched.
     """
 
     def __init__(self, folder: Path, manifest: Manifest) -> None:
@@ -152,7 +152,7 @@ PARTIAL_FILES: Final = ".*.partial"
 
 
 def check_out_folder(out: Path) -> None:
-    """Refuse a folder for runs that holds something else.
+    """Refuse a folder for runs that contains something else.
 
     Raises:
         OutputExistsError: it is a file, or a non-empty folder without any run folder in it.
@@ -166,9 +166,9 @@ def check_out_folder(out: Path) -> None:
     if any(is_run(child) or is_blank(child) for child in children):
         return
     if any((child / PREVIEW_FILE).is_file() for child in children):
-        message = f"--out `{out}` holds a preview; choose another folder for runs, or delete the preview"
+        message = f"--out `{out}` contains a preview; choose another folder for runs, or delete the preview"
         raise OutputExistsError(message)
-    message = f"--out `{out}` holds files but no run folder, so it is not ours; choose a new or empty folder"
+    message = f"--out `{out}` contains files but no run folder; choose a new or empty folder"
     raise OutputExistsError(message)
 
 
@@ -178,5 +178,5 @@ def is_run(folder: Path) -> bool:
 
 
 def is_blank(folder: Path) -> bool:
-    """Empty but for what a kill before the first manifest leaves."""
+    """Empty but for what a process killed before the first manifest leaves."""
     return folder.is_dir() and set(folder.iterdir()) <= set(folder.glob(PARTIAL_FILES))

@@ -66,7 +66,7 @@ def test_errors_speak_of_arguments(
 
 
 def test_a_folder_that_is_not_ours(checkpoint: Path, items: Path) -> None:
-    with pytest.raises(OutputExistsError, match="^`out` `.*` holds files but no run folder"):
+    with pytest.raises(OutputExistsError, match="^`out` `.*` contains files but no run folder"):
         extract.extract(model=checkpoint, data=items, out=items.parent, quiet=True)
 
 

@@ -14,8 +14,8 @@ FIELDS: Final = ("id", "group", "image", "question", "options", "answer", "hint"
 """Columns that a benchmark's steps leave for the loader; all but image, question and options may be absent."""
 
 ROTATION_FIELDS: Final = ("rotation_of", "rotations")
-"""Columns of a benchmark that asks every question several times with its options turned round: which question, and in
-how many rows."""
+"""Columns of a benchmark that asks every question several times with its options reordered: which question, and in how
+many rows."""
 
 
 @dataclass(frozen=True)
@@ -24,14 +24,14 @@ class Benchmark:
 
     Attributes:
         name: what `--data NAME=FILE` says; also its name in tables.
-        title: its name for people, with the part that is used.
+        title: its name as shown to people, with the part that is used.
         source: where the file comes from.
         expected: rows of the official file that become items; None where that is not certain.
-        options: numbers of options, for people.
-        columns: name used here -> names that copies of the file use. Case, blanks and `_` against `-` do not matter.
-        needed: columns without which it is another file; their first names.
+        options: numbers of options, as shown to people.
+        columns: name used here -> names that copies of the file use. Case does not matter, nor do blanks, `_` and `-`.
+        needed: columns without which the file is a different one; their first names.
         steps: changes of the rows, in order. They may use every column by the name given here, and leave `FIELDS`.
-        pictures: where a picture may lie in the folder of pictures; see `pid_lvlm.extract.datasets.images.places`.
+        pictures: where a picture may be in the folder of pictures; see `pid_lvlm.extract.datasets.images.places`.
         exact_options: keep blanks and line breaks around option texts (code).
         prompt: its template.
         split: part of the benchmark, recorded.
@@ -61,11 +61,11 @@ class Benchmark:
             source: the file as the user named it; by default the table's name.
 
         Raises:
-            DatasetError: it is another file, or no row fits.
+            DatasetError: it is a different file, or no row fits.
         """
         if missing := self.missing(table.columns):
             source = source or table.name
-            raise DatasetError(source, [Fault(table.name, self._no_such_file(table, missing, others, source))])
+            raise DatasetError(source, [Fault(table.name, self._other_file(table, missing, others, source))])
         table = self._renamed(table)
         for step in self.steps:
             table = step(table)
@@ -101,20 +101,20 @@ class Benchmark:
             ),
         )
 
-    def _no_such_file(self, table: Table, missing: Sequence[str], others: Sequence["Benchmark"], source: str) -> str:
+    def _other_file(self, table: Table, missing: Sequence[str], others: Sequence["Benchmark"], source: str) -> str:
         likely = likely_benchmark(table.columns, table.name, others)
         wanted = " or ".join(f"`{name}`" for name in self.columns.get(missing[0], (missing[0],)))
         guess = "" if likely is None else f"; it looks like {likely.title}: --data {likely.name}={source}"
         return (
-            f"this is no file of {self.title}: it has no column {wanted}, only "
+            f"this is not a file of {self.title}: it has no column {wanted}, only "
             f"{', '.join(f'`{name}`' for name in table.columns)}{guess} (pid-extract --list-datasets shows the others)"
         )
 
 
 def likely_benchmark(columns: Sequence[str], file: str, benchmarks: Sequence[Benchmark]) -> Benchmark | None:
-    """The benchmark that a file may be of.
+    """The benchmark that a file probably belongs to.
 
-    Of those that its columns satisfy, the one that asks most; of these, the one whose part the file's name says.
+    Of those whose needed columns it has, the one that needs most; of these, the one whose part is in the file's name.
     """
 
     def fit(benchmark: Benchmark) -> tuple[int, bool]:

@@ -1,4 +1,4 @@
-"""Options that stand inside the question's text, or behind a letter of their own."""
+"""Options that are part of the question's text, or that begin with their letter."""
 
 import re
 from dataclasses import dataclass
@@ -32,8 +32,8 @@ class Layout:
     def split(self, text: str) -> tuple[str, dict[str, str]]:
         """The question and the options by letter, blanks around them removed.
 
-        The markers are taken in order, each the first one behind the one before: an option may hold a later letter,
-        but no option is taken for a question. A question may hold what looks like option A: the last one counts.
+        The markers are taken in order, each the first one after the one before: an option may contain a later letter,
+        but no option is taken for a question. A question may contain what looks like option A: the last one counts.
 
         Raises:
             RowError: the text has no options A and B of this form.

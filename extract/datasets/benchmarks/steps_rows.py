@@ -57,23 +57,23 @@ def drop(what: str, test: Callable[[Row], bool]) -> Step:
 def lettered_columns(columns: dict[str, str]) -> Step:
     """`options` from one column per letter (letter -> column); a missing one leaves its letter unused.
 
-    Where the file tells missing values from words, exports that wrote missing ones as the word `nan` are mended: in a
-    hint, and in options at the end.
+    If the file's format distinguishes missing values from text, cells in which an export wrote missing values as the
+    word `nan` are read as empty: in a hint, and in options at the end.
     """
 
     def step(table: Table) -> Table:
-        mended = 0
+        cleared = 0
 
         def collected(row: Row) -> Row:
-            nonlocal mended
+            nonlocal cleared
             options = {letter: row.get(column) for letter, column in columns.items()}
             if table.typed:
-                mended += _clear_nan(options) + _clear_nan(hint := {"hint": row.get("hint")})
+                cleared += _clear_nan(options) + _clear_nan(hint := {"hint": row.get("hint")})
                 row = {**row, **hint}
             return {**row, "options": options}
 
         changed = table.change(collected)
-        return changed.noted(f"{mended} cells hold the word nan and were read as empty") if mended else changed
+        return changed.noted(f"{cleared} cells contain the word nan and were read as empty") if cleared else changed
 
     return step
 
@@ -110,7 +110,7 @@ def index_answers(column: str = "answer") -> Step:
     def counted(row: Row) -> Row:
         text = whole_text(row.get(column))
         if text and not text.isdecimal():
-            message = f"the answer {text!r} is no index; expected a number from 0"
+            message = f"the answer {text!r} is not an index; expected a number from 0"
             raise RowError(Reason.NO_OPTION, message)
         return {**row, "answer": int(text) if text else None}
 

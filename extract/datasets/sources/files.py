@@ -50,7 +50,7 @@ def _text(path: Path) -> str:
         if content.startswith((b"\xff\xfe", b"\xfe\xff")):
             raise file_error(path, "is UTF-16; expected UTF-8: save it as UTF-8") from None
         line = content.count(b"\n", 0, error.start) + 1
-        message = f"line {line} holds byte 0x{content[error.start]:02x}, which is no UTF-8; save the file as UTF-8"
+        message = f"line {line} contains byte 0x{content[error.start]:02x}, which is not UTF-8; save the file as UTF-8"
         raise file_error(path, message) from None
 
 
@@ -61,7 +61,7 @@ def _read_json(path: Path) -> list[Row]:
         rows = _json_rows(path, text)
         inside = [name for name, value in rows[0].items() if isinstance(value, list)] if len(rows) == 1 else []
         if len(rows) == 1 and len(inside) == len(rows[0]):
-            message = f"the items stand under {', '.join(f'`{name}`' for name in inside)}; expected a list of them"
+            message = f"the items are under {', '.join(f'`{name}`' for name in inside)}; expected a list of them"
             raise file_error(path, f"{message} at the top of the file")
         return rows
     try:
@@ -135,7 +135,7 @@ def _separated_error(path: Path, separator: str, reason: str) -> DatasetError:
         pass
     finally:
         csv.field_size_limit(previous)
-    advice = 'a text with a quotation mark must stand in quotation marks, with "" for each'
+    advice = 'a text with a quotation mark must be in quotation marks, with "" for each'
     return file_error(path, f"cannot be read ({reason}); {advice}")
 
 
@@ -154,7 +154,7 @@ def _check_header(path: Path, columns: Iterable[str], separator: str) -> None:
 def _line_ends(path: Path) -> str | None:
     text = path.read_bytes()
     lonely = b"\r" in text and b"\n" not in text
-    return "its lines end in a carriage return alone; save it with line feeds" if lonely else None
+    return "its lines end in a carriage return only; save it with line feeds" if lonely else None
 
 
 def _read_parquet(path: Path) -> list[Row]:
@@ -168,7 +168,7 @@ def _read_parquet(path: Path) -> list[Row]:
     if not size:
         return []
     if start != PARQUET_MARK:
-        raise file_error(path, "cannot be read: it is no parquet file, whatever its name says; download it again")
+        raise file_error(path, "cannot be read: it is not a parquet file, whatever its name says; download it again")
     if end != PARQUET_MARK:
         raise file_error(path, f"cannot be read: it is cut short, after {size} bytes; download it again")
     try:

@@ -9,7 +9,7 @@ from pid_lvlm.extract.datasets.sources.files import file_error, read_file
 from pid_lvlm.extract.datasets.sources.table import HUB_PREFIX, Table, numbered
 
 TYPED_KINDS: Final = (".parquet",)
-"""Kinds of file that tell a missing value from a text; in the others an empty cell is what is missing."""
+"""Kinds of file that distinguish a missing value from a text; in the others an empty cell is a missing value."""
 MARKS_OF_SAVED: Final = ("dataset_info.json", "dataset_dict.json")
 """Files that `save_to_disk` of the `datasets` library leaves in a folder."""
 
@@ -22,7 +22,7 @@ def read_table(source: Path) -> Table:
             `data/val-*.parquet`; or `hf:OWNER/NAME[:CONFIG]:SPLIT`.
 
     Raises:
-        DatasetError: there is no such thing, or it is of an unknown kind, empty, or broken.
+        DatasetError: it does not exist, or is of an unknown kind, empty, or broken.
     """
     if str(source).startswith(HUB_PREFIX):
         from pid_lvlm.extract.datasets.sources.hub import read_hub

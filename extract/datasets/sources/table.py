@@ -39,7 +39,7 @@ class Table:
         folder: where relative picture paths start.
         rows: number in the source (from 1) and content of each row.
         sha256: hash of the source's content.
-        typed: missing values are told from texts.
+        typed: the format distinguishes missing values from texts.
         notes: what the user should know, one sentence each.
         read: rows of the source.
         bad: rows that a step could not use; they are no longer among `rows`.

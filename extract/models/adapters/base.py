@@ -28,18 +28,18 @@ class Adapter:
 
     Attributes:
         family: name of the family in tables.
-        picture_in_tokens: whether the picture fills tokens of the decoder; False where it is attended to beside them.
+        picture_in_tokens: whether the picture fills tokens of the decoder, which otherwise attends to it elsewhere.
         answers_apart: whether an answer starts a sequence of its own (encoder-decoder) instead of ending the prompt's.
-        sites: every place where a source enters the model.
-        hook points: where sites lie that are not among the decoder's inputs.
+        sites: every place at which a source enters the model.
+        hook_points: places of sites that are not among the decoder's inputs.
         norm: name of the norm between the decoder's last block and the head.
-        needed: what the processor must return for a picture. Several forwards fall back silently without it.
+        needed: what the processor must return for a picture. Without it several models silently do something else.
         unused: what the processor returns and the forward does not take.
         appended: tensors with one entry per token, and the entry of tokens appended to a prompt.
         template_options: values that the chat template is given.
         nested: whether the processor wants one list of pictures per prompt.
         auto_class: class of transformers that loads the family's checkpoints.
-        proven: whether tests show that replaced sources do not leak; else every run tests it on the real model.
+        leak_tested: whether tests show that replaced sources do not leak; otherwise every run begins with that test.
     """
 
     family: ClassVar[str]
@@ -90,7 +90,7 @@ class Adapter:
         return normed
 
     def cap(self, logits: Tensor) -> Tensor:
-        """What the family does to logits after the head (soft-capping, scaling); nothing by default."""
+        """What the family does to logits after the head (soft-capping, scaling); by default nothing."""
         return logits
 
     def unembed(self, states: Tensor) -> Tensor:
@@ -105,7 +105,7 @@ class Adapter:
 
     @property
     def context(self) -> int | None:
-        """Most tokens that the decoder was made for; None where its configuration does not say."""
+        """Largest number of tokens that the decoder was made for; None if its configuration does not say."""
         text = self.model.config.get_text_config()
         positions: int | None = getattr(text, "max_position_embeddings", None)
         rope = getattr(text, "rope_parameters", None) or {}
@@ -163,9 +163,11 @@ class Adapter:
         return inputs
 
     def _check_inputs(self, inputs: ModelInputs, needed: set[str]) -> None:
-        """Forwards swallow unknown arguments and do without missing ones, with other numbers and without a word."""
+        """Models accept unknown arguments and do without missing ones, silently and with different numbers."""
         if missing := sorted(needed - set(inputs)):
-            message = f"the processor returned no `{missing[0]}`, without which {self.family} models compute otherwise"
+            message = (
+                f"the processor returned no `{missing[0]}`, without which {self.family} models compute something else"
+            )
             raise ModelError(message)
         known = signature(self.model.forward).parameters
         if unknown := sorted(set(inputs) - set(known)):
@@ -202,7 +204,7 @@ class Adapter:
         return mask
 
     def other_masks(self, inputs: ModelInputs) -> dict[str, Tensor]:
-        """Masks of sites that lie in neither span, by name."""
+        """Masks of sites that are in neither span, by name."""
         del inputs
         return {}
 
@@ -223,11 +225,11 @@ class Adapter:
 
 
 def _fresh(inputs: Mapping[str, Any]) -> ModelInputs:
-    """Copy nested mappings: some forwards write into the ones they are given."""
+    """Copy nested mappings: some models write into the ones they are given."""
     return {name: dict(value) if isinstance(value, dict) else value for name, value in inputs.items()}
 
 
 def soft_cap(model: Any, logits: Tensor) -> Tensor:
-    """Logits capped softly, c·tanh(z / c), where the configuration has such a c."""
+    """Logits with a soft cap, c·tanh(z / c), if the configuration has such a c."""
     limit = getattr(model.config.get_text_config(), "final_logit_softcapping", None)
     return logits if limit is None else limit * torch.tanh(logits / limit)

@@ -9,7 +9,7 @@ from pid_lvlm.extract.errors import ModelError
 from pid_lvlm.extract.models.adapters.base import PIXELS, Adapter, ModelInputs
 
 ANSWER: Final = "<0x04>"
-"""Token behind which Fuyu answers; its processor writes it only where there is a picture."""
+"""Token after which Fuyu answers; its processor writes it only if there is a picture."""
 
 
 class FuyuAdapter(Adapter):
@@ -23,19 +23,19 @@ class FuyuAdapter(Adapter):
         _check_tokens(model.config, processor)
 
     def render(self, text: str, *, picture: bool) -> str:
-        """BOS, text and answer token; checkpoints have no chat template, and the picture stands in front of all."""
+        """BOS, text and answer token; checkpoints have no chat template, and the picture comes first."""
         del picture
         return f"{self.tokenizer.bos_token}{text}\n{ANSWER}"
 
     def tokenize(self, prompts: Sequence[str]) -> list[list[int]]:
-        """BOS apart from the text behind it, as the processor tokenises: the text then begins as a text does."""
+        """BOS apart from the text after it, as the processor tokenises: the text then begins like any text."""
         bos = self.tokenizer.bos_token
         texts = [prompt.removeprefix(bos) for prompt in prompts]
         ids = self.tokenizer(texts, add_special_tokens=False)["input_ids"]
         return [[self.tokenizer.bos_token_id, *row] for row in ids]
 
     def process(self, prompts: Sequence[str], pictures: Sequence[Image.Image] | None) -> ModelInputs:
-        """The processor's layout of the pictures, with these prompts behind it; left-padded.
+        """The processor's layout of the pictures, with these prompts after it; left-padded.
 
         The processor is given no text, for it would rescale what looks like coordinates in a question.
         """
@@ -70,5 +70,5 @@ def _check_tokens(config: Any, processor: Any) -> None:
         raise ModelError(message)
     answer = tokenizer.convert_tokens_to_ids(ANSWER)
     if tokenizer("x" + ANSWER, add_special_tokens=False)["input_ids"][-1] != answer:
-        message = f"the tokenizer splits `{ANSWER}`, the token that Fuyu answers behind; it must be a special token"
+        message = f"the tokenizer splits `{ANSWER}`, the token after which Fuyu answers; it must be a special token"
         raise ModelError(message)

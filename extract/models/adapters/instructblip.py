@@ -147,7 +147,7 @@ class InstructBlipT5Adapter(InstructBlipAdapter):
         return blocks
 
     def final_norm(self, states: Tensor) -> Tensor:
-        """The decoder's norm, and the scale that T5 with tied embeddings puts behind it."""
+        """The decoder's norm, and the scale that T5 with tied embeddings applies after it."""
         language = self.model.language_model
         normed: Tensor = language.decoder.final_layer_norm(states)
         return normed * language.model_dim**-0.5 if language.config.scale_decoder_outputs else normed

@@ -5,7 +5,7 @@ from typing import Any, Final
 from transformers import LlamaConfig
 
 IMAGE_TOKEN_ID: Final = -200
-"""Stands for the picture in token ids; no row of the vocabulary belongs to it."""
+"""Represents the picture in token ids; it has no row in the vocabulary."""
 
 
 class CambrianConfig(LlamaConfig):
@@ -48,7 +48,7 @@ class CambrianConfig(LlamaConfig):
 
     @property
     def sampler_at(self) -> dict[int, int]:
-        """Layer of the language model -> the sampler that runs behind it."""
+        """Layer of the language model -> the sampler that runs after it."""
         if self.connector_only:
             return {}
         start, stride = self.start_of_vision_sampler_layers, self.stride_of_vision_sampler_layers

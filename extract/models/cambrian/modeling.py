@@ -1,4 +1,4 @@
-"""Cambrian-1: Llama behind the spatial vision aggregator, which may also stand between Llama's layers."""
+"""Cambrian-1: Llama after the spatial vision aggregator, which may also come between Llama's layers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ TOWERS = "vision_tower_aux_list"
 
 @dataclass(frozen=True)
 class EncodedPictures:
-    """Pictures of a batch behind towers and connector.
+    """Pictures of a batch after towers and connector.
 
     Attributes:
         embeddings: (positions, hidden) of all pictures, row by row with the row ends.
@@ -130,7 +130,7 @@ class CambrianModel(LlamaModel):
         patch_mask: Tensor | None = None,
         **kwargs: Any,
     ) -> BaseModelOutputWithPast:
-        """Llama's layers, with the samplers behind those that have one; without tower features none runs.
+        """Llama's layers, with the samplers after those that have one; without tower features no sampler runs.
 
         Args:
             input_ids: (batch, tokens), if there is no picture.

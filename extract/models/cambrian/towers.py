@@ -156,7 +156,7 @@ def _network(tower: Tower, dtype: torch.dtype) -> nn.Module:
     weights = load_file(str(cached_file(tower.source, "model.safetensors")))
     named = from_timm(weights)
     _check_names(network, named)
-    network.load_state_dict(named, strict=False)  # the norm behind its pooling is not used
+    network.load_state_dict(named, strict=False)  # the norm after its pooling is not used
     return network.to(dtype)
 
 

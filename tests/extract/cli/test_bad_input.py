@@ -1,4 +1,4 @@
-"""What users get wrong, through the command: one sentence that says what, where, what was expected and how to mend it.
+"""User errors, through the command: one sentence that says what is wrong, where, what was expected and how to fix it.
 
 Exit code 2, no traceback, and nothing written.
 """
@@ -51,12 +51,12 @@ def altered(checkpoint: Path, folder: Path, file: str, change: Callable[[dict[st
 
 def test_a_file_of_another_benchmark(refuses: Refuses, tmp_path: Path) -> None:
     mmbench = files.write_mmbench(tmp_path / "dev.tsv", files.mmbench_rows(2, 1, 1, 0))
-    no_file = (
-        "`dev.tsv`: this is no file of PMC-VQA test_clean: it has no column `Figure_path`, only `index`, `question`"
+    not_one = (
+        "`dev.tsv`: this is not a file of PMC-VQA test_clean: it has no column `Figure_path`, only `index`, `question`"
     )
     refuses(
         f"pmc-vqa={mmbench}",
-        no_file,
+        not_one,
         f"; it looks like MMBench en_dev, every circular rotation: --data mmbench={mmbench}",
     )
     refuses(
@@ -81,7 +81,7 @@ def test_a_missing_column(refuses: Refuses, write_items: Write, rows: Rows) -> N
 def test_an_answer_that_is_no_option(refuses: Refuses, write_items: Write, rows: Rows) -> None:
     path = write_items([rows[0], {**rows[1], "answer": "E"}, rows[2]])
     wanted = "expected a letter, an index from 0 or a text of A 'red', B 'green', C 'blue'"
-    refuses(path, f"`toy.jsonl`, row 2: the answer 'E' is no option of the item; {wanted}", "--on-bad skip leaves")
+    refuses(path, f"`toy.jsonl`, row 2: the answer 'E' is not an option of the item; {wanted}", "--on-bad skip leaves")
 
 
 def test_options_that_are_all_empty(refuses: Refuses, write_items: Write, rows: Rows) -> None:
@@ -192,13 +192,13 @@ def table(path: Path, *lines: str, ends: str = "\n", encoding: str = "utf-8") ->
             b"id,image,question\n1,x,y\n",
             "separated by commas; expected tabs in a .tsv file: rename it to .csv",
         ),
-        ("mac.csv", b"id,image\r1,x\r", "its lines end in a carriage return alone; save it with line feeds"),
+        ("mac.csv", b"id,image\r1,x\r", "its lines end in a carriage return only; save it with line feeds"),
         (
             "latin.csv",
             b"id,image\n1,x\n2,tr\xe8s\n",
-            "line 3 holds byte 0xe8, which is no UTF-8; save the file as UTF-8",
+            "line 3 contains byte 0xe8, which is not UTF-8; save the file as UTF-8",
         ),
-        ("latin.jsonl", b'{"id": 1}\n{"id": "tr\xe8s"}\n', "line 2 holds byte 0xe8, which is no UTF-8"),
+        ("latin.jsonl", b'{"id": 1}\n{"id": "tr\xe8s"}\n', "line 2 contains byte 0xe8, which is not UTF-8"),
         ("wide.json", "[]".encode("utf-16"), "is UTF-16; expected UTF-8: save it as UTF-8"),
         (
             "long.csv",
@@ -208,13 +208,13 @@ def table(path: Path, *lines: str, ends: str = "\n", encoding: str = "utf-8") ->
         (
             "quote.csv",
             b'id,image\n1,a "b\n2,c\n',
-            'a text with a quotation mark must stand in quotation marks, with "" for',
+            'a text with a quotation mark must be in quotation marks, with "" for',
         ),
         ("twice.csv", b"id,image,image\n1,x,y\n", "the column `image` occurs twice; rename one"),
-        ("no.parquet", b"id,image\n1,x\n", "it is no parquet file, whatever its name says; download it again"),
+        ("no.parquet", b"id,image\n1,x\n", "it is not a parquet file, whatever its name says; download it again"),
         ("cut.parquet", b"PAR1 and so on", "it is cut short, after 14 bytes; download it again"),
         ("both.parquet", b"PAR1 and so on PAR1", "cannot be read as parquet ("),
-        ("inside.json", b'{"data": [{"id": 1}]}', "the items stand under `data`; expected a list of them at the top"),
+        ("inside.json", b'{"data": [{"id": 1}]}', "the items are under `data`; expected a list of them at the top"),
         ("csv.jsonl", b"id,image\n1,x\n", "no line of it is a JSON object; the first, row 1: is not JSON ("),
         ("half.json", b'[{"id": 1}, {"i', "is not JSON ("),
         ("noending", b"id\n1\n", "its name has no ending that says what it is; known are .csv, .json"),
@@ -270,8 +270,8 @@ def test_pictures_that_are_none(refuses: Refuses, write_items: Write, rows: Rows
     Image.radial_gradient("L").save(tmp_path / "whole.jpg")
     whole = (tmp_path / "whole.jpg").read_bytes()
     check("cut.jpg", whole[: len(whole) // 2], "is truncated or damaged (")
-    check("page.png", b"<html>not found</html>", "is in no format that can be read, such as PNG or JPEG")
-    check("nothing.png", b"", "is in no format that can be read")
+    check("page.png", b"<html>not found</html>", "is not in a format that can be read, such as PNG or JPEG")
+    check("nothing.png", b"", "is not in a format that can be read")
 
 
 def test_pictures_too_large_to_be_true(
@@ -295,7 +295,7 @@ def test_a_picture_that_the_processor_refuses(
 ) -> None:
     """As Qwen2-VL's refuses a picture more than 200 times as long as wide."""
     many = [{**rows[number % 11], "id": f"item-{number}"} for number in range(40)]
-    many[36]["image"] = "thin.png"  # behind the items that choose the letters' spelling
+    many[36]["image"] = "thin.png"  # after the items that choose the letters' spelling
     path = write_items(many)
     Image.new("RGB", (1, 300)).save(tmp_path / "thin.png")
     whole = Adapter.process

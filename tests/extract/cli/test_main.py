@@ -112,13 +112,13 @@ def test_bad_input_is_one_sentence(command: Command, checkpoint: Path, items: Pa
 
 def test_out_that_is_not_ours(command: Command, checkpoint: Path, items: Path) -> None:
     result = command("--model", checkpoint, "--data", items, "--out", items.parent)
-    assert_one_sentence(result, "holds files but no run folder")
+    assert_one_sentence(result, "contains files but no run folder")
 
 
 def test_a_preview_is_not_run_into(command: Command, checkpoint: Path, items: Path, tmp_path: Path) -> None:
     arguments = ("--model", checkpoint, "--data", items, "--out", tmp_path / "runs")
     assert command(*arguments, "--preview", 1)[0] == 0
-    assert_one_sentence(command(*arguments), "holds a preview; choose another folder for runs")
+    assert_one_sentence(command(*arguments), "contains a preview; choose another folder for runs")
     assert (tmp_path / "runs" / "tiny__toy" / "preview.txt").is_file()
 
 
@@ -236,7 +236,7 @@ def test_benchmark_files(command: Command, checkpoint: Path, items: Path, tmp_pa
     out = tmp_path / "runs"
     common = ("--model", checkpoint, "--out", out)
     assert_one_sentence(
-        command(*common, "--data", f"pmc-vqa={path}"), "this is no file of PMC-VQA", "looks like MMBench"
+        command(*common, "--data", f"pmc-vqa={path}"), "this is not a file of PMC-VQA", "looks like MMBench"
     )
     assert_one_sentence(command(*common, "--data", f"mmbnech={path}"), "unknown benchmark `mmbnech`")
     assert not out.exists()

@@ -37,7 +37,7 @@ def spoilt(write_items: Write, rows: Rows, tmp_path: Path) -> Path:
 
 REASONS = {
     "missing picture": 1,
-    "answer is no option": 1,
+    "answer is not an option": 1,
     "fewer than two options": 1,
     "unreadable picture": 1,
 }
@@ -55,7 +55,7 @@ def test_bad_rows_are_left_out_and_counted(spoilt: Path) -> None:
     assert dataset.rows.dropped == REASONS
     assert (dataset.rows.read, dataset.rows.chosen) == (11, 11)
     assert dataset.notes == (
-        "4 of 11 rows dropped: 1 missing picture, 1 answer is no option, 1 fewer than two options, "
+        "4 of 11 rows dropped: 1 missing picture, 1 answer is not an option, 1 fewer than two options, "
         "1 unreadable picture (rows 2, 4, 5, 9, counted from 1)",
     )
 
@@ -68,7 +68,7 @@ def test_bad_rows_are_left_out_and_counted(spoilt: Path) -> None:
         ({"question": " "}, "no question"),
         ({"options": ["only"]}, "fewer than two options"),
         ({"options": ["x", "", "z"]}, "options cannot be told apart"),
-        ({"answer": 7}, "answer is no option"),
+        ({"answer": 7}, "answer is not an option"),
         ({"id": "item-0"}, "repeated id"),
     ],
 )
@@ -88,7 +88,7 @@ def test_a_limit_counts_items_and_looks_no_further(write_items: Write, rows: Row
     path = write_items(rows)
     dataset = load_dataset(skipping(path), limit=3)
     assert [item.row for item in dataset.items] == [2, 3, 5]
-    assert dataset.rows.dropped == {"answer is no option": 2}
+    assert dataset.rows.dropped == {"answer is not an option": 2}
     with pytest.raises(DatasetError) as caught:
         load_dataset(DatasetSpec(path), limit=3)
     assert [fault.row for fault in caught.value.faults] == [1]
@@ -120,7 +120,7 @@ def test_rows_that_a_benchmarks_steps_cannot_use(tmp_path: Path) -> None:
         load_dataset(DatasetSpec(path, benchmark="mmbench"))
     assert [fault.row for fault in caught.value.faults] == [1, 7]
     dataset = load_dataset(skipping(path, benchmark="mmbench"))
-    assert dataset.rows.dropped == {"answer is no option": 1, "missing picture": 1}
+    assert dataset.rows.dropped == {"answer is not an option": 1, "missing picture": 1}
     assert len(dataset.items) == 13
     turned = [item for item in dataset.items if item.rotation_of == "1"]
     assert [(item.rotations, item.row) for item in turned] == [(2, 2)]

@@ -110,7 +110,7 @@ def test_pictures_come_upright_and_rgb(tmp_path: Path) -> None:
     picture.save(tmp_path / "turned.jpg", exif=exif)
     opened = open_picture(tmp_path / "turned.jpg")
     assert (opened.size, opened.mode) == ((2, 4), "RGB")
-    with pytest.raises(RowError, match="in no format that can be read"):
+    with pytest.raises(RowError, match="not in a format that can be read"):
         open_picture(b"no picture at all")
 
 
@@ -151,8 +151,8 @@ def broken(rows: Rows, **change: Any) -> Rows:
         ({"image": None}, "row 2: no picture"),
         ({"options": ["only"]}, "row 2: expected 2 to 26 options, found 1"),
         ({"options": ["x", "", "z"]}, "row 2: option B is empty but a later one is not"),
-        ({"answer": "E"}, "row 2: the answer 'E' is no option of the item; .*A 'red', B 'green', C 'blue'"),
-        ({"answer": 3}, "row 2: the answer 3 is no option"),
+        ({"answer": "E"}, "row 2: the answer 'E' is not an option of the item; .*A 'red', B 'green', C 'blue'"),
+        ({"answer": 3}, "row 2: the answer 3 is not an option"),
         ({"id": "item-0"}, r"row 2: id 'item-0' occurs twice \(first in row 1\)"),
         ({"question": " "}, r"row 2: the question \(column `question`\) is empty"),
     ],

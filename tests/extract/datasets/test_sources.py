@@ -92,7 +92,7 @@ def test_hub_datasets_that_cannot_be_had(monkeypatch: pytest.MonkeyPatch, raised
 
 def test_without_the_datasets_library(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "datasets", None)
-    with pytest.raises(UsageError, match=r"needs the `datasets` library, .*pip install 'pid-lvlm\[datasets\]'"):
+    with pytest.raises(UsageError, match=r"needs the `datasets` library, .*pip install '\.\[datasets\]'"):
         load_dataset(DatasetSpec(Path("hf:x/y:val")))
 
 
@@ -168,7 +168,7 @@ def test_ways_to_write_answers(answer: Any, label: int) -> None:
 
 @pytest.mark.parametrize("answer", ["C", "z", 3, 0.5, "7", True])
 def test_answers_that_are_no_option(answer: Any) -> None:
-    with pytest.raises(ValueError, match="is no option of the item; expected .* of A 'x', B '10', D 'y'"):
+    with pytest.raises(ValueError, match="is not an option of the item; expected .* of A 'x', B '10', D 'y'"):
         read_label(answer, read_options({"A": "x", "B": "10", "D": "y"}))
 
 
@@ -205,7 +205,7 @@ def test_a_card_with_fixed_options_takes_answers_in_any_case(
     items = load_dataset(card(tmp_path, 'options = ["Yes", "No"]')).items
     assert [item.label for item in items] == [0, 1, 0, 1, 0]
     assert read_label("It", read_options(["it", "It"])) == 1
-    with pytest.raises(ValueError, match="is no option"):  # two differ in case alone: which is meant?
+    with pytest.raises(ValueError, match="is not an option"):  # two differ in case alone: which is meant?
         read_label("iT", read_options(["it", "It"]))
 
 

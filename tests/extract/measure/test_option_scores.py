@@ -36,7 +36,7 @@ def test_letters_that_merge_with_the_prompt_are_an_error() -> None:
 
 
 def test_a_way_of_writing_that_changes_the_prompts_end_is_left_out() -> None:
-    """Directly behind the colon this tokenizer splits the prompt's end otherwise: the letters follow other tokens."""
+    """Directly after the colon this tokenizer splits the prompt differently: the letters follow other tokens."""
     ids = {"x:": [0, 1], "x:A": [5, 6, 3], "x:B": [5, 6, 4], "x: A": [0, 1, 7], "x: B": [0, 1, 8]}
     found = candidate_variants(lambda prompts: [ids[prompt] for prompt in prompts], "x:", 2)
     assert [(variant.separator, variant.ids) for variant in found] == [(" ", ((7,), (8,)))]

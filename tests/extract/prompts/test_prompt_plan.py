@@ -46,7 +46,9 @@ def test_bos_stands_once_whoever_writes_it(adapter: Adapter, plan_with: Plan, te
 def test_two_bos_are_an_error(adapter: Adapter, plan_with: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
     items = plan_with("{{ bos_token }}{{ bos_token }}" + TEMPLATE)[:2]
     for encode in (encode_batch, encode_text_only):
-        with pytest.raises(ModelError, match="the prompt holds the BOS token 2 times; its chat template needs an ada"):
+        with pytest.raises(
+            ModelError, match="the prompt contains the BOS token 2 times; its chat template needs an ada"
+        ):
             encode(adapter, items)
     plain = plan_with(TEMPLATE)[:2]
     processor = adapter.processor
@@ -55,7 +57,7 @@ def test_two_bos_are_an_error(adapter: Adapter, plan_with: Plan, monkeypatch: py
         return processor(text=["<s>" + prompt for prompt in text], **more)
 
     monkeypatch.setattr(adapter, "processor", writes_it_too)
-    with pytest.raises(ModelError, match="the prompt holds the BOS token 2 times"):
+    with pytest.raises(ModelError, match="the prompt contains the BOS token 2 times"):
         encode_text_only(adapter, plain)
 
 
@@ -74,7 +76,7 @@ def test_a_picture_where_there_is_none_is_an_error(
     always = adapter.processor(pictures, [item.prompt for item in items], padding=True, return_tensors="pt")
     inputs = {name: always[name] for name in ("input_ids", "attention_mask")}
     monkeypatch.setattr(adapter, "processor", lambda **_: inputs)
-    with pytest.raises(ModelError, match="the processor writes a picture's tokens where there is no picture"):
+    with pytest.raises(ModelError, match="the processor writes image tokens although there is no image"):
         encode_text_only(adapter, items)
 
 
@@ -92,19 +94,19 @@ def test_no_letter_is_scored_inside_a_block_of_thinking(adapter: Adapter, plan_w
     """Templates that can do without thinking are told to; a prompt that opens it all the same is refused."""
     optional = TEMPLATE + "<think>{% if enable_thinking is defined and not enable_thinking %}</think>{% endif %}"
     assert plan_with(optional)[0].prompt.endswith("<think></think>")
-    with pytest.raises(ModelError, match="the prompt ends in an open `<think>`, so the next token is no ans"):
+    with pytest.raises(ModelError, match="the prompt ends in an open `<think>`, so the next token is not an ans"):
         plan_with(TEMPLATE + "<think>\n")
 
 
 def test_a_prompt_that_ends_in_a_space_is_refused() -> None:
-    """The letter would merge with the space; behind a second space it would not, but no model answers like that."""
+    """The letter would merge with the space; after a second space it would not, but no model answers like that."""
     known: dict[str, int] = {}
 
     def tokenize(texts: Sequence[str]) -> list[list[int]]:
         return [[known.setdefault(word, len(known)) for word in split(text)] for text in texts]
 
     def split(text: str) -> list[str]:
-        """As SentencePiece does: a space belongs to the word behind it, and stands alone at the end of a text."""
+        """As SentencePiece does: a space belongs to the word after it, and is a token by itself at the end."""
         return [part.replace("_", "▁") for part in ("_" + text.replace(" ", " _")).split(" ")]
 
     spaced = candidate_variants(tokenize, "USER: x ASSISTANT:", 2)

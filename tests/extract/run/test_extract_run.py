@@ -132,7 +132,7 @@ def test_a_folder_that_is_not_ours_stays_untouched(run: Extract, dataset: Datase
     (foreign / "thesis.txt").write_text("important")
     with pytest.raises(OutputExistsError, match="is not a run folder"):
         run(dataset, tmp_path / "runs")
-    with pytest.raises(OutputExistsError, match="not ours"):
+    with pytest.raises(OutputExistsError, match="contains files but no run folder"):
         check_out_folder(foreign)
     with pytest.raises(OutputExistsError, match="is a file"):
         check_out_folder(foreign / "thesis.txt")

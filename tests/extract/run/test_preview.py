@@ -27,7 +27,8 @@ def gradient(width: int, height: int) -> Image.Image:
 
 def preview(checkpoint: Path, path: Path, out: Path, count: int = 2) -> str:
     models, datasets = [ModelSpec(str(checkpoint))], [DatasetSpec(path)]
-    return preview_jobs(models, datasets, ExtractionConfig(out), count, Reporter(quiet=True))
+    planned = preview_jobs(models, datasets, ExtractionConfig(out), count, Reporter(quiet=True))
+    return "\n".join(run.text for run in planned)
 
 
 def test_preview_of_two_items(
@@ -56,7 +57,7 @@ def test_nothing_else_is_replaced(
     folder = tmp_path / "runs" / "tiny__toy"
     folder.mkdir(parents=True)
     (folder / "manifest.json").write_text("{}")
-    with pytest.raises(OutputExistsError, match="holds something else than a preview; choose another --out"):
+    with pytest.raises(OutputExistsError, match="contains something other than a preview; choose another --out"):
         preview(checkpoint, write_items(rows), tmp_path / "runs")
     assert (folder / "manifest.json").exists()
 

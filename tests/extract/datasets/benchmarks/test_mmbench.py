@@ -66,7 +66,7 @@ def test_pictures_may_be_grouped_instead(mmbench_file: Path) -> None:
 
 
 def test_a_limit_comes_after_the_references(tmp_path: Path) -> None:
-    """The rows are turned round, so that every reference points behind the limit."""
+    """The rows are in reverse order, so that every reference points beyond the limit."""
     path = files.write_mmbench(tmp_path / "turned.tsv", small_mmbench()[::-1])
     first = load_dataset(DatasetSpec(path, benchmark="mmbench"), limit=1).items[0]
     assert first.id == "3000003"
@@ -149,8 +149,8 @@ def test_the_hub_copy_has_the_papers_rows_and_options(tmp_path: Path, missing: s
     assert group_sizes(dataset) == {2: 89, 3: 96 + 53, 4: 979 - 53}
     assert (dataset.items[0].hint[:16], dataset.items[1].hint) == ("The passage says", "")
     cells = 2 * 178 + 288 + sum(not row["hint"] for row in files.mmbench_rows())
-    mended = f"{cells} cells hold the word nan and were read as empty"
-    assert dataset.notes == ((mended,) if missing else ())
+    note = f"{cells} cells contain the word nan and were read as empty"
+    assert dataset.notes == ((note,) if missing else ())
 
 
 def test_other_hub_copies(tmp_path: Path) -> None:

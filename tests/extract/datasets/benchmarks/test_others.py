@@ -83,7 +83,7 @@ def test_seed_bench_keeps_questions_about_one_picture(tmp_path: Path) -> None:
 def test_ai2d_answers_are_indices_even_where_an_option_has_that_text(tmp_path: Path) -> None:
     row = {"question": "how many?", "options": ["3", "2", "1", "0"], "answer": "2", "image": PICTURE}
     assert shape(load("ai2d", tmp_path, [row])) == [("1", "how many?", ("3", "2", "1", "0"), 2)]
-    with pytest.raises(DatasetError, match="row 1: the answer 'B' is no index"):
+    with pytest.raises(DatasetError, match="row 1: the answer 'B' is not an index"):
         load("ai2d", tmp_path, [{**row, "answer": "B"}])
 
 

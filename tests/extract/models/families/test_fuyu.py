@@ -49,5 +49,5 @@ def test_what_does_not_fit_is_one_sentence(tiny: Tiny) -> None:
             return {"input_ids": [7, 8, 9]}
 
     other = SimpleNamespace(tokenizer=Splitting(), image_token_id=3)
-    with pytest.raises(ModelError, match="splits `<0x04>`, the token that Fuyu answers behind"):
+    with pytest.raises(ModelError, match="splits `<0x04>`, the token after which Fuyu answers"):
         FuyuAdapter(SimpleNamespace(config=SimpleNamespace(image_token_id=3)), other)
