@@ -31,10 +31,10 @@ lint: setup
 	cd .lint && $(CURDIR)/$(BIN)/lint-imports --no-logo ../pyproject.toml
 
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-slow: setup
-	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile --no-loadscope-reorder
 
 golden: setup
 	$(BIN)/python -m tests.golden tests/golden/*.npz

@@ -51,6 +51,30 @@ NOISE = 0.1
 CACHE = "JAX_COMPILATION_CACHE_DIR"
 _made = []
 
+LONGEST = (
+    "test_families.py",
+    "test_known_answers.py",
+    "test_install.py",
+    "test_processes.py",
+    "test_replay.py",
+    "test_fits.py",
+    "test_sinkhorn.py",
+    "test_kill.py",
+    "test_main.py",
+    "test_estimation.py",
+    "test_import_boundaries.py",
+    "test_benchmarks.py",
+    "test_docs.py",
+)
+"""Files that take longest, first: workers are handed one file after another, and end together."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order the files; within a file, tests stay as they are."""
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(places)))
+
 
 def pytest_configure() -> None:
     """Compiled programs are shared by all processes of a session, and never kept in the user's own cache.

@@ -13,6 +13,7 @@ import pytest
 
 from pid_lvlm import data
 from tests import ROOT
+from tests.conftest import CACHE
 
 INSIDE = ("data", "extract", "analysis")
 """Packages that are installed inside `pid_lvlm`."""
@@ -68,25 +69,34 @@ def hostile(tmp_path: Path) -> Iterator[Path]:
 
 def call(folder: Path, *command: object) -> str:
     """Run a command in a folder that is also on the path; its output."""
-    environment = {"PYTHONPATH": ".", "JAX_COMPILATION_CACHE_DIR": os.environ["JAX_COMPILATION_CACHE_DIR"]}
+    environment = {"PYTHONPATH": ".", "JAX_DISABLE_MOST_OPTIMIZATIONS": "1", CACHE: os.environ[CACHE]}
     done = subprocess.run([*map(str, command)], cwd=folder, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
     return done.stdout + done.stderr
 
 
-def test_commands_and_notebook_work_beside_packages_of_the_same_names(installed, hostile):
+def test_names_are_ours_beside_packages_of_the_same_names(installed, hostile):
     python = installed / "python"
     where = call(hostile, python, "-c", "import pid_lvlm.data as data; print(data.__file__)")
     assert Path(where.strip()).is_relative_to(ROOT) == (installed.parent.name.startswith("editable"))
+    modules = ("pid_lvlm.data", "pid_lvlm.extract.cli.main", "pid_lvlm.analysis.cli", "pid_jax.cli.main")
+    call(hostile, python, "-c", f"import {', '.join(modules)}")
 
-    sweep = ROOT / "data" / "demo" / "sweep.toml"
-    assert "demo-fusion" in call(hostile, installed / "pid-extract", "--sweep", sweep, "--out", "runs", "--dry-run")
+
+@pytest.mark.parametrize(
+    "installed", ["wheel", pytest.param("editable", marks=pytest.mark.slow)], indirect=True, scope="session"
+)
+def test_commands_and_notebook_work_beside_packages_of_the_same_names(installed, hostile):
+    python = installed / "python"
+    model, card = ROOT / "data/demo/checkpoints/tiny/tune-1000", ROOT / "data/demo/items/fusion.toml"
+    arguments = ("--model", model, "--data", card, "--out", "runs", "--dry-run")
+    assert "demo-fusion" in call(hostile, installed / "pid-extract", *arguments)
 
     rng = np.random.default_rng(0)
     scores = np.log(rng.dirichlet(np.ones(3), (400, 4, 1)))
     features = rng.normal(size=(2, 400, 5))
     data.write_run(hostile / "made" / "run", model="m", dataset="d", loglik=scores, x1=features[0], x2=features[1])
-    quick = ("--seeds", "1", "--epochs", "1", "--batch-size", "64")
+    quick = ("--seeds", "1", "--epochs", "1", "--batch-size", "32", "--hidden", "4", "--hidden-layers", "1")
     call(hostile, installed / "pid-estimate", "made", "--out", "results.parquet", *quick)
     call(hostile, installed / "pid-report", "results.parquet", "--out", "report")
     assert (hostile / "report" / "index.html").is_file()

@@ -13,11 +13,16 @@ from pid_jax.config import FitSettings
 from pid_jax.estimators.batch.fit import batch_loss, take_batch
 from pid_jax.information import InformationTerms, atoms_from_terms, bits_from_nats
 from pid_jax.sweep.fits import FitSummary
+from tests.golden.__main__ import main
 from tests.golden.replay import PUBLISHED, GoldenFileError, load, recorded_params, replay
 from tests.golden.sharded import COPIES, STEMS, fit_all
 
 FILES = sorted(Path(__file__).parent.glob("*.npz"))
 
+
+QUICK = ("variable_options_k4", "weak_long_k3")
+"""Exact zeros in the probabilities, and couplings far from converged; what all files share is shown on these."""
+SOME = [pytest.param(path, marks=[] if path.stem in QUICK else [pytest.mark.slow], id=path.stem) for path in FILES]
 
 STOPS_EARLY_THROUGHOUT = "weak_long_k3"
 """A fit in which the published Sinkhorn never converges: only its own way of stopping reproduces it."""
@@ -29,12 +34,12 @@ def test_recorded_fit_is_reproduced(path):
     assert max(found.train_bits, found.test_bits) < 1e-5, found
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", SOME)
 def test_converged_couplings_reproduce_it_unless_the_published_stops_early(path):
     assert replay(path, FitSettings()).passed == (path.stem != STOPS_EARLY_THROUGHOUT)
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", SOME)
 def test_first_gradient(path):
     golden = load(path)
     rows = golden.tables.train_rows[0, 0]
@@ -77,19 +82,13 @@ def test_sharded_over_eight_devices(grouped, tmp_path):
         assert bits_from_nats(np.abs(found["terms"] - np.stack(grouped.terms, axis=-1)).max()) < 1e-5
 
 
-def run_module(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "tests.golden", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])
-
-
-def test_a_wrong_record_fails(tmp_path):
+def test_a_wrong_record_fails(tmp_path, capsys):
     with np.load(FILES[1]) as record:
         arrays = dict(record)
     arrays["test_atoms_nats"] = arrays["test_atoms_nats"] + np.float32(2e-3)
     np.savez(tmp_path / "wrong.npz", **arrays)
-    done = run_module(str(tmp_path / "wrong.npz"))
-    assert done.returncode == 1
-    assert "FAIL" in done.stdout
+    assert main([str(tmp_path / "wrong.npz")]) == 1
+    assert "FAIL" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("content", [b"", b"no npz"])
@@ -104,4 +103,4 @@ def test_what_is_no_record_is_said(tmp_path, content):
 
 
 def test_usage():
-    assert run_module().returncode == 2
+    assert main([]) == 2

@@ -1,4 +1,4 @@
-"""Real processes: killed and started again, two at once, one part after another; the table is the same."""
+"""Work that is interrupted or divided: killed and started again, two processes at once, one part after another."""
 
 import os
 import signal
@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from pid_jax.cli.main import main
 from pid_lvlm.data.names import ATOMS
 
 PROGRAM = "from pid_jax.cli.main import main; main()"
@@ -85,6 +86,7 @@ def test_killed_and_resumed_is_the_same_table(start, whole, tmp_path):
     assert_frame_equal(kept, saved, check_row_order=False)
 
 
+@pytest.mark.slow
 def test_two_devices_give_the_same_numbers(start, whole, tmp_path):
     out = tmp_path / "results.parquet"
     said = finish(start(out, "--devices", "2"))
@@ -106,14 +108,30 @@ def test_two_processes_share_the_work(start, whole, tmp_path):
     assert_same(out, whole)
 
 
-def test_parts_one_after_another(start, whole, tmp_path):
+@pytest.fixture
+def in_part(runs, monkeypatch, capsys) -> Callable[..., str]:
+    """Run the command in this process; what it says."""
+
+    def run(out: Path, *more: str) -> str:
+        monkeypatch.setattr("sys.argv", ["pid-estimate", str(runs), "--out", str(out), *SETTINGS, *more])
+        with pytest.raises(SystemExit) as left:
+            main()
+        assert not left.value.code
+        return capsys.readouterr().err
+
+    return run
+
+
+@pytest.mark.usefixtures("no_fitting")
+def test_parts_one_after_another(in_part, whole, tmp_path):
     out = tmp_path / "results.parquet"
     for part in ("1/2", "2/2"):
-        assert "2 problems to fit" in finish(start(out, "--part", part))
+        assert "2 problems to fit" in in_part(out, "--part", part)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "results.part-1-of-2.parquet",
         "results.part-2-of-2.parquet",
     ]
-    assert "0 problems to fit, 4 more are there already" in finish(start(out))
+    assert "0 problems to fit, 4 more are there already" in in_part(out)
     assert [path.name for path in tmp_path.iterdir()] == ["results.parquet"]
-    assert_same(out, whole)
+    names = ["problem_id", "run", "layer", "seeds", "result"]
+    assert_frame_equal(pl.read_parquet(out)[names], whole[names])

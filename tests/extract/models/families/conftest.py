@@ -1,9 +1,10 @@
 """A tiny checkpoint of each family in turn, loaded and measured with as a run would."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Container
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from pid_lvlm.extract.measure.embeddings import measure
 from pid_lvlm.extract.measure.measurement import Measurement, choose_candidates
 from pid_lvlm.extract.models.adapters.base import Adapter
 from pid_lvlm.extract.models.load import load_adapter
-from pid_lvlm.extract.prompts.prompt_plan import PlannedItem, make_plan
+from pid_lvlm.extract.prompts.prompt_plan import Plan, PlannedItem, make_plan
 from tests.extract.models.families.catalogue import FAMILIES
 from tests.extract.models.families.tiny import DEVICE, Family
 
@@ -34,15 +35,20 @@ class Tiny:
     adapter: Adapter
     dataset: Dataset
 
+    @cached_property
+    def _plan(self) -> Plan:
+        return make_plan(self.adapter, self.dataset, "letters", "all")
+
     def plan(self, items: tuple[Item, ...] | None = None) -> tuple[PlannedItem, ...]:
-        """The project's own plan of these items."""
-        dataset = self.dataset if items is None else Dataset("toy", "toy.jsonl", "0" * 64, items)
-        return make_plan(self.adapter, dataset, "letters", "all").items
+        """The project's own plan of these items, the family's own by default."""
+        if items is None:
+            return self._plan.items
+        return make_plan(self.adapter, replace(self.dataset, items=items), "letters", "all").items
 
     @cached_property
     def measurement(self) -> Measurement:
         """The project's own measurement, every layer."""
-        plan = make_plan(self.adapter, self.dataset, "letters", "all")
+        plan = self._plan
         stats = measure(self.adapter, plan.items, ITEMS, lambda _count: None)
         candidates = choose_candidates(self.adapter, plan.variants, plan.items, ITEMS)
         layers = tuple(range(1, len(self.adapter.layers) + 1))
@@ -50,20 +56,36 @@ class Tiny:
 
     def scores(self, items: tuple[Item, ...]) -> dict[str, np.ndarray]:
         """Finite scores (n, layers, options that all items have) per condition."""
-        loglik = self.measure(self.plan(items))["loglik"]
-        return {name: loglik[:, index, :, :2] for index, name in enumerate(CONDITIONS)}
+        return by_condition(self.measure(self.plan(items)))
 
     def measure(self, planned: tuple[PlannedItem, ...]) -> Arrays:
         """Arrays of one batch."""
         return self.measurement.batch(planned)
 
+    @cached_property
+    def arrays(self) -> Arrays:
+        """Arrays of the family's own items in one batch, measured once, by the adapter as it is."""
+        return self.measure(self.plan())
+
+
+def by_condition(arrays: Arrays) -> dict[str, np.ndarray]:
+    """Scores (n, layers, options that all items have) per condition."""
+    return {name: arrays["loglik"][:, index, :, :2] for index, name in enumerate(CONDITIONS)}
+
 
 MakeTiny = Callable[[str], Tiny]
 
-LINES = [pytest.param(family, id=family.name, marks=[pytest.mark.slow] if family.slow else []) for family in FAMILIES]
+
+def lines(slow_but: Container[str] | None = None) -> list[Any]:
+    """Every family as a parameter of `tiny`; slow are those that say so, and all but those that are named."""
+    slow = {family.name for family in FAMILIES if family.slow or (slow_but is not None and family.name not in slow_but)}
+    return [
+        pytest.param(family, id=family.name, marks=[pytest.mark.slow] if family.name in slow else [])
+        for family in FAMILIES
+    ]
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def tiny_of(tmp_path_factory: pytest.TempPathFactory) -> MakeTiny:
     """A family's tiny checkpoint, made once."""
     made: dict[str, Tiny] = {}
@@ -77,9 +99,9 @@ def tiny_of(tmp_path_factory: pytest.TempPathFactory) -> MakeTiny:
     return get
 
 
-@pytest.fixture(scope="package", params=LINES)
-def tiny(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Tiny:
-    return make_tiny(request.param, tmp_path_factory.mktemp(request.param.name))
+@pytest.fixture(scope="session", params=lines())
+def tiny(request: pytest.FixtureRequest, tiny_of: MakeTiny) -> Tiny:
+    return tiny_of(request.param.name)
 
 
 def make_tiny(family: Family, folder: Path) -> Tiny:

@@ -221,7 +221,7 @@ def llava_next_video_processor() -> Any:
 
 
 FAMILIES = (
-    Family("gemma4_unified", gemma4_unified_config, gemma4_unified_processor, pictures=qwen.PICTURES),
+    Family("gemma4_unified", gemma4_unified_config, gemma4_unified_processor, pictures=qwen.PICTURES, slow=True),
     Family("llama4", llama4_config, llama4_processor, inputs=llama4_inputs, pictures=others.TILED),
     Family("ovis2", ovis2_config, ovis2_processor, pictures=others.TILED),
     Family("deepseek_vl", deepseek_vl_config, deepseek_vl_processor, slow=True),

@@ -26,8 +26,8 @@ from tests.extract.models.families.conftest import Tiny
 from tests.extract.models.families.test_families import other_pictures
 from tests.extract.models.families.tiny import tokenizer
 
-in_llm = pytest.mark.parametrize("tiny", FAMILIES[:1], indirect=True, ids=["in_llm"], scope="package")
-connector_only = pytest.mark.parametrize("tiny", FAMILIES[1:], indirect=True, ids=["connector_only"], scope="package")
+in_llm = pytest.mark.parametrize("tiny", FAMILIES[:1], indirect=True, ids=["in_llm"], scope="session")
+connector_only = pytest.mark.parametrize("tiny", FAMILIES[1:], indirect=True, ids=["connector_only"], scope="session")
 
 
 def aggregator_names(start: str, towers: int, windows: tuple[int, ...]) -> set[str]:

@@ -10,7 +10,7 @@ from pid_lvlm.extract.models.adapters.fuyu import FuyuAdapter
 from tests.extract.models.families.conftest import Tiny
 from tests.extract.models.families.fuyu import FAMILY
 
-pytestmark = pytest.mark.parametrize("tiny", [FAMILY], indirect=True, ids=["fuyu"], scope="package")
+pytestmark = pytest.mark.parametrize("tiny", [FAMILY], indirect=True, ids=["fuyu"], scope="session")
 
 
 def test_every_prompt_ends_where_fuyu_answers(tiny: Tiny) -> None:

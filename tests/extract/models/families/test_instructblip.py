@@ -20,9 +20,9 @@ from tests.extract.models.families.special import FAMILIES
 from tests.extract.models.families.test_families import other_questions
 
 KINDS = [family for family in FAMILIES if family.name.startswith("instructblip")]
-both_kinds = pytest.mark.parametrize("tiny", KINDS, indirect=True, ids=lambda family: family.name, scope="package")
-vicuna = pytest.mark.parametrize("tiny", KINDS[:1], indirect=True, ids=["vicuna"], scope="package")
-flan_t5 = pytest.mark.parametrize("tiny", KINDS[1:], indirect=True, ids=["flan_t5"], scope="package")
+both_kinds = pytest.mark.parametrize("tiny", KINDS, indirect=True, ids=lambda family: family.name, scope="session")
+vicuna = pytest.mark.parametrize("tiny", KINDS[:1], indirect=True, ids=["vicuna"], scope="session")
+flan_t5 = pytest.mark.parametrize("tiny", KINDS[1:], indirect=True, ids=["flan_t5"], scope="session")
 
 
 @both_kinds
