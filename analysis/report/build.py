@@ -8,15 +8,25 @@ from pid_lvlm.analysis.frames.load import read_results, unsuccessful
 from pid_lvlm.analysis.report.compose import compose, file_names
 from pid_lvlm.analysis.report.folder import check_free, write_report
 from pid_lvlm.analysis.report.render import render_files
+from pid_lvlm.data.command.result import Failure, fit_name
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was written, or would be, relative to the report's folder; and how many problems have no answer."""
+    """What was written, or would be, relative to the report's folder; how many problems there are, and which failed.
+
+    Attributes:
+        failures: the failed fits and their result codes.
+    """
 
     files: list[str]
     problems: int
-    failed: int
+    failures: list[Failure]
+
+    @property
+    def failed(self) -> int:
+        """How many fits failed."""
+        return len(self.failures)
 
 
 def build_report(
@@ -34,4 +44,5 @@ def build_report(
     parts = compose(results)
     if not dry_run:
         write_report(out, render_files(parts, results, sources=tables, title=title, formats=formats))
-    return Outcome(file_names(parts, formats), results.height, unsuccessful(results).height)
+    failures = [Failure(fit_name(row), row["result"]) for row in unsuccessful(results).to_dicts()]
+    return Outcome(file_names(parts, formats), results.height, failures)

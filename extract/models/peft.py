@@ -9,6 +9,7 @@ from typing import Any, Final
 from huggingface_hub import try_to_load_from_cache
 from transformers.utils.hub import cached_file
 
+from pid_lvlm.data.command.extras import install_advice
 from pid_lvlm.extract.config import ModelSpec
 from pid_lvlm.extract.errors import ModelError
 
@@ -66,7 +67,10 @@ def merge_adapter(model: Any, spec: ModelSpec) -> Any:
     try:
         from peft import PeftModel
     except ImportError as error:
-        message = f"`{spec.model}` is a PEFT checkpoint and needs the `peft` library: pip install 'pid-lvlm[peft]'"
+        message = (
+            f"`{spec.model}` is a PEFT checkpoint and needs the `peft` library, which is not installed; "
+            f"{install_advice('peft')}"
+        )
         raise ModelError(message) from error
     try:
         with warnings.catch_warnings(record=True) as caught:

@@ -5,6 +5,7 @@ What is wrong with paths and datasets is said before anything imports torch.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pid_lvlm.data.errors import PidError
@@ -19,6 +20,7 @@ from pid_lvlm.extract.run.run_folder import check_out_folder
 
 if TYPE_CHECKING:
     from pid_lvlm.extract.models.adapters.base import Adapter
+    from pid_lvlm.extract.run.extract_run import Outcome
 
 
 @dataclass(frozen=True)
@@ -29,10 +31,27 @@ class Failure:
     error: PidError
 
 
+@dataclass(frozen=True)
+class FinishedJobs:
+    """What became of all runs of a command: those that are complete, and those that failed."""
+
+    outcomes: "list[Outcome]"
+    failures: list[Failure]
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """A run that was looked at and not made: its folder, how many samples it has, and the text about it."""
+
+    folder: Path
+    samples: int
+    text: str
+
+
 def run_jobs(
     models: Sequence[ModelSpec], datasets: Sequence[DatasetSpec], config: ExtractionConfig, reporter: Reporter
-) -> list[Failure]:
-    """Make every run; returns those that failed while others worked.
+) -> FinishedJobs:
+    """Make every run; one that fails does not stop the others.
 
     Raises:
         PidError: a dataset cannot be used, or the only run failed.
@@ -47,15 +66,15 @@ def run_jobs(
     for dataset in loaded:
         for note in dataset.notes:
             reporter.say(f"note: `{dataset.file}`: {note}")
-    failures = []
+    finished = FinishedJobs([], [])
     for spec in models:
         try:
-            failures += _run_model(spec, loaded, config, reporter, alone=alone)
+            _run_model(spec, loaded, config, reporter, finished, alone=alone)
         except PidError as error:
             if alone:
                 raise
-            failures += [Failure(spec.run_name(dataset.name), error) for dataset in loaded]
-    return failures
+            finished.failures.extend(Failure(spec.run_name(dataset.name), error) for dataset in loaded)
+    return finished
 
 
 def load_all(datasets: Sequence[DatasetSpec], config: ExtractionConfig) -> list[Dataset]:
@@ -85,8 +104,14 @@ def check_names(models: Sequence[ModelSpec], datasets: Sequence[Dataset]) -> Non
 
 
 def _run_model(
-    spec: ModelSpec, datasets: Sequence[Dataset], config: ExtractionConfig, reporter: Reporter, *, alone: bool
-) -> list[Failure]:
+    spec: ModelSpec,
+    datasets: Sequence[Dataset],
+    config: ExtractionConfig,
+    reporter: Reporter,
+    finished: FinishedJobs,
+    *,
+    alone: bool,
+) -> None:
     check_model(spec)
     with reporter.wait(f"loading {spec.model}"):
         from pid_lvlm.extract.models.load import load_adapter, pinned, recorded_revision
@@ -95,33 +120,34 @@ def _run_model(
         spec = pinned(spec)
         adapter = load_adapter(spec)
         revision = recorded_revision(spec)
-    failures = []
     for dataset in datasets:
         try:
             outcome = extract_run(adapter, spec, revision, dataset.first(spec.limit), config, reporter)
             reporter.say(str(outcome))
+            finished.outcomes.append(outcome)
         except PidError as error:
             if alone:
                 raise
-            failures.append(Failure(spec.run_name(dataset.name), error))
-    return failures
+            finished.failures.append(Failure(spec.run_name(dataset.name), error))
 
 
 def plan_jobs(
     models: Sequence[ModelSpec], datasets: Sequence[DatasetSpec], config: ExtractionConfig, reporter: Reporter
-) -> str:
-    """What `run_jobs` would do, as text; loads processors and configurations, no weights, and writes nothing.
+) -> list[PlannedRun]:
+    """What `run_jobs` would do; loads processors and configurations, no weights, and writes nothing.
 
     Raises:
         PidError: a dataset or a model cannot be used.
     """
     check_out_folder(config.out)
-    parts = []
+    planned = []
     for spec, adapter, dataset in _without_weights(models, datasets, config, reporter):
         from pid_lvlm.extract.run.dry_run import describe_plan
 
-        parts.append(describe_plan(adapter, spec, dataset.first(spec.limit), config))
-    return "\n\n".join(parts)
+        chosen = dataset.first(spec.limit)
+        text = describe_plan(adapter, spec, chosen, config)
+        planned.append(PlannedRun(config.out / spec.run_name(dataset.name), len(chosen.items), text))
+    return planned
 
 
 def preview_jobs(
@@ -130,21 +156,22 @@ def preview_jobs(
     config: ExtractionConfig,
     count: int,
     reporter: Reporter,
-) -> str:
-    """Write a preview of every model on every dataset, one folder each below `config.out`; returns the texts.
+) -> list[PlannedRun]:
+    """Write a preview of every model on every dataset, one folder each below `config.out`.
 
     Raises:
         PidError: a dataset or a model cannot be used, or a folder holds something else than a preview.
     """
     config = replace(config, limit=min(count, config.limit or count))
-    texts = []
+    planned = []
     for spec, adapter, dataset in _without_weights(models, datasets, config, reporter):
         from pid_lvlm.extract.run.preview import check_folder, write_preview
 
         folder = config.out / spec.run_name(dataset.name)
         check_folder(folder)
-        texts.append(write_preview(adapter, dataset, config, folder))
-    return "\n".join(texts)
+        text = write_preview(adapter, dataset, config, folder)
+        planned.append(PlannedRun(folder, len(dataset.items), text))
+    return planned
 
 
 def _without_weights(

@@ -6,36 +6,49 @@ from typing import Annotated, Any, Literal, NoReturn
 import typer
 
 from pid_jax.cli import options
-from pid_lvlm.data.command.console import EXIT_WITH_FAILURES, run_command
+from pid_lvlm.data.command.console import run_command
+from pid_lvlm.data.command.options import AsJson, DryRun, Quiet, Version, epilog, make_app
+from pid_lvlm.data.command.result import CommandResult
 
-app = typer.Typer(add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False)
-
-EPILOG = """
-Example: `pid-estimate runs/* --out results.parquet --layers last --seeds 5`
-
-Exit codes: 0 done, 1 done but some fits failed, 2 bad input or usage, 130 interrupted.
-"""
+app = make_app()
 
 _MACHINE = "How it runs (changes no numbers beyond rounding)"
 _MANY = "Several processes"
 
 
-@app.command(epilog=EPILOG)
+@app.command(
+    epilog=epilog(
+        "pid-estimate runs --out results.parquet",
+        "pid-estimate runs/demo-* --out results.parquet --layers last --seeds 10",
+        failing="some fits failed",
+    )
+)
 def command(
     context: typer.Context,
     runs: Annotated[
         list[Path],
-        typer.Argument(help="Run folders (pid-extract, data.write_run), or folders of them.", show_default=False),
+        typer.Argument(metavar="RUNS", help="Run folders, or folders that hold run folders.", show_default=False),
     ],
-    out: Annotated[Path, typer.Option(help="Parquet table to write; problems already in it are not fitted again.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            metavar="FILE",
+            help="Result table to write (parquet). Problems that are in it already are not fitted again.",
+            show_default=False,
+        ),
+    ],
     preset: Annotated[
         Literal["default", "paper"],
-        typer.Option(help="`default`: 5 seeds, every test row used. `paper`: as published, 1 seed."),
+        typer.Option(
+            metavar="PRESET", help="`default`: 5 seeds, every test row used; or `paper`: as published, 1 seed."
+        ),
     ] = "default",
-    layers: Annotated[str, typer.Option(help="`all`, `last`, or a list such as `1,8,last`.")] = "all",
+    layers: Annotated[str, typer.Option(metavar="LAYERS", help="`all`, `last`, or a list such as `1,8,last`.")] = "all",
     settings: Annotated[
         Path | None,
-        typer.Option(help="TOML file with settings under the names of these options; options given here win."),
+        typer.Option(
+            metavar="FILE", help="TOML file with settings under the names of these options; options given here win."
+        ),
     ] = None,
     tau: options.Tau = None,
     pooling: options.Pooling = None,
@@ -60,6 +73,7 @@ def command(
     memory_budget: Annotated[
         str | None,
         typer.Option(
+            metavar="SIZE",
             help="Memory to use, such as `8GB`.  [default: what a GPU has free, or half of the host's]",
             rich_help_panel=_MACHINE,
         ),
@@ -67,6 +81,7 @@ def command(
     devices: Annotated[
         int | None,
         typer.Option(
+            metavar="N",
             help="How many devices share the fits; on a CPU, into how many it is split.  "
             "[default: all GPUs; a CPU's cores]",
             rich_help_panel=_MACHINE,
@@ -74,29 +89,36 @@ def command(
     ] = None,
     cache: Annotated[
         str,
-        typer.Option(help="Folder for compiled programs, `auto` or `off`.", rich_help_panel=_MACHINE),
+        typer.Option(metavar="FOLDER", help="Folder for compiled programs, `auto` or `off`.", rich_help_panel=_MACHINE),
     ] = "auto",
     part: Annotated[
         str | None,
         typer.Option(
-            help="Only part i/n of the problems, e.g. 2/8, into a table beside --out: for job arrays.",
+            metavar="I/N",
+            help="Only part I of N of the problems, such as 2/8, into a table beside --out: for several processes or a "
+            "job array.",
             rich_help_panel=_MANY,
         ),
     ] = None,
     distributed: Annotated[
         bool,
         typer.Option(
-            "--distributed", help="One of several processes (Slurm, MPI) that share the work.", rich_help_panel=_MANY
+            "--distributed",
+            help="This is one of several processes (Slurm, MPI) that share the work.",
+            rich_help_panel=_MANY,
         ),
     ] = False,
     coordinator: Annotated[
-        str | None, typer.Option(help="host:port of process 0, outside Slurm and MPI.", rich_help_panel=_MANY)
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Address of process 0, outside Slurm and MPI.", rich_help_panel=_MANY),
     ] = None,
     processes: Annotated[
-        int | None, typer.Option(help="How many processes there are, likewise.", rich_help_panel=_MANY)
+        int | None,
+        typer.Option(metavar="N", help="How many processes there are, outside Slurm and MPI.", rich_help_panel=_MANY),
     ] = None,
     process: Annotated[
-        int | None, typer.Option(help="Which of them this is, from 0, likewise.", rich_help_panel=_MANY)
+        int | None,
+        typer.Option(metavar="N", help="Which of them this is, from 0, outside Slurm and MPI.", rich_help_panel=_MANY),
     ] = None,
     allow_partial: Annotated[
         bool, typer.Option("--allow-partial", help="Use unfinished runs as far as they go.")
@@ -104,15 +126,15 @@ def command(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Fit everything again and drop the other rows of --out.")
     ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Look at the runs, print the plan, write nothing.")
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
-) -> None:
-    """Decompose what runs know into redundancy, vision-unique, language-unique and synergy (bits).
+    dry_run: DryRun = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+    version: Version = False,
+) -> CommandResult:
+    """Decompose the information in run folders into redundancy, vision-unique, language-unique and synergy (bits).
 
-    Reads run folders, fits every layer of every run (BATCH, Liang et al. 2023) with all fits of equal shape in one
-    compiled program, and writes one parquet table with a row per problem.
+    Fits every layer of every run (BATCH, Liang et al. 2023) and writes one parquet table with a row per problem. The
+    same command continues an interrupted one.
     """
     from pid_jax.cli.job import Job, Processes, run_job
     from pid_jax.cli.settings_file import KINDS, make_settings, read_settings
@@ -131,8 +153,7 @@ def command(
         dry_run=dry_run,
         quiet=quiet,
     )
-    if run_job(job, config):
-        raise typer.Exit(EXIT_WITH_FAILURES)
+    return run_job(job, config)
 
 
 def _given(context: typer.Context, names: Any) -> dict[str, Any]:
@@ -147,4 +168,4 @@ def _given(context: typer.Context, names: Any) -> dict[str, Any]:
 
 def main() -> NoReturn:
     """Entry point of the console script."""
-    run_command(app)
+    run_command("pid-estimate", app, extra="estimate")

@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 from typing import Any, Final
 
+from pid_lvlm.data.command.extras import install_advice
 from pid_lvlm.data.errors import Fault
 from pid_lvlm.extract.datasets.errors import DatasetError
 from pid_lvlm.extract.datasets.sources.table import HUB_PREFIX, Table, numbered
@@ -61,7 +62,7 @@ def _library(source: str) -> Any:
     try:
         import datasets
     except ImportError as error:
-        message = f"`{source}` needs the `datasets` library, which is not installed: pip install 'pid-lvlm[datasets]'"
+        message = f"`{source}` needs the `datasets` library, which is not installed; {install_advice('datasets')}"
         raise UsageError(message) from error
     datasets.disable_progress_bars()
     return datasets

@@ -92,7 +92,7 @@ def test_hub_datasets_that_cannot_be_had(monkeypatch: pytest.MonkeyPatch, raised
 
 def test_without_the_datasets_library(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "datasets", None)
-    with pytest.raises(UsageError, match=r"needs the `datasets` library, .*pip install 'pid-lvlm\[datasets\]'"):
+    with pytest.raises(UsageError, match=r"needs the `datasets` library, .*pip install '\.\[datasets\]'"):
         load_dataset(DatasetSpec(Path("hf:x/y:val")))
 
 

@@ -113,5 +113,7 @@ def test_a_hub_checkpoint_is_pinned_by_its_adapter(lora: Path, tmp_path: Path, m
 
 def test_without_the_peft_library(lora: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "peft", None)
-    with pytest.raises(ModelError, match=r"is a PEFT checkpoint and needs the `peft` library: pip install 'pid-lvlm"):
+    with pytest.raises(
+        ModelError, match=r"is a PEFT checkpoint and needs the `peft` library, .*pip install '\.\[peft\]'"
+    ):
         merge_adapter(tiny_model(), ModelSpec(str(lora)))

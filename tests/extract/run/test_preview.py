@@ -27,7 +27,8 @@ def gradient(width: int, height: int) -> Image.Image:
 
 def preview(checkpoint: Path, path: Path, out: Path, count: int = 2) -> str:
     models, datasets = [ModelSpec(str(checkpoint))], [DatasetSpec(path)]
-    return preview_jobs(models, datasets, ExtractionConfig(out), count, Reporter(quiet=True))
+    planned = preview_jobs(models, datasets, ExtractionConfig(out), count, Reporter(quiet=True))
+    return "\n".join(run.text for run in planned)
 
 
 def test_preview_of_two_items(

@@ -49,9 +49,12 @@ def test_rows_that_are_there_are_kept_and_new_ones_added(call, runs, tmp_path):
     out = tmp_path / "results.parquet"
     call(runs / "one", "--out", out, "--layers", "last", *FAST)
     first = pl.read_parquet(out)
-    code, said = call(runs, "--out", out, "--layers", "last", *FAST)
+    code, said = call(runs, "--out", out, "--layers", "last", *FAST, "--json", "--quiet")
     second = pl.read_parquet(out)
     assert code == 0, said
+    content = json.loads(said)
+    assert [content[name] for name in ("done", "skipped", "failed", "rows")] == [1, 1, 0, 2]
+    assert (content["runs"], content["out"]) == (["one", "two"], str(out))
     assert second["run"].to_list() == ["one", "two"]
     assert second.filter(pl.col("run") == "one").equals(first)
     call(runs / "two", "--out", out, "--layers", "last", "--overwrite", *FAST)
@@ -97,9 +100,12 @@ def test_paper_preset_and_several_taus(call, runs, tmp_path):
 
 
 def test_dry_run_writes_nothing(call, runs, tmp_path):
-    code, said = call(runs, "--out", tmp_path / "x.parquet", "--dry-run", *FAST)
+    code, said = call(runs, "--out", tmp_path / "x.parquet", "--dry-run", "--quiet", *FAST)
     assert code == 0
     assert "4 problems, 8 fits of 2 steps" in said
+    code, result = call(runs, "--out", tmp_path / "x.parquet", "--dry-run", "--json", "--quiet", *FAST)
+    content = json.loads(result)
+    assert (code, content["action"], content["done"], content["rows"]) == (0, "dry-run", 4, None)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -114,12 +120,21 @@ def test_a_failed_fit_is_counted_and_the_others_are_written(call, runs, tmp_path
         arrays = dict(archive)
     arrays["x1_mean"] = np.full_like(arrays["x1_mean"], 3e38)
     np.savez(bad / shard_file(0), **arrays)
-    code, said = call(good, bad, "--out", tmp_path / "r.parquet", "--layers", "last", *FAST)
+    arguments = (good, bad, "--out", tmp_path / "r.parquet", "--layers", "last", *FAST)
+    code, said = call(*arguments)
     frame = pl.read_parquet(tmp_path / "r.parquet")
     assert code == 1
     assert dict(frame.select("run", "result").rows()) == {"good": "successful", "bad": "nonfinite_loss"}
     assert "nonfinite_loss: bad" in said
-    assert "1 of 2 rows failed" in said
+    assert "1 of 2 fits failed" in said
+    code, said = call(*arguments, "--json", "--quiet")
+    result, _, errors = said.partition("\n}\n")
+    content = json.loads(result + "}")
+    assert [content[name] for name in ("exit_code", "done", "skipped", "failed")] == [code, 0, 2, 1]
+    (failure,) = content["failures"]
+    assert failure["what"] == "bad, layer 2, mean, tau 0.3"
+    assert failure["reason"].startswith("nonfinite_loss: ")
+    assert errors.startswith("1 of 2 fits failed")
 
 
 def damage(run: Path) -> Path:

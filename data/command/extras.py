@@ -1,0 +1,73 @@
+"""Optional packages: which extra of the project brings them, and what to install when one is missing."""
+
+from collections.abc import Iterator
+from importlib.util import find_spec
+from typing import Final
+
+EXTRAS: Final[dict[str, tuple[str, ...]]] = {
+    "extract": (
+        "accelerate",
+        "huggingface_hub",
+        "jinja2",
+        "num2words",
+        "PIL",
+        "polars",
+        "safetensors",
+        "timm",
+        "tokenizers",
+        "torch",
+        "torchvision",
+        "transformers",
+    ),
+    "estimate": ("flax", "jax", "jaxtyping", "optax", "ott", "polars", "scipy"),
+    "analysis": ("altair", "jinja2", "polars", "vl_convert"),
+    "datasets": ("datasets",),
+    "peft": ("peft",),
+}
+"""Packages of each extra in pyproject.toml, by the names they are imported under."""
+
+OURS: Final = ("pid_lvlm", "pid_jax")
+
+
+def install_advice(extra: str) -> str:
+    """How to install an extra; the project is on no package index, so it is installed from its folder."""
+    return f"in the project's folder run: pip install '.[{extra}]'"
+
+
+def missing_packages(error: ImportError, extra: str) -> str | None:
+    """A sentence about the packages of an extra whose absence caused an error.
+
+    Args:
+        error: from importing or using a package.
+        extra: the extra that the running command needs.
+
+    Returns:
+        None where the error has another cause, such as a mistake in this project.
+    """
+    absent = [name for name in EXTRAS[extra] if find_spec(name) is None]
+    causes = list(_causes(error))
+    named = {cause.name.partition(".")[0] for cause in causes if isinstance(cause, ImportError) and cause.name}
+    if not absent or not named.isdisjoint(OURS):
+        return None
+    if named.isdisjoint(absent) and _raised_in(causes[-1]).partition(".")[0] in OURS:
+        return None
+    names = [f"`{name}`" for name in absent]
+    listed = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    verb = "is" if len(names) == 1 else "are"
+    return f"{listed} {verb} needed but not installed; {install_advice(extra)}"
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error, what caused it, and so on: some packages raise a new error where an import of theirs failed."""
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__
+
+
+def _raised_in(error: BaseException) -> str:
+    """Name of the module that raised an error."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return "" if trace is None else str(trace.tb_frame.f_globals.get("__name__", ""))
