@@ -1,4 +1,4 @@
-"""`python -m pid_lvlm.data.demo --out DIR`: the whole job on the shipped model whose answer is known.
+"""`python -m pid_lvlm.data.demo --out DIR`: the whole job on the shipped models, whose ground truth is known.
 
 Runs the three commands as a user would, each in its own process (torch and jax never meet in one), then prints the
 ground truth against estimated atoms, where everything is, and how long each step took.
@@ -89,7 +89,9 @@ def steps(out: Path, sweep: Path, limit: int | None, seeds: int) -> list[Step]:
     return [
         Step("extract", tuple(extract + part for part in parts)),
         Step("estimate", (("pid-estimate", runs, "--out", table, "--seeds", str(seeds), "--overwrite"),)),
-        Step("report", (("pid-report", table, "--out", report, "--title", "Demo: a model whose answer is known"),)),
+        Step(
+            "report", (("pid-report", table, "--out", report, "--title", "Demo: models whose ground truth is known"),)
+        ),
         Step("check", (("python", "-m", "pid_lvlm.analysis.check", table),)),
     ]
 

@@ -228,7 +228,7 @@ def extract(
     _check_choice("--language-span", language_span, LANGUAGE_SPANS)
     _check_choice("--on-bad", on_bad, ON_BAD)
     if out is None:
-        message = "--out is missing: the folder for the run folders"
+        message = "--out is missing; give the folder for the run folders"
         raise UsageError(message)
     models, datasets = ([], []) if sweep is None else read_sweep(sweep, device)
     labels = {"name": name, "size_b": size_b, "stage": stage, "step": step}
@@ -278,12 +278,12 @@ def _run(
         runs = plan_jobs(models, datasets, config, reporter)
         typer.echo("\n\n".join(run.text for run in runs))
         return planned(config.out, runs)
-    jobs = run_jobs(models, datasets, config, reporter)
-    for failure in jobs.failures:
+    outcomes = run_jobs(models, datasets, config, reporter)
+    for failure in outcomes.failures:
         typer.echo(f"failed: {failure.run}: {failure.error}", err=True)
-    if jobs.failures:
-        typer.echo(f"{len(jobs.failures)} of {len(models) * len(datasets)} runs failed", err=True)
-    return finished(config.out, jobs)
+    if outcomes.failures:
+        typer.echo(f"{len(outcomes.failures)} of {len(models) * len(datasets)} runs failed", err=True)
+    return finished(config.out, outcomes)
 
 
 def _list_models() -> CommandResult:

@@ -12,7 +12,7 @@ from pid_lvlm.extract.datasets.benchmarks.registry import BENCHMARKS
 from pid_lvlm.extract.models.registry import ADAPTERS
 
 if TYPE_CHECKING:
-    from pid_lvlm.extract.run.jobs import FinishedJobs, PlannedRun
+    from pid_lvlm.extract.run.jobs import Outcomes, PlannedRun
 
 COMPLETE: Final = "complete"
 
@@ -40,17 +40,17 @@ class Extraction(CommandResult):
     runs: tuple[RunFolder, ...]
 
 
-def finished(out: Path, jobs: "FinishedJobs") -> Extraction:
+def finished(out: Path, outcomes: "Outcomes") -> Extraction:
     """The result of extracting."""
     return Extraction(
-        done=sum(outcome.measured > 0 for outcome in jobs.outcomes),
-        skipped=sum(outcome.measured == 0 for outcome in jobs.outcomes),
-        failed=len(jobs.failures),
-        failures=tuple(Failure(failure.run, str(failure.error)) for failure in jobs.failures),
+        done=sum(outcome.measured > 0 for outcome in outcomes.done),
+        skipped=sum(outcome.measured == 0 for outcome in outcomes.done),
+        failed=len(outcomes.failures),
+        failures=tuple(Failure(failure.run, str(failure.error)) for failure in outcomes.failures),
         out=out,
         runs=tuple(
             RunFolder(one.folder.name, one.folder, COMPLETE, one.samples, one.measured, round(one.seconds, 3))
-            for one in jobs.outcomes
+            for one in outcomes.done
         ),
     )
 

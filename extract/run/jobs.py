@@ -4,7 +4,7 @@ What is wrong with paths and datasets is said before anything imports torch.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,12 +31,12 @@ class Failure:
     error: PidError
 
 
-@dataclass(frozen=True)
-class FinishedJobs:
-    """What became of all runs of a command: those that are complete, and those that failed."""
+@dataclass
+class Outcomes:
+    """What became of the runs of one command: those that are complete now, and those that failed."""
 
-    outcomes: "list[Outcome]"
-    failures: list[Failure]
+    done: "list[Outcome]" = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class PlannedRun:
 
 def run_jobs(
     models: Sequence[ModelSpec], datasets: Sequence[DatasetSpec], config: ExtractionConfig, reporter: Reporter
-) -> FinishedJobs:
+) -> Outcomes:
     """Make every run; one that fails does not stop the others.
 
     Raises:
@@ -66,15 +66,15 @@ def run_jobs(
     for dataset in loaded:
         for note in dataset.notes:
             reporter.say(f"note: `{dataset.file}`: {note}")
-    finished = FinishedJobs([], [])
+    outcomes = Outcomes()
     for spec in models:
         try:
-            _run_model(spec, loaded, config, reporter, finished, alone=alone)
+            _run_model(spec, loaded, config, reporter, outcomes, alone=alone)
         except PidError as error:
             if alone:
                 raise
-            finished.failures.extend(Failure(spec.run_name(dataset.name), error) for dataset in loaded)
-    return finished
+            outcomes.failures.extend(Failure(spec.run_name(dataset.name), error) for dataset in loaded)
+    return outcomes
 
 
 def load_all(datasets: Sequence[DatasetSpec], config: ExtractionConfig) -> list[Dataset]:
@@ -108,7 +108,7 @@ def _run_model(
     datasets: Sequence[Dataset],
     config: ExtractionConfig,
     reporter: Reporter,
-    finished: FinishedJobs,
+    outcomes: Outcomes,
     *,
     alone: bool,
 ) -> None:
@@ -124,11 +124,11 @@ def _run_model(
         try:
             outcome = extract_run(adapter, spec, revision, dataset.first(spec.limit), config, reporter)
             reporter.say(str(outcome))
-            finished.outcomes.append(outcome)
+            outcomes.done.append(outcome)
         except PidError as error:
             if alone:
                 raise
-            finished.failures.append(Failure(spec.run_name(dataset.name), error))
+            outcomes.failures.append(Failure(spec.run_name(dataset.name), error))
 
 
 def plan_jobs(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
+from pid_jax.cli.messages import warnings_of
 from pid_jax.results.solution import ADVICE, Result
 from pid_jax.sweep.plan import Plan
 from pid_lvlm.data.command.result import CommandResult, Failure, fit_name
@@ -19,11 +20,13 @@ class Estimation(CommandResult):
         out: the result table.
         rows: how many rows it holds now, those of other runs and settings included; None where nothing is written.
         runs: names of the runs that can be used.
+        warnings: reasons not to trust some of the rows, which name the runs.
     """
 
     out: Path
     rows: int | None
     runs: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
 
 def planned_estimation(out: Path, plan: Plan, problems: int, already: int) -> Estimation:
@@ -66,6 +69,7 @@ def finished_estimation(out: Path, plan: Plan, frame: pl.DataFrame, before: Cont
         out=out,
         rows=len(frame),
         runs=_runs(plan),
+        warnings=tuple(warnings_of(frame)),
     )
 
 

@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from rich.console import Console
 
 from pid_jax.cli.main import main
+from pid_jax.cli.progress import RichProgress
 from pid_lvlm.data.names import MANIFEST_FILE, shard_file
 
 FAST = ("--batch-size", "32", "--epochs", "1", "--seeds", "2")
@@ -113,6 +115,11 @@ def test_quiet_says_nothing(call, runs, tmp_path):
     assert call(runs / "one", "--out", tmp_path / "x.parquet", "--layers", "last", "--quiet", *FAST) == (0, "")
 
 
+def test_quiet_still_names_a_run_that_cannot_be_used(capsys):
+    RichProgress(Console(stderr=True, quiet=True)).warn("left out: run `x` is damaged")
+    assert capsys.readouterr().err == "warning: left out: run `x` is damaged\n"
+
+
 def test_a_failed_fit_is_counted_and_the_others_are_written(call, runs, tmp_path, make_run):
     good = make_run(tmp_path / "good", n=120, d=6, layers=2)
     bad = make_run(tmp_path / "bad", n=120, d=6, layers=2)
@@ -134,6 +141,7 @@ def test_a_failed_fit_is_counted_and_the_others_are_written(call, runs, tmp_path
     (failure,) = content["failures"]
     assert failure["what"] == "bad, layer 2, mean, tau 0.3"
     assert failure["reason"].startswith("nonfinite_loss: ")
+    assert any(warning.startswith("nonfinite_loss: bad") for warning in content["warnings"])
     assert errors.startswith("1 of 2 fits failed")
 
 
