@@ -4,26 +4,24 @@ It judges the final layer of the final checkpoints: the largest true atom of a p
 atom of a mixture by 0.2 bits. A failed fit whose ground truth is known counts as off.
 """
 
-import argparse
 import sys
-from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
-import polars as pl
-from rich.console import Console
-from rich.table import Table
+import typer
 
-from pid_lvlm.analysis.frames.labels import SYMBOLS, bits
-from pid_lvlm.analysis.frames.load import failed_fits, read_results
-from pid_lvlm.analysis.frames.reshape import final_checkpoint, final_layer, with_series
-from pid_lvlm.analysis.tables.ground_truth import ground_truth
-from pid_lvlm.data.command.console import EXIT_WITH_FAILURES, run_command
+from pid_lvlm.data.command.console import run_command
+from pid_lvlm.data.command.options import Version, epilog, make_app
+from pid_lvlm.data.command.result import EXIT_DONE, EXIT_WITH_FAILURES
 from pid_lvlm.data.names import ATOMS
+
+if TYPE_CHECKING:
+    import polars as pl
 
 _PIPED_WIDTH = 120  # rich assumes 80 columns where there is no terminal, and would wrap the rows
 
 
-def check(results: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
+def check(results: "pl.DataFrame") -> "tuple[pl.DataFrame, list[str]]":
     """Compare estimates with the ground truth.
 
     Returns:
@@ -33,6 +31,10 @@ def check(results: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
     Raises:
         NothingToShowError: the ground truth of no successful final fit is known.
     """
+    import polars as pl
+
+    from pid_lvlm.analysis.tables.ground_truth import ground_truth
+
     table = ground_truth(results)
     off = table.filter(pl.col("judged") & ~pl.col("within"))
     sentences = [
@@ -43,13 +45,23 @@ def check(results: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
     return table, sentences + _failed(results)
 
 
-def _failed(results: pl.DataFrame) -> list[str]:
+def _failed(results: "pl.DataFrame") -> list[str]:
+    import polars as pl
+
+    from pid_lvlm.analysis.frames.load import failed_fits
+    from pid_lvlm.analysis.frames.reshape import final_checkpoint, final_layer, with_series
+
     final = failed_fits(final_layer(final_checkpoint(with_series(results))))
     known = final.filter(pl.col(f"true_{ATOMS[0]}").is_not_null())
     return [f"{row['run']}, layer {row['layer']}: {row['result']}" for row in known.to_dicts()]
 
 
-def _as_table(comparison: pl.DataFrame) -> Table:
+def _print(comparison: "pl.DataFrame") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from pid_lvlm.analysis.frames.labels import SYMBOLS, bits
+
     table = Table(title="True → estimated atoms, bits (* decides)", title_justify="left", box=None, pad_edge=False)
     for heading in ("model", "dataset"):
         table.add_column(heading, no_wrap=True)
@@ -63,27 +75,38 @@ def _as_table(comparison: pl.DataFrame) -> Table:
         ]
         verdict = "[green]within[/]" if within else "[bold red]OFF[/]"
         table.add_row(rows[0]["model"], rows[0]["dataset"], *cells, bits(rows[0]["tolerance"]), verdict)
-    return table
-
-
-def run(arguments: Sequence[str] | None = None) -> None:
-    """Parse the command line, print the comparison, exit with 1 if anything is off."""
-    parser = argparse.ArgumentParser(
-        prog="python -m pid_lvlm.analysis.check",
-        description="Compare estimated atoms with the ground truth; exit 1 if one is off.",
-        epilog="example: python -m pid_lvlm.analysis.check out/demo/results.parquet",
-    )
-    parser.add_argument("tables", nargs="+", type=Path, metavar="RESULTS.parquet", help="result tables of pid-estimate")
-    comparison, off = check(read_results(*parser.parse_args(arguments).tables))
     console = Console()
     if not console.is_terminal:
         console = Console(width=_PIPED_WIDTH)
-    console.print(_as_table(comparison))
+    console.print(table)
+
+
+app = make_app(completion=False)
+
+
+@app.command(epilog=epilog("python -m pid_lvlm.analysis.check out/demo/results.parquet", failing="an estimate is off"))
+def run(
+    tables: Annotated[
+        list[Path],
+        typer.Argument(metavar="RESULTS", help="Result tables of pid-estimate.", show_default=False),
+    ],
+    version: Version = False,
+) -> int:
+    """Compare estimated atoms with the ground truth, at the final layer of the final checkpoints."""
+    from pid_lvlm.analysis.frames.load import read_results
+
+    comparison, off = check(read_results(*tables))
+    _print(comparison)
     if off:
         sys.stdout.flush()
         sys.stderr.write("".join(f"off: {sentence}\n" for sentence in off))
-        sys.exit(EXIT_WITH_FAILURES)
+    return EXIT_WITH_FAILURES if off else EXIT_DONE
+
+
+def main() -> NoReturn:
+    """Run the command."""
+    run_command("python -m pid_lvlm.analysis.check", app, extra="analysis")
 
 
 if __name__ == "__main__":
-    run_command(run)
+    main()

@@ -3,20 +3,16 @@
 Nothing heavy is imported here: polars and altair wait until there is something to do.
 """
 
-import sys
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
-from pid_lvlm.data.command.console import EXIT_WITH_FAILURES, run_command
-
-EPILOG = (
-    "Exit codes: 0 done; 1 done, but the tables hold problems without an answer; 2 bad input or usage; 130 interrupted."
-    "\n\n"
-    "Example: pid-report out/demo/results.parquet --out out/demo/report"
-)
+from pid_lvlm.data.command.console import run_command
+from pid_lvlm.data.command.options import AsJson, DryRun, Quiet, Version, epilog, make_app
+from pid_lvlm.data.command.result import CommandResult
 
 
 class Format(StrEnum):
@@ -26,58 +22,89 @@ class Format(StrEnum):
     png = "png"
 
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
+app = make_app()
 
 
-@app.command(epilog=EPILOG)
+@dataclass(frozen=True, kw_only=True)
+class Report(CommandResult):
+    """A report that was written, or would be: `done` counts its files, `failed` the failed fits in the tables.
+
+    Attributes:
+        out: its folder.
+        page: its page.
+        files: all its files, the page first.
+        rows: how many rows the tables hold.
+    """
+
+    out: Path
+    page: Path
+    files: tuple[Path, ...]
+    rows: int
+
+
+@app.command(
+    epilog=epilog(
+        "pid-report results.parquet --out report",
+        'pid-report out/demo/results.parquet --out out/demo/report --title "Demo" --format svg',
+        failing="done, but the tables hold failed fits",
+    )
+)
 def report(
     tables: Annotated[
         list[Path],
-        typer.Argument(metavar="RESULTS.parquet...", help="Result tables of pid-estimate.", show_default=False),
+        typer.Argument(metavar="RESULTS", help="Result tables of pid-estimate.", show_default=False),
     ],
     out: Annotated[
         Path,
         typer.Option(
-            help="Folder of the report: index.html, figures/, tables/. An earlier report there is replaced; anything "
-            "else is left untouched and is an error.",
+            metavar="FOLDER",
+            help="Folder of the report: index.html, figures/, tables/. An earlier report there is replaced; a folder "
+            "that holds anything else is an error and is left untouched.",
             show_default=False,
-            rich_help_panel="Output",
         ),
     ],
     formats: Annotated[
         list[Format],
-        typer.Option("--format", help="Format of the figure files; repeat for both.", rich_help_panel="Output"),
+        typer.Option("--format", metavar="svg|png", help="Format of the figure files; repeat for both."),
     ] = [Format.svg, Format.png],  # noqa: B006  # typer reads the default, nobody changes it
-    title: Annotated[str, typer.Option(help="Title of the page.", rich_help_panel="Output")] = "Information spectrum",
-    dry_run: Annotated[
-        bool,
-        typer.Option("--dry-run", help="Check the input, list what would be written, stop.", rich_help_panel="Run"),
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.", rich_help_panel="Run")] = False,
-) -> None:
+    title: Annotated[str, typer.Option(metavar="TEXT", help="Title of the page.")] = "Information spectrum",
+    dry_run: DryRun = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+    version: Version = False,
+) -> CommandResult:
     """Turn result tables into one offline HTML report, with every figure and table also as a file.
 
-    The page holds the information spectrum (redundancy, vision-unique, language-unique, synergy; in bits) of every
-    model and dataset, its course over layers and training, the true values where they are known, and where the
-    numbers come from. It loads nothing from a network.
+    The page shows the information spectrum (redundancy, vision-unique, language-unique and synergy, in bits) of every
+    model and dataset, how it changes over layers and training, the ground truth where it is known, and how the
+    numbers were made. It loads nothing from a network.
     """
     from pid_lvlm.analysis.report.build import build_report
 
     outcome = build_report(tables, out, title=title, formats=[str(each) for each in formats], dry_run=dry_run)
-    if not quiet:
-        if dry_run:
-            typer.echo(f"would write {len(outcome.files)} files:")
-            typer.echo("\n".join(str(out / name) for name in outcome.files))
-        else:
-            typer.echo(f"{out / outcome.files[0]} (and {len(outcome.files) - 1} figure and table files beside it)")
+    files = tuple(out / name for name in outcome.files)
+    if dry_run:
+        typer.echo(f"would write {len(files)} files:")
+        typer.echo("\n".join(map(str, files)))
+    elif not quiet:
+        typer.echo(f"{files[0]} (and {len(files) - 1} figure and table files beside it)", err=True)
     if outcome.failed:
-        sys.stderr.write(f"{outcome.failed} of {outcome.problems} problems have no answer; the report lists them\n")
-        sys.exit(EXIT_WITH_FAILURES)
+        typer.echo(f"{outcome.failed} of {outcome.problems} fits failed; the report lists them", err=True)
+    return Report(
+        action="dry-run" if dry_run else "run",
+        done=len(files),
+        failed=outcome.failed,
+        failures=tuple(outcome.failures),
+        out=out,
+        page=files[0],
+        files=files,
+        rows=outcome.problems,
+    )
 
 
-def main() -> None:
+def main() -> NoReturn:
     """Entry point of the console script."""
-    run_command(app)
+    run_command("pid-report", app, extra="analysis")
 
 
 if __name__ == "__main__":

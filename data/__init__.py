@@ -1,22 +1,8 @@
-"""The contract between the steps: names, schemas, reader and writer. Needs numpy only."""
+"""The contract between the steps: names, schemas, reader and writer. Needs numpy only.
 
-from pid_lvlm.data.contract.manifest import Manifest, read_manifest
-from pid_lvlm.data.contract.run_folder import Run, find_runs, read_run, validate_run, write_run
-from pid_lvlm.data.contract.run_header import RunOutline, outline_run
-from pid_lvlm.data.errors import ContractError, Fault, OutputExistsError, PidError
+Names are imported on first use, so that a command's `--help` does not load numpy; `__init__.pyi` lists them.
+"""
 
-__all__ = [
-    "ContractError",
-    "Manifest",
-    "OutputExistsError",
-    "PidError",
-    "Fault",
-    "Run",
-    "RunOutline",
-    "find_runs",
-    "outline_run",
-    "read_manifest",
-    "read_run",
-    "validate_run",
-    "write_run",
-]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

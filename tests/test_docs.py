@@ -1,6 +1,7 @@
 """The pages say what the code does: every array, field, column and option is named, links lead somewhere."""
 
 import dataclasses
+import json
 import re
 import tomllib
 
@@ -10,10 +11,13 @@ from typer.main import get_command
 import pid_jax.cli.main
 import pid_lvlm.analysis.cli
 import pid_lvlm.extract.cli.main
+from pid_jax.cli.results import Estimation
 from pid_jax.config import PRESETS
 from pid_lvlm import data
+from pid_lvlm.data.command.result import CommandResult, to_json
 from pid_lvlm.data.contract.arrays import ARRAYS, KIND_NAMES
 from pid_lvlm.data.contract.results import COLUMNS
+from pid_lvlm.extract.cli import results as extract_results
 from pid_lvlm.extract.datasets.column_mapping import USUAL_NAMES
 from tests import ROOT
 
@@ -58,6 +62,9 @@ def row_of(name: str, content: str) -> list[str]:
     return [cell.strip() for cell in row.replace("\\|", "/").strip("|").split("|")]
 
 
+SHARED = section("docs/cli.md", "Options of every command").partition("### ")[0]
+
+
 def options(command: str):
     return [param for param in get_command(COMMANDS[command]).params if param.param_type_name == "option"]
 
@@ -90,11 +97,39 @@ def test_every_result_column_is_on_the_page(column):
 def test_every_option_is_on_the_page_with_its_default(command):
     page = section("docs/cli.md", command)
     for option in options(command):
+        part = SHARED if f"| `{option.opts[0]}`" in SHARED else page
         for name in option.opts:
-            assert f"`{name}`" in page, name
-        cells = row_of(option.opts[0], page)
+            assert f"`{name}`" in part, name
+        cells = row_of(option.opts[0], part)
         if isinstance(option.default, str | int) and not isinstance(option.default, bool):
             assert cells[1].strip("`") == str(option.default), option.opts[0]
+
+
+RESULTS = {
+    "pid-extract": extract_results.Extraction,
+    "pid-extract --check": extract_results.Check,
+    "pid-extract --list-models": extract_results.ModelTypes,
+    "pid-extract --list-datasets": extract_results.Benchmarks,
+    "pid-estimate": Estimation,
+    "pid-report": pid_lvlm.analysis.cli.Report,
+}
+
+
+@pytest.mark.parametrize("action", RESULTS)
+def test_every_field_of_a_result_is_on_the_page(action):
+    page = section("docs/cli.md", "Options of every command").partition("### The result as JSON")[2]
+    shared = {field.name for field in dataclasses.fields(CommandResult)}
+    assert all(f"`{name}`" in page for name in shared)
+    own = {field.name for field in dataclasses.fields(RESULTS[action])} - shared
+    assert own == own & set(re.findall(r"`(\w+)`", row_of(action, page)[1]))
+
+
+def test_the_json_on_the_page_has_the_fields_of_a_result():
+    (example,) = re.findall(r"```json\n(.*?)```", text("docs/cli.md"), re.DOTALL)
+    written = to_json("c", "v", 0, 1.0, extract_results.Extraction(out=DOCS, runs=()))
+    assert list(json.loads(example)) == list(json.loads(written))
+    (run,) = json.loads(example)["runs"]
+    assert list(run) == [field.name for field in dataclasses.fields(extract_results.RunFolder)]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

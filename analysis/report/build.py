@@ -8,15 +8,25 @@ from pid_lvlm.analysis.frames.load import failed_fits, read_results
 from pid_lvlm.analysis.report.compose import compose, file_names
 from pid_lvlm.analysis.report.folder import check_free, write_report
 from pid_lvlm.analysis.report.render import render_files
+from pid_lvlm.data.command.result import Failure, fit_name
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Files written, or to be written, relative to the report's folder; rows read, and failed fits among them."""
+    """Files written, or to be written, relative to the report's folder; rows read, and the failed fits among them.
+
+    Attributes:
+        failures: the failed fits and their result codes.
+    """
 
     files: list[str]
     problems: int
-    failed: int
+    failures: list[Failure]
+
+    @property
+    def failed(self) -> int:
+        """How many fits failed."""
+        return len(self.failures)
 
 
 def build_report(
@@ -34,4 +44,5 @@ def build_report(
     parts = compose(results)
     if not dry_run:
         write_report(out, render_files(parts, results, sources=tables, title=title, formats=formats))
-    return Outcome(file_names(parts, formats), results.height, failed_fits(results).height)
+    failures = [Failure(fit_name(row), row["result"]) for row in failed_fits(results).to_dicts()]
+    return Outcome(file_names(parts, formats), results.height, failures)

@@ -1,10 +1,9 @@
-"""`python -m pid_lvlm.data.demo --out DIR`: the whole job on the shipped model whose answer is known.
+"""`python -m pid_lvlm.data.demo --out DIR`: the whole job on the shipped models, whose ground truth is known.
 
 Runs the three commands as a user would, each in its own process (torch and jax never meet in one), then prints the
-ground truth against estimated atoms, where everything is, and how long each step took. Standard library only.
+ground truth against estimated atoms, where everything is, and how long each step took.
 """
 
-import argparse
 import os
 import shlex
 import subprocess
@@ -13,8 +12,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, NoReturn
 
-from pid_lvlm.data.command.console import EXIT_WITH_FAILURES, run_command
+import typer
+
+from pid_lvlm.data.command.console import run_command
+from pid_lvlm.data.command.options import Version, epilog, make_app
+from pid_lvlm.data.command.result import EXIT_DONE, EXIT_WITH_FAILURES
 
 HERE = Path(__file__).parent
 MODULES = {
@@ -33,29 +37,48 @@ class Step:
     commands: tuple[tuple[str, ...], ...]
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the demo; the exit code of the first step that fails, else 0."""
-    parser = argparse.ArgumentParser(
-        prog="python -m pid_lvlm.data.demo", description="Extract, estimate and report the demo."
+app = make_app(completion=False)
+
+
+@app.command(
+    epilog=epilog(
+        "python -m pid_lvlm.data.demo --out out/demo",
+        "python -m pid_lvlm.data.demo --out out/quick --limit 400 --seeds 1",
+        failing="a step failed or an estimate is off",
     )
-    parser.add_argument("--out", type=Path, default=Path("out/demo"), help="folder for runs, table and report")
-    parser.add_argument("--sweep", type=Path, default=HERE / "sweep.toml", help="what to extract (default: the demo's)")
-    parser.add_argument("--limit", type=int, help="only the first N items of each task; estimates need 342")
-    parser.add_argument("--seeds", type=int, default=3, help="seeds per fit (default: 3)")
-    options = parser.parse_args(arguments)
-    seconds: list[tuple[str, float]] = []
-    for step in steps(options.out, options.sweep, options.limit, options.seeds):
+)
+def demo(
+    out: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Folder for the run folders, the table and the report.")
+    ] = Path("out/demo"),
+    sweep: Annotated[
+        Path,
+        typer.Option(metavar="FILE", help="Sweep file to extract. Default: the demo's.", show_default=False),
+    ] = HERE / "sweep.toml",
+    limit: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Only the first N items of each dataset; the estimate needs 342."),
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, metavar="N", help="Number of seeds of each fit.")] = 3,
+    version: Version = False,
+) -> int:
+    """Extract, estimate and report on the shipped models, whose ground truth is known, and compare.
+
+    The exit code is that of the first step that fails.
+    """
+    spent: list[tuple[str, float]] = []
+    for step in steps(out, sweep, limit, seeds):
         print(f"\n== {step.name}: {shlex.join(step.commands[0])}", flush=True)
         if len(step.commands) > 1:
             print(f"{len(step.commands)} processes share the runs; the first one shows its progress", flush=True)
         started = time.perf_counter()
         code = run_together(step.commands)
-        seconds.append((step.name, time.perf_counter() - started))
+        spent.append((step.name, time.perf_counter() - started))
         if code != 0:
-            print(f"demo: step `{step.name}` left with code {code}", file=sys.stderr)
+            print(f"demo: step `{step.name}` ended with exit code {code}", file=sys.stderr)
             return code
-    print_ending(options.out, seconds)
-    return 0
+    print_ending(out, spent)
+    return EXIT_DONE
 
 
 def steps(out: Path, sweep: Path, limit: int | None, seeds: int) -> list[Step]:
@@ -68,7 +91,9 @@ def steps(out: Path, sweep: Path, limit: int | None, seeds: int) -> list[Step]:
     return [
         Step("extract", tuple(extract + part for part in parts)),
         Step("estimate", (("pid-estimate", runs, "--out", table, "--seeds", str(seeds), "--overwrite"),)),
-        Step("report", (("pid-report", table, "--out", report, "--title", "Demo: a model whose answer is known"),)),
+        Step(
+            "report", (("pid-report", table, "--out", report, "--title", "Demo: models whose ground truth is known"),)
+        ),
         Step("check", (("python", "-m", "pid_lvlm.analysis.check", table),)),
     ]
 
@@ -99,5 +124,10 @@ def print_ending(out: Path, seconds: Sequence[tuple[str, float]]) -> None:
     print(f"time          {spent}, together {sum(value for _, value in seconds):.0f} s")
 
 
+def main() -> NoReturn:
+    """Run the command."""
+    run_command("python -m pid_lvlm.data.demo", app, needs_arguments=False)
+
+
 if __name__ == "__main__":
-    run_command(lambda: sys.exit(main()))
+    main()

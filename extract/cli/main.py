@@ -1,17 +1,18 @@
 """`pid-extract`: options in, work elsewhere. Nothing heavy is imported until there is work to do."""
 
 import os
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
-from pid_lvlm.data.command.console import EXIT_BAD_INPUT, EXIT_WITH_FAILURES, run_command
+from pid_lvlm.data.command.console import run_command
+from pid_lvlm.data.command.options import AsJson, DryRun, Quiet, Version, epilog, make_app
+from pid_lvlm.data.command.result import CommandResult
 from pid_lvlm.data.command.suggest import suggestion
-from pid_lvlm.data.contract.run_folder import validate_run
+from pid_lvlm.extract.cli.results import benchmarks, checked, finished, model_types, planned, previewed
 from pid_lvlm.extract.cli.sweep_file import read_sweep, select_part
 from pid_lvlm.extract.config import (
     ALL_LAYERS,
@@ -26,172 +27,209 @@ from pid_lvlm.extract.config import (
 from pid_lvlm.extract.datasets.benchmarks.registry import describe_benchmarks, parse_data
 from pid_lvlm.extract.datasets.column_mapping import parse_mapping
 from pid_lvlm.extract.errors import UsageError
-from pid_lvlm.extract.models.registry import ADAPTERS
 from pid_lvlm.extract.run.malloc import keep_freed_memory
 
-EPILOG = """
-Example: pid-extract --model llava-hf/llava-1.5-7b-hf --data mmbench=MMBench_DEV_EN.tsv --out runs
+NUMBERS, NAMES, WORK = "What is measured", "How runs are labelled", "How it runs"
+INSTEAD = "Instead of running"
 
-Example: pid-extract --sweep data/demo/sweep.toml --out out/runs --limit 64 --dry-run
-"""
-
-app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
-
-WHAT, NUMBERS, NAMES, WORK = "What to run", "What is measured", "How runs are labelled", "How it runs"
+app = make_app()
 
 
-def main() -> None:
+def main() -> NoReturn:
     """Entry point of the console script."""
-    run_command(app)
+    run_command("pid-extract", app, extra="extract")
 
 
-@app.command(epilog=EPILOG)
+@app.command(
+    epilog=epilog(
+        "pid-extract --model llava-hf/llava-1.5-7b-hf --data mmbench=MMBench_DEV_EN.tsv --out runs",
+        "pid-extract --sweep data/demo/sweep.toml --out out/runs --limit 64 --dry-run",
+        failing="some runs failed",
+    )
+)
 def extract(
     *,
     model: Annotated[
         list[str] | None,
-        typer.Option(help="Hub id or checkpoint folder. Repeat for several.", rich_help_panel=WHAT),
+        typer.Option(metavar="MODEL", help="Hub id or checkpoint folder. Repeat for several."),
     ] = None,
     data: Annotated[
         list[str] | None,
         typer.Option(
-            help="Items: a file, folder or card; hf:OWNER/NAME:SPLIT; NAME=FILE for a known benchmark. Repeat.",
-            rich_help_panel=WHAT,
+            metavar="DATA",
+            help="Items: a file, folder or card; hf:OWNER/NAME:SPLIT; NAME=FILE for a known benchmark. Repeat for "
+            "several.",
         ),
     ] = None,
     sweep: Annotated[
         Path | None,
-        typer.Option(help="TOML file with \\[\\[models]] and \\[\\[datasets]] tables.", rich_help_panel=WHAT),
+        typer.Option(metavar="FILE", help="TOML file with `models` and `datasets` tables."),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder for run folders, one per model and dataset.", rich_help_panel=WHAT),
+        typer.Option(metavar="FOLDER", help="Folder for run folders, one per model and dataset."),
     ] = None,
     columns: Annotated[
         str | None,
         typer.Option(
-            help="field=column,… e.g. question=Q,options=A|B|C|D,answer=label. Fields: id, group, image, question, "
-            "options, answer, hint, raw.",
-            rich_help_panel=WHAT,
+            metavar="FIELD=COLUMN,...",
+            help="Where the file has other column names, e.g. question=Q,options=A|B|C|D,answer=label. Fields: id, group, "
+            "image, question, options, answer, hint, raw.",
         ),
     ] = None,
     images: Annotated[
         Path | None,
-        typer.Option(help="Folder of the pictures. Default: the data file's folder.", rich_help_panel=WHAT),
+        typer.Option(metavar="FOLDER", help="Folder of the images. Default: the data file's folder."),
     ] = None,
     on_bad: Annotated[
         str | None,
         typer.Option(
+            metavar="error|skip",
             help="Rows that cannot become an item: `error` lists them and stops, `skip` leaves them out. "
-            "Default: the card's, else error.",
-            rich_help_panel=WHAT,
+            "Default: the card's choice, else error.",
         ),
     ] = None,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="Only the first N items of each dataset.", rich_help_panel=WHAT)
+        int | None,
+        typer.Option(min=1, metavar="N", help="Only the first N items of each dataset."),
     ] = None,
     layers: Annotated[
         str,
-        typer.Option(help="`all`, `last`, or numbers such as 8,16,32 (1 is the first block).", rich_help_panel=NUMBERS),
+        typer.Option(
+            metavar="LAYERS",
+            help="`all`, `last`, or numbers such as 8,16,32 (1 is the first block).",
+            rich_help_panel=NUMBERS,
+        ),
     ] = ALL_LAYERS,
     prompt: Annotated[
         str | None,
         typer.Option(
+            metavar="TEMPLATE",
             help="Prompt template: letters, paper, plain, vlmeval or raw. Default: the dataset's, else letters.",
             rich_help_panel=NUMBERS,
         ),
     ] = None,
     language_span: Annotated[
         str,
-        typer.Option(help="Source 2: `all` of the user's text, or `question_options`.", rich_help_panel=NUMBERS),
+        typer.Option(
+            metavar="SPAN",
+            help="What counts as source 2: `all` of the user's text, or `question_options`.",
+            rich_help_panel=NUMBERS,
+        ),
     ] = SPAN_ALL,
-    seed: Annotated[int, typer.Option(help="Seed of the replacement noise.", rich_help_panel=NUMBERS)] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of the replacement noise.", rich_help_panel=NUMBERS)] = 0,
     dtype: Annotated[
         str | None,
         typer.Option(
+            metavar="DTYPE",
             help="float32, bfloat16 or float16. Default: float32 on a CPU, else the checkpoint's.",
             rich_help_panel=NUMBERS,
         ),
     ] = None,
     revision: Annotated[
-        str | None, typer.Option(help="Branch, tag or commit of a hub model.", rich_help_panel=NUMBERS)
+        str | None,
+        typer.Option(metavar="NAME", help="Branch, tag or commit of a hub model.", rich_help_panel=NUMBERS),
     ] = None,
     name: Annotated[
-        str | None, typer.Option(help="Name of the model in tables. Default: its id or folder.", rich_help_panel=NAMES)
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Name of the model in tables. Default: its id or folder.", rich_help_panel=NAMES
+        ),
     ] = None,
     size_b: Annotated[
-        float | None, typer.Option(help="Size in 1e9 parameters. Default: counted.", rich_help_panel=NAMES)
+        float | None,
+        typer.Option(metavar="SIZE", help="Size in billions of parameters. Default: counted.", rich_help_panel=NAMES),
     ] = None,
-    stage: Annotated[str | None, typer.Option(help="Training stage of a checkpoint.", rich_help_panel=NAMES)] = None,
-    step: Annotated[int | None, typer.Option(help="Training step of a checkpoint.", rich_help_panel=NAMES)] = None,
+    stage: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Training stage of a checkpoint.", rich_help_panel=NAMES)
+    ] = None,
+    step: Annotated[
+        int | None, typer.Option(metavar="N", help="Training step of a checkpoint.", rich_help_panel=NAMES)
+    ] = None,
     batch_size: Annotated[
         int,
-        typer.Option(min=1, help="Samples per forward pass; changes numbers by rounding only.", rich_help_panel=WORK),
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Samples per forward pass; changes numbers by rounding only.",
+            rich_help_panel=WORK,
+        ),
     ] = 16,
     shard_size: Annotated[
         int,
         typer.Option(
-            min=1, help="Samples per file; an interrupted run continues after the last.", rich_help_panel=WORK
+            min=1,
+            metavar="N",
+            help="Samples per file; an interrupted run continues after the last whole one.",
+            rich_help_panel=WORK,
         ),
     ] = 256,
     device: Annotated[
-        str, typer.Option(help="cpu, cuda, cuda:1, …; auto takes a GPU if there is one.", rich_help_panel=WORK)
+        str,
+        typer.Option(
+            metavar="DEVICE",
+            help="cpu, cuda, cuda:1 and so on; auto takes a GPU if there is one.",
+            rich_help_panel=WORK,
+        ),
     ] = "auto",
     part: Annotated[
         str | None,
         typer.Option(
-            help="Only part i/n of the models (or datasets), e.g. 2/8: for several processes or a job array.",
+            metavar="I/N",
+            help="Only part I of N of the models (or datasets), such as 2/8: for several processes or a job array.",
             rich_help_panel=WORK,
         ),
     ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show the plan, write nothing.", rich_help_panel=WORK)
-    ] = False,
+    check: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Validate a run folder and list every fault. Repeat for several.",
+            rich_help_panel=INSTEAD,
+        ),
+    ] = None,
     preview: Annotated[
         int | None,
         typer.Option(
             min=1,
-            help="Write only prompts, spans, letters and pictures of the first N items to --out. Loads no weights.",
-            rich_help_panel=WORK,
+            metavar="N",
+            help="Write only the prompts, spans, letters and images of the first N items to --out. Loads no weights.",
+            rich_help_panel=INSTEAD,
         ),
-    ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.", rich_help_panel=WORK)] = False,
-    check: Annotated[
-        list[Path] | None,
-        typer.Option(help="Validate a run folder and list every fault. Repeat.", rich_help_panel="Instead of running"),
     ] = None,
     list_models: Annotated[
         bool,
-        typer.Option("--list-models", help="Model types that can be read.", rich_help_panel="Instead of running"),
+        typer.Option("--list-models", help="List the model types that can be read.", rich_help_panel=INSTEAD),
     ] = False,
     list_datasets: Annotated[
         bool,
         typer.Option(
             "--list-datasets",
-            help="Known benchmarks and where their files come from.",
-            rich_help_panel="Instead of running",
+            help="List the known benchmarks and where their files come from.",
+            rich_help_panel=INSTEAD,
         ),
     ] = False,
-) -> None:
-    """Run vision-language models on multiple-choice items with picture, question, or neither replaced by noise.
+    dry_run: DryRun = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+    version: Version = False,
+) -> CommandResult:
+    """Run vision-language models on multiple-choice items, with the image, the question or neither replaced by noise.
 
-    Writes one run folder per model and dataset for pid-estimate. Run the same command again to continue an
-    interrupted one. Exit codes: 0 done, 1 some runs failed, 2 bad usage or input, 130 interrupted.
+    Writes one run folder per model and dataset, for pid-estimate. The same command continues an interrupted one.
     """
     if list_models:
-        _list_models()
-        return
+        return _list_models()
     if list_datasets:
         typer.echo(describe_benchmarks())
-        return
+        return benchmarks()
     if check:
-        _check_runs(check)
-        return
+        return _check_runs(check)
     _check_choice("--dtype", dtype, DTYPES)
     _check_choice("--language-span", language_span, LANGUAGE_SPANS)
     _check_choice("--on-bad", on_bad, ON_BAD)
     if out is None:
-        message = "--out is missing: the folder for the run folders"
+        message = "--out is missing; give the folder for the run folders"
         raise UsageError(message)
     models, datasets = ([], []) if sweep is None else read_sweep(sweep, device)
     labels = {"name": name, "size_b": size_b, "stage": stage, "step": step}
@@ -210,24 +248,24 @@ def extract(
         models, datasets = select_part(part, models, datasets)
     config = ExtractionConfig(out, layers, seed, prompt, language_span, batch_size, shard_size, limit)
     if preview is not None:
-        _preview(models, datasets, config, preview, quiet=quiet)
-        return
-    _run(models, datasets, config, dry_run=dry_run, quiet=quiet)
+        return _preview(models, datasets, config, preview, quiet=quiet)
+    return _run(models, datasets, config, dry_run=dry_run, quiet=quiet)
 
 
 def _preview(
     models: list[ModelSpec], datasets: list[DatasetSpec], config: ExtractionConfig, count: int, *, quiet: bool
-) -> None:
+) -> CommandResult:
     from pid_lvlm.extract.run.jobs import preview_jobs
     from pid_lvlm.extract.run.progress import Reporter
 
-    previews = preview_jobs(models, datasets, config, count, Reporter(quiet=quiet))
-    typer.echo("\n".join(run.text for run in previews))
+    runs = preview_jobs(models, datasets, config, count, Reporter(quiet=quiet))
+    typer.echo("\n".join(run.text for run in runs))
+    return previewed(config.out, runs)
 
 
 def _run(
     models: list[ModelSpec], datasets: list[DatasetSpec], config: ExtractionConfig, *, dry_run: bool, quiet: bool
-) -> None:
+) -> CommandResult:
     # Read when torch and tokenizers are imported. On a busy machine threads that spin while they wait made a small
     # model eight times slower than threads that sleep.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -238,33 +276,36 @@ def _run(
 
     reporter = Reporter(quiet=quiet)
     if dry_run:
-        typer.echo("\n\n".join(run.text for run in plan_jobs(models, datasets, config, reporter)))
-        return
-    failures = run_jobs(models, datasets, config, reporter).failures
-    for failure in failures:
+        runs = plan_jobs(models, datasets, config, reporter)
+        typer.echo("\n\n".join(run.text for run in runs))
+        return planned(config.out, runs)
+    outcomes = run_jobs(models, datasets, config, reporter)
+    for failure in outcomes.failures:
         typer.echo(f"failed: {failure.run}: {failure.error}", err=True)
-    if failures:
-        typer.echo(f"{len(failures)} of {len(models) * len(datasets)} runs failed", err=True)
-        sys.exit(EXIT_WITH_FAILURES)
+    if outcomes.failures:
+        typer.echo(f"{len(outcomes.failures)} of {len(models) * len(datasets)} runs failed", err=True)
+    return finished(config.out, outcomes)
 
 
-def _list_models() -> None:
-    width = max(map(len, ADAPTERS))
-    for model_type, entry in sorted(ADAPTERS.items()):
-        typer.echo(f"{model_type:<{width}}  {', '.join(entry.examples)}")
-    typer.echo("Other vision-language models of transformers are tried, and run if they pass a leak test first.")
+def _list_models() -> CommandResult:
+    listed = model_types()
+    width = max(len(one.model_type) for one in listed.models)
+    for one in listed.models:
+        typer.echo(f"{one.model_type:<{width}}  {', '.join(one.examples)}")
+    typer.echo("Other vision-language models of transformers are tried too; they run if they pass a leak test first.")
+    return listed
 
 
-def _check_runs(folders: list[Path]) -> None:
-    bad = 0
-    for folder in folders:
-        faults = validate_run(folder)
-        bad += bool(faults)
-        typer.echo(f"{folder}: {f'{len(faults)} faults' if faults else 'is valid'}")
-        for fault in faults:
+def _check_runs(folders: list[Path]) -> CommandResult:
+    from pid_lvlm.data.contract.run_folder import validate_run
+
+    faults = {folder: validate_run(folder) for folder in folders}
+    for folder, found in faults.items():
+        count = f"{len(found)} fault{'s' if len(found) > 1 else ''}"
+        typer.echo(f"{folder}: {count if found else 'is valid'}")
+        for fault in found:
             typer.echo(f"  - {fault}")
-    if bad:
-        sys.exit(EXIT_BAD_INPUT)
+    return checked(faults)
 
 
 def _check_choice(option: str, value: str | None, known: tuple[str, ...]) -> None:

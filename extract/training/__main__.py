@@ -5,37 +5,50 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from pid_lvlm.data.command.console import run_command
+from pid_lvlm.data.command.options import Version, epilog, make_app
+from pid_lvlm.data.command.suggest import suggestion
 from pid_lvlm.data.errors import PidError
 from pid_lvlm.extract.training.demo.recipe import RECIPE, SIZES, quick
 
-EPILOG = (
-    "Examples:\n\n  python -m pid_lvlm.extract.training --out data/demo\n\n"
-    "  python -m pid_lvlm.extract.training --out out/try --size tiny --quick"
-)
-app = typer.Typer(add_completion=False)
+app = make_app(completion=False)
 
 
 class UnknownSizeError(PidError):
     """There is no model of that size."""
 
 
-@app.command(epilog=EPILOG)
+@app.command(
+    epilog=epilog(
+        "python -m pid_lvlm.extract.training --out data/demo",
+        "python -m pid_lvlm.extract.training --out out/try --size tiny --quick",
+    )
+)
 def train(
-    out: Annotated[Path, typer.Option(help="Folder for items, cards and checkpoints.")],
-    size: Annotated[list[str] | None, typer.Option(help=f"Size to train: {', '.join(SIZES)}. Default: all.")] = None,
-    quick_run: Annotated[bool, typer.Option("--quick", help="Two steps per stage: tries the path only.")] = False,
-    threads: Annotated[int, typer.Option(min=1, help="CPU threads; other numbers give other rounding.")] = 2,
+    out: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Folder for items, cards and checkpoints.", show_default=False)
+    ],
+    size: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SIZE", help=f"Size to train: {' or '.join(SIZES)}; repeat for several. Default: all."),
+    ] = None,
+    quick_run: Annotated[
+        bool, typer.Option("--quick", help="Only two steps per stage, to see that everything works.")
+    ] = False,
+    threads: Annotated[
+        int, typer.Option(min=1, metavar="N", help="CPU threads; another number rounds differently.")
+    ] = 2,
+    version: Version = False,
 ) -> None:
-    """Train the demo's known-answer models from nothing: minutes on two cores, always the same weights."""
+    """Train the demo's models from scratch, in minutes on two cores; the weights are the same every time."""
     sizes = size or list(SIZES)
     for name in sizes:
         if name not in SIZES:
-            message = f"unknown size {name!r}; there are {', '.join(SIZES)}"
+            message = f"--size: unknown value `{name}`; {suggestion(name, SIZES)}"
             raise UnknownSizeError(message)
     # Imported here, so that --help answers at once.
     import pid_lvlm.extract.models.torchvision_compat  # noqa: F401, PLC0415
@@ -70,9 +83,9 @@ def _progress(name: str, steps: int) -> Iterator[Callable[[int, float], None]]:
         yield lambda step, loss: bar.update(task, completed=step, loss=loss)
 
 
-def main() -> None:
-    """Run the command; a user's mistake is one sentence and exit code 2."""
-    run_command(lambda: app(standalone_mode=False))
+def main() -> NoReturn:
+    """Run the command."""
+    run_command("python -m pid_lvlm.extract.training", app, extra="extract")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """What `pid-estimate` does once its options are read."""
 
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from rich.console import Console
 
 from pid_jax.cli.messages import count_failures, print_plan, print_programs, print_summary, warnings_of
 from pid_jax.cli.progress import RichProgress
+from pid_jax.cli.results import Estimation, finished_estimation, planned_estimation
 from pid_jax.config import EstimatorConfig
 from pid_jax.estimation import in_order, plan_groups
 from pid_jax.results.table_file import check_out, part_tables, read_existing, read_with_parts, write_table
@@ -63,13 +65,14 @@ class Job:
     quiet: bool = False
 
 
-def run_job(job: Job, config: EstimatorConfig) -> bool:
-    """Estimate, save after every chunk, say what happened; returns whether anything failed.
+def run_job(job: Job, config: EstimatorConfig) -> Estimation:
+    """Estimate, save after every chunk, say what happened.
 
     Raises:
         PidError: bad input.
     """
-    console = Console(stderr=True, quiet=job.quiet, soft_wrap=True)
+    # The plan of a dry run is what was asked for; the plan and the summary of a run are only for people.
+    console = Console(stderr=not job.dry_run, quiet=job.quiet and not job.dry_run, soft_wrap=True)
     check_out(job.out)
     keep_compiled(job.cache)
     split_cpu(job.devices)
@@ -78,15 +81,16 @@ def run_job(job: Job, config: EstimatorConfig) -> bool:
     existing = {} if job.overwrite else found
     plan = plan_runs(job.runs, config, job.layers, job.allow_partial)
     groups = plan_groups(plan, config, count_devices(job.devices), job.memory_budget, existing, part)
-    kept_problems = sum(name in existing for run in plan.runs for name in run.ids)
-    print_plan(console, plan, groups, config, f"{kept_problems} already in `{job.out}`")
+    already = sum(name in existing for run in plan.runs for name in run.ids)
+    planned = sum(group.num_problems for group in groups)
+    print_plan(console, plan, groups, config, f"{already} already in `{job.out}`")
     if job.verbose:
         print_programs(console, groups, config)
     if job.dry_run:
         for refused in plan.refusals:
             console.print(f"warning: left out: {refused.reason}", markup=False, highlight=False)
         console.print(f"dry run: `{job.out}` not written")
-        return bool(plan.refusals)
+        return planned_estimation(job.out, plan, planned, already)
     started = time.perf_counter()
     own = job.out if part == WHOLE else part.table(job.out)
     # A part's table holds what that part found; the rows of the others are in theirs.
@@ -100,11 +104,11 @@ def run_job(job: Job, config: EstimatorConfig) -> bool:
     if job.processes.distributed:
         wait_for_all("every part is written")
         if part.number > 1:
-            return bool(count_failures(frame) or plan.refusals)
+            return finished_estimation(own, plan, frame, existing)
     if part == WHOLE or job.processes.distributed:
         frame, own = merge(job.out, plan, part, {} if job.overwrite else existing), job.out
     _print_result(console, frame, own, time.perf_counter() - started)
-    return bool(count_failures(frame) or plan.refusals)
+    return finished_estimation(own, plan, frame, existing)
 
 
 def merge(out: Path, plan: Plan, part: Part, existing: Mapping[str, Row]) -> pl.DataFrame:
@@ -124,4 +128,4 @@ def _print_result(console: Console, frame: pl.DataFrame, out: Path, seconds: flo
         console.print(f"warning: {sentence}", markup=False, highlight=False)
     console.print(f"{count(len(frame), 'row')} in `{out}`, {seconds:.1f} s", highlight=False)
     if failures := count_failures(frame):
-        console.print(f"{failures} of {len(frame)} fits failed; the column `result` says how")
+        sys.stderr.write(f"{failures} of {len(frame)} fits failed; the column `result` says how\n")

@@ -7,41 +7,55 @@ import typer
 
 from pid_jax.cli.options import with_settings
 from pid_jax.setting import ArgumentError
-from pid_lvlm.data.command.console import EXIT_WITH_FAILURES, run_command
+from pid_lvlm.data.command.console import run_command
+from pid_lvlm.data.command.options import AsJson, DryRun, Quiet, Version, epilog, make_app
+from pid_lvlm.data.command.result import CommandResult
 
-app = typer.Typer(add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False)
-
-EPILOG = """
-Example: `pid-estimate runs/* --out results.parquet --layers last --seeds 5`
-
-Exit codes: 0 done, 1 done but some fits failed, 2 bad input or usage, 130 interrupted.
-"""
+app = make_app()
 
 _MACHINE = "How it runs (changes no numbers beyond rounding)"
 _MANY = "Several processes"
 
 
-@app.command(epilog=EPILOG)
+@app.command(
+    epilog=epilog(
+        "pid-estimate runs --out results.parquet",
+        "pid-estimate runs/demo-* --out results.parquet --layers last --seeds 10",
+        failing="some fits failed",
+    )
+)
 @with_settings(before="memory_budget")
 def command(
     context: typer.Context,
     runs: Annotated[
         list[Path],
-        typer.Argument(help="Run folders (pid-extract, data.write_run), or folders of them.", show_default=False),
+        typer.Argument(metavar="RUNS", help="Run folders, or folders that hold run folders.", show_default=False),
     ],
-    out: Annotated[Path, typer.Option(help="Parquet table to write; problems already in it are not fitted again.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            metavar="FILE",
+            help="Result table to write (parquet). Problems that are in it already are not fitted again.",
+            show_default=False,
+        ),
+    ],
     preset: Annotated[
         Literal["default", "paper"],
-        typer.Option(help="`default`: 5 seeds, every test row used. `paper`: as published, 1 seed."),
+        typer.Option(
+            metavar="PRESET", help="`default`: 5 seeds, every test row used; or `paper`: as published, 1 seed."
+        ),
     ] = "default",
-    layers: Annotated[str, typer.Option(help="`all`, `last`, or a list such as `1,8,last`.")] = "all",
+    layers: Annotated[str, typer.Option(metavar="LAYERS", help="`all`, `last`, or a list such as `1,8,last`.")] = "all",
     settings: Annotated[
         Path | None,
-        typer.Option(help="TOML file with settings under the names of these options; options given here win."),
+        typer.Option(
+            metavar="FILE", help="TOML file with settings under the names of these options; options given here win."
+        ),
     ] = None,
     memory_budget: Annotated[
         str | None,
         typer.Option(
+            metavar="SIZE",
             help="Memory to use, such as `8GB`.  [default: what a GPU has free, or half of the host's]",
             rich_help_panel=_MACHINE,
         ),
@@ -49,6 +63,7 @@ def command(
     devices: Annotated[
         int | None,
         typer.Option(
+            metavar="N",
             help="How many devices share the fits; on a CPU, into how many it is split.  "
             "[default: all GPUs; a CPU's cores]",
             rich_help_panel=_MACHINE,
@@ -56,29 +71,36 @@ def command(
     ] = None,
     cache: Annotated[
         str,
-        typer.Option(help="Folder for compiled programs, `auto` or `off`.", rich_help_panel=_MACHINE),
+        typer.Option(metavar="FOLDER", help="Folder for compiled programs, `auto` or `off`.", rich_help_panel=_MACHINE),
     ] = "auto",
     part: Annotated[
         str | None,
         typer.Option(
-            help="Only part i/n of the problems, e.g. 2/8, into a table beside --out: for job arrays.",
+            metavar="I/N",
+            help="Only part I of N of the problems, such as 2/8, into a table beside --out: for several processes or a "
+            "job array.",
             rich_help_panel=_MANY,
         ),
     ] = None,
     distributed: Annotated[
         bool,
         typer.Option(
-            "--distributed", help="One of several processes (Slurm, MPI) that share the work.", rich_help_panel=_MANY
+            "--distributed",
+            help="This is one of several processes (Slurm, MPI) that share the work.",
+            rich_help_panel=_MANY,
         ),
     ] = False,
     coordinator: Annotated[
-        str | None, typer.Option(help="host:port of process 0, outside Slurm and MPI.", rich_help_panel=_MANY)
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Address of process 0, outside Slurm and MPI.", rich_help_panel=_MANY),
     ] = None,
     processes: Annotated[
-        int | None, typer.Option(help="How many processes there are, likewise.", rich_help_panel=_MANY)
+        int | None,
+        typer.Option(metavar="N", help="How many processes there are, outside Slurm and MPI.", rich_help_panel=_MANY),
     ] = None,
     process: Annotated[
-        int | None, typer.Option(help="Which of them this is, from 0, likewise.", rich_help_panel=_MANY)
+        int | None,
+        typer.Option(metavar="N", help="Which of them this is, from 0, outside Slurm and MPI.", rich_help_panel=_MANY),
     ] = None,
     allow_partial: Annotated[
         bool, typer.Option("--allow-partial", help="Use unfinished runs as far as they go.")
@@ -86,19 +108,19 @@ def command(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Fit everything again and drop the other rows of --out.")
     ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check the runs, print the plan and what is already done, write nothing.")
-    ] = False,
+    dry_run: DryRun = False,
     verbose: Annotated[
         bool, typer.Option("--verbose", help="Also print shapes, chunks and memory of every compiled program.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+    version: Version = False,
     **_: Any,
-) -> None:
-    """Decompose what runs know into redundancy, vision-unique, language-unique and synergy (bits).
+) -> CommandResult:
+    """Decompose the information in run folders into redundancy, vision-unique, language-unique and synergy (bits).
 
-    Reads run folders, fits every layer of every run (BATCH, Liang et al. 2023) with all fits of equal shape in one
-    compiled program, and writes one parquet table with a row per problem.
+    Fits every layer of every run (BATCH, Liang et al. 2023) and writes one parquet table with a row per problem. The
+    same command continues an interrupted one.
     """
     from pid_jax.cli.job import Job, Processes, run_job
     from pid_jax.cli.settings_file import KEYS, make_settings, read_settings
@@ -119,11 +141,9 @@ def command(
         quiet=quiet,
     )
     try:
-        failed = run_job(job, config)
+        return run_job(job, config)
     except ArgumentError as error:
         raise error.of_option() from error
-    if failed:
-        raise typer.Exit(EXIT_WITH_FAILURES)
 
 
 def _given(context: typer.Context, names: Any) -> dict[str, Any]:
@@ -138,4 +158,4 @@ def _given(context: typer.Context, names: Any) -> dict[str, Any]:
 
 def main() -> NoReturn:
     """Entry point of the console script."""
-    run_command(app)
+    run_command("pid-estimate", app, extra="estimate")

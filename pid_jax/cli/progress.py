@@ -65,5 +65,6 @@ class RichProgress:
         return f"{self._finished} of {self._problems} problems"
 
     def warn(self, sentence: str) -> None:
-        """Something that the user should know now."""
-        self._console.print(f"warning: {sentence}", markup=False, highlight=False)
+        """Something that the user should know now, even one who wants no progress: a run that cannot be used."""
+        console = Console(stderr=True, soft_wrap=True) if self._console.quiet else self._console
+        console.print(f"warning: {sentence}", markup=False, highlight=False)

@@ -1,22 +1,20 @@
 import pytest
 
-from pid_lvlm.analysis.check import run
+from pid_lvlm.analysis.check import main
 
 
 @pytest.fixture
-def checked(tmp_path, make_frame, capsys):
+def checked(tmp_path, make_frame, monkeypatch, capsys):
     """Check a table of the given rows; returns exit code, stdout and stderr."""
 
     def check(*rows):
         path = tmp_path / "results.parquet"
         make_frame(list(rows)).write_parquet(path)
-        code = 0
-        try:
-            run([str(path)])
-        except SystemExit as left:
-            code = left.code
+        monkeypatch.setattr("sys.argv", ["check", str(path)])
+        with pytest.raises(SystemExit) as left:
+            main()
         captured = capsys.readouterr()
-        return code, captured.out, captured.err
+        return left.value.code, captured.out, captured.err
 
     return check
 

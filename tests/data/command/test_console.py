@@ -1,44 +1,148 @@
-"""Exit codes and messages that the three commands share."""
+"""How a command ends: exit codes, one sentence for a user's mistake, one JSON object where it is asked for."""
 
 import errno
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
+import typer
 
 from pid_lvlm.data.command.console import run_command
+from pid_lvlm.data.command.options import AsJson, Quiet, make_app
+from pid_lvlm.data.command.result import CommandResult, Failure
 from pid_lvlm.data.errors import PidError
 
+Ended = tuple[int, str, str]
 
-def raiser(error: BaseException):
-    def command() -> None:
+
+@pytest.fixture
+def end(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
+    """Run a command whose body is a function; returns exit code, standard output and standard error."""
+
+    def run(body: Callable[[], object], *arguments: str, extra: str | None = None) -> Ended:
+        app = make_app()
+
+        @app.command()
+        def command(count: int = 0, quiet: Quiet = False, as_json: AsJson = False) -> object:
+            typer.echo("for people")
+            return body()
+
+        monkeypatch.setattr(sys, "argv", ["a-command", *arguments])
+        with pytest.raises(SystemExit) as left:
+            run_command("a-command", app, extra=extra, needs_arguments=False)
+        return (left.value.code, *capsys.readouterr())  # type: ignore[return-value]
+
+    return run
+
+
+def raiser(error: BaseException) -> Callable[[], None]:
+    def body() -> None:
         raise error
 
-    return command
+    return body
 
 
 @pytest.mark.parametrize(
     ("error", "code", "said"),
     [
         (PidError("the file is wrong"), 2, "error: the file is wrong\n"),
-        (KeyboardInterrupt(), 130, "interrupted"),
-        (OSError(errno.ENOSPC, "No space left on device", "out.npz"), 2, "cannot write `out.npz`: No space left"),
-        (OSError(errno.EROFS, "Read-only file system", "out.npz"), 2, "Read-only"),
+        (KeyboardInterrupt(), 130, "interrupted; run the same command again to continue\n"),
+        (
+            OSError(errno.ENOSPC, "No space left on device", "out.npz"),
+            2,
+            "error: cannot write `out.npz`: No space left on device; free some space or choose another --out\n",
+        ),
+        (
+            OSError(errno.EROFS, "Read-only file system", "out.npz"),
+            2,
+            "error: cannot write `out.npz`: Read-only file system; choose another --out\n",
+        ),
+        (
+            OSError(errno.EACCES, "Permission denied", "out.npz"),
+            2,
+            "error: cannot write `out.npz`: Permission denied; check its permissions or choose another --out\n",
+        ),
     ],
 )
-def test_users_errors_are_one_sentence(capsys, error, code, said):
-    with pytest.raises(SystemExit) as left:
-        run_command(raiser(error))
-    assert left.value.code == code
-    assert said in capsys.readouterr().err
+def test_users_errors_are_one_sentence(end, error, code, said):
+    assert end(raiser(error)) == (code, "for people\n", said)
 
 
-def test_our_own_faults_are_not_hidden():
-    with pytest.raises(ZeroDivisionError):
-        run_command(lambda: 1 // 0)
-    with pytest.raises(OSError, match="odd"):
-        run_command(raiser(OSError(errno.ENOTCONN, "odd", "x")))
+@pytest.mark.parametrize(
+    "error",
+    [
+        ZeroDivisionError("odd"),
+        OSError(errno.ENOTCONN, "odd", "x"),
+        ImportError("odd", name="pid_lvlm.data.odd"),
+    ],
+)
+def test_our_own_faults_are_not_hidden(end, error):
+    with pytest.raises(type(error), match="odd"):
+        end(raiser(error), extra="estimate")
 
 
-def test_success_leaves_with_zero():
-    with pytest.raises(SystemExit) as left:
-        run_command(lambda: None)
-    assert left.value.code == 0
+def test_wrong_usage_is_one_sentence(end):
+    for arguments, sentence in (
+        (("--count", "x"), "error: invalid value for '--count': "),
+        (("--cuont", "1"), "error: no such option: --cuont"),
+        (("more",), "error: got unexpected extra argument"),
+    ):
+        code, out, said = end(lambda: None, *arguments)
+        assert (code, out, said.count("\n")) == (2, "", 1)
+        assert said.startswith(sentence)
+        assert said.endswith(" (see a-command --help)\n")
+
+
+@pytest.mark.parametrize(("returned", "code"), [(None, 0), (0, 0), (1, 1), (CommandResult(failed=1), 1)])
+def test_the_code_is_what_the_command_returns(end, returned, code):
+    assert end(lambda: returned) == (code, "for people\n", "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Baking(CommandResult):
+    oven: Path
+
+
+def test_json_is_the_only_thing_on_standard_output(end):
+    burnt = Baking(done=2, failed=1, failures=(Failure("bun", "too hot"),), oven=Path("kitchen"))
+    code, out, err = end(lambda: burnt, "--json")
+    assert (code, err) == (1, "for people\n")
+    content = json.loads(out)
+    assert content.pop("seconds") >= 0
+    assert content.pop("version")
+    assert content == {
+        "command": "a-command",
+        "exit_code": 1,
+        "action": "run",
+        "done": 2,
+        "skipped": 0,
+        "failed": 1,
+        "failures": [{"what": "bun", "reason": "too hot"}],
+        "oven": "kitchen",
+    }
+    assert end(lambda: burnt, "--json", "-q")[2] == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "arguments", "code", "said"),
+    [
+        (PidError("the file is wrong"), (), 2, "the file is wrong"),
+        (KeyboardInterrupt(), (), 130, "interrupted; run the same command again to continue"),
+        (PidError(""), ("--count", "x"), 2, "invalid value for '--count'"),
+    ],
+)
+def test_an_error_is_a_json_object_too(end, error, arguments, code, said):
+    left, out, err = end(raiser(error), "--json", *arguments)
+    content = json.loads(out)
+    assert (left, content["exit_code"]) == (code, code)
+    assert said in content["error"]
+    assert said in err
+
+
+def test_help_is_for_people_even_beside_json(end):
+    code, out, _ = end(lambda: None, "--json", "--help")
+    assert code == 0
+    assert "Usage: a-command" in out

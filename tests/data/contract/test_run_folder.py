@@ -245,7 +245,7 @@ def test_full_disk_leaves_nothing_half_written(tmp_path):
         "from pid_lvlm.data.files import write_atomic\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
-        "run_command(lambda: write_atomic(pathlib.Path(sys.argv[1]), bytes(5000)))\n"
+        "run_command('x', lambda **_: write_atomic(pathlib.Path(sys.argv[1]), bytes(5000)))\n"
     )
     target = tmp_path / "shard.npz"
     done = subprocess.run([sys.executable, "-c", script, str(target)], capture_output=True, text=True, check=False)

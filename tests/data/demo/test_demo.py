@@ -37,8 +37,8 @@ def test_one_failure_among_processes_is_seen(program, code):
 
 def test_a_failed_step_ends_the_demo(tmp_path, capfd):
     missing = tmp_path / "none.toml"
-    assert demo.main(["--out", str(tmp_path / "out"), "--sweep", str(missing)]) == 2
+    assert demo.demo(tmp_path / "out", missing) == 2
     captured = capfd.readouterr().err
     assert "there is no file" in captured
-    assert "demo: step `extract` left with code 2" in captured
+    assert "demo: step `extract` ended with exit code 2" in captured
     assert "Traceback" not in captured

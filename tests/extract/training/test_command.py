@@ -42,7 +42,7 @@ def test_a_users_mistake_is_one_sentence(tmp_path, run):
     (tmp_path / "precious.txt").write_text("keep")
     for arguments, words in (
         (("--out", tmp_path), "is not a demo folder"),
-        (("--out", tmp_path / "x", "--size", "huge"), "unknown size 'huge'"),
+        (("--out", tmp_path / "x", "--size", "huge"), "--size: unknown value `huge`; known are small, tiny"),
     ):
         code, errors = run(*arguments)
         assert code == 2
@@ -54,7 +54,7 @@ def test_a_users_mistake_is_one_sentence(tmp_path, run):
 def test_help_ends_with_an_example():
     command = [sys.executable, "-m", "pid_lvlm.extract.training", "--help"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-    assert "python -m pid_lvlm.extract.training --out" in done.stdout.split("Examples:")[1]
+    assert "python -m pid_lvlm.extract.training --out" in done.stdout.split("Example:")[1]
 
 
 @pytest.fixture(scope="module")

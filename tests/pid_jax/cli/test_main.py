@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from rich.console import Console
 
 from pid_jax.cli.main import main
+from pid_jax.cli.progress import RichProgress
 from pid_lvlm.data.names import MANIFEST_FILE, shard_file
 
 FAST = ("--batch-size", "32", "--epochs", "1", "--seeds", "2", "--hidden", "4", "--hidden-layers", "1")
@@ -49,13 +51,14 @@ def test_rows_that_are_there_are_kept_and_new_ones_added(call, runs, tmp_path):
     out = tmp_path / "results.parquet"
     call(runs / "one", "--out", out, "--layers", "last", *FAST)
     first = pl.read_parquet(out)
-    code, said = call(runs, "--out", out, "--layers", "last", *FAST)
+    code, said = call(runs, "--out", out, "--layers", "last", *FAST, "--json", "--quiet")
     second = pl.read_parquet(out)
     assert code == 0, said
-    assert (
-        f"0 problems to fit (0 fits), 2 already in `{out}`"
-        in call(runs, "--out", out, "--layers", "last", "--dry-run", *FAST)[1]
-    )
+    content = json.loads(said)
+    assert [content[name] for name in ("done", "skipped", "failed", "rows")] == [1, 1, 0, 2]
+    assert (content["runs"], content["out"]) == (["one", "two"], str(out))
+    planned = call(runs, "--out", out, "--layers", "last", "--dry-run", *FAST)[1]
+    assert f"0 problems to fit (0 fits), 2 already in `{out}`" in planned
     assert second["run"].to_list() == ["one", "two"]
     assert second.filter(pl.col("run") == "one").equals(first)
     call(runs / "two", "--out", out, "--layers", "last", "--overwrite", *FAST)
@@ -104,12 +107,15 @@ def test_paper_preset_and_several_taus(call, runs, tmp_path):
 
 
 def test_dry_run_writes_nothing(call, runs, tmp_path):
-    code, said = call(runs, "--out", tmp_path / "x.parquet", "--dry-run", *FAST)
+    code, said = call(runs, "--out", tmp_path / "x.parquet", "--dry-run", "--quiet", *FAST)
     assert code == 0
     assert "the estimate needs at least 43 rows: 75% of the rows train the coupling" in said
     assert "the smallest run has 120" in said
     assert f"2 runs, 4 problems to fit (8 fits), 0 already in `{tmp_path / 'x.parquet'}`" in said
     assert "MiB" not in said
+    code, result = call(runs, "--out", tmp_path / "x.parquet", "--dry-run", "--json", "--quiet", *FAST)
+    content = json.loads(result)
+    assert (code, content["action"], content["done"], content["rows"]) == (0, "dry-run", 4, None)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -124,6 +130,11 @@ def test_quiet_says_nothing(call, runs, tmp_path):
     assert call(runs / "one", "--out", tmp_path / "x.parquet", "--layers", "last", "--quiet", *FAST) == (0, "")
 
 
+def test_quiet_still_names_a_run_that_cannot_be_used(capsys):
+    RichProgress(Console(stderr=True, quiet=True)).warn("left out: run `x` is damaged")
+    assert capsys.readouterr().err == "warning: left out: run `x` is damaged\n"
+
+
 def test_a_failed_fit_is_counted_and_the_others_are_written(call, runs, tmp_path, make_run):
     good = make_run(tmp_path / "good", n=120, d=6, layers=2)
     bad = make_run(tmp_path / "bad", n=120, d=6, layers=2)
@@ -132,12 +143,22 @@ def test_a_failed_fit_is_counted_and_the_others_are_written(call, runs, tmp_path
     arrays["x1_mean"] = np.full_like(arrays["x1_mean"], 3e38)
     np.savez(bad / shard_file(0), **arrays)
     wide = ("--hidden", 32)  # where some sum is beyond the largest number
-    code, said = call(good, bad, "--out", tmp_path / "r.parquet", "--layers", "last", *FAST, *wide)
+    arguments = (good, bad, "--out", tmp_path / "r.parquet", "--layers", "last", *FAST, *wide)
+    code, said = call(*arguments)
     frame = pl.read_parquet(tmp_path / "r.parquet")
     assert code == 1
     assert dict(frame.select("run", "result").rows()) == {"good": "successful", "bad": "nonfinite_loss"}
     assert "nonfinite_loss: bad (layer 2); " in said
     assert "1 of 2 fits failed" in said
+    code, said = call(*arguments, "--json", "--quiet")
+    result, _, errors = said.partition("\n}\n")
+    content = json.loads(result + "}")
+    assert [content[name] for name in ("exit_code", "done", "skipped", "failed")] == [code, 0, 2, 1]
+    (failure,) = content["failures"]
+    assert failure["what"] == "bad, layer 2, mean, tau 0.3"
+    assert failure["reason"].startswith("nonfinite_loss: ")
+    assert any(warning.startswith("nonfinite_loss: bad") for warning in content["warnings"])
+    assert errors.startswith("1 of 2 fits failed")
 
 
 def damage(run: Path) -> Path:

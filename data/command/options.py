@@ -1,0 +1,63 @@
+"""The options that every command has, and the frame of a command's help."""
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated, Final
+
+import typer
+
+HELP_OPTIONS: Final = ("--help", "-h")
+JSON_OPTION: Final = "--json"
+QUIET_OPTIONS: Final = ("--quiet", "-q")
+VERSION_OPTION: Final = "--version"
+
+
+def package_version() -> str:
+    """Version of the installed project; `unknown` where a checkout is used without installing it."""
+    try:
+        return version("pid-lvlm")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def make_app(*, completion: bool = True) -> typer.Typer:
+    """An empty command line: `-h` beside `--help`, shell completion, and no tracebacks of its own."""
+    return typer.Typer(
+        add_completion=completion,
+        rich_markup_mode="markdown",
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": [*HELP_OPTIONS]},
+    )
+
+
+def epilog(*examples: str, failing: str | None = None) -> str:
+    """The end of a command's help: its exit codes and examples.
+
+    Args:
+        examples: command lines.
+        failing: when the code is 1, such as `some runs failed`.
+    """
+    codes = f"Exit codes: 0 done, {f'1 {failing}, ' if failing else ''}2 wrong usage or input, 130 interrupted."
+    return "\n\n".join([codes, *(f"Example: `{example}`" for example in examples)])
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"pid-lvlm {package_version()}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool,
+    typer.Option(VERSION_OPTION, callback=_print_version, is_eager=True, help="Show the version and exit."),
+]
+Quiet = Annotated[
+    bool,
+    typer.Option(*QUIET_OPTIONS, help="Print only errors, and what --dry-run, --json and the like ask for."),
+]
+AsJson = Annotated[
+    bool,
+    typer.Option(
+        JSON_OPTION, help="Print the result as one JSON object on standard output, all else on standard error."
+    ),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Check the input, show what would be done, write nothing.")]

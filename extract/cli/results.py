@@ -1,0 +1,163 @@
+"""What `pid-extract` did or found, for `--json`, one class per kind of command."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from pid_lvlm.data.command.result import EXIT_BAD_INPUT, EXIT_DONE, CommandResult, Failure
+from pid_lvlm.data.errors import Fault
+from pid_lvlm.data.names import MANIFEST_FILE
+from pid_lvlm.extract.datasets.benchmarks.registry import BENCHMARKS
+from pid_lvlm.extract.models.registry import ADAPTERS
+
+if TYPE_CHECKING:
+    from pid_lvlm.extract.run.jobs import FinishedJobs, PlannedRun
+
+COMPLETE: Final = "complete"
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """One run folder: its samples, and how many of them this command measured, in how many seconds.
+
+    `state` is `complete`, `unfinished` or `new` (nothing there yet), or `preview`.
+    """
+
+    run: str
+    folder: Path
+    state: str
+    samples: int
+    measured: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extraction(CommandResult):
+    """Runs that were made, planned or previewed below the folder `out`."""
+
+    out: Path
+    runs: tuple[RunFolder, ...]
+
+
+def finished(out: Path, jobs: "FinishedJobs") -> Extraction:
+    """The result of extracting."""
+    return Extraction(
+        done=sum(outcome.measured > 0 for outcome in jobs.outcomes),
+        skipped=sum(outcome.measured == 0 for outcome in jobs.outcomes),
+        failed=len(jobs.failures),
+        failures=tuple(Failure(failure.run, str(failure.error)) for failure in jobs.failures),
+        out=out,
+        runs=tuple(
+            RunFolder(one.folder.name, one.folder, COMPLETE, one.samples, one.measured, round(one.seconds, 3))
+            for one in jobs.outcomes
+        ),
+    )
+
+
+def planned(out: Path, runs: Sequence["PlannedRun"]) -> Extraction:
+    """The result of `--dry-run`: runs that are complete already count as skipped."""
+    folders = tuple(RunFolder(run.folder.name, run.folder, _state(run.folder), run.samples) for run in runs)
+    complete = sum(folder.state == COMPLETE for folder in folders)
+    return Extraction(action="dry-run", done=len(runs) - complete, skipped=complete, out=out, runs=folders)
+
+
+def _state(folder: Path) -> str:
+    from pid_lvlm.data.contract.manifest import read_manifest
+
+    if not (folder / MANIFEST_FILE).is_file():
+        return "new"
+    return COMPLETE if read_manifest(folder).finished else "unfinished"
+
+
+def previewed(out: Path, runs: Sequence["PlannedRun"]) -> Extraction:
+    """The result of `--preview`."""
+    folders = tuple(RunFolder(run.folder.name, run.folder, "preview", run.samples) for run in runs)
+    return Extraction(action="preview", done=len(runs), out=out, runs=folders)
+
+
+@dataclass(frozen=True)
+class CheckedFolder:
+    """A run folder and everything that is wrong with it."""
+
+    folder: Path
+    valid: bool
+    faults: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check(CommandResult):
+    """The result of `--check`: `done` counts the valid folders, `failed` the others."""
+
+    action: str = "check"
+    folders: tuple[CheckedFolder, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """A folder that is not valid is bad input."""
+        return EXIT_BAD_INPUT if self.failed else EXIT_DONE
+
+
+def checked(faults: Mapping[Path, Sequence[Fault]]) -> Check:
+    """The result of `--check`, from the faults of every folder."""
+    folders = tuple(
+        CheckedFolder(folder, not found, tuple(str(fault) for fault in found)) for folder, found in faults.items()
+    )
+    bad = [folder for folder in folders if not folder.valid]
+    return Check(
+        done=len(folders) - len(bad),
+        failed=len(bad),
+        failures=tuple(Failure(str(folder.folder), fault) for folder in bad for fault in folder.faults),
+        folders=folders,
+    )
+
+
+@dataclass(frozen=True)
+class ModelType:
+    """A model type that can be read, and checkpoints of it."""
+
+    model_type: str
+    examples: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelTypes(CommandResult):
+    """The result of `--list-models`."""
+
+    action: str = "list-models"
+    models: tuple[ModelType, ...]
+
+
+def model_types() -> ModelTypes:
+    """Every model type, in alphabetical order."""
+    return ModelTypes(models=tuple(ModelType(name, entry.examples) for name, entry in sorted(ADAPTERS.items())))
+
+
+@dataclass(frozen=True)
+class KnownBenchmark:
+    """A known benchmark: `rows` is None where the number is not certain."""
+
+    name: str
+    title: str
+    rows: int | None
+    options: str
+    prompt: str
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Benchmarks(CommandResult):
+    """The result of `--list-datasets`."""
+
+    action: str = "list-datasets"
+    datasets: tuple[KnownBenchmark, ...]
+
+
+def benchmarks() -> Benchmarks:
+    """Every known benchmark."""
+    return Benchmarks(
+        datasets=tuple(
+            KnownBenchmark(one.name, one.title, one.expected, one.options, one.prompt, one.source)
+            for one in BENCHMARKS.values()
+        )
+    )
