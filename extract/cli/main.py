@@ -73,8 +73,8 @@ def extract(
         str | None,
         typer.Option(
             metavar="FIELD=COLUMN,...",
-            help="Where the file has other column names, e.g. question=Q,options=A|B|C|D,answer=label. Fields: id, group, "
-            "image, question, options, answer, hint, raw.",
+            help="Where the file has other column names, e.g. question=Q,options=A|B|C|D,answer=label. "
+            "Fields: id, group, image, question, options, answer, hint, raw.",
         ),
     ] = None,
     images: Annotated[
