@@ -107,6 +107,7 @@ def _versions(adapter: Adapter) -> dict[str, str]:
 
 def _recipe(manifest: Manifest) -> str:
     settings: dict[str, Any] = {name: value for name, value in asdict(manifest).items() if name not in NOT_IN_RECIPE}
+    settings |= {"planted": settings.pop("ground_truth"), "schema_version": 1}  # the same over versions of the contract
     return recipe_hash(settings)
 
 
