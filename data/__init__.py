@@ -1,4 +1,4 @@
-"""The contract between the steps: names, schemas, reader and writer. Needs numpy only."""
+"""Run folders and result tables: names, schemas, reader and writer. Needs numpy only."""
 
 from pid_lvlm.data.contract.manifest import Manifest, read_manifest
 from pid_lvlm.data.contract.run_folder import Run, find_runs, read_run, validate_run, write_run

@@ -1,4 +1,4 @@
-"""`pid-estimate`: options in, settings out. jax and polars are imported once there is something to do."""
+"""`pid-estimate`: its options. jax and polars are imported only once there is something to do."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
@@ -27,7 +27,7 @@ def command(
     context: typer.Context,
     runs: Annotated[
         list[Path],
-        typer.Argument(help="Run folders (pid-extract, data.write_run), or folders of them.", show_default=False),
+        typer.Argument(help="Run folders, or folders of run folders.", show_default=False),
     ],
     out: Annotated[Path, typer.Option(help="Parquet table to write; problems already in it are not fitted again.")],
     preset: Annotated[
@@ -37,7 +37,9 @@ def command(
     layers: Annotated[str, typer.Option(help="`all`, `last`, or a list such as `1,8,last`.")] = "all",
     settings: Annotated[
         Path | None,
-        typer.Option(help="TOML file with settings under the names of these options; options given here win."),
+        typer.Option(
+            help="TOML file with settings, named like these options; options on the command line take precedence."
+        ),
     ] = None,
     memory_budget: Annotated[
         str | None,
@@ -49,7 +51,7 @@ def command(
     devices: Annotated[
         int | None,
         typer.Option(
-            help="How many devices share the fits; on a CPU, into how many it is split.  "
+            help="Number of devices that share the fits; a CPU is split into that many.  "
             "[default: all GPUs; a CPU's cores]",
             rich_help_panel=_MACHINE,
         ),
@@ -75,16 +77,16 @@ def command(
         str | None, typer.Option(help="host:port of process 0, outside Slurm and MPI.", rich_help_panel=_MANY)
     ] = None,
     processes: Annotated[
-        int | None, typer.Option(help="How many processes there are, likewise.", rich_help_panel=_MANY)
+        int | None, typer.Option(help="Number of processes, outside Slurm and MPI.", rich_help_panel=_MANY)
     ] = None,
     process: Annotated[
-        int | None, typer.Option(help="Which of them this is, from 0, likewise.", rich_help_panel=_MANY)
+        int | None, typer.Option(help="Index of this process, from 0, outside Slurm and MPI.", rich_help_panel=_MANY)
     ] = None,
     allow_partial: Annotated[
-        bool, typer.Option("--allow-partial", help="Use unfinished runs as far as they go.")
+        bool, typer.Option("--allow-partial", help="Use the finished shards of unfinished runs.")
     ] = False,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Fit everything again and drop the other rows of --out.")
+        bool, typer.Option("--overwrite", help="Fit everything again; all earlier rows of --out are dropped.")
     ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check the runs, print the plan and what is already done, write nothing.")
@@ -95,7 +97,7 @@ def command(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
     **_: Any,
 ) -> None:
-    """Decompose what runs know into redundancy, vision-unique, language-unique and synergy (bits).
+    """Decompose the information of runs into redundancy, unique vision, unique language and synergy (bits).
 
     Reads run folders, fits every layer of every run (BATCH, Liang et al. 2023) with all fits of equal shape in one
     compiled program, and writes one parquet table with a row per problem.
@@ -127,7 +129,7 @@ def command(
 
 
 def _given(context: typer.Context, names: Any) -> dict[str, Any]:
-    """Options that stand on the command line, by name."""
+    """Options given on the command line, by name."""
     given = {}
     for name in names:
         source = context.get_parameter_source(name.replace("-", "_"))
