@@ -1,4 +1,4 @@
-"""Files that are whole or absent: write under a temporary name, flush, rename."""
+"""Atomic writing of files: write under a temporary name, flush, rename."""
 
 import io
 import os
@@ -15,7 +15,7 @@ def write_atomic(path: Path, content: bytes) -> None:
     """Write `content` to `path` so that a reader sees the old file or the new one, never a part.
 
     Raises:
-        PidError: the disk is full or the folder cannot be written; nothing half-written stays behind.
+        PidError: the disk is full or the folder cannot be written; no partial file is left.
     """
     temporary = path.with_name(f".{path.name}.partial")
     try:

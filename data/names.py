@@ -1,4 +1,4 @@
-"""The names everything else spells: conditions, atoms, poolings, file names. The only place they are written."""
+"""Names of conditions, atoms, poolings and files, each spelled here only."""
 
 import math
 from typing import Final

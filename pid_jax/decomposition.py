@@ -1,4 +1,4 @@
-"""One decomposition of a user's own arrays, for notebooks."""
+"""Decompose arrays of one's own, for notebooks."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -23,14 +23,14 @@ from pid_lvlm.data import PidError
 from pid_lvlm.data.names import SOURCES
 
 _SUM_TOLERANCE = 1e-3
-"""How far a row of probabilities may be from 1."""
+"""Largest deviation from 1 of the sum of a row of probabilities."""
 
 _ONLY = ProblemKey(layer=0, tau=0.0, pooling="")
 
 
 @dataclass(frozen=True)
 class Decomposition:
-    """Atoms and terms in bits, and what tells how far to trust them.
+    """Atoms and terms in bits, with diagnostics.
 
     Attributes:
         raw: the four atoms in bits, mean over seeds; a small negative value is estimation error.
@@ -60,7 +60,7 @@ class Decomposition:
 
     @property
     def advice(self) -> str | None:
-        """What to do if the fits did not succeed."""
+        """What to do if the fits failed; None if they succeeded."""
         return ADVICE.get(self.result)
 
 
@@ -78,7 +78,7 @@ def decompose(
     """Split I(X1,X2;Y) into redundancy, unique1, unique2 and synergy, in bits.
 
     Args:
-        p_y_x1: (n, k) p(y|x1_i): rows sum to 1; 0 for an option that a row lacks.
+        p_y_x1: (n, k) p(y|x1_i): rows sum to 1; 0 for an option that a row does not have.
         p_y_x2: (n, k) p(y|x2_i).
         p_y_x1x2: (n, k) p(y|x1_i,x2_i).
         x1: (n, d1) features of source 1, finite.
@@ -97,7 +97,7 @@ def decompose(
             few rows.
 
     Example:
-        Two coins; the answer is whether they agree, so that it takes both to know it:
+        Two coins, and the answer is whether they agree: only both together determine it.
 
         >>> import numpy as np
         >>> import pid_jax
@@ -172,7 +172,7 @@ def _groups(groups: ArrayLike | None, config: EstimatorConfig, rows: int) -> Sha
         return None
     names = np.asarray([] if groups is None else groups)
     if names.shape != (rows,):
-        raise PidError(f"groups: the split by groups needs a name per row, shape ({rows},), found {names.shape}")
+        raise PidError(f"groups: the split by groups needs a name for each row, shape ({rows},), found {names.shape}")
     return names
 
 

@@ -32,15 +32,15 @@ def estimate(
         runs: run folders, or folders of run folders, of any number and shapes; equal shapes are fitted side by side.
         config: settings; the default preset by default.
         layers: `all`, `last` or a list such as `1,8,last`.
-        allow_partial: use unfinished runs as far as they go.
-        memory_budget: bytes, or text such as `8GB`; by default what the device or the host has.
+        allow_partial: use the finished shards of unfinished runs.
+        memory_budget: bytes, or text such as `8GB`; by default what a GPU has free, or half of the host's memory.
         devices: how many of this process's devices to use, all by default.
-        progress: a display.
-        keep: is given every problem's id and `Solution`: terms of every seed, loss traces, marginal errors.
+        progress: a progress display.
+        keep: called with the id and the `Solution` of every problem: terms per seed, loss traces, marginal errors.
 
     Raises:
-        PidError: no run can be used. Among others that can, such a run is a warning, and rows whose `result` is
-            `invalid_run`. Nor does a fit that fails raise; its row's `result` says so.
+        PidError: no run can be used. If some can, the others become warnings and rows with the result `invalid_run`.
+            A failed fit does not raise either; the column `result` tells.
     """
     config = config or EstimatorConfig()
     devices = count_devices(devices)
@@ -64,7 +64,7 @@ def plan_groups(
         plan: the runs.
         config: settings.
         devices: how many devices share the fits.
-        memory_budget: bytes, or text such as `8GB`; by default what the device or the host has.
+        memory_budget: bytes, or text such as `8GB`; by default what a GPU has free, or half of the host's memory.
         done: problems (by id) to leave out.
         part: this process's part of every group.
 
@@ -81,6 +81,6 @@ def plan_groups(
 
 
 def in_order(plan: Plan, rows: list[dict[str, object]]) -> list[dict[str, object]]:
-    """Rows in the order of the plan's problems, whatever the order they were fitted in; others come last."""
+    """Rows sorted in the order of the plan's problems; rows of other problems come last."""
     place = {name: i for i, name in enumerate(name for run in plan.runs for name in run.ids)}
     return sorted(rows, key=lambda row: place.get(str(row["problem_id"]), len(place)))

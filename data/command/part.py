@@ -17,7 +17,7 @@ class Part(NamedTuple):
     total: int
 
     def share(self, problems: Sequence[Any]) -> slice:
-        """This part's share of a group's problems: neighbours, so that a process reads few runs."""
+        """This part's share of a group's problems: consecutive ones, so that a process reads few runs."""
         return slice(len(problems) * (self.number - 1) // self.total, len(problems) * self.number // self.total)
 
     def table(self, out: Path) -> Path:

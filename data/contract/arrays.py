@@ -39,15 +39,15 @@ def _feature_specs() -> tuple[ArraySpec, ...]:
 
 ARRAYS: Final[tuple[ArraySpec, ...]] = (
     ArraySpec("sample_id", "U", ("n",), "-", "unique in the dataset, the same for every model"),
-    ArraySpec("group_id", "U", ("n",), "-", "what must not straddle a split (usually the picture)"),
-    ArraySpec("num_options", "i", ("n",), "-", "options this item really has, at least 2"),
-    ArraySpec("label", "i", ("n",), "-", "index of the right option, -1 if none; for accuracy only"),
+    ArraySpec("group_id", "U", ("n",), "-", "rows of one group (usually one image) are never divided by a split"),
+    ArraySpec("num_options", "i", ("n",), "-", "options of this item, at least 2"),
+    ArraySpec("label", "i", ("n",), "-", "index of the correct option, -1 if unknown; for accuracy only"),
     ArraySpec(
         "loglik",
         "f",
         ("n", "c", "l", "k"),
         "nats",
-        "mean token log-likelihood of each option under the full vocabulary; -inf where the item lacks the option",
+        "mean token log-likelihood of each option under the full vocabulary; -inf for options that the item lacks",
     ),
     *_feature_specs(),
     ArraySpec(
@@ -58,7 +58,7 @@ ARRAYS: Final[tuple[ArraySpec, ...]] = (
         "U",
         ("n",),
         "-",
-        "question that the item asks with its options turned round, for benchmarks that do so",
+        "question of the item, for benchmarks that repeat a question with reordered options",
         required=False,
     ),
     ArraySpec("rotations", "i", ("n",), "rows", "rows that this question has in the benchmark", required=False),

@@ -101,11 +101,11 @@ def read_manifest(folder: Path) -> Manifest:
 
     path = folder / MANIFEST_FILE
     if not folder.is_dir():
-        raise ContractError(str(folder), [Fault(str(folder), "there is no such folder; check the path")])
+        raise ContractError(str(folder), [Fault(str(folder), "the folder does not exist; check the path")])
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise fail("missing, so this is no run folder; make one with pid-extract or data.write_run") from None
+        raise fail("missing, so this is not a run folder; make one with pid-extract or data.write_run") from None
     except (ValueError, OSError) as error:
         raise fail(f"cannot be read as JSON ({error}); extract the run again") from None
     if not isinstance(raw, dict):

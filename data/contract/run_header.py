@@ -1,4 +1,4 @@
-"""What a run folder holds, without reading its arrays: for plans, and to tell whether numbers have changed."""
+"""Outline of a run folder without its arrays: for plans, and to detect changed numbers."""
 
 import hashlib
 import zipfile
@@ -69,10 +69,10 @@ def shards_to_read(folder: Path, manifest: Manifest, allow_partial: bool) -> tup
 
 
 def checked_manifest(folder: Path) -> Manifest:
-    """The manifest of a run folder, its rules held.
+    """The manifest of a run folder, validated.
 
     Raises:
-        ContractError: it cannot be read or breaks a rule.
+        ContractError: it cannot be read or is not valid.
     """
     manifest = read_manifest(folder)
     if faults := manifest_faults(manifest, MANIFEST_FILE):
@@ -81,14 +81,14 @@ def checked_manifest(folder: Path) -> Manifest:
 
 
 def outline_run(folder: str | Path, *, allow_partial: bool = False) -> RunOutline:
-    """Look at a run folder: reads the manifest and the end of every shard, no array.
+    """Outline a run folder from its manifest and the end of every shard; no array is read.
 
     Args:
         folder: the run folder.
         allow_partial: accept an unfinished run and use the shards it has.
 
     Raises:
-        ContractError: the manifest breaks the contract, or a shard is missing or cut short.
+        ContractError: the manifest is not valid, or a shard is missing or truncated.
     """
     folder = Path(folder)
     manifest = checked_manifest(folder)

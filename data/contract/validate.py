@@ -61,7 +61,7 @@ def damaged(path: Path) -> Iterator[list[Fault]]:
 def load_shard(
     path: Path, names: Collection[str] | None = None, skipped: Collection[str] = ()
 ) -> tuple[dict[str, NDArray], list[Fault]]:
-    """Read the named arrays of a shard (all by default) but the `skipped`; damage becomes a fault, no exception."""
+    """Read the named arrays of a shard (by default all), without the `skipped` ones; damage becomes a fault."""
     with damaged(path) as faults, path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
         wanted = [name for name in archive.files if (names is None or name in names) and name not in skipped]
         return {name: archive[name] for name in wanted}, []
@@ -123,7 +123,7 @@ def _value_faults(file: str, arrays: Mapping[str, NDArray]) -> Iterator[Fault]:
     options = arrays.get("num_options")
     if options is None:
         return
-    yield from _rows(file, "num_options", options < 2, "fewer than 2 options; leave such items out")
+    yield from _rows(file, "num_options", options < 2, "is less than 2; leave such items out")
     if (loglik := arrays.get("loglik")) is not None:
         real = np.arange(loglik.shape[-1]) < options[:, None]
         yield from _rows(file, "num_options", options > loglik.shape[-1], "more options than `loglik` has columns")
@@ -143,12 +143,12 @@ def _value_faults(file: str, arrays: Mapping[str, NDArray]) -> Iterator[Fault]:
             file,
             "label",
             (label < -1) | (label >= options),
-            "is no option of the item; expected -1 or its index",
+            "is not an option of the item; expected -1 or the index of one",
         )
 
 
 def _rotation_faults(file: str, arrays: Mapping[str, NDArray], good: Mapping[str, NDArray]) -> Iterator[Fault]:
-    """Both arrays or none; a question has a name, and at least the rows that are here."""
+    """Both arrays or neither; every question has a name and at least the rows that are here."""
     present = [name for name in ROTATION_ARRAYS if name in arrays]
     if len(present) == 1:
         missing = next(name for name in ROTATION_ARRAYS if name not in present)

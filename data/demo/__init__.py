@@ -1,1 +1,1 @@
-"""The known-answer demo: shipped items and checkpoints, and the driver behind `make demo`."""
+"""The known-answer demo: shipped items and checkpoints, and the driver of `make demo`."""

@@ -1,4 +1,4 @@
-"""What `pid-estimate` does once its options are read."""
+"""What `pid-estimate` does with its options."""
 
 import sys
 import time
@@ -38,7 +38,7 @@ class Processes:
         """This process's part of the work.
 
         Raises:
-            PidError: the options do not go together, or the processes do not find each other.
+            PidError: the options contradict each other, or the processes cannot connect.
         """
         if self.distributed and self.part is not None:
             raise PidError("--part and --distributed both divide the work; give one of them")
@@ -66,7 +66,7 @@ class Job:
 
 
 def run_job(job: Job, config: EstimatorConfig) -> Estimation:
-    """Estimate, save after every chunk, say what happened.
+    """Estimate, save after every chunk, print what happened.
 
     Raises:
         PidError: bad input.
@@ -93,7 +93,7 @@ def run_job(job: Job, config: EstimatorConfig) -> Estimation:
         return planned_estimation(job.out, plan, planned, already)
     started = time.perf_counter()
     own = job.out if part == WHOLE else part.table(job.out)
-    # A part's table holds what that part found; the rows of the others are in theirs.
+    # Each part writes its own rows to a table of its own.
     kept = existing if part == WHOLE else ({} if job.overwrite else read_existing(own))
     with RichProgress(console) as progress:
         for fresh in fit_groups(plan, groups, config, progress):
@@ -112,7 +112,7 @@ def run_job(job: Job, config: EstimatorConfig) -> Estimation:
 
 
 def merge(out: Path, plan: Plan, part: Part, existing: Mapping[str, Row]) -> pl.DataFrame:
-    """One table from those of all parts, which are deleted."""
+    """Merge the tables of all parts into one and delete them."""
     rows = dict(existing)
     for path in [out] if part == WHOLE else [Part(i, part.total).table(out) for i in range(1, part.total + 1)]:
         rows |= read_existing(path, refused=True)

@@ -1,4 +1,4 @@
-"""`pid-estimate`: options in, settings out. jax and polars are imported once there is something to do."""
+"""`pid-estimate`: its options. jax and polars are imported only once there is something to do."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
@@ -103,10 +103,10 @@ def command(
         typer.Option(metavar="N", help="Which of them this is, from 0, outside Slurm and MPI.", rich_help_panel=_MANY),
     ] = None,
     allow_partial: Annotated[
-        bool, typer.Option("--allow-partial", help="Use unfinished runs as far as they go.")
+        bool, typer.Option("--allow-partial", help="Use the finished shards of unfinished runs.")
     ] = False,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Fit everything again and drop the other rows of --out.")
+        bool, typer.Option("--overwrite", help="Fit everything again; all earlier rows of --out are dropped.")
     ] = False,
     dry_run: DryRun = False,
     verbose: Annotated[
@@ -147,7 +147,7 @@ def command(
 
 
 def _given(context: typer.Context, names: Any) -> dict[str, Any]:
-    """Options that stand on the command line, by name."""
+    """Options given on the command line, by name."""
     given = {}
     for name in names:
         source = context.get_parameter_source(name.replace("-", "_"))

@@ -53,7 +53,7 @@ def print_summary(console: Console, frame: pl.DataFrame, most: int = 40) -> None
     last = frame.filter((pl.col("layer") == pl.col("num_layers")) & pl.col("i_joint").is_not_null())
     several = last.select("pooling", "tau").n_unique() > 1
     table = Table(title="Information at the output, bits; ± is the largest standard deviation over seeds")
-    table.add_column("run", overflow="fold")  # the only column that gives way on a narrow screen
+    table.add_column("run", overflow="fold")  # the only column that wraps on a narrow screen
     for name in ("R", "U vis", "U lang", "S", "±", "I joint", "acc"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in last.head(most).iter_rows(named=True):
@@ -100,5 +100,5 @@ def _layers(numbers: Sequence[int]) -> str:
 
 
 def count_failures(frame: pl.DataFrame) -> int:
-    """Rows whose fit failed."""
+    """Number of failed fits."""
     return len(frame.filter(pl.col("result") != Result.SUCCESSFUL.label))

@@ -20,7 +20,7 @@ class Option:
     """One option.
 
     Attributes:
-        name: without dashes in front, as in settings files.
+        name: without leading dashes, as in settings files.
         meaning: what it is, in a phrase.
         rule: valid values.
         value_in: the value of an `EstimatorConfig`.

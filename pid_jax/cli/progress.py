@@ -7,11 +7,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 SECONDS_BETWEEN_LINES = 15.0
-"""Away from a terminal, no more lines than this."""
+"""Where standard error is not a terminal, a line at most this often."""
 
 
 class RichProgress:
-    """A context manager that an estimate can report to (`pid_jax.sweep.stream.Progress`)."""
+    """Progress display of an estimate (`pid_jax.sweep.stream.Progress`); a context manager."""
 
     def __init__(self, console: Console, seconds: float = SECONDS_BETWEEN_LINES) -> None:
         self._console = console
@@ -41,17 +41,17 @@ class RichProgress:
         self._bar.stop()
 
     def start(self, problems: int, fits: int) -> None:
-        """There are so many problems, and so many fits in all; nothing is seen of the first until it is compiled."""
+        """Start with the numbers of problems and fits; the first fit takes longer, since it is compiled."""
         self._problems, self._total = problems, fits
         self._bar.update(self._task, total=fits, problems=f"compiling, 0 of {problems} problems")
 
     def advance(self, fits: int) -> None:
-        """So many more fits are done."""
+        """Count fits that are done."""
         self._done += fits
         self._bar.update(self._task, advance=fits, problems=self._said)
 
     def finish(self, problems: int) -> None:
-        """So many more problems have their row."""
+        """Count problems that have their row."""
         self._finished += problems
         self._bar.update(self._task, problems=self._said)
         now = time.monotonic()

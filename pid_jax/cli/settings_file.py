@@ -1,4 +1,4 @@
-"""Settings from a preset, a TOML file and the command line: later ones win."""
+"""Settings from a preset, a TOML file and the command line; later ones take precedence."""
 
 import tomllib
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""How often a model was right: by best option, over all rotations of a question, by first token; without picture."""
+"""Accuracy: by best option, over all rotations of a question, by first token; with and without the image."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from pid_lvlm.data.names import BOTH, NO_IMAGE, OPTION_LETTERS
 
 
 def accuracy_columns(run: Run, layer: int) -> dict[str, float | None]:
-    """Accuracy by the best option at a layer, with and without the picture, and by the first token at the output."""
+    """Accuracy by the best option at a layer, with and without the image, and by the first token at the output."""
     conditions, label = run.manifest.conditions, run.arrays["label"]
     known = label >= 0
     position = run.manifest.layers.index(layer)
@@ -33,8 +33,8 @@ def accuracy_columns(run: Run, layer: int) -> dict[str, float | None]:
 def circular_accuracy(run: Run, layer: int) -> float | None:
     """Share of questions whose best option is right in every rotation of their options (MMBench's circular score).
 
-    A question counts only if all its rows are in the run, with their right answers. None where no question does, or
-    where the benchmark has no rotations: other groups, such as a picture's questions, are no rotations.
+    A question counts only if all its rows are in the run, each with a label. None if no question counts, or if the
+    benchmark has no rotations; other groups, such as the questions about one image, are not rotations.
     """
     arrays = run.arrays
     if "rotation_of" not in arrays:
@@ -52,7 +52,7 @@ def circular_accuracy(run: Run, layer: int) -> float | None:
 def strict_accuracy(run: Run, condition: str) -> float | None:
     """Share of items whose first greedy token, lower-cased and without punctuation, is the right option's letter.
 
-    None where the run has no first tokens, no right answers, or not this condition.
+    None if the run lacks first tokens, labels or this condition.
     """
     label = run.arrays["label"]
     known = np.flatnonzero(label >= 0)

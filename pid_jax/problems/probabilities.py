@@ -20,7 +20,7 @@ class OptionProbabilities(NamedTuple):
 def option_probabilities(
     loglik: Float[np.ndarray, "n *l k"], num_options: Int[np.ndarray, " n"], tau: float, fallback: Fallback = "real"
 ) -> OptionProbabilities:
-    """Normalise option scores, and make rows uniform in which the options hardly occur (paper, eq. 5).
+    """Normalise option scores; rows with little total probability of the options become uniform (paper, eq. 5).
 
     Args:
         loglik: nats, mean token log-likelihood under the full vocabulary; -inf: no such option.

@@ -17,7 +17,7 @@ Held: TypeAlias = Any
 
 
 class Conditionals(NamedTuple):
-    """p(y|x1), p(y|x2), p(y|x1,x2): axes (row n, option k), in tables one slice per problem; 0 for options lacking."""
+    """p(y|x1), p(y|x2), p(y|x1,x2): axes (row n, option k), in tables one slice per problem; 0 for missing options."""
 
     p_y_x1: Float[Held, "*r n k"]
     p_y_x2: Float[Held, "*r n k"]
@@ -32,7 +32,7 @@ class Tables(NamedTuple):
         x2: the same for source 2.
         conditionals: one slice per run, layer and tau.
         train_rows: rows of each training step, one slice per run and seed.
-        test_rows: rows of each test batch, likewise.
+        test_rows: rows of each test batch, one slice per run and seed.
         test_mask: False where a test batch is padded.
     """
 

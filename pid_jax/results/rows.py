@@ -33,7 +33,7 @@ def problem_row(
     solution: Solution,
     config: EstimatorConfig,
 ) -> dict[str, Any]:
-    """One row of the result table, but for `device` and `seconds`."""
+    """One row of the result table, without `device` and `seconds`."""
     rows = workload.rows[key.layer, key.tau]
     draw = workload.draws[0]
     return {
@@ -54,7 +54,7 @@ def problem_row(
 
 
 def refused_row(manifest: Manifest, key: ProblemKey, name: str, config: EstimatorConfig) -> dict[str, Any]:
-    """The row of a problem whose run cannot be used: what it is about, and no numbers."""
+    """The row of a problem of an unusable run: its identity and no numbers."""
     missing = {"num_train": 0, "num_test": 0, "result": Result.INVALID_RUN.label, "device": ""}
     return _identity(manifest, name, key, config) | missing
 

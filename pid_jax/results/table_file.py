@@ -1,4 +1,4 @@
-"""The result file: refused when it is not ours, extended when it is, written whole or not at all."""
+"""The result file: an earlier result table is extended, any other file refused; writing is atomic."""
 
 import io
 from pathlib import Path
@@ -34,10 +34,10 @@ def read_existing(path: Path, refused: bool = False) -> dict[str, dict[str, Any]
 
     Args:
         path: the table.
-        refused: whether to keep rows of runs that could not be used; such a run may be whole by now.
+        refused: whether to keep rows of runs that could not be used; by default they are tried again.
 
     Raises:
-        OutputExistsError: something else is there than a result table of this version; it is left untouched.
+        OutputExistsError: there is a file that is not a result table of this version; it is left untouched.
     """
     if not path.exists():
         return {}
@@ -60,7 +60,7 @@ def write_table(path: Path, rows: list[dict[str, Any]]) -> pl.DataFrame:
     """Write rows as parquet under a temporary name and rename; returns the table.
 
     Raises:
-        PidError: the place cannot be written.
+        PidError: the file cannot be written.
     """
     frame = make_table(rows)
     buffer = io.BytesIO()
@@ -70,12 +70,12 @@ def write_table(path: Path, rows: list[dict[str, Any]]) -> pl.DataFrame:
 
 
 def part_tables(out: Path) -> list[Path]:
-    """Tables of parts that lie beside `out`."""
+    """Tables of parts next to `out`."""
     return sorted(out.parent.glob(f"{out.stem}.part-*-of-*{out.suffix}"))
 
 
 def read_with_parts(out: Path) -> dict[str, dict[str, Any]]:
-    """Rows of `out` and of the parts beside it, by problem id.
+    """Rows of `out` and of the part tables next to it, by problem id.
 
     Raises:
         OutputExistsError: one of them is not a result table of this version.

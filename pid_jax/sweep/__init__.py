@@ -1,1 +1,1 @@
-"""Many problems: planned, cut into chunks, stacked, spread over devices, streamed."""
+"""Many problems at once: plan, chunks, stacks, devices, streaming."""

@@ -1,7 +1,6 @@
-"""Problems of equal shape form a group; a group is cut into chunks that fit into memory, all of one size.
+"""Problems of equal shape form a group; a group is cut into chunks of one size that fit into memory.
 
-Equal sizes mean one compiled program per group: chunks that need less are padded with slices and fits that nobody
-looks at.
+Equal sizes mean one compiled program per group; smaller chunks are padded with slices and fits that are ignored.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -17,10 +16,10 @@ from pid_jax.sweep.plan import RunPlan
 from pid_lvlm.data.command.part import WHOLE, Part
 
 FITS_PER_CALL = 64
-"""Most fits handed to the device at once: what is lost by a kill, and how often progress is reported."""
+"""Largest number of fits handed to the device at once: what a kill loses, and how often progress is reported."""
 
 FITS_SIDE_BY_SIDE = {"cpu": 4}
-"""Fits under one vmap on one device. On a CPU more of them fall out of the cache (docs/performance.md)."""
+"""Fits under one vmap on one device. On a CPU more of them do not fit into its cache (docs/performance.md)."""
 
 
 class ProblemRef(NamedTuple):
@@ -87,7 +86,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Machine:
-    """What fits run on: kind of device, how many, and the bytes that each may use."""
+    """The devices that run the fits: kind, number, and bytes that each may use."""
 
     backend: str
     devices: int
@@ -110,8 +109,8 @@ def group_problems(
         runs: the runs of a plan.
         num_seeds: fits of a problem.
         settings: what the compiled program depends on.
-        machine: what memory there is.
-        wanted: says of a problem's id whether it is to be fitted.
+        machine: the devices and their memory.
+        wanted: whether the problem with this id is to be fitted.
         part: take only this part of every group; the parts do not depend on what is wanted.
     """
     by_shape: dict[Shape, list[ProblemRef]] = {}
@@ -127,7 +126,7 @@ def group_problems(
 
 
 def choose_pace(fits: int, shape: Shape, settings: FitSettings, machine: Machine) -> Pace:
-    """Fits per call and side by side: bounded by memory, then by what pays on this kind of device.
+    """Fits per call and side by side: bounded by memory, and by what is fast on this kind of device.
 
     The first is a multiple of the second times the devices: a remainder would be compiled as a second program.
     """

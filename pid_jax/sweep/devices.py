@@ -1,4 +1,4 @@
-"""Which devices fit, and how the fit axis is spread over them."""
+"""Devices, and how the fit axis is spread over them."""
 
 import hashlib
 import os
@@ -20,18 +20,18 @@ FITS = "fits"
 
 
 def split_cpu(count: int | None) -> None:
-    """Let jax see the CPU as `count` devices, by default one per core; only before jax first looks at its devices.
+    """Let jax see the CPU as `count` devices, by default one per core; must precede jax's first look at its devices.
 
     One program per core is faster than one whose operations share the cores (docs/performance.md).
     """
     if "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", ""):
-        return  # the user has said so already, and jax takes only one of the two
-    with suppress(RuntimeError):  # jax has looked at its devices already: a caller in Python, who may say so himself
+        return  # already set by the user, and jax accepts only one of the two
+    with suppress(RuntimeError):  # jax has already initialised its devices: the caller in Python decides
         jax.config.update("jax_num_cpu_devices", max(1, _cores() if count is None else count))
 
 
 def _cores() -> int:
-    """Cores that this process may use, which in a Slurm job or container are fewer than there are."""
+    """Cores that this process may use; in a Slurm job or a container not all cores of the machine."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -54,7 +54,7 @@ def keep_compiled(cache: str = "auto") -> None:
 
     Args:
         cache: a folder, `off`, or `auto`: what jax is configured to use already, else `pid-lvlm` under
-            `$XDG_CACHE_HOME` or `~/.cache`, apart for every kind of processor.
+            `$XDG_CACHE_HOME` or `~/.cache`, separate for each kind of processor.
     """
     if cache == "off":
         jax.config.update("jax_enable_compilation_cache", False)
@@ -66,7 +66,7 @@ def keep_compiled(cache: str = "auto") -> None:
 
 
 def _user_cache() -> Path:
-    """A program compiled for one processor may not run on another: homes are shared between machines."""
+    """A folder per kind of processor: homes are shared between machines, not all of which run the same program."""
     root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()

@@ -1,4 +1,4 @@
-"""Many problems at once: fits that run side by side, one after another, and over devices, in one program."""
+"""Many fits in one program: side by side, one after another, and over devices."""
 
 from collections.abc import Callable
 from functools import partial
@@ -77,7 +77,7 @@ def run_fits(
 
 
 class Running(NamedTuple):
-    """Calls that the devices may still be working on, and whose fits they are.
+    """Calls that the devices may still be working on, and the owners of their fits.
 
     `swapped`: source 1 of the fits is language, so that the solutions exchange the sources back.
     """

@@ -23,7 +23,7 @@ WEIGHT_COPIES: Final = 8
 """Copies of the networks' weights: initial and current ones, two moments of Adam, gradient and update, in and out."""
 
 FEATURE_COPIES: Final = 2
-"""Copies of a batch's features: gathered, and laid out anew for the gradient."""
+"""Copies of a batch's features: gathered, and in a second layout for the gradient."""
 
 TABLES_SHARE: Final = 1 / 8
 """Share of the budget for a chunk's tables. The next chunk is read while one is fitted, and on a CPU the host's
@@ -75,7 +75,7 @@ def host_memory() -> int:
 
 
 def fit_bytes(shape: Shape, settings: FitSettings) -> int:
-    """Bytes that one fit needs while it runs, beside the tables: pair matrices, weights, a batch's features."""
+    """Bytes that one fit needs while it runs, besides the tables: pair matrices, weights, a batch's features."""
     rows = max(shape.batch, shape.test_width)
     pairs = PAIR_MATRICES * shape.options * rows * rows
     weights = sum(_weights(width, shape.options, settings) for width in (shape.d1, shape.d2))

@@ -1,4 +1,4 @@
-"""What is to be fitted, from manifests alone: problems, shapes, and the runs that cannot be used."""
+"""What to fit, from manifests alone: problems, shapes, and the runs that cannot be used."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -17,7 +17,7 @@ from pid_lvlm.data.names import MANIFEST_FILE, SOURCES, feature_key
 
 @dataclass(frozen=True)
 class RunPlan:
-    """The problems of one run, known without its arrays.
+    """The problems of one run, without its arrays.
 
     Attributes:
         outline: the run folder.
@@ -45,16 +45,16 @@ class Plan:
 def plan_runs(
     paths: Iterable[str | Path], config: EstimatorConfig, layers: str = "all", allow_partial: bool = False
 ) -> Plan:
-    """Look at every run; one that cannot be used is set aside with its reason.
+    """Plan every run; one that cannot be used becomes a refusal with its reason.
 
     Args:
         paths: run folders, or folders of run folders.
         config: settings.
         layers: `all`, `last` or a list such as `1,8,last`.
-        allow_partial: use unfinished runs as far as they go.
+        allow_partial: use the finished shards of unfinished runs.
 
     Raises:
-        PidError: a path is no run folder, or no run can be used.
+        PidError: a path is not a run folder, or no run can be used.
     """
     runs: list[RunPlan] = []
     refusals: list[Refusal] = []
@@ -78,7 +78,7 @@ def none_usable(reasons: Sequence[str]) -> PidError:
 
 
 def _refuse(folder: Path, error: PidError, config: EstimatorConfig, layers: str) -> Refusal:
-    """A refused run with its reason, and the problems that it would have had, if its manifest tells."""
+    """A refused run with its reason, and its problems if the manifest can be read."""
     try:
         manifest = checked_manifest(folder)
         return Refusal(folder, str(error), manifest, problem_keys(manifest, config, layers))
@@ -90,7 +90,7 @@ def plan_run(outline: RunOutline, config: EstimatorConfig, layers: str = "all") 
     """Problems and shape of one run.
 
     Raises:
-        PidError: too few samples for one batch, or a layer or pooling that is not there.
+        PidError: the run has too few rows, or lacks a layer, pooling or condition.
     """
     manifest = outline.manifest
     for kind, wanted, held in (
@@ -117,7 +117,7 @@ def problem_keys(manifest: Manifest, config: EstimatorConfig, layers: str) -> tu
     """Every layer under every tau and pooling.
 
     Raises:
-        PidError: a layer that the run does not hold.
+        PidError: the run lacks a layer.
     """
     chosen = select_layers(manifest, layers)
     return tuple(
@@ -129,7 +129,7 @@ def select_layers(manifest: Manifest, layers: str) -> tuple[int, ...]:
     """Layers named by `all`, `last` or a list such as `1,8,last`.
 
     Raises:
-        PidError: a layer that the run does not hold.
+        PidError: the run lacks a layer.
     """
     recorded = manifest.layers
     if layers == "all":
@@ -145,7 +145,7 @@ def select_layers(manifest: Manifest, layers: str) -> tuple[int, ...]:
 
 
 def problem_id(outline: RunOutline, key: ProblemKey, config: EstimatorConfig) -> str:
-    """Sixteen hexadecimal digits that change with the run's numbers and with every setting of the estimate."""
+    """Sixteen hexadecimal digits: hash of the run's name, its arrays, the layer and every setting of the estimate."""
     content = hashlib.sha256()
     for name in ("sample_id", "group_id", "num_options", "loglik", *(feature_key(s, key.pooling) for s in (1, 2))):
         content.update(outline.checksums.get(name, "").encode())
@@ -167,7 +167,7 @@ def _layout(outline: RunOutline, config: EstimatorConfig) -> Layout:
 
 
 def check_enough(what: str, num_rows: int, sizes: Sequence[tuple[int, int]], config: EstimatorConfig) -> None:
-    """Whether the training and test rows of every seed are enough for a batch.
+    """Check that every seed has enough training and test rows.
 
     Raises:
         PidError: they are not.

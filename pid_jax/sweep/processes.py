@@ -1,4 +1,4 @@
-"""One estimate shared by several processes: each fits its part and writes its own table beside the common one."""
+"""One estimate shared by several processes: each fits its part and writes a table of its own next to the common one."""
 
 import jax
 
@@ -7,15 +7,15 @@ from pid_lvlm.data.command.part import Part
 
 
 def join_processes(coordinator: str | None, processes: int | None, process: int | None) -> Part:
-    """Join the other processes through `jax.distributed`; the answer is this process's part.
+    """Join the other processes through `jax.distributed`; returns this process's part.
 
     Args:
-        coordinator: `host:port` of process 0; found out by jax under Slurm, Open MPI and the like.
-        processes: how many there are, found out likewise.
-        process: which one this is, from 0.
+        coordinator: `host:port` of process 0; jax detects it under Slurm, Open MPI and similar launchers.
+        processes: number of processes, also detected.
+        process: index of this process, from 0, also detected.
 
     Raises:
-        PidError: jax cannot find out, or the others do not answer.
+        PidError: jax cannot detect them, or the others do not answer.
     """
     try:
         jax.distributed.initialize(coordinator, processes, process)
@@ -29,7 +29,7 @@ def join_processes(coordinator: str | None, processes: int | None, process: int 
 
 
 def wait_for_all(name: str) -> None:
-    """Wait until every process has come here."""
+    """Wait until every process has reached this point."""
     from jax.experimental import multihost_utils
 
     multihost_utils.sync_global_devices(name)

@@ -1,4 +1,4 @@
-"""From host arrays to what a compiled program takes: tables, and fits that point into them."""
+"""Host arrays to the inputs of a compiled program: tables, and fits that point into them."""
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
@@ -16,7 +16,7 @@ Name = TypeVar("Name", bound=Hashable)
 
 
 class Owner(NamedTuple):
-    """Whose fit it is: position of the problem among the problems, and of the seed in the settings."""
+    """Owner of a fit: index of its problem, and of its seed in the settings."""
 
     problem: int
     seed: int
@@ -41,7 +41,7 @@ def stack_problems(
     Args:
         workloads: host arrays, by the number that `problems` name them by.
         problems: workload and key of every problem.
-        seeds: the seeds behind every workload's draws, in their order.
+        seeds: the seeds of every workload's draws, in their order.
         capacity: sizes to pad to, what the problems need by default. Shorter runs are padded with rows, and missing
             slices with zeros, that no fit points at; missing fits repeat the last one.
     """

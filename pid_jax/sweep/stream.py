@@ -1,4 +1,4 @@
-"""Chunks through the devices: read one while another is fitted, hand out its rows, forget it."""
+"""Stream chunks through the devices: one is read while another is fitted, and forgotten once its rows are out."""
 
 import time
 import warnings
@@ -22,7 +22,7 @@ from pid_lvlm.data import PidError, Run, read_run
 
 Row = dict[str, Any]
 Keep = Callable[[str, Solution], object]
-"""Is given every problem's id and solution: seeds and loss traces, which the table only summarises."""
+"""Called with the id and solution of every problem: terms per seed and loss traces, which the table only summarises."""
 
 
 def forget(name: str, solution: Solution) -> None:
@@ -30,23 +30,23 @@ def forget(name: str, solution: Solution) -> None:
 
 
 class Progress(Protocol):
-    """What a progress display must answer."""
+    """What a progress display implements."""
 
     def start(self, problems: int, fits: int) -> None:
-        """There are so many problems, and so many fits in all."""
+        """Start with the numbers of problems and fits."""
 
     def advance(self, fits: int) -> None:
-        """So many more fits are done."""
+        """Count fits that are done."""
 
     def finish(self, problems: int) -> None:
-        """So many more problems have their row."""
+        """Count problems that have their row."""
 
     def warn(self, sentence: str) -> None:
-        """Something that the user should know now."""
+        """Show a warning."""
 
 
 class NoProgress:
-    """Shows no progress; what the user should know becomes a Python warning."""
+    """Shows no progress; warnings become Python warnings."""
 
     def start(self, problems: int, fits: int) -> None:
         """Ignore."""
@@ -64,12 +64,12 @@ class NoProgress:
 
 @dataclass
 class Reader:
-    """Reads runs when a chunk needs them, and holds no others.
+    """Reads runs when a chunk needs them, and keeps no others in memory.
 
     Attributes:
         plan: the runs.
         config: settings.
-        refusals: runs that turned out to break the contract, by position in the plan.
+        refusals: runs that turned out not to be valid, by position in the plan.
     """
 
     plan: Plan
@@ -115,11 +115,11 @@ def fit_groups(
     While the devices fit one chunk, the next one is read: at most two chunks are in memory.
 
     Args:
-        plan: the runs; those it refused come first, as rows without numbers.
+        plan: the runs; rows of refused ones come first, without numbers.
         groups: from `pid_jax.sweep.chunks.group_problems`.
         config: settings.
-        progress: a display.
-        keep: is given every solution.
+        progress: a progress display.
+        keep: called with every solution.
 
     Raises:
         PidError: no run could be used, or the device ran out of memory.

@@ -90,5 +90,5 @@ def test_too_few_rows_and_missing_groups(arrays):
     ):
         pid_jax.decompose(*arrays)
     grouped = make_config("default", batch_size=32, split="group")
-    with pytest.raises(PidError, match=r"groups: the split by groups needs a name per row, shape \(120,\)"):
+    with pytest.raises(PidError, match=r"groups: the split by groups needs a name for each row, shape \(120,\)"):
         pid_jax.decompose(*arrays, grouped)

@@ -50,14 +50,14 @@ def assert_as_annotated(value: Any) -> None:
     """Fields of a named tuple are what its annotations say, axes of one name of one size; so are tuples inside."""
     with jaxtyped("context"):
         for name, hint in get_type_hints(type(value)).items():
-            assert is_bearable(getattr(value, name), hint), f"{type(value).__name__}.{name} is no {hint}"
+            assert is_bearable(getattr(value, name), hint), f"{type(value).__name__}.{name} is not a {hint}"
     for field in value:
         if hasattr(field, "_fields"):
             assert_as_annotated(field)
 
 
 def test_a_wrong_field_is_seen():
-    with pytest.raises(AssertionError, match=r"Coupling\.error is no"):
+    with pytest.raises(AssertionError, match=r"Coupling\.error is not a"):
         assert_as_annotated(Coupling(jnp.zeros((3, 4, 4)), jnp.zeros(4)))
 
 

@@ -1,1 +1,1 @@
-"""BATCH (Liang et al. 2023) and nothing else."""
+"""The estimator BATCH (Liang et al. 2023)."""

@@ -1,4 +1,4 @@
-"""BATCH's loss from the logits: value and gradient in as few passes over the (k, a, b) matrices as it takes.
+"""BATCH's loss from the logits: value and gradient in few passes over the (k, a, b) matrices.
 
 The loss is that of `pid_jax.information.coupling_loss`, without the 1e-8 inside its logarithms, whose first-order
 effects cancel: Σ_y p1 q (1e-8/q) = Σ_y p1 1e-8 = m (1e-8/m), with m = Σ_y p1 q.

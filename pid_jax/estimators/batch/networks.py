@@ -48,7 +48,7 @@ matmul.defvjp(_matmul_fwd, _matmul_bwd)
 
 
 def _dense_product(x: Float[Array, "n d"], kernel: Float[Array, "d h"], *_: Any, **__: Any) -> Float[Array, "n h"]:
-    """`matmul` in the form in which flax asks for a product; the precision is that of the surrounding context."""
+    """`matmul` with the signature that flax expects; the surrounding context sets the precision."""
     return matmul(x, kernel)
 
 

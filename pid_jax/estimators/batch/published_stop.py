@@ -1,7 +1,7 @@
 """The published Sinkhorn where it stops early.
 
 It scales each option's matrix towards rows p(y|x1) and columns p(y|x2), columns first, and stops after the first
-half-step whose other marginal is within 0.01 everywhere. Their masses differ, so that it either stops after a few
+half-step that leaves the other marginal within 0.01 everywhere. The masses differ, so it either stops after a few
 half-steps, not yet converged, or never. Where it never stops, a converged coupling is the same one
 (module `sinkhorn`); where it stops, the coupling and above all its gradient are those of the half-steps taken.
 """
@@ -47,7 +47,7 @@ def with_early_stops(
     p_y_x2: Float[Array, "n k"],
     mask: Bool[Array, " n"],
 ) -> Coupling:
-    """A converged coupling with the options replaced whose published Sinkhorn stops early."""
+    """A converged coupling, with those options replaced for which the published Sinkhorn stops early."""
     early = stop_early(logits, p_y_x1, p_y_x2, mask)
     rows, columns = marginals(p_y_x1, mask), marginals(p_y_x2, mask)
     error = jnp.abs(jnp.einsum("ka,kab->kb", rows, early.q) - columns).sum(axis=-1)

@@ -7,12 +7,12 @@ its own implicit gradient costs several times as much (docs/performance.md).
 
 With u, v the scalings of the converged coupling diag(u) K diag(v), K = exp(A), and r, c its marginals, the rows of
 q = diag(u/r) K diag(v) sum to 1. Only q enters the loss, so the potential g = log v of the columns is all that is kept.
-It is where the columns hold, Σ_i r_i q_ij = c_j; differentiating that,
+It satisfies the column constraints, Σ_i r_i q_ij = c_j; differentiating that,
 
     S dg = -Σ_i r_i (dq_ij at fixed g),    S = diag(c) - qᵀ diag(r) q,
 
 S is symmetric, with only the constants in its null space, which do not matter: q is blind to a constant in g. S + c cᵀ
-has the same solutions but for a constant, and no null space; preconditioned by diag(c), its eigenvalues lie between
+has the same solutions up to a constant, and no null space; preconditioned by diag(c), its eigenvalues lie between
 1 - s and 1, s the contraction of Sinkhorn's own sweeps. A few steps of conjugate gradients solve it.
 """
 

@@ -90,10 +90,10 @@ def test_any_valid_loglik_survives_the_round_trip(tmp_path_factory, loglik):
         ({"x1_mean": put(np.nan, 7, 0)}, "x1_mean", 7, "NaN"),
         ({"x1_mean": lambda x: x[:, :3]}, "x1_mean", None, "expected shape (20, 12)"),
         ({"x2_mean": lambda x: x.astype(np.float64)}, "x2_mean", None, "expected float32"),
-        ({"num_options": put(1, 2)}, "num_options", 2, "fewer than 2"),
+        ({"num_options": put(1, 2)}, "num_options", 2, "is less than 2"),
         ({"num_options": put(9, 2)}, "num_options", 2, "more options than"),
         ({"num_options": put(3, 2)}, "loglik", 2, "beyond the item's options"),
-        ({"label": put(4, 8)}, "label", 8, "is no option"),
+        ({"label": put(4, 8)}, "label", 8, "is not an option"),
         ({"sample_id": put("0", 1)}, "sample_id", 1, "twice"),
         ({"sample_id": put("", 1)}, "sample_id", 1, "empty"),
         ({"label": None}, "label", None, "missing"),
@@ -188,9 +188,9 @@ def test_missing_shard_and_folder_and_manifest(run, tmp_path):
     (run / shard_file(0)).unlink()
     with pytest.raises(data.ContractError, match="missing; run the same"):
         data.read_run(run)
-    with pytest.raises(data.ContractError, match="no such folder"):
+    with pytest.raises(data.ContractError, match="does not exist"):
         data.read_run(tmp_path / "nowhere")
-    with pytest.raises(data.ContractError, match="no run folder"):
+    with pytest.raises(data.ContractError, match="not a run folder"):
         data.read_run(tmp_path)
 
 

@@ -17,10 +17,11 @@ def test_a_table_of_version_2_is_continued(tmp_path: Path) -> None:
     shutil.copytree(OLD, tmp_path / "old")
     out = tmp_path / "old" / "results.parquet"
     before = pl.read_parquet(out).row(0, named=True)
-    assert not run_job(
+    done = run_job(
         Job((tmp_path / "old" / "run",), out, quiet=True),
         make_config("default", seeds=(0, 1), epochs=1, batch_size=32),
     )
+    assert (done.done, done.skipped, done.failed) == (1, 1, 0)
     after = pl.read_parquet(out)
     assert dict(after.schema) == SCHEMA
     assert after["layer"].to_list() == [1, 2]

@@ -87,7 +87,7 @@ def test_questions_with_a_missing_rotation_do_not_count(run):
 
 
 def test_groups_alone_are_no_rotations(run):
-    """POPE asks six questions about a picture: the group is the picture, and no question is turned round."""
+    """POPE asks six questions about an image: the group is the image, and no question has reordered options."""
     pictures = replace(run, arrays={**run.arrays, "group_id": np.array(["picture"] * 6)})
     assert accuracy_columns(pictures, 2)["accuracy_circular"] is None
 
