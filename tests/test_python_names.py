@@ -31,6 +31,10 @@ def test_completion_shows_the_public_names_and_each_is_there(package, names):
         assert getattr(package, name) is not None
 
 
+def test_completion_shows_the_names_of_extract():
+    assert {"load_dataset", "extract"} <= set(dir(pid_lvlm.extract))
+
+
 def test_a_name_that_is_not_there_is_an_attribute_error():
     for package in (pid_jax, pid_lvlm, analysis):
         assert not hasattr(package, "decomposse")

@@ -5,10 +5,9 @@ from typing import Final
 import polars as pl
 
 from pid_lvlm.analysis.frames.labels import WORDS, bits
-from pid_lvlm.analysis.frames.load import failed_fits
+from pid_lvlm.analysis.frames.load import failed_fits, successful
 from pid_lvlm.analysis.frames.reshape import finals, shallow_repeats
-from pid_lvlm.analysis.tables.diagnostics import diagnostics
-from pid_lvlm.data.contract.limits import LIMITS
+from pid_lvlm.data.contract.result_table import limit_warnings
 from pid_lvlm.data.names import ATOMS
 
 MOSTLY: Final = 0.6
@@ -54,18 +53,14 @@ def describe(row: dict[str, float]) -> str:
 
 
 def warnings(results: pl.DataFrame) -> list[str]:
-    """Reasons to be careful with the numbers, one sentence each; the output layer is counted separately."""
+    """Reasons to be careful with the numbers, one sentence each; about limits, those of `pid-estimate`."""
     sentences = []
     failed = failed_fits(results)
     if not failed.is_empty():
         sentences.append(
             f"{failed.height} of {results.height} fits failed and appear in no figure; they are listed below."
         )
-    at_output = pl.col("layer") == pl.col("num_layers")
-    only_there = pl.col("diagnostic").is_in([limit.diagnostic for limit in LIMITS if limit.output_only])
-    beyond = diagnostics(results).filter(at_output | ~only_there)
-    for (_, meaning), group in beyond.group_by("diagnostic", "meaning", maintain_order=True):
-        sentences.append(f"In {_where(group)}: {meaning}.")
+    sentences += [f"{each[0].upper()}{each[1:]}." for each in limit_warnings(successful(results))]
     repeats = shallow_repeats(results)
     if not repeats.is_empty():
         names = repeats["run"].unique(maintain_order=True)
@@ -96,13 +91,3 @@ def _dataset_sentence(dataset: str, all_rows: list[dict]) -> str:
     strongest = f"most synergy: {top['series']} ({bits(top['synergy'])} bits)"
     others = f"; {left_out} more did not answer with option letters" if left_out else ""
     return f"{dataset}: of {len(rows)} models, the largest atom is {parts}; {strongest}{others}."
-
-
-def _where(group: pl.DataFrame) -> str:
-    at_output = group.filter(pl.col("layer") == pl.col("num_layers"))
-    shown = at_output if not at_output.is_empty() else group
-    runs = shown["run"].unique(maintain_order=True)
-    names = ", ".join(runs.head(3)) + (", …" if runs.len() > 3 else "")
-    if group.height == 1:
-        return f"one row (layer {group['layer'][0]} of {names})"
-    return f"{group.height} rows, {at_output.height} of them at the output layer ({names})"

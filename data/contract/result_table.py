@@ -3,12 +3,12 @@
 The only module of `data` that needs polars; the two steps that share the table have it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import polars as pl
 
-from pid_lvlm.data.contract.limits import Limit
+from pid_lvlm.data.contract.limits import LIMITS, Limit
 from pid_lvlm.data.contract.results import COLUMNS, RESULT_SCHEMA_VERSION
 
 POLARS_TYPES: Final[Mapping[str, Any]] = {
@@ -68,3 +68,31 @@ def worth_a_warning(limit: Limit) -> pl.Expr:
     """Whether a row is beyond a limit and at a layer where that matters."""
     at_output = pl.col("layer") == pl.col("num_layers")
     return exceeds(limit) & at_output if limit.output_only else exceeds(limit)
+
+
+def limit_warnings(frame: pl.DataFrame) -> list[str]:
+    """One sentence for each limit that rows of successful fits exceed: what it means, where, and what to do.
+
+    `pid-estimate` prints them at its end, the report shows them on its page.
+    """
+    beyond = ((limit, places(frame.filter(worth_a_warning(limit)))) for limit in LIMITS)
+    return [f"{limit.meaning}: {where}; {limit.advice}" for limit, where in beyond if where]
+
+
+def places(frame: pl.DataFrame, shown: int = 3) -> str:
+    """Runs and their layers, such as `llava (layers 3-5, 8), qwen (layer 28)`; empty if there is no row."""
+    runs = frame.group_by("run", maintain_order=True).agg(pl.col("layer").unique().sort())
+    named = [f"{run} ({_layers(layers)})" for run, layers in runs.head(shown).iter_rows()]
+    more = f" and {len(runs) - shown} more runs" if len(runs) > shown else ""
+    return ", ".join(named) + more
+
+
+def _layers(numbers: Sequence[int]) -> str:
+    ranges: list[list[int]] = []
+    for number in numbers:
+        if ranges and number == ranges[-1][-1] + 1:
+            ranges[-1].append(number)
+        else:
+            ranges.append([number])
+    spelled = [str(part[0]) if len(part) == 1 else f"{part[0]}-{part[-1]}" for part in ranges]
+    return ("layer " if len(numbers) == 1 else "layers ") + ", ".join(spelled)

@@ -12,8 +12,7 @@ from pid_jax.setting import count
 from pid_jax.sweep.chunks import Group
 from pid_jax.sweep.memory import fit_bytes
 from pid_jax.sweep.plan import Plan
-from pid_lvlm.data.contract.limits import LIMITS
-from pid_lvlm.data.contract.result_table import worth_a_warning
+from pid_lvlm.data.contract.result_table import limit_warnings, places
 from pid_lvlm.data.contract.sample_size import describe_rows_needed
 from pid_lvlm.data.names import ATOMS
 
@@ -69,34 +68,9 @@ def print_summary(console: Console, frame: pl.DataFrame, most: int = 40) -> None
 
 def warnings_of(frame: pl.DataFrame) -> list[str]:
     """One sentence for each failure and each exceeded limit, naming runs and layers."""
-    found = []
-    for code, advice in ADVICE.items():
-        if where := _where(frame.filter(pl.col("result") == code.label)):
-            found.append(f"{code.label}: {where}; {advice}")
-    successful = frame.filter(pl.col("result") == Result.SUCCESSFUL.label)
-    for limit in LIMITS:
-        if where := _where(successful.filter(worth_a_warning(limit))):
-            found.append(f"{limit.meaning}: {where}; {limit.advice}")
-    return found
-
-
-def _where(frame: pl.DataFrame, shown: int = 3) -> str:
-    """Runs and their layers, such as `llava (layers 3-5, 8), qwen (layer 28)`."""
-    runs = frame.group_by("run", maintain_order=True).agg(pl.col("layer").unique().sort())
-    named = [f"{run} ({_layers(layers)})" for run, layers in runs.head(shown).iter_rows()]
-    more = f" and {len(runs) - shown} more runs" if len(runs) > shown else ""
-    return ", ".join(named) + more
-
-
-def _layers(numbers: Sequence[int]) -> str:
-    ranges: list[list[int]] = []
-    for number in numbers:
-        if ranges and number == ranges[-1][-1] + 1:
-            ranges[-1].append(number)
-        else:
-            ranges.append([number])
-    spelled = [str(part[0]) if len(part) == 1 else f"{part[0]}-{part[-1]}" for part in ranges]
-    return ("layer " if len(numbers) == 1 else "layers ") + ", ".join(spelled)
+    failures = ((code, advice, places(frame.filter(pl.col("result") == code.label))) for code, advice in ADVICE.items())
+    failed = [f"{code.label}: {where}; {advice}" for code, advice, where in failures if where]
+    return failed + limit_warnings(frame.filter(pl.col("result") == Result.SUCCESSFUL.label))
 
 
 def count_failures(frame: pl.DataFrame) -> int:

@@ -61,4 +61,5 @@ def test_warnings_count_failures_and_exceeded_limits(make_row, make_frame):
     rows = [make_row(result="nonfinite_loss"), make_row(layer=1, uniform_both=0.5), make_row(uniform_both=0.9)]
     first, second = warnings(make_frame(rows))
     assert first.startswith("1 of 3 fits failed and appear in no figure")
-    assert second.startswith("In one row (layer 4 of demo-llava-small__demo-fusion): under both")
+    assert second.startswith("Under both more than 20% of the rows fell back to uniform")
+    assert ": demo-llava-small__demo-fusion (layer 4); look at the prompts" in second
