@@ -63,6 +63,7 @@ def test_recipe_names_every_setting(table, small_config):
     assert EstimatorConfig(**settings) == small_config
 
 
+@pytest.mark.usefixtures("no_fitting")
 def test_ground_truth_atoms_and_labels_travel(tmp_path, make_run, small_config):
     ground_truth = dict.fromkeys(ATOMS, 0.0) | {"synergy": 2.0}
     folder = make_run(

@@ -81,7 +81,7 @@ def test_the_tower_learns_to_classify(data):
     model = micro(data)
     losses = []
     tower = model.model.vision_tower
-    pretrain_vision(tower, data.seen.pixels, data.classes, 40, seed=0, report=lambda _, loss: losses.append(loss))
+    pretrain_vision(tower, data.seen.pixels, data.classes, 16, seed=0, report=lambda _, loss: losses.append(loss))
     assert np.mean(losses[-5:]) < np.mean(losses[:5])
 
 
