@@ -34,4 +34,5 @@ def test_a_killed_run_of_version_1_is_read_and_continued(tmp_path: Path, command
 
     continued, whole = (data.read_run(tmp_path / folder / RUN) for folder in ("old", "new"))
     assert continued.manifest.schema_version == SCHEMA_VERSION
+    assert continued.manifest.recipe == part.manifest.recipe
     np.testing.assert_allclose(continued.arrays["loglik"], whole.arrays["loglik"], atol=1e-4)

@@ -152,7 +152,7 @@ def gemma3n_config() -> Any:
 
 
 def gemma3n_prepare(model: Any) -> None:
-    """The scale behind which the per-layer inputs stand starts at zero."""
+    """The scale of the per-layer inputs starts at zero."""
     for layer in model.get_decoder().layers:
         torch.nn.init.normal_(layer.altup.correct_output_scale)
 
@@ -193,7 +193,7 @@ def paligemma_inputs(processor: Any, prompt: str, picture: Image.Image | None) -
 def paligemma_continued(
     adapter: Adapter, prompts: Sequence[str], pictures: Sequence[Image.Image], text: str
 ) -> torch.Tensor:
-    """An answer is a suffix, which the prompt does not see; the processor puts EOS behind it."""
+    """An answer is a suffix, which the prompt does not see; the processor appends EOS to it."""
     bare = [prompt.replace(BOS, "").rstrip("\n") for prompt in prompts]
     inputs = adapter.processor(
         text=bare, images=list(pictures), suffix=[text] * len(bare), padding=True, return_tensors="pt"

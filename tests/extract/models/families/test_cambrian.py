@@ -75,8 +75,8 @@ def test_samplers_carry_the_picture_past_the_embeddings(tiny: Tiny, monkeypatch:
 
 
 @in_llm
-def test_samplers_run_behind_their_layers_only(tiny: Tiny) -> None:
-    """Two of them, behind layers 0 and 2 of three; no picture, no sampler."""
+def test_samplers_run_after_their_layers_only(tiny: Tiny) -> None:
+    """Two of them, after layers 0 and 2 of three; no picture, no sampler."""
     model, calls = tiny.adapter.model, []
     handles = [
         sampler.register_forward_hook(lambda *_, index=index: calls.append(index))

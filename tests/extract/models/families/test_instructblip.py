@@ -1,4 +1,4 @@
-"""InstructBLIP's own traps: the Q-Former reads the question, padding behind the picture, answers of Flan-T5."""
+"""InstructBLIP's own traps: the Q-Former reads the question, padding after the picture, answers of Flan-T5."""
 
 from dataclasses import replace
 from types import SimpleNamespace

@@ -111,7 +111,7 @@ def redraw(model: nn.Module) -> None:
 def tokenizer(
     *special: str, image: str = IMAGE, video: str = VIDEO, bos: bool = True, named: Mapping[str, str] | None = None
 ) -> PreTrainedTokenizerFast:
-    """One token per byte, one per letter behind a space, special ones; ids 3 and 4 stand for picture and video.
+    """One token per byte, one per letter after a space, special ones; ids 3 and 4 stand for picture and video.
 
     Args:
         special: the family's own special tokens, from id 5 on.
