@@ -104,5 +104,7 @@ def test_too_few_samples_for_a_batch(tmp_path, make_run):
         match=r"100 rows \(75 for training, 25 for testing\) are too few; the estimate needs at least 342 rows",
     ):
         estimate([folder])
+    with pytest.raises(PidError, match="a smaller batch size would be another estimator, with other numbers"):
+        estimate([folder])
     with pytest.raises(PidError, match="needs at least 253 rows: 75% of the rows train the coupling and 25% test it"):
         estimate([folder], make_config("paper", batch_size=64))

@@ -112,8 +112,8 @@ def test_runs_that_cannot_be_planned_are_set_aside(folders, make_run, tmp_path):
     few = make_run(tmp_path / "few", n=20, d=6)
     plan = plan_runs([few, folders[0]], CONFIG)
     assert [refused.folder for refused in plan.refusals] == [few]
-    assert "run `few`: 20 samples, of which 15 are training rows" in plan.refusals[0].reason
-    with pytest.raises(PidError, match="none of the 2 runs can be used; the first: run `few`: 20 samples"):
+    assert "run `few`: 20 rows (15 for training, 5 for testing) are too few" in plan.refusals[0].reason
+    with pytest.raises(PidError, match="none of the 2 runs can be used; the first: run `few`: 20 rows"):
         plan_runs([few, make_run(tmp_path / "less", n=10, d=6)], CONFIG)
 
 
