@@ -12,6 +12,10 @@ from pid_jax.setting import ArgumentError, Rule, Setting, integer, spell
 
 PANEL: Final = "Estimator settings (by default the preset's)"
 
+METAVARS: Final = {int: "N", float: "NUMBER", str: "NAME"}
+WIDEST_METAVAR: Final = 13
+"""Letters that the column of values can have on a terminal of 80 columns."""
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -56,10 +60,22 @@ class Option:
         return self.name.replace("-", "_")
 
     @property
+    def choices_fit(self) -> bool:
+        """Whether the valid names are few and short enough to stand for the value in `--help`."""
+        return 0 < len("|".join(self.rule.choices)) <= WIDEST_METAVAR
+
+    @property
+    def metavar(self) -> str | None:
+        """What stands for the value in `--help`; None for a switch."""
+        if self.opposite:
+            return None
+        return "|".join(self.rule.choices) if self.choices_fit else METAVARS[self.rule.kind]
+
+    @property
     def help(self) -> str:
         """The line of `--help`: meaning, range, and the value in every preset where they differ."""
         text = self.meaning[0].upper() + self.meaning[1:]
-        if self.several and self.rule.choices:
+        if self.rule.choices and not self.choices_fit:
             text += f": {self.rule.expected}"
         if self.several:
             text += "; repeat to compare"
@@ -83,7 +99,7 @@ class Option:
         elif self.rule.choices:
             kind = Literal.__getitem__(self.rule.choices)
         names = (f"--{self.name}/--{self.opposite}",) if self.opposite else ()
-        return Annotated[kind | None, typer.Option(*names, help=self.help, rich_help_panel=PANEL)]
+        return Annotated[kind | None, typer.Option(*names, metavar=self.metavar, help=self.help, rich_help_panel=PANEL)]
 
     def check(self, value: Any) -> None:
         """Check a value, or each of several.
