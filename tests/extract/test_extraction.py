@@ -27,7 +27,7 @@ def test_arguments_and_defaults_are_those_of_the_command() -> None:
     for name, argument in arguments.items():
         if argument.default is not inspect.Parameter.empty:
             assert argument.default == options[name], name
-    ours = {"version", "json", "verbose", "install_completion", "show_completion"}  # about the console
+    ours = {"version", "as_json", "verbose", "install_completion", "show_completion"}  # about the console
     assert set(options) - set(arguments) <= ours
 
 

@@ -46,7 +46,7 @@ def test_adapters_on_the_page_are_those_of_the_code() -> None:
 
 
 def test_the_page_names_what_an_adapter_can_say() -> None:
-    table = (DOCS / "adding-a-model.md").read_text().partition("| say | when |")[2].partition("\n2. ")[0]
+    table = (DOCS / "adding-a-model.md").read_text().partition("| member | when |")[2].partition("\n2. ")[0]
     names = [
         name for row in re.findall(r"^ +\| (`[^|]+`) \|", table, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)
     ]
