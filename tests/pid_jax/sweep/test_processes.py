@@ -90,8 +90,8 @@ def test_killed_and_resumed_is_the_same_table(start, whole, tmp_path):
 @pytest.mark.slow
 def test_two_devices_give_the_same_numbers(start, whole, tmp_path):
     out = tmp_path / "results.parquet"
-    said = finish(start(out, "--devices", "2"))
-    assert "1 fits side by side on each of 2 device(s)" in said
+    said = finish(start(out, "--devices", "2", "--verbose"))
+    assert "1 fit side by side on each of 2 devices" in said
     numbers = ["problem_id", *(f"{atom}_raw" for atom in ATOMS), "loss_last"]
     assert_frame_equal(pl.read_parquet(out)[numbers], whole[numbers], check_exact=False, abs_tol=1e-5, rel_tol=0)
 
