@@ -1,6 +1,7 @@
 """Names of conditions, atoms, poolings and files, each spelled here only."""
 
 import math
+import re
 from typing import Final
 
 SCHEMA_VERSION: Final = 2
@@ -40,3 +41,8 @@ def shard_file(index: int) -> str:
 def feature_key(source: int, pooling: str) -> str:
     """Array name of the pooled features of source 1 (vision) or 2 (language)."""
     return f"x{source}_{pooling}"
+
+
+def by_number(name: str) -> list[tuple[int, str]]:
+    """Sort key of names with numbers in them: `tune-15` comes before `tune-100`."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]

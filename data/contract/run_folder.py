@@ -13,7 +13,7 @@ from pid_lvlm.data.contract.run_header import checked_manifest, shards_to_read
 from pid_lvlm.data.contract.validate import duplicate_id_faults, load_shard, manifest_faults, shard_faults
 from pid_lvlm.data.errors import ARGUMENTS, ContractError, Fault, OutputExistsError
 from pid_lvlm.data.files import write_npz
-from pid_lvlm.data.names import CONDITIONS, MANIFEST_FILE, POOLINGS, feature_key, shard_file
+from pid_lvlm.data.names import CONDITIONS, MANIFEST_FILE, POOLINGS, by_number, feature_key, shard_file
 
 
 @dataclass(frozen=True)
@@ -81,14 +81,15 @@ def read_run(
 
 
 def find_runs(paths: Iterable[str | Path]) -> list[Path]:
-    """Run folders among `paths`; each path is a run folder or a folder of run folders.
+    """Run folders among `paths`; each path is a run folder or a folder of run folders, whose numbers count as numbers.
 
     Raises:
         ContractError: a path is neither.
     """
     found: list[Path] = []
     for path in map(Path, paths):
-        children = sorted(file.parent for file in path.glob(f"*/{MANIFEST_FILE}"))
+        children = [file.parent for file in path.glob(f"*/{MANIFEST_FILE}")]
+        children.sort(key=lambda child: by_number(child.name))
         if children and not (path / MANIFEST_FILE).exists():
             found += children
             continue

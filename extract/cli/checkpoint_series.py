@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pid_lvlm.data.names import by_number
 from pid_lvlm.extract.errors import UsageError
 
 SERIES_KEYS = ("checkpoints", "revisions")
@@ -65,15 +66,10 @@ def _check_lists(entry: Mapping[str, Any], key: str, where: str) -> None:
 
 def _matching(pattern: str, folder: Path, where: str) -> list[str]:
     path = folder / pattern
-    found = sorted((str(match) for match in path.parent.glob(path.name) if match.is_dir()), key=_by_number)
+    found = sorted((str(match) for match in path.parent.glob(path.name) if match.is_dir()), key=by_number)
     if not found:
         raise UsageError(f"{where}: no folder matches the pattern `{pattern}` (looked in `{path.parent}`)")
     return found
-
-
-def _by_number(name: str) -> list[tuple[int, str]]:
-    """Sort key that puts `checkpoint-15` before `checkpoint-100`."""
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
 def _steps(names: Sequence[str], given: Sequence[int] | None, where: str) -> list[int]:

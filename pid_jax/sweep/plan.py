@@ -12,7 +12,7 @@ from pid_lvlm.data import ContractError, Fault, Manifest, PidError, RunOutline, 
 from pid_lvlm.data.contract.manifest import recipe_hash
 from pid_lvlm.data.contract.run_header import checked_manifest
 from pid_lvlm.data.contract.sample_size import describe_rows_needed, least_test_rows
-from pid_lvlm.data.names import MANIFEST_FILE, SOURCES, feature_key
+from pid_lvlm.data.names import MANIFEST_FILE, SOURCES, by_number, feature_key
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def plan_runs(
     runs: list[RunPlan] = []
     refusals: list[Refusal] = []
     error: PidError | None = None
-    for folder in dict.fromkeys(find_runs(paths)):
+    for folder in sorted(set(find_runs(paths)), key=lambda folder: by_number(str(folder))):
         try:
             runs.append(plan_run(outline_run(folder, allow_partial=allow_partial), config, layers))
         except PidError as refused:

@@ -231,8 +231,8 @@ def test_write_run_refuses_a_folder_in_use_and_bad_arrays(run, tmp_path):
 
 
 def test_find_runs_expands_folders_of_runs(tmp_path, make_run):
-    names = [make_run(tmp_path / "runs" / name, n=8) for name in ("b", "a")]
-    assert data.find_runs([tmp_path / "runs"]) == sorted(names)
+    names = [make_run(tmp_path / "runs" / name, n=8) for name in ("tune-100", "tune-15", "align-240")]
+    assert data.find_runs([tmp_path / "runs"]) == [names[2], names[1], names[0]]
     assert data.find_runs(names) == names
     with pytest.raises(data.ContractError):
         data.find_runs([tmp_path])
