@@ -19,9 +19,12 @@ else:
     def __getattr__(name: str) -> object:
         """The version and the three packages, when somebody asks for them."""
         if name == "__version__":
-            from importlib.metadata import version
+            from importlib.metadata import PackageNotFoundError, version
 
-            return version("pid-lvlm")
+            try:
+                return version("pid-lvlm")
+            except PackageNotFoundError:  # a checkout that is used without being installed
+                return "unknown"
         if name in __all__:
             from importlib import import_module
 

@@ -12,8 +12,9 @@ from typing import Any, Final, NoReturn
 
 import typer
 
+import pid_lvlm
 from pid_lvlm.data.command.extras import missing_packages
-from pid_lvlm.data.command.options import HELP_OPTIONS, JSON_OPTION, QUIET_OPTIONS, VERSION_OPTION, package_version
+from pid_lvlm.data.command.options import HELP_OPTIONS, JSON_OPTION, QUIET_OPTIONS, VERSION_OPTION
 from pid_lvlm.data.command.result import (
     EXIT_BAD_INPUT,
     EXIT_DONE,
@@ -73,7 +74,7 @@ def run_command(
         sys.stderr.write(ending.content + "\n" if ending.code == EXIT_INTERRUPTED else f"error: {ending.content}\n")
     if as_json and ending.content is not None:
         seconds = time.perf_counter() - started
-        sys.stdout.write(to_json(name, package_version(), ending.code, seconds, ending.content) + "\n")
+        sys.stdout.write(to_json(name, pid_lvlm.__version__, ending.code, seconds, ending.content) + "\n")
     _flush()
     sys.exit(ending.code)
 

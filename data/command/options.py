@@ -1,22 +1,15 @@
 """The options that every command has, and the frame of a command's help."""
 
-from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Final
 
 import typer
+
+import pid_lvlm
 
 HELP_OPTIONS: Final = ("--help", "-h")
 JSON_OPTION: Final = "--json"
 QUIET_OPTIONS: Final = ("--quiet", "-q")
 VERSION_OPTION: Final = "--version"
-
-
-def package_version() -> str:
-    """Version of the installed project; `unknown` where a checkout is used without installing it."""
-    try:
-        return version("pid-lvlm")
-    except PackageNotFoundError:
-        return "unknown"
 
 
 def make_app(*, completion: bool = True) -> typer.Typer:
@@ -42,7 +35,7 @@ def epilog(*examples: str, failing: str | None = None) -> str:
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"pid-lvlm {package_version()}")
+        typer.echo(f"pid-lvlm {pid_lvlm.__version__}")
         raise typer.Exit
 
 
