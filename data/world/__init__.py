@@ -7,14 +7,14 @@ Pictures, questions and sampled answers follow from that table, and so does the 
 
 from pid_lvlm.data.world.cards import card_text, write_card
 from pid_lvlm.data.world.conversations import caption_conversation, conversation
-from pid_lvlm.data.world.exact import Atoms, decompose, true_atoms
+from pid_lvlm.data.world.exact import TrueAtoms, broja_atoms, true_atoms
 from pid_lvlm.data.world.items import Item, make_items, user_text, write_items
 from pid_lvlm.data.world.pictures import draw
 from pid_lvlm.data.world.tasks import TASKS, Question, Scene, Task, get_task
 
 __all__ = [
     "TASKS",
-    "Atoms",
+    "TrueAtoms",
     "Item",
     "Question",
     "Scene",
@@ -22,7 +22,7 @@ __all__ = [
     "caption_conversation",
     "card_text",
     "conversation",
-    "decompose",
+    "broja_atoms",
     "draw",
     "get_task",
     "make_items",

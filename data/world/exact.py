@@ -27,7 +27,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Atoms:
+class TrueAtoms:
     """The four atoms of a decomposition, in bits.
 
     Attributes:
@@ -50,7 +50,7 @@ class Atoms:
         return self.redundancy + self.unique_vision + self.unique_language + self.synergy
 
 
-def true_atoms(task: Task) -> Atoms:
+def true_atoms(task: Task) -> TrueAtoms:
     """Exact atoms of a task of the demo world.
 
     Args:
@@ -59,10 +59,10 @@ def true_atoms(task: Task) -> Atoms:
     Returns:
         The atoms in bits.
     """
-    return decompose(task.joint)
+    return broja_atoms(task.joint)
 
 
-def decompose(joint: Array, tolerance_nats: float = 1e-9) -> Atoms:
+def broja_atoms(joint: Array, tolerance_nats: float = 1e-9) -> TrueAtoms:
     """Exact decomposition of p(x1, x2, y).
 
     Args:
@@ -93,7 +93,7 @@ def decompose(joint: Array, tolerance_nats: float = 1e-9) -> Atoms:
         both_nats - coupling_nats,
     )
     bits = [value / NATS_PER_BIT for value in atoms_nats]
-    return Atoms(bits[0], bits[1], bits[2], bits[3], gap=max(coupling_nats - bound_nats, 0.0) / NATS_PER_BIT)
+    return TrueAtoms(bits[0], bits[1], bits[2], bits[3], gap=max(coupling_nats - bound_nats, 0.0) / NATS_PER_BIT)
 
 
 def mutual_information_nats(table: Array) -> float:

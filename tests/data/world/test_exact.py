@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from pid_lvlm.data.names import NATS_PER_BIT
-from pid_lvlm.data.world import TASKS, decompose, get_task, true_atoms
+from pid_lvlm.data.world import TASKS, broja_atoms, get_task, true_atoms
 from pid_lvlm.data.world.exact import coupling_information_nats, mutual_information_nats
 
 
@@ -44,7 +44,7 @@ def values(atoms):
 @pytest.mark.parametrize("name", KNOWN)
 def test_known_answers(name):
     joint, expected = KNOWN[name]
-    atoms = decompose(joint)
+    atoms = broja_atoms(joint)
     np.testing.assert_allclose(values(atoms), expected, atol=1e-8)
     assert atoms.gap <= 1e-8
 
@@ -53,7 +53,7 @@ def test_known_answers(name):
 @settings(max_examples=40, deadline=None)
 def test_identities(table):
     joint = table / table.sum()
-    atoms = decompose(joint)
+    atoms = broja_atoms(joint)
     first, second = (mutual_information_nats(joint.sum(axis=axis)) / NATS_PER_BIT for axis in (1, 0))
     assert atoms.redundancy + atoms.unique_vision == pytest.approx(first, abs=1e-9)
     assert atoms.redundancy + atoms.unique_language == pytest.approx(second, abs=1e-9)
@@ -66,9 +66,9 @@ def test_identities(table):
 @settings(max_examples=20, deadline=None)
 def test_swapping_and_relabelling(table, first, second, labels):
     joint = table / table.sum()
-    atoms = values(decompose(joint))
-    np.testing.assert_allclose(values(decompose(joint.transpose(1, 0, 2)))[[0, 2, 1, 3]], atoms, atol=1e-7)
-    np.testing.assert_allclose(values(decompose(joint[first][:, second][:, :, labels])), atoms, atol=1e-7)
+    atoms = values(broja_atoms(joint))
+    np.testing.assert_allclose(values(broja_atoms(joint.transpose(1, 0, 2)))[[0, 2, 1, 3]], atoms, atol=1e-7)
+    np.testing.assert_allclose(values(broja_atoms(joint[first][:, second][:, :, labels])), atoms, atol=1e-7)
 
 
 @given(TABLES)
@@ -76,7 +76,7 @@ def test_swapping_and_relabelling(table, first, second, labels):
 def test_splitting_a_source_value_changes_nothing(table):
     joint = table / table.sum()
     split = np.concatenate([joint * 0.25, joint * 0.75])
-    np.testing.assert_allclose(values(decompose(split)), values(decompose(joint)), atol=1e-7)
+    np.testing.assert_allclose(values(broja_atoms(split)), values(broja_atoms(joint)), atol=1e-7)
 
 
 def test_the_lower_bound_is_a_bound():
@@ -96,14 +96,15 @@ def test_same_atoms_as_dit():
     for joint in (KNOWN["and"][0], rng.dirichlet(np.full(12, 0.7)).reshape(2, 3, 2)):
         cells = list(itertools.product(*map(range, joint.shape)))
         distribution = dit.Distribution(["".join(map(str, cell)) for cell in cells], joint.ravel())
-        found = []
-        for seed in range(3):
-            np.random.seed(seed)  # noqa: NPY002  dit starts its optimiser from numpy's global generator
-            theirs = PID_BROJA(distribution)
-            found.append([theirs[node] for node in (((0,), (1,)), ((0,),), ((1,),), ((0, 1),))])
-        # It sometimes ends early. The smallest coupling information, and so the largest redundancy, is the optimum.
-        expected = max(found)
-        np.testing.assert_allclose(values(decompose(joint)), expected, atol=2e-3)
+        ours = values(broja_atoms(joint))
+        for seed in range(12):  # dit starts at random, sometimes ends early, and is then above the optimum
+            np.random.seed(seed)  # noqa: NPY002  its optimiser draws from numpy's global generator
+            found = PID_BROJA(distribution)
+            theirs = np.array([found[node] for node in (((0,), (1,)), ((0,),), ((1,),), ((0, 1),))])
+            assert theirs[0] <= ours[0] + 2e-3  # the smallest coupling information has the largest redundancy
+            if np.allclose(theirs, ours, rtol=0, atol=2e-3):
+                break
+        np.testing.assert_allclose(theirs, ours, rtol=0, atol=2e-3)
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -119,4 +120,4 @@ def test_each_task_has_the_atoms_it_is_made_for(task):
 @pytest.mark.parametrize("joint", [np.full((2, 2), 0.25), np.full((2, 2, 2), 0.5), -np.ones((1, 1, 1))])
 def test_what_is_not_a_table_is_refused(joint):
     with pytest.raises(ValueError, match="sums to 1"):
-        decompose(joint)
+        broja_atoms(joint)
