@@ -1,7 +1,6 @@
 """The rules of who imports whom: read from the sources, and seen in fresh interpreters."""
 
 import ast
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -92,16 +91,12 @@ def test_importing_a_package_or_cli_is_light(module):
 
 
 @pytest.mark.parametrize("module", COMMANDS.values())
-def test_help_is_quick_and_loads_nothing_heavy(module):
+def test_help_loads_nothing_heavy(module):
     script = (
         f"import sys; from {module} import main; sys.argv = ['command', '--help']\n"
         "try: main()\n"
         "except SystemExit: pass\n"
         f"bad = set(sys.modules) & {HEAVY | {'numpy', 'jinja2'}!r}; sys.exit(str(bad) if bad else 0)"
     )
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 0, done.stderr
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    # Of the processor, so that it holds beside other work: about 0.5 s on a slow machine.
-    assert after.ru_utime - before.ru_utime < 1
