@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 from pid_lvlm.data.command.result import EXIT_BAD_INPUT, EXIT_DONE, CommandResult, Failure
 from pid_lvlm.data.errors import Fault
-from pid_lvlm.data.names import MANIFEST_FILE
 from pid_lvlm.extract.datasets.benchmarks.registry import BENCHMARKS
 from pid_lvlm.extract.models.registry import ADAPTERS
 
@@ -64,10 +63,11 @@ def planned(out: Path, runs: Sequence["PlannedRun"]) -> Extraction:
 
 def _state(folder: Path) -> str:
     from pid_lvlm.data.contract.manifest import read_manifest
+    from pid_lvlm.extract.run.run_folder import is_complete, is_run
 
-    if not (folder / MANIFEST_FILE).is_file():
+    if not is_run(folder):
         return "new"
-    return COMPLETE if read_manifest(folder).finished else "unfinished"
+    return COMPLETE if is_complete(folder, read_manifest(folder)) else "unfinished"
 
 
 def previewed(out: Path, runs: Sequence["PlannedRun"]) -> Extraction:

@@ -34,8 +34,7 @@ class RunFolder:
         if is_run(folder):
             existing = read_manifest(folder)
             _check_same(folder, existing, manifest)
-            shards = [folder / shard_file(index) for index in range(existing.num_shards)]
-            self.finished = existing.finished and all(shard.exists() for shard in shards)
+            self.finished = is_complete(folder, existing)
         elif folder.exists() and not is_blank(folder):
             raise OutputExistsError(_not_a_run(folder))
         else:
@@ -72,6 +71,11 @@ class RunFolder:
         self.finished = True
 
 
+def is_complete(folder: Path, manifest: Manifest) -> bool:
+    """Whether a run is finished and none of its shards has been lost since."""
+    return manifest.finished and all((folder / shard_file(index)).exists() for index in range(manifest.num_shards))
+
+
 def has_shard(folder: Path, index: int, ids: Sequence[str]) -> bool:
     """Whether shard `index` of a run folder is there, whole, and holds these samples."""
     arrays, broken = load_shard(folder / shard_file(index), {"sample_id"})
@@ -91,7 +95,7 @@ def describe_existing(folder: Path, settings: Mapping[str, Any], shards: Sequenc
     existing = read_manifest(folder)
     if (other := _other_settings(folder, asdict(existing), settings)) is not None:
         return f"refused: {other}"
-    if existing.finished:
+    if is_complete(folder, existing):
         return "complete; the run would be skipped"
     there = [ids for index, ids in enumerate(shards) if has_shard(folder, index, ids)]
     samples = sum(map(len, there))

@@ -48,8 +48,9 @@ def test_what_is_already_there(adapter: Adapter, run: Callable[..., Outcome], da
         f"refused: `{folder}` holds a run with other settings (noise_seed was 0, now 5); choose another "
         "--out or delete that folder"
     )
-    replace(data.read_manifest(folder), finished=False).write(folder)
     (folder / "shard-00001.npz").unlink()
+    assert found() == "2 of 3 files (7 of 11 samples); the run would continue"  # although the manifest says finished
+    replace(data.read_manifest(folder), finished=False).write(folder)
     assert found() == "2 of 3 files (7 of 11 samples); the run would continue"
     (folder / "manifest.json").unlink()
     assert found().startswith(f"refused: `{folder}` exists and is not a run folder")
