@@ -1,4 +1,4 @@
-"""Decompose arrays of one's own, for notebooks."""
+"""Decompose your own arrays, for notebooks."""
 
 from dataclasses import dataclass
 from typing import Any

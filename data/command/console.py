@@ -32,7 +32,7 @@ WRITE_ADVICE: Final = {
     errno.EROFS: "choose another --out",
     errno.EACCES: "check its permissions or choose another --out",
 }
-"""What to do about an error of the file system that is no fault of the program."""
+"""What to do about errors of the file system that the program did not cause."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def run_command(
 ) -> NoReturn:
     """Run a command with the arguments of this process and leave with its exit code.
 
-    A mistake of the user's is one sentence on standard error. With `--json`, standard output holds one object, the
+    A user's mistake is one sentence on standard error. With `--json`, standard output holds one object, the
     `CommandResult` that the command returns or `{"error": …}`, and whatever else would be printed there goes to
     standard error.
 
@@ -111,7 +111,7 @@ def _usage_sentence(name: str, error: Any) -> str:
 
 
 def _flush() -> None:
-    """Write what is left; a reader that has closed the pipe, such as `head`, is no reason for a traceback."""
+    """Write what is left; a reader that has closed the pipe, such as `head`, causes no traceback."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:

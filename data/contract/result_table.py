@@ -80,7 +80,7 @@ def limit_warnings(frame: pl.DataFrame) -> list[str]:
 
 
 def places(frame: pl.DataFrame, shown: int = 3) -> str:
-    """Runs and their layers, such as `llava (layers 3-5, 8), qwen (layer 28)`; empty if there is no row."""
+    """Runs and their layers, such as `llava (layers 3-5, 8), qwen (layer 28)`; empty without rows."""
     runs = frame.group_by("run", maintain_order=True).agg(pl.col("layer").unique().sort())
     named = [f"{run} ({_layers(layers)})" for run, layers in runs.head(shown).iter_rows()]
     more = f" and {len(runs) - shown} more runs" if len(runs) > shown else ""

@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 from rich.console import Console
 
-from pid_jax.cli.messages import count_failures, print_plan, print_programs, print_summary, warnings_of
+from pid_jax.cli.messages import count_failures, print_plan, print_programs, print_summary
 from pid_jax.cli.progress import RichProgress
 from pid_jax.cli.results import Estimation, finished_estimation, planned_estimation
 from pid_jax.config import EstimatorConfig
@@ -83,7 +83,7 @@ def run_job(job: Job, config: EstimatorConfig) -> Estimation:
     groups = plan_groups(plan, config, count_devices(job.devices), job.memory_budget, existing, part)
     already = sum(name in existing for run in plan.runs for name in run.ids)
     planned = sum(group.num_problems for group in groups)
-    print_plan(console, plan, groups, config, f"{already} already in `{job.out}`")
+    print_plan(console, plan, planned, config, f"{already} already in `{job.out}`")
     if job.verbose:
         print_programs(console, groups, config)
     if job.dry_run:
@@ -107,8 +107,9 @@ def run_job(job: Job, config: EstimatorConfig) -> Estimation:
             return finished_estimation(own, plan, frame, existing)
     if part == WHOLE or job.processes.distributed:
         frame, own = merge(job.out, plan, part, {} if job.overwrite else existing), job.out
-    _print_result(console, frame, own, time.perf_counter() - started)
-    return finished_estimation(own, plan, frame, existing)
+    done = finished_estimation(own, plan, frame, existing)
+    _print_result(console, frame, done, time.perf_counter() - started)
+    return done
 
 
 def merge(out: Path, plan: Plan, part: Part, existing: Mapping[str, Row]) -> pl.DataFrame:
@@ -122,10 +123,10 @@ def merge(out: Path, plan: Plan, part: Part, existing: Mapping[str, Row]) -> pl.
     return frame
 
 
-def _print_result(console: Console, frame: pl.DataFrame, out: Path, seconds: float) -> None:
+def _print_result(console: Console, frame: pl.DataFrame, done: Estimation, seconds: float) -> None:
     print_summary(console, frame)
-    for sentence in warnings_of(frame):
+    for sentence in done.warnings:
         console.print(f"warning: {sentence}", markup=False, highlight=False)
-    console.print(f"{count(len(frame), 'row')} in `{out}`, {seconds:.1f} s", highlight=False)
+    console.print(f"{count(len(frame), 'row')} in `{done.out}`, {seconds:.1f} s", highlight=False)
     if failures := count_failures(frame):
         sys.stderr.write(f"{failures} of {len(frame)} fits failed; the column `result` says how\n")

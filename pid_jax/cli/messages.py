@@ -17,13 +17,12 @@ from pid_lvlm.data.contract.sample_size import describe_rows_needed
 from pid_lvlm.data.names import ATOMS
 
 
-def print_plan(console: Console, plan: Plan, groups: Sequence[Group], config: EstimatorConfig, done: str) -> None:
-    """What will be fitted, and how many rows that takes; `done` says what is in the table already."""
+def print_plan(console: Console, plan: Plan, problems: int, config: EstimatorConfig, done: str) -> None:
+    """How many problems will be fitted, and how many rows that takes; `done` says what is in the table already."""
     console.print(config.describe(), highlight=False)
     needed = describe_rows_needed(config.batch_size, config.train_share, config.drop_incomplete)
     smallest = min(len(run.outline) for run in plan.runs)
     console.print(f"{needed}; the smallest run has {smallest}", highlight=False)
-    problems = sum(group.num_problems for group in groups)
     fits = count(problems * len(config.seeds), "fit")
     console.print(
         f"{count(len(plan.runs), 'run')}, {count(problems, 'problem')} to fit ({fits}), {done}", highlight=False

@@ -25,7 +25,7 @@ def project(
         p_y_x2: conditionals of source 2, for the same rows.
         mask: False on rows that are padding.
         threshold: L1 error of a marginal of mass 1 at which Sinkhorn stops.
-        sweeps: most sweeps.
+        sweeps: largest number of sweeps.
 
     Returns:
         `q` (k, a, b): q(x2_b | x1_a, y_k), rows sum to 1; `error` (k,): L1 error of the marginal over x2.
