@@ -2,7 +2,11 @@
 
 import math
 import re
+import unicodedata
 from typing import Final
+
+from pid_lvlm.data.bounds import NAME
+from pid_lvlm.data.errors import PidError
 
 SCHEMA_VERSION: Final = 2
 """Version of the run-folder contract. Raise it when an array or manifest field changes meaning."""
@@ -41,6 +45,51 @@ def shard_file(index: int) -> str:
 def feature_key(source: int, pooling: str) -> str:
     """Array name of the pooled features of source 1 (vision) or 2 (language)."""
     return f"x{source}_{pooling}"
+
+
+class FileNameError(PidError):
+    """A name cannot be that of a file; the message is a sentence about the name."""
+
+
+def file_name(name: str) -> str:
+    """A name from outside as the name of one file or folder: the only way from a name to a path.
+
+    Returns:
+        The name itself.
+
+    Raises:
+        FileNameError: it would lead out of its folder, be hidden or too long, or cannot be typed.
+
+    Example:
+        >>> file_name("llava-1.5-7b__mmbench")
+        'llava-1.5-7b__mmbench'
+        >>> file_name("../elsewhere")
+        Traceback (most recent call last):
+        pid_lvlm.data.names.FileNameError: '../elsewhere' cannot be the name of a file: it contains '/'
+    """
+    shown = repr(name if len(name) <= 60 else f"{name[:59]}…")
+    reason = _no_file_name(name)
+    if reason is not None:
+        raise FileNameError(f"{shown} cannot be the name of a file: {reason}")
+    return name
+
+
+def _no_file_name(name: str) -> str | None:
+    if not name.strip():
+        return "it is empty"
+    if odd := next((mark for mark in name if mark in "/\\" or unicodedata.category(mark) in _UNTYPABLE), None):
+        return f"it contains {odd!r}"
+    if name.startswith("."):
+        return "it starts with a dot"
+    if name != name.strip():
+        return "it starts or ends with a blank"
+    if (size := len(name.encode())) > NAME.most:
+        return f"it has {size} bytes; at most {NAME.most} are possible"
+    return None
+
+
+_UNTYPABLE: Final = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+"""Unicode's control, format, surrogate, private and unassigned characters, and separators of lines."""
 
 
 def by_number(name: str) -> list[tuple[int, str]]:

@@ -1,0 +1,155 @@
+"""Values from outside checked against the types of a dataclass: pydantic decides, these sentences say what is wrong."""
+
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import fields, is_dataclass
+from datetime import date, time
+from functools import cache
+from typing import Annotated, Any, Final, NoReturn, TypeVar
+
+from pydantic import ConfigDict, StringConstraints, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+
+from pid_lvlm.data.bounds import NESTING, TEXT
+from pid_lvlm.data.command.suggest import suggestion
+from pid_lvlm.data.errors import PidError
+
+T = TypeVar("T")
+
+STRICT: Final = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, str_max_length=TEXT.most)
+"""For `__pydantic_config__` of a dataclass: exact types, no unknown keys, finite numbers, bounded texts."""
+
+Word = Annotated[str, StringConstraints(min_length=1)]
+"""A text that is not empty."""
+
+SHOWN: Final = 80
+"""Characters of a wrong value that a message repeats."""
+
+
+class SchemaError(PidError):
+    """A value does not fit its schema. `faults` are sentences, one for each thing that is wrong."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("; ".join(self.faults))
+
+
+def checked(kind: type[T], raw: Any) -> T:
+    """An instance of a dataclass from a mapping of plain values.
+
+    Args:
+        kind: the dataclass; its annotations, with constraints of `annotated_types` or pydantic, are the schema.
+        raw: what JSON or TOML gave.
+
+    Raises:
+        SchemaError: names every key with a wrong, missing or unknown value.
+
+    Example:
+        >>> from dataclasses import dataclass
+        >>> @dataclass(frozen=True)
+        ... class Point:
+        ...     __pydantic_config__ = STRICT
+        ...     x: int
+        ...     y: int = 0
+        >>> checked(Point, {"x": 1})
+        Point(x=1, y=0)
+        >>> checked(Point, {"x": "1", "z": 2})
+        Traceback (most recent call last):
+        pid_lvlm.data.inputs.schema.SchemaError: `x` should be an integer, found '1'; unknown key `z`; known are x, y
+    """
+    if not isinstance(raw, dict):
+        raise SchemaError([f"expected named values, found {shown(raw)}"])
+    try:
+        # Of JSON pydantic takes a list for a tuple and a mapping for a dataclass while all else stays strict.
+        found = _adapter(kind).validate_json(_as_json(raw))
+    except ValidationError as error:
+        names = [item.name for item in fields(kind)] if is_dataclass(kind) else []
+        raise SchemaError(list(dict.fromkeys(_sentence(one, names) for one in error.errors()))) from None
+    _as_json(raw, allow_nan=False)  # where the schema says no more than that there is a value
+    return found
+
+
+def _as_json(raw: dict[str, Any], *, allow_nan: bool = True) -> bytes:
+    try:
+        return json.dumps(raw, ensure_ascii=False, allow_nan=allow_nan, default=_not_plain).encode()
+    except UnicodeEncodeError as error:
+        half = f"U+{ord(error.object[error.start]):04X}"
+        raise SchemaError([f"a text contains {half}, half of a character, which cannot be written"]) from None
+    except RecursionError:
+        raise SchemaError([f"values are inside each other more than {NESTING} deep"]) from None
+    except (TypeError, ValueError) as error:
+        raise SchemaError([f"a value cannot be written as JSON ({error})"]) from None
+
+
+def _not_plain(value: object) -> NoReturn:
+    if isinstance(value, date | time):
+        raise SchemaError([f"{value} is a date or time, and none is expected; put it in quotes"])
+    raise SchemaError([f"{shown(value)} is of type {type(value).__name__}; expected text, numbers, lists and mappings"])
+
+
+@cache
+def _adapter(kind: type[T]) -> TypeAdapter[T]:
+    return TypeAdapter(kind)
+
+
+EXPECTED: Final = {
+    "int_type": "an integer",
+    "int_from_float": "an integer",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "string_type": "text",
+    "bool_type": "true or false",
+    "tuple_type": "a list",
+    "list_type": "a list",
+    "dict_type": "named values",
+    "mapping_type": "named values",
+    "dataclass_type": "named values",
+    "dataclass_exact_type": "named values",
+    "none_required": "absent",
+    "greater_than": "more than {gt}",
+    "greater_than_equal": "at least {ge}",
+    "less_than": "less than {lt}",
+    "less_than_equal": "at most {le}",
+    "string_too_short": "text of at least {min_length} characters",
+    "string_too_long": "at most {max_length} characters long",
+    "too_short": "a list of at least {min_length}",
+    "too_long": "a list of at most {max_length}",
+    "literal_error": "{expected}",
+}
+"""Kinds of pydantic's errors -> what was expected, with the names of their context."""
+
+
+def _sentence(error: ErrorDetails, names: Collection[str]) -> str:
+    place = spell_place(error["loc"])
+    kind, value = error["type"], error["input"]
+    if kind == "missing":
+        return f"`{place}` is missing"
+    if kind in ("extra_forbidden", "unexpected_keyword_argument"):
+        key = str(error["loc"][-1])
+        known = suggestion(key, names) if len(error["loc"]) == 1 else "remove it"
+        return f"unknown key `{_cut(place)}`; {known}"
+    expected = EXPECTED.get(kind)
+    if expected is None:  # a rule of ours, whose message is a clause, or a kind that is not in the table
+        return f"`{place}` {error['msg'].removeprefix('Value error, ')}, found {shown(value)}"
+    return f"`{place}` should be {expected.format(**error.get('ctx', {}))}, found {shown(value)}"
+
+
+def spell_place(place: Sequence[int | str]) -> str:
+    """Where a value is, such as `models[2].step`."""
+    text = ""
+    for part in place:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return _cut(text)
+
+
+def shown(value: Any) -> str:
+    """A value as a message repeats it: on one line, and not all of a long one."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # an integer of more digits than Python prints
+        text = f"a {type(value).__name__}"
+    return _cut(text)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"

@@ -1,0 +1,129 @@
+"""JSON and TOML from files that anyone may have written: bounded, finite, and text that can be encoded."""
+
+import json
+import math
+import re
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+from pid_lvlm.data.bounds import NESTING, TEXT_FILE, Bound
+from pid_lvlm.data.errors import PidError
+
+_SURROGATE: Final = re.compile(r"\\u[dD][89abAB]")
+
+
+class TextError(PidError):
+    """A text is not what it should be; the message is a clause such as `is not JSON (…)`."""
+
+
+def read_text(path: Path, bound: Bound = TEXT_FILE) -> str:
+    """Text of a small UTF-8 file.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        TextError: it cannot be read, is too large, or is not UTF-8.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(bound.most + 1)
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError) as error:
+        raise TextError(f"cannot be read ({getattr(error, 'strerror', None) or error})") from None
+    if len(content) > bound.most:
+        raise TextError(f"has more than {bound}; is it the right file?")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise TextError(f"is not UTF-8 text ({error.reason} at byte {error.start}); save it as UTF-8") from None
+
+
+def parse_json(text: str) -> Any:
+    """A JSON value whose numbers are finite and whose texts can be encoded.
+
+    Raises:
+        TextError: it is not; the message says where, and never repeats the text.
+
+    Example:
+        >>> parse_json('{"bits": 1.5}')
+        {'bits': 1.5}
+        >>> parse_json('{"bits": NaN}')
+        Traceback (most recent call last):
+        pid_lvlm.data.inputs.text.TextError: contains NaN, which is not a number of JSON
+    """
+    try:
+        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite)
+    except RecursionError:
+        raise _too_deep() from None
+    except ValueError as error:
+        raise TextError(f"is not JSON ({error})") from None
+    _check_depth(text, value)
+    if _SURROGATE.search(text):
+        _check_encodable(value)
+    return value
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """A TOML document whose numbers are finite.
+
+    Raises:
+        TextError: it is not; the message says where.
+    """
+    try:
+        value = tomllib.loads(text, parse_float=_finite)
+    except RecursionError:
+        raise _too_deep() from None
+    except ValueError as error:
+        raise TextError(f"is not TOML ({error})") from None
+    _check_depth(text, value)
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise TextError(f"has the key {twice[:80]!r} twice in one object; keep one")
+    return found
+
+
+def _no_constant(text: str) -> NoReturn:
+    raise TextError(f"contains {text}, which is not a number of JSON")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise TextError(f"contains the number {text[:40]}, which is not finite")
+    return value
+
+
+def _too_deep() -> TextError:
+    return TextError(f"has lists or objects inside each other more than {NESTING} deep")
+
+
+def _check_depth(text: str, value: Any) -> None:
+    if text.count("[") + text.count("{") + text.count(".") <= NESTING.most:  # dotted keys of TOML nest, too
+        return
+    level: list[Any] = [value]
+    for _ in range(NESTING.most + 1):
+        level = [child for parent in level for child in _children(parent)]
+        if not level:
+            return
+    raise _too_deep()
+
+
+def _children(value: Any) -> Iterable[Any]:
+    inside: Iterable[Any] = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return (child for child in inside if isinstance(child, dict | list))
+
+
+def _check_encodable(value: Any) -> None:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        half = f"U+{ord(error.object[error.start]):04X}"
+        raise TextError(f"contains {half}, half of a character, which is not text; repair the file") from None

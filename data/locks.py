@@ -1,0 +1,59 @@
+"""One command at a time on an output. The operating system drops a lock when its process ends, however it ends."""
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from pid_lvlm.data.errors import PidError
+
+
+class LockedError(PidError):
+    """Another command is writing this output."""
+
+
+def lock_file(output: Path) -> Path:
+    """The lock of an output: a hidden file beside it, which is left there."""
+    return output.with_name(f".{output.name}.lock")
+
+
+@contextmanager
+def locked(output: Path, command: str) -> Iterator[None]:
+    """Hold an output for this process.
+
+    Args:
+        output: the file or folder that is about to be written; its parent is made if needed.
+        command: who asks, as the message to others names it.
+
+    Raises:
+        LockedError: another process holds it; the message says which and since when.
+        PidError: the folder cannot be written.
+    """
+    from filelock import FileLock, Timeout
+
+    path = lock_file(output)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path)
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise LockedError(f"`{output}` is being written by {_holder(path)}; wait for it, or stop it") from None
+    except OSError as error:
+        message = f"cannot lock `{output}`: {error.strerror or error}; choose another --out"
+        raise PidError(message) from error
+    try:
+        since = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
+        path.write_text(f"{command} (process {os.getpid()} on {socket.gethostname()}) since {since}", encoding="utf-8")
+        yield
+    finally:
+        path.write_text("", encoding="utf-8")
+        lock.release()
+
+
+def _holder(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")[:200] or "another command"
+    except OSError:
+        return "another command"
