@@ -1,7 +1,7 @@
 """Values from outside checked against the types of a dataclass: pydantic decides, these sentences say what is wrong."""
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import date, time
 from functools import cache
@@ -61,7 +61,7 @@ def checked(kind: type[T], raw: Any) -> T:
         raise SchemaError([f"expected named values, found {shown(raw)}"])
     try:
         # Of JSON pydantic takes a list for a tuple and a mapping for a dataclass while all else stays strict.
-        found = _adapter(kind).validate_json(_as_json(raw))
+        found: T = _adapter(kind).validate_json(_as_json(raw))
     except ValidationError as error:
         names = [item.name for item in fields(kind)] if is_dataclass(kind) else []
         raise SchemaError(list(dict.fromkeys(_sentence(one, names) for one in error.errors()))) from None
@@ -88,7 +88,7 @@ def _not_plain(value: object) -> NoReturn:
 
 
 @cache
-def _adapter(kind: type[T]) -> TypeAdapter[T]:
+def _adapter(kind: Hashable) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 
