@@ -1,10 +1,9 @@
 """Values from outside checked against the types of a dataclass: pydantic decides, these sentences say what is wrong."""
 
 import json
-from collections.abc import Collection, Hashable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import date, time
-from functools import cache
 from typing import Annotated, Any, Final, NoReturn, TypeVar
 
 from pydantic import ConfigDict, StringConstraints, TypeAdapter, ValidationError
@@ -87,9 +86,14 @@ def _not_plain(value: object) -> NoReturn:
     raise SchemaError([f"{shown(value)} is of type {type(value).__name__}; expected text, numbers, lists and mappings"])
 
 
-@cache
-def _adapter(kind: Hashable) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    if kind not in _ADAPTERS:
+        _ADAPTERS[kind] = TypeAdapter(kind)
+    return _ADAPTERS[kind]
+
+
+_ADAPTERS: Final[dict[Any, TypeAdapter[Any]]] = {}
+"""Adapters made so far: making one takes longer than using it."""
 
 
 EXPECTED: Final = {
