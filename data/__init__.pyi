@@ -4,10 +4,11 @@ from .contract.run_folder import Run as Run
 from .contract.run_folder import find_runs as find_runs
 from .contract.run_folder import read_run as read_run
 from .contract.run_folder import validate_run as validate_run
-from .contract.run_folder import write_run as write_run
 from .contract.run_header import RunOutline as RunOutline
 from .contract.run_header import outline_run as outline_run
+from .contract.write_run import write_run as write_run
 from .errors import ContractError as ContractError
 from .errors import Fault as Fault
 from .errors import OutputExistsError as OutputExistsError
 from .errors import PidError as PidError
+from .errors import RunArgumentsError as RunArgumentsError

@@ -34,10 +34,15 @@ NAME: Final = Bound(200, "bytes", "a name that becomes a file name")
 TEXT: Final = Bound(100_000, "characters", "a text in a manifest, card, sweep or settings file")
 
 # Run folders.
+LABEL: Final = Bound(1000, "characters", "a name in a table: of a run, model, dataset, family or stage")
 SAMPLES: Final = Bound(100_000_000, "samples", "a run")
 LAYERS: Final = Bound(10_000, "layers", "a model")
 OPTIONS: Final = Bound(10_000, "options", "an item")
 WIDTH: Final = Bound(1_000_000, "numbers", "an embedding")
+SHARDS: Final = Bound(100_000, "files", "the shards of a run", "--shard-size")
+MEMBERS: Final = Bound(64, "arrays", "an npz file")
+CELL: Final = Bound(10_000, "characters", "a text in an array")
+COUNT: Final = Bound(10**18, "", "a count or a step in a manifest")
 
 # Datasets and pictures.
 

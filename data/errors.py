@@ -45,5 +45,9 @@ class ContractError(PidError):
         super().__init__(head + (lines[0] if len(lines) == 1 else "\n  - " + "\n  - ".join(lines)))
 
 
+class RunArgumentsError(ContractError, ValueError, TypeError):
+    """Arguments for a run folder are not valid: what callers of Python functions catch as a ValueError or TypeError."""
+
+
 class OutputExistsError(PidError):
     """The output already exists and was not written by this program; it is left untouched."""

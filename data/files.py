@@ -1,9 +1,11 @@
 """Atomic writing of files: write under a temporary name, flush, rename."""
 
+import hashlib
 import io
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,3 +43,14 @@ def npz_bytes(arrays: Mapping[str, NDArray]) -> bytes:
 def write_npz(path: Path, arrays: Mapping[str, NDArray]) -> None:
     """Write arrays to an npz file, all of it or nothing."""
     write_atomic(path, npz_bytes(arrays))
+
+
+def sha256(content: bytes) -> str:
+    """SHA-256 of bytes, in hexadecimal digits, as `sha256sum` prints it."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def sha256_of_file(file: IO[bytes]) -> str:
+    """SHA-256 of an open file from its beginning, read in small pieces."""
+    file.seek(0)
+    return hashlib.file_digest(file, "sha256").hexdigest()

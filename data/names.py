@@ -8,7 +8,7 @@ from typing import Final
 from pid_lvlm.data.bounds import NAME
 from pid_lvlm.data.errors import PidError
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 """Version of the run-folder contract. Raise it when an array or manifest field changes meaning."""
 
 BOTH: Final = "both"

@@ -3,13 +3,39 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from pid_lvlm.data.bounds import SHARDS
+from pid_lvlm.data.contract.fields import (
+    Amount,
+    Atoms,
+    Checksums,
+    Count,
+    Integer,
+    Label,
+    Layer,
+    Length,
+    Options,
+    RowCounts,
+    Samples,
+    Width,
+    Words,
+)
 from pid_lvlm.data.errors import ContractError, Fault
 from pid_lvlm.data.files import write_atomic
-from pid_lvlm.data.names import CONDITIONS, MANIFEST_FILE, POOLINGS, SCHEMA_VERSION
+from pid_lvlm.data.inputs.schema import STRICT, SchemaError, checked, shown
+from pid_lvlm.data.inputs.text import TextError, parse_json, read_text
+from pid_lvlm.data.names import (
+    CONDITIONS,
+    MANIFEST_FILE,
+    NOISE_FILE,
+    POOLINGS,
+    REQUIRED_CONDITIONS,
+    SCHEMA_VERSION,
+    shard_file,
+)
 
 
 def _from_version_1(raw: dict[str, Any]) -> dict[str, Any]:
@@ -17,7 +43,12 @@ def _from_version_1(raw: dict[str, Any]) -> dict[str, Any]:
     return {("ground_truth" if name == "planted" else name): value for name, value in raw.items()}
 
 
-MIGRATIONS: Final[dict[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {1: _from_version_1}
+def _from_version_2(raw: dict[str, Any]) -> dict[str, Any]:
+    """Version 2 had no checksums."""
+    return raw
+
+
+MIGRATIONS: Final[dict[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {1: _from_version_1, 2: _from_version_2}
 """From version v to v + 1: a function on the manifest's mapping."""
 
 
@@ -28,41 +59,48 @@ class Manifest:
     `layers` are the recorded layers in ascending order, 1 being the first decoder block; the last entry is
     the model's real output. `ground_truth` holds the true atoms in bits where they are known. `recipe` identifies
     every setting that changes numbers: a run is only ever continued under the same recipe. `dataset_rows` says
-    what became of the benchmark file's rows, where that is known.
+    what became of the benchmark file's rows, where that is known. `checksums` holds the SHA-256 of every file of the
+    run that has been written so far; older versions wrote none.
+
+    The annotations are the schema of `manifest.json`, on read and on write; `manifest_faults` has the rules between
+    fields.
     """
 
-    run: str
-    model: str
-    dataset: str
-    layers: tuple[int, ...]
-    num_layers: int
-    num_samples: int
-    max_options: int
-    d1: int
-    d2: int
+    __pydantic_config__ = STRICT
+
+    run: Label
+    model: Label
+    dataset: Label
+    layers: tuple[Layer, ...]
+    num_layers: Layer
+    num_samples: Samples
+    max_options: Options
+    d1: Width
+    d2: Width
     finished: bool = False
     schema_version: int = SCHEMA_VERSION
-    revision: str | None = None
-    dtype: str = "float32"
-    family: str = "unknown"
-    num_parameters: int | None = None
-    size_b: float | None = None
-    stage: str | None = None
-    step: int | None = None
-    split: str | None = None
-    dataset_sha256: str | None = None
-    dataset_rows: Mapping[str, Any] = field(default_factory=dict)
-    prompt: str | None = None
+    revision: Label | None = None
+    dtype: Label = "float32"
+    family: Label = "unknown"
+    num_parameters: Count | None = None
+    size_b: Amount | None = None
+    stage: Label | None = None
+    step: Count | None = None
+    split: Label | None = None
+    dataset_sha256: Label | None = None
+    dataset_rows: RowCounts = field(default_factory=dict)
+    prompt: Label | None = None
     prompt_example: str | None = None
-    noise_seed: int | None = None
-    noise_sites: Mapping[str, str] = field(default_factory=dict)
-    conditions: tuple[str, ...] = CONDITIONS
-    poolings: tuple[str, ...] = POOLINGS
-    shard_size: int | None = None
-    ground_truth: Mapping[str, float] | None = None
+    noise_seed: Integer | None = None
+    noise_sites: Words = field(default_factory=dict)
+    conditions: tuple[Label, ...] = CONDITIONS
+    poolings: tuple[Label, ...] = POOLINGS
+    shard_size: Length | None = None
+    ground_truth: Atoms | None = None
     candidates: Mapping[str, Any] = field(default_factory=dict)
-    recipe: str | None = None
-    versions: Mapping[str, str] = field(default_factory=dict)
+    recipe: Label | None = None
+    versions: Words = field(default_factory=dict)
+    checksums: Checksums = field(default_factory=dict)
 
     @property
     def num_shards(self) -> int:
@@ -78,97 +116,116 @@ class Manifest:
         return min(self.shard_size, self.num_samples - index * self.shard_size)
 
     def write(self, folder: Path) -> None:
-        """Write `manifest.json` into `folder`: all of it or nothing."""
-        text = json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
+        """Write `manifest.json` into `folder`: all of it or nothing.
+
+        Raises:
+            ContractError: it would not be valid; nothing is written.
+            PidError: the disk is full or the folder cannot be written.
+        """
+        raw = asdict(self)
+        if faults := mapping_faults(raw):
+            raise ContractError(str(folder), [Fault(MANIFEST_FILE, fault) for fault in faults])
+        text = json.dumps(raw, indent=2, ensure_ascii=False) + "\n"
         write_atomic(folder / MANIFEST_FILE, text.encode())
 
 
-ROW_COUNTS: Final = ("read", "chosen", "kept")
-"""Keys of `dataset_rows`, beside `dropped`, a mapping of reasons to numbers of rows."""
-
-_TUPLES: Final = ("layers", "conditions", "poolings")
+def mapping_faults(raw: dict[str, Any]) -> list[str]:
+    """What keeps the fields of a manifest from being one, as sentences."""
+    try:
+        return manifest_faults(checked(Manifest, raw))
+    except SchemaError as error:
+        return list(error.faults)
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Read and migrate the manifest of a run folder.
+    """Read, migrate and check the manifest of a run folder.
 
     Raises:
-        ContractError: it is missing, not JSON, from a newer schema, or lacks a field.
+        ContractError: it is missing, not JSON, from a newer schema, or not valid.
     """
 
-    def fail(message: str) -> ContractError:
-        return ContractError(str(folder), [Fault(MANIFEST_FILE, message)])
+    def fail(*messages: str) -> ContractError:
+        return ContractError(str(folder), [Fault(MANIFEST_FILE, message) for message in messages])
 
     path = folder / MANIFEST_FILE
-    if not folder.is_dir():
-        raise ContractError(str(folder), [Fault(str(folder), "the folder does not exist; check the path")])
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        if not folder.is_dir():
+            raise ContractError(str(folder), [Fault(str(folder), "the folder does not exist; check the path")])
+        if not path.is_file():
+            raise fail("missing, so this is not a run folder; make one with pid-extract or data.write_run")
+    except OSError as error:  # a name that no folder can have, or no permission
+        raise ContractError(shown(str(folder)), [Fault(MANIFEST_FILE, f"{error.strerror}; check the path")]) from None
+    try:
+        raw = parse_json(read_text(path))
     except FileNotFoundError:
-        raise fail("missing, so this is not a run folder; make one with pid-extract or data.write_run") from None
-    except (ValueError, OSError) as error:
-        raise fail(f"cannot be read as JSON ({error}); extract the run again") from None
+        raise fail("disappeared while it was read") from None
+    except TextError as error:
+        raise fail(f"{error}; {REPAIR}") from None
     if not isinstance(raw, dict):
-        raise fail("expected a JSON object; extract the run again")
-    version = raw.get("schema_version")
-    if not isinstance(version, int):
-        raise fail(f"`schema_version` should be an integer, found {version!r}")
-    if version > SCHEMA_VERSION:
-        raise fail(f"schema version {version} is newer than this program knows ({SCHEMA_VERSION}); upgrade pid-lvlm")
-    while version < SCHEMA_VERSION:
-        if version not in MIGRATIONS:
-            raise fail(f"schema version {version} cannot be migrated; extract the run again")
-        raw = MIGRATIONS[version](raw)
-        version += 1
-    raw["schema_version"] = SCHEMA_VERSION
-    return _from_mapping(raw, fail)
-
-
-def _from_mapping(raw: dict[str, Any], fail: Callable[[str], ContractError]) -> Manifest:
-    known = {item.name for item in fields(Manifest)}
-    if unknown := sorted(set(raw) - known):
-        advice = "if a newer pid-lvlm wrote it, upgrade"
-        raise fail(f"unknown field `{unknown[0]}`; {advice}; known are {', '.join(sorted(known))}")
-    values: dict[str, Any] = {
-        name: tuple(value) if name in _TUPLES and isinstance(value, list) else value for name, value in raw.items()
-    }
+        raise fail(f"expected a JSON object, found {shown(raw)}; {REPAIR}")
+    raw = _migrated(raw, fail)
     try:
-        manifest = Manifest(**values)
-    except TypeError as error:
-        raise fail(f"a field is missing ({str(error).partition('__init__() ')[2]})") from None
-    if message := _first_wrong_type(manifest):
-        raise fail(message)
+        manifest = checked(Manifest, raw)
+    except SchemaError as error:
+        raise fail(*(f"{fault}{NEWER if fault.startswith('unknown') else ''}" for fault in error.faults)) from None
+    if faults := manifest_faults(manifest):
+        raise fail(*faults)
     return manifest
 
 
-def _first_wrong_type(manifest: Manifest) -> str | None:
-    for name in ("num_layers", "num_samples", "max_options", "d1", "d2"):
-        value = getattr(manifest, name)
-        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-            return f"`{name}` should be a non-negative integer, found {value!r}"
-    for name in _TUPLES:
-        if not isinstance(getattr(manifest, name), tuple) or not getattr(manifest, name):
-            return f"`{name}` should be a non-empty list, found {getattr(manifest, name)!r}"
-    for name in ("run", "model", "dataset"):
-        if not isinstance(getattr(manifest, name), str):
-            return f"`{name}` should be text, found {getattr(manifest, name)!r}"
-    if not isinstance(manifest.finished, bool):
-        return f"`finished` should be true or false, found {manifest.finished!r}"
-    if manifest.shard_size is not None and (not isinstance(manifest.shard_size, int) or manifest.shard_size < 1):
-        return f"`shard_size` should be a positive integer, found {manifest.shard_size!r}"
-    if (rows := manifest.dataset_rows) and not _are_row_counts(rows):
-        wanted = f"numbers of rows as {', '.join(ROW_COUNTS)} and `dropped`, a number for each reason"
-        return f"`dataset_rows` should give {wanted}; found {rows!r}"
-    return None
+NEWER: Final = "; if a newer pid-lvlm wrote it, upgrade"
+REPAIR: Final = "restore the file, or move the folder away and extract the run again"
 
 
-def _are_row_counts(rows: Any) -> bool:
-    if not isinstance(rows, Mapping) or set(rows) != {*ROW_COUNTS, "dropped"}:
-        return False
-    if not isinstance(rows["dropped"], Mapping):
-        return False
-    counts = [*(rows[name] for name in ROW_COUNTS), *rows["dropped"].values()]
-    return all(isinstance(count, int) and not isinstance(count, bool) and count >= 0 for count in counts)
+def _migrated(raw: dict[str, Any], fail: Callable[..., ContractError]) -> dict[str, Any]:
+    version = raw.get("schema_version")
+    if not isinstance(version, int) or isinstance(version, bool):
+        raise fail(f"`schema_version` should be an integer, found {shown(version)}")
+    if version > SCHEMA_VERSION:
+        newer = f"schema version {shown(version)} is newer than this program knows ({SCHEMA_VERSION})"
+        raise fail(f"{newer}; upgrade pid-lvlm")
+    while version < SCHEMA_VERSION:
+        if version not in MIGRATIONS:
+            raise fail(f"schema version {shown(version)} cannot be migrated; extract the run again")
+        raw = MIGRATIONS[version](raw)
+        version += 1
+    return raw | {"schema_version": SCHEMA_VERSION}
+
+
+def manifest_faults(manifest: Manifest) -> list[str]:
+    """Rules between the fields: conditions, poolings, layers and counts fit together."""
+    faults = []
+    conditions = manifest.conditions
+    if conditions != tuple(name for name in CONDITIONS if name in conditions):
+        faults.append(f"`conditions` should be among {CONDITIONS} in this order, found {shown(conditions)}")
+    if missing := [name for name in REQUIRED_CONDITIONS if name not in conditions]:
+        faults.append(f"`conditions` lacks {missing[0]!r}, which the decomposition needs")
+    poolings = manifest.poolings
+    if POOLINGS[0] not in poolings or not set(poolings) <= set(POOLINGS) or len(set(poolings)) != len(poolings):
+        faults.append(f"`poolings` should be among {POOLINGS} with {POOLINGS[0]!r}, found {shown(poolings)}")
+    layers = manifest.layers
+    if not layers or list(layers) != sorted(set(layers)):
+        faults.append(f"`layers` should be ascending integers without repeats, found {shown(layers)}")
+    elif layers[-1] != manifest.num_layers:
+        faults.append(f"`layers` should end with the output, {manifest.num_layers}, found {shown(layers)}")
+    if manifest.num_samples == 0:
+        faults.append("the run is empty (`num_samples` is 0); extract at least one item")
+    if manifest.checksums:
+        faults += _checksum_faults(manifest)
+    if manifest.num_shards > SHARDS.most:
+        sizes = f"{manifest.num_samples:,} samples at a `shard_size` of {manifest.shard_size}"
+        faults.append(f"{sizes} need {manifest.num_shards:,} files; at most {SHARDS}")
+    return faults
+
+
+def _checksum_faults(manifest: Manifest) -> list[str]:
+    files = {shard_file(index) for index in range(min(manifest.num_shards, SHARDS.most))}
+    named = set(manifest.checksums)
+    if other := sorted(named - files - {NOISE_FILE}):
+        return [f"`checksums` names {shown(other[0])}, which is no file of this run"]
+    if manifest.finished and (missing := sorted(files - named)):
+        return [f"`checksums` lacks {missing[0]!r}, but the run is finished"]
+    return []
 
 
 def recipe_hash(settings: Mapping[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """Outline of a run folder without its arrays: for plans, and to detect changed numbers."""
 
 import hashlib
-import zipfile
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pid_lvlm.data.contract.manifest import Manifest, read_manifest
-from pid_lvlm.data.contract.validate import damaged, load_shard, manifest_faults
+from pid_lvlm.data.contract.npz import NpzError, checksum, open_npz
+from pid_lvlm.data.contract.validate import ADVICE, load_shard
 from pid_lvlm.data.errors import ContractError, Fault
 from pid_lvlm.data.names import MANIFEST_FILE, shard_file
 
@@ -35,17 +36,16 @@ class RunOutline:
         return sum(self.manifest.shard_rows(index) for index in self.shards)
 
     def read(self, array: str) -> NDArray:
-        """One array, all shards joined, unvalidated: for small ones that a plan needs.
+        """One array, all shards joined, its values unchecked: for small ones that a plan needs.
 
         Raises:
             ContractError: a shard is damaged or lacks the array.
         """
         parts = []
         for index in self.shards:
-            path = self.folder / shard_file(index)
-            arrays, faults = load_shard(path, {array})
+            arrays, faults = load_shard(self.folder, index, self.manifest, {array})
             if array not in arrays:
-                raise ContractError(str(self.folder), faults or [Fault(path.name, "missing", array)])
+                raise ContractError(str(self.folder), faults or [Fault(shard_file(index), "missing", array)])
             parts.append(arrays[array])
         return np.concatenate(parts)
 
@@ -59,25 +59,14 @@ def shards_to_read(folder: Path, manifest: Manifest, allow_partial: bool) -> tup
     indices = tuple(range(manifest.num_shards))
     if manifest.finished:
         return indices
-    present = tuple(index for index in indices if (folder / shard_file(index)).exists())
+    there = set(os.listdir(folder))
+    present = tuple(index for index in indices if shard_file(index) in there)
     if allow_partial and present:
         return present
     state = f"{len(present)} of {manifest.num_shards} shards are there"
-    advice = "run the same pid-extract command again to finish it"
-    advice += ", or pass --allow-partial" if present else ""
-    raise ContractError(str(folder), [Fault(MANIFEST_FILE, f"unfinished run ({state}); {advice}")])
-
-
-def checked_manifest(folder: Path) -> Manifest:
-    """The manifest of a run folder, validated.
-
-    Raises:
-        ContractError: it cannot be read or is not valid.
-    """
-    manifest = read_manifest(folder)
-    if faults := manifest_faults(manifest, MANIFEST_FILE):
-        raise ContractError(str(folder), faults)
-    return manifest
+    way_on = "run the same pid-extract command again to finish it"
+    way_on += ", or pass --allow-partial" if present else ""
+    raise ContractError(str(folder), [Fault(MANIFEST_FILE, f"unfinished run ({state}); {way_on}")])
 
 
 def outline_run(folder: str | Path, *, allow_partial: bool = False) -> RunOutline:
@@ -91,22 +80,30 @@ def outline_run(folder: str | Path, *, allow_partial: bool = False) -> RunOutlin
         ContractError: the manifest is not valid, or a shard is missing or truncated.
     """
     folder = Path(folder)
-    manifest = checked_manifest(folder)
+    manifest = read_manifest(folder)
     shards = shards_to_read(folder, manifest, allow_partial)
+    return RunOutline(folder, manifest, shards, content_checksums(folder, shards))
+
+
+def content_checksums(folder: Path, shards: Sequence[int]) -> dict[str, str]:
+    """Array -> hash over the shards of size and CRC-32, from the end of every shard.
+
+    Raises:
+        ContractError: a shard is missing or truncated.
+    """
     contents, faults = [], []
     for index in shards:
-        entries, wrong = _contents(folder / shard_file(index))
-        contents.append(entries)
-        faults += wrong
+        name = shard_file(index)
+        try:
+            with open_npz(folder / name) as npz:
+                contents.append({array: checksum(info) for array, info in npz.entries.items()})
+        except FileNotFoundError:
+            faults.append(Fault(name, f"missing; {ADVICE}"))
+        except NpzError as error:
+            faults.append(Fault(name, f"{error}; {ADVICE}"))
     if faults:
         raise ContractError(str(folder), faults)
-    return RunOutline(folder, manifest, shards, _checksums(contents))
-
-
-def _contents(path: Path) -> tuple[dict[str, str], list[Fault]]:
-    with damaged(path) as faults, zipfile.ZipFile(path) as archive:
-        return {info.filename.removesuffix(".npy"): f"{info.file_size}:{info.CRC}" for info in archive.infolist()}, []
-    return {}, faults
+    return _checksums(contents)
 
 
 def _checksums(contents: Sequence[Mapping[str, str]]) -> dict[str, str]:

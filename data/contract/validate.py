@@ -1,17 +1,20 @@
 """Checks on a run folder's arrays. Every fault is reported, with its file, array and row."""
 
-import zipfile
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+import sys
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pid_lvlm.data.contract.arrays import ARRAY_BY_NAME, ARRAYS, KIND_NAMES, ArraySpec
 from pid_lvlm.data.contract.manifest import Manifest
+from pid_lvlm.data.contract.npz import NpzError, open_npz, regular_file
 from pid_lvlm.data.errors import Fault
-from pid_lvlm.data.names import CONDITIONS, POOLINGS, REQUIRED_CONDITIONS, feature_key
+from pid_lvlm.data.files import sha256_of_file
+from pid_lvlm.data.inputs.schema import shown
+from pid_lvlm.data.names import NOISE_FILE, feature_key, shard_file
 
 MAX_ROWS_PER_RULE = 5
 """Rows shown for one broken rule of one array; a systematic fault need not print a thousand lines."""
@@ -23,53 +26,77 @@ MOST_LOGLIK = 1e-3
 """A log-likelihood is at most 0; this much is forgiven as rounding."""
 
 
-def manifest_faults(manifest: Manifest, file: str) -> list[Fault]:
-    """Rules inside the manifest: conditions, poolings, layers and counts fit together."""
-    faults = []
-    conditions = manifest.conditions
-    if conditions != tuple(name for name in CONDITIONS if name in conditions):
-        faults.append(Fault(file, f"`conditions` should be among {CONDITIONS} in this order, found {conditions}"))
-    if missing := [name for name in REQUIRED_CONDITIONS if name not in conditions]:
-        faults.append(Fault(file, f"`conditions` lacks {missing[0]!r}, which the decomposition needs"))
-    if POOLINGS[0] not in manifest.poolings or not set(manifest.poolings) <= set(POOLINGS):
-        faults.append(
-            Fault(file, f"`poolings` should be among {POOLINGS} with {POOLINGS[0]!r}, found {manifest.poolings}")
-        )
-    layers = manifest.layers
-    if any(not isinstance(layer, int) for layer in layers) or list(layers) != sorted(set(layers)):
-        faults.append(Fault(file, f"`layers` should be ascending integers without repeats, found {layers}"))
-    elif layers[0] < 0 or layers[-1] != manifest.num_layers:
-        faults.append(Fault(file, f"`layers` should end with the output, {manifest.num_layers}, found {layers}"))
-    if manifest.num_samples == 0:
-        faults.append(Fault(file, "the run is empty (`num_samples` is 0); extract at least one item"))
-    return faults
+ADVICE: Final = (
+    "run the same pid-extract command again, which measures it again, or write it again if data.write_run wrote it"
+)
+"""What to do about a missing or damaged file of a run."""
 
 
-@contextmanager
-def damaged(path: Path) -> Iterator[list[Fault]]:
-    """Turn what a missing or damaged shard raises into one entry of the list that is yielded."""
-    faults: list[Fault] = []
+def changed(folder: Path, name: str, manifest: Manifest) -> Fault | None:
+    """Whether a file of a run is missing, unreadable, or changed since its checksum was taken.
+
+    A file without a checksum, as older versions wrote them, is only looked for.
+    """
     try:
-        yield faults
+        with regular_file(folder / name) as file:
+            if name not in manifest.checksums or sha256_of_file(file) == manifest.checksums[name]:
+                return None
     except FileNotFoundError:
-        faults.append(Fault(path.name, "missing; run the same pid-extract command again, which measures it again"))
-    except (zipfile.BadZipFile, ValueError, OSError, EOFError, KeyError, NotImplementedError) as error:
-        advice = "delete this file and run the same pid-extract command again, which measures it again"
-        faults.append(Fault(path.name, f"damaged or truncated ({error}); {advice}"))
+        return Fault(name, f"missing; {ADVICE}")
+    except OSError as error:
+        return Fault(name, f"cannot be read ({error.strerror or error}); {ADVICE}")
+    return Fault(name, f"damaged: its bytes have changed since it was written; {ADVICE}")
 
 
 def load_shard(
-    path: Path, names: Collection[str] | None = None, skipped: Collection[str] = ()
+    folder: Path, index: int, manifest: Manifest, names: Collection[str] | None = None
 ) -> tuple[dict[str, NDArray], list[Fault]]:
-    """Read the named arrays of a shard (by default all), without the `skipped` ones; damage becomes a fault."""
-    with damaged(path) as faults, path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-        wanted = [name for name in archive.files if (names is None or name in names) and name not in skipped]
-        return {name: archive[name] for name in wanted}, []
-    return {}, faults
+    """Read the named arrays of a shard, by default all, if every header has the form that the manifest asks for.
+
+    Returns:
+        The arrays, and what is wrong with the file or its form; without arrays if anything is.
+    """
+    name = shard_file(index)
+    try:
+        with open_npz(folder / name) as npz:
+            members = npz.members()
+            if faults := form_faults(name, members, manifest, manifest.shard_rows(index)):
+                return {}, faults
+            wanted = [array for array in members if names is None or array in names]
+            return {array: npz.read(members[array]) for array in wanted}, []
+    except FileNotFoundError:
+        return {}, [Fault(name, f"missing; {ADVICE}")]
+    except NpzError as error:
+        return {}, [Fault(name, f"{error}; {ADVICE}")]
 
 
-def shard_faults(file: str, arrays: Mapping[str, NDArray], manifest: Manifest, rows: int) -> list[Fault]:
-    """Everything wrong inside one shard that should hold `rows` samples."""
+def checked_shard(folder: Path, index: int, manifest: Manifest) -> tuple[dict[str, NDArray], list[Fault]]:
+    """A whole shard, and everything that is wrong with its form and its values."""
+    arrays, faults = load_shard(folder, index, manifest)
+    return arrays, faults or value_faults(shard_file(index), arrays)
+
+
+def changed_files(folder: Path, shards: Sequence[str], manifest: Manifest, told: Collection[str] = ()) -> list[Fault]:
+    """Shards, and noise statistics, whose bytes are not those that were written; not those already `told` about."""
+    files = [*shards, *({NOISE_FILE} & set(manifest.checksums))]
+    faults = [changed(folder, name, manifest) for name in files if name not in told]
+    return [fault for fault in faults if fault is not None]
+
+
+class Form(Protocol):
+    """What is known of an array from its header, or of one in memory."""
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Type of its values."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Its shape."""
+
+
+def form_faults(file: str, forms: Mapping[str, Form], manifest: Manifest, rows: int) -> list[Fault]:
+    """Arrays of a shard of `rows` samples that are missing, unknown, or of a wrong type or shape."""
     sizes = {
         "n": rows,
         "c": len(manifest.conditions),
@@ -79,23 +106,37 @@ def shard_faults(file: str, arrays: Mapping[str, NDArray], manifest: Manifest, r
         "d2": manifest.d2,
     }
     faults: list[Fault] = []
-    good: dict[str, NDArray] = {}
     for spec in ARRAYS:
-        if spec.name not in arrays:
-            if _is_required(spec, manifest):
-                faults.append(Fault(file, "missing", spec.name))
-            continue
-        wrong = _form_fault(file, spec, arrays[spec.name], sizes)
-        faults += wrong
-        if not wrong:
-            good[spec.name] = arrays[spec.name]
+        if spec.name in forms:
+            faults += _form_fault(file, spec, forms[spec.name], sizes)
+        elif _is_required(spec, manifest):
+            faults.append(Fault(file, "missing", spec.name))
     faults += [
         Fault(file, f"unknown array; if a newer pid-lvlm wrote it, upgrade; known are {', '.join(ARRAY_BY_NAME)}", name)
-        for name in sorted(set(arrays) - set(ARRAY_BY_NAME))
+        for name in sorted(set(forms) - set(ARRAY_BY_NAME))
     ]
-    faults += _value_faults(file, good)
-    faults += _rotation_faults(file, arrays, good)
+    present = [name for name in ROTATION_ARRAYS if name in forms]
+    if len(present) == 1:
+        lacking = next(name for name in ROTATION_ARRAYS if name not in present)
+        faults.append(Fault(file, f"missing, but `{present[0]}` is there; write both or none", lacking))
     return faults
+
+
+def value_faults(file: str, arrays: Mapping[str, NDArray]) -> list[Fault]:
+    """Values that cannot be, in arrays of the right form."""
+    odd = list(_text_faults(file, arrays))
+    rest = {name: array for name, array in arrays.items() if name not in {fault.array for fault in odd}}
+    return [*odd, *_value_faults(file, rest), *_rotation_faults(file, rest)]
+
+
+def _text_faults(file: str, arrays: Mapping[str, NDArray]) -> Iterator[Fault]:
+    """Numbers in place of characters that are none, or halves of one; Python fails when it meets them."""
+    for name, array in arrays.items():
+        if array.dtype.kind == "U" and array.size:
+            whole = np.ascontiguousarray(array)
+            codes = whole.view(np.dtype(np.uint32).newbyteorder(whole.dtype.byteorder)).reshape(len(array), -1)
+            bad = (codes > sys.maxunicode) | ((codes >= 0xD800) & (codes <= 0xDFFF))
+            yield from _rows(file, name, bad, "is not text: it has numbers that are no Unicode characters")
 
 
 def _is_required(spec: ArraySpec, manifest: Manifest) -> bool:
@@ -103,7 +144,7 @@ def _is_required(spec: ArraySpec, manifest: Manifest) -> bool:
     return spec.required or spec.name in pooled
 
 
-def _form_fault(file: str, spec: ArraySpec, array: NDArray, sizes: Mapping[str, int]) -> list[Fault]:
+def _form_fault(file: str, spec: ArraySpec, array: Form, sizes: Mapping[str, int]) -> list[Fault]:
     kind = "i" if array.dtype.kind == "u" else array.dtype.kind
     if kind != spec.kind or (spec.kind == "f" and array.dtype != np.float32):
         return [Fault(file, f"expected {KIND_NAMES[spec.kind]}, found dtype {array.dtype}", spec.name)]
@@ -145,17 +186,16 @@ def _value_faults(file: str, arrays: Mapping[str, NDArray]) -> Iterator[Fault]:
             (label < -1) | (label >= options),
             "is not an option of the item; expected -1 or the index of one",
         )
+    if (letters := arrays.get("letters")) is not None:
+        wrong = np.char.str_len(letters) != options
+        yield from _rows(file, "letters", wrong, "is not one letter for each option of the item")
 
 
-def _rotation_faults(file: str, arrays: Mapping[str, NDArray], good: Mapping[str, NDArray]) -> Iterator[Fault]:
-    """Both arrays or neither; every question has a name and at least the rows that are here."""
-    present = [name for name in ROTATION_ARRAYS if name in arrays]
-    if len(present) == 1:
-        missing = next(name for name in ROTATION_ARRAYS if name not in present)
-        yield Fault(file, f"missing, but `{present[0]}` is there; write both or none", missing)
-    if not set(ROTATION_ARRAYS) <= set(good):
+def _rotation_faults(file: str, arrays: Mapping[str, NDArray]) -> Iterator[Fault]:
+    """Every question has a name and at least the rows that are here."""
+    if not set(ROTATION_ARRAYS) <= set(arrays):
         return
-    questions, rows = (good[name] for name in ROTATION_ARRAYS)
+    questions, rows = (arrays[name] for name in ROTATION_ARRAYS)
     _, places, here = np.unique(questions, return_inverse=True, return_counts=True)
     yield from _rows(file, "rotation_of", questions == "", "is empty; expected the question's name")
     yield from _rows(file, "rotations", rows < here[places], "is less than the rows of the question here")
@@ -179,6 +219,6 @@ def duplicate_id_faults(files: list[str], ids: list[NDArray]) -> list[Fault]:
             if not value:
                 faults.append(Fault(file, "is empty; expected a name for the sample", "sample_id", row))
             elif value in seen:
-                faults.append(Fault(file, f"{value!r} occurs twice (first in {seen[value]})", "sample_id", row))
+                faults.append(Fault(file, f"{shown(value)} occurs twice (first in {seen[value]})", "sample_id", row))
             seen.setdefault(value, f"`{file}` row {row}")
     return faults

@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 from pid_lvlm.data.bounds import NESTING, TEXT
 from pid_lvlm.data.command.suggest import suggestion
 from pid_lvlm.data.errors import PidError
+from pid_lvlm.data.inputs.place import cut, find_place, is_half, spell_place
 
 T = TypeVar("T")
 
@@ -20,10 +21,6 @@ STRICT: Final = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, str
 
 Word = Annotated[str, StringConstraints(min_length=1)]
 """A text that is not empty."""
-
-SHOWN: Final = 80
-"""Characters of a wrong value that a message repeats."""
-
 
 class SchemaError(PidError):
     """A value does not fit its schema. `faults` are sentences, one for each thing that is wrong."""
@@ -73,7 +70,8 @@ def _as_json(raw: dict[str, Any], *, allow_nan: bool = True) -> bytes:
         return json.dumps(raw, ensure_ascii=False, allow_nan=allow_nan, default=_not_plain).encode()
     except UnicodeEncodeError as error:
         half = f"U+{ord(error.object[error.start]):04X}"
-        raise SchemaError([f"a text contains {half}, half of a character, which cannot be written"]) from None
+        where = find_place(raw, is_half)
+        raise SchemaError([f"`{where}` contains {half}, half of a character, which cannot be written"]) from None
     except RecursionError:
         raise SchemaError([f"values are inside each other more than {NESTING} deep"]) from None
     except (TypeError, ValueError) as error:
@@ -124,26 +122,18 @@ EXPECTED: Final = {
 
 
 def _sentence(error: ErrorDetails, names: Collection[str]) -> str:
-    place = spell_place(error["loc"])
+    place = spell_place([part for part in error["loc"] if part != "[key]"])  # a rule on keys
     kind, value = error["type"], error["input"]
     if kind == "missing":
         return f"`{place}` is missing"
     if kind in ("extra_forbidden", "unexpected_keyword_argument"):
         key = str(error["loc"][-1])
         known = suggestion(key, names) if len(error["loc"]) == 1 else "remove it"
-        return f"unknown key `{_cut(place)}`; {known}"
+        return f"unknown key `{cut(place)}`; {known}"
     expected = EXPECTED.get(kind)
     if expected is None:  # a rule of ours, whose message is a clause, or a kind that is not in the table
         return f"`{place}` {error['msg'].removeprefix('Value error, ')}, found {shown(value)}"
     return f"`{place}` should be {expected.format(**error.get('ctx', {}))}, found {shown(value)}"
-
-
-def spell_place(place: Sequence[int | str]) -> str:
-    """Where a value is, such as `models[2].step`."""
-    text = ""
-    for part in place:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
-    return _cut(text)
 
 
 def shown(value: Any) -> str:
@@ -152,8 +142,4 @@ def shown(value: Any) -> str:
         text = repr(value)
     except (ValueError, RecursionError):  # an integer of more digits than Python prints
         text = f"a {type(value).__name__}"
-    return _cut(text)
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
+    return cut(text)

@@ -4,12 +4,14 @@ import json
 import math
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from pid_lvlm.data.bounds import NESTING, TEXT_FILE, Bound
 from pid_lvlm.data.errors import PidError
+from pid_lvlm.data.inputs.place import find_place, is_half
 
 _SURROGATE: Final = re.compile(r"\\u[dD][89abAB]")
 
@@ -51,15 +53,20 @@ def parse_json(text: str) -> Any:
         {'bits': 1.5}
         >>> parse_json('{"bits": NaN}')
         Traceback (most recent call last):
-        pid_lvlm.data.inputs.text.TextError: contains NaN, which is not a number of JSON
+        pid_lvlm.data.inputs.text.TextError: contains NaN, which is not a number of JSON, as `bits`
     """
+    odd: list[str] = []
+    number = partial(_number, odd)
     try:
-        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite)
+        value = json.loads(text, object_pairs_hook=_unique, parse_constant=number, parse_float=number)
     except RecursionError:
         raise _too_deep() from None
     except ValueError as error:
         raise TextError(f"is not JSON ({error})") from None
     _check_depth(text, value)
+    if odd:
+        what = "not a number of JSON" if odd[0].isalpha() or odd[0] == "-Infinity" else "not finite"
+        raise TextError(f"contains {odd[0]}, which is {what}{_as(value, _is_odd)}")
     if _SURROGATE.search(text):
         _check_encodable(value)
     return value
@@ -90,8 +97,21 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _no_constant(text: str) -> NoReturn:
-    raise TextError(f"contains {text}, which is not a number of JSON")
+def _number(odd: list[str], text: str) -> float:
+    """A number, which joins the `odd` ones if it is not finite."""
+    value = float(text)
+    if not math.isfinite(value):
+        odd.append(text[:40])
+    return value
+
+
+def _is_odd(value: Any) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)
+
+
+def _as(value: Any, wanted: Callable[[Any], bool]) -> str:
+    place = find_place(value, wanted)
+    return f", as `{place}`" if place else ""
 
 
 def _finite(text: str) -> float:
@@ -126,4 +146,5 @@ def _check_encodable(value: Any) -> None:
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
         half = f"U+{ord(error.object[error.start]):04X}"
-        raise TextError(f"contains {half}, half of a character, which is not text; repair the file") from None
+        where = _as(value, is_half)
+        raise TextError(f"contains {half}, half of a character, which is not text{where}; repair the file") from None

@@ -9,8 +9,7 @@ from pid_jax.config import EstimatorConfig
 from pid_jax.problems.splits import Layout, make_layout, split_rows, split_seeds
 from pid_jax.problems.types import ProblemKey, Refusal, Shape
 from pid_lvlm.data import ContractError, Fault, Manifest, PidError, RunOutline, find_runs, outline_run
-from pid_lvlm.data.contract.manifest import recipe_hash
-from pid_lvlm.data.contract.run_header import checked_manifest
+from pid_lvlm.data.contract.manifest import read_manifest, recipe_hash
 from pid_lvlm.data.contract.sample_size import describe_rows_needed, least_test_rows
 from pid_lvlm.data.names import MANIFEST_FILE, SOURCES, by_number, feature_key
 
@@ -80,7 +79,7 @@ def none_usable(reasons: Sequence[str]) -> PidError:
 def _refuse(folder: Path, error: PidError, config: EstimatorConfig, layers: str) -> Refusal:
     """A refused run with its reason, and its problems if the manifest can be read."""
     try:
-        manifest = checked_manifest(folder)
+        manifest = read_manifest(folder)
         return Refusal(folder, str(error), manifest, problem_keys(manifest, config, layers))
     except PidError:
         return Refusal(folder, str(error))

@@ -87,7 +87,7 @@ class Reader:
             plan = self.plan.runs[position]
             try:
                 if name not in self._held:
-                    self._held[name] = read_run(plan.outline.folder, poolings=name[1], shards=plan.outline.shards)
+                    self._held[name] = read_run(plan.outline.folder, poolings=name[1], outline=plan.outline)
                 workloads[position] = make_workload(self._held[name], keys[position], self.config, plan.layout)
             except PidError as error:
                 self.refusals[position] = Refusal(plan.outline.folder, str(error))

@@ -89,7 +89,7 @@ def test_only_what_is_needed_is_read_and_kept(folders, monkeypatch):
     (group,) = group_problems([plan], 2, FitSettings.of(CONFIG), Machine("cpu", 1, 1))
     last = Chunk(group.chunks[0].problems[-1:])
     workloads = reader.read(last)
-    assert asked == [{"poolings": frozenset({"mean"}), "shards": (0,)}]
+    assert asked == [{"poolings": frozenset({"mean"}), "outline": plan.outline}]
     assert set(workloads[0].rows) == {(2, 0.3)}
     assert reader.read(last).keys() == {0}
     assert len(asked) == 1  # the next chunk of the same run needs no reading

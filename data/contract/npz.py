@@ -1,0 +1,206 @@
+"""npz files read with suspicion: their headers are compared with the file before memory is spent on an array."""
+
+import os
+import stat
+import struct
+import warnings
+import zipfile
+from collections.abc import Collection, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from pid_lvlm.data.bounds import CELL, MEMBERS
+from pid_lvlm.data.errors import PidError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+KINDS: Final = "biufU"
+"""Kinds of dtypes that are read: booleans, integers, floats and text; never objects."""
+LONGEST_HEADER: Final = 1000
+"""Characters of an npy header."""
+_END: Final = struct.Struct("<4s4H2LH")
+"""The end of a zip file: signature, disks, entries, size and place of its table of contents, length of a comment."""
+_END_64: Final = struct.Struct("<4sQ2H2L4Q")
+_LOCATOR_64: Final = struct.Struct("<4sLQL")
+"""The same of a file of more than 4 GB, and what comes between the two ends: where the longer one begins."""
+TEXT_BYTES: Final = 4
+"""Bytes of a character in an array of text."""
+
+
+class NpzError(PidError):
+    """A file is not the npz that it should be; the message is a clause such as `is compressed`."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """One array of an npz file, from its header."""
+
+    info: zipfile.ZipInfo
+    dtype: np.dtype
+    shape: tuple[int, ...]
+
+    @property
+    def checksum(self) -> str:
+        """Size and CRC-32, as the table of contents records them."""
+        return checksum(self.info)
+
+
+def checksum(info: zipfile.ZipInfo) -> str:
+    """Size and CRC-32 of an entry, as the table of contents records them."""
+    return f"{info.file_size}:{info.CRC}"
+
+
+class Npz:
+    """An open npz file: what is in it, and its arrays, each read when asked for."""
+
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        self._archive = archive
+        self.entries = _entries(archive)
+
+    def members(self) -> dict[str, Member]:
+        """Every array by name, from its header.
+
+        Raises:
+            NpzError: a header is not that of an array of numbers or text, or its shape does not fit the bytes.
+        """
+        return {name: self._member(name, info) for name, info in self.entries.items()}
+
+    def _member(self, name: str, info: zipfile.ZipInfo) -> Member:
+        with self._archive.open(info) as file:
+            shape, _, dtype = _header(file)
+            start = file.tell()
+        if dtype.kind not in KINDS or dtype.hasobject or dtype.itemsize == 0 or dtype.subdtype is not None:
+            raise NpzError(f"array `{name}` is of type {dtype}, not numbers or text")
+        if dtype.kind == "U" and dtype.itemsize > CELL.most * TEXT_BYTES:
+            raise NpzError(f"array `{name}` has texts of more than {CELL}")
+        size = dtype.itemsize
+        for length in shape:  # Python's integers do not overflow
+            size *= length
+        if start + size != info.file_size:
+            raise NpzError(f"array `{name}` says shape {shape} and {dtype}, which is not what its bytes hold")
+        return Member(info, dtype, shape)
+
+    def read(self, member: Member) -> NDArray:
+        """One array; its CRC-32 is verified.
+
+        Raises:
+            MemoryError: it does not fit into memory.
+        """
+        with self._archive.open(member.info) as file:
+            array: NDArray = npy.read_array(file, allow_pickle=False, max_header_size=LONGEST_HEADER)
+        return array
+
+
+def _entries(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
+    entries = {}
+    for info in archive.infolist():
+        name = info.filename.removesuffix(".npy")
+        if name in entries:
+            raise NpzError(f"has the array `{name[:80]}` twice")
+        if info.compress_type != zipfile.ZIP_STORED or info.compress_size != info.file_size:
+            raise NpzError("is compressed; write it with numpy.savez, which does not compress")
+        entries[name] = info
+    return entries
+
+
+def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
+    version = npy.read_magic(file)
+    if version == (1, 0):
+        return npy.read_array_header_1_0(file, max_header_size=LONGEST_HEADER)
+    if version == (2, 0):
+        return npy.read_array_header_2_0(file, max_header_size=LONGEST_HEADER)
+    raise NpzError(f"has an array of npy version {version}; expected 1.0 or 2.0")
+
+
+@contextmanager
+def open_npz(path: Path) -> "Iterator[Npz]":
+    """Open an npz file.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        NpzError: it cannot be read, or is not an npz file as numpy.savez writes it. Whatever a damaged file raises
+            inside the block becomes this error, too.
+    """
+    try:
+        with regular_file(path) as file, warnings.catch_warnings(action="ignore"):  # of numpy, about old headers
+            _check_end(file)
+            with zipfile.ZipFile(file) as archive:
+                yield Npz(archive)
+    except (FileNotFoundError, NpzError):
+        raise
+    except MemoryError:
+        raise NpzError("does not fit into memory") from None
+    except OSError as error:
+        raise NpzError(f"cannot be read ({error.strerror or error})") from None
+    except DAMAGE as error:
+        raise NpzError(f"damaged or truncated ({str(error)[:120]})") from None
+
+
+DAMAGE: Final = (
+    zipfile.BadZipFile,
+    ValueError,
+    EOFError,
+    KeyError,
+    OverflowError,
+    NotImplementedError,
+    RuntimeError,  # says that it is encrypted
+    SyntaxError,
+    struct.error,
+)
+"""What zipfile and numpy raise on bytes that are not what they should be."""
+
+
+@contextmanager
+def regular_file(path: Path) -> "Iterator[IO[bytes]]":
+    """A file opened for reading; not a pipe, which would wait for a writer.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        OSError: it cannot be read.
+    """
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError("not a regular file")
+        yield file
+
+
+def _check_end(file: IO[bytes]) -> None:
+    """A table of contents of a size that is worth reading: numpy writes few arrays and no comment after them."""
+    file.seek(max(file.seek(0, os.SEEK_END) - _END_64.size - _LOCATOR_64.size - _END.size, 0))
+    *before, end = _split(file.read())
+    if len(end) < _END.size or not end.startswith(b"PK\5\6"):
+        raise NpzError("damaged or truncated (the end of the zip file is missing)")
+    entries, table = _END.unpack(end)[4:6]
+    if before[1].startswith(b"PK\6\7") and len(before[0]) == _END_64.size:
+        entries, table = _END_64.unpack(before[0])[7:9]
+    if entries > MEMBERS.most or table > MEMBERS.most * LONGEST_HEADER:
+        raise NpzError(f"has {entries:,} arrays in a table of {table:,} bytes; at most {MEMBERS}")
+    file.seek(0)
+
+
+def _split(tail: bytes) -> tuple[bytes, bytes, bytes]:
+    """The longer end, the locator and the end, as far as they are there."""
+    rest, end = tail[: -_END.size], tail[-_END.size :]
+    return rest[: -_LOCATOR_64.size], rest[-_LOCATOR_64.size :], end
+
+
+def read_npz(
+    path: Path, names: Collection[str] | None = None
+) -> tuple[Mapping[str, Member], dict[str, NDArray]]:
+    """Headers of all arrays of an npz file, and those arrays that are asked for (by default all).
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        NpzError: it is damaged.
+    """
+    with open_npz(path) as npz:
+        members = npz.members()
+        return members, {n: npz.read(member) for n, member in members.items() if names is None or n in names}

@@ -1,0 +1,248 @@
+"""A run folder from plain arrays: everything is checked before anything is written, and the manifest is written last."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pid_lvlm.data.command.suggest import suggestion
+from pid_lvlm.data.contract.arguments import Arguments, plain
+from pid_lvlm.data.contract.manifest import Manifest, manifest_faults
+from pid_lvlm.data.contract.validate import duplicate_id_faults, form_faults, value_faults
+from pid_lvlm.data.errors import ARGUMENTS, Fault, OutputExistsError, RunArgumentsError
+from pid_lvlm.data.files import npz_bytes, sha256, write_atomic
+from pid_lvlm.data.inputs.schema import SchemaError, checked
+from pid_lvlm.data.locks import locked
+from pid_lvlm.data.names import CONDITIONS, POOLINGS, feature_key, shard_file
+
+FROM_ARRAYS: Final = {
+    "num_samples",
+    "max_options",
+    "d1",
+    "d2",
+    "conditions",
+    "poolings",
+    "finished",
+    "shard_size",
+    "schema_version",
+    "checksums",
+}
+"""Fields of the manifest that follow from the arrays."""
+
+
+def write_run(
+    folder: str | Path,
+    *,
+    model: str,
+    dataset: str,
+    loglik: ArrayLike,
+    x1: ArrayLike | Mapping[str, ArrayLike],
+    x2: ArrayLike | Mapping[str, ArrayLike],
+    num_options: ArrayLike | None = None,
+    label: ArrayLike | None = None,
+    sample_id: Sequence[str] | None = None,
+    group_id: Sequence[str] | None = None,
+    layers: Sequence[int] | None = None,
+    **manifest_fields: Any,
+) -> Path:
+    """Write a run folder from plain numpy arrays: for models that pid-extract does not support.
+
+    Args:
+        folder: a new or empty folder.
+        model: name of the model.
+        dataset: name of the dataset.
+        loglik: (n, c, k) or (n, c, l, k) nats: mean token log-likelihood of each option under the full
+            vocabulary, conditions in the order both, vision_only, language_only and, if measured, no_image;
+            -inf for options that an item does not have.
+        x1: (n, d1) features of the image, or a mapping from `mean`, `max` or `last` to such arrays.
+        x2: (n, d2) features of the question, or such a mapping.
+        num_options: (n,) options of each item; by default the finite columns of `loglik`.
+        label: (n,) index of the right option, -1 if unknown.
+        sample_id: names of the samples, unique; by default their numbers.
+        group_id: rows of one group are never divided between training and test; by default each row is a group.
+        layers: numbers of the recorded layers; the last is the output. By default 1, 2, …
+        **manifest_fields: other fields of `data.Manifest`, such as `family="llava"` or `size_b=7.0`. Scalars of numpy
+            and paths become plain numbers and texts.
+
+    Returns:
+        The folder.
+
+    Raises:
+        OutputExistsError: the folder is not empty.
+        RunArgumentsError: the arguments are not valid; nothing is written. It is a ContractError, and also a ValueError
+            and a TypeError.
+        PidError: another process writes the folder, or the disk is full; nothing is left.
+
+    Example:
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from pid_lvlm import data
+        >>> rng = np.random.default_rng(0)
+        >>> scores = np.log(rng.dirichlet(np.ones(4), size=(300, 3)))
+        >>> folder = data.write_run(
+        ...     tempfile.mkdtemp(), model="mine", dataset="toy", loglik=scores,
+        ...     x1=rng.normal(size=(300, 8)), x2=rng.normal(size=(300, 8)))
+        >>> len(data.read_run(folder))
+        300
+    """
+    folder = _folder(folder)
+    _check_empty(folder)
+    given = Arguments()
+    scores = _scores(given, loglik)
+    by_name = {} if scores is None else _arrays(given, scores, num_options, label, sample_id, group_id)
+    features, named = _features(given, x1, x2, None if scores is None else len(scores))
+    numbers = _layer_numbers(given, layers, 0 if scores is None else scores.shape[2])
+    if given.faults or scores is None:
+        raise RunArgumentsError(str(folder), given.faults)
+    arrays = by_name | features
+    given_fields = {"run": folder.name, "model": model, "dataset": dataset, **manifest_fields}
+    manifest = _manifest(given, given_fields, arrays, numbers)
+    if manifest is not None:
+        faults = form_faults(ARGUMENTS, arrays, manifest, len(scores))
+        if not faults:
+            faults += value_faults(ARGUMENTS, arrays)
+            faults += duplicate_id_faults([ARGUMENTS], [arrays["sample_id"]])
+        given.faults += [_renamed(fault, named) for fault in faults]
+    if given.faults or manifest is None:
+        raise RunArgumentsError(str(folder), given.faults)
+    _write(folder, manifest, arrays)
+    return folder
+
+
+def _folder(folder: str | Path) -> Path:
+    try:
+        path = Path(folder)
+        path.exists()
+    except (TypeError, ValueError, OSError) as error:
+        fault = Fault(ARGUMENTS, f"expected the path of a folder ({error})"[:200], "folder")
+        raise RunArgumentsError("?", [fault]) from None
+    return path if path.name else path.resolve()
+
+
+def _check_empty(folder: Path) -> None:
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        message = f"`{folder}` exists and is not empty; choose a new folder or delete it first"
+        raise OutputExistsError(message)
+
+
+def _scores(given: Arguments, loglik: ArrayLike) -> NDArray | None:
+    """(n, c, l, k) scores; None if they are not."""
+    expected = "(n, c, k) or (n, c, l, k) with 3 or 4 conditions c"
+    scores = given.numbers("loglik", loglik, expected)
+    if scores is None:
+        return None
+    wide = scores[:, :, None, :] if scores.ndim == 3 else scores
+    if wide.ndim != 4 or wide.shape[1] not in (3, 4):
+        given.fail("loglik", f"expected shape {expected}, found {scores.shape}")
+    elif 0 in wide.shape:
+        given.fail("loglik", f"expected at least one row, layer and option, found shape {scores.shape}")
+    else:
+        return wide
+    return None
+
+
+def _arrays(
+    given: Arguments, scores: NDArray, num_options: Any, label: Any, sample_id: Any, group_id: Any
+) -> dict[str, NDArray]:
+    """All arrays but the features; those that cannot be read are left out."""
+    n = len(scores)
+    numbers = [str(row) for row in range(n)]
+    names = given.texts("sample_id", numbers if sample_id is None else sample_id, n)
+    groups = names if group_id is None else given.texts("group_id", group_id, n)
+    counted = (scores[:, 0, -1] > -np.inf).sum(-1) if num_options is None else num_options
+    counts = given.integers("num_options", counted, f"({n},)")
+    labels = given.integers("label", np.full(n, -1) if label is None else label, f"({n},)")
+    found = {"sample_id": names, "group_id": groups, "num_options": counts, "label": labels, "loglik": scores}
+    return {name: array for name, array in found.items() if array is not None}
+
+
+def _features(
+    given: Arguments, x1: Any, x2: Any, n: int | None
+) -> tuple[dict[str, NDArray], dict[str, str]]:
+    """Features by array name, and the argument that each of them came from."""
+    arrays: dict[str, NDArray] = {}
+    named: dict[str, str] = {}
+    for source, features in ((1, x1), (2, x2)):
+        by_pooling = features if isinstance(features, Mapping) else {POOLINGS[0]: features}
+        for pooling, values in by_pooling.items():
+            argument = f"x{source}" if by_pooling is not features else f'x{source}["{pooling}"]'
+            if pooling not in POOLINGS:
+                given.fail(f"x{source}", f"unknown pooling {pooling!r}; {suggestion(str(pooling), POOLINGS)}")
+                continue
+            array = given.numbers(argument, values, f"({'n' if n is None else n}, d{source})")
+            if array is None:
+                continue
+            key = feature_key(source, pooling)
+            arrays[key], named[key] = array, argument
+            if array.ndim != 2 or array.shape[1] == 0 or n not in (None, len(array)):
+                width = array.shape[1] if array.ndim == 2 and array.shape[1] else f"d{source}"
+                given.fail(argument, f"expected shape ({n}, {width}), found {array.shape}")
+        if POOLINGS[0] not in by_pooling:
+            given.fail(f"x{source}", f"lacks the pooling {POOLINGS[0]!r}")
+    return arrays, named
+
+
+def _layer_numbers(given: Arguments, layers: Any, depth: int) -> list[int]:
+    if layers is None:
+        return list(range(1, depth + 1))
+    numbers = given.integers("layers", layers, f"({depth},)")
+    if numbers is not None and numbers.shape != (depth,):
+        given.fail("layers", f"expected shape ({depth},), a number for each layer of `loglik`, found {numbers.shape}")
+    return [] if numbers is None else numbers.reshape(-1).tolist()
+
+
+def _manifest(
+    given: Arguments, fields_given: Mapping[str, Any], arrays: Mapping[str, NDArray], layers: list[int]
+) -> Manifest | None:
+    """The manifest, but for the checksum; None if its fields are not valid."""
+    for name in sorted(FROM_ARRAYS & set(fields_given)):
+        given.fail(name, "follows from the arrays; leave it out")
+    known = {item.name for item in fields(Manifest)} - FROM_ARRAYS
+    for name in sorted(set(fields_given) - known - FROM_ARRAYS):
+        given.fail(name, f"is no field of the manifest; {suggestion(name, known)}")
+    scores = arrays["loglik"]
+    raw = {name: plain(value) for name, value in fields_given.items() if name in known}
+    raw |= {
+        "layers": layers,
+        "num_layers": raw.get("num_layers", layers[-1] if layers else 0),
+        "num_samples": len(scores),
+        "max_options": scores.shape[-1],
+        "d1": arrays["x1_mean"].shape[1],
+        "d2": arrays["x2_mean"].shape[1],
+        "conditions": list(CONDITIONS[: scores.shape[1]]),
+        "poolings": [name for name in POOLINGS if any(feature_key(source, name) in arrays for source in (1, 2))],
+        "finished": True,
+    }
+    try:
+        manifest = checked(Manifest, raw)
+    except SchemaError as error:
+        given.faults += [Fault(ARGUMENTS, sentence) for sentence in error.faults]
+        return None
+    given.faults += [Fault(ARGUMENTS, sentence) for sentence in manifest_faults(manifest)]
+    return manifest
+
+
+def _renamed(fault: Fault, named: Mapping[str, str]) -> Fault:
+    return Fault(fault.file, fault.message, named.get(fault.array or "", fault.array), fault.row)
+
+
+def _write(folder: Path, manifest: Manifest, arrays: Mapping[str, NDArray]) -> None:
+    """The shard, then the manifest; neither if one of them fails."""
+    shard = folder / shard_file(0)
+    content = npz_bytes(arrays)
+    made = not folder.exists()
+    with locked(folder, "data.write_run"):
+        _check_empty(folder)
+        try:
+            write_atomic(shard, content)
+            replace(manifest, checksums={shard.name: sha256(content)}).write(folder)
+        except BaseException:
+            with suppress(OSError):
+                shard.unlink(missing_ok=True)
+                if made:
+                    folder.rmdir()
+            raise
