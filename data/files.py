@@ -5,7 +5,6 @@ import io
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,7 +49,7 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def sha256_of_file(file: IO[bytes]) -> str:
+def sha256_of_file(file: io.BufferedReader) -> str:
     """SHA-256 of an open file from its beginning, read in small pieces."""
     file.seek(0)
     return hashlib.file_digest(file, "sha256").hexdigest()

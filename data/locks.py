@@ -3,7 +3,7 @@
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -15,8 +15,13 @@ class LockedError(PidError):
 
 
 def lock_file(output: Path) -> Path:
-    """The lock of an output: a hidden file beside it, which is left there."""
+    """The lock of an output: a hidden file beside it, which is left there if the output is."""
     return output.with_name(f".{output.name}.lock")
+
+
+def is_lock(path: Path) -> bool:
+    """Whether a file is the lock of an output beside it."""
+    return path.name.startswith(".") and path.name.endswith(".lock")
 
 
 @contextmanager
@@ -45,11 +50,21 @@ def locked(output: Path, command: str) -> Iterator[None]:
         raise PidError(message) from error
     try:
         since = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
-        path.write_text(f"{command} (process {os.getpid()} on {socket.gethostname()}) since {since}", encoding="utf-8")
+        _note(path, f"{command} (process {os.getpid()} on {socket.gethostname()}) since {since}")
         yield
     finally:
-        path.write_text("", encoding="utf-8")
+        if output.exists():
+            _note(path, "")
+        else:  # nothing came of it; whoever has opened this file meanwhile finds it unlinked and makes a new one
+            with suppress(OSError):
+                path.unlink()
         lock.release()
+
+
+def _note(path: Path, text: str) -> None:
+    """Who holds the lock, for people; the lock holds without it, on a full disk, too."""
+    with suppress(OSError):
+        path.write_text(text, encoding="utf-8")
 
 
 def _holder(path: Path) -> str:

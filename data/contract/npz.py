@@ -20,6 +20,7 @@ from pid_lvlm.data.errors import PidError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from io import BufferedReader
 
 KINDS: Final = "biufU"
 """Kinds of dtypes that are read: booleans, integers, floats and text; never objects."""
@@ -158,7 +159,7 @@ DAMAGE: Final = (
 
 
 @contextmanager
-def regular_file(path: Path) -> "Iterator[IO[bytes]]":
+def regular_file(path: Path) -> "Iterator[BufferedReader]":
     """A file opened for reading; not a pipe, which would wait for a writer.
 
     Raises:
@@ -192,9 +193,7 @@ def _split(tail: bytes) -> tuple[bytes, bytes, bytes]:
     return rest[: -_LOCATOR_64.size], rest[-_LOCATOR_64.size :], end
 
 
-def read_npz(
-    path: Path, names: Collection[str] | None = None
-) -> tuple[Mapping[str, Member], dict[str, NDArray]]:
+def read_npz(path: Path, names: Collection[str] | None = None) -> tuple[Mapping[str, Member], dict[str, NDArray]]:
     """Headers of all arrays of an npz file, and those arrays that are asked for (by default all).
 
     Raises:

@@ -1,7 +1,6 @@
 """Outline of a run folder without its arrays: for plans, and to detect changed numbers."""
 
 import hashlib
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +58,7 @@ def shards_to_read(folder: Path, manifest: Manifest, allow_partial: bool) -> tup
     indices = tuple(range(manifest.num_shards))
     if manifest.finished:
         return indices
-    there = set(os.listdir(folder))
+    there = {path.name for path in folder.iterdir()}
     present = tuple(index for index in indices if shard_file(index) in there)
     if allow_partial and present:
         return present

@@ -83,6 +83,14 @@ def changed_files(folder: Path, shards: Sequence[str], manifest: Manifest, told:
     return [fault for fault in faults if fault is not None]
 
 
+def shard_fault(folder: Path, index: int, manifest: Manifest) -> Fault | None:
+    """What keeps a shard from being one that was written whole: by its checksum, or else by all that is in it."""
+    name = shard_file(index)
+    if name in manifest.checksums:
+        return changed(folder, name, manifest)
+    return next(iter(checked_shard(folder, index, manifest)[1]), None)
+
+
 class Form(Protocol):
     """What is known of an array from its header, or of one in memory."""
 

@@ -1,4 +1,4 @@
-"""A run folder from plain arrays: everything is checked before anything is written, and the manifest is written last."""
+"""A run folder from plain arrays: everything is checked before anything is written, the manifest last."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -160,9 +160,7 @@ def _arrays(
     return {name: array for name, array in found.items() if array is not None}
 
 
-def _features(
-    given: Arguments, x1: Any, x2: Any, n: int | None
-) -> tuple[dict[str, NDArray], dict[str, str]]:
+def _features(given: Arguments, x1: Any, x2: Any, n: int | None) -> tuple[dict[str, NDArray], dict[str, str]]:
     """Features by array name, and the argument that each of them came from."""
     arrays: dict[str, NDArray] = {}
     named: dict[str, str] = {}

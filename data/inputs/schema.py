@@ -22,6 +22,7 @@ STRICT: Final = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, str
 Word = Annotated[str, StringConstraints(min_length=1)]
 """A text that is not empty."""
 
+
 class SchemaError(PidError):
     """A value does not fit its schema. `faults` are sentences, one for each thing that is wrong."""
 

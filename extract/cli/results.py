@@ -63,7 +63,8 @@ def planned(out: Path, runs: Sequence["PlannedRun"]) -> Extraction:
 
 def _state(folder: Path) -> str:
     from pid_lvlm.data.contract.manifest import read_manifest
-    from pid_lvlm.extract.run.run_folder import is_complete, is_run
+    from pid_lvlm.data.contract.run_folder import is_run
+    from pid_lvlm.extract.run.run_folder import is_complete
 
     if not is_run(folder):
         return "new"

@@ -15,7 +15,7 @@ from pid_lvlm.extract.models.load import resolve_device
 from pid_lvlm.extract.prompts.prompt_plan import Plan, PlannedItem, make_plan
 from pid_lvlm.extract.prompts.templates import template_name
 from pid_lvlm.extract.run.manifest import planned_settings, run_layers
-from pid_lvlm.extract.run.run_folder import describe_existing
+from pid_lvlm.extract.run.run_folder import describe_existing, run_path
 
 BYTES: Final = {"float32": 4, "bfloat16": 2, "float16": 2}
 STATES_PER_TOKEN: Final = 12
@@ -36,7 +36,7 @@ def describe_plan(adapter: Adapter, spec: ModelSpec, dataset: Dataset, config: E
     shards = plan.shards(config.shard_size)
     count = sum(-(-len(shard) // config.batch_size) for shard in shards)
     layers = run_layers(spec, config, adapter)
-    folder = config.out / spec.run_name(dataset.name)
+    folder = run_path(config.out, spec.run_name(dataset.name))
     settings = planned_settings(adapter, spec, dataset, config, plan)
     found = describe_existing(folder, settings, [[planned.item.id for planned in shard] for shard in shards])
     lines = [

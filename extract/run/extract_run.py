@@ -13,7 +13,8 @@ from typing import Final
 
 import torch
 
-from pid_lvlm.data.names import CONDITIONS
+from pid_lvlm.data.locks import locked
+from pid_lvlm.data.names import CONDITIONS, shard_file
 from pid_lvlm.extract.conditions.noise import NoiseStats
 from pid_lvlm.extract.config import ExtractionConfig, ModelSpec
 from pid_lvlm.extract.datasets.item import Dataset, Item
@@ -28,11 +29,16 @@ from pid_lvlm.extract.prompts.templates import template_name
 from pid_lvlm.extract.run.leak_test import check_leaks
 from pid_lvlm.extract.run.prepare import PreparedRun, prepare_run
 from pid_lvlm.extract.run.progress import Reporter, run_passes
-from pid_lvlm.extract.run.run_folder import RunFolder
+from pid_lvlm.extract.run.run_folder import RunFolder, run_path
 
 SPLIT_LETTERS: Final = (
     "the tokenizer splits the option letters; an option's score is the mean over its tokens, and accuracy_strict sees "
     "only the first"
+)
+
+OTHER_BYTES: Final = (
+    "was measured again and is not the same to the last bit; another machine, --batch-size or number of threads rounds "
+    "otherwise"
 )
 
 
@@ -71,20 +77,41 @@ def extract_run(
     smaller_batches = " (--batch-size 1 may help)" if config.batch_size > 1 else ""
     with _explained_memory(config.batch_size), refuse_misfits(adapter, smaller_batches):
         run = prepare_run(adapter, spec, revision, dataset, config)
+        path = run_path(config.out, run.manifest.run)
         if run.splits_letters:
-            reporter.note(f"{run.folder.name}: {SPLIT_LETTERS}")
+            reporter.note(f"{path.name}: {SPLIT_LETTERS}")
         if few := few_rows_note(len(run.plan.items)):
             reporter.note(f"`{dataset.file}`: {few}")
-        measured = 0
-        if not run.folder.finished:
-            stats = _noise_stats(adapter, run, config, reporter)
-            layers = run.folder.manifest.layers
-            measurement = Measurement(adapter, run.candidates, stats, config.seed, layers, run.plan.max_options)
-            if not adapter.leak_tested:
-                check_leaks(measurement, dataset.items, partial(_plan_items, adapter, dataset, config))
-            measured = _write_shards(measurement, run.plan, run.folder, config, reporter)
-            run.folder.finish()
-    return Outcome(run.folder.path, len(run.plan.items), measured, time.monotonic() - started)
+        with locked(path, "pid-extract"):
+            folder = RunFolder(path, run.manifest, _ids(run.plan, config))
+            for sentence in folder.found.sentences:
+                reporter.note(f"{path.name}: {sentence}")
+            measured = 0 if folder.complete else _measure(adapter, run, folder, dataset, config, reporter)
+    return Outcome(path, len(run.plan.items), measured, time.monotonic() - started)
+
+
+def _measure(
+    adapter: Adapter,
+    run: PreparedRun,
+    folder: RunFolder,
+    dataset: Dataset,
+    config: ExtractionConfig,
+    reporter: Reporter,
+) -> int:
+    """Measure what is missing; returns the number of samples measured."""
+    stats = _noise_stats(adapter, run.plan, folder, config, reporter)
+    layers = folder.manifest.layers
+    measurement = Measurement(adapter, run.candidates, stats, config.seed, layers, run.plan.max_options)
+    if not adapter.leak_tested:
+        check_leaks(measurement, dataset.items, partial(_plan_items, adapter, dataset, config))
+    measured = _write_shards(measurement, run.plan, folder, config, reporter)
+    folder.finish()
+    return measured
+
+
+def _ids(plan: Plan, config: ExtractionConfig) -> list[list[str]]:
+    """Sample ids of every shard."""
+    return [[planned.item.id for planned in items] for items in plan.shards(config.shard_size)]
 
 
 @contextmanager
@@ -97,19 +124,21 @@ def _explained_memory(batch_size: int) -> Iterator[None]:
         raise ModelError(message) from error
 
 
-def _noise_stats(adapter: Adapter, run: PreparedRun, config: ExtractionConfig, reporter: Reporter) -> NoiseStats:
+def _noise_stats(
+    adapter: Adapter, plan: Plan, folder: RunFolder, config: ExtractionConfig, reporter: Reporter
+) -> NoiseStats:
     """Statistics of the replacement noise: those in the folder, or measured now and written there."""
-    stats = run.folder.noise_stats([site.name for site in adapter.sites])
+    stats = folder.noise_stats([site.name for site in adapter.sites])
     if stats is not None:
         return stats
     try:
-        count = len(run.plan.items)
-        with reporter.task(f"{run.folder.name}: noise statistics", count, left=run_passes(count)) as advance:
-            stats = measure(adapter, run.plan.items, config.batch_size, advance)
+        count = len(plan.items)
+        with reporter.task(f"{folder.name}: noise statistics", count, left=run_passes(count)) as advance:
+            stats = measure(adapter, plan.items, config.batch_size, advance)
     except ModelError:  # an image that the processor refuses
-        run.folder.discard_if_bare()
+        folder.discard_if_bare()
         raise
-    run.folder.write_noise_stats(stats)
+    folder.write_noise_stats(stats)
     return stats
 
 
@@ -118,14 +147,13 @@ def _write_shards(
 ) -> int:
     """Measure the shards that are missing; returns the number of samples measured."""
     missing = [
-        (index, items)
-        for index, items in enumerate(plan.shards(config.shard_size))
-        if not folder.has_shard(index, [planned.item.id for planned in items])
+        (index, items) for index, items in enumerate(plan.shards(config.shard_size)) if index not in folder.found.kept
     ]
     total = sum(len(items) for _, items in missing)
     with reporter.task(f"{folder.name}: {len(CONDITIONS)} conditions", total, passes=len(CONDITIONS)) as advance:
         for index, items in missing:
-            folder.write_shard(index, measurement.shard(items, config.batch_size, advance))
+            if not folder.write_shard(index, measurement.shard(items, config.batch_size, advance)):
+                reporter.note(f"{folder.name}: `{shard_file(index)}` {OTHER_BYTES}")
     return total
 
 

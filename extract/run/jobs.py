@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pid_lvlm.data.errors import PidError
+from pid_lvlm.data.locks import locked
+from pid_lvlm.data.names import FileNameError, file_name
 from pid_lvlm.extract.config import DatasetSpec, ExtractionConfig, ModelSpec
 from pid_lvlm.extract.datasets.item import Dataset
 from pid_lvlm.extract.datasets.load import load_dataset
@@ -16,7 +18,7 @@ from pid_lvlm.extract.errors import UsageError
 from pid_lvlm.extract.models.locate import check_model
 from pid_lvlm.extract.prompts.templates import get_template, template_name
 from pid_lvlm.extract.run.progress import Reporter, run_passes
-from pid_lvlm.extract.run.run_folder import check_out_folder
+from pid_lvlm.extract.run.run_folder import check_out_folder, run_path
 
 if TYPE_CHECKING:
     from pid_lvlm.extract.models.adapters.base import Adapter
@@ -111,19 +113,36 @@ def check_prompts(dataset: Dataset, config: ExtractionConfig) -> None:
 
 
 def check_names(models: Sequence[ModelSpec], datasets: Sequence[Dataset]) -> None:
-    """Two runs must not share a folder.
+    """Every run has a folder of its own below the output folder.
 
     Raises:
-        UsageError: two of them have the same name.
+        UsageError: two of them have the same name, or a name is not that of a folder.
     """
     seen: set[str] = set()
     for spec in models:
         for dataset in datasets:
             name = spec.run_name(dataset.name)
+            _check_file_name(spec, dataset)
             if name in seen:
                 message = f"two runs would share the folder `{name}`; tell them apart with --name, --stage or --step"
                 raise UsageError(message)
             seen.add(name)
+
+
+def _check_file_name(spec: ModelSpec, dataset: Dataset) -> None:
+    """The name of a run is made of three names, each from another place."""
+    model = spec.display_name.rsplit("/", maxsplit=1)[-1]
+    for where, part in (("--name", model), (f"the name of `{dataset.file}`", dataset.name), ("--stage", spec.stage)):
+        try:
+            file_name(model if part is None else part)
+        except FileNameError as error:
+            message = f"{where}: {error}; it is part of the name of the run's folder"
+            raise UsageError(message) from None
+    try:
+        file_name(spec.run_name(dataset.name))
+    except FileNameError as error:
+        message = f"{error}; shorten --name, --stage or the dataset's name"
+        raise UsageError(message) from None
 
 
 def _run_model(
@@ -175,7 +194,7 @@ def plan_jobs(
         chosen = dataset.first(spec.limit)
         with refuse_misfits(adapter):
             text = describe_plan(adapter, spec, chosen, config)
-        planned.append(PlannedRun(config.out / spec.run_name(dataset.name), len(chosen.items), text))
+        planned.append(PlannedRun(run_path(config.out, spec.run_name(dataset.name)), len(chosen.items), text))
     return planned
 
 
@@ -197,9 +216,9 @@ def preview_jobs(
         from pid_lvlm.extract.models.misfit import refuse_misfits
         from pid_lvlm.extract.run.preview import check_folder, write_preview
 
-        folder = config.out / spec.run_name(dataset.name)
-        check_folder(folder)
-        with refuse_misfits(adapter):
+        folder = run_path(config.out, spec.run_name(dataset.name))
+        with locked(folder, "pid-extract --preview"), refuse_misfits(adapter):
+            check_folder(folder)
             text = write_preview(adapter, dataset, config, folder)
         planned.append(PlannedRun(folder, len(dataset.items), text))
     return planned

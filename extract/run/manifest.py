@@ -5,6 +5,7 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any, Final
 
+from pid_lvlm.data.bounds import TEXT
 from pid_lvlm.data.contract.manifest import Manifest, recipe_hash
 from pid_lvlm.data.names import SOURCES
 from pid_lvlm.extract.conditions.noise import Moments
@@ -17,7 +18,7 @@ from pid_lvlm.extract.prompts.prompt_plan import Plan
 from pid_lvlm.extract.prompts.templates import template_name
 
 PACKAGES: Final = ("numpy", "pillow", "tokenizers", "torch", "transformers")
-NOT_IN_RECIPE: Final = ("run", "finished", "recipe", "prompt_example", "versions", "dataset_rows")
+NOT_IN_RECIPE: Final = ("run", "finished", "recipe", "prompt_example", "versions", "dataset_rows", "checksums")
 
 
 def run_layers(spec: ModelSpec, config: ExtractionConfig, adapter: Adapter) -> tuple[int, ...]:
@@ -43,7 +44,7 @@ def planned_settings(
         "split": dataset.split,
         "dataset_sha256": dataset.sha256,
         "prompt": template_name(config, dataset),
-        "prompt_example": plan.items[0].prompt,
+        "prompt_example": plan.items[0].prompt[: TEXT.most],
         "noise_seed": config.seed,
         "noise_sites": _noise_sites(adapter, config.language_span),
         "shard_size": config.shard_size,

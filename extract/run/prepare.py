@@ -1,8 +1,9 @@
-"""The first step of a run: prompts planned, the lens checked, the letters' tokens chosen, the folder opened."""
+"""The first step of a run: prompts planned, the lens checked, the letters' tokens chosen."""
 
 from dataclasses import dataclass
 from typing import Final
 
+from pid_lvlm.data.contract.manifest import Manifest
 from pid_lvlm.extract.config import ExtractionConfig, ModelSpec
 from pid_lvlm.extract.datasets.item import Dataset
 from pid_lvlm.extract.errors import ModelError
@@ -13,7 +14,6 @@ from pid_lvlm.extract.models.answer_tokens import Candidates
 from pid_lvlm.extract.prompts.prompt_plan import Plan, make_plan
 from pid_lvlm.extract.prompts.templates import template_name
 from pid_lvlm.extract.run.manifest import describe_run
-from pid_lvlm.extract.run.run_folder import RunFolder
 
 CALIBRATION_ITEMS: Final = 32
 """Items on which the spelling of the letters is chosen."""
@@ -29,12 +29,12 @@ class PreparedRun:
     Attributes:
         plan: prompts and spans of the items.
         candidates: tokens of the option letters.
-        folder: the run's folder, with its manifest.
+        manifest: what the run is.
     """
 
     plan: Plan
     candidates: Candidates
-    folder: RunFolder
+    manifest: Manifest
 
     @property
     def splits_letters(self) -> bool:
@@ -45,10 +45,10 @@ class PreparedRun:
 def prepare_run(
     adapter: Adapter, spec: ModelSpec, revision: str | None, dataset: Dataset, config: ExtractionConfig
 ) -> PreparedRun:
-    """Plan a run and open its folder, new or as an earlier command left it.
+    """Plan a run; nothing is written yet.
 
     Raises:
-        PidError: the folder is not a run of these settings, or the items do not fit the model.
+        PidError: the items do not fit the model.
     """
     plan = make_plan(adapter, dataset, template_name(config, dataset), config.language_span)
     _check_lens(adapter, plan)
@@ -56,7 +56,7 @@ def prepare_run(
     candidates = choose_candidates(adapter, plan.variants, head, config.batch_size)
     probe = batch_moments(adapter, head[:1])
     manifest = describe_run(adapter, spec, revision, dataset, config, plan, candidates, probe)
-    return PreparedRun(plan, candidates, RunFolder(config.out / manifest.run, manifest))
+    return PreparedRun(plan, candidates, manifest)
 
 
 def _check_lens(adapter: Adapter, plan: Plan) -> None:

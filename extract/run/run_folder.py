@@ -1,40 +1,105 @@
 """A run folder while it is written: what may already be there, what is kept, what is added."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from pid_lvlm.data.contract.manifest import Manifest, read_manifest
-from pid_lvlm.data.contract.validate import load_shard
+from pid_lvlm.data.contract.npz import NpzError, read_npz
+from pid_lvlm.data.contract.run_folder import is_run
+from pid_lvlm.data.contract.validate import changed, load_shard, shard_fault
 from pid_lvlm.data.errors import OutputExistsError
-from pid_lvlm.data.files import write_npz
-from pid_lvlm.data.names import MANIFEST_FILE, NOISE_FILE, shard_file
+from pid_lvlm.data.files import npz_bytes, sha256, write_atomic
+from pid_lvlm.data.locks import is_lock
+from pid_lvlm.data.names import MANIFEST_FILE, NOISE_FILE, file_name, shard_file
 from pid_lvlm.extract.conditions.noise import Arrays, NoiseStats, from_arrays, to_arrays
 
 
-class RunFolder:
-    """A run folder that is being written.
+def run_path(out: Path, name: str) -> Path:
+    """Folder of a run below `out`.
+
+    Raises:
+        FileNameError: the name would lead elsewhere.
+    """
+    return out / file_name(name)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What an earlier command left of a run.
+
+    Attributes:
+        kept: numbers of the shards that are whole and hold the right samples.
+        damaged: files that are there and cannot be kept.
+        missing: files that were written, and are not there any more.
+    """
+
+    kept: frozenset[int] = frozenset()
+    damaged: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+
+    @property
+    def sentences(self) -> list[str]:
+        """What is measured although it was before."""
+        named = [(name, "damaged") for name in self.damaged] + [(name, "missing") for name in self.missing]
+        return [f"`{name}` is {what} and is measured again" for name, what in named]
+
+
+def look_at(folder: Path, manifest: Manifest, shards: Sequence[Sequence[str]]) -> Found:
+    """Every file of a run, read once.
 
     Args:
-        folder: the folder; made if needed.
+        folder: the run's folder.
+        manifest: its manifest.
+        shards: sample ids of each shard.
+    """
+    kept, bad = [], []
+    for index, ids in enumerate(shards):
+        if shard_fault(folder, index, manifest) is None and _holds(folder, index, manifest, ids):
+            kept.append(index)
+        else:
+            bad.append(shard_file(index))
+    if NOISE_FILE in manifest.checksums and changed(folder, NOISE_FILE, manifest) is not None:
+        bad.insert(0, NOISE_FILE)
+    gone = [name for name in bad if not (folder / name).exists()]
+    damaged = tuple(name for name in bad if name not in gone)
+    return Found(frozenset(kept), damaged, tuple(gone) if manifest.finished else ())
+
+
+def _holds(folder: Path, index: int, manifest: Manifest, ids: Sequence[str]) -> bool:
+    arrays, faults = load_shard(folder, index, manifest, {"sample_id"})
+    return not faults and np.array_equal(arrays["sample_id"], np.array(ids, dtype=np.str_))
+
+
+class RunFolder:
+    """A run folder that is being written. Its checksums enter the manifest before the files enter the folder.
+
+    A process that is killed in between leaves a file that is missing or has other bytes, and either is measured again.
+
+    Args:
+        folder: the folder, locked by the caller; made if needed.
         manifest: what this run is, `finished` false.
+        shards: sample ids of each shard.
+
+    Attributes:
+        complete: whether nothing is left to do.
+        found: what was there.
 
     Raises:
         OutputExistsError: the folder contains something else, or a run with other settings; it is left untouched.
     """
 
-    def __init__(self, folder: Path, manifest: Manifest) -> None:
+    def __init__(self, folder: Path, manifest: Manifest, shards: Sequence[Sequence[str]]) -> None:
         self.path = folder
         self.name = folder.name
         self.manifest = manifest
-        self.finished = False
+        self.found = Found()
+        self.complete = False
         if is_run(folder):
-            existing = read_manifest(folder)
-            _check_same(folder, existing, manifest)
-            self.finished = is_complete(folder, existing)
+            self._continue(read_manifest(folder), shards)
         elif folder.exists() and not is_blank(folder):
             raise OutputExistsError(_not_a_run(folder))
         else:
@@ -42,44 +107,79 @@ class RunFolder:
         for leftover in folder.glob(PARTIAL_FILES):
             leftover.unlink()
 
+    def _continue(self, existing: Manifest, shards: Sequence[Sequence[str]]) -> None:
+        _check_same(self.path, existing, self.manifest, versions=not existing.finished)
+        self.found = look_at(self.path, existing, shards)
+        self.complete = existing.finished and not self.found.damaged and not self.found.missing
+        if not self.complete:
+            _check_same(self.path, existing, self.manifest, versions=True)
+        unlisted = {shard_file(index) for index in self.found.kept} - set(existing.checksums)
+        self.manifest = replace(self.manifest, checksums=existing.checksums)
+        for name in sorted(unlisted):  # of an older version
+            self._record(name, sha256((self.path / name).read_bytes()))
+
+    def _record(self, name: str, checksum: str) -> None:
+        checksums = {**self.manifest.checksums, name: checksum}
+        self.manifest = replace(self.manifest, checksums=dict(sorted(checksums.items())))
+
     def discard_if_bare(self) -> None:
         """Remove the folder if it holds no measurement, for runs that bad input stops."""
         if {path.name for path in self.path.iterdir()} <= {MANIFEST_FILE}:
             (self.path / MANIFEST_FILE).unlink()
             self.path.rmdir()
 
-    def has_shard(self, index: int, ids: Sequence[str]) -> bool:
-        """Whether shard `index` is there, whole, and holds these samples."""
-        return has_shard(self.path, index, ids)
-
-    def write_shard(self, index: int, arrays: Arrays) -> None:
-        """Write one shard, all of it or nothing."""
-        write_npz(self.path / shard_file(index), arrays)
+    def write_shard(self, index: int, arrays: Arrays) -> bool:
+        """Write one shard, all of it or nothing; whether its bytes are those that an earlier command wrote, if any."""
+        name, content = shard_file(index), npz_bytes(arrays)
+        same = self.manifest.checksums.get(name) in (None, sha256(content))
+        self._write(name, content)
+        return same
 
     def noise_stats(self, sites: Sequence[str]) -> NoiseStats | None:
         """Statistics written before an interruption, if any."""
-        arrays, broken = load_shard(self.path / NOISE_FILE)
-        return None if broken else from_arrays(arrays, sites)
+        if NOISE_FILE in (*self.found.damaged, *self.found.missing):
+            return None
+        try:
+            arrays = read_npz(self.path / NOISE_FILE)[1]
+            stats = from_arrays(arrays, sites)
+        except (FileNotFoundError, NpzError, KeyError, TypeError, ValueError):
+            return None
+        if NOISE_FILE not in self.manifest.checksums:
+            self._record(NOISE_FILE, sha256((self.path / NOISE_FILE).read_bytes()))
+        return stats
 
     def write_noise_stats(self, stats: NoiseStats) -> None:
-        """Write the statistics, all of them or nothing."""
-        write_npz(self.path / NOISE_FILE, to_arrays(stats))
+        """Write the statistics, all of them or nothing.
+
+        Raises:
+            OutputExistsError: shards are kept that were measured with other statistics.
+        """
+        content = npz_bytes(to_arrays(stats))
+        if self.found.kept and self.manifest.checksums.get(NOISE_FILE) not in (None, sha256(content)):
+            message = (
+                f"`{self.path / NOISE_FILE}` is damaged, and measured again the statistics are not those that the "
+                "shards were measured with (another machine or --batch-size?); restore the file, or delete the folder "
+                f"`{self.path}` and run the same command again"
+            )
+            raise OutputExistsError(message)
+        self._write(NOISE_FILE, content)
+
+    def _write(self, name: str, content: bytes) -> None:
+        self._record(name, sha256(content))
+        self.manifest.write(self.path)
+        write_atomic(self.path / name, content)
 
     def finish(self) -> None:
         """Mark the run as finished."""
-        replace(self.manifest, finished=True).write(self.path)
-        self.finished = True
+        self.manifest = replace(self.manifest, finished=True)
+        self.manifest.write(self.path)
 
 
 def is_complete(folder: Path, manifest: Manifest) -> bool:
-    """Whether a run is finished and none of its shards has been lost since."""
-    return manifest.finished and all((folder / shard_file(index)).exists() for index in range(manifest.num_shards))
-
-
-def has_shard(folder: Path, index: int, ids: Sequence[str]) -> bool:
-    """Whether shard `index` of a run folder is there, whole, and holds these samples."""
-    arrays, broken = load_shard(folder / shard_file(index), {"sample_id"})
-    return not broken and np.array_equal(arrays.get("sample_id", np.array([])), np.array(ids, dtype=np.str_))
+    """Whether a run is finished and none of its files has been lost or damaged since."""
+    if not manifest.finished or any(shard_fault(folder, index, manifest) for index in range(manifest.num_shards)):
+        return False
+    return NOISE_FILE not in manifest.checksums or changed(folder, NOISE_FILE, manifest) is None
 
 
 def describe_existing(folder: Path, settings: Mapping[str, Any], shards: Sequence[Sequence[str]]) -> str:
@@ -95,23 +195,25 @@ def describe_existing(folder: Path, settings: Mapping[str, Any], shards: Sequenc
     existing = read_manifest(folder)
     if (other := _other_settings(folder, asdict(existing), settings)) is not None:
         return f"refused: {other}"
-    if is_complete(folder, existing):
+    found = look_at(folder, existing, shards)
+    if existing.finished and not found.damaged and not found.missing:
         return "complete; the run would be skipped"
-    there = [ids for index, ids in enumerate(shards) if has_shard(folder, index, ids)]
-    samples = sum(map(len, there))
-    return f"{len(there)} of {len(shards)} files ({samples} of {sum(map(len, shards))} samples); the run would continue"
+    samples = sum(len(shards[index]) for index in found.kept)
+    there = f"{len(found.kept)} of {len(shards)} files ({samples} of {sum(map(len, shards))} samples)"
+    damaged = f" and measure {', '.join(f'`{name}`' for name in found.damaged)} again" if found.damaged else ""
+    return f"{there}; the run would continue{damaged}"
 
 
 def _not_a_run(folder: Path) -> str:
     return f"`{folder}` exists and is not a run folder; choose another --out or --name, or move it away"
 
 
-def _check_same(folder: Path, existing: Manifest, wanted: Manifest) -> None:
-    """A run is continued only under the settings it was started with. Versions stop mattering once it is finished.
+def _check_same(folder: Path, existing: Manifest, wanted: Manifest, *, versions: bool) -> None:
+    """A run is continued only under the settings it was started with, and while it is measured with the same versions.
 
     Counts of the file's rows are not a setting: older runs lack them, and the shards say which samples they hold.
     """
-    ignored = {"finished", "recipe", "dataset_rows"} | ({"versions"} if existing.finished else set())
+    ignored = {"finished", "recipe", "dataset_rows", "checksums"} | (set() if versions else {"versions"})
     settings = {name: value for name, value in asdict(wanted).items() if name not in ignored}
     if (other := _other_settings(folder, asdict(existing), settings)) is not None:
         raise OutputExistsError(other)
@@ -164,7 +266,7 @@ def check_out_folder(out: Path) -> None:
     if out.exists() and not out.is_dir():
         message = f"--out `{out}` is a file; choose a folder"
         raise OutputExistsError(message)
-    if not out.is_dir() or not any(out.iterdir()):
+    if not out.is_dir() or all(is_lock(child) for child in out.iterdir()):
         return
     children = [child for child in out.iterdir() if child.is_dir()]
     if any(is_run(child) or is_blank(child) for child in children):
@@ -174,11 +276,6 @@ def check_out_folder(out: Path) -> None:
         raise OutputExistsError(message)
     message = f"--out `{out}` contains files but no run folder; choose a new or empty folder"
     raise OutputExistsError(message)
-
-
-def is_run(folder: Path) -> bool:
-    """Whether there is a manifest."""
-    return (folder / MANIFEST_FILE).is_file()
 
 
 def is_blank(folder: Path) -> bool:
