@@ -210,16 +210,16 @@ def manifest_faults(manifest: Manifest) -> list[str]:
         faults.append(f"`layers` should end with the output, {manifest.num_layers}, found {shown(layers)}")
     if manifest.num_samples == 0:
         faults.append("the run is empty (`num_samples` is 0); extract at least one item")
-    if manifest.checksums:
-        faults += _checksum_faults(manifest)
     if manifest.num_shards > SHARDS.most:
         sizes = f"{manifest.num_samples:,} samples at a `shard_size` of {manifest.shard_size}"
         faults.append(f"{sizes} need {manifest.num_shards:,} files; at most {SHARDS}")
+    elif manifest.checksums:
+        faults += _checksum_faults(manifest)
     return faults
 
 
 def _checksum_faults(manifest: Manifest) -> list[str]:
-    files = {shard_file(index) for index in range(min(manifest.num_shards, SHARDS.most))}
+    files = {shard_file(index) for index in range(manifest.num_shards)}
     named = set(manifest.checksums)
     if other := sorted(named - files - {NOISE_FILE}):
         return [f"`checksums` names {shown(other[0])}, which is no file of this run"]

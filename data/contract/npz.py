@@ -1,5 +1,6 @@
 """npz files read with suspicion: their headers are compared with the file before memory is spent on an array."""
 
+import errno
 import os
 import stat
 import struct
@@ -17,6 +18,8 @@ from numpy.typing import NDArray
 
 from pid_lvlm.data.bounds import CELL, MEMBERS
 from pid_lvlm.data.errors import PidError
+from pid_lvlm.data.inputs.place import SHOWN
+from pid_lvlm.data.inputs.schema import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,8 +106,10 @@ def _entries(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
     entries = {}
     for info in archive.infolist():
         name = info.filename.removesuffix(".npy")
+        if not name.isprintable() or len(name) > SHOWN:
+            raise NpzError(f"has an array of the name {shown(name)}, which is none of a run's")
         if name in entries:
-            raise NpzError(f"has the array `{name[:80]}` twice")
+            raise NpzError(f"has the array `{name}` twice")
         if info.compress_type != zipfile.ZIP_STORED or info.compress_size != info.file_size:
             raise NpzError("is compressed; write it with numpy.savez, which does not compress")
         entries[name] = info
@@ -113,11 +118,15 @@ def _entries(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
 
 def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
     version = npy.read_magic(file)
-    if version == (1, 0):
-        return npy.read_array_header_1_0(file, max_header_size=LONGEST_HEADER)
-    if version == (2, 0):
-        return npy.read_array_header_2_0(file, max_header_size=LONGEST_HEADER)
-    raise NpzError(f"has an array of npy version {version}; expected 1.0 or 2.0")
+    readers = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+    if version not in readers:
+        raise NpzError(f"has an array of npy version {version}; expected 1.0 or 2.0")
+    try:
+        return readers[version](file, max_header_size=LONGEST_HEADER)
+    except zipfile.BadZipFile:
+        raise
+    except Exception as error:  # numpy reads the header as Python source, which fails in many ways
+        raise NpzError(f"damaged or truncated (the header of an array: {type(error).__name__})") from None
 
 
 @contextmanager
@@ -139,9 +148,11 @@ def open_npz(path: Path) -> "Iterator[Npz]":
     except MemoryError:
         raise NpzError("does not fit into memory") from None
     except OSError as error:
+        if error.errno == errno.EINVAL:  # a place before the file's beginning, which a damaged table names
+            raise NpzError("damaged or truncated (its table of contents points outside the file)") from None
         raise NpzError(f"cannot be read ({error.strerror or error})") from None
     except DAMAGE as error:
-        raise NpzError(f"damaged or truncated ({str(error)[:120]})") from None
+        raise NpzError(f"damaged or truncated ({shown(str(error))})") from None
 
 
 DAMAGE: Final = (
@@ -152,7 +163,6 @@ DAMAGE: Final = (
     OverflowError,
     NotImplementedError,
     RuntimeError,  # says that it is encrypted
-    SyntaxError,
     struct.error,
 )
 """What zipfile and numpy raise on bytes that are not what they should be."""

@@ -116,7 +116,8 @@ def write_run(
 def _folder(folder: str | Path) -> Path:
     try:
         path = Path(folder)
-        path.exists()
+        with suppress(FileNotFoundError):
+            path.lstat()
     except (TypeError, ValueError, OSError) as error:
         fault = Fault(ARGUMENTS, f"expected the path of a folder ({error})"[:200], "folder")
         raise RunArgumentsError("?", [fault]) from None

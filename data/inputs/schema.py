@@ -4,6 +4,7 @@ import json
 from collections.abc import Collection, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import date, time
+from functools import partial
 from typing import Annotated, Any, Final, NoReturn, TypeVar
 
 from pydantic import ConfigDict, StringConstraints, TypeAdapter, ValidationError
@@ -68,7 +69,7 @@ def checked(kind: type[T], raw: Any) -> T:
 
 def _as_json(raw: dict[str, Any], *, allow_nan: bool = True) -> bytes:
     try:
-        return json.dumps(raw, ensure_ascii=False, allow_nan=allow_nan, default=_not_plain).encode()
+        return json.dumps(raw, ensure_ascii=False, allow_nan=allow_nan, default=partial(_not_plain, raw)).encode()
     except UnicodeEncodeError as error:
         half = f"U+{ord(error.object[error.start]):04X}"
         where = find_place(raw, is_half)
@@ -79,10 +80,12 @@ def _as_json(raw: dict[str, Any], *, allow_nan: bool = True) -> bytes:
         raise SchemaError([f"a value cannot be written as JSON ({error})"]) from None
 
 
-def _not_plain(value: object) -> NoReturn:
+def _not_plain(raw: dict[str, Any], value: object) -> NoReturn:
+    place = find_place(raw, lambda leaf: leaf is value)
     if isinstance(value, date | time):
-        raise SchemaError([f"{value} is a date or time, and none is expected; put it in quotes"])
-    raise SchemaError([f"{shown(value)} is of type {type(value).__name__}; expected text, numbers, lists and mappings"])
+        raise SchemaError([f"`{place}` is the date or time {value}, and none is expected; put it in quotes"])
+    found = f"{shown(value)} of type {type(value).__name__}"
+    raise SchemaError([f"`{place}` should be text, a number, a list or named values, found {found}"])
 
 
 def _adapter(kind: Any) -> TypeAdapter[Any]:
