@@ -39,10 +39,10 @@ SAMPLES: Final = Bound(100_000_000, "samples", "a run")
 LAYERS: Final = Bound(10_000, "layers", "a model")
 OPTIONS: Final = Bound(10_000, "options", "an item")
 WIDTH: Final = Bound(1_000_000, "numbers", "an embedding")
-SHARDS: Final = Bound(100_000, "files", "the shards of a run", "--shard-size")
+SHARDS: Final = Bound(100_000, "files", "the shards of a run; a larger --shard-size needs fewer")
 MEMBERS: Final = Bound(64, "arrays", "an npz file")
 CELL: Final = Bound(10_000, "characters", "a text in an array")
-COUNT: Final = Bound(10**18, "", "a count or a step in a manifest")
+COUNT: Final = Bound(10**18, "steps or parameters", "a number in a manifest")
 
 # Datasets and pictures.
 

@@ -16,6 +16,8 @@ BREAKING: Final = {"Cc", "Cs", "Zl", "Zp"}
 
 
 def _on_one_line(text: str) -> str:
+    if text.isprintable():  # most are, and this is quick
+        return text
     odd = next((mark for mark in text if unicodedata.category(mark) in BREAKING), None)
     if odd is not None:
         raise ValueError(f"should be text on one line without control characters, but has U+{ord(odd):04X}")

@@ -212,7 +212,7 @@ def manifest_faults(manifest: Manifest) -> list[str]:
         faults.append("the run is empty (`num_samples` is 0); extract at least one item")
     if manifest.num_shards > SHARDS.most:
         sizes = f"{manifest.num_samples:,} samples at a `shard_size` of {manifest.shard_size}"
-        faults.append(f"{sizes} need {manifest.num_shards:,} files; at most {SHARDS}")
+        faults.append(f"{sizes} need {manifest.num_shards:,} files; at most {SHARDS}: choose a larger --shard-size")
     elif manifest.checksums:
         faults += _checksum_faults(manifest)
     return faults
@@ -222,7 +222,7 @@ def _checksum_faults(manifest: Manifest) -> list[str]:
     files = {shard_file(index) for index in range(manifest.num_shards)}
     named = set(manifest.checksums)
     if other := sorted(named - files - {NOISE_FILE}):
-        return [f"`checksums` names {shown(other[0])}, which is no file of this run"]
+        return [f"`checksums` names {shown(other[0])}, which this run does not have"]
     if manifest.finished and (missing := sorted(files - named)):
         return [f"`checksums` lacks {missing[0]!r}, but the run is finished"]
     return []

@@ -148,6 +148,8 @@ def _load(folder: Path, manifest: Manifest, indices: Sequence[int], skipped: Col
     faults += changed_files(folder, files, manifest, {fault.file for fault in faults})
     if faults:
         raise ContractError(str(folder), faults)
+    if len(shards) == 1:
+        return shards[0]
     # A run that an older version began may lack an optional array in its first shards: then the run has none.
     shared = [name for name in shards[0] if all(name in arrays for arrays in shards)]
     return {name: np.concatenate([arrays[name] for arrays in shards]) for name in shared}

@@ -99,6 +99,14 @@ def test_estimate_in_full():
     assert found["largest_difference_bits"] < 1e-4
 
 
+def test_opening(call):
+    code, output, errors = call("opening", "--runs", 2, "--rows", 20, "--features", 4, "--repeat", 1, "--json")
+    assert code == 0, errors
+    found = json.loads(output)
+    assert found["runs"] == 2
+    assert min(found["open_seconds"], found["read_gigabytes_per_second"], found["hash_gigabytes_per_second"]) > 0
+
+
 @pytest.mark.slow
 def test_scaling():
     found = printed("scaling", "--vary", "layers", "--points", 1, "--epochs", 1, "--repeat", 1, "--devices", 1)

@@ -119,7 +119,10 @@ def test_any_bytes(run: Path, fields: dict[str, Any], start: int, length: int, t
         ({"step": 10**400}, "`step` should be at most"),
         ({"num_samples": 2e9}, "`num_samples` should be an integer"),
         ({"num_samples": 2 * 10**9}, "`num_samples` should be at most 100000000"),
-        ({"num_samples": 10**8, "shard_size": 1}, "need 100,000,000 files; at most 100,000 files (--shard-size"),
+        (
+            {"num_samples": 10**8, "shard_size": 1},
+            "need 100,000,000 files; at most 100,000 files: choose a larger --shard-size",
+        ),
         ({"num_layers": 10**7, "layers": [10**7]}, "`num_layers` should be at most 10000"),
         ({"model": "\ud800"}, "contains U+D800, half of a character, which is not text, as `model`"),
         ({"model": "a\u2028b"}, "`model` should be text on one line without control characters, but has U+2028"),
@@ -131,7 +134,7 @@ def test_any_bytes(run: Path, fields: dict[str, Any], start: int, length: int, t
         ({"ground_truth": dict.fromkeys(ATOMS, "1")}, "`ground_truth.redundancy` should be a number, found '1'"),
         ({"step": True}, "`step` should be an integer, found True"),
         ({"famly": "x"}, "unknown key `famly`; did you mean `family`?"),
-        ({"checksums": {"../../etc/passwd": "0" * 64}}, "`checksums` names '../../etc/passwd', which is no file of"),
+        ({"checksums": {"../../etc/passwd": "0" * 64}}, "`checksums` names '../../etc/passwd', which this run does not have"),
         ({"checksums": {"noise_stats.npz": "0" * 64}}, "`checksums` lacks 'shard-00000.npz', but the run is finished"),
     ],
 )

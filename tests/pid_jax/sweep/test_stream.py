@@ -2,6 +2,7 @@
 
 import gc
 import io
+import shutil
 import weakref
 
 import numpy as np
@@ -16,7 +17,7 @@ from pid_jax.sweep import stream as streaming
 from pid_jax.sweep.chunks import Chunk, Machine, group_problems
 from pid_jax.sweep.plan import Plan, plan_run, plan_runs
 from pid_lvlm.data import ContractError, PidError, outline_run, read_run, write_run
-from pid_lvlm.data.names import LANGUAGE_ONLY, NO_IMAGE, shard_file
+from pid_lvlm.data.names import LANGUAGE_ONLY, MANIFEST_FILE, NO_IMAGE, shard_file
 from tests.pid_jax.conftest import FakeFits
 
 CONFIG = make_config("default", batch_size=32, epochs=1, seeds=(0, 1))
@@ -106,6 +107,31 @@ def test_a_run_that_breaks_when_it_is_read_is_told_once(folders, make_run, tmp_p
     assert sum(row["result"] == "successful" for row in rows) == 2 * RUNS
     assert len(told.said) == 1
     assert "left out: run folder" in told.said[0]
+
+
+@pytest.mark.parametrize("change", ["a field", "not JSON", "layers", "the shard", "gone"])
+def test_a_run_that_changes_after_the_plan_costs_its_own_rows(folders, make_run, tmp_path, monkeypatch, change):
+    bad = make_run(tmp_path / "bad", n=120, d=6, layers=2)
+    plan = plan_runs([bad, *folders], CONFIG)
+    text = (bad / MANIFEST_FILE).read_text()
+    if change == "the shard":  # a valid run, but not the one that the problems were named after
+        shutil.rmtree(bad)
+        make_run(bad, n=120, d=6, layers=2, seed=7)
+    elif change == "gone":
+        (bad / MANIFEST_FILE).unlink()
+    else:
+        changed = {
+            "a field": text.replace('"step": null', '"step": 3'),
+            "not JSON": text[:-20],
+            "layers": text.replace("[\n    1,\n    2\n  ]", "[2]"),
+        }[change]
+        assert changed != text
+        (bad / MANIFEST_FILE).write_text(changed)
+    told = Told()
+    rows = fit_one_by_one(plan, monkeypatch, [], told)
+    assert [row["result"] for row in rows if row["run"] == "bad"] == ["invalid_run"] * 2
+    assert sum(row["result"] == "successful" for row in rows) == 2 * RUNS
+    assert len(told.said) == 1
 
 
 def test_runs_that_cannot_be_planned_are_set_aside(folders, make_run, tmp_path):
