@@ -134,7 +134,10 @@ def test_any_bytes(run: Path, fields: dict[str, Any], start: int, length: int, t
         ({"ground_truth": dict.fromkeys(ATOMS, "1")}, "`ground_truth.redundancy` should be a number, found '1'"),
         ({"step": True}, "`step` should be an integer, found True"),
         ({"famly": "x"}, "unknown key `famly`; did you mean `family`?"),
-        ({"checksums": {"../../etc/passwd": "0" * 64}}, "`checksums` names '../../etc/passwd', which this run does not have"),
+        (
+            {"checksums": {"../../etc/passwd": "0" * 64}},
+            "`checksums` names '../../etc/passwd', which this run does not have",
+        ),
         ({"checksums": {"noise_stats.npz": "0" * 64}}, "`checksums` lacks 'shard-00000.npz', but the run is finished"),
     ],
 )

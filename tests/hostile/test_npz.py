@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pid_lvlm import data
+from pid_lvlm.data.contract.npz import NpzError, read_npz
 from pid_lvlm.data.files import npz_bytes
 from pid_lvlm.data.names import MANIFEST_FILE, shard_file
 
@@ -230,3 +231,20 @@ def test_many_missing_shards_are_found_quickly(run: Path) -> None:
         assert "of 100000 shards are there" in fault.message
     finally:
         (run / MANIFEST_FILE).write_text(before)
+
+
+@pytest.mark.parametrize("code", [0x110000, 0xD800, 2**32 - 1])
+def test_numbers_that_are_no_characters(run: Path, members: dict[str, bytes], code: int) -> None:
+    content = members["sample_id.npy"][:-4] + code.to_bytes(4, "little")
+    (fault,) = faults_of(run, zipped(members | {"sample_id.npy": content}))
+    assert (fault.array, fault.row) == ("sample_id", ROWS - 1)
+    assert "is not text" in fault.message
+
+
+@pytest.mark.parametrize("lie", ["a shape of 10**12", "a product that overflows"])
+def test_a_header_has_to_fit_its_bytes(tmp_path: Path, lie: str) -> None:
+    """Also where nothing else is known of an array, as of noise statistics."""
+    path = tmp_path / "noise.npz"
+    path.write_bytes(zipped({"vision_mean.npy": LIES[lie][1]}))
+    with cheaply(), pytest.raises(NpzError, match="which is not what its bytes hold"):
+        read_npz(path)
