@@ -10,6 +10,7 @@ from pydantic import ConfigDict, StringConstraints, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from pid_lvlm.data.bounds import NESTING, TEXT
+from pid_lvlm.data.command.shown import cut, shown
 from pid_lvlm.data.command.suggest import suggestion
 from pid_lvlm.data.errors import PidError
 
@@ -20,9 +21,6 @@ STRICT: Final = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, str
 
 Word = Annotated[str, StringConstraints(min_length=1)]
 """A text that is not empty."""
-
-SHOWN: Final = 80
-"""Characters of a wrong value that a message repeats."""
 
 
 class SchemaError(PidError):
@@ -131,7 +129,7 @@ def _sentence(error: ErrorDetails, names: Collection[str]) -> str:
     if kind in ("extra_forbidden", "unexpected_keyword_argument"):
         key = str(error["loc"][-1])
         known = suggestion(key, names) if len(error["loc"]) == 1 else "remove it"
-        return f"unknown key `{_cut(place)}`; {known}"
+        return f"unknown key `{cut(place)}`; {known}"
     expected = EXPECTED.get(kind)
     if expected is None:  # a rule of ours, whose message is a clause, or a kind that is not in the table
         return f"`{place}` {error['msg'].removeprefix('Value error, ')}, found {shown(value)}"
@@ -143,17 +141,4 @@ def spell_place(place: Sequence[int | str]) -> str:
     text = ""
     for part in place:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
-    return _cut(text)
-
-
-def shown(value: Any) -> str:
-    """A value as a message repeats it: on one line, and not all of a long one."""
-    try:
-        text = repr(value)
-    except (ValueError, RecursionError):  # an integer of more digits than Python prints
-        text = f"a {type(value).__name__}"
-    return _cut(text)
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
+    return cut(text)

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from pid_lvlm.data.bounds import NESTING, TEXT_FILE, Bound
+from pid_lvlm.data.command.shown import shown
 from pid_lvlm.data.errors import PidError
+from pid_lvlm.data.inputs.paths import open_regular
 
 _SURROGATE: Final = re.compile(r"\\u[dD][89abAB]")
 
@@ -26,7 +28,7 @@ def read_text(path: Path, bound: Bound = TEXT_FILE) -> str:
         TextError: it cannot be read, is too large, or is not UTF-8.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             content = file.read(bound.most + 1)
     except FileNotFoundError:
         raise
@@ -54,7 +56,7 @@ def parse_json(text: str) -> Any:
         pid_lvlm.data.inputs.text.TextError: contains NaN, which is not a number of JSON
     """
     try:
-        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite)
+        value = _JSON.decode(text)
     except RecursionError:
         raise _too_deep() from None
     except ValueError as error:
@@ -86,7 +88,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise TextError(f"has the key {twice[:80]!r} twice in one object; keep one")
+        raise TextError(f"has the key {shown(twice)} twice in one object; keep one")
     return found
 
 
@@ -99,6 +101,10 @@ def _finite(text: str) -> float:
     if not math.isfinite(value):
         raise TextError(f"contains the number {text[:40]}, which is not finite")
     return value
+
+
+_JSON: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite)
+"""One for all texts: making it takes longer than reading a row."""
 
 
 def _too_deep() -> TextError:

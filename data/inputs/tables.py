@@ -1,0 +1,135 @@
+"""CSV and parquet from outside as polars frames: from bytes, never from a path that polars may expand or fetch."""
+
+import io
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Final, TypeVar
+
+from pid_lvlm.data.bounds import CELLS, ROWS, Bound
+from pid_lvlm.data.command.shown import cut
+from pid_lvlm.data.errors import PidError
+from pid_lvlm.data.inputs.paths import open_regular
+
+if TYPE_CHECKING:
+    import polars as pl
+
+T = TypeVar("T")
+
+PARQUET_MARK: Final = b"PAR1"
+
+
+class TableError(PidError):
+    """A file is not the table it should be; the message is a clause such as `is cut short, after 200 bytes`."""
+
+
+def read_csv(content: bytes, separator: str = ",") -> "pl.DataFrame":
+    """A table of texts, no type guessed: `None`, `NA` and `nan` are words.
+
+    Returns:
+        A frame without columns for a file without text.
+
+    Raises:
+        TableError: the rows do not fit together.
+    """
+    import polars as pl
+
+    if not content.strip():
+        return pl.DataFrame()
+    return guarded(lambda: pl.read_csv(io.BytesIO(content), separator=separator, infer_schema=False, glob=False))
+
+
+def read_parquet(path: Path, bound: Bound = ROWS) -> "pl.DataFrame":
+    """A parquet file, read after its number of rows is known to be within `bound`.
+
+    Returns:
+        A frame without columns for a file without bytes.
+
+    Raises:
+        OSError: it cannot be opened, or is not a regular file.
+        TableError: it is not a parquet file, or a damaged or too large one.
+    """
+    import polars as pl
+
+    with open_regular(path) as file:
+        size = _check_marks(file)
+        if not size:
+            return pl.DataFrame()
+        content = file.read()
+    rows = guarded(lambda: pl.scan_parquet(io.BytesIO(content), glob=False).select(pl.len()).collect().item())
+    if rows > bound.most:
+        raise TableError(f"says that it has {rows:,} rows; at most {bound} are read")
+    frame = guarded(lambda: pl.read_parquet(io.BytesIO(content), glob=False))
+    _check_size(frame)
+    return frame
+
+
+def _check_marks(file: BinaryIO) -> int:
+    """Size of the file, whose first and last bytes say that it is whole; the file is at its start again."""
+    start = file.read(len(PARQUET_MARK))
+    size = file.seek(0, 2)
+    file.seek(max(0, size - len(PARQUET_MARK)))
+    end = file.read()
+    file.seek(0)
+    if size and start != PARQUET_MARK:
+        raise TableError("it is not a parquet file, whatever its name says; download it again")
+    if size and end != PARQUET_MARK:
+        raise TableError(f"it is cut short, after {size} bytes; download it again")
+    return size
+
+
+def _check_size(frame: "pl.DataFrame") -> None:
+    """A text that a file holds once may stand in every row, and every row would have a copy of it."""
+    import polars as pl
+
+    texts = [name for name, kind in frame.schema.items() if kind == pl.String]
+    blobs = [name for name, kind in frame.schema.items() if kind == pl.Binary]
+    sizes = frame.select(
+        *(pl.col(name).str.len_bytes().sum() for name in texts), *(pl.col(name).bin.size().sum() for name in blobs)
+    )
+    total = sum(sizes.row(0)) if sizes.width else 0
+    if total > CELLS.most:
+        raise TableError(f"has {total:,} bytes of texts when unpacked; at most {CELLS} are read")
+
+
+def guarded(call: Callable[[], T]) -> T:
+    """What a call of polars on outside data gives.
+
+    Raises:
+        TableError: polars refused the data, or its own code failed over them: that is a `PanicException`, which is no
+            `Exception`, and whose traces polars prints before anyone can catch it.
+    """
+    import polars as pl
+
+    try:
+        with _silent_errors():
+            return call()
+    except MemoryError:
+        raise TableError("does not fit into memory") from None
+    except pl.exceptions.NoDataError:
+        raise TableError("has no data") from None
+    except (pl.exceptions.PolarsError, OSError, ValueError, TypeError, OverflowError) as error:
+        raise TableError(_first_line(error)) from None
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        raise TableError(f"polars cannot read it ({_first_line(error)})") from None
+
+
+def _first_line(error: BaseException) -> str:
+    return cut(str(error).partition("\n")[0])
+
+
+@contextmanager
+def _silent_errors() -> Iterator[None]:
+    """Standard error of the process goes nowhere: below Python's own, where the threads of polars write to."""
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
