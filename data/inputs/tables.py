@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from pid_lvlm.data.bounds import CELLS, ROWS, Bound
 from pid_lvlm.data.command.shown import cut
@@ -21,7 +21,7 @@ PARQUET_MARK: Final = b"PAR1"
 
 
 class TableError(PidError):
-    """A file is not the table it should be; the message is a clause such as `is cut short, after 200 bytes`."""
+    """A file is not the table it should be; the message is a clause such as `it is cut short, after 200 bytes`."""
 
 
 def read_csv(content: bytes, separator: str = ",") -> "pl.DataFrame":
@@ -40,8 +40,8 @@ def read_csv(content: bytes, separator: str = ",") -> "pl.DataFrame":
     return guarded(lambda: pl.read_csv(io.BytesIO(content), separator=separator, infer_schema=False, glob=False))
 
 
-def read_parquet(path: Path, bound: Bound = ROWS) -> "pl.DataFrame":
-    """A parquet file, read after its number of rows is known to be within `bound`.
+def read_parquet(source: Path | bytes, bound: Bound = ROWS) -> "pl.DataFrame":
+    """A parquet file, or the bytes of one, read after its number of rows is known to be within `bound`.
 
     Returns:
         A frame without columns for a file without bytes.
@@ -52,31 +52,23 @@ def read_parquet(path: Path, bound: Bound = ROWS) -> "pl.DataFrame":
     """
     import polars as pl
 
-    with open_regular(path) as file:
-        size = _check_marks(file)
-        if not size:
-            return pl.DataFrame()
-        content = file.read()
+    if isinstance(source, Path):
+        with open_regular(source) as file:
+            content = file.read()
+    else:
+        content = source
+    if not content:
+        return pl.DataFrame()
+    if not content.startswith(PARQUET_MARK):
+        raise TableError("it is not a parquet file, whatever its name says; download it again")
+    if not content.endswith(PARQUET_MARK):
+        raise TableError(f"it is cut short, after {len(content)} bytes; download it again")
     rows = guarded(lambda: pl.scan_parquet(io.BytesIO(content), glob=False).select(pl.len()).collect().item())
     if rows > bound.most:
-        raise TableError(f"says that it has {rows:,} rows; at most {bound} are read")
+        raise TableError(f"it says that it has {rows:,} rows; at most {bound} are read")
     frame = guarded(lambda: pl.read_parquet(io.BytesIO(content), glob=False))
     _check_size(frame)
     return frame
-
-
-def _check_marks(file: BinaryIO) -> int:
-    """Size of the file, whose first and last bytes say that it is whole; the file is at its start again."""
-    start = file.read(len(PARQUET_MARK))
-    size = file.seek(0, 2)
-    file.seek(max(0, size - len(PARQUET_MARK)))
-    end = file.read()
-    file.seek(0)
-    if size and start != PARQUET_MARK:
-        raise TableError("it is not a parquet file, whatever its name says; download it again")
-    if size and end != PARQUET_MARK:
-        raise TableError(f"it is cut short, after {size} bytes; download it again")
-    return size
 
 
 def _check_size(frame: "pl.DataFrame") -> None:
@@ -90,7 +82,7 @@ def _check_size(frame: "pl.DataFrame") -> None:
     )
     total = sum(sizes.row(0)) if sizes.width else 0
     if total > CELLS.most:
-        raise TableError(f"has {total:,} bytes of texts when unpacked; at most {CELLS} are read")
+        raise TableError(f"it has {total:,} bytes of texts when unpacked; at most {CELLS} are read")
 
 
 def guarded(call: Callable[[], T]) -> T:
@@ -106,9 +98,9 @@ def guarded(call: Callable[[], T]) -> T:
         with _silent_errors():
             return call()
     except MemoryError:
-        raise TableError("does not fit into memory") from None
+        raise TableError("it does not fit into memory") from None
     except pl.exceptions.NoDataError:
-        raise TableError("has no data") from None
+        raise TableError("it has no data") from None
     except (pl.exceptions.PolarsError, OSError, ValueError, TypeError, OverflowError) as error:
         raise TableError(_first_line(error)) from None
     except BaseException as error:

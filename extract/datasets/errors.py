@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from enum import StrEnum
 
+from pid_lvlm.data.command.shown import shown_path
 from pid_lvlm.data.errors import Fault, PidError
 
 
@@ -22,7 +23,7 @@ class DatasetError(PidError):
         lines = [str(fault) for fault in self.faults[:shown]]
         if len(self.faults) > shown:
             lines.append(f"… and {len(self.faults) - shown} more")
-        head = f"dataset `{file}` cannot be used: "
+        head = f"dataset `{shown_path(file)}` cannot be used: "
         counted = " (rows counted from 1)" if any(fault.row is not None for fault in self.faults) else ""
         super().__init__(
             head

@@ -47,7 +47,7 @@ def test_a_folder_that_the_datasets_library_saved(tmp_path: Path) -> None:
     assert (dataset.name, dataset.items[0].picture, dataset.items[0].label) == ("val", PICTURES[0], 1)
     assert dataset.sha256 == load_dataset(DatasetSpec(folder / "val")).sha256
     assert dataset.sha256 != load_dataset(DatasetSpec(folder / "test")).sha256
-    with pytest.raises(DatasetError, match=r"holds the splits test, val; give one of them: `.*toy/test`"):
+    with pytest.raises(DatasetError, match=r"holds the splits `test`, `val`; give one of them: `.*toy/test`"):
         load_dataset(DatasetSpec(folder))
     (folder / "val" / "state.json").write_text("{}")
     with pytest.raises(DatasetError, match="cannot be read as a saved dataset"):
@@ -102,7 +102,7 @@ def test_shards_of_a_split(tmp_path: Path) -> None:
             part = [{**row, "id": f"{split}-{shard}-{row['id']}"} for row in rows()]
             pl.DataFrame(part).write_parquet(tmp_path / f"{split}-0000{shard}-of-0000{count}.parquet")
     assert len(load_dataset(DatasetSpec(tmp_path / "val-*.parquet")).items) == 6
-    with pytest.raises(DatasetError, match=r'the folder holds test, val; choose one: ".*/test-\*.parquet"'):
+    with pytest.raises(DatasetError, match=r'the folder holds `test`, `val`; choose one: ".*/test-\*.parquet"'):
         load_dataset(DatasetSpec(tmp_path))
     with pytest.raises(DatasetError, match="there is no such file"):
         load_dataset(DatasetSpec(tmp_path / "train-*.parquet"))
