@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from pid_lvlm.data.bounds import PIXELS
+
 ALL_LAYERS: Final = "all"
 LAST_LAYER: Final = "last"
 
@@ -74,6 +76,7 @@ class DatasetSpec:
         images: folder that relative picture paths start from; by default the file's own folder.
         benchmark: name of a known benchmark, whose rules are then used.
         on_bad: one of `ON_BAD`: what to do about a row that cannot become an item; None for the card's choice.
+        max_pixels: larger pictures are bad rows; the number is known before a picture is decoded.
     """
 
     file: Path
@@ -81,6 +84,7 @@ class DatasetSpec:
     images: Path | None = None
     benchmark: str | None = None
     on_bad: str | None = None
+    max_pixels: int = PIXELS.most
 
 
 @dataclass(frozen=True)

@@ -21,11 +21,11 @@ def shown(value: Any) -> str:
 
 
 def cut(text: str, most: int = SHOWN) -> str:
-    """A text on one line, cut; what cannot be printed is escaped.
+    r"""A text on one line, cut; what cannot be printed is escaped.
 
     Example:
         >>> cut("two" + chr(10) + "lines")
-        'two\\\\nlines'
+        'two\\nlines'
         >>> len(cut("x" * 1000))
         80
     """
@@ -43,7 +43,7 @@ def shown_path(path: object) -> str:
     return cut(text, PATH_SHOWN * 10)
 
 
-def named(names: Iterable[str]) -> str:
+def backticked(names: Iterable[str]) -> str:
     """Names in backticks; of many the first ones and how many more there are."""
     names = list(names)
     more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""

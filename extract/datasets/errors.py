@@ -43,6 +43,7 @@ class Reason(StrEnum):
     FEW_OPTIONS = "fewer than two options"
     BAD_OPTIONS = "options cannot be told apart"
     NO_OPTION = "answer is not an option"
+    AMBIGUOUS = "answer fits two options"
     REPEATED_ID = "repeated id"
     OTHER_FORM = "not in the benchmark's form"
 

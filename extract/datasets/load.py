@@ -1,9 +1,13 @@
 """From a benchmark file to checked items. Every fault of every row is found before a model is loaded."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from pid_lvlm.data.command.shown import cut, shown_path
 from pid_lvlm.data.errors import Fault
+from pid_lvlm.data.inputs.paths import is_pattern, is_there
+from pid_lvlm.data.names import FileNameError, file_name
 from pid_lvlm.extract.config import ON_BAD_ERROR, ON_BAD_SKIP, DatasetSpec
 from pid_lvlm.extract.datasets.benchmarks.benchmark import FIELDS, ROTATION_FIELDS, Benchmark, likely_benchmark
 from pid_lvlm.extract.datasets.benchmarks.registry import BENCHMARKS, get_benchmark
@@ -45,8 +49,10 @@ def load_dataset(spec: DatasetSpec, limit: int | None = None) -> Dataset:
         patterns=("{name}",) if benchmark is None else benchmark.pictures,
         fixed=card.options,
         first_index=card.first_index,
+        by_rule=benchmark is not None,
         exact=benchmark is not None and benchmark.exact_options,
         rotated=benchmark is not None and set(ROTATION_FIELDS) <= set(table.columns),
+        max_pixels=spec.max_pixels,
     )
     skip = (spec.on_bad or card.on_bad or ON_BAD_ERROR) == ON_BAD_SKIP
     items, bad = reader.items(table, limit, skip)
@@ -62,7 +68,7 @@ def load_dataset(spec: DatasetSpec, limit: int | None = None) -> Dataset:
         prompt=card.prompt or (benchmark.prompt if benchmark else None),
         split=card.split or (benchmark.split if benchmark else None),
         ground_truth=card.ground_truth,
-        notes=(*table.notes, *([dropped_note(bad, chosen)] if bad else [])),
+        notes=(*table.notes, *reader.notes(), *([dropped_note(bad, chosen)] if bad else [])),
         rows=count_rows(table.read, chosen, reader.choices(table), bad),
     )
 
@@ -73,7 +79,13 @@ def _default_name(benchmark: Benchmark | None, file: Path) -> str:
     text = str(file)
     if text.startswith(HUB_PREFIX):
         return text.removeprefix(HUB_PREFIX).split(":")[0].rpartition("/")[2]
-    return file.stem.rstrip("-*")
+    name = re.sub(r"[-_.]*[*?\[].*", "", file.stem) if is_pattern(file) and not is_there(file) else file.stem
+    try:
+        return file_name(name)
+    except FileNameError as error:
+        raise DatasetError(
+            text, [Fault(cut(file.name), f"{error}; runs are called after the file: rename it, or name it in a card")]
+        ) from None
 
 
 def _columns(table: Table, benchmark: Benchmark | None, card: Card, spec: DatasetSpec) -> Columns:
@@ -96,8 +108,10 @@ def _picture_folder(spec: DatasetSpec, card: Card, table: Table) -> Path:
     folder = spec.images or card.images
     if folder is None:
         return table.folder
-    if not folder.is_dir():
-        message = f"there is no picture folder `{folder}`; pass the folder that holds the pictures with --images"
+    if not is_there(folder) or not folder.is_dir():
+        message = (
+            f"there is no picture folder `{shown_path(folder)}`; pass the folder that holds the pictures with --images"
+        )
         raise DatasetError(str(spec.file), [Fault(table.name, message)])
     return folder
 

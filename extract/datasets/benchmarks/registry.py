@@ -4,7 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from pid_lvlm.data.bounds import PIXELS
+from pid_lvlm.data.command.shown import cut
 from pid_lvlm.data.command.suggest import suggestion
+from pid_lvlm.data.inputs.paths import is_there
 from pid_lvlm.extract.config import DatasetSpec
 from pid_lvlm.extract.datasets.benchmarks.benchmark import Benchmark
 from pid_lvlm.extract.datasets.benchmarks.catalog_common import OTHERS
@@ -21,21 +24,23 @@ def get_benchmark(name: str) -> Benchmark:
         UsageError: there is none of this name.
     """
     if name not in BENCHMARKS:
-        message = f"unknown benchmark `{name}`; {suggestion(name, BENCHMARKS)}"
+        message = f"unknown benchmark `{cut(name)}`; {suggestion(name, BENCHMARKS)}"
         raise UsageError(message)
     return BENCHMARKS[name]
 
 
-def parse_data(text: str, columns: Mapping[str, str], images: Path | None) -> DatasetSpec:
+def parse_data(
+    text: str, columns: Mapping[str, str], images: Path | None, max_pixels: int = PIXELS.most
+) -> DatasetSpec:
     """Read one `--data`: a file, folder, card or hub dataset, with `NAME=` before it for a known benchmark.
 
     Raises:
         UsageError: there is no benchmark of this name.
     """
     name, equals, file = text.partition("=")
-    if not equals or "/" in name or Path(text).exists():
-        return DatasetSpec(Path(text), columns, images)
-    return DatasetSpec(Path(file), columns, images, get_benchmark(name).name)
+    if not equals or "/" in name or is_there(Path(text)):
+        return DatasetSpec(Path(text), columns, images, max_pixels=max_pixels)
+    return DatasetSpec(Path(file), columns, images, get_benchmark(name).name, max_pixels=max_pixels)
 
 
 def describe_benchmarks() -> str:

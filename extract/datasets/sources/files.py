@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pid_lvlm.data.bounds import ROWS
-from pid_lvlm.data.command.shown import cut, named, shown
+from pid_lvlm.data.command.shown import backticked, cut, shown
 from pid_lvlm.data.command.suggest import suggestion
 from pid_lvlm.data.errors import Fault
 from pid_lvlm.data.inputs.paths import open_regular
@@ -97,7 +97,7 @@ def _read_json(path: Path, content: bytes) -> list[Row]:
         rows = _json_rows(path, text)
         inside = [name for name, value in rows[0].items() if isinstance(value, list)] if len(rows) == 1 else []
         if len(rows) == 1 and len(inside) == len(rows[0]):
-            message = f"the items are under {named(inside)}; expected a list of them"
+            message = f"the items are under {backticked(inside)}; expected a list of them"
             raise file_error(path, f"{message} at the top of the file")
         return rows
     try:
@@ -181,7 +181,7 @@ def _check_header(path: Path, columns: Iterable[str], separator: str) -> None:
         raise file_error(path, f"{message}{path.suffix} file: {advice}")
     names = [match[1] for name in columns if (match := REPEATED.fullmatch(name)) and match[1] in columns]
     if names:
-        raise file_error(path, f"the column {named(names[:1])} occurs twice; rename one")
+        raise file_error(path, f"the column {backticked(names[:1])} occurs twice; rename one")
 
 
 def _check_line_ends(path: Path, text: str, separator: str, rows: int) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from pid_lvlm.data.bounds import ROWS
 from pid_lvlm.data.command.extras import install_advice
-from pid_lvlm.data.command.shown import cut, named
+from pid_lvlm.data.command.shown import backticked, cut
 from pid_lvlm.data.errors import Fault
 from pid_lvlm.extract.datasets.errors import DatasetError
 from pid_lvlm.extract.datasets.sources.table import HUB_PREFIX, Table, numbered
@@ -33,7 +33,9 @@ def read_hub(source: str) -> Table:
         message = f"--data: expected {FORM}, found `{cut(source)}`; for example hf:Lin-Chen/MMStar:val"
         raise UsageError(message)
     if not all(HUB_NAME.fullmatch(part) for part in parts[0].split("/")) or parts[0].count("/") > 1:
-        message = f"--data: expected {FORM}, found `{cut(source)}`; OWNER and NAME are letters, digits, `-`, `_` and dots"
+        message = (
+            f"--data: expected {FORM}, found `{cut(source)}`; OWNER and NAME are letters, digits, `-`, `_` and dots"
+        )
         raise UsageError(message)
     name, *config, split = parts
     library = _library(source)
@@ -54,7 +56,11 @@ def read_saved(folder: Path) -> Table:
     if (folder / "dataset_dict.json").is_file():
         splits = sorted(path.name for path in folder.iterdir() if path.is_dir())
         if len(splits) != 1:
-            message = f"the folder holds the splits {named(splits)}; give one of them: `{folder / splits[0]}`" if splits else "the folder holds no split"
+            message = (
+                f"the folder holds the splits {backticked(splits)}; give one of them: `{folder / splits[0]}`"
+                if splits
+                else "the folder holds no split"
+            )
             raise DatasetError(str(folder), [Fault(folder.name, message)])
         return read_saved(folder / splits[0])
     try:

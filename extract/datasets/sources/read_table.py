@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from pid_lvlm.data.command.shown import cut, named
+from pid_lvlm.data.command.shown import backticked, cut
 from pid_lvlm.data.inputs.paths import is_pattern, is_there, matching_files
 from pid_lvlm.extract.datasets.sources.files import file_error, read_file
 from pid_lvlm.extract.datasets.sources.table import HUB_PREFIX, Table, numbered
@@ -89,5 +89,5 @@ def _parquet_files(folder: Path) -> Sequence[Path]:
         raise file_error(folder, "the folder holds no *.parquet and no saved dataset; give the file itself")
     splits = sorted({file.name.partition("-")[0] for file in files if "-of-" in file.name})
     if len(splits) > 1:
-        raise file_error(folder, f'the folder holds {named(splits)}; choose one: "{folder / splits[0]}-*.parquet"')
+        raise file_error(folder, f'the folder holds {backticked(splits)}; choose one: "{folder / splits[0]}-*.parquet"')
     return files

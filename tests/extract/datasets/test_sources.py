@@ -205,7 +205,7 @@ def test_a_card_with_fixed_options_takes_answers_in_any_case(
     items = load_dataset(card(tmp_path, 'options = ["Yes", "No"]')).items
     assert [item.label for item in items] == [0, 1, 0, 1, 0]
     assert read_label("It", read_options(["it", "It"])) == 1
-    with pytest.raises(ValueError, match="is not an option"):  # two differ in case alone: which is meant?
+    with pytest.raises(ValueError, match="fits the options A and B"):  # two differ in case alone: which is meant?
         read_label("iT", read_options(["it", "It"]))
 
 
