@@ -14,6 +14,9 @@ SPAN_ALL: Final = "all"
 SPAN_QUESTION_OPTIONS: Final = "question_options"
 LANGUAGE_SPANS: Final = (SPAN_ALL, SPAN_QUESTION_OPTIONS)
 
+OPTION_SEPARATOR: Final = "|"
+"""Between the columns of options, as `A|B|C|D`."""
+
 ON_BAD_ERROR: Final = "error"
 ON_BAD_SKIP: Final = "skip"
 ON_BAD: Final = (ON_BAD_ERROR, ON_BAD_SKIP)

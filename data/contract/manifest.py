@@ -51,6 +51,7 @@ class Manifest:
     step: int | None = None
     split: str | None = None
     dataset_sha256: str | None = None
+    items_sha256: str | None = None
     dataset_rows: Mapping[str, Any] = field(default_factory=dict)
     prompt: str | None = None
     prompt_example: str | None = None

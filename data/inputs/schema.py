@@ -61,9 +61,15 @@ def checked(kind: type[T], raw: Any) -> T:
         found: T = _adapter(kind).validate_json(_as_json(raw))
     except ValidationError as error:
         names = [item.name for item in fields(kind)] if is_dataclass(kind) else []
-        raise SchemaError(list(dict.fromkeys(_sentence(one, names) for one in error.errors()))) from None
+        faults = [_sentence(one, names) for one in error.errors() if not _follows(one)]
+        raise SchemaError(list(dict.fromkeys(faults))) from None
     _as_json(raw, allow_nan=False)  # where the schema says no more than that there is a value
     return found
+
+
+def _follows(error: ErrorDetails) -> bool:
+    """Whether a list is too short only since pydantic left out the entries that it has errors about."""
+    return error["type"] == "too_short" and len(error["input"]) >= error["ctx"]["min_length"]
 
 
 def _as_json(raw: dict[str, Any], *, allow_nan: bool = True) -> bytes:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 PARQUET_MARK: Final = b"PAR1"
+AGAIN: Final = "; download it again"
 
 
 class TableError(PidError):
@@ -60,13 +61,13 @@ def read_parquet(source: Path | bytes, bound: Bound = ROWS) -> "pl.DataFrame":
     if not content:
         return pl.DataFrame()
     if not content.startswith(PARQUET_MARK):
-        raise TableError("it is not a parquet file, whatever its name says; download it again")
+        raise TableError(f"it is not a parquet file, whatever its name says{AGAIN}")
     if not content.endswith(PARQUET_MARK):
-        raise TableError(f"it is cut short, after {len(content)} bytes; download it again")
-    rows = guarded(lambda: pl.scan_parquet(io.BytesIO(content), glob=False).select(pl.len()).collect().item())
+        raise TableError(f"it is cut short, after {len(content)} bytes{AGAIN}")
+    rows = guarded(lambda: pl.scan_parquet(io.BytesIO(content), glob=False).select(pl.len()).collect().item(), AGAIN)
     if rows > bound.most:
         raise TableError(f"it says that it has {rows:,} rows; at most {bound} are read")
-    frame = guarded(lambda: pl.read_parquet(io.BytesIO(content), glob=False))
+    frame = guarded(lambda: pl.read_parquet(io.BytesIO(content), glob=False), AGAIN)
     _check_size(frame)
     return frame
 
@@ -85,8 +86,8 @@ def _check_size(frame: "pl.DataFrame") -> None:
         raise TableError(f"it has {total:,} bytes of texts when unpacked; at most {CELLS} are read")
 
 
-def guarded(call: Callable[[], T]) -> T:
-    """What a call of polars on outside data gives.
+def guarded(call: Callable[[], T], advice: str = "") -> T:
+    """What a call of polars on outside data gives; `advice` ends the message if there is an error.
 
     Raises:
         TableError: polars refused the data, or its own code failed over them: that is a `PanicException`, which is no
@@ -102,11 +103,11 @@ def guarded(call: Callable[[], T]) -> T:
     except pl.exceptions.NoDataError:
         raise TableError("it has no data") from None
     except (pl.exceptions.PolarsError, OSError, ValueError, TypeError, OverflowError) as error:
-        raise TableError(_first_line(error)) from None
+        raise TableError(_first_line(error) + advice) from None
     except BaseException as error:
         if type(error).__name__ != "PanicException":
             raise
-        raise TableError(f"polars cannot read it ({_first_line(error)})") from None
+        raise TableError(f"polars cannot read it ({_first_line(error)}){advice}") from None
 
 
 def _first_line(error: BaseException) -> str:

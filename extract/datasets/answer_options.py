@@ -80,7 +80,7 @@ def read_options(cells: Any, letters: str | None = None) -> Options:
             their letters.
 
     Raises:
-        RowError: fewer than two or more than 26 options, one without a letter of its own is empty, or is no text.
+        RowError: fewer than two or more than 26 options, one without a letter of its own is empty, or one is not text.
     """
     if isinstance(cells, str):
         cells = value_in_text(cells)

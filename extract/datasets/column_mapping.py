@@ -8,6 +8,7 @@ from pid_lvlm.data.command.shown import backticked, cut
 from pid_lvlm.data.command.suggest import near_names, suggestion
 from pid_lvlm.data.errors import Fault
 from pid_lvlm.data.names import OPTION_LETTERS
+from pid_lvlm.extract.config import OPTION_SEPARATOR
 from pid_lvlm.extract.datasets.errors import DatasetError
 from pid_lvlm.extract.errors import UsageError
 
@@ -27,7 +28,6 @@ DIFFERENT: Final = ("image", "question", "options", "answer", "hint")
 """Fields that have no column in common; an id or a group may be the picture's name, and `raw` the question."""
 
 REQUIRED: Final = ("image", "question", "options")
-OPTION_SEPARATOR: Final = "|"
 THE_PICTURE: Final = "@picture"
 """Column name of the group that means the picture itself: its path, or a hash of its bytes."""
 

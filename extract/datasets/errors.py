@@ -2,9 +2,13 @@
 
 from collections.abc import Sequence
 from enum import StrEnum
+from typing import Final
 
-from pid_lvlm.data.command.shown import shown_path
+from pid_lvlm.data.command.shown import cut, shown_path
 from pid_lvlm.data.errors import Fault, PidError
+
+LINE: Final = 200
+"""Characters of a fault in a list of several."""
 
 
 class DatasetError(PidError):
@@ -21,6 +25,8 @@ class DatasetError(PidError):
         self.file = file
         self.faults = tuple(faults)
         lines = [str(fault) for fault in self.faults[:shown]]
+        if len(lines) > 1:
+            lines = [cut(line, LINE) for line in lines]
         if len(self.faults) > shown:
             lines.append(f"… and {len(self.faults) - shown} more")
         head = f"dataset `{shown_path(file)}` cannot be used: "

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
@@ -84,7 +84,7 @@ def _is_animated(image: Image.Image) -> bool:
 
 
 @contextmanager
-def _opened(source: Path | bytes, most: int) -> Iterator[BinaryIO]:
+def _opened(source: Path | bytes, most: int) -> Iterator[Any]:
     """The file of a picture, unless it is too large to be one of so many pixels."""
     try:
         with io.BytesIO(source) if isinstance(source, bytes) else open_regular(source) as file:

@@ -103,7 +103,7 @@ def _from_uri(text: str) -> bytes:
     head, comma, content = text.partition(",")
     if comma and head.casefold().endswith(";base64") and (decoded := _from_base64(unquote(content))) is not None:
         return decoded
-    message = f"the picture `{cut(text, 40)}` is no data: URI with base64 text; expected data:image/png;base64,…"
+    message = f"the picture `{cut(text, 40)}` should be a data: URI with base64 text, such as data:image/png;base64,…"
     raise RowError(Reason.BAD_PICTURE, message)
 
 

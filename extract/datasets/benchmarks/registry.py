@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from pid_lvlm.data.bounds import PIXELS
 from pid_lvlm.data.command.shown import cut
 from pid_lvlm.data.command.suggest import suggestion
 from pid_lvlm.data.inputs.paths import is_there
@@ -29,9 +28,7 @@ def get_benchmark(name: str) -> Benchmark:
     return BENCHMARKS[name]
 
 
-def parse_data(
-    text: str, columns: Mapping[str, str], images: Path | None, max_pixels: int = PIXELS.most
-) -> DatasetSpec:
+def parse_data(text: str, columns: Mapping[str, str], images: Path | None) -> DatasetSpec:
     """Read one `--data`: a file, folder, card or hub dataset, with `NAME=` before it for a known benchmark.
 
     Raises:
@@ -39,8 +36,8 @@ def parse_data(
     """
     name, equals, file = text.partition("=")
     if not equals or "/" in name or is_there(Path(text)):
-        return DatasetSpec(Path(text), columns, images, max_pixels=max_pixels)
-    return DatasetSpec(Path(file), columns, images, get_benchmark(name).name, max_pixels=max_pixels)
+        return DatasetSpec(Path(text), columns, images)
+    return DatasetSpec(Path(file), columns, images, get_benchmark(name).name)
 
 
 def describe_benchmarks() -> str:

@@ -30,8 +30,8 @@ def resolve_pictures(image: str = "image", index: str = "index") -> Step:
             target = pictures.get(whole_text(cell))
             if target is None or _is_reference(target):
                 found = "there is no such row" if target is None else "that row only refers to another"
-                message = f"row with index {cut(cell_text(row.get(index)))} takes its picture from index {cut(cell)}"
-                message += f", but {found}"
+                this, other = cut(cell_text(row.get(index))), cut(cell_text(cell))
+                message = f"row with index {this} takes its picture from index {other}, but {found}"
                 raise RowError(Reason.NO_PICTURE, message)
             return {**row, image: target}
 

@@ -191,9 +191,9 @@ def test_a_card_chooses_rows_and_counts_from_one(write_items: Callable[[Rows], P
     assert load_dataset(card(tmp_path, "first_index = 1")).items[0].label == 0
     with pytest.raises(DatasetError, match="rows are chosen by `knd`, but it has `question`, .*`kind`"):
         load_dataset(card(tmp_path, '[where]\nknd = "multi"'))
-    with pytest.raises(DatasetError, match="first_index should be 0 or 1, found 2"):
+    with pytest.raises(DatasetError, match="`first_index` should be at most 1, found 2"):
         load_dataset(card(tmp_path, "first_index = 2"))
-    with pytest.raises(DatasetError, match="options should list the texts of every item's options"):
+    with pytest.raises(DatasetError, match="`options` should be a list, found 'Yes'"):
         load_dataset(card(tmp_path, 'options = "Yes"'))
 
 
