@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from pid_lvlm.data.bounds import CELLS, ROWS, Bound
+from pid_lvlm.data.bounds import ROWS, UNPACKED, VALUES, Bound
 from pid_lvlm.data.command.shown import cut
 from pid_lvlm.data.errors import PidError
 from pid_lvlm.data.inputs.paths import open_regular
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 PARQUET_MARK: Final = b"PAR1"
+UNPACKED_FROM: Final = 256 * 2**20
 AGAIN: Final = "; download it again"
 
 
@@ -64,26 +65,40 @@ def read_parquet(source: Path | bytes, bound: Bound = ROWS) -> "pl.DataFrame":
         raise TableError(f"it is not a parquet file, whatever its name says{AGAIN}")
     if not content.endswith(PARQUET_MARK):
         raise TableError(f"it is cut short, after {len(content)} bytes{AGAIN}")
-    rows = guarded(lambda: pl.scan_parquet(io.BytesIO(content), glob=False).select(pl.len()).collect().item(), AGAIN)
-    if rows > bound.most:
-        raise TableError(f"it says that it has {rows:,} rows; at most {bound} are read")
+    _check_counts(content, bound)
     frame = guarded(lambda: pl.read_parquet(io.BytesIO(content), glob=False), AGAIN)
-    _check_size(frame)
+    unpacked = guarded(lambda: sum(_bytes(pl.col(name), kind, frame) for name, kind in frame.schema.items()))
+    if unpacked > max(UNPACKED_FROM, UNPACKED.most * len(content)):
+        raise TableError(f"it has {unpacked:,} bytes of texts in {len(content):,} bytes; at most {UNPACKED} are read")
     return frame
 
 
-def _check_size(frame: "pl.DataFrame") -> None:
-    """A text that a file holds once may stand in every row, and every row would have a copy of it."""
+def _check_counts(content: bytes, bound: Bound) -> None:
+    """Refuse more rows or values than a table has, before memory is taken for them: a few bytes may say any number."""
     import polars as pl
 
-    texts = [name for name, kind in frame.schema.items() if kind == pl.String]
-    blobs = [name for name, kind in frame.schema.items() if kind == pl.Binary]
-    sizes = frame.select(
-        *(pl.col(name).str.len_bytes().sum() for name in texts), *(pl.col(name).bin.size().sum() for name in blobs)
-    )
-    total = sum(sizes.row(0)) if sizes.width else 0
-    if total > CELLS.most:
-        raise TableError(f"it has {total:,} bytes of texts when unpacked; at most {CELLS} are read")
+    table = guarded(lambda: pl.scan_parquet(io.BytesIO(content), glob=False), AGAIN)
+    rows = guarded(lambda: table.select(pl.len()).collect().item(), AGAIN)
+    if rows > bound.most:
+        raise TableError(f"it says that it has {rows:,} rows; at most {bound} are read")
+    columns = guarded(lambda: len(table.collect_schema()), AGAIN)
+    if rows * columns > VALUES.most:
+        raise TableError(f"it says that it has {rows:,} rows of {columns:,} columns; at most {VALUES} are read")
+
+
+def _bytes(values: "pl.Expr", kind: "pl.DataType", frame: "pl.DataFrame") -> int:
+    """Bytes of the texts in a column: one that a file holds once may stand in every row."""
+    import polars as pl
+
+    if isinstance(kind, pl.Struct):
+        return sum(_bytes(values.struct.field(field.name), field.dtype, frame) for field in kind.fields)
+    if isinstance(kind, pl.List | pl.Array):
+        items = values.explode() if isinstance(kind, pl.List) else values.arr.explode()
+        return _bytes(items, kind.inner, frame)
+    if kind not in (pl.String, pl.Binary):
+        return 0
+    sizes = values.str.len_bytes() if kind == pl.String else values.bin.size()
+    return int(frame.select(sizes.cast(pl.UInt64).sum()).item())
 
 
 def guarded(call: Callable[[], T], advice: str = "") -> T:

@@ -117,7 +117,7 @@ def quoted(text: str) -> str:
     return '"' + "".join(f"\\U{ord(mark):08x}" for mark in text) + '"'
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=50)
 @given(st.dictionaries(KEYS, VALUES, max_size=5))
 def test_any_card_is_read_or_refused_in_words(
     tmp_path_factory: pytest.TempPathFactory, content: dict[str, Any]

@@ -4,13 +4,14 @@ import base64
 import io
 import json
 import os
+import shutil
 import unicodedata
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -25,6 +26,8 @@ from pid_lvlm.extract.datasets.item import Dataset
 from pid_lvlm.extract.datasets.load import load_dataset
 from pid_lvlm.extract.errors import UsageError
 from tests.extract.console import assert_one_sentence, assert_readable, extract_command
+
+CORPUS = Path(__file__).parent / "corpus"
 
 
 def png(colour: int = 0, size: tuple[int, int] = (8, 8)) -> bytes:
@@ -186,9 +189,12 @@ def test_json_that_is_none(folder: Path, line: str, message: str) -> None:
         (HEADER + b"1,p.png,wh\0at?,x,y,A\n", "line 2 contains a zero byte, so it is not text"),
         (HEADER + b'1,p.png,"what?,x,y,A\n2,p.png,what?,x,y,A\n', "items.csv`: "),
         (HEADER + b"1,p.png," + b"z" * 34_000 + b",x,y,Q\n", "row 1: the answer 'Q' is not an option"),
-        (HEADER + b"1," + b"z" * 34_000 + b",q,x,y,A\n", "row 1: there is no picture `zzz"),
+        (HEADER + b"1," + b"z." * 17_000 + b",q,x,y,A\n", "row 1: there is no picture `z.z"),
         (b"id,ima\x07ge\n1,2\n", "the column name 'ima\\x07ge' contains '\\x07'"),
-        (HEADER + LINE + b"2,p.png,what?,x,y,A\r3,p.png,what?,x,y,A\n", "fields, and the header 6"),
+        (
+            HEADER + LINE + b"2,p.png,what?,x,y,A\r3,p.png,what?,x,y,A\n",
+            "some of its lines end in a carriage return only",
+        ),
         (HEADER + b'2,p.png,"what?\r",x,y,A\n3,p.png,what?\r,x,y,A\n', "items.csv`: "),
         (",".join(f"c{n}" for n in range(10_000)).encode() + b"\n" + b"," * 9_999 + b"\n", "and 9980 more"),
     ],
@@ -298,7 +304,7 @@ def test_answers_that_only_look_ambiguous(folder: Path) -> None:
 TEXTS = st.text(st.sampled_from("aAbB1 2\u00e9e\u0301\uff21"), min_size=1, max_size=3).filter(str.strip)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=50)
 @given(st.lists(TEXTS, min_size=2, max_size=4), st.data())
 def test_an_answer_by_text_is_that_option(texts: list[str], data: st.DataObject) -> None:
     """Or it is refused; never another option."""
@@ -379,7 +385,7 @@ ROWS = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(st.lists(ROWS, max_size=3))
 def test_any_rows_become_items_or_a_sentence(tmp_path_factory: pytest.TempPathFactory, rows: list[Any]) -> None:
     folder = tmp_path_factory.getbasetemp() / "any-rows"
@@ -405,7 +411,7 @@ WHOLE = {
 
 
 @pytest.mark.parametrize("kind", sorted(WHOLE))
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_damaged_files_become_items_or_a_sentence(
     tmp_path_factory: pytest.TempPathFactory, capfd: pytest.CaptureFixture[str], kind: str, data: st.DataObject
@@ -429,15 +435,32 @@ def test_damaged_files_become_items_or_a_sentence(
 
 def test_a_footer_that_lies_about_rows(folder: Path) -> None:
     path = folder / "many.parquet"
-    pl.select(pl.repeat(1, 10_000_001).alias("id")).write_parquet(path)
-    assert path.stat().st_size < 10**6
-    refused(path, "it says that it has 10,000,001 rows; at most 10,000,000 rows are read")
+    pl.select(pl.repeat(1, 1_000_001).alias("id")).write_parquet(path)
+    assert path.stat().st_size < 10**5
+    refused(path, "it says that it has 1,000,001 rows; at most 1,000,000 rows are read")
+    pl.select(pl.repeat(1, 500_000).alias(f"c{column}") for column in range(101)).write_parquet(path)
+    refused(path, "it says that it has 500,000 rows of 101 columns; at most 50,000,000 values are read")
+
+
+def test_texts_inside_lists_and_mappings_count(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pid_lvlm.data.inputs.tables.UNPACKED_FROM", 0)
+    text = "z" * 1000
+    for name, value in (
+        ("list", [text]),
+        ("mapping", {"a": {"b": text}}),
+        ("both", [{"a": text}]),
+        ("bytes", [b"z" * 1000]),
+    ):
+        path = folder / f"{name}.parquet"
+        pl.DataFrame({"id": [value] * 2000}).write_parquet(path)
+        refused(path, "it has 2,000,000 bytes of texts in ")
 
 
 def test_a_text_that_stands_in_every_row(folder: Path) -> None:
+    """The file of one kilobyte holds a text of 100,000 characters once, and says that 50,000 rows have it."""
     path = folder / "same.parquet"
-    pl.DataFrame({"id": ["z" * 100_000] * 50_000}).write_parquet(path)
-    refused(path, "it has 5,000,000,000 bytes of texts when unpacked")
+    shutil.copy(CORPUS / "one_text_in_every_row.parquet", path)
+    refused(path, "it has 5,000,000,000 bytes of texts in 1,044 bytes")
 
 
 def test_failures_of_polars_itself_are_sentences(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
@@ -466,7 +489,7 @@ def test_saved_folders_with_other_json(folder: Path, name: str, content: str) ->
 # Messages
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=50)
 @given(st.text(max_size=300) | st.integers() | st.binary(max_size=300) | VALUES)
 def test_values_are_shown_short_and_on_one_line(value: Any) -> None:
     assert len(shown(value)) <= 80

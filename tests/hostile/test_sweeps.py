@@ -85,7 +85,7 @@ def test_a_checkpoint_folder_is_a_path_first(tmp_path: Path) -> None:
     assert sweep.notes == ["`out/step[12]`: 2 folders, step1 … step2"]
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=50)
 @given(
     st.lists(
         st.tuples(
@@ -164,7 +164,7 @@ def test_options_out_of_bounds(tmp_path: Path, option: str, value: object, messa
 
 
 def test_python_says_the_same_of_arguments(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="^`size_b` should be more than 0, found -1"):
+    with pytest.raises(UsageError, match="^`size_b` should be more than 0.0, found -1"):
         extraction.extract(model="x/y", data=tmp_path / "a.jsonl", out=tmp_path / "runs", size_b=-1)
     with pytest.raises(UsageError, match=r"^`stage` cannot be the name of a file: it contains '/'"):
         extraction.extract(model="x/y", data=tmp_path / "a.jsonl", out=tmp_path / "runs", stage="../x")

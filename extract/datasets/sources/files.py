@@ -27,6 +27,7 @@ REPEATED: Final = re.compile(r"(.+)_duplicated_\d+")
 """How polars renames a column whose name occurs twice."""
 BYTE_ORDER_MARK: Final = "\ufeff"
 LONE_RETURN: Final = re.compile(r"\r(?!\n)")
+LINE_ENDS: Final = "some of its lines end in a carriage return only; save it with line feeds"
 CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
 """Marks that no name has."""
 
@@ -156,6 +157,8 @@ def _read_separated(separator: str) -> Reader:
 
 def _separated_error(path: Path, text: str, separator: str, reason: str) -> DatasetError:
     """Why polars could not read it, as far as a second look tells."""
+    if LONE_RETURN.search(text):
+        return file_error(path, LINE_ENDS)
     lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     previous = csv.field_size_limit(2**31 - 1)
     try:
@@ -196,7 +199,7 @@ def _check_line_ends(path: Path, text: str, separator: str, rows: int) -> None:
     finally:
         csv.field_size_limit(previous)
     if found != rows:
-        raise file_error(path, "some of its lines end in a carriage return only; save it with line feeds")
+        raise file_error(path, LINE_ENDS)
 
 
 def _read_parquet(path: Path, content: bytes) -> list[Row]:
