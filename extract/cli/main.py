@@ -280,10 +280,7 @@ def extract(
 def _read_sweep(path: Path, device: str, *, quiet: bool) -> tuple[list[ModelSpec], list[DatasetSpec]]:
     from pid_lvlm.extract.cli.sweep_file import read_sweep
 
-    sweep = read_sweep(path, device)
-    for note in [] if quiet else sweep.notes:
-        typer.echo(f"note: {note}", err=True)
-    return sweep.models, sweep.datasets
+    return read_sweep(path, device, lambda note: None if quiet else typer.echo(f"note: {note}", err=True))
 
 
 def _preview(

@@ -1,9 +1,9 @@
 """Sweep files: many models and datasets in one TOML file."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Annotated, Any, Final
 
 from pydantic import Field
 
@@ -84,16 +84,19 @@ class DatasetEntry:
     on_bad: OnBad | None = None
 
 
-class Sweep(NamedTuple):
-    """What a sweep file lists, and sentences about the patterns in it."""
-
-    models: list[ModelSpec]
-    datasets: list[DatasetSpec]
-    notes: list[str]
+def _say_nothing(_: str) -> None:
+    pass
 
 
-def read_sweep(path: Path, device: str) -> Sweep:
+def read_sweep(
+    path: Path, device: str, note: Callable[[str], None] = _say_nothing
+) -> tuple[list[ModelSpec], list[DatasetSpec]]:
     """Models and datasets of a sweep file; either list may be empty.
+
+    Args:
+        path: the file.
+        device: of all models.
+        note: is given a sentence about what every pattern matched.
 
     Raises:
         UsageError: the file is missing, is not TOML, or contains an unknown or wrong key.
@@ -109,20 +112,20 @@ def read_sweep(path: Path, device: str) -> Sweep:
     sweep = checked_file(SweepFile, raw, UsageError, f"{name}: ")
     folder = path.resolve().parent
     models: list[ModelSpec] = []
-    notes: list[str] = []
     for number, table in enumerate(sweep.models, start=1):
         where = f"{name}, entry {number} of models: "
         _check_renamed(table, where)
         entry = checked_file(ModelEntry, table, UsageError, where)
         given = {key: value for key, value in asdict(entry).items() if value is not None}
-        expanded, note = expand_series(given, folder, where)
+        expanded, matched = expand_series(given, folder, where)
         models += [_model(single, folder, device, where) for single in expanded]
-        notes += [note] if note else []
+        if matched:
+            note(matched)
     datasets = []
     for number, table in enumerate(sweep.datasets, start=1):
         where = f"{name}, entry {number} of datasets: "
         datasets.append(_dataset(checked_file(DatasetEntry, table, UsageError, where), folder, where))
-    return Sweep(models, datasets, notes)
+    return models, datasets
 
 
 def _check_renamed(entry: Mapping[str, Any], where: str) -> None:

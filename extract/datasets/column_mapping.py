@@ -90,7 +90,9 @@ def check_fields(mapping: Mapping[str, str], where: str) -> None:
                 )
 
 
-def resolve_columns(file: str, present: Sequence[str], mapping: Mapping[str, str], *, usual: bool = True) -> Columns:
+def resolve_columns(
+    file: str, present: Sequence[str], mapping: Mapping[str, str], *, usual: bool = True, fixed_options: bool = False
+) -> Columns:
     """Find each field's column in a file.
 
     Args:
@@ -98,17 +100,24 @@ def resolve_columns(file: str, present: Sequence[str], mapping: Mapping[str, str
         present: columns of the file.
         mapping: field -> column, as the user, the dataset card or the benchmark says.
         usual: look for fields that the mapping leaves out under their usual names.
+        fixed_options: every item has the same options, which are in no column.
 
     Raises:
         DatasetError: a named column does not exist, or a needed field has none; all of them at once.
     """
     faults = []
     missing = []
+    taken = {part for field in DIFFERENT for part in mapping.get(field, "").split(OPTION_SEPARATOR)}
     found: dict[str, str] = {}
     for field, names in USUAL_NAMES.items():
+        if field == "options" and fixed_options:
+            continue
         named = mapping.get(field)
         if named is None:
-            named = next((name for name in names if usual and name in present), None)
+            named = next(
+                (name for name in names if usual and name in present and not (field in DIFFERENT and name in taken)),
+                None,
+            )
             if named is None and field == "options":
                 named = _letter_columns(file, [name for name in present if name not in mapping.values()])
             if named is None:
@@ -129,7 +138,7 @@ def resolve_columns(file: str, present: Sequence[str], mapping: Mapping[str, str
         faults.insert(0, Fault(file, f"no column for {fields}; {_columns_found(missing[0], present, found)}"))
     if faults:
         raise DatasetError(file, faults)
-    options = tuple(found.pop("options").split(OPTION_SEPARATOR))
+    options = () if fixed_options else tuple(found.pop("options").split(OPTION_SEPARATOR))
     return Columns(options=options, **found)
 
 

@@ -13,7 +13,7 @@ from pid_lvlm.extract.datasets.benchmarks.benchmark import FIELDS, ROTATION_FIEL
 from pid_lvlm.extract.datasets.benchmarks.registry import BENCHMARKS, get_benchmark
 from pid_lvlm.extract.datasets.benchmarks.steps_rows import keep
 from pid_lvlm.extract.datasets.card import Card, read_card
-from pid_lvlm.extract.datasets.column_mapping import Columns, resolve_columns
+from pid_lvlm.extract.datasets.column_mapping import Columns, check_fields, resolve_columns
 from pid_lvlm.extract.datasets.errors import DatasetError, Reason
 from pid_lvlm.extract.datasets.item import Dataset
 from pid_lvlm.extract.datasets.item_reader import ItemReader
@@ -92,10 +92,11 @@ def _columns(table: Table, benchmark: Benchmark | None, card: Card, spec: Datase
     """Where the fields of an item are: as the benchmark's steps left them, unless card or command say otherwise."""
     known: dict[str, str] = {} if benchmark is None else {name: name for name in FIELDS if name in table.columns}
     named: dict[str, str] = {**known, **card.columns, **spec.columns}
-    if card.options is not None and "options" not in table.columns:
-        named["options"] = table.columns[0]  # never read: every item has the card's options
+    if benchmark is None:
+        check_fields(named, f"`{table.name}`")
+    fixed = card.options is not None
     try:
-        return resolve_columns(table.name, table.columns, named, usual=benchmark is None)
+        return resolve_columns(table.name, table.columns, named, usual=benchmark is None, fixed_options=fixed)
     except DatasetError as error:
         likely = _likely(table, card.file, least=4) if benchmark is None and not named else None
         if likely is None:

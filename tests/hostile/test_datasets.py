@@ -497,3 +497,16 @@ def test_values_are_shown_short_and_on_one_line(value: Any) -> None:
     if isinstance(value, str):
         assert len(cut(value)) <= 80
         assert cut(value).isprintable()
+
+
+def test_a_column_that_is_mapped_is_no_other_field_by_its_usual_name(folder: Path) -> None:
+    path = write(folder / "items.jsonl", {**ROW, "label": "which?", "answer": "B"}, {**ROW, "id": 2, "label": "why?"})
+    (first, _) = read(path, columns={"question": "label", "answer": "answer"}).items
+    assert (first.question, first.label) == ("which?", 1)
+    rows = [{name: row[name] for name in ("id", "image", "options", "label")} for row in ({**ROW, "label": "what?"},)]
+    (item,) = read(write(folder / "items.jsonl", *rows), columns={"question": "label"}).items
+    assert (item.question, item.label) == ("what?", -1)
+    (folder / "card.toml").write_text('file = "items.jsonl"\noptions = ["Yes", "No"]\n[columns]\nquestion = "label"\n')
+    assert read(folder / "card.toml").items[0].options == ("Yes", "No")
+    (folder / "card.toml").write_text('file = "items.jsonl"\n[columns]\nquestion = "label"\n')
+    refused(folder / "card.toml", "the column `label` is given for", more=("--columns", "answer=label"))

@@ -78,11 +78,12 @@ def test_a_checkpoint_folder_is_a_path_first(tmp_path: Path) -> None:
         (tmp_path / "out" / name).mkdir(parents=True)
     path = tmp_path / "sweep.toml"
     path.write_text("[[models]]\ncheckpoints = 'out/step[1]'\n")
-    assert [spec.model for spec in read_sweep(path, "cpu").models] == [str(tmp_path / "out" / "step[1]")]
+    assert [spec.model for spec in read_sweep(path, "cpu")[0]] == [str(tmp_path / "out" / "step[1]")]
     path.write_text("[[models]]\ncheckpoints = 'out/step[12]'\n")
-    sweep = read_sweep(path, "cpu")
-    assert [spec.step for spec in sweep.models] == [1, 2]
-    assert sweep.notes == ["`out/step[12]`: 2 folders, step1 … step2"]
+    notes: list[str] = []
+    models, _ = read_sweep(path, "cpu", notes.append)
+    assert [spec.step for spec in models] == [1, 2]
+    assert notes == ["`out/step[12]`: 2 folders, step1 … step2"]
 
 
 @settings(deadline=None, max_examples=50)
@@ -109,11 +110,11 @@ def test_any_sweep_is_read_or_refused_in_words(
         lines += [f"[[{table}]]", *(f"{quoted(key)} = {toml(value)}" for key, value in entry.items())]
     path.write_text("\n".join(lines) + "\n", "utf-8")
     try:
-        sweep = read_sweep(path, "cpu")
+        models, _ = read_sweep(path, "cpu")
     except UsageError as error:
         assert_readable(str(error))
     else:
-        for spec in sweep.models:
+        for spec in models:
             assert "/" not in spec.run_name("data")
 
 

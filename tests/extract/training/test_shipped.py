@@ -36,7 +36,7 @@ def test_the_index_and_the_sweep_are_the_trainers():
     cards = [f"items/{name}.toml" for name in TASKS]
     assert (DEMO / "checkpoints.toml").read_text() == index_toml(kept)
     assert (DEMO / "sweep.toml").read_text() == sweep_toml(kept, cards)
-    models, datasets, _ = read_sweep(DEMO / "sweep.toml", "cpu")
+    models, datasets = read_sweep(DEMO / "sweep.toml", "cpu")
     assert [model.layers for model in models].count("all") == len(FINAL)
     assert len(models) == 9
     assert all((DEMO / dataset.file).is_file() for dataset in datasets)
