@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pid_lvlm.data.bounds import ROWS, UNPACKED, VALUES, Bound
 from pid_lvlm.data.command.shown import cut
@@ -67,7 +67,8 @@ def read_parquet(source: Path | bytes, bound: Bound = ROWS) -> "pl.DataFrame":
         raise TableError(f"it is cut short, after {len(content)} bytes{AGAIN}")
     _check_counts(content, bound)
     frame = guarded(lambda: pl.read_parquet(io.BytesIO(content), glob=False), AGAIN)
-    unpacked = guarded(lambda: sum(_bytes(pl.col(name), kind, frame) for name, kind in frame.schema.items()))
+    sizes = guarded(lambda: [_bytes(pl.col(name), kind, frame) for name, kind in frame.schema.items()])
+    unpacked = sum(sizes)
     if unpacked > max(UNPACKED_FROM, UNPACKED.most * len(content)):
         raise TableError(f"it has {unpacked:,} bytes of texts in {len(content):,} bytes; at most {UNPACKED} are read")
     return frame
@@ -86,7 +87,7 @@ def _check_counts(content: bytes, bound: Bound) -> None:
         raise TableError(f"it says that it has {rows:,} rows of {columns:,} columns; at most {VALUES} are read")
 
 
-def _bytes(values: "pl.Expr", kind: "pl.DataType", frame: "pl.DataFrame") -> int:
+def _bytes(values: "pl.Expr", kind: Any, frame: "pl.DataFrame") -> int:
     """Bytes of the texts in a column: one that a file holds once may stand in every row."""
     import polars as pl
 

@@ -17,6 +17,7 @@ from pid_lvlm.extract.datasets.errors import Reason, RowError
 BRACKETED_LETTER: Final = re.compile(r"\(?([A-Za-z])[).:]?")
 """`B`, `(B)`, `B.`, `B)`, `B:`: how answers name an option."""
 INDEX: Final = re.compile(r"[0-9]{1,9}")
+NO_TEXTS: Final = ((dict, "a mapping"), ((list, tuple), "a list"), ((bytes, bytearray), "bytes"))
 LABEL_KEYS: Final = ("label", "labels", "letter", "letters", "key")
 TEXT_KEYS: Final = ("text", "texts", "value")
 
@@ -60,13 +61,14 @@ def plain_text(value: Any, what: str) -> str:
 
 
 def _check_plain(value: Any, what: str) -> None:
-    if isinstance(value, Mapping | bytes | bytearray) or (isinstance(value, Sequence) and not isinstance(value, str)):
-        kind = (
-            "bytes" if isinstance(value, bytes | bytearray) else "a mapping" if isinstance(value, Mapping) else "a list"
-        )
+    if isinstance(value, str):
+        if len(value) > ITEM_TEXT.most:
+            message = f"{what} has {len(value):,} characters; at most {ITEM_TEXT} are possible"
+            raise RowError(Reason.OTHER_FORM, message)
+        return
+    kind = next((name for kinds, name in NO_TEXTS if isinstance(value, kinds)), None)
+    if kind is not None:
         raise RowError(Reason.OTHER_FORM, f"{what} is {kind}, {shown(value)}; expected text")
-    if isinstance(value, str) and len(value) > ITEM_TEXT.most:
-        raise RowError(Reason.OTHER_FORM, f"{what} has {len(value):,} characters; at most {ITEM_TEXT} are possible")
 
 
 def read_options(cells: Any, letters: str | None = None) -> Options:
@@ -237,6 +239,8 @@ def _by_text(text: str, options: Options) -> int | None:
     Raises:
         RowError: several are the same text.
     """
+    if (wanted := _compatible(text)) not in map(_compatible, options.texts):  # the widest form, and nearly always so
+        return None
     for form in (_same, _folded, _compatible):
         wanted = form(text)
         found = [index for index, option in enumerate(options.texts) if form(option) == wanted]
@@ -250,7 +254,7 @@ def _by_text(text: str, options: Options) -> int | None:
 
 
 def _same(text: str) -> str:
-    return unicodedata.normalize("NFC", text.strip())
+    return text.strip() if text.isascii() else unicodedata.normalize("NFC", text.strip())
 
 
 def _folded(text: str) -> str:
@@ -258,7 +262,8 @@ def _folded(text: str) -> str:
 
 
 def _compatible(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    folded = _folded(text)
+    return " ".join((folded if folded.isascii() else unicodedata.normalize("NFKC", folded).casefold()).split())
 
 
 def _only(answer: Any, options: Options, first_index: int | None, *found: int | None) -> int:
