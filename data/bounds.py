@@ -45,6 +45,22 @@ CELL: Final = Bound(10_000, "characters", "a text in an array")
 COUNT: Final = Bound(10**18, "steps or parameters", "a number in a manifest")
 
 # Datasets and pictures.
+ROWS: Final = Bound(1_000_000, "rows", "a dataset file")
+VALUES: Final = Bound(50_000_000, "values", "the rows times the columns of a parquet file")
+UNPACKED: Final = Bound(100, "bytes per byte of the file", "the texts and pictures of a parquet file above 256 MiB")
+ITEM_TEXT: Final = Bound(1_000_000, "characters", "a question, a hint or an option")
+ITEM_ID: Final = Bound(1_000, "characters", "an item's id or group")
+PIXELS: Final = Bound(64_000_000, "pixels", "a picture", "--max-pixels")
+PICTURE_BYTES: Final = Bound(8, "bytes per pixel", "a picture's file, for the pixels allowed")
+
+# Options and sweep files.
+SEED: Final = Bound(2**63 - 1, "as a number", "a seed")
+STEP: Final = Bound(2**53, "steps", "a training")
+SIZE: Final = Bound(1_000_000, "billions of parameters", "a model")
+BATCH: Final = Bound(1_000_000, "samples", "a forward pass")
+SHARD: Final = Bound(1_000_000, "samples", "a file of a run")
+PARTS: Final = Bound(1_000_000, "parts", "a command's work")
+ENTRIES: Final = Bound(10_000, "entries", "a sweep file")
 
 # Models.
 

@@ -5,12 +5,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from pid_lvlm.data.bounds import PIXELS
+
 ALL_LAYERS: Final = "all"
 LAST_LAYER: Final = "last"
 
 SPAN_ALL: Final = "all"
 SPAN_QUESTION_OPTIONS: Final = "question_options"
 LANGUAGE_SPANS: Final = (SPAN_ALL, SPAN_QUESTION_OPTIONS)
+
+OPTION_SEPARATOR: Final = "|"
+"""Between the columns of options, as `A|B|C|D`."""
 
 ON_BAD_ERROR: Final = "error"
 ON_BAD_SKIP: Final = "skip"
@@ -74,6 +79,7 @@ class DatasetSpec:
         images: folder that relative picture paths start from; by default the file's own folder.
         benchmark: name of a known benchmark, whose rules are then used.
         on_bad: one of `ON_BAD`: what to do about a row that cannot become an item; None for the card's choice.
+        max_pixels: larger pictures are bad rows; the number is known before a picture is decoded.
     """
 
     file: Path
@@ -81,6 +87,7 @@ class DatasetSpec:
     images: Path | None = None
     benchmark: str | None = None
     on_bad: str | None = None
+    max_pixels: int = PIXELS.most
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pid_lvlm.data.bounds import PIXELS
 from pid_lvlm.data.command.suggest import suggestion
 from pid_lvlm.data.errors import PidError
 from pid_lvlm.extract.config import (
@@ -13,6 +14,7 @@ from pid_lvlm.extract.config import (
     DTYPES,
     LANGUAGE_SPANS,
     ON_BAD,
+    OPTION_SEPARATOR,
     SPAN_ALL,
     DatasetSpec,
     ExtractionConfig,
@@ -20,9 +22,10 @@ from pid_lvlm.extract.config import (
 )
 from pid_lvlm.extract.datasets import load as reader
 from pid_lvlm.extract.datasets.benchmarks.registry import parse_data
-from pid_lvlm.extract.datasets.column_mapping import OPTION_SEPARATOR, check_fields
+from pid_lvlm.extract.datasets.column_mapping import check_fields
 from pid_lvlm.extract.datasets.item import Dataset
 from pid_lvlm.extract.errors import UsageError
+from pid_lvlm.extract.options import check_options
 from pid_lvlm.extract.run.jobs import check_prompts, run_loaded
 from pid_lvlm.extract.run.progress import Reporter
 from pid_lvlm.extract.run.run_folder import check_out_folder
@@ -40,6 +43,7 @@ def load_dataset(
     images: str | Path | None = None,
     on_bad: str | None = None,
     limit: int | None = None,
+    max_pixels: int = PIXELS.most,
 ) -> Dataset:
     """Read and check a dataset of multiple-choice questions about images. Needs neither torch nor a model.
 
@@ -52,6 +56,7 @@ def load_dataset(
         on_bad: `error` or `skip`: what to do about rows that cannot become an item; by default the card's choice, else
             `error`.
         limit: use only the first items.
+        max_pixels: larger images are bad rows; their size is known before they are decoded.
 
     Returns:
         The dataset; `items` are its questions, `rows` counts what became of the file's rows, `notes` are worth reading.
@@ -61,7 +66,8 @@ def load_dataset(
     """
     with speaking_of_arguments():
         _check_choice("on_bad", on_bad, ON_BAD)
-        return reader.load_dataset(_dataset_spec(data, columns, images, on_bad), limit)
+        check_options(data=[data], images=images, limit=limit, max_pixels=max_pixels)
+        return reader.load_dataset(_dataset_spec(data, columns, images, on_bad, max_pixels), limit)
 
 
 def extract(
@@ -73,6 +79,7 @@ def extract(
     images: str | Path | None = None,
     on_bad: str | None = None,
     limit: int | None = None,
+    max_pixels: int = PIXELS.most,
     layers: str | Sequence[int] = ALL_LAYERS,
     prompt: str | None = None,
     language_span: str = SPAN_ALL,
@@ -102,6 +109,7 @@ def extract(
         images: see `load_dataset`.
         on_bad: see `load_dataset`.
         limit: use only the first items.
+        max_pixels: see `load_dataset`.
         layers: `all`, `last`, or layer numbers (1 is the first decoder block).
         prompt: prompt template; by default the dataset's, else `letters`.
         language_span: what counts as source 2: `all` of the user's text, or `question_options`.
@@ -128,21 +136,35 @@ def extract(
         _check_choice("on_bad", on_bad, ON_BAD)
         _check_choice("dtype", dtype, DTYPES)
         _check_choice("language_span", language_span, LANGUAGE_SPANS)
-        for argument, value in (("limit", limit), ("batch_size", batch_size), ("shard_size", shard_size)):
-            if value is not None and value < 1:
-                message = f"`{argument}` should be at least 1, found {value}"
-                raise UsageError(message)
+        chosen = layers if isinstance(layers, str) else ",".join(map(str, layers))
+        check_options(
+            model=None if isinstance(model, ModelSpec) else [model],
+            data=None if isinstance(data, Dataset) else [data],
+            out=out,
+            images=images,
+            limit=limit,
+            max_pixels=max_pixels,
+            layers=chosen,
+            seed=seed,
+            revision=revision,
+            name=name,
+            size_b=size_b,
+            stage=stage,
+            step=step,
+            batch_size=batch_size,
+            shard_size=shard_size,
+            device=device,
+        )
         spec = model
         if not isinstance(spec, ModelSpec):
             labels = {"name": name, "size_b": size_b, "stage": stage, "step": step}
             spec = ModelSpec(str(model), revision=revision, dtype=dtype, device=device, **labels)  # type: ignore[arg-type]
-        chosen = layers if isinstance(layers, str) else ",".join(map(str, layers))
         config = ExtractionConfig(Path(out), chosen, seed, prompt, language_span, batch_size, shard_size, limit)
         check_out_folder(config.out)
         dataset = (
             data.first(limit)
             if isinstance(data, Dataset)
-            else reader.load_dataset(_dataset_spec(data, columns, images, on_bad), limit)
+            else reader.load_dataset(_dataset_spec(data, columns, images, on_bad, max_pixels), limit)
         )
         check_prompts(dataset, config)
         return run_loaded([spec], [dataset], config, Reporter(quiet=quiet)).outcomes[0]
@@ -173,6 +195,7 @@ def _dataset_spec(
     columns: Mapping[str, str | Sequence[str]] | None,
     images: str | Path | None,
     on_bad: str | None,
+    max_pixels: int,
 ) -> DatasetSpec:
     mapping = {
         field: column if isinstance(column, str) else OPTION_SEPARATOR.join(column)
@@ -180,7 +203,7 @@ def _dataset_spec(
     }
     check_fields(mapping, "--columns")
     spec = parse_data(str(data), mapping, None if images is None else Path(images))
-    return DatasetSpec(spec.file, spec.columns, spec.images, spec.benchmark, on_bad)
+    return DatasetSpec(spec.file, spec.columns, spec.images, spec.benchmark, on_bad, max_pixels)
 
 
 def _check_choice(argument: str, value: str | None, known: Sequence[str]) -> None:

@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pid_lvlm.data import PidError
+from pid_lvlm.data.bounds import PARTS
+from pid_lvlm.data.command.shown import cut
+from pid_lvlm.data.errors import PidError
 
-_FORM = re.compile(r"(\d+)/(\d+)")
+_FORM = re.compile(r"([0-9]{1,9})/([0-9]{1,9})")
 
 
 class Part(NamedTuple):
@@ -32,10 +34,12 @@ def parse_part(text: str) -> Part:
     """Part from `i/n`.
 
     Raises:
-        PidError: not of the form i/n with 1 ≤ i ≤ n.
+        PidError: not of the form i/n with 1 ≤ i ≤ n, or with very many parts.
     """
     found = _FORM.fullmatch(text.strip())
     part = Part(*map(int, found.groups())) if found else Part(0, 0)
     if not 1 <= part.number <= part.total:
-        raise PidError(f"--part: expected i/n with 1 <= i <= n, such as 2/8, found `{text}`")
+        raise PidError(f"--part: expected i/n with 1 <= i <= n, such as 2/8, found `{cut(text)}`")
+    if part.total > PARTS.most:
+        raise PidError(f"--part: at most {PARTS} are possible, found {part.total:,}")
     return part

@@ -4,6 +4,13 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Final
 
+from pid_lvlm.data.command.shown import cut
+
+LONGEST: Final = 200
+COMPARED: Final = 1000
+"""Characters of a name, and known names, that are compared: the time grows with both."""
+MOST: Final = 60
+"""Known names that are listed."""
 FEW: Final = 12
 """Up to so many known names are listed beside a near one; a longer list would hide it."""
 
@@ -18,13 +25,14 @@ def suggestion(wrong: str, known: Iterable[str]) -> str:
         'known are default, paper'
     """
     names = sorted(known)
-    listed = f"known are {', '.join(names)}"
+    more = f" and {len(names) - MOST} more" if len(names) > MOST else ""
+    listed = f"known are {', '.join(map(cut, names[:MOST]))}{more}"
     if near := near_names(wrong, names):
-        guess = f"did you mean `{near[0]}`?"
+        guess = f"did you mean `{cut(near[0])}`?"
         return guess if len(names) > FEW else f"{guess} {listed}"
     return listed
 
 
 def near_names(wrong: str, known: Iterable[str]) -> list[str]:
     """Up to three known names similar to this one, the nearest first."""
-    return get_close_matches(wrong, sorted(known), n=3, cutoff=0.5)
+    return get_close_matches(wrong[:LONGEST], sorted(known)[:COMPARED], n=3, cutoff=0.5)

@@ -88,6 +88,7 @@ class Manifest:
     step: Count | None = None
     split: Label | None = None
     dataset_sha256: Label | None = None
+    items_sha256: Label | None = None
     dataset_rows: RowCounts = field(default_factory=dict)
     prompt: Label | None = None
     prompt_example: str | None = None

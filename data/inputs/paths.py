@@ -1,14 +1,22 @@
-"""A path is a path first: only what no file is called is a pattern."""
+"""A path is a path first: only what no file is called is a pattern. Only regular files are read."""
 
+import errno
+import os
+import stat
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 PATTERN_MARKS: Final = "*?["
+
+_KINDS: Final = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a named pipe"))
 
 
 def matching_files(source: Path) -> Sequence[Path]:
     """The file of exactly this name, or else the files that its last part matches as a pattern, in order of name.
+
+    As in a shell, `*` does not match the dot that a hidden file starts with.
 
     Returns:
         No file where neither exists.
@@ -23,11 +31,45 @@ def matching_files(source: Path) -> Sequence[Path]:
         >>> [file.name for file in matching_files(folder / "items?.csv")]
         ['items1.csv']
     """
-    try:
-        if source.exists():
-            return [source]
-        if any(mark in source.name for mark in PATTERN_MARKS):
-            return sorted(source.parent.glob(source.name))
-    except (OSError, ValueError):  # a name that no file can have
+    if is_there(source):
+        return [source]
+    if not is_pattern(source):
         return []
-    return []
+    try:
+        names = [entry.name for entry in os.scandir(source.parent)]
+    except (OSError, ValueError):  # no such folder, or a name that none can have
+        return []
+    hidden = source.name.startswith(".")
+    matching = [name for name in names if hidden or not name.startswith(".")]
+    return [source.parent / name for name in sorted(matching) if fnmatchcase(name, source.name)]
+
+
+def is_pattern(source: Path) -> bool:
+    """Whether the last part of a path has the marks of a pattern."""
+    return any(mark in source.name for mark in PATTERN_MARKS)
+
+
+def is_there(path: Path) -> bool:
+    """Whether something has this name; false for a name that nothing can have, such as one of 100,000 characters."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a file for reading bytes, unless reading it could wait for ever or never end.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        OSError: it cannot be opened, or is a folder, a pipe or a device; `strerror` says so.
+        ValueError: no file can have such a name.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # a pipe must not wait for a writer
+    descriptor = os.open(path, flags)
+    kind = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(kind):
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
+    found = next((name for test, name in _KINDS if test(kind)), "a device")
+    raise OSError(errno.EINVAL, f"it is {found}, not a regular file", str(path))

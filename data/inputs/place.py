@@ -1,15 +1,9 @@
 """Where a value is inside nested lists and mappings, in words."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final
+from typing import Any
 
-SHOWN: Final = 80
-"""Characters of a value or a place that a message repeats."""
-
-
-def cut(text: str) -> str:
-    """A text as a message repeats it: not all of a long one."""
-    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
+from pid_lvlm.data.command.shown import cut
 
 
 def spell_place(place: Sequence[int | str]) -> str:

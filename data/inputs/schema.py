@@ -11,9 +11,10 @@ from pydantic import ConfigDict, StringConstraints, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from pid_lvlm.data.bounds import NESTING, TEXT
+from pid_lvlm.data.command.shown import cut, shown
 from pid_lvlm.data.command.suggest import suggestion
 from pid_lvlm.data.errors import PidError
-from pid_lvlm.data.inputs.place import cut, find_place, is_half, spell_place
+from pid_lvlm.data.inputs.place import find_place, is_half, spell_place
 
 T = TypeVar("T")
 
@@ -62,9 +63,15 @@ def checked(kind: type[T], raw: Any) -> T:
         found: T = _adapter(kind).validate_json(_as_json(raw))
     except ValidationError as error:
         names = [item.name for item in fields(kind)] if is_dataclass(kind) else []
-        raise SchemaError(list(dict.fromkeys(_sentence(one, names) for one in error.errors()))) from None
+        faults = [_sentence(one, names) for one in error.errors() if not _follows(one)]
+        raise SchemaError(list(dict.fromkeys(faults))) from None
     _as_json(raw, allow_nan=False)  # where the schema says no more than that there is a value
     return found
+
+
+def _follows(error: ErrorDetails) -> bool:
+    """Whether a list is too short only since pydantic left out the entries that it has errors about."""
+    return error["type"] == "too_short" and len(error["input"]) >= error["ctx"]["min_length"]
 
 
 def _as_json(raw: dict[str, Any], *, allow_nan: bool = True) -> bytes:
@@ -138,12 +145,3 @@ def _sentence(error: ErrorDetails, names: Collection[str]) -> str:
     if expected is None:  # a rule of ours, whose message is a clause, or a kind that is not in the table
         return f"`{place}` {error['msg'].removeprefix('Value error, ')}, found {shown(value)}"
     return f"`{place}` should be {expected.format(**error.get('ctx', {}))}, found {shown(value)}"
-
-
-def shown(value: Any) -> str:
-    """A value as a message repeats it: on one line, and not all of a long one."""
-    try:
-        text = repr(value)
-    except (ValueError, RecursionError):  # an integer of more digits than Python prints
-        text = f"a {type(value).__name__}"
-    return cut(text)

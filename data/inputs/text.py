@@ -5,12 +5,13 @@ import math
 import re
 import tomllib
 from collections.abc import Callable, Iterable
-from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from pid_lvlm.data.bounds import NESTING, TEXT_FILE, Bound
+from pid_lvlm.data.command.shown import shown
 from pid_lvlm.data.errors import PidError
+from pid_lvlm.data.inputs.paths import open_regular
 from pid_lvlm.data.inputs.place import find_place, is_half
 
 _SURROGATE: Final = re.compile(r"\\u[dD][89abAB]")
@@ -28,7 +29,7 @@ def read_text(path: Path, bound: Bound = TEXT_FILE) -> str:
         TextError: it cannot be read, is too large, or is not UTF-8.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             content = file.read(bound.most + 1)
     except FileNotFoundError:
         raise
@@ -55,18 +56,15 @@ def parse_json(text: str) -> Any:
         Traceback (most recent call last):
         pid_lvlm.data.inputs.text.TextError: contains NaN, which is not a number of JSON, as `bits`
     """
-    odd: list[str] = []
-    number = partial(_number, odd)
     try:
-        value = json.loads(text, object_pairs_hook=_unique, parse_constant=number, parse_float=number)
+        value = _JSON.decode(text)
     except RecursionError:
         raise _too_deep() from None
+    except _NotFiniteError as error:
+        raise TextError(f"{error}{_place_of_odd(text)}") from None
     except ValueError as error:
-        raise TextError(f"is not JSON ({error})") from None
+        raise TextError(f"is not JSON ({_reason(error)})") from None
     _check_depth(text, value)
-    if odd:
-        what = "not a number of JSON" if odd[0].isalpha() or odd[0] == "-Infinity" else "not finite"
-        raise TextError(f"contains {odd[0]}, which is {what}{_as(value, _is_odd)}")
     if _SURROGATE.search(text):
         _check_encodable(value)
     return value
@@ -82,8 +80,10 @@ def parse_toml(text: str) -> dict[str, Any]:
         value = tomllib.loads(text, parse_float=_finite)
     except RecursionError:
         raise _too_deep() from None
+    except _NotFiniteError as error:
+        raise TextError(str(error)) from None
     except ValueError as error:
-        raise TextError(f"is not TOML ({error})") from None
+        raise TextError(f"is not TOML ({_reason(error)})") from None
     _check_depth(text, value)
     return value
 
@@ -93,16 +93,35 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise TextError(f"has the key {twice[:80]!r} twice in one object; keep one")
+        raise TextError(f"has the key {shown(twice)} twice in one object; keep one")
     return found
 
 
-def _number(odd: list[str], text: str) -> float:
-    """A number, which joins the `odd` ones if it is not finite."""
+class _NotFiniteError(Exception):
+    """A number is not finite; the message is a clause."""
+
+
+def _no_constant(text: str) -> NoReturn:
+    raise _NotFiniteError(f"contains {text}, which is not a number of JSON")
+
+
+def _finite(text: str) -> float:
     value = float(text)
     if not math.isfinite(value):
-        odd.append(text[:40])
+        raise _NotFiniteError(f"contains {text[:40]}, which is not finite")
     return value
+
+
+def _reason(error: ValueError) -> str:
+    """Why a parser gave up; Python's own limit of digits is for programmers."""
+    return "a number has too many digits" if "integer string conversion" in str(error) else str(error)
+
+
+def _place_of_odd(text: str) -> str:
+    try:
+        return _as(json.loads(text), _is_odd)
+    except (RecursionError, ValueError):
+        return ""
 
 
 def _is_odd(value: Any) -> bool:
@@ -114,11 +133,8 @@ def _as(value: Any, wanted: Callable[[Any], bool]) -> str:
     return f", as `{place}`" if place else ""
 
 
-def _finite(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise TextError(f"contains the number {text[:40]}, which is not finite")
-    return value
+_JSON: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite)
+"""One for all texts: making it takes longer than reading a row."""
 
 
 def _too_deep() -> TextError:

@@ -1,10 +1,14 @@
 """Checkpoints of one training as a series: one line in a sweep file instead of one entry each."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pid_lvlm.data.bounds import STEP
+from pid_lvlm.data.command.shown import cut, shown_path
+from pid_lvlm.data.inputs.paths import matching_files
 from pid_lvlm.data.names import by_number
 from pid_lvlm.extract.errors import UsageError
 
@@ -14,15 +18,16 @@ STEPS_KEY = "steps"
 Entry = dict[str, Any]
 
 
-def expand_series(entry: Mapping[str, Any], folder: Path, where: str) -> list[Entry]:
-    """Entries of the single checkpoints that an entry of `[[models]]` stands for, by their steps.
+def expand_series(entry: Mapping[str, Any], folder: Path, where: str) -> tuple[list[Entry], str | None]:
+    """Entries of the single checkpoints that an entry of `[[models]]` stands for, by their steps, and a note on them.
 
-    `checkpoints = "out/checkpoint-*"` takes every folder of that pattern; `revisions = ["step-100", "main"]` takes
-    these of the hub model `model`. The last number in a name is its step, unless `steps` lists them. The series is one
-    model in tables: `name`, by default the hub id or the name of the folder that holds the checkpoints.
+    `checkpoints = "out/checkpoint-*"` takes the folder of this name, or else every folder of that pattern;
+    `revisions = ["step-100", "main"]` takes these of the hub model `model`. The last number in a name is its step,
+    unless `steps` lists them. The series is one model in tables: `name`, by default the hub id or the name of the
+    folder that holds the checkpoints.
 
     Args:
-        entry: the entry; one without these keys comes back alone.
+        entry: the entry, whose values are of the right types; one without these keys comes back alone.
         folder: where relative patterns start.
         where: for messages.
 
@@ -31,65 +36,64 @@ def expand_series(entry: Mapping[str, Any], folder: Path, where: str) -> list[En
     """
     key = next((key for key in SERIES_KEYS if key in entry), None)
     if key is None:
-        return [dict(entry)]
-    _check_lists(entry, key, where)
+        if STEPS_KEY in entry:
+            raise UsageError(f"{where}`steps` is for a series; one checkpoint has `step`")
+        return [dict(entry)], None
+    if "step" in entry:
+        raise UsageError(f"{where}`step` is for one checkpoint; a series takes steps from its names, or from `steps`")
     rest = {name: value for name, value in entry.items() if name not in (*SERIES_KEYS, STEPS_KEY)}
+    note = None
     if key == "checkpoints":
         names = _matching(entry[key], folder, where)
-        if "model" in entry:
-            message = (
-                f"{where}: `checkpoints` already says which folders; leave out `model` (the name in tables is `name`)"
+        if "model" in entry or "revisions" in entry:
+            other = "model" if "model" in entry else "revisions"
+            raise UsageError(
+                f"{where}`checkpoints` already says which folders; leave out `{other}` (the name in tables is `name`)"
             )
-            raise UsageError(message)
         rest.setdefault("name", Path(names[0]).parent.name)
         field = "model"
+        ends = [cut(Path(name).name) for name in (names[0], names[-1])]
+        note = f"`{cut(entry[key])}`: {len(names)} folders, {' … '.join(ends)}" if len(names) > 1 else None
     else:
         if "model" not in entry:
-            raise UsageError(f"{where}: `revisions` needs `model`, the hub model that they belong to")
+            raise UsageError(f"{where}`revisions` needs `model`, the hub model that they belong to")
         names = list(entry[key])
         rest.setdefault("name", entry["model"])
         field = "revision"
     steps = _steps(names, entry.get(STEPS_KEY), where)
-    return [{**rest, field: name, "step": step} for step, name in sorted(zip(steps, names, strict=True))]
-
-
-def _check_lists(entry: Mapping[str, Any], key: str, where: str) -> None:
-    if "step" in entry:
-        raise UsageError(f"{where}: `step` is for one checkpoint; a series takes steps from its names, or from `steps`")
-    if not entry[key]:
-        raise UsageError(f"{where}: `{key}` is empty")
-    if key == "revisions" and not all(isinstance(name, str) for name in entry[key]):
-        raise UsageError(f"{where}: `revisions` should list branches, tags or commits as texts")
-    if not all(isinstance(step, int) for step in entry.get(STEPS_KEY, [])):
-        raise UsageError(f"{where}: `steps` should list whole numbers")
+    return [{**rest, field: name, "step": step} for step, name in sorted(zip(steps, names, strict=True))], note
 
 
 def _matching(pattern: str, folder: Path, where: str) -> list[str]:
     path = folder / pattern
-    found = sorted((str(match) for match in path.parent.glob(path.name) if match.is_dir()), key=by_number)
+    found = sorted((str(match) for match in matching_files(path) if match.is_dir()), key=by_number)
     if not found:
-        raise UsageError(f"{where}: no folder matches the pattern `{pattern}` (looked in `{path.parent}`)")
+        looked = shown_path(path.parent)
+        raise UsageError(f"{where}no folder matches the pattern `{cut(pattern)}` (looked in `{looked}`)")
     return found
 
 
 def _steps(names: Sequence[str], given: Sequence[int] | None, where: str) -> list[int]:
     if given is not None:
         if len(given) != len(names):
-            raise UsageError(f"{where}: `steps` lists {len(given)} numbers for {len(names)} checkpoints")
+            raise UsageError(f"{where}`steps` lists {len(given)} numbers for {len(names)} checkpoints")
         steps = list(given)
     else:
         steps = [_number(Path(name).name, where) for name in names]
-    if repeated := [step for step in steps if steps.count(step) > 1]:
-        shared = [Path(name).name for name, step in zip(names, steps, strict=True) if step == repeated[0]]
-        raise UsageError(f"{where}: {' and '.join(shared)} have the same step {repeated[0]}; list them with `steps`")
+    repeated, count = Counter(steps).most_common(1)[0]
+    if count > 1:
+        shared = [cut(Path(name).name) for name, step in zip(names, steps, strict=True) if step == repeated]
+        raise UsageError(f"{where}{' and '.join(shared[:2])} have the same step {repeated}; list them with `steps`")
     return steps
 
 
 def _number(name: str, where: str) -> int:
-    numbers = re.findall(r"\d+", name)
+    numbers = re.findall(r"[0-9]+", name)
     if not numbers:
         raise UsageError(
-            f"{where}: `{name}` contains no number to take as its training step; leave it out of the pattern and give "
-            "it an entry of its own with `step`, or list all with `steps`"
+            f"{where}`{cut(name)}` contains no number to take as its training step; leave it out of the pattern and "
+            "give it an entry of its own with `step`, or list all with `steps`"
         )
+    if len(numbers[-1]) > len(str(STEP.most)) or int(numbers[-1]) > STEP.most:
+        raise UsageError(f"{where}`{cut(name)}` ends in a number above {STEP}, the most that a step can be")
     return int(numbers[-1])

@@ -8,12 +8,13 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from pid_lvlm.data.bounds import PIXELS
 from pid_lvlm.data.command.console import run_command
 from pid_lvlm.data.command.options import AsJson, DryRun, Quiet, Version, epilog, make_app
 from pid_lvlm.data.command.result import CommandResult
 from pid_lvlm.data.command.suggest import suggestion
+from pid_lvlm.extract.cli.parts import select_part
 from pid_lvlm.extract.cli.results import benchmarks, checked, finished, model_types, planned, previewed
-from pid_lvlm.extract.cli.sweep_file import read_sweep, select_part
 from pid_lvlm.extract.config import (
     ALL_LAYERS,
     DTYPES,
@@ -91,8 +92,12 @@ def extract(
     ] = None,
     limit: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help="Only the first N items of each dataset."),
+        typer.Option(metavar="N", help="Only the first N items of each dataset."),
     ] = None,
+    max_pixels: Annotated[
+        int,
+        typer.Option(metavar="N", help="Larger images are bad rows; their size is known before they are decoded."),
+    ] = PIXELS.most,
     layers: Annotated[
         str,
         typer.Option(
@@ -149,7 +154,6 @@ def extract(
     batch_size: Annotated[
         int,
         typer.Option(
-            min=1,
             metavar="N",
             help="Samples per forward pass; changes numbers by rounding only.",
             rich_help_panel=WORK,
@@ -158,7 +162,6 @@ def extract(
     shard_size: Annotated[
         int,
         typer.Option(
-            min=1,
             metavar="N",
             help="Samples per file; an interrupted run continues after the last whole one.",
             rich_help_panel=WORK,
@@ -191,7 +194,6 @@ def extract(
     preview: Annotated[
         int | None,
         typer.Option(
-            min=1,
             metavar="N",
             help="Write only the prompts, spans, letters and images of the first N items to --out. Loads no weights.",
             rich_help_panel=INSTEAD,
@@ -218,11 +220,34 @@ def extract(
 
     Writes one run folder per model and dataset, for pid-estimate. The same command continues an interrupted one.
     """
+    from pid_lvlm.extract.options import check_options
+
     if list_models:
         return _list_models()
     if list_datasets:
         typer.echo(describe_benchmarks())
         return benchmarks()
+    check_options(
+        model=model,
+        data=data,
+        sweep=sweep,
+        out=out,
+        images=images,
+        check=check,
+        limit=limit,
+        preview=preview,
+        max_pixels=max_pixels,
+        layers=layers,
+        seed=seed,
+        revision=revision,
+        name=name,
+        size_b=size_b,
+        stage=stage,
+        step=step,
+        batch_size=batch_size,
+        shard_size=shard_size,
+        device=device,
+    )
     if check:
         return _check_runs(check)
     _check_choice("--dtype", dtype, DTYPES)
@@ -231,7 +256,7 @@ def extract(
     if out is None:
         message = "--out is missing; give the folder for the run folders"
         raise UsageError(message)
-    models, datasets = ([], []) if sweep is None else read_sweep(sweep, device)
+    models, datasets = ([], []) if sweep is None else _read_sweep(sweep, device, quiet=quiet)
     labels = {"name": name, "size_b": size_b, "stage": stage, "step": step}
     _check_labels(labels, len(model or []))
     models += [
@@ -240,7 +265,7 @@ def extract(
     ]
     mapping = parse_mapping(columns) if columns else {}
     datasets += [parse_data(one, mapping, images) for one in data or []]
-    datasets = [replace(spec, on_bad=on_bad or spec.on_bad) for spec in datasets]
+    datasets = [replace(spec, on_bad=on_bad or spec.on_bad, max_pixels=max_pixels) for spec in datasets]
     if not models or not datasets:
         message = "nothing to run: give --model and --data, or --sweep; pid-extract --help shows an example"
         raise UsageError(message)
@@ -250,6 +275,12 @@ def extract(
     if preview is not None:
         return _preview(models, datasets, config, preview, quiet=quiet)
     return _run(models, datasets, config, dry_run=dry_run, quiet=quiet)
+
+
+def _read_sweep(path: Path, device: str, *, quiet: bool) -> tuple[list[ModelSpec], list[DatasetSpec]]:
+    from pid_lvlm.extract.cli.sweep_file import read_sweep
+
+    return read_sweep(path, device, lambda note: None if quiet else typer.echo(f"note: {note}", err=True))
 
 
 def _preview(

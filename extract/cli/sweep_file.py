@@ -1,158 +1,156 @@
-"""Sweep files, and the part of their runs that one process takes."""
+"""Sweep files: many models and datasets in one TOML file."""
 
-import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from pid_lvlm.data.command.part import parse_part
-from pid_lvlm.data.command.suggest import suggestion
+from pydantic import Field
+
+from pid_lvlm.data.bounds import ENTRIES
+from pid_lvlm.data.command.shown import shown_path
+from pid_lvlm.data.inputs.paths import is_there
+from pid_lvlm.data.inputs.schema import STRICT, Word
+from pid_lvlm.data.inputs.text import TextError, parse_toml, read_text
 from pid_lvlm.extract.cli.checkpoint_series import expand_series
-from pid_lvlm.extract.config import DTYPES, ON_BAD, DatasetSpec, ModelSpec
+from pid_lvlm.extract.config import DatasetSpec, ModelSpec
 from pid_lvlm.extract.datasets.card import resolve_source
 from pid_lvlm.extract.datasets.column_mapping import check_fields
 from pid_lvlm.extract.errors import UsageError
+from pid_lvlm.extract.fields import (
+    Column,
+    Count,
+    Dtype,
+    FileName,
+    LayerList,
+    ModelName,
+    OnBad,
+    PathText,
+    SizeB,
+    Step,
+    checked_file,
+)
 from pid_lvlm.extract.models.locate import HUB_ID
 
-
-def select_part(
-    part: str, models: Sequence[ModelSpec], datasets: Sequence[DatasetSpec]
-) -> tuple[list[ModelSpec], list[DatasetSpec]]:
-    """Part `i/n` of the runs: every n-th model from the i-th on, or every n-th dataset where models are fewer.
-
-    The n parts together are all runs, each once; a part may be empty.
-
-    Raises:
-        PidError: not of the form i/n with 1 ≤ i ≤ n.
-    """
-    number, total = parse_part(part)
-    if len(models) >= len(datasets):
-        return list(models[number - 1 :: total]), list(datasets)
-    return list(models), list(datasets[number - 1 :: total])
+Tables = Annotated[tuple[dict[str, Any], ...], Field(max_length=ENTRIES.most)]
 
 
-MODEL_KEYS: Final[dict[str, type | tuple[type, ...]]] = {
-    "model": str,
-    "checkpoints": str,
-    "revisions": list,
-    "steps": list,
-    "name": str,
-    "revision": str,
-    "dtype": str,
-    "family": str,
-    "size_b": (int, float),
-    "stage": str,
-    "step": int,
-    "layers": str,
-    "limit": int,
-    "final": bool,
-}
-"""Keys of `[[models]]` and their types, named as the command's options. `final` marks the last checkpoint of a series,
-for people and other tools."""
+@dataclass(frozen=True)
+class SweepFile:
+    """The two lists of tables of a sweep file."""
+
+    __pydantic_config__ = STRICT
+
+    models: Tables = ()
+    datasets: Tables = ()
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """Keys of `[[models]]`, named as the command's options; `final` marks the last of a series, for other tools."""
+
+    __pydantic_config__ = STRICT
+
+    model: PathText | None = None
+    checkpoints: PathText | None = None
+    revisions: Annotated[tuple[Word, ...], Field(min_length=1, max_length=ENTRIES.most)] | None = None
+    steps: Annotated[tuple[Step, ...], Field(max_length=ENTRIES.most)] | None = None
+    name: ModelName | None = None
+    revision: Word | None = None
+    dtype: Dtype | None = None
+    family: Word | None = None
+    size_b: SizeB | None = None
+    stage: FileName | None = None
+    step: Step | None = None
+    layers: LayerList | None = None
+    limit: Count | None = None
+    final: bool | None = None
+
 
 RENAMED: Final = {"folder": "model", "id": "model"}
 """Keys of `[[models]]` in earlier versions, where `model` was what `name` is now."""
 
-DATASET_KEYS: Final[dict[str, type | tuple[type, ...]]] = {
-    "file": str,
-    "benchmark": str,
-    "columns": dict,
-    "images": str,
-    "on_bad": str,
-}
+
+@dataclass(frozen=True)
+class DatasetEntry:
+    """Keys of `[[datasets]]`."""
+
+    __pydantic_config__ = STRICT
+
+    file: PathText
+    benchmark: Word | None = None
+    columns: Mapping[str, Column] = field(default_factory=dict)
+    images: PathText | None = None
+    on_bad: OnBad | None = None
 
 
-def read_sweep(path: Path, device: str) -> tuple[list[ModelSpec], list[DatasetSpec]]:
+def _say_nothing(_: str) -> None:
+    pass
+
+
+def read_sweep(
+    path: Path, device: str, note: Callable[[str], None] = _say_nothing
+) -> tuple[list[ModelSpec], list[DatasetSpec]]:
     """Models and datasets of a sweep file; either list may be empty.
+
+    Args:
+        path: the file.
+        device: of all models.
+        note: is given a sentence about what every pattern matched.
 
     Raises:
         UsageError: the file is missing, is not TOML, or contains an unknown or wrong key.
     """
+    name = f"--sweep `{shown_path(path)}`"
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        raw = parse_toml(read_text(path))
     except FileNotFoundError:
-        message = f"--sweep: there is no file `{path}`"
+        message = f"--sweep: there is no file `{shown_path(path)}`"
         raise UsageError(message) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        message = f"--sweep `{path}` is not TOML ({error})"
-        raise UsageError(message) from None
-    if unknown := [key for key in raw if key not in ("models", "datasets")]:
-        message = f"--sweep `{path}`: unknown table `{unknown[0]}`; {suggestion(unknown[0], ('models', 'datasets'))}"
-        raise UsageError(message)
-    _check_renamed(raw.get("models", []), path)
+    except TextError as error:
+        raise UsageError(f"{name} {error}") from None
+    sweep = checked_file(SweepFile, raw, UsageError, f"{name}: ")
     folder = path.resolve().parent
-    models = [
-        _model(single, folder, device, path)
-        for number, entry in enumerate(_checked(raw.get("models", []), MODEL_KEYS, path), start=1)
-        for single in expand_series(entry, folder, f"--sweep `{path}`, entry {number}")
-    ]
-    datasets = [_dataset(entry, folder, path) for entry in _checked(raw.get("datasets", []), DATASET_KEYS, path)]
+    models: list[ModelSpec] = []
+    for number, table in enumerate(sweep.models, start=1):
+        where = f"{name}, entry {number} of models: "
+        _check_renamed(table, where)
+        entry = checked_file(ModelEntry, table, UsageError, where)
+        given = {key: value for key, value in asdict(entry).items() if value is not None}
+        expanded, matched = expand_series(given, folder, where)
+        models += [_model(single, folder, device, where) for single in expanded]
+        if matched:
+            note(matched)
+    datasets = []
+    for number, table in enumerate(sweep.datasets, start=1):
+        where = f"{name}, entry {number} of datasets: "
+        datasets.append(_dataset(checked_file(DatasetEntry, table, UsageError, where), folder, where))
     return models, datasets
 
 
-def _check_renamed(entries: Sequence[Mapping[str, Any]], path: Path) -> None:
+def _check_renamed(entry: Mapping[str, Any], where: str) -> None:
     """Explain how to update a file of an earlier version."""
-    for number, entry in enumerate(entries, start=1):
-        for old, new in RENAMED.items():
-            if old in entry:
-                also = ", and `model`, the name in tables, is now `name`" if "model" in entry else ""
-                message = f"--sweep `{path}`, entry {number}: the key `{old}` is now `{new}`{also}; rename "
-                raise UsageError(message + ("both in every entry" if also else "it in every entry"))
+    for old, new in RENAMED.items():
+        if old in entry:
+            also = ", and `model`, the name in tables, is now `name`" if "model" in entry else ""
+            message = f"{where}the key `{old}` is now `{new}`{also}; rename "
+            raise UsageError(message + ("both in every entry" if also else "it in every entry"))
 
 
-def _checked(
-    entries: Sequence[Mapping[str, Any]], keys: Mapping[str, type | tuple[type, ...]], path: Path
-) -> Sequence[Mapping[str, Any]]:
-    for number, entry in enumerate(entries, start=1):
-        for key, value in entry.items():
-            if key not in keys:
-                message = f"--sweep `{path}`, entry {number}: unknown key `{key}`; {suggestion(key, keys)}"
-                raise UsageError(message)
-            if not isinstance(value, keys[key]):
-                message = f"--sweep `{path}`, entry {number}: `{key}` has the wrong type ({value!r})"
-                raise UsageError(message)
-    return entries
-
-
-def _model(entry: Mapping[str, Any], folder: Path, device: str, path: Path) -> ModelSpec:
+def _model(entry: Mapping[str, Any], folder: Path, device: str, where: str) -> ModelSpec:
     if "model" not in entry:
-        message = f"--sweep `{path}`: a model needs `model` or `checkpoints`, found {dict(entry)!r}"
-        raise UsageError(message)
-    if entry.get("limit", 1) < 1:
-        message = f"--sweep `{path}`: `limit` should be at least 1, found {entry['limit']}"
-        raise UsageError(message)
-    if entry.get("dtype", DTYPES[0]) not in DTYPES:
-        message = f"--sweep `{path}`: unknown dtype `{entry['dtype']}`; {suggestion(entry['dtype'], DTYPES)}"
-        raise UsageError(message)
-    return ModelSpec(
-        model=_folder_or_id(entry["model"], folder),
-        name=entry.get("name"),
-        device=device,
-        **{
-            key: entry[key]
-            for key in ("revision", "dtype", "family", "size_b", "stage", "step", "layers", "limit")
-            if key in entry
-        },
-    )
+        raise UsageError(f"{where}`model` is missing; a model needs `model` or `checkpoints`")
+    labels = {key: value for key, value in entry.items() if key not in ("model", "final")}
+    return ModelSpec(model=_folder_or_id(entry["model"], folder), device=device, **labels)
 
 
 def _folder_or_id(model: str, folder: Path) -> str:
     """A checkpoint folder, relative to the sweep file's own, or else a hub id."""
-    if (folder / model).is_dir() or not HUB_ID.fullmatch(model):
-        return str(folder / model)
-    return model
+    beside = folder / model
+    return str(beside) if (is_there(beside) and beside.is_dir()) or not HUB_ID.fullmatch(model) else model
 
 
-def _dataset(entry: Mapping[str, Any], folder: Path, path: Path) -> DatasetSpec:
-    if "file" not in entry:
-        message = f"--sweep `{path}`: a dataset needs `file`, found {dict(entry)!r}"
-        raise UsageError(message)
-    columns = entry.get("columns", {})
-    check_fields(columns, f"--sweep `{path}` columns")
-    if entry.get("on_bad", ON_BAD[0]) not in ON_BAD:
-        message = f"--sweep `{path}`: unknown on_bad `{entry['on_bad']}`; {suggestion(entry['on_bad'], ON_BAD)}"
-        raise UsageError(message)
-    images = folder / entry["images"] if "images" in entry else None
-    return DatasetSpec(
-        resolve_source(folder, entry["file"]), columns, images, entry.get("benchmark"), entry.get("on_bad")
-    )
+def _dataset(entry: DatasetEntry, folder: Path, where: str) -> DatasetSpec:
+    check_fields(entry.columns, f"{where}columns")
+    images = None if entry.images is None else folder / entry.images
+    return DatasetSpec(resolve_source(folder, entry.file), entry.columns, images, entry.benchmark, entry.on_bad)

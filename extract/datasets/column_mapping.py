@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from pid_lvlm.data.command.shown import backticked, cut
 from pid_lvlm.data.command.suggest import near_names, suggestion
 from pid_lvlm.data.errors import Fault
 from pid_lvlm.data.names import OPTION_LETTERS
+from pid_lvlm.extract.config import OPTION_SEPARATOR
 from pid_lvlm.extract.datasets.errors import DatasetError
 from pid_lvlm.extract.errors import UsageError
 
@@ -22,8 +24,10 @@ USUAL_NAMES: Final[dict[str, tuple[str, ...]]] = {
 }
 """Column names that are tried, in this order, for a field that is not mapped."""
 
+DIFFERENT: Final = ("image", "question", "options", "answer", "hint")
+"""Fields that have no column in common; an id or a group may be the picture's name, and `raw` the question."""
+
 REQUIRED: Final = ("image", "question", "options")
-OPTION_SEPARATOR: Final = "|"
 THE_PICTURE: Final = "@picture"
 """Column name of the group that means the picture itself: its path, or a hash of its bytes."""
 
@@ -56,26 +60,39 @@ def parse_mapping(text: str) -> dict[str, str]:
     for part in text.split(","):
         field, equals, column = (piece.strip() for piece in part.partition("="))
         if not equals or not column:
-            message = f"--columns: `{part}` is not field=column; example: question=Q,options=A|B|C|D,answer=label"
+            message = f"--columns: `{cut(part)}` is not field=column; example: question=Q,options=A|B|C|D,answer=label"
             raise UsageError(message)
+        if field in mapping:
+            raise UsageError(f"--columns: `{cut(field)}` is mapped twice; keep one")
         mapping[field] = column
     check_fields(mapping, "--columns")
     return mapping
 
 
 def check_fields(mapping: Mapping[str, str], where: str) -> None:
-    """Refuse a mapping of a field that items do not have.
+    """Refuse a mapping of a field that items do not have, or of one column to fields that cannot be the same.
 
     Raises:
-        UsageError: with the nearest known field.
+        UsageError: with the nearest known field, or with the column.
     """
+    used: dict[str, str] = {}
     for field in mapping:
         if field not in USUAL_NAMES:
-            message = f"{where}: unknown field `{field}`; {suggestion(field, USUAL_NAMES)}"
+            message = f"{where}: unknown field `{cut(field)}`; {suggestion(field, USUAL_NAMES)}"
             raise UsageError(message)
+        for column in mapping[field].split(OPTION_SEPARATOR) if field in DIFFERENT else ():
+            if (other := used.setdefault(column, field)) != field or mapping[field].split(OPTION_SEPARATOR).count(
+                column
+            ) > 1:
+                twice = f"for `{other}` and `{field}`" if other != field else f"twice for `{field}`"
+                raise UsageError(
+                    f"{where}: the column {backticked([column])} is given {twice}; expected different columns"
+                )
 
 
-def resolve_columns(file: str, present: Sequence[str], mapping: Mapping[str, str], *, usual: bool = True) -> Columns:
+def resolve_columns(
+    file: str, present: Sequence[str], mapping: Mapping[str, str], *, usual: bool = True, fixed_options: bool = False
+) -> Columns:
     """Find each field's column in a file.
 
     Args:
@@ -83,17 +100,24 @@ def resolve_columns(file: str, present: Sequence[str], mapping: Mapping[str, str
         present: columns of the file.
         mapping: field -> column, as the user, the dataset card or the benchmark says.
         usual: look for fields that the mapping leaves out under their usual names.
+        fixed_options: every item has the same options, which are in no column.
 
     Raises:
         DatasetError: a named column does not exist, or a needed field has none; all of them at once.
     """
     faults = []
     missing = []
+    taken = {part for field in DIFFERENT for part in mapping.get(field, "").split(OPTION_SEPARATOR)}
     found: dict[str, str] = {}
     for field, names in USUAL_NAMES.items():
+        if field == "options" and fixed_options:
+            continue
         named = mapping.get(field)
         if named is None:
-            named = next((name for name in names if usual and name in present), None)
+            named = next(
+                (name for name in names if usual and name in present and not (field in DIFFERENT and name in taken)),
+                None,
+            )
             if named is None and field == "options":
                 named = _letter_columns(file, [name for name in present if name not in mapping.values()])
             if named is None:
@@ -102,7 +126,9 @@ def resolve_columns(file: str, present: Sequence[str], mapping: Mapping[str, str
                 continue
         parts = named.split(OPTION_SEPARATOR) if field == "options" else [named]
         faults += [
-            Fault(file, f"no column `{part}`, which was given for `{field}`; {_columns_found(part, present)}")
+            Fault(
+                file, f"no column {backticked([part])}, which was given for `{field}`; {_columns_found(part, present)}"
+            )
             for part in parts
             if part not in present and not (field == "group" and part == THE_PICTURE)
         ]
@@ -112,7 +138,7 @@ def resolve_columns(file: str, present: Sequence[str], mapping: Mapping[str, str
         faults.insert(0, Fault(file, f"no column for {fields}; {_columns_found(missing[0], present, found)}"))
     if faults:
         raise DatasetError(file, faults)
-    options = tuple(found.pop("options").split(OPTION_SEPARATOR))
+    options = () if fixed_options else tuple(found.pop("options").split(OPTION_SEPARATOR))
     return Columns(options=options, **found)
 
 
@@ -143,5 +169,5 @@ def _letter_columns(file: str, free: Sequence[str]) -> str | None:
 def _columns_found(wanted: str, present: Sequence[str], used: Mapping[str, str] | None = None) -> str:
     taken = {part for named in (used or {}).values() for part in named.split(OPTION_SEPARATOR)}
     near = near_names(wanted, [name for name in present if name not in taken])
-    guess = f"did you mean `{near[0]}`? " if near else ""
-    return f"{guess}the file has {', '.join(f'`{name}`' for name in present)} (set it with --columns)"
+    guess = f"did you mean {backticked(near[:1])}? " if near else ""
+    return f"{guess}the file has {backticked(present)} (set it with --columns)"

@@ -2,8 +2,13 @@
 
 from collections.abc import Sequence
 from enum import StrEnum
+from typing import Final
 
+from pid_lvlm.data.command.shown import cut, shown_path
 from pid_lvlm.data.errors import Fault, PidError
+
+LINE: Final = 200
+"""Characters of a fault in a list of several."""
 
 
 class DatasetError(PidError):
@@ -20,9 +25,11 @@ class DatasetError(PidError):
         self.file = file
         self.faults = tuple(faults)
         lines = [str(fault) for fault in self.faults[:shown]]
+        if len(lines) > 1:
+            lines = [cut(line, LINE) for line in lines]
         if len(self.faults) > shown:
             lines.append(f"… and {len(self.faults) - shown} more")
-        head = f"dataset `{file}` cannot be used: "
+        head = f"dataset `{shown_path(file)}` cannot be used: "
         counted = " (rows counted from 1)" if any(fault.row is not None for fault in self.faults) else ""
         super().__init__(
             head
@@ -42,6 +49,7 @@ class Reason(StrEnum):
     FEW_OPTIONS = "fewer than two options"
     BAD_OPTIONS = "options cannot be told apart"
     NO_OPTION = "answer is not an option"
+    AMBIGUOUS = "answer fits two options"
     REPEATED_ID = "repeated id"
     OTHER_FORM = "not in the benchmark's form"
 

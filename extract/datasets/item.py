@@ -1,11 +1,17 @@
 """Items: multiple-choice questions about pictures, whatever file they came from; a dataset of them, and its counts."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from pid_lvlm.data.bounds import PIXELS
 from pid_lvlm.data.names import OPTION_LETTERS
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 UNKNOWN: Final = "unknown"
 
@@ -67,6 +73,8 @@ class Item:
         raw: the prompt that the benchmark's file gives, if any.
         rotation_of: question that the item asks with its options reordered, if the benchmark does so; else "".
         rotations: number of rows of this question in the file.
+        picture_sha256: hash of the picture's file when it was checked, or "".
+        max_pixels: pixels of the picture that are decoded at most.
     """
 
     id: str
@@ -81,6 +89,25 @@ class Item:
     raw: str = ""
     rotation_of: str = ""
     rotations: int = 1
+    picture_sha256: str = ""
+    max_pixels: int = PIXELS.most
+
+    def image(self) -> "Image":
+        """The picture, decoded, upright, in RGB.
+
+        Raises:
+            RowError: its file is no longer what it was when the dataset was read.
+        """
+        from pid_lvlm.extract.datasets.images import open_picture
+
+        return open_picture(self.picture, self.max_pixels)
+
+    @property
+    def sha256(self) -> str:
+        """Hash of what a model sees of the item, of its answer and its group."""
+        parts = (self.id, self.group, self.question, *self.options, str(self.label), self.hint, self.letters, self.raw)
+        text = json.dumps((*parts, self.picture_sha256))
+        return hashlib.sha256(text.encode()).hexdigest()
 
     @property
     def letters(self) -> str:
@@ -117,6 +144,11 @@ class Dataset:
     def first(self, count: int | None) -> "Dataset":
         """The same dataset with only its first `count` items; None for all."""
         return replace(self, items=self.items[:count])
+
+    @property
+    def items_sha256(self) -> str:
+        """Hash of the items and their pictures, whatever file they came from."""
+        return hashlib.sha256("".join(item.sha256 for item in self.items).encode()).hexdigest()
 
     @property
     def max_options(self) -> int:

@@ -1,19 +1,28 @@
 """From the rows of a table to items. A row that cannot become one is bad, with a reason and a sentence."""
 
-import hashlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from pid_lvlm.data.bounds import ITEM_ID, PIXELS
+from pid_lvlm.data.command.shown import backticked, shown
 from pid_lvlm.data.names import OPTION_LETTERS
-from pid_lvlm.extract.datasets.answer_options import Options, cell_text, read_label, read_options
+from pid_lvlm.extract.datasets.answer_options import Options, index_of, plain_text, read_label, read_options
 from pid_lvlm.extract.datasets.benchmarks.benchmark import ROTATION_FIELDS
 from pid_lvlm.extract.datasets.column_mapping import THE_PICTURE, Columns
 from pid_lvlm.extract.datasets.errors import Reason, RowError
-from pid_lvlm.extract.datasets.images import open_picture, picture_source
+from pid_lvlm.extract.datasets.images import CheckedPicture, check_picture
 from pid_lvlm.extract.datasets.item import Item
+from pid_lvlm.extract.datasets.picture_cells import picture_source
+from pid_lvlm.extract.datasets.sources.files import CONTROL
 from pid_lvlm.extract.datasets.sources.table import BadRow, Row, Table
+
+NAN_WORDS: Final = "{count} cells hold the word nan as a question, hint, group or option, and were read as that word"
+NUMBERS_AS_TEXT: Final = (
+    "{count} answers are a number that is the text of one option and the index of another; they were read as text"
+)
 
 
 @dataclass(frozen=True)
@@ -23,23 +32,28 @@ class ItemReader:
     Attributes:
         columns: where the fields are.
         folder: where relative picture paths start.
-        patterns: where a picture may lie in it; see `pid_lvlm.extract.datasets.images.places`.
+        patterns: where a picture may lie in it; see `pid_lvlm.extract.datasets.picture_cells.places`.
         fixed: texts of the options, where all items have the same.
-        first_index: what answers that are numbers count from.
+        first_index: what answers that are numbers count from, where it is stated.
+        by_rule: the benchmark's rules settle what an answer means.
         exact: keep blanks and line breaks around option texts.
         rotated: the benchmark asks every question several times; its steps left `ROTATION_FIELDS`.
+        max_pixels: pixels of a picture that are decoded at most.
     """
 
     columns: Columns
     folder: Path
     patterns: Sequence[str] = ("{name}",)
     fixed: tuple[str, ...] | None = None
-    first_index: int = 0
+    first_index: int | None = None
+    by_rule: bool = False
     exact: bool = False
     rotated: bool = False
+    max_pixels: int = PIXELS.most
     _sources: dict[str, Path | bytes] = field(default_factory=dict)
-    _broken: dict[Path | bytes, RowError | None] = field(default_factory=dict)
+    _checked: dict[Path | bytes, CheckedPicture | RowError] = field(default_factory=dict)
     _ids: dict[str, int] = field(default_factory=dict)
+    _noticed: Counter[str] = field(default_factory=Counter)
 
     def items(self, table: Table, limit: int | None, skip: bool) -> tuple[list[Item], list[BadRow]]:
         """Items of a table, and the bad rows among those that were looked at.
@@ -80,37 +94,72 @@ class ItemReader:
         Raises:
             RowError: the row is bad.
         """
-        question = cell_text(row.get(self.columns.question))
+        question = self._text(row, self.columns.question, "the question")
         if not question:
-            message = f"the question (column `{self.columns.question}`) is empty"
+            message = f"the question (column {backticked([self.columns.question])}) is empty"
             raise RowError(Reason.NO_QUESTION, message)
         options = self._options(row)
         label = self._label(row, options)
         picture = self._picture(row.get(self.columns.image))
-        self._check_picture(picture)
-        group = "" if self.columns.group == THE_PICTURE else self._text(row, self.columns.group)
-        return Item(
+        checked = self._check_picture(picture)
+        group = "" if self.columns.group == THE_PICTURE else self._name(row, self.columns.group, "group")
+        item = Item(
             id=self._id(row, number),
-            group=group or _picture_group(picture, self.folder),
+            group=group or _picture_group(picture, checked, self.folder),
             picture=picture,
             question=question,
             options=options.texts,
             label=label,
-            hint=self._text(row, self.columns.hint),
+            hint=self._text(row, self.columns.hint, "the hint"),
             row=number,
             given_letters="" if options.letters == OPTION_LETTERS[: len(options.letters)] else options.letters,
-            raw=self._text(row, self.columns.raw),
+            raw=self._text(row, self.columns.raw, "the prompt `raw`"),
+            picture_sha256=checked.sha256,
+            max_pixels=self.max_pixels,
             **({name: row[name] for name in ROTATION_FIELDS} if self.rotated else {}),
         )
+        self._notice(row, item, options)
+        return item
 
-    def _text(self, row: Row, column: str | None) -> str:
-        return cell_text(row.get(column)) if column else ""
+    def notes(self) -> list[str]:
+        """What a user should know about the items that were read, one sentence each."""
+        several = sum(isinstance(one, CheckedPicture) and one.several for one in self._checked.values())
+        frames = (
+            [f"{several} pictures are animations or have several pages; the first frame is used"] if several else []
+        )
+        return [*frames, *(text.format(count=count) for text, count in self._noticed.items())]
+
+    def _notice(self, row: Row, item: Item, options: Options) -> None:
+        """Count what can be read in two ways."""
+        texts = (item.question, item.hint, item.group, *item.options)
+        if words := sum(text.casefold() == "nan" for text in texts):
+            self._noticed[NAN_WORDS] += words
+        answer = row.get(self.columns.answer) if self.columns.answer else None
+        if isinstance(answer, str) and not self.by_rule:
+            counted = index_of(answer.strip(), options, self.first_index)
+            self._noticed[NUMBERS_AS_TEXT] += counted is not None and counted != item.label
+            if not self._noticed[NUMBERS_AS_TEXT]:
+                del self._noticed[NUMBERS_AS_TEXT]
+
+    def _text(self, row: Row, column: str | None, what: str) -> str:
+        return plain_text(row.get(column), what) if column else ""
+
+    def _name(self, row: Row, column: str | None, what: str) -> str:
+        """A text that the run folder stores for every item."""
+        name = self._text(row, column, f"the {what}")
+        if len(name) > ITEM_ID.most:
+            message = f"the {what} {shown(name)} has {len(name):,} characters; at most {ITEM_ID} are possible"
+            raise RowError(Reason.OTHER_FORM, message)
+        if (mark := CONTROL.search(name)) is not None:
+            message = f"the {what} {shown(name)} contains the control character {mark[0]!r}; remove it"
+            raise RowError(Reason.OTHER_FORM, message)
+        return name
 
     def _id(self, row: Row, number: int) -> str:
-        name = self._text(row, self.columns.id) or str(number)
+        name = self._name(row, self.columns.id, "id") or str(number)
         first = self._ids.setdefault(name, number)
         if first != number:
-            message = f"id {name!r} occurs twice (first in row {first})"
+            message = f"id {shown(name)} occurs twice (first in row {first})"
             raise RowError(Reason.REPEATED_ID, message)
         return name
 
@@ -126,7 +175,9 @@ class ItemReader:
         return options if self.exact else replace(options, texts=tuple(text.strip() for text in options.texts))
 
     def _label(self, row: Row, options: Options) -> int:
-        return read_label(row.get(self.columns.answer), options, self.first_index) if self.columns.answer else -1
+        if not self.columns.answer:
+            return -1
+        return read_label(row.get(self.columns.answer), options, self.first_index, by_rule=self.by_rule)
 
     def _picture(self, cell: Any) -> Path | bytes:
         if not isinstance(cell, str):
@@ -135,20 +186,21 @@ class ItemReader:
             self._sources[cell] = picture_source(cell, self.folder, self.patterns)
         return self._sources[cell]
 
-    def _check_picture(self, picture: Path | bytes) -> None:
+    def _check_picture(self, picture: Path | bytes) -> CheckedPicture:
         """Decode each picture once: a damaged one must not stop a run that has been going for hours."""
-        if picture not in self._broken:
+        if picture not in self._checked:
             try:
-                open_picture(picture)
-                self._broken[picture] = None
+                self._checked[picture] = check_picture(picture, self.max_pixels)
             except RowError as error:
-                self._broken[picture] = error
-        if (found := self._broken[picture]) is not None:
+                self._checked[picture] = error
+        found = self._checked[picture]
+        if isinstance(found, RowError):
             raise RowError(found.reason, str(found))
+        return found
 
 
-def _picture_group(picture: Path | bytes, folder: Path) -> str:
+def _picture_group(picture: Path | bytes, checked: CheckedPicture, folder: Path) -> str:
     """A name of the picture that is the same on every machine."""
     if isinstance(picture, bytes):
-        return hashlib.sha256(picture).hexdigest()[:16]
+        return checked.sha256[:16]
     return picture.relative_to(folder).as_posix() if picture.is_relative_to(folder) else picture.name

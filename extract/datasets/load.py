@@ -1,15 +1,19 @@
 """From a benchmark file to checked items. Every fault of every row is found before a model is loaded."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from pid_lvlm.data.command.shown import cut, shown_path
 from pid_lvlm.data.errors import Fault
+from pid_lvlm.data.inputs.paths import is_pattern, is_there
+from pid_lvlm.data.names import FileNameError, file_name
 from pid_lvlm.extract.config import ON_BAD_ERROR, ON_BAD_SKIP, DatasetSpec
 from pid_lvlm.extract.datasets.benchmarks.benchmark import FIELDS, ROTATION_FIELDS, Benchmark, likely_benchmark
 from pid_lvlm.extract.datasets.benchmarks.registry import BENCHMARKS, get_benchmark
 from pid_lvlm.extract.datasets.benchmarks.steps_rows import keep
 from pid_lvlm.extract.datasets.card import Card, read_card
-from pid_lvlm.extract.datasets.column_mapping import Columns, resolve_columns
+from pid_lvlm.extract.datasets.column_mapping import Columns, check_fields, resolve_columns
 from pid_lvlm.extract.datasets.errors import DatasetError, Reason
 from pid_lvlm.extract.datasets.item import Dataset
 from pid_lvlm.extract.datasets.item_reader import ItemReader
@@ -45,8 +49,10 @@ def load_dataset(spec: DatasetSpec, limit: int | None = None) -> Dataset:
         patterns=("{name}",) if benchmark is None else benchmark.pictures,
         fixed=card.options,
         first_index=card.first_index,
+        by_rule=benchmark is not None,
         exact=benchmark is not None and benchmark.exact_options,
         rotated=benchmark is not None and set(ROTATION_FIELDS) <= set(table.columns),
+        max_pixels=spec.max_pixels,
     )
     skip = (spec.on_bad or card.on_bad or ON_BAD_ERROR) == ON_BAD_SKIP
     items, bad = reader.items(table, limit, skip)
@@ -62,7 +68,7 @@ def load_dataset(spec: DatasetSpec, limit: int | None = None) -> Dataset:
         prompt=card.prompt or (benchmark.prompt if benchmark else None),
         split=card.split or (benchmark.split if benchmark else None),
         ground_truth=card.ground_truth,
-        notes=(*table.notes, *([dropped_note(bad, chosen)] if bad else [])),
+        notes=(*table.notes, *reader.notes(), *([dropped_note(bad, chosen)] if bad else [])),
         rows=count_rows(table.read, chosen, reader.choices(table), bad),
     )
 
@@ -73,17 +79,24 @@ def _default_name(benchmark: Benchmark | None, file: Path) -> str:
     text = str(file)
     if text.startswith(HUB_PREFIX):
         return text.removeprefix(HUB_PREFIX).split(":")[0].rpartition("/")[2]
-    return file.stem.rstrip("-*")
+    name = re.sub(r"[-_.]*[*?\[].*", "", file.stem) if is_pattern(file) and not is_there(file) else file.stem
+    try:
+        return file_name(name)
+    except FileNameError as error:
+        raise DatasetError(
+            text, [Fault(cut(file.name), f"{error}; runs are called after the file: rename it, or name it in a card")]
+        ) from None
 
 
 def _columns(table: Table, benchmark: Benchmark | None, card: Card, spec: DatasetSpec) -> Columns:
     """Where the fields of an item are: as the benchmark's steps left them, unless card or command say otherwise."""
     known: dict[str, str] = {} if benchmark is None else {name: name for name in FIELDS if name in table.columns}
     named: dict[str, str] = {**known, **card.columns, **spec.columns}
-    if card.options is not None and "options" not in table.columns:
-        named["options"] = table.columns[0]  # never read: every item has the card's options
+    if benchmark is None:
+        check_fields(named, f"`{table.name}`")
+    fixed = card.options is not None
     try:
-        return resolve_columns(table.name, table.columns, named, usual=benchmark is None)
+        return resolve_columns(table.name, table.columns, named, usual=benchmark is None, fixed_options=fixed)
     except DatasetError as error:
         likely = _likely(table, card.file, least=4) if benchmark is None and not named else None
         if likely is None:
@@ -96,8 +109,10 @@ def _picture_folder(spec: DatasetSpec, card: Card, table: Table) -> Path:
     folder = spec.images or card.images
     if folder is None:
         return table.folder
-    if not folder.is_dir():
-        message = f"there is no picture folder `{folder}`; pass the folder that holds the pictures with --images"
+    if not is_there(folder) or not folder.is_dir():
+        message = (
+            f"there is no picture folder `{shown_path(folder)}`; pass the folder that holds the pictures with --images"
+        )
         raise DatasetError(str(spec.file), [Fault(table.name, message)])
     return folder
 

@@ -7,7 +7,6 @@ import torch
 from PIL import Image
 
 from pid_lvlm.extract.conditions.sites import SpanMasks
-from pid_lvlm.extract.datasets.images import open_picture
 from pid_lvlm.extract.errors import ModelError
 from pid_lvlm.extract.models.adapters.base import Adapter, ModelInputs
 from pid_lvlm.extract.models.misfit import model_code
@@ -36,7 +35,7 @@ def encode_batch(adapter: Adapter, items: Sequence[PlannedItem]) -> Batch:
         ModelError: a span is not where the plan found it, the two overlap, BOS occurs twice, or the processor refuses a
             picture.
     """
-    inputs = prepared(adapter, adapter.encode, items, [open_picture(planned.item.picture) for planned in items])
+    inputs = prepared(adapter, adapter.encode, items, [planned.item.image() for planned in items])
     with model_code(adapter):
         vision = adapter.visual_mask(inputs)
     ids = inputs["input_ids"]

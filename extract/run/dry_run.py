@@ -6,7 +6,6 @@ import torch
 
 from pid_lvlm.data.names import CONDITIONS, shard_file
 from pid_lvlm.extract.config import ExtractionConfig, ModelSpec
-from pid_lvlm.extract.datasets.images import open_picture
 from pid_lvlm.extract.datasets.item import Dataset
 from pid_lvlm.extract.datasets.row_counts import describe_enough_rows
 from pid_lvlm.extract.measure.encode import prepared
@@ -30,9 +29,7 @@ def describe_plan(adapter: Adapter, spec: ModelSpec, dataset: Dataset, config: E
     """
     plan = make_plan(adapter, dataset, template_name(config, dataset), config.language_span)
     first = plan.items[0]
-    visual = int(
-        adapter.visual_mask(prepared(adapter, adapter.process, [first], [open_picture(first.item.picture)])).sum()
-    )
+    visual = int(adapter.visual_mask(prepared(adapter, adapter.process, [first], [first.item.image()])).sum())
     shards = plan.shards(config.shard_size)
     count = sum(-(-len(shard) // config.batch_size) for shard in shards)
     layers = run_layers(spec, config, adapter)

@@ -9,7 +9,6 @@ import numpy as np
 from PIL import Image
 
 from pid_lvlm.data.names import BOTH, CONDITIONS, LANGUAGE_ONLY, VISION_ONLY
-from pid_lvlm.extract.datasets.images import open_picture
 from pid_lvlm.extract.datasets.item import Item
 from pid_lvlm.extract.measure.measurement import Measurement
 from pid_lvlm.extract.models.adapters.base import Adapter
@@ -67,7 +66,7 @@ def _pair(adapter: Adapter, items: tuple[Item, ...], plan: PlanItems) -> tuple[P
 
 
 def _noise_picture(item: Item) -> bytes:
-    width, height = open_picture(item.picture).size
+    width, height = item.image().size
     pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG")

@@ -18,7 +18,16 @@ from pid_lvlm.extract.prompts.prompt_plan import Plan
 from pid_lvlm.extract.prompts.templates import template_name
 
 PACKAGES: Final = ("numpy", "pillow", "tokenizers", "torch", "transformers")
-NOT_IN_RECIPE: Final = ("run", "finished", "recipe", "prompt_example", "versions", "dataset_rows", "checksums")
+NOT_IN_RECIPE: Final = (
+    "run",
+    "finished",
+    "recipe",
+    "prompt_example",
+    "versions",
+    "dataset_rows",
+    "items_sha256",
+    "checksums",
+)
 
 
 def run_layers(spec: ModelSpec, config: ExtractionConfig, adapter: Adapter) -> tuple[int, ...]:
@@ -43,6 +52,7 @@ def planned_settings(
         "step": spec.step,
         "split": dataset.split,
         "dataset_sha256": dataset.sha256,
+        "items_sha256": dataset.first(len(plan.items)).items_sha256,
         "prompt": template_name(config, dataset),
         "prompt_example": plan.items[0].prompt[: TEXT.most],
         "noise_seed": config.seed,

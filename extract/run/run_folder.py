@@ -219,13 +219,19 @@ def _check_same(folder: Path, existing: Manifest, wanted: Manifest, *, versions:
         raise OutputExistsError(other)
 
 
-FOLLOW_FROM_SAMPLES: Final = {"num_samples", "max_options", "candidates"}
+FOLLOW_FROM_SAMPLES: Final = {"num_samples", "max_options", "candidates", "items_sha256"}
 """What differs between runs of the same file when they take more or fewer of its items."""
+
+
+SINCE_LATER: Final = {"items_sha256"}
+"""Fields that older runs lack: what they do not say is not compared."""
 
 
 def _other_settings(folder: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> str | None:
     """The sentence about a run that was started with other settings; None if they are the same."""
-    differing = [name for name in new if not _equal(old[name], new[name])]
+    differing = [
+        name for name in new if not _equal(old[name], new[name]) and not (name in SINCE_LATER and old[name] is None)
+    ]
     if not differing:
         return None
     if "num_samples" in differing and set(differing) <= FOLLOW_FROM_SAMPLES:
@@ -240,6 +246,8 @@ def _other_settings(folder: Path, old: Mapping[str, Any], new: Mapping[str, Any]
 
 def _change(name: str, old: object, new: object) -> str:
     """What differs, in words; of a mapping its first entry that does."""
+    if name == "items_sha256":
+        return "its items or their pictures have changed since"
     if isinstance(old, dict) and isinstance(new, dict):
         entry = next(key for key in (*old, *new) if old.get(key) != new.get(key))
         return _change(f"{name}.{entry}", old.get(entry), new.get(entry))

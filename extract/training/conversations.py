@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +13,9 @@ from torch import Tensor
 from transformers import LlavaProcessor
 
 from pid_lvlm.data.errors import PidError
+from pid_lvlm.extract.datasets.errors import RowError
+from pid_lvlm.extract.datasets.images import open_picture
+from pid_lvlm.extract.datasets.picture_cells import picture_source
 
 IGNORED = -100
 _HOLE = "\x00"
@@ -113,13 +114,9 @@ def _messages(record: dict[str, Any], image: bool) -> tuple[tuple[str, bool, str
 
 def _picture(record: dict[str, Any], images: Path | None) -> Image.Image:
     """The picture of a record."""
-    value = record["image"]
     try:
-        if value.startswith("data:"):
-            return Image.open(io.BytesIO(base64.b64decode(value.partition(",")[2]))).convert("RGB")
-        with Image.open((images or Path()) / value) as picture:
-            return picture.convert("RGB")
-    except OSError as error:
+        return open_picture(picture_source(record["image"], images or Path()))
+    except RowError as error:
         message = f"record {record.get('id')!r}: cannot read its picture: {error}"
         raise ConversationError(message) from None
 

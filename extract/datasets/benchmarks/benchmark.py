@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from pid_lvlm.data.command.shown import backticked
 from pid_lvlm.data.errors import Fault
 from pid_lvlm.extract.datasets.errors import DatasetError
 from pid_lvlm.extract.datasets.sources.table import Table
@@ -31,7 +32,7 @@ class Benchmark:
         columns: name used here -> names that copies of the file use. Case does not matter, nor do blanks, `_` and `-`.
         needed: columns without which the file is a different one; their first names.
         steps: changes of the rows, in order. They may use every column by the name given here, and leave `FIELDS`.
-        pictures: where a picture may be in the folder of pictures; see `pid_lvlm.extract.datasets.images.places`.
+        pictures: where a picture may be in their folder; see `pid_lvlm.extract.datasets.picture_cells.places`.
         exact_options: keep blanks and line breaks around option texts (code).
         prompt: its template.
         split: part of the benchmark, recorded.
@@ -107,7 +108,7 @@ class Benchmark:
         guess = "" if likely is None else f"; it looks like {likely.title}: --data {likely.name}={source}"
         return (
             f"this is not a file of {self.title}: it has no column {wanted}, only "
-            f"{', '.join(f'`{name}`' for name in table.columns)}{guess} (pid-extract --list-datasets shows the others)"
+            f"{backticked(table.columns)}{guess} (pid-extract --list-datasets shows the others)"
         )
 
 

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from pid_lvlm.data.command.shown import cut
 from pid_lvlm.data.command.suggest import suggestion
+from pid_lvlm.data.inputs.paths import is_there
 from pid_lvlm.extract.config import DatasetSpec
 from pid_lvlm.extract.datasets.benchmarks.benchmark import Benchmark
 from pid_lvlm.extract.datasets.benchmarks.catalog_common import OTHERS
@@ -21,7 +23,7 @@ def get_benchmark(name: str) -> Benchmark:
         UsageError: there is none of this name.
     """
     if name not in BENCHMARKS:
-        message = f"unknown benchmark `{name}`; {suggestion(name, BENCHMARKS)}"
+        message = f"unknown benchmark `{cut(name)}`; {suggestion(name, BENCHMARKS)}"
         raise UsageError(message)
     return BENCHMARKS[name]
 
@@ -33,7 +35,7 @@ def parse_data(text: str, columns: Mapping[str, str], images: Path | None) -> Da
         UsageError: there is no benchmark of this name.
     """
     name, equals, file = text.partition("=")
-    if not equals or "/" in name or Path(text).exists():
+    if not equals or "/" in name or is_there(Path(text)):
         return DatasetSpec(Path(text), columns, images)
     return DatasetSpec(Path(file), columns, images, get_benchmark(name).name)
 

@@ -4,7 +4,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, Final
 
-from pid_lvlm.extract.datasets.answer_options import cell_text, is_missing, whole_text
+from pid_lvlm.data.command.shown import cut, shown
+from pid_lvlm.extract.datasets.answer_options import INDEX, cell_text, is_missing, whole_text
 from pid_lvlm.extract.datasets.benchmarks.benchmark import Step
 from pid_lvlm.extract.datasets.errors import Reason, RowError
 from pid_lvlm.extract.datasets.sources.table import Row, Table
@@ -29,7 +30,8 @@ def resolve_pictures(image: str = "image", index: str = "index") -> Step:
             target = pictures.get(whole_text(cell))
             if target is None or _is_reference(target):
                 found = "there is no such row" if target is None else "that row only refers to another"
-                message = f"row with index {cell_text(row.get(index))} takes its picture from index {cell}, but {found}"
+                this, other = cut(cell_text(row.get(index))), cut(cell_text(cell))
+                message = f"row with index {this} takes its picture from index {other}, but {found}"
                 raise RowError(Reason.NO_PICTURE, message)
             return {**row, image: target}
 
@@ -39,7 +41,7 @@ def resolve_pictures(image: str = "image", index: str = "index") -> Step:
 
 
 def _is_reference(cell: Any) -> bool:
-    return isinstance(cell, str) and len(cell) <= REFERENCE_LENGTH and cell.strip().isdecimal()
+    return isinstance(cell, str) and len(cell) <= REFERENCE_LENGTH and INDEX.fullmatch(cell.strip()) is not None
 
 
 def rotation_groups(index: str = "index", given: str = "g_index") -> Step:
@@ -71,8 +73,8 @@ def only_base_rows(index: str = "index") -> Step:
 
 def _index(row: Row, column: str) -> int:
     text = whole_text(row.get(column))
-    if not text.isdecimal():
-        message = f"`{column}` is {text!r}, expected a whole number"
+    if not INDEX.fullmatch(text):
+        message = f"`{column}` is {shown(text)}, expected a whole number"
         raise RowError(Reason.OTHER_FORM, message)
     return int(text)
 

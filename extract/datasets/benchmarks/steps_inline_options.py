@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from pid_lvlm.data.command.shown import shown
 from pid_lvlm.data.names import OPTION_LETTERS
 from pid_lvlm.extract.datasets.answer_options import BRACKETED_LETTER, cell_text
 from pid_lvlm.extract.datasets.benchmarks.benchmark import Step
@@ -46,7 +47,7 @@ class Layout:
                 break
             found.append(marker)
         if len(found) < 2:
-            message = f"no options of the form {self.shown!r} in {text[:80]!r}"
+            message = f"no options of the form {self.shown!r} in {shown(text)}"
             raise RowError(Reason.OTHER_FORM, message)
         ends = [marker.start() for marker in found[1:]] + [len(text)]
         options = [text[marker.end() : end].strip() for marker, end in zip(found, ends, strict=True)]

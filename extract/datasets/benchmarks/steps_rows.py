@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 
+from pid_lvlm.data.command.shown import backticked, cut, shown
 from pid_lvlm.data.errors import Fault
-from pid_lvlm.extract.datasets.answer_options import cell_text, is_missing, list_in_text, whole_text
+from pid_lvlm.extract.datasets.answer_options import INDEX, cell_text, is_missing, list_in_text, whole_text
 from pid_lvlm.extract.datasets.benchmarks.benchmark import Step
 from pid_lvlm.extract.datasets.errors import DatasetError, Reason, RowError
 from pid_lvlm.extract.datasets.sources.table import Row, Table
@@ -25,12 +26,15 @@ def keep(column: str, *values: str, if_present: bool = False) -> Step:
         if column not in table.columns:
             if if_present:
                 return table
-            known = ", ".join(f"`{name}`" for name in table.columns)
-            raise DatasetError(table.name, [Fault(table.name, f"rows are chosen by `{column}`, but it has {known}")])
+            known = backticked(table.columns)
+            raise DatasetError(
+                table.name, [Fault(table.name, f"rows are chosen by {backticked([column])}, but it has {known}")]
+            )
         kept = table.change(lambda row: row if wanted & set(_parts(row.get(column))) else None)
         if not kept.rows:
             found = sorted({part for _, row in table.rows for part in _parts(row.get(column))})
-            message = f"no row has {' or '.join(values)} in `{column}`; found {', '.join(found[:8])}"
+            wanted_here = " or ".join(map(cut, values[:8]))
+            message = f"no row has {wanted_here} in {backticked([column])}; found {', '.join(map(cut, found[:8]))}"
             raise DatasetError(table.name, [Fault(table.name, message)])
         return kept
 
@@ -97,7 +101,7 @@ def yes_no(column: str = "answer") -> Step:
     def answered(row: Row) -> Row:
         said = cell_text(row.get(column)).casefold()
         if said and said not in YES + NO:
-            message = f"the answer {row.get(column)!r} is neither yes nor no"
+            message = f"the answer {shown(row.get(column))} is neither yes nor no"
             raise RowError(Reason.NO_OPTION, message)
         return {**row, "options": ["Yes", "No"], "answer": {True: "Yes", False: "No"}[said in YES] if said else None}
 
@@ -109,8 +113,8 @@ def index_answers(column: str = "answer") -> Step:
 
     def counted(row: Row) -> Row:
         text = whole_text(row.get(column))
-        if text and not text.isdecimal():
-            message = f"the answer {text!r} is not an index; expected a number from 0"
+        if text and not INDEX.fullmatch(text):
+            message = f"the answer {shown(text)} is not an index; expected a number from 0"
             raise RowError(Reason.NO_OPTION, message)
         return {**row, "answer": int(text) if text else None}
 

@@ -1,117 +1,151 @@
 """Files of rows (jsonl, json, csv, tsv, parquet) as mappings, and a sentence for every way in which one is damaged."""
 
 import csv
+import hashlib
 import io
-import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from pid_lvlm.data.bounds import ROWS
+from pid_lvlm.data.command.shown import backticked, cut, shown
 from pid_lvlm.data.command.suggest import suggestion
 from pid_lvlm.data.errors import Fault
+from pid_lvlm.data.inputs.paths import open_regular
+from pid_lvlm.data.inputs.tables import TableError, read_csv, read_parquet
+from pid_lvlm.data.inputs.text import TextError, parse_json
 from pid_lvlm.extract.datasets.errors import DatasetError
 
 Row = dict[str, Any]
+Reader = Callable[[Path, bytes], list[Row]]
+"""Rows from the bytes of a file; the path is for messages."""
 
 SEPARATORS: Final = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars"}
 REPEATED: Final = re.compile(r"(.+)_duplicated_\d+")
 """How polars renames a column whose name occurs twice."""
-PARQUET_MARK: Final = b"PAR1"
+BYTE_ORDER_MARK: Final = "\ufeff"
+LONE_RETURN: Final = re.compile(r"\r(?!\n)")
+LINE_ENDS: Final = "some of its lines end in a carriage return only; save it with line feeds"
+CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
+"""Marks that no name has."""
 
 
-def read_file(path: Path) -> list[Row]:
-    """Rows of one file.
+@dataclass(frozen=True)
+class Content:
+    """Rows of a file, and the SHA-256 of its bytes."""
+
+    rows: list[Row]
+    sha256: str
+
+
+def read_file(path: Path) -> Content:
+    """Rows of one file, and the hash of its bytes.
 
     Raises:
         DatasetError: its kind is unknown, or it cannot be read as what its name says.
     """
     kind = path.suffix.lower()
     if kind not in READERS:
-        named = f"unknown kind `{kind}`" if kind else "its name has no ending that says what it is"
-        raise file_error(path, f"{named}; {suggestion(kind, READERS)}")
+        ending = f"unknown kind `{cut(kind)}`" if kind else "its name has no ending that says what it is"
+        raise file_error(path, f"{ending}; {suggestion(kind, READERS)}")
     try:
-        return READERS[kind](path)
+        with open_regular(path) as file:
+            content = file.read()
     except OSError as error:
         raise file_error(path, f"cannot be read ({error.strerror or error})") from None
+    rows = READERS[kind](path, content)
+    if len(rows) > ROWS.most:
+        raise file_error(path, f"has {len(rows):,} rows; at most {ROWS} are read: split it")
+    _check_names(path, rows)
+    return Content(rows, hashlib.sha256(content).hexdigest())
 
 
 def file_error(source: Path, message: str) -> DatasetError:
     """An error about a whole file."""
-    return DatasetError(str(source), [Fault(source.name, message)])
+    return DatasetError(str(source), [Fault(cut(source.name), message)])
 
 
-def _text(path: Path) -> str:
-    """The file's text; line ends are kept."""
-    content = path.read_bytes()
+def _check_names(path: Path, rows: Sequence[Row]) -> None:
+    """Names of columns are typed by people and printed."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    for name in names:
+        if (mark := CONTROL.search(name)) is not None and name.strip() == name:
+            raise file_error(path, f"the column name {shown(name)} contains {mark[0]!r}; remove it from the header")
+
+
+def _text(path: Path, content: bytes) -> str:
+    """The file's text; line ends are kept, byte order marks are not."""
     try:
-        return content.decode("utf-8-sig")
+        text = content.decode("utf-8-sig").lstrip(BYTE_ORDER_MARK)
     except UnicodeDecodeError as error:
         if content.startswith((b"\xff\xfe", b"\xfe\xff")):
             raise file_error(path, "is UTF-16; expected UTF-8: save it as UTF-8") from None
         line = content.count(b"\n", 0, error.start) + 1
         message = f"line {line} contains byte 0x{content[error.start]:02x}, which is not UTF-8; save the file as UTF-8"
         raise file_error(path, message) from None
+    if (zero := text.find("\0")) >= 0:
+        line = text.count("\n", 0, zero) + 1
+        raise file_error(path, f"line {line} contains a zero byte, so it is not text; save the file as UTF-8")
+    return text
 
 
-def _read_json(path: Path) -> list[Row]:
+def _read_json(path: Path, content: bytes) -> list[Row]:
     """A JSON list, or JSON Lines under that name (as POPE's files are)."""
-    text = _text(path)
+    text = _text(path, content)
     if not text.lstrip().startswith("["):
         rows = _json_rows(path, text)
         inside = [name for name, value in rows[0].items() if isinstance(value, list)] if len(rows) == 1 else []
         if len(rows) == 1 and len(inside) == len(rows[0]):
-            message = f"the items are under {', '.join(f'`{name}`' for name in inside)}; expected a list of them"
+            message = f"the items are under {backticked(inside)}; expected a list of them"
             raise file_error(path, f"{message} at the top of the file")
         return rows
     try:
-        found = json.loads(text)
-    except ValueError as error:
-        raise file_error(path, f"is not JSON ({error}); is it whole?") from None
+        found = parse_json(text)
+    except TextError as error:
+        raise file_error(path, f"{error}; is it whole?") from None
     if not all(isinstance(row, dict) for row in found):
         raise file_error(path, "expected a list of JSON objects with named fields")
     return list(found)
 
 
-def _read_jsonl(path: Path) -> list[Row]:
-    return _json_rows(path, _text(path))
+def _read_jsonl(path: Path, content: bytes) -> list[Row]:
+    return _json_rows(path, _text(path, content))
 
 
 def _json_rows(path: Path, text: str) -> list[Row]:
     rows = []
     faults = []
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
+    lines = (line for line in text.split("\n") if line.strip())
+    for number, line in enumerate(lines, start=1):
         try:
-            row = json.loads(line)
-        except ValueError as error:
-            faults.append(Fault(path.name, f"is not JSON ({error})", row=number))
+            row = parse_json(line)
+        except TextError as error:
+            faults.append(Fault(path.name, str(error), row=number))
             continue
         if isinstance(row, dict):
             rows.append(row)
         else:
             faults.append(Fault(path.name, "expected a JSON object with named fields", row=number))
     if len(faults) > 1 and not rows:
-        raise file_error(path, f"no line of it is a JSON object; the first, {str(faults[0]).partition(', ')[2]}")
+        raise file_error(path, f"no line of it is a JSON object; the first, row 1: {faults[0].message}")
     if faults:
         raise DatasetError(str(path), faults)
     return rows
 
 
-def _read_separated(separator: str) -> Callable[[Path], list[Row]]:
-    def read(path: Path) -> list[Row]:
-        import polars as pl
-
+def _read_separated(separator: str) -> Reader:
+    def read(path: Path, content: bytes) -> list[Row]:
+        text = _text(path, content)
         try:
-            # No type is guessed: `None`, `NA` and `nan` are words in such files, and may be the text of an option.
-            frame = pl.read_csv(path, separator=separator, infer_schema=False)
-        except pl.exceptions.NoDataError:
+            frame = read_csv(text.encode(), separator)
+        except TableError as error:
+            raise _separated_error(path, text, separator, str(error)) from None
+        if not frame.width:
             return []
-        except (pl.exceptions.PolarsError, OSError) as error:
-            raise _separated_error(path, separator, str(error).partition("\n")[0]) from None
-        if frame.is_empty() and (odd := _line_ends(path)):
-            raise file_error(path, odd)
+        if LONE_RETURN.search(text):
+            _check_line_ends(path, text, separator, frame.height)
         _check_header(path, frame.columns, separator)
         if frame.is_empty():
             raise file_error(path, "it has a header and no row; expected at least one item")
@@ -121,9 +155,11 @@ def _read_separated(separator: str) -> Callable[[Path], list[Row]]:
     return read
 
 
-def _separated_error(path: Path, separator: str, reason: str) -> DatasetError:
+def _separated_error(path: Path, text: str, separator: str, reason: str) -> DatasetError:
     """Why polars could not read it, as far as a second look tells."""
-    lines = csv.reader(io.StringIO(_text(path), newline=""), delimiter=separator)
+    if LONE_RETURN.search(text):
+        return file_error(path, LINE_ENDS)
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     previous = csv.field_size_limit(2**31 - 1)
     try:
         header = next(lines, [])
@@ -148,38 +184,33 @@ def _check_header(path: Path, columns: Iterable[str], separator: str) -> None:
         raise file_error(path, f"{message}{path.suffix} file: {advice}")
     names = [match[1] for name in columns if (match := REPEATED.fullmatch(name)) and match[1] in columns]
     if names:
-        raise file_error(path, f"the column `{names[0]}` occurs twice; rename one")
+        raise file_error(path, f"the column {backticked(names[:1])} occurs twice; rename one")
 
 
-def _line_ends(path: Path) -> str | None:
-    text = path.read_bytes()
-    lonely = b"\r" in text and b"\n" not in text
-    return "its lines end in a carriage return only; save it with line feeds" if lonely else None
-
-
-def _read_parquet(path: Path) -> list[Row]:
-    import polars as pl
-
-    with path.open("rb") as file:
-        start = file.read(len(PARQUET_MARK))
-        size = file.seek(0, 2)
-        file.seek(max(0, size - len(PARQUET_MARK)))
-        end = file.read()
-    if not size:
-        return []
-    if start != PARQUET_MARK:
-        raise file_error(path, "cannot be read: it is not a parquet file, whatever its name says; download it again")
-    if end != PARQUET_MARK:
-        raise file_error(path, f"cannot be read: it is cut short, after {size} bytes; download it again")
+def _check_line_ends(path: Path, text: str, separator: str, rows: int) -> None:
+    """A carriage return alone ends a line for some programs and not for polars."""
+    if "\n" not in text:
+        raise file_error(path, "its lines end in a carriage return only; save it with line feeds")
+    previous = csv.field_size_limit(2**31 - 1)
     try:
-        rows: list[Row] = pl.read_parquet(path).to_dicts()
-    except (pl.exceptions.PolarsError, OSError) as error:
-        reason = str(error).partition("\n")[0]
-        raise file_error(path, f"cannot be read as parquet ({reason}); download it again") from None
+        found = sum(1 for fields in csv.reader(io.StringIO(text, newline=""), delimiter=separator) if fields) - 1
+    except csv.Error:
+        found = -1
+    finally:
+        csv.field_size_limit(previous)
+    if found != rows:
+        raise file_error(path, LINE_ENDS)
+
+
+def _read_parquet(path: Path, content: bytes) -> list[Row]:
+    try:
+        rows: list[Row] = read_parquet(content).to_dicts()
+    except TableError as error:
+        raise file_error(path, f"cannot be read as parquet: {error}") from None
     return rows
 
 
-READERS: Final[dict[str, Callable[[Path], list[Row]]]] = {
+READERS: Final[dict[str, Reader]] = {
     ".jsonl": _read_jsonl,
     ".json": _read_json,
     ".csv": _read_separated(","),

@@ -1,16 +1,20 @@
 """Datasets through the `datasets` library: hub ids, and folders written by `save_to_disk`."""
 
 import hashlib
+import re
 from pathlib import Path
 from typing import Any, Final
 
+from pid_lvlm.data.bounds import ROWS
 from pid_lvlm.data.command.extras import install_advice
+from pid_lvlm.data.command.shown import backticked, cut
 from pid_lvlm.data.errors import Fault
 from pid_lvlm.extract.datasets.errors import DatasetError
 from pid_lvlm.extract.datasets.sources.table import HUB_PREFIX, Table, numbered
 from pid_lvlm.extract.errors import UsageError
 
 FORM: Final = "hf:OWNER/NAME:SPLIT or hf:OWNER/NAME:CONFIG:SPLIT"
+HUB_NAME: Final = re.compile(r"(?!.*\.\.)[A-Za-z0-9_][A-Za-z0-9_.-]*")
 ROWS_AT_ONCE: Final = 1024
 
 
@@ -26,13 +30,18 @@ def read_hub(source: str) -> Table:
     """
     parts = source.removeprefix(HUB_PREFIX).split(":")
     if not 2 <= len(parts) <= 3 or not all(parts):
-        message = f"--data: expected {FORM}, found `{source}`; for example hf:Lin-Chen/MMStar:val"
+        message = f"--data: expected {FORM}, found `{cut(source)}`; for example hf:Lin-Chen/MMStar:val"
+        raise UsageError(message)
+    if not all(HUB_NAME.fullmatch(part) for part in parts[0].split("/")) or parts[0].count("/") > 1:
+        message = (
+            f"--data: expected {FORM}, found `{cut(source)}`; OWNER and NAME are letters, digits, `-`, `_` and dots"
+        )
         raise UsageError(message)
     name, *config, split = parts
     library = _library(source)
     try:
         found = library.load_dataset(name, *config, split=split)
-    except (OSError, ValueError, RuntimeError) as error:
+    except Exception as error:  # whatever the library makes of an answer from elsewhere
         raise DatasetError(source, [Fault(name, _reason(name, error))]) from error
     return _table(found, name.rpartition("/")[2], Path())
 
@@ -47,12 +56,16 @@ def read_saved(folder: Path) -> Table:
     if (folder / "dataset_dict.json").is_file():
         splits = sorted(path.name for path in folder.iterdir() if path.is_dir())
         if len(splits) != 1:
-            message = f"the folder holds the splits {', '.join(splits)}; give one of them: `{folder / splits[0]}`"
+            message = (
+                f"the folder holds the splits {backticked(splits)}; give one of them: `{folder / splits[0]}`"
+                if splits
+                else "the folder holds no split"
+            )
             raise DatasetError(str(folder), [Fault(folder.name, message)])
         return read_saved(folder / splits[0])
     try:
         found = _library(str(folder)).load_from_disk(str(folder))
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except Exception as error:  # damaged JSON and arrow files fail in every way
         message = f"cannot be read as a saved dataset ({_first_line(error)}); save it again with save_to_disk"
         raise DatasetError(str(folder), [Fault(folder.name, message)]) from error
     return _table(found, folder.name, folder)
@@ -70,13 +83,19 @@ def _library(source: str) -> Any:
 
 def _table(found: Any, name: str, folder: Path) -> Table:
     """Rows as arrow stores them: pictures stay encoded, as mappings with `bytes` and `path`."""
-    stored = found.with_format("arrow")
+    if len(found) > ROWS.most:
+        raise DatasetError(name, [Fault(name, f"it has {len(found):,} rows; at most {ROWS} are read")])
     rows = []
     digest = hashlib.sha256()
-    for start in range(0, len(stored), ROWS_AT_ONCE):
-        part = stored[start : start + ROWS_AT_ONCE].to_pylist()
-        digest.update(repr(part).encode())
-        rows += part
+    try:
+        stored = found.with_format("arrow")
+        for start in range(0, len(stored), ROWS_AT_ONCE):
+            part = stored[start : start + ROWS_AT_ONCE].to_pylist()
+            digest.update(repr(part).encode())
+            rows += part
+    except Exception as error:  # as above
+        message = f"its rows cannot be read ({_first_line(error)}); download or save it again"
+        raise DatasetError(name, [Fault(name, message)]) from error
     return Table(name, folder, numbered(rows), digest.hexdigest(), typed=True)
 
 
@@ -91,4 +110,4 @@ def _reason(name: str, error: Exception) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    return cut(next((line for line in str(error).splitlines() if line.strip()), type(error).__name__), 200)

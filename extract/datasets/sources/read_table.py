@@ -1,15 +1,21 @@
 """A dataset's rows from wherever they are: a file, several, a folder, a saved dataset, or the hub."""
 
 import hashlib
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from pid_lvlm.data.command.shown import backticked, cut
+from pid_lvlm.data.inputs.paths import is_pattern, is_there, matching_files
 from pid_lvlm.extract.datasets.sources.files import file_error, read_file
 from pid_lvlm.extract.datasets.sources.table import HUB_PREFIX, Table, numbered
 
 TYPED_KINDS: Final = (".parquet",)
 """Kinds of file that distinguish a missing value from a text; in the others an empty cell is a missing value."""
+ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+FEW: Final = 3
 MARKS_OF_SAVED: Final = ("dataset_info.json", "dataset_dict.json")
 """Files that `save_to_disk` of the `datasets` library leaves in a folder."""
 
@@ -18,8 +24,8 @@ def read_table(source: Path) -> Table:
     """Read a dataset.
 
     Args:
-        source: a file; a folder of parquet files or one written by `save_to_disk`; a pattern such as
-            `data/val-*.parquet`; or `hf:OWNER/NAME[:CONFIG]:SPLIT`.
+        source: a file; a folder of parquet files or one written by `save_to_disk`; where none has that name, a
+            pattern such as `data/val-*.parquet`; or `hf:OWNER/NAME[:CONFIG]:SPLIT`.
 
     Raises:
         DatasetError: it does not exist, or is of an unknown kind, empty, or broken.
@@ -28,24 +34,29 @@ def read_table(source: Path) -> Table:
         from pid_lvlm.extract.datasets.sources.hub import read_hub
 
         return _named_and_filled(read_hub(str(source)), source)
-    if source.is_dir() and any((source / mark).is_file() for mark in MARKS_OF_SAVED):
+    if is_there(source) and source.is_dir() and any((source / mark).is_file() for mark in MARKS_OF_SAVED):
         from pid_lvlm.extract.datasets.sources.hub import read_saved
 
         return _named_and_filled(read_saved(source), source)
     files = _files(source)
-    rows = [row for file in files for row in read_file(file)]
-    digests = [hashlib.sha256(file.read_bytes()) for file in files]
-    whole = digests[0] if len(digests) == 1 else hashlib.sha256(b"".join(digest.digest() for digest in digests))
-    return _named_and_filled(
-        Table(
-            name=source.name,
-            folder=source if source.is_dir() else source.parent,
-            rows=numbered(rows),
-            sha256=whole.hexdigest(),
-            typed=files[0].suffix.lower() in TYPED_KINDS,
-        ),
-        source,
+    contents = [read_file(file) for file in files]
+    whole = contents[0].sha256 if len(contents) == 1 else _joint_hash(content.sha256 for content in contents)
+    table = Table(
+        name=cut(source.name, 255),
+        folder=source if source.is_dir() else source.parent,
+        rows=numbered(row for content in contents for row in content.rows),
+        sha256=whole,
+        typed=files[0].suffix.lower() in TYPED_KINDS,
     )
+    if files != [source]:
+        names = [cut(file.name) for file in files]
+        listed = ", ".join(names) if len(names) <= FEW else f"{names[0]} … {names[-1]}"
+        table = table.noted(f"it stands for {len(names)} file{'s' if len(names) > 1 else ''}: {listed}")
+    return _named_and_filled(table, source)
+
+
+def _joint_hash(digests: Iterable[str]) -> str:
+    return hashlib.sha256(b"".join(map(bytes.fromhex, digests))).hexdigest()
 
 
 def _named_and_filled(table: Table, source: Path) -> Table:
@@ -58,22 +69,25 @@ def _named_and_filled(table: Table, source: Path) -> Table:
     return table
 
 
-def _files(source: Path) -> list[Path]:
-    if source.is_file():
-        return [source]
-    if source.is_dir():
-        return _parquet_files(source)
-    if "*" in source.name and (files := sorted(source.parent.glob(source.name))):
+def _files(source: Path) -> Sequence[Path]:
+    if is_there(source):
+        return _parquet_files(source) if source.is_dir() else [source]
+    if files := matching_files(source):
         return files
+    if is_pattern(source):
+        raise file_error(source, "there is no such file, and none that it matches as a pattern; check the path")
+    if ADDRESS.match(str(source)):
+        advice = "download the file and give its path, or name a hub dataset as hf:OWNER/NAME:SPLIT"
+        raise file_error(source, f"it is an address, and only files on this computer are read; {advice}")
     raise file_error(source, "there is no such file; check the path")
 
 
-def _parquet_files(folder: Path) -> list[Path]:
+def _parquet_files(folder: Path) -> Sequence[Path]:
     """Shards of one split; a folder with several splits needs a choice."""
-    files = sorted(folder.glob("*.parquet"))
+    files = matching_files(folder / "*.parquet")
     if not files:
         raise file_error(folder, "the folder holds no *.parquet and no saved dataset; give the file itself")
     splits = sorted({file.name.partition("-")[0] for file in files if "-of-" in file.name})
     if len(splits) > 1:
-        raise file_error(folder, f'the folder holds {", ".join(splits)}; choose one: "{folder / splits[0]}-*.parquet"')
+        raise file_error(folder, f'the folder holds {backticked(splits)}; choose one: "{folder / splits[0]}-*.parquet"')
     return files

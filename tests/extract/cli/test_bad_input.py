@@ -213,7 +213,7 @@ def table(path: Path, *lines: str, ends: str = "\n", encoding: str = "utf-8") ->
         ("twice.csv", b"id,image,image\n1,x,y\n", "the column `image` occurs twice; rename one"),
         ("no.parquet", b"id,image\n1,x\n", "it is not a parquet file, whatever its name says; download it again"),
         ("cut.parquet", b"PAR1 and so on", "it is cut short, after 14 bytes; download it again"),
-        ("both.parquet", b"PAR1 and so on PAR1", "cannot be read as parquet ("),
+        ("both.parquet", b"PAR1 and so on PAR1", "cannot be read as parquet: "),
         ("inside.json", b'{"data": [{"id": 1}]}', "the items are under `data`; expected a list of them at the top"),
         ("csv.jsonl", b"id,image\n1,x\n", "no line of it is a JSON object; the first, row 1: is not JSON ("),
         ("half.json", b'[{"id": 1}, {"i', "is not JSON ("),
@@ -238,7 +238,8 @@ def test_a_truncated_parquet_among_whole_shards(refuses: Refuses, tmp_path: Path
         pl.DataFrame({"id": [1], "image": ["x"]}).write_parquet(shard)
     shards[1].write_bytes(shards[1].read_bytes()[:200])
     refuses(
-        tmp_path / "val-*.parquet", "`val-00001-of-00002.parquet`: cannot be read: it is cut short, after 200 bytes"
+        tmp_path / "val-*.parquet",
+        "`val-00001-of-00002.parquet`: cannot be read as parquet: it is cut short, after 200 bytes",
     )
 
 
@@ -274,11 +275,11 @@ def test_pictures_that_are_none(refuses: Refuses, write_items: Write, rows: Rows
     check("nothing.png", b"", "is not in a format that can be read")
 
 
-def test_pictures_too_large_to_be_true(
-    refuses: Refuses, write_items: Write, rows: Rows, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("PIL.Image.MAX_IMAGE_PIXELS", 100)
-    refuses(write_items(rows[:1]), "row 1: the picture `picture-0.png` is too large (", "scale it down")
+def test_pictures_too_large_to_be_true(refuses: Refuses, write_items: Write, rows: Rows) -> None:
+    said = (
+        "row 1: the picture `picture-0.png` is too large (24 × 20 pixels; at most 479 pixels (--max-pixels raises it)"
+    )
+    refuses(write_items(rows[:1]), said, "scale it down", more=("--max-pixels", 479))
 
 
 def test_a_picture_of_one_pixel_is_read(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from pid_lvlm import data
@@ -86,18 +87,21 @@ def test_sweep_names_runs_and_survives_a_failure(
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[[model]]", "unknown table `model`; did you mean `models`"),
+        ("[[model]]", "unknown key `model`; did you mean `models`"),
         ("[[models]]\nmodl = 'x'", "unknown key `modl`; did you mean `model`"),
-        ("[[models]]\nstep = 3", "a model needs `model` or `checkpoints`, found {'step': 3}"),
-        ("[[models]]\nmodel = 'x'\nstep = 'y'", "`step` has the wrong type"),
-        ("[[models]]\nmodel = 'x'\ndtype = 'float'", "unknown dtype `float`; did you mean"),
+        ("[[models]]\nstep = 3", "entry 1 of models: `model` is missing; a model needs `model` or `checkpoints`"),
+        ("[[models]]\nmodel = 'x'\nstep = 'y'", "entry 1 of models: `step` should be an integer, found 'y'"),
+        (
+            "[[models]]\nmodel = 'x'\ndtype = 'float'",
+            "`dtype` should be 'float32', 'bfloat16' or 'float16', found 'float'",
+        ),
         ("[[models]]\nmodel = 'x'\nlimit = 0", "`limit` should be at least 1"),
-        ("[[models]]\nid = 'x/y'", "entry 1: the key `id` is now `model`; rename it in every entry"),
+        ("[[models]]\nid = 'x/y'", "entry 1 of models: the key `id` is now `model`; rename it in every entry"),
         (
             "[[models]]\nfolder = 'x'\nmodel = 'mine'",
-            "entry 1: the key `folder` is now `model`, and `model`, the name in tables, is now `name`; rename both in",
+            "the key `folder` is now `model`, and `model`, the name in tables, is now `name`; rename both in",
         ),
-        ("[[datasets]]\nimages = 'x'", "a dataset needs `file`"),
+        ("[[datasets]]\nimages = 'x'", "entry 1 of datasets: `file` is missing"),
         ("[[", "is not TOML"),
     ],
 )
@@ -266,3 +270,19 @@ def test_benchmark_files(command: Command, checkpoint: Path, items: Path, tmp_pa
     path = files.write_jsonl(tmp_path / "pope.json", pope)
     assert command(*common, "--data", f"pope-random={path}", "--layers", "last")[0] == 0
     assert "rotation_of" not in data.read_run(out / "tiny__pope-random").arrays
+
+
+def test_changed_pictures_are_not_mixed_into_a_run(
+    command: Command, checkpoint: Path, items: Path, tmp_path: Path
+) -> None:
+    """Also those of a finished run: its samples are of other pictures than the command's."""
+    arguments = ("--model", checkpoint, "--data", items, "--out", tmp_path / "runs", "--limit", 4, "--layers", "last")
+    assert command(*arguments, "--quiet")[0] == 0
+    Image.new("RGB", (24, 20)).save(items.parent / "picture-2.png")
+    said = "holds a run with other settings (its items or their pictures have changed since); choose another --out or"
+    assert_one_sentence(command(*arguments, "--quiet"), said)
+    assert said in command(*arguments, "--dry-run")[1]
+    manifest = tmp_path / "runs" / "tiny__toy" / "manifest.json"
+    older = {name: value for name, value in json.loads(manifest.read_text()).items() if name != "items_sha256"}
+    manifest.write_text(json.dumps(older))
+    assert command(*arguments, "--quiet")[0] == 0  # an older run does not say what its pictures were

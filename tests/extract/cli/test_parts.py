@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pid_lvlm.data import PidError
-from pid_lvlm.extract.cli.sweep_file import select_part
+from pid_lvlm.extract.cli.parts import select_part
 from pid_lvlm.extract.config import DatasetSpec, ModelSpec
 
 

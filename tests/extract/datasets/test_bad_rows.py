@@ -133,7 +133,7 @@ def test_cards_and_sweeps_may_say_so(spoilt: Path, tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="row 2: there is no picture"):
         load_dataset(DatasetSpec(card, on_bad="error"))
     card.write_text('file = "toy.jsonl"\non_bad = "drop"\n')
-    with pytest.raises(DatasetError, match="unknown on_bad `drop`; known are error, skip"):
+    with pytest.raises(DatasetError, match="`on_bad` should be 'error' or 'skip', found 'drop'"):
         load_dataset(DatasetSpec(card))
 
 

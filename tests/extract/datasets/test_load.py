@@ -230,8 +230,8 @@ def test_card(write_items: Write, rows: Rows, tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("fiel = 'x'", "unknown key `fiel`; did you mean `file`"),
-        ("name = 'x'", "no `file`"),
-        ("file = 'x'\n[ground_truth]\nsynergy = 1", "should give redundancy"),
+        ("name = 'x'", "`file` is missing"),
+        ("file = 'x'\n[ground_truth]\nsynergy = 1", "`ground_truth.redundancy` is missing"),
         ("file = 'x'\n[true]\nsynergy = 1", r"the table `\[true\]` is now called `\[ground_truth\]`"),
         ("file = ", "is not TOML"),
     ],

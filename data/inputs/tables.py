@@ -1,0 +1,144 @@
+"""CSV and parquet from outside as polars frames: from bytes, never from a path that polars may expand or fetch."""
+
+import io
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from pid_lvlm.data.bounds import ROWS, UNPACKED, VALUES, Bound
+from pid_lvlm.data.command.shown import cut
+from pid_lvlm.data.errors import PidError
+from pid_lvlm.data.inputs.paths import open_regular
+
+if TYPE_CHECKING:
+    import polars as pl
+
+T = TypeVar("T")
+
+PARQUET_MARK: Final = b"PAR1"
+UNPACKED_FROM: Final = 256 * 2**20
+AGAIN: Final = "; download it again"
+
+
+class TableError(PidError):
+    """A file is not the table it should be; the message is a clause such as `it is cut short, after 200 bytes`."""
+
+
+def read_csv(content: bytes, separator: str = ",") -> "pl.DataFrame":
+    """A table of texts, no type guessed: `None`, `NA` and `nan` are words.
+
+    Returns:
+        A frame without columns for a file without text.
+
+    Raises:
+        TableError: the rows do not fit together.
+    """
+    import polars as pl
+
+    if not content.strip():
+        return pl.DataFrame()
+    return guarded(lambda: pl.read_csv(io.BytesIO(content), separator=separator, infer_schema=False, glob=False))
+
+
+def read_parquet(source: Path | bytes, bound: Bound = ROWS) -> "pl.DataFrame":
+    """A parquet file, or the bytes of one, read after its number of rows is known to be within `bound`.
+
+    Returns:
+        A frame without columns for a file without bytes.
+
+    Raises:
+        OSError: it cannot be opened, or is not a regular file.
+        TableError: it is not a parquet file, or a damaged or too large one.
+    """
+    import polars as pl
+
+    if isinstance(source, Path):
+        with open_regular(source) as file:
+            content = file.read()
+    else:
+        content = source
+    if not content:
+        return pl.DataFrame()
+    if not content.startswith(PARQUET_MARK):
+        raise TableError(f"it is not a parquet file, whatever its name says{AGAIN}")
+    if not content.endswith(PARQUET_MARK):
+        raise TableError(f"it is cut short, after {len(content)} bytes{AGAIN}")
+    _check_counts(content, bound)
+    frame = guarded(lambda: pl.read_parquet(io.BytesIO(content), glob=False), AGAIN)
+    sizes = guarded(lambda: [_bytes(pl.col(name), kind, frame) for name, kind in frame.schema.items()])
+    unpacked = sum(sizes)
+    if unpacked > max(UNPACKED_FROM, UNPACKED.most * len(content)):
+        raise TableError(f"it has {unpacked:,} bytes of texts in {len(content):,} bytes; at most {UNPACKED} are read")
+    return frame
+
+
+def _check_counts(content: bytes, bound: Bound) -> None:
+    """Refuse more rows or values than a table has, before memory is taken for them: a few bytes may say any number."""
+    import polars as pl
+
+    table = guarded(lambda: pl.scan_parquet(io.BytesIO(content), glob=False), AGAIN)
+    rows = guarded(lambda: table.select(pl.len()).collect().item(), AGAIN)
+    if rows > bound.most:
+        raise TableError(f"it says that it has {rows:,} rows; at most {bound} are read")
+    columns = guarded(lambda: len(table.collect_schema()), AGAIN)
+    if rows * columns > VALUES.most:
+        raise TableError(f"it says that it has {rows:,} rows of {columns:,} columns; at most {VALUES} are read")
+
+
+def _bytes(values: "pl.Expr", kind: Any, frame: "pl.DataFrame") -> int:
+    """Bytes of the texts in a column: one that a file holds once may stand in every row."""
+    import polars as pl
+
+    if isinstance(kind, pl.Struct):
+        return sum(_bytes(values.struct.field(field.name), field.dtype, frame) for field in kind.fields)
+    if isinstance(kind, pl.List | pl.Array):
+        items = values.explode() if isinstance(kind, pl.List) else values.arr.explode()
+        return _bytes(items, kind.inner, frame)
+    if kind not in (pl.String, pl.Binary):
+        return 0
+    sizes = values.str.len_bytes() if kind == pl.String else values.bin.size()
+    return int(frame.select(sizes.cast(pl.UInt64).sum()).item())
+
+
+def guarded(call: Callable[[], T], advice: str = "") -> T:
+    """What a call of polars on outside data gives; `advice` ends the message if there is an error.
+
+    Raises:
+        TableError: polars refused the data, or its own code failed over them: that is a `PanicException`, which is no
+            `Exception`, and whose traces polars prints before anyone can catch it.
+    """
+    import polars as pl
+
+    try:
+        with _silent_errors():
+            return call()
+    except MemoryError:
+        raise TableError("it does not fit into memory") from None
+    except pl.exceptions.NoDataError:
+        raise TableError("it has no data") from None
+    except (pl.exceptions.PolarsError, OSError, ValueError, TypeError, OverflowError) as error:
+        raise TableError(_first_line(error) + advice) from None
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        raise TableError(f"polars cannot read it ({_first_line(error)}){advice}") from None
+
+
+def _first_line(error: BaseException) -> str:
+    return cut(str(error).partition("\n")[0])
+
+
+@contextmanager
+def _silent_errors() -> Iterator[None]:
+    """Standard error of the process goes nowhere: below Python's own, where the threads of polars write to."""
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
