@@ -1,6 +1,5 @@
 """Load a checkpoint from the hub or a folder, through the adapter of its family."""
 
-import hashlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -19,14 +18,14 @@ from pid_lvlm.data.command.suggest import near_names
 from pid_lvlm.extract.config import ModelSpec
 from pid_lvlm.extract.errors import ModelError
 from pid_lvlm.extract.models.adapters.base import Adapter
+from pid_lvlm.extract.models.fingerprint import fingerprint, is_sampled, sampled_fingerprint
+from pid_lvlm.extract.models.hub_files import check_downloaded
 from pid_lvlm.extract.models.locate import check_model
 from pid_lvlm.extract.models.peft import base_spec, hub_adapter_file, merge_adapter, processor_spec
 from pid_lvlm.extract.models.registry import ADAPTERS, adapter_class
 
 TOKENIZER_FILES: Final = ("tokenizer.json", "tokenizer.model", "vocab.json", "tokenizer_config.json")
 UNREACHABLE: Final = "the hub cannot be reached"
-SAMPLED_BYTES: Final = 1 << 20
-"""Bytes hashed at both ends of a large file: enough to tell weights apart without reading 14 GB."""
 
 
 def load_adapter(spec: ModelSpec, *, weights: bool = True) -> Adapter:
@@ -77,34 +76,41 @@ def pinned(spec: ModelSpec) -> ModelSpec:
     return replace(spec, revision=extract_commit_hash(file, None) or spec.revision)
 
 
-def recorded_revision(spec: ModelSpec) -> str | None:
-    """Commit of a pinned hub model, or a fingerprint of a folder's files; for a PEFT checkpoint, its base's, too."""
+def recorded_revision(spec: ModelSpec, *, sampled: bool = False) -> str | None:
+    """Commit of a pinned hub model, or a fingerprint of a folder's files; for a PEFT checkpoint, its base's, too.
+
+    Args:
+        spec: the model, loaded before: a hub model's files are then in the cache.
+        sampled: give the fingerprint of earlier versions, which looked at both ends of each file only.
+
+    Raises:
+        ModelError: a file cannot be read, or a downloaded one is not what the hub published.
+    """
+    revision = _revision(spec, sampled=sampled)
     base = base_spec(spec)
     if base is not spec:
-        return f"{_revision(spec)}+{base.display_name.rpartition('/')[2]}@{_revision(pinned(base))}"
-    return _revision(spec)
+        return f"{revision}+{base.display_name.rpartition('/')[2]}@{_revision(pinned(base), sampled=sampled)}"
+    return revision
 
 
-def _revision(spec: ModelSpec) -> str | None:
+def continued_revision(spec: ModelSpec, revision: str | None, begun: str | None) -> str | None:
+    """The revision to compare with that of a run that was begun earlier.
+
+    Args:
+        spec: the model.
+        revision: its revision now.
+        begun: what the run recorded. A fingerprint of an earlier version can be compared only with one of its kind, and
+            the run keeps it: whether all its samples are of the same bytes is not known.
+    """
+    return recorded_revision(spec, sampled=True) if is_sampled(begun) else revision
+
+
+def _revision(spec: ModelSpec, *, sampled: bool) -> str | None:
     folder = Path(spec.model)
     if not folder.is_dir():
+        check_downloaded(spec)
         return spec.revision
-    digest = hashlib.sha256()
-    for name in _checkpoint_files(folder):
-        path = folder / name
-        size = path.stat().st_size
-        digest.update(f"{name}:{size}:".encode())
-        with path.open("rb") as file:
-            digest.update(file.read(SAMPLED_BYTES))
-            file.seek(max(0, size - SAMPLED_BYTES))
-            digest.update(file.read(SAMPLED_BYTES))
-    return f"files-{digest.hexdigest()[:16]}"
-
-
-def _checkpoint_files(folder: Path) -> list[str]:
-    """Files of a checkpoint in a fixed order; hidden folders are a downloader's own."""
-    names = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    return sorted(name.as_posix() for name in names if not any(part.startswith(".") for part in name.parts[:-1]))
+    return sampled_fingerprint(folder) if sampled else fingerprint(folder)
 
 
 def resolve_device(name: str) -> str:

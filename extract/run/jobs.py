@@ -139,12 +139,14 @@ def _run_model(
     """Make the runs of one model, which are number `first` and those after it."""
     check_model(spec)
     with reporter.wait(f"loading {spec.model}"):
-        from pid_lvlm.extract.models.load import load_adapter, pinned, recorded_revision
+        from pid_lvlm.extract.models.load import load_adapter, pinned
         from pid_lvlm.extract.run.extract_run import extract_run
+        from pid_lvlm.extract.run.identity import file_state, identify
 
         spec = pinned(spec)
+        state = file_state(spec)
         adapter = load_adapter(spec)
-        revision = recorded_revision(spec)
+    revision = identify(spec, state, reporter)
     for number, dataset in enumerate(datasets, start=first):
         reporter.begin(number)
         try:

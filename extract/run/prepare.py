@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from pid_lvlm.data.contract.manifest import read_manifest
 from pid_lvlm.extract.config import ExtractionConfig, ModelSpec
 from pid_lvlm.extract.datasets.item import Dataset
 from pid_lvlm.extract.errors import ModelError
@@ -10,10 +11,11 @@ from pid_lvlm.extract.measure.embeddings import batch_moments
 from pid_lvlm.extract.measure.measurement import choose_candidates, lens_difference
 from pid_lvlm.extract.models.adapters.base import Adapter
 from pid_lvlm.extract.models.answer_tokens import Candidates
+from pid_lvlm.extract.models.load import continued_revision
 from pid_lvlm.extract.prompts.prompt_plan import Plan, make_plan
 from pid_lvlm.extract.prompts.templates import template_name
 from pid_lvlm.extract.run.manifest import describe_run
-from pid_lvlm.extract.run.run_folder import RunFolder
+from pid_lvlm.extract.run.run_folder import RunFolder, is_run
 
 CALIBRATION_ITEMS: Final = 32
 """Items on which the spelling of the letters is chosen."""
@@ -55,8 +57,11 @@ def prepare_run(
     head = plan.items[:CALIBRATION_ITEMS]
     candidates = choose_candidates(adapter, plan.variants, head, config.batch_size)
     probe = batch_moments(adapter, head[:1])
+    folder = config.out / spec.run_name(dataset.name)
+    if is_run(folder):
+        revision = continued_revision(spec, revision, read_manifest(folder).revision)
     manifest = describe_run(adapter, spec, revision, dataset, config, plan, candidates, probe)
-    return PreparedRun(plan, candidates, RunFolder(config.out / manifest.run, manifest))
+    return PreparedRun(plan, candidates, RunFolder(folder, manifest))
 
 
 def _check_lens(adapter: Adapter, plan: Plan) -> None:
