@@ -100,7 +100,7 @@ def _walk(folder: Path) -> Iterator[Path]:
     """Every file below a folder; a link to a folder counts as the folder, once."""
     seen: set[tuple[int, int]] = set()
     for top, folders, files in os.walk(folder, followlinks=True):
-        status = os.stat(top)
+        status = Path(top).stat()
         if (status.st_dev, status.st_ino) in seen:
             folders.clear()
             continue

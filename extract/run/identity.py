@@ -1,4 +1,4 @@
-"""The identity of a loaded model: its revision, which a run is continued under, taken from the files that were loaded."""
+"""The revision of a loaded model, by which a run that is continued knows its weights again."""
 
 from pathlib import Path
 from typing import Final
