@@ -52,7 +52,7 @@ PICTURE_SIDE: Final = Bound(8_192, "pixels", "a side of the picture that a model
 PICTURE_TOKENS: Final = Bound(1_000_000, "tokens", "a picture, as a processor's file gives it")
 RANK: Final = Bound(4_096, "dimensions", "the change that a PEFT checkpoint makes to a matrix")
 TEMPLATE_TEXT: Final = Bound(10_000_000, "characters", "a prompt that a chat template writes")
-TEMPLATE_SECONDS: Final = Bound(10, "seconds", "the time that a chat template takes for a prompt")
+TEMPLATE_SECONDS: Final = Bound(3, "seconds", "the processor time that a chat template takes for a prompt")
 
 # Estimates.
 

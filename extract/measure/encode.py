@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import torch
 from PIL import Image
@@ -10,8 +11,19 @@ from pid_lvlm.extract.conditions.sites import SpanMasks
 from pid_lvlm.extract.datasets.images import open_picture
 from pid_lvlm.extract.errors import ModelError
 from pid_lvlm.extract.models.adapters.base import Adapter, ModelInputs
+from pid_lvlm.extract.models.library_errors import first_line
 from pid_lvlm.extract.models.misfit import model_code
 from pid_lvlm.extract.prompts.prompt_plan import PlannedItem
+
+Prepare = Callable[[Sequence[str], Sequence[Image.Image]], ModelInputs]
+"""An adapter's `encode` or `process`."""
+
+PLAIN_SIZE: Final = (336, 336)
+"""Size of a picture that every processor takes."""
+
+
+class RefusedPictureError(ModelError):
+    """The processor does not take the picture of one item."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +74,7 @@ def encode_batch(adapter: Adapter, items: Sequence[PlannedItem]) -> Batch:
 
 def prepared(
     adapter: Adapter,
-    prepare: Callable[[Sequence[str], Sequence[Image.Image]], ModelInputs],
+    prepare: Prepare,
     items: Sequence[PlannedItem],
     pictures: Sequence[Image.Image],
 ) -> ModelInputs:
@@ -83,7 +95,7 @@ def prepared(
 
 
 def _prepared(
-    prepare: Callable[[Sequence[str], Sequence[Image.Image]], ModelInputs],
+    prepare: Prepare,
     items: Sequence[PlannedItem],
     pictures: Sequence[Image.Image],
 ) -> ModelInputs:
@@ -94,13 +106,24 @@ def _prepared(
             try:
                 prepare([planned.prompt], [picture])
             except ValueError as error:
-                item, reason = planned.item, str(error).partition("\n")[0]
-                message = (
-                    f"item {item.id!r} (row {item.row}): the model's processor cannot prepare its picture of "
-                    f"{picture.width} × {picture.height} pixels ({reason}); leave the item out"
-                )
-                raise ModelError(message) from error
+                raise _refused_picture(prepare, planned, picture, first_line(error)) from error
         raise
+
+
+def _refused_picture(prepare: Prepare, planned: PlannedItem, picture: Image.Image, reason: str) -> ModelError:
+    """The error about an item's picture, or about the processor if it does not even take a plain one."""
+    try:
+        prepare([planned.prompt], [Image.new("RGB", PLAIN_SIZE, "grey")])
+    except ValueError:
+        return ModelError(
+            f"the model's processor cannot prepare any picture ({reason}); are the files of its processor damaged?"
+        )
+    item = planned.item
+    message = (
+        f"item {item.id!r} (row {item.row}): the model's processor cannot prepare its picture of "
+        f"{picture.width} × {picture.height} pixels ({reason}); leave the item out"
+    )
+    return RefusedPictureError(message)
 
 
 def encode_text_only(adapter: Adapter, items: Sequence[PlannedItem]) -> ModelInputs:

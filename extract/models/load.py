@@ -52,7 +52,7 @@ def load_adapter(spec: ModelSpec, *, weights: bool = True) -> Adapter:
     if source is not spec:
         check_settings(Path(source.model), source.model)
     processor = _guarded(source, "processor", AutoProcessor.from_pretrained, **_options(source))
-    check_picture_sizes(processor, source.model)
+    _check_processor(processor, source)
     auto_class = getattr(transformers, adapter.auto_class)
     with torch.device("meta"):
         model = _guarded(spec, "configuration", lambda _: auto_class.from_config(config))
@@ -64,7 +64,7 @@ def load_adapter(spec: ModelSpec, *, weights: bool = True) -> Adapter:
     if weights and asked is not spec:
         model = merge_adapter(model, asked)
         check_finite(model, asked.model)
-    return _guarded(spec, "model", lambda _: adapter.build(model.eval(), processor))
+    return adapter.build(model.eval(), processor)
 
 
 def pinned(spec: ModelSpec) -> ModelSpec:
@@ -165,6 +165,18 @@ def _check_tokenizer(spec: ModelSpec) -> None:
             "the weights: save the processor there too (processor.save_pretrained)"
         )
         raise ModelError(message)
+
+
+def _check_processor(processor: Any, spec: ModelSpec) -> None:
+    """Refuse what transformers returns where files are missing: a bare tokenizer or image processor."""
+    for part in ("tokenizer", "image_processor"):
+        if getattr(processor, part, None) is None:
+            message = (
+                f"`{spec.model}` has no complete processor: transformers found a {type(processor).__name__} without "
+                f"`{part}`; save the processor there, too (processor.save_pretrained)"
+            )
+            raise ModelError(message)
+    check_picture_sizes(processor, spec.model)
 
 
 def _load_weights(spec: ModelSpec, auto_class: Any) -> Any:

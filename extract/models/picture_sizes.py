@@ -33,7 +33,10 @@ def check_picture_sizes(processor: Any, model: str) -> None:
 
 def _check(model: str, place: str, value: Any, most: int) -> None:
     if isinstance(value, int | float) and not 1 <= value <= most:
-        message = f"the processor of `{model}` would make pictures with `{place}` {shown(value)}; expected 1 to {most:,} pixels"
+        message = (
+            f"the processor of `{model}` would make pictures with `{place}` {shown(value)}; "
+            f"expected 1 to {most:,} pixels"
+        )
         raise ModelError(message)
 
 

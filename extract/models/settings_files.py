@@ -1,5 +1,6 @@
 """JSON files of a checkpoint, looked at before a library builds anything from their numbers."""
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from pid_lvlm.data.bounds import Bound
 from pid_lvlm.data.inputs.schema import STRICT, SchemaError, checked, shown
 from pid_lvlm.data.inputs.text import TextError, parse_json, read_text
 from pid_lvlm.extract.errors import ModelError
+from pid_lvlm.extract.models.library_errors import printable
 
 CONFIG_FILE: Final = "config.json"
 ADAPTER_FILE: Final = "adapter_config.json"
@@ -58,7 +60,7 @@ SIZES: Final[tuple[tuple[re.Pattern[str], int, Bound], ...]] = tuple(
         (r"max_(num_)?(tiles|patches|crops)|num_crops", 0, bounds.PICTURE_TOKENS),
     )
 )
-"""Names of sizes -> the least and the most that they may be. The first that fits counts; 0 where a model may lack one."""
+"""Names of sizes, and the least and the most that they may be. The first that fits counts; 0 where it may be none."""
 
 
 @dataclass(frozen=True)
@@ -114,10 +116,10 @@ def check_settings(folder: Path, model: str) -> None:
     for path in sorted(folder.glob("config*.json")):  # older layouts have one per version of transformers
         check_sizes(read_settings(path, model), path.name, model)
     for name in OTHER_FILES:
-        if (folder / name).is_file():
+        if os.path.lexists(folder / name):
             check_sizes(read_settings(folder / name, model), name, model)
     for name in INDEX_FILES:
-        if (folder / name).is_file():
+        if os.path.lexists(folder / name):
             _check_index(folder, name, model)
 
 
@@ -150,7 +152,7 @@ def check_sizes(raw: Mapping[str, Any], file: str, model: str) -> None:
         if found is None:
             continue
         least, bound = found
-        wrong_type = least == 1 and (isinstance(value, bool | str) or (isinstance(value, float)))
+        wrong_type = least == 1 and isinstance(value, bool | str | float)
         number = value if isinstance(value, int | float) and not isinstance(value, bool) else None
         if wrong_type or (number is not None and not least <= number <= bound.most):
             message = (
@@ -172,7 +174,7 @@ def _named_values(value: Any, place: str = "", name: str = "") -> Iterator[tuple
         for number, inside in enumerate(value):
             yield from _named_values(inside, f"{place}[{number}]", name)
     elif value is not None:
-        yield place[:200], name, value
+        yield printable(place[:200]), name, value
 
 
 def _check_index(folder: Path, name: str, model: str) -> None:

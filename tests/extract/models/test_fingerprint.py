@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from pid_lvlm.extract.errors import ModelError
-from pid_lvlm.extract.models import fingerprint as module
 from pid_lvlm.extract.models.fingerprint import (
     bytes_to_hash,
     checkpoint_files,
