@@ -161,9 +161,16 @@ def _run_model(
 
 
 def plan_jobs(
-    models: Sequence[ModelSpec], datasets: Sequence[DatasetSpec], config: ExtractionConfig, reporter: Reporter
+    models: Sequence[ModelSpec],
+    datasets: Sequence[DatasetSpec],
+    config: ExtractionConfig,
+    reporter: Reporter,
+    *,
+    every_item: bool = False,
 ) -> list[PlannedRun]:
     """What `run_jobs` would do; loads processors and configurations, no weights, and writes nothing.
+
+    The model's processor prepares the items that are most likely bad, or every item.
 
     Raises:
         PidError: a dataset or a model cannot be used.
@@ -172,10 +179,11 @@ def plan_jobs(
     planned = []
     for spec, adapter, dataset in _without_weights(models, datasets, config, reporter):
         from pid_lvlm.extract.models.misfit import refuse_misfits
+        from pid_lvlm.extract.run.check_data import usable
         from pid_lvlm.extract.run.dry_run import describe_plan
 
-        chosen = dataset.first(spec.limit)
         with refuse_misfits(adapter):
+            chosen = usable(adapter, dataset.first(spec.limit), config, reporter, every_item=every_item)
             text = describe_plan(adapter, spec, chosen, config)
         planned.append(PlannedRun(config.out / spec.run_name(dataset.name), len(chosen.items), text))
     return planned

@@ -202,6 +202,17 @@ class Adapter:
         mask: Tensor = inputs["input_ids"] == self.model.config.image_token_id
         return mask
 
+    def expected_picture_tokens(self, sizes: Sequence[tuple[int, int]]) -> list[int] | None:
+        """Tokens of the decoder that pictures of these heights and widths will fill; None if that cannot be told."""
+        count = getattr(self.processor, "_get_num_multimodal_tokens", None)
+        if count is None or not self.picture_in_tokens or not sizes:
+            return None
+        try:
+            found = count(image_sizes=[list(size) for size in sizes]).num_image_tokens
+            return [int(number) for number in found]
+        except Exception:  # private to transformers, and only a forecast: the length is checked again when it is known
+            return None
+
     def other_masks(self, inputs: ModelInputs) -> dict[str, Tensor]:
         """Masks of sites that are in neither span, by name."""
         del inputs
