@@ -67,7 +67,7 @@ SIZES: Final[tuple[tuple[re.Pattern[str], int, Bound], ...]] = tuple(
 class Configuration:
     """What is relied on in `config.json`; model families add their own keys."""
 
-    __pydantic_config__ = ConfigDict(**{**STRICT, "extra": "ignore"})  # type: ignore[typeddict-item]
+    __pydantic_config__ = ConfigDict(**{**STRICT, "extra": "ignore"})
 
     model_type: str
     architectures: list[str] | None = None
@@ -77,7 +77,7 @@ class Configuration:
 class PeftSettings:
     """What is relied on in `adapter_config.json`."""
 
-    __pydantic_config__ = ConfigDict(**{**STRICT, "extra": "ignore"})  # type: ignore[typeddict-item]
+    __pydantic_config__ = ConfigDict(**{**STRICT, "extra": "ignore"})
 
     base_model_name_or_path: str | None = None
     revision: str | None = None
@@ -162,7 +162,7 @@ def check_sizes(raw: Mapping[str, Any], file: str, model: str) -> None:
 
 
 def _named_values(value: Any, place: str = "", name: str = "") -> Iterator[tuple[str, str, Any]]:
-    """Every value that is no list or mapping: where it is, the name it is under, and itself.
+    """Every number, text and truth value: where it is, the name it is under, and itself.
 
     Elements of a list are under the name of the list. The nesting is bounded where the file was read.
     """

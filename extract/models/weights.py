@@ -60,7 +60,7 @@ def _tensors(file: Path, model: str) -> Iterator[tuple[str, str, int]]:
     """Name, type and number of elements of each tensor of a file."""
     try:
         with safe_open(file, "pt") as opened:
-            for name in opened.keys():  # noqa: SIM118  it is no mapping
+            for name in opened.keys():  # noqa: SIM118  not a mapping
                 tensor = opened.get_slice(name)
                 count = 1
                 for size in tensor.get_shape():

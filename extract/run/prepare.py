@@ -12,6 +12,7 @@ from pid_lvlm.extract.measure.measurement import choose_candidates, lens_differe
 from pid_lvlm.extract.models.adapters.base import Adapter
 from pid_lvlm.extract.models.answer_tokens import Candidates
 from pid_lvlm.extract.models.load import continued_revision
+from pid_lvlm.extract.models.misfit import first_pass
 from pid_lvlm.extract.prompts.prompt_plan import Plan, make_plan
 from pid_lvlm.extract.prompts.templates import template_name
 from pid_lvlm.extract.run.manifest import describe_run
@@ -53,7 +54,8 @@ def prepare_run(
         PidError: the folder is not a run of these settings, or the items do not fit the model.
     """
     plan = make_plan(adapter, dataset, template_name(config, dataset), config.language_span)
-    _check_lens(adapter, plan)
+    with first_pass(adapter, spec.model):
+        _check_lens(adapter, plan)
     head = plan.items[:CALIBRATION_ITEMS]
     candidates = choose_candidates(adapter, plan.variants, head, config.batch_size)
     probe = batch_moments(adapter, head[:1])

@@ -244,6 +244,11 @@ def test_an_index_of_weights(refuses: Refuses, files: object, message: str) -> N
     refuses(change, message)
 
 
+def test_a_configuration_that_fails_in_the_first_pass(refuses: Refuses) -> None:
+    stops = "stops in its first pass (IndexError: "
+    refuses(put(CONFIG, "vision_feature_layer", 99), stops, "its config.json does not fit", weights=True)
+
+
 class Evil:
     """Runs a command when it is unpickled."""
 
