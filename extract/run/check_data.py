@@ -93,10 +93,14 @@ def bad_items(
     long = {one.item.id for one in bad}
     rest = replace(dataset, items=tuple(item for item in dataset.items if item.id not in long))
     if rest.items:
-        planned = make_plan(adapter, rest, template, config.language_span).items
-        chosen = planned if every_item else most_likely_bad(planned)
-        with reporter.task(f"{dataset.name}: checking items", len(chosen)) as advance:
-            bad += _refused(adapter, chosen, advance)
+        chosen = rest if every_item else replace(rest, items=most_likely_bad(rest.items))
+        try:
+            planned = make_plan(adapter, chosen, template, config.language_span).items
+        except DatasetError:
+            make_plan(adapter, rest, template, config.language_span)  # lists the bad ones of all
+            raise
+        with reporter.task(f"{dataset.name}: checking items", len(planned)) as advance:
+            bad += _refused(adapter, planned, advance)
     order = {item.id: number for number, item in enumerate(dataset.items)}
     return sorted(bad, key=lambda one: order[one.item.id])
 
@@ -117,22 +121,22 @@ def _refused(adapter: Adapter, items: Sequence[PlannedItem], advance: Advance) -
     return found
 
 
-def most_likely_bad(items: Sequence[PlannedItem]) -> list[PlannedItem]:
-    """Items with extreme pictures or prompts, and the first few."""
+def most_likely_bad(items: Sequence[Item]) -> tuple[Item, ...]:
+    """Items with extreme pictures or texts, and the first few."""
     sizes: dict[Path | bytes, tuple[int, int]] = {}
-    for planned in items:
-        picture = planned.item.picture
-        if picture not in sizes:
-            sizes[picture] = picture_size(picture) or (1, 1)
-    shapes = [sizes[planned.item.picture] for planned in items]
+    for item in items:
+        if item.picture not in sizes:
+            sizes[item.picture] = picture_size(item.picture) or (1, 1)
+    shapes = [sizes[item.picture] for item in items]
+    texts = [len(item.question) + len(item.hint) + len(item.raw) + sum(map(len, item.options)) for item in items]
     numbers = range(len(items))
-    by_length = sorted(numbers, key=lambda number: -items[number].tokens)
+    by_length = sorted(numbers, key=lambda number: -texts[number])
     by_side = sorted(numbers, key=lambda number: min(shapes[number]))
     by_area = sorted(numbers, key=lambda number: -shapes[number][0] * shapes[number][1])
     by_ratio = sorted(numbers, key=lambda number: -max(shapes[number]) / max(1, min(shapes[number])))
     orders = (numbers, by_length, by_side, by_area, by_ratio)
     chosen = sorted({number for order in orders for number in order[:EXTREMES]})
-    return [items[number] for number in chosen]
+    return tuple(items[number] for number in chosen)
 
 
 def usable_for_run(
