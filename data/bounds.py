@@ -63,6 +63,17 @@ PARTS: Final = Bound(1_000_000, "parts", "a command's work")
 ENTRIES: Final = Bound(10_000, "entries", "a sweep file")
 
 # Models.
+MODEL_FILE: Final = Bound(64 * 2**20, "bytes", "a JSON file of a checkpoint")
+BLOCKS: Final = Bound(1_000, "blocks", "a part of a checkpoint")
+HEADS: Final = Bound(10_000, "heads", "a block of a checkpoint")
+EXPERTS: Final = Bound(10_000, "experts", "a block of a checkpoint")
+VOCABULARY: Final = Bound(10_000_000, "tokens", "the vocabulary of a checkpoint")
+POSITIONS: Final = Bound(1_000_000_000, "positions", "the context of a checkpoint")
+PICTURE_SIDE: Final = Bound(8_192, "pixels", "a side of the picture that a model or its processor makes")
+PICTURE_TOKENS: Final = Bound(1_000_000, "tokens", "a picture, as a processor's file gives it")
+RANK: Final = Bound(4_096, "dimensions", "the change that a PEFT checkpoint makes to a matrix")
+TEMPLATE_TEXT: Final = Bound(10_000_000, "characters", "a prompt that a chat template writes")
+TEMPLATE_SECONDS: Final = Bound(3, "seconds", "the processor time that a chat template takes for a prompt")
 
 # Estimates.
 

@@ -191,6 +191,14 @@ def extract(
             rich_help_panel=INSTEAD,
         ),
     ] = None,
+    check_data: Annotated[
+        bool,
+        typer.Option(
+            "--check-data",
+            help="As --dry-run, and let the model's processor prepare every item, not only the likely bad ones.",
+            rich_help_panel=INSTEAD,
+        ),
+    ] = False,
     preview: Annotated[
         int | None,
         typer.Option(
@@ -274,7 +282,7 @@ def extract(
     config = ExtractionConfig(out, layers, seed, prompt, language_span, batch_size, shard_size, limit)
     if preview is not None:
         return _preview(models, datasets, config, preview, quiet=quiet)
-    return _run(models, datasets, config, dry_run=dry_run, quiet=quiet)
+    return _run(models, datasets, config, dry_run=dry_run or check_data, check_data=check_data, quiet=quiet)
 
 
 def _read_sweep(path: Path, device: str, *, quiet: bool) -> tuple[list[ModelSpec], list[DatasetSpec]]:
@@ -295,7 +303,13 @@ def _preview(
 
 
 def _run(
-    models: list[ModelSpec], datasets: list[DatasetSpec], config: ExtractionConfig, *, dry_run: bool, quiet: bool
+    models: list[ModelSpec],
+    datasets: list[DatasetSpec],
+    config: ExtractionConfig,
+    *,
+    dry_run: bool,
+    check_data: bool,
+    quiet: bool,
 ) -> CommandResult:
     # Read when torch and tokenizers are imported. On a busy machine threads that spin while they wait made a small
     # model eight times slower than threads that sleep.
@@ -307,7 +321,7 @@ def _run(
 
     reporter = Reporter(quiet=quiet)
     if dry_run:
-        runs = plan_jobs(models, datasets, config, reporter)
+        runs = plan_jobs(models, datasets, config, reporter, every_item=check_data)
         typer.echo("\n\n".join(run.text for run in runs))
         return planned(config.out, runs)
     outcomes = run_jobs(models, datasets, config, reporter)

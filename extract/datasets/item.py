@@ -129,6 +129,7 @@ class Dataset:
         ground_truth: true atoms in bits, if they are known.
         notes: what the user should know about the file, one sentence each.
         rows: what became of the file's rows.
+        skip_bad: whether bad rows were to be left out, which then holds for items that a model cannot be given.
     """
 
     name: str
@@ -140,6 +141,7 @@ class Dataset:
     ground_truth: dict[str, float] | None = None
     notes: tuple[str, ...] = ()
     rows: RowCounts = field(default_factory=RowCounts)
+    skip_bad: bool = False
 
     def first(self, count: int | None) -> "Dataset":
         """The same dataset with only its first `count` items; None for all."""

@@ -2,15 +2,41 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import torch
 from PIL import Image
+from torch import Tensor
 
 from pid_lvlm.extract.conditions.sites import SpanMasks
+from pid_lvlm.extract.datasets.item import Item
 from pid_lvlm.extract.errors import ModelError
 from pid_lvlm.extract.models.adapters.base import Adapter, ModelInputs
+from pid_lvlm.extract.models.library_errors import first_line
 from pid_lvlm.extract.models.misfit import model_code
-from pid_lvlm.extract.prompts.prompt_plan import PlannedItem
+from pid_lvlm.extract.prompts.prompt_plan import PlannedItem, too_long
+
+Prepare = Callable[[Sequence[str], Sequence[Image.Image]], ModelInputs]
+"""An adapter's `encode` or `process`."""
+
+PLAIN_SIZE: Final = (336, 336)
+"""Size of a picture that every processor takes."""
+
+
+class BadItemError(ModelError):
+    """A model cannot be given an item. `reason` is what is wrong with it."""
+
+    def __init__(self, item: Item, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"item {item.id!r} (row {item.row}): {reason}")
+
+
+class RefusedPictureError(BadItemError):
+    """The processor does not take the picture of one item."""
+
+
+class TooLongError(BadItemError):
+    """The prompt of one item is longer, with its picture, than what the model reads."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +67,7 @@ def encode_batch(adapter: Adapter, items: Sequence[PlannedItem]) -> Batch:
     ids = inputs["input_ids"]
     _check_bos(adapter, inputs, items)
     language = torch.zeros_like(ids, dtype=torch.bool)
+    check_lengths(adapter, inputs, vision, items)
     on_host = ids.tolist()  # at once: each read waits for the GPU
     for row, planned in enumerate(items):
         start, end = planned.span.bounds(ids.shape[1])
@@ -59,9 +86,34 @@ def encode_batch(adapter: Adapter, items: Sequence[PlannedItem]) -> Batch:
         return Batch(tuple(p.item.id for p in items), adapter.encode_pictures(inputs), masks)
 
 
+def check_lengths(adapter: Adapter, inputs: ModelInputs, vision: Tensor, items: Sequence[PlannedItem]) -> None:
+    """Every prompt with its picture must fit into the model's context.
+
+    Args:
+        adapter: the adapter.
+        inputs: what its processor made of the items.
+        vision: (batch, tokens) positions of the pictures.
+        items: the items.
+
+    Raises:
+        TooLongError: names the first item that does not.
+    """
+    context = adapter.context
+    if context is None:
+        return
+    totals = inputs["attention_mask"].sum(dim=1).tolist()
+    if max(totals) <= context:
+        return
+    for planned, total, picture in zip(items, totals, vision.sum(dim=1).tolist(), strict=True):
+        if total > context:
+            item = planned.item
+            text = total - picture + (1 if picture else 0)
+            raise TooLongError(item, too_long(text, picture, context))
+
+
 def prepared(
     adapter: Adapter,
-    prepare: Callable[[Sequence[str], Sequence[Image.Image]], ModelInputs],
+    prepare: Prepare,
     items: Sequence[PlannedItem],
     pictures: Sequence[Image.Image],
 ) -> ModelInputs:
@@ -82,7 +134,7 @@ def prepared(
 
 
 def _prepared(
-    prepare: Callable[[Sequence[str], Sequence[Image.Image]], ModelInputs],
+    prepare: Prepare,
     items: Sequence[PlannedItem],
     pictures: Sequence[Image.Image],
 ) -> ModelInputs:
@@ -93,13 +145,22 @@ def _prepared(
             try:
                 prepare([planned.prompt], [picture])
             except ValueError as error:
-                item, reason = planned.item, str(error).partition("\n")[0]
-                message = (
-                    f"item {item.id!r} (row {item.row}): the model's processor cannot prepare its picture of "
-                    f"{picture.width} × {picture.height} pixels ({reason}); leave the item out"
-                )
-                raise ModelError(message) from error
+                raise _refused_picture(prepare, planned, picture, first_line(error)) from error
         raise
+
+
+def _refused_picture(prepare: Prepare, planned: PlannedItem, picture: Image.Image, reason: str) -> ModelError:
+    """The error about an item's picture, or about the processor if it does not even take a plain one."""
+    try:
+        prepare([planned.prompt], [Image.new("RGB", PLAIN_SIZE, "grey")])
+    except ValueError:
+        return ModelError(
+            f"the model's processor cannot prepare any picture ({reason}); are the files of its processor damaged?"
+        )
+    size = f"{picture.width} × {picture.height} pixels"
+    return RefusedPictureError(
+        planned.item, f"the model's processor cannot prepare its picture of {size} ({reason}); leave the item out"
+    )
 
 
 def encode_text_only(adapter: Adapter, items: Sequence[PlannedItem]) -> ModelInputs:

@@ -1,6 +1,5 @@
 """Load a checkpoint from the hub or a folder, through the adapter of its family."""
 
-import hashlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -10,8 +9,7 @@ import pid_lvlm.extract.models.torchvision_compat  # noqa: F401  before transfor
 # isort: split
 import torch
 import transformers
-from safetensors import SafetensorError
-from transformers import AutoConfig, AutoProcessor, PreTrainedConfig
+from transformers import AutoConfig, AutoProcessor
 from transformers.utils import logging as hf_logging
 from transformers.utils.hub import cached_file, extract_commit_hash
 
@@ -19,14 +17,18 @@ from pid_lvlm.data.command.suggest import near_names
 from pid_lvlm.extract.config import ModelSpec
 from pid_lvlm.extract.errors import ModelError
 from pid_lvlm.extract.models.adapters.base import Adapter
+from pid_lvlm.extract.models.fingerprint import fingerprint, is_sampled, sampled_fingerprint
+from pid_lvlm.extract.models.hub_files import check_downloaded
+from pid_lvlm.extract.models.library_errors import first_line, known_reason
 from pid_lvlm.extract.models.locate import check_model
 from pid_lvlm.extract.models.peft import base_spec, hub_adapter_file, merge_adapter, processor_spec
+from pid_lvlm.extract.models.picture_sizes import check_picture_sizes
 from pid_lvlm.extract.models.registry import ADAPTERS, adapter_class
+from pid_lvlm.extract.models.settings_files import CONFIG_FILE, check_settings, read_configuration
+from pid_lvlm.extract.models.weights import check_finite, check_weight_files
 
 TOKENIZER_FILES: Final = ("tokenizer.json", "tokenizer.model", "vocab.json", "tokenizer_config.json")
 UNREACHABLE: Final = "the hub cannot be reached"
-SAMPLED_BYTES: Final = 1 << 20
-"""Bytes hashed at both ends of a large file: enough to tell weights apart without reading 14 GB."""
 
 
 def load_adapter(spec: ModelSpec, *, weights: bool = True) -> Adapter:
@@ -42,18 +44,26 @@ def load_adapter(spec: ModelSpec, *, weights: bool = True) -> Adapter:
     hf_logging.set_verbosity_error()
     hf_logging.disable_progress_bar()
     asked, spec = spec, base_spec(spec)
-    config, model_type = _read_config(spec)
-    adapter = adapter_class(model_type, spec.model)
+    raw = _check_files(spec)
+    adapter = adapter_class(raw["model_type"], spec.model)
+    config = _guarded(spec, "configuration", AutoConfig.from_pretrained, **_options(spec))
     source = processor_spec(asked, spec)
     _check_tokenizer(source)
-    processor = _guarded(source, "processor", AutoProcessor.from_pretrained, revision=source.revision)
+    if source is not spec:
+        check_settings(Path(source.model), source.model)
+    processor = _guarded(source, "processor", AutoProcessor.from_pretrained, **_options(source))
+    _check_processor(processor, source)
+    auto_class = getattr(transformers, adapter.auto_class)
+    with torch.device("meta"):
+        model = _guarded(spec, "configuration", lambda _: auto_class.from_config(config))
     if weights:
-        model = _load_weights(spec, getattr(transformers, adapter.auto_class))
-    else:
-        with torch.device("meta"):
-            model = getattr(transformers, adapter.auto_class).from_config(config)
+        if Path(spec.model).is_dir():
+            check_weight_files(Path(spec.model), raw, model, spec.model)
+        model = _load_weights(spec, auto_class)
+        check_finite(model, spec.model)
     if weights and asked is not spec:
         model = merge_adapter(model, asked)
+        check_finite(model, asked.model)
     return adapter.build(model.eval(), processor)
 
 
@@ -77,34 +87,41 @@ def pinned(spec: ModelSpec) -> ModelSpec:
     return replace(spec, revision=extract_commit_hash(file, None) or spec.revision)
 
 
-def recorded_revision(spec: ModelSpec) -> str | None:
-    """Commit of a pinned hub model, or a fingerprint of a folder's files; for a PEFT checkpoint, its base's, too."""
+def recorded_revision(spec: ModelSpec, *, sampled: bool = False) -> str | None:
+    """Commit of a pinned hub model, or a fingerprint of a folder's files; for a PEFT checkpoint, its base's, too.
+
+    Args:
+        spec: the model, loaded before: a hub model's files are then in the cache.
+        sampled: give the fingerprint of earlier versions, which looked at both ends of each file only.
+
+    Raises:
+        ModelError: a file cannot be read, or a downloaded one is not what the hub published.
+    """
+    revision = _revision(spec, sampled=sampled)
     base = base_spec(spec)
     if base is not spec:
-        return f"{_revision(spec)}+{base.display_name.rpartition('/')[2]}@{_revision(pinned(base))}"
-    return _revision(spec)
+        return f"{revision}+{base.display_name.rpartition('/')[2]}@{_revision(pinned(base), sampled=sampled)}"
+    return revision
 
 
-def _revision(spec: ModelSpec) -> str | None:
+def continued_revision(spec: ModelSpec, revision: str | None, begun: str | None) -> str | None:
+    """The revision to compare with that of a run that was begun earlier.
+
+    Args:
+        spec: the model.
+        revision: its revision now.
+        begun: what the run recorded. A fingerprint of an earlier version can be compared only with one of its kind, and
+            the run keeps it: whether all its samples are of the same bytes is not known.
+    """
+    return recorded_revision(spec, sampled=True) if is_sampled(begun) else revision
+
+
+def _revision(spec: ModelSpec, *, sampled: bool) -> str | None:
     folder = Path(spec.model)
     if not folder.is_dir():
+        check_downloaded(spec)
         return spec.revision
-    digest = hashlib.sha256()
-    for name in _checkpoint_files(folder):
-        path = folder / name
-        size = path.stat().st_size
-        digest.update(f"{name}:{size}:".encode())
-        with path.open("rb") as file:
-            digest.update(file.read(SAMPLED_BYTES))
-            file.seek(max(0, size - SAMPLED_BYTES))
-            digest.update(file.read(SAMPLED_BYTES))
-    return f"files-{digest.hexdigest()[:16]}"
-
-
-def _checkpoint_files(folder: Path) -> list[str]:
-    """Files of a checkpoint in a fixed order; hidden folders are a downloader's own."""
-    names = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    return sorted(name.as_posix() for name in names if not any(part.startswith(".") for part in name.parts[:-1]))
+    return sampled_fingerprint(folder) if sampled else fingerprint(folder)
 
 
 def resolve_device(name: str) -> str:
@@ -123,15 +140,21 @@ def resolve_device(name: str) -> str:
     return name
 
 
-def _read_config(spec: ModelSpec) -> tuple[Any, str]:
-    """The checkpoint's configuration and model type; the type is read first, so that an unknown one is named."""
-    raw, _ = _guarded(spec, "configuration", PreTrainedConfig.get_config_dict, revision=spec.revision)
-    model_type = str(raw.get("model_type", ""))
-    if not raw:
-        message = f"`{spec.model}` has no readable config.json; it should be a hub id or a checkpoint folder"
-        raise ModelError(message)
-    adapter_class(model_type, spec.model)
-    return _guarded(spec, "configuration", AutoConfig.from_pretrained, revision=spec.revision), model_type
+def _options(spec: ModelSpec) -> dict[str, Any]:
+    """Options of every loader: the pinned state, and never a checkpoint's own code."""
+    return {"revision": spec.revision, "trust_remote_code": False}
+
+
+def _check_files(spec: ModelSpec) -> dict[str, Any]:
+    """Look at a checkpoint's JSON files; the content of its `config.json`, whose model type an adapter reads."""
+    folder = Path(spec.model)
+    if folder.is_dir():
+        raw = read_configuration(folder / CONFIG_FILE, spec.model)
+        adapter_class(raw["model_type"], spec.model)
+        check_settings(folder, spec.model)
+        return raw
+    file = _guarded(spec, "configuration", cached_file, filename=CONFIG_FILE, revision=spec.revision)
+    return read_configuration(Path(file), spec.model)
 
 
 def _check_tokenizer(spec: ModelSpec) -> None:
@@ -144,12 +167,24 @@ def _check_tokenizer(spec: ModelSpec) -> None:
         raise ModelError(message)
 
 
+def _check_processor(processor: Any, spec: ModelSpec) -> None:
+    """Refuse what transformers returns where files are missing: a bare tokenizer or image processor."""
+    for part in ("tokenizer", "image_processor"):
+        if getattr(processor, part, None) is None:
+            message = (
+                f"`{spec.model}` has no complete processor: transformers found a {type(processor).__name__} without "
+                f"`{part}`; save the processor there, too (processor.save_pretrained)"
+            )
+            raise ModelError(message)
+    check_picture_sizes(processor, spec.model)
+
+
 def _load_weights(spec: ModelSpec, auto_class: Any) -> Any:
     device = resolve_device(spec.device)
     dtype = spec.dtype or ("float32" if device == "cpu" else "auto")
     spread = device == "cuda" and torch.cuda.device_count() > 1
     options: dict[str, Any] = {"device_map": "auto"} if spread else {}
-    options |= {"revision": spec.revision, "dtype": dtype, "output_loading_info": True}
+    options |= _options(spec) | {"dtype": dtype, "output_loading_info": True}
     model, report = _guarded(spec, "weights", auto_class.from_pretrained, **options)
     parameters = {name for name, _ in model.named_parameters()}
     if missing := sorted(parameters & set(report["missing_keys"])):  # transformers draws them at random, with a warning
@@ -164,25 +199,31 @@ def _load_weights(spec: ModelSpec, auto_class: Any) -> Any:
 
 
 def _guarded(spec: ModelSpec, what: str, load: Any, **options: Any) -> Any:
-    """Call a transformers loader; what it raises for missing and broken files becomes one sentence."""
+    """Call a loader of a library; whatever it raises for missing, broken and hostile files becomes one sentence."""
     try:
         return load(spec.model, **options)
-    except (OSError, ValueError, KeyError, TypeError, ImportError, RuntimeError, SafetensorError) as error:
-        reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        if "couldn't connect" in reason:
-            reason = f"{UNREACHABLE} and the model is not in the cache; give a downloaded folder instead"
-        elif "load image processor" in reason and Path(spec.model).is_dir():
-            reason = "the folder has no preprocessor_config.json; save it there, too (processor.save_pretrained)"
-        elif "not a valid model identifier" in str(error):
-            near = _near_example(spec.model)
-            reason = f"there is no such folder or hub model, or it is private and no token gives access{near}"
-        elif "gated repo" in str(error):
-            reason = (
-                "it is gated and no token gives access; accept its terms on its hub page, then log in "
-                "(hf auth login, or set HF_TOKEN)"
-            )
-        message = f"cannot load the {what} of `{spec.model}`: {reason}"
+    except ModelError:
+        raise
+    except Exception as error:
+        message = f"cannot load the {what} of `{spec.model}`: {_reason(spec, error)}"
         raise ModelError(message) from error
+
+
+def _reason(spec: ModelSpec, error: Exception) -> str:
+    text, reason = str(error), first_line(error)
+    if "couldn't connect" in reason:
+        return f"{UNREACHABLE} and the model is not in the cache; give a downloaded folder instead"
+    if "load image processor" in reason and Path(spec.model).is_dir():
+        return "the folder has no preprocessor_config.json; save it there, too (processor.save_pretrained)"
+    if "not a valid model identifier" in text:
+        near = _near_example(spec.model)
+        return f"there is no such folder or hub model, or it is private and no token gives access{near}"
+    if "gated repo" in text:
+        return (
+            "it is gated and no token gives access; accept its terms on its hub page, then log in "
+            "(hf auth login, or set HF_TOKEN)"
+        )
+    return known_reason(error) or reason
 
 
 def _near_example(model: str) -> str:

@@ -6,8 +6,10 @@ from typing import Final
 
 import torch
 
-from pid_lvlm.extract.errors import MisfitError
+from pid_lvlm.data.errors import PidError
+from pid_lvlm.extract.errors import MisfitError, ModelError
 from pid_lvlm.extract.models.adapters.base import Adapter
+from pid_lvlm.extract.models.library_errors import first_line
 from pid_lvlm.extract.models.registry import refused
 
 RAISED: Final = (AttributeError, LookupError, RuntimeError, TypeError, ValueError)
@@ -33,6 +35,35 @@ def model_code(adapter: Adapter) -> Iterator[None]:
             raise
         message = f"stops with {type(error).__name__}: {str(error).partition(chr(10))[0]}"
         raise MisfitError(message) from error
+
+
+@contextmanager
+def first_pass(adapter: Adapter, model: str) -> Iterator[None]:
+    """Surrounds a tested adapter's first pass: what fails inside the model then comes from its files.
+
+    Raises:
+        ModelError: the model's code failed, and `model` is named. Errors in our own code pass unchanged.
+    """
+    try:
+        yield
+    except (PidError, MisfitError, torch.OutOfMemoryError):
+        raise
+    except RAISED as error:
+        if not adapter.leak_tested or _in_our_code(error):
+            raise
+        message = (
+            f"`{model}` stops in its first pass ({first_line(error)}); its config.json does not fit its weights, "
+            "its processor or what transformers has for this model type"
+        )
+        raise ModelError(message) from error
+
+
+def _in_our_code(error: BaseException) -> bool:
+    """Whether an error was raised by a line of this package, rather than by a library's."""
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    return frame is None or str(frame.tb_frame.f_globals.get("__name__", "")).startswith("pid_lvlm.")
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """LoRA and other checkpoints of the `peft` library: small changes of a base model, merged into it."""
 
-import json
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -12,8 +11,9 @@ from transformers.utils.hub import cached_file
 from pid_lvlm.data.command.extras import install_advice
 from pid_lvlm.extract.config import ModelSpec
 from pid_lvlm.extract.errors import ModelError
+from pid_lvlm.extract.models.library_errors import first_line
+from pid_lvlm.extract.models.settings_files import ADAPTER_FILE, PeftSettings, read_peft_settings
 
-ADAPTER_FILE: Final = "adapter_config.json"
 PROCESSOR_FILES: Final = ("processor_config.json", "preprocessor_config.json")
 
 
@@ -26,7 +26,7 @@ def base_spec(spec: ModelSpec) -> ModelSpec:
     settings = _adapter_settings(spec)
     if settings is None:
         return spec
-    name = settings.get("base_model_name_or_path")
+    name = settings.base_model_name_or_path
     if not name:
         message = f"`{spec.model}` does not name its base model; set base_model_name_or_path in its {ADAPTER_FILE}"
         raise ModelError(message)
@@ -38,7 +38,14 @@ def base_spec(spec: ModelSpec) -> ModelSpec:
             f"fix base_model_name_or_path in its {ADAPTER_FILE}"
         )
         raise ModelError(message)
-    return replace(spec, model=base, revision=settings.get("revision"))
+    if (Path(base) / ADAPTER_FILE).exists():
+        named = "itself" if Path(base).samefile(spec.model) else f"`{base}`"
+        message = (
+            f"`{spec.model}` names {named} as its base model, which is a PEFT checkpoint, too; "
+            f"name the whole model in base_model_name_or_path of its {ADAPTER_FILE}"
+        )
+        raise ModelError(message)
+    return replace(spec, model=base, revision=settings.revision)
 
 
 def processor_spec(spec: ModelSpec, base: ModelSpec) -> ModelSpec:
@@ -76,8 +83,8 @@ def merge_adapter(model: Any, spec: ModelSpec) -> Any:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             changed = PeftModel.from_pretrained(model, spec.model, revision=spec.revision)
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
-        raise ModelError(_misfit(spec, str(error).partition("\n")[0])) from error
+    except Exception as error:  # whatever the library raises for files that are not as it wrote them
+        raise ModelError(_misfit(spec, first_line(error))) from error
     # peft only warns when weights found no place, and would go on with a model that is not the one asked for.
     if lost := [str(warning.message) for warning in caught if "adapter keys" in str(warning.message)]:
         raise ModelError(_misfit(spec, lost[0][:120]))
@@ -99,21 +106,13 @@ def _in_cache(spec: ModelSpec, name: str) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def _adapter_settings(spec: ModelSpec) -> dict[str, Any] | None:
-    """Content of `adapter_config.json`, None without one. It counts even beside a whole model, as in transformers."""
+def _adapter_settings(spec: ModelSpec) -> PeftSettings | None:
+    """What `adapter_config.json` says, None without one. It counts even beside a whole model, as in transformers."""
     folder = Path(spec.model)
     if folder.is_dir():
         file = folder / ADAPTER_FILE
-        if not file.is_file():
-            return None
-    else:
-        found = _in_cache(spec, ADAPTER_FILE)
-        if found is None or _in_cache(spec, "config.json"):
-            return None
-        file = Path(found)
-    try:
-        settings = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        message = f"{ADAPTER_FILE} of `{spec.model}` is not JSON ({error})"
-        raise ModelError(message) from error
-    return dict(settings)
+        return read_peft_settings(file, spec.model) if file.exists() else None
+    found = _in_cache(spec, ADAPTER_FILE)
+    if found is None or _in_cache(spec, "config.json"):
+        return None
+    return read_peft_settings(Path(found), spec.model)

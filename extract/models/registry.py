@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from pid_lvlm.data.command.suggest import near_names, suggestion
 from pid_lvlm.extract.errors import ModelError
+from pid_lvlm.extract.models.library_errors import printable
 
 if TYPE_CHECKING:
     from pid_lvlm.extract.models.adapters.base import Adapter
@@ -94,8 +95,8 @@ def adapter_class(model_type: str, model: str) -> "type[Adapter]":
     target = ADAPTERS[model_type].target if model_type in ADAPTERS else GENERIC
     if target == GENERIC and not _sees_pictures(model_type):
         message = (
-            f"`{model}` has model type `{model_type}`, which no adapter reads; "
-            f"{suggestion(model_type, ADAPTERS)} (docs/adding-a-model.md says how to add one, "
+            f"`{model}` has model type `{printable(model_type[:80])}`, which no adapter reads; "
+            f"{suggestion(model_type[:80], ADAPTERS)} (docs/adding-a-model.md says how to add one, "
             "and data.write_run takes scores you computed yourself)"
         )
         raise ModelError(message)

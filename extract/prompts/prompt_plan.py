@@ -13,6 +13,7 @@ from pid_lvlm.extract.errors import ModelError
 from pid_lvlm.extract.models.adapters.base import Adapter
 from pid_lvlm.extract.models.answer_tokens import Candidates
 from pid_lvlm.extract.prompts.language_span import Span, SpanFinder
+from pid_lvlm.extract.prompts.picture_tokens import expected_picture_tokens
 from pid_lvlm.extract.prompts.templates import get_template
 
 THINKING: Final = "<think>"
@@ -72,7 +73,8 @@ def make_plan(adapter: Adapter, dataset: Dataset, template: str, language_span: 
     prompts = [adapter.render(text.full, picture=True) for text in texts]
     _check_template(adapter, texts[0].full)
     tokenised = adapter.tokenize(prompts)
-    _check_lengths(adapter, dataset, tokenised)
+    if long := _too_long(adapter, dataset, tokenised):
+        raise DatasetError(dataset.file, [Fault(dataset.file, why, row=item.row) for item, why in long])
     finder = SpanFinder(
         lambda text: adapter.render(text, picture=True),
         adapter.tokenize,
@@ -129,20 +131,30 @@ def _check_pictures_in_text(adapter: Adapter, dataset: Dataset, items: Sequence[
         raise DatasetError(dataset.file, faults)
 
 
-def _check_lengths(adapter: Adapter, dataset: Dataset, tokenised: Sequence[Sequence[int]]) -> None:
-    """A prompt must fit even without its picture: models go on after the end of their context, with wrong numbers."""
+def long_prompts(adapter: Adapter, dataset: Dataset, template: str) -> list[tuple[Item, str]]:
+    """Items whose prompts are, with the picture, too long for the model, and what is wrong with each."""
+    write = get_template(template)
+    prompts = [adapter.render(write(item).full, picture=True) for item in dataset.items]
+    return _too_long(adapter, dataset, adapter.tokenize(prompts))
+
+
+def _too_long(adapter: Adapter, dataset: Dataset, tokenised: Sequence[Sequence[int]]) -> list[tuple[Item, str]]:
+    """A prompt must fit together with its picture: models go on after the end of their context, with wrong numbers."""
     context = adapter.context
-    faults = [
-        Fault(
-            dataset.file,
-            f"its prompt has {len(ids)} tokens, and the model reads at most {context}; shorten it or leave the row out",
-            row=item.row,
-        )
-        for item, ids in zip(dataset.items, tokenised, strict=True)
-        if context is not None and len(ids) > context
+    if context is None:
+        return []
+    pictures = expected_picture_tokens(adapter, dataset.items)
+    return [
+        (item, too_long(len(ids), picture, context))
+        for item, ids, picture in zip(dataset.items, tokenised, pictures, strict=True)
+        if len(ids) + max(0, picture - 1) > context  # the picture's placeholder is a token of the prompt
     ]
-    if faults:
-        raise DatasetError(dataset.file, faults)
+
+
+def too_long(text: int, picture: int, context: int) -> str:
+    """What is wrong with a prompt of so many tokens and a picture of so many, as the end of a sentence."""
+    counts = f"{text - 1} and its picture {picture} tokens" if picture else f"{text} tokens"
+    return f"its prompt has {counts}, and the model reads at most {context}; shorten it or leave the row out"
 
 
 def _check_template(adapter: Adapter, text: str) -> None:

@@ -26,6 +26,7 @@ from pid_lvlm.extract.models.adapters.base import Adapter
 from pid_lvlm.extract.models.misfit import refuse_misfits
 from pid_lvlm.extract.prompts.prompt_plan import Plan, PlannedItem, make_plan
 from pid_lvlm.extract.prompts.templates import template_name
+from pid_lvlm.extract.run.check_data import usable_for_run
 from pid_lvlm.extract.run.leak_test import check_leaks
 from pid_lvlm.extract.run.prepare import PreparedRun, prepare_run
 from pid_lvlm.extract.run.progress import Reporter, run_passes
@@ -76,6 +77,8 @@ def extract_run(
     started = time.monotonic()
     smaller_batches = " (--batch-size 1 may help)" if config.batch_size > 1 else ""
     with _explained_memory(config.batch_size), refuse_misfits(adapter, smaller_batches):
+        if dataset.skip_bad:
+            dataset = usable_for_run(adapter, spec, dataset, config, reporter)
         run = prepare_run(adapter, spec, revision, dataset, config)
         path = run_path(config.out, run.manifest.run)
         if run.splits_letters:

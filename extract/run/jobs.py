@@ -158,12 +158,14 @@ def _run_model(
     """Make the runs of one model, which are number `first` and those after it."""
     check_model(spec)
     with reporter.wait(f"loading {spec.model}"):
-        from pid_lvlm.extract.models.load import load_adapter, pinned, recorded_revision
+        from pid_lvlm.extract.models.load import load_adapter, pinned
         from pid_lvlm.extract.run.extract_run import extract_run
+        from pid_lvlm.extract.run.identity import file_state, identify
 
         spec = pinned(spec)
+        state = file_state(spec)
         adapter = load_adapter(spec)
-        revision = recorded_revision(spec)
+    revision = identify(spec, state, reporter)
     for number, dataset in enumerate(datasets, start=first):
         reporter.begin(number)
         try:
@@ -178,9 +180,16 @@ def _run_model(
 
 
 def plan_jobs(
-    models: Sequence[ModelSpec], datasets: Sequence[DatasetSpec], config: ExtractionConfig, reporter: Reporter
+    models: Sequence[ModelSpec],
+    datasets: Sequence[DatasetSpec],
+    config: ExtractionConfig,
+    reporter: Reporter,
+    *,
+    every_item: bool = False,
 ) -> list[PlannedRun]:
     """What `run_jobs` would do; loads processors and configurations, no weights, and writes nothing.
+
+    The model's processor prepares the items that are most likely bad, or every item.
 
     Raises:
         PidError: a dataset or a model cannot be used.
@@ -189,10 +198,11 @@ def plan_jobs(
     planned = []
     for spec, adapter, dataset in _without_weights(models, datasets, config, reporter):
         from pid_lvlm.extract.models.misfit import refuse_misfits
+        from pid_lvlm.extract.run.check_data import usable
         from pid_lvlm.extract.run.dry_run import describe_plan
 
-        chosen = dataset.first(spec.limit)
         with refuse_misfits(adapter):
+            chosen = usable(adapter, dataset.first(spec.limit), config, reporter, every_item=every_item)
             text = describe_plan(adapter, spec, chosen, config)
         planned.append(PlannedRun(run_path(config.out, spec.run_name(dataset.name)), len(chosen.items), text))
     return planned

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
-from pid_lvlm.data.contract.manifest import Manifest
+from pid_lvlm.data.contract.manifest import Manifest, read_manifest
+from pid_lvlm.data.contract.run_folder import is_run
 from pid_lvlm.extract.config import ExtractionConfig, ModelSpec
 from pid_lvlm.extract.datasets.item import Dataset
 from pid_lvlm.extract.errors import ModelError
@@ -11,9 +12,12 @@ from pid_lvlm.extract.measure.embeddings import batch_moments
 from pid_lvlm.extract.measure.measurement import choose_candidates, lens_difference
 from pid_lvlm.extract.models.adapters.base import Adapter
 from pid_lvlm.extract.models.answer_tokens import Candidates
+from pid_lvlm.extract.models.load import continued_revision
+from pid_lvlm.extract.models.misfit import first_pass
 from pid_lvlm.extract.prompts.prompt_plan import Plan, make_plan
 from pid_lvlm.extract.prompts.templates import template_name
 from pid_lvlm.extract.run.manifest import describe_run
+from pid_lvlm.extract.run.run_folder import run_path
 
 CALIBRATION_ITEMS: Final = 32
 """Items on which the spelling of the letters is chosen."""
@@ -51,10 +55,14 @@ def prepare_run(
         PidError: the items do not fit the model.
     """
     plan = make_plan(adapter, dataset, template_name(config, dataset), config.language_span)
-    _check_lens(adapter, plan)
+    with first_pass(adapter, spec.model):
+        _check_lens(adapter, plan)
     head = plan.items[:CALIBRATION_ITEMS]
     candidates = choose_candidates(adapter, plan.variants, head, config.batch_size)
     probe = batch_moments(adapter, head[:1])
+    folder = run_path(config.out, spec.run_name(dataset.name))
+    if is_run(folder):
+        revision = continued_revision(spec, revision, read_manifest(folder).revision)
     manifest = describe_run(adapter, spec, revision, dataset, config, plan, candidates, probe)
     return PreparedRun(plan, candidates, manifest)
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -166,3 +167,10 @@ def test_extract_says_what_is_wrong(call, tmp_path):
     code, _, errors = call("extract", "--model", tmp_path, "--data", "data/demo/items/fusion.toml")
     assert code == 2
     assert "no readable config.json" in errors
+
+
+def test_the_hash_of_a_checkpoint_prints_json(call: Call, tmp_path: Path) -> None:
+    _, output, _ = call("fingerprint", "--gigabytes", 0.02, "--shard-gigabytes", 0.01, "--folder", tmp_path, "--json")
+    found = json.loads(output)
+    assert set(found["seconds"]) == {"all_bytes", "remembered", "both_ends"}
+    assert list(tmp_path.iterdir()) == []

@@ -13,6 +13,8 @@ from pid_lvlm.extract.conditions.hooks import HookPoint
 from pid_lvlm.extract.conditions.sites import EmbeddingSite, Site
 from pid_lvlm.extract.errors import ModelError
 from pid_lvlm.extract.models.answer_tokens import Candidates, candidate_variants
+from pid_lvlm.extract.models.chat_template import render_prompt
+from pid_lvlm.extract.models.library_errors import ProcessorError, processor_code
 
 PIXELS: Final = "pixel_values"
 
@@ -117,21 +119,11 @@ class Adapter:
         """The whole prompt as text: a user turn with or without a picture, then the answer's beginning.
 
         Raises:
-            ModelError: the checkpoint has no chat template.
+            ModelError: the checkpoint has no chat template, or one that fails or does not end.
         """
         content: list[dict[str, str]] = [{"type": "image"}] if picture else []
         content.append({"type": "text", "text": text})
-        try:
-            rendered: str = self.processor.apply_chat_template(
-                [{"role": "user", "content": content}],
-                add_generation_prompt=True,
-                tokenize=False,
-                **self.template_options,
-            )
-        except ValueError as error:
-            message = f"the processor cannot render a prompt ({error}); the checkpoint needs a chat template"
-            raise ModelError(message) from error
-        return rendered
+        return render_prompt(self.processor, [{"role": "user", "content": content}], self.template_options)
 
     @property
     def placeholder(self) -> str:
@@ -140,7 +132,13 @@ class Adapter:
 
     def tokenize(self, prompts: Sequence[str]) -> list[list[int]]:
         """Token ids of rendered prompts, the picture's placeholder not yet expanded."""
-        ids: list[list[int]] = self.tokenizer(list(prompts), **self._special_tokens(prompts))["input_ids"]
+        more = self._special_tokens(prompts)
+        try:
+            with processor_code(trusted=self.leak_tested):
+                ids: list[list[int]] = self.tokenizer(list(prompts), **more)["input_ids"]
+        except ProcessorError as error:
+            message = f"the tokenizer cannot read the prompts ({error}); download the checkpoint again"
+            raise ModelError(message) from error
         return ids
 
     def encode(self, prompts: Sequence[str], pictures: Sequence[Image.Image] | None) -> ModelInputs:
@@ -157,7 +155,8 @@ class Adapter:
         more: dict[str, Any] = self._special_tokens(prompts)
         if pictures is not None:
             more["images"] = [[picture] for picture in pictures] if self.nested else list(pictures)
-        batch = self.processor(text=list(prompts), padding=True, return_tensors="pt", **more)
+        with processor_code(trusted=self.leak_tested):
+            batch = self.processor(text=list(prompts), padding=True, return_tensors="pt", **more)
         inputs = {name: value for name, value in batch.items() if name not in self.unused}
         self._check_inputs(inputs, {"input_ids", "attention_mask", *(self.needed if pictures is not None else ())})
         return inputs
@@ -202,6 +201,17 @@ class Adapter:
         """Positions that the picture fills, boolean (batch, tokens)."""
         mask: Tensor = inputs["input_ids"] == self.model.config.image_token_id
         return mask
+
+    def expected_picture_tokens(self, sizes: Sequence[tuple[int, int]]) -> list[int] | None:
+        """Tokens of the decoder that pictures of these heights and widths will fill; None if that cannot be told."""
+        count = getattr(self.processor, "_get_num_multimodal_tokens", None)
+        if count is None or not self.picture_in_tokens or not sizes:
+            return None
+        try:
+            found = count(image_sizes=[list(size) for size in sizes]).num_image_tokens
+            return [int(number) for number in found]
+        except Exception:  # private to transformers, and only a forecast: the length is checked again when it is known
+            return None
 
     def other_masks(self, inputs: ModelInputs) -> dict[str, Tensor]:
         """Masks of sites that are in neither span, by name."""

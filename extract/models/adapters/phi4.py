@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from pid_lvlm.extract.models.adapters.base import Adapter, ModelInputs
+from pid_lvlm.extract.models.chat_template import render_prompt
 
 
 class Phi4MultimodalAdapter(Adapter):
@@ -19,10 +20,7 @@ class Phi4MultimodalAdapter(Adapter):
     def render(self, text: str, *, picture: bool) -> str:
         """The template is the tokenizer's; it takes plain text with the placeholder in it."""
         content = f"{self.placeholder if picture else ''}{text}"
-        rendered: str = self.tokenizer.apply_chat_template(
-            [{"role": "user", "content": content}], add_generation_prompt=True, tokenize=False
-        )
-        return rendered
+        return render_prompt(self.tokenizer, [{"role": "user", "content": content}], {})
 
     def visual_mask(self, inputs: ModelInputs) -> Tensor:
         """Positions of the picture's placeholder."""

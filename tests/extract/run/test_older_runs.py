@@ -1,5 +1,6 @@
 """A run that an older version began is read, and continued to the numbers of a run begun today."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 
 from pid_lvlm import data
 from pid_lvlm.data.names import MANIFEST_FILE, SCHEMA_VERSION, shard_file
+from pid_lvlm.extract.models.fingerprint import is_sampled
 from tests import ROOT
 from tests.extract.console import Command
 
@@ -29,8 +31,14 @@ def test_a_killed_run_of_version_1_is_read_and_continued(tmp_path: Path, command
         code, _, err = command(*ARGUMENTS, *SETTINGS, "--out", tmp_path / folder)
         assert code == 0, err
     assert (tmp_path / "old" / RUN / shard_file(0)).read_bytes() == begun
-    for name in (MANIFEST_FILE, shard_file(1), shard_file(2)):
+    for name in (shard_file(1), shard_file(2)):
         assert (tmp_path / "old" / RUN / name).read_bytes() == (tmp_path / "new" / RUN / name).read_bytes(), name
+
+    manifests = [json.loads((tmp_path / folder / RUN / MANIFEST_FILE).read_bytes()) for folder in ("old", "new")]
+    assert is_sampled(manifests[0].pop("revision"))  # the run keeps the fingerprint that it was begun under
+    assert not is_sampled(manifests[1].pop("revision"))
+    assert manifests[0].pop("recipe") != manifests[1].pop("recipe")
+    assert manifests[0] == manifests[1]
 
     continued, whole = (data.read_run(tmp_path / folder / RUN) for folder in ("old", "new"))
     assert continued.manifest.schema_version == SCHEMA_VERSION

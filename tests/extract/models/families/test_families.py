@@ -23,6 +23,7 @@ from pid_lvlm.extract.errors import ModelError
 from pid_lvlm.extract.measure.encode import encode_batch
 from pid_lvlm.extract.measure.logit_lens import layer_states
 from pid_lvlm.extract.models.load import load_adapter
+from pid_lvlm.extract.prompts.picture_tokens import expected_picture_tokens
 from pid_lvlm.extract.prompts.templates import TEMPLATES
 from pid_lvlm.extract.run.dry_run import describe_plan
 from pid_lvlm.extract.run.extract_run import extract_run
@@ -220,3 +221,12 @@ def test_the_plan_needs_no_weights(tiny: Tiny) -> None:
     text = describe_plan(load_adapter(spec, weights=False), spec, tiny.dataset, ExtractionConfig(Path("runs")))
     count = int(encode_batch(tiny.adapter, tiny.plan()[:1]).masks.vision.sum())
     assert f"first item  'item-0': {count} visual tokens" in text
+
+
+def test_a_forecast_of_a_pictures_tokens_is_never_too_high(tiny: Tiny) -> None:
+    """Items are refused by it before their pictures are prepared."""
+    planned = tiny.plan()
+    forecast = expected_picture_tokens(tiny.adapter, [one.item for one in planned])
+    for one, count in zip(planned, forecast, strict=True):
+        inputs = tiny.adapter.process([one.prompt], [open_picture(one.item.picture)])
+        assert one.tokens + max(0, count - 1) <= int(inputs["attention_mask"].sum()), (count, one.tokens)

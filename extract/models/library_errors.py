@@ -1,0 +1,70 @@
+"""What libraries raise for files that are not as they wrote them, as the end of a sentence."""
+
+import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+LONGEST: Final = 300
+"""Characters of a library's message that are repeated."""
+
+
+def first_line(error: BaseException) -> str:
+    """First line of an error's text that is not empty, shortened; the error's name if it has none.
+
+    A line that ends in a colon goes on in the next.
+    """
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    line = " ".join(lines[:2]) if lines and lines[0].endswith(":") else "".join(lines[:1])
+    if isinstance(error, KeyError | AttributeError | IndexError | AssertionError | ZeroDivisionError) or not line:
+        line = f"{type(error).__name__}: {line}" if line else type(error).__name__
+    line = printable(line)
+    return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
+
+
+def printable(text: str) -> str:
+    """A text with its control characters and halves of characters written out."""
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
+
+
+class ProcessorError(ValueError):
+    """A processor or tokenizer failed on what it was given."""
+
+
+@contextmanager
+def processor_code(*, trusted: bool) -> Iterator[None]:
+    """Surrounds a call of a checkpoint's processor or tokenizer, and nothing else.
+
+    Args:
+        trusted: whether tests cover how the processor is called, so that an error comes from what it was given.
+
+    Raises:
+        ProcessorError: it failed; if not `trusted`, errors pass unchanged.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not trusted:
+            raise
+        raise ProcessorError(known_reason(error) or first_line(error)) from error
+
+
+def known_reason(error: Exception) -> str | None:
+    """A better sentence for what is known; None for the rest."""
+    text = str(error)
+    if isinstance(error, pickle.UnpicklingError) or "Weights only load failed" in text:
+        return (
+            "a weights file is a pickle that holds more than tensors, which could run code and is never opened; "
+            "convert it to safetensors"
+        )
+    if "trust_remote_code" in text or "contains custom code" in text:
+        return (
+            "it needs code of its own (`auto_map`), which is never run; take a version that transformers itself reads"
+        )
+    if "ignore_mismatched_sizes" in text:
+        return "its parameters have other shapes than config.json describes; the two do not belong together"
+    if isinstance(error, RecursionError):
+        return "its files are nested too deeply"
+    if isinstance(error, MemoryError) or "can't allocate memory" in text:
+        return "it asks for more memory than there is"
+    return None
