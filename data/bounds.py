@@ -44,6 +44,20 @@ WIDTH: Final = Bound(1_000_000, "numbers", "an embedding")
 # Models.
 
 # Estimates.
+SEEDS: Final = Bound(10_000, "seeds", "a problem")
+SEED: Final = Bound(2**32 - 1, "", "a seed, which has 32 bits")
+STEPS: Final = Bound(1_000_000, "", "epochs, Sinkhorn sweeps, or rows of a batch")
+NETWORK_WIDTH: Final = Bound(65_536, "numbers", "a layer of the estimator's networks")
+NETWORK_LAYERS: Final = Bound(100, "layers", "the estimator's networks")
+DEVICES: Final = Bound(1_024, "devices", "a process")
+PROCESSES: Final = Bound(100_000, "processes", "an estimate, and the parts of one")
+MEMORY: Final = Bound(10**15, "bytes", "a memory budget")
+
+# Result tables.
+RESULT_FILE: Final = Bound(4 * 2**30, "bytes", "a result table")
+RESULT_ROWS: Final = Bound(5_000_000, "rows", "a result table")
+RESULT_COLUMNS: Final = Bound(500, "columns", "a result table")
+RESULT_TEXT: Final = Bound(4_096, "characters", "a name in a result table")
 
 # Reports.
 
