@@ -3,7 +3,7 @@
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -15,7 +15,7 @@ class LockedError(PidError):
 
 
 def lock_file(output: Path) -> Path:
-    """The lock of an output: a hidden file beside it, which is left there."""
+    """The lock of an output: a hidden file beside it, which is there as long as the output is."""
     return output.with_name(f".{output.name}.lock")
 
 
@@ -48,7 +48,9 @@ def locked(output: Path, command: str) -> Iterator[None]:
         path.write_text(f"{command} (process {os.getpid()} on {socket.gethostname()}) since {since}", encoding="utf-8")
         yield
     finally:
-        path.write_text("", encoding="utf-8")
+        with suppress(OSError):
+            # Whoever opened the file meanwhile notices that it is gone (filelock looks at its links).
+            path.write_text("", encoding="utf-8") if output.exists() else path.unlink()
         lock.release()
 
 

@@ -9,14 +9,14 @@ from pid_jax.config import EstimatorConfig, FitSettings
 from pid_jax.results.rows import make_table
 from pid_jax.sweep.chunks import Group, group_problems, this_machine
 from pid_jax.sweep.devices import count_devices
-from pid_jax.sweep.memory import default_budget, parse_bytes
+from pid_jax.sweep.memory import check_budget, default_budget, parse_bytes
 from pid_jax.sweep.plan import Plan, plan_runs
 from pid_jax.sweep.stream import Keep, NoProgress, Progress, fit_groups, forget
 from pid_lvlm.data.command.part import WHOLE, Part
 
 
 def estimate(
-    runs: Iterable[str | Path],
+    runs: str | Path | Iterable[str | Path],
     config: EstimatorConfig | None = None,
     *,
     layers: str = "all",
@@ -73,7 +73,7 @@ def plan_groups(
     """
     if memory_budget is None:
         memory_budget = default_budget()
-    budget = parse_bytes(memory_budget) if isinstance(memory_budget, str) else memory_budget
+    budget = parse_bytes(memory_budget) if isinstance(memory_budget, str) else check_budget(memory_budget)
     machine = this_machine(devices, budget)
     return group_problems(
         plan.runs, len(config.seeds), FitSettings.of(config), machine, lambda name: name not in done, part

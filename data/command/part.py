@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pid_lvlm.data import PidError
+from pid_lvlm.data.bounds import PROCESSES
 
-_FORM = re.compile(r"(\d+)/(\d+)")
+_FORM = re.compile(r"([0-9]{1,9})/([0-9]{1,9})")
 
 
 class Part(NamedTuple):
@@ -36,6 +37,6 @@ def parse_part(text: str) -> Part:
     """
     found = _FORM.fullmatch(text.strip())
     part = Part(*map(int, found.groups())) if found else Part(0, 0)
-    if not 1 <= part.number <= part.total:
-        raise PidError(f"--part: expected i/n with 1 <= i <= n, such as 2/8, found `{text}`")
+    if not 1 <= part.number <= part.total <= PROCESSES.most:
+        raise PidError(f"--part: expected i/n with 1 <= i <= n <= {PROCESSES.most}, such as 2/8, found {text[:40]!r}")
     return part

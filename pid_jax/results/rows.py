@@ -64,7 +64,7 @@ def refused_rows(refusal: Refusal, config: EstimatorConfig) -> list[dict[str, An
     if refusal.manifest is None:
         return []
     return [
-        refused_row(refusal.manifest, key, recipe_hash({"refused": refusal.manifest.run, "key": list(key)}), config)
+        refused_row(refusal.manifest, key, recipe_hash({"refused": str(refusal.folder), "key": list(key)}), config)
         for key in refusal.keys
     ]
 

@@ -8,6 +8,7 @@ import polars as pl
 
 from pid_jax.results.rows import make_table
 from pid_jax.results.solution import Result
+from pid_jax.setting import spell
 from pid_lvlm.data import OutputExistsError, PidError
 from pid_lvlm.data.contract.result_checks import TableError, checked_table, unknown_columns
 from pid_lvlm.data.contract.result_file import read_table, write_frame
@@ -23,7 +24,14 @@ def check_out(path: Path) -> None:
         OutputExistsError: the path is a folder.
         PidError: its name does not end in `.parquet`.
     """
-    if path.is_dir():
+    try:
+        path.name.encode()
+        is_folder = path.is_dir()
+    except UnicodeEncodeError:
+        raise PidError("--out: the name is not text in UTF-8; choose another") from None
+    except OSError as error:
+        raise PidError(f"--out: cannot write {spell(str(path))}: {error.strerror}; choose another") from None
+    if is_folder:
         raise OutputExistsError(f"--out: `{path}` is a folder; expected a file such as `{path / 'results.parquet'}`")
     if path.suffix != ".parquet":
         raise PidError(

@@ -2,9 +2,10 @@
 
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
+from typing import Any, Final, NamedTuple, Protocol
 
 import jax
 
@@ -16,9 +17,10 @@ from pid_jax.results.solution import Solution
 from pid_jax.results.versions import device_name
 from pid_jax.sweep.chunks import Chunk, Group, ProblemRef
 from pid_jax.sweep.fits import Running, launch
-from pid_jax.sweep.plan import Plan, none_usable
+from pid_jax.sweep.plan import Plan, RunPlan, none_usable
 from pid_jax.sweep.stack import stack_problems
-from pid_lvlm.data import PidError, Run, read_run
+from pid_lvlm.data import ContractError, Fault, Manifest, PidError, Run, outline_run, read_run
+from pid_lvlm.data.names import MANIFEST_FILE
 
 Row = dict[str, Any]
 Keep = Callable[[str, Solution], object]
@@ -87,11 +89,50 @@ class Reader:
             plan = self.plan.runs[position]
             try:
                 if name not in self._held:
-                    self._held[name] = read_run(plan.outline.folder, poolings=name[1], shards=plan.outline.shards)
+                    self._held[name] = read_planned(plan, name[1])
                 workloads[position] = make_workload(self._held[name], keys[position], self.config, plan.layout)
             except PidError as error:
                 self.refusals[position] = Refusal(plan.outline.folder, str(error))
+            except Exception as error:  # whatever a damaged file causes must not cost the other runs of the chunk
+                self._held.pop(name, None)
+                why = " ".join(f"{type(error).__name__} {error}".split())[:200]
+                reason = f"run folder `{plan.outline.folder}` cannot be read ({why}); run pid-extract --check on it"
+                self.refusals[position] = Refusal(plan.outline.folder, reason)
         return workloads
+
+
+_GROWING_KEEPS: Final = (
+    "run",
+    "layers",
+    "num_layers",
+    "num_samples",
+    "shard_size",
+    "max_options",
+    "d1",
+    "d2",
+    "conditions",
+)
+"""Fields of the manifest that an extraction that is still at work does not change."""
+
+
+def read_planned(plan: RunPlan, poolings: Collection[str]) -> Run:
+    """The arrays of a run, which are still those that were planned: its rows carry their names.
+
+    Raises:
+        ContractError: it is not valid, or it changed since it was planned.
+    """
+    run = read_run(plan.outline.folder, poolings=poolings, shards=plan.outline.shards)
+    was, now = plan.outline, outline_run(plan.outline.folder, allow_partial=True)
+    grows = not was.manifest.finished
+    same_shards = (grows and now.shards != was.shards) or now.checksums == was.checksums
+    same_manifest = all(
+        getattr(was.manifest, name) == getattr(run.manifest, name) == getattr(now.manifest, name)
+        for name in (_GROWING_KEEPS if grows else [item.name for item in fields(Manifest)])
+    )
+    if not (same_shards and same_manifest):
+        fault = Fault(MANIFEST_FILE, "the run changed after it was planned; run the same command again")
+        raise ContractError(str(plan.outline.folder), [fault])
+    return run
 
 
 class _Pending(NamedTuple):
@@ -131,11 +172,18 @@ def fit_groups(
     yield [row for refused in plan.refusals for row in refused_rows(refused, config)]
     reader = Reader(plan, config)
     pending: _Pending | None = None
+    fitted = False
     clock = time.perf_counter()
     for group in groups:
         for chunk in group.chunks:
-            started = _start(reader, group, chunk, config, progress)
-            if len(reader.refusals) == len(plan.runs):
+            try:
+                started = _start(reader, group, chunk, config, progress)
+            except Exception:
+                if pending is not None:  # what is fitted already is kept
+                    yield _finish(pending, plan, config, progress, keep, clock)
+                raise
+            fitted = fitted or started.running is not None
+            if len(reader.refusals) == len(plan.runs) and not fitted:
                 raise none_usable([refused.reason for refused in (*plan.refusals, *reader.refusals.values())])
             if pending is not None:
                 yield _finish(pending, plan, config, progress, keep, clock)
@@ -161,9 +209,23 @@ def _start(
     refused = [refused_row(reader.plan.runs[run].outline.manifest, key, name, config) for run, key, name in bad]
     running = None
     if good:
-        stack = stack_problems(workloads, [(run, key) for run, key, _ in good], config.seeds, group.capacity)
-        running = launch(stack, config, group.pace)
+        with _enough_memory():
+            stack = stack_problems(workloads, [(run, key) for run, key, _ in good], config.seeds, group.capacity)
+            running = launch(stack, config, group.pace)
     return _Pending(good, workloads, running, refused)
+
+
+@contextmanager
+def _enough_memory() -> Iterator[None]:
+    advice = "choose a smaller memory budget (--memory-budget); what was fitted so far is kept"
+    try:
+        yield
+    except MemoryError:
+        raise PidError(f"the machine ran out of memory; {advice}") from None
+    except jax.errors.JaxRuntimeError as error:
+        if "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        raise PidError(f"the device ran out of memory; {advice}") from error
 
 
 def _finish(
@@ -171,12 +233,8 @@ def _finish(
 ) -> list[Row]:
     rows = list(pending.refused)
     if pending.running is not None:
-        try:
+        with _enough_memory():
             solutions = pending.running.collect(progress.advance)
-        except jax.errors.JaxRuntimeError as error:
-            if "RESOURCE_EXHAUSTED" not in str(error):
-                raise
-            raise PidError("the device ran out of memory; choose a smaller memory budget") from error
         seconds = (time.perf_counter() - clock) / len(solutions)
         provenance = {"device": device_name(), "seconds": seconds}
         for (run, key, name), solution in zip(pending.problems, solutions, strict=True):
