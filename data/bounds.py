@@ -45,8 +45,8 @@ WIDTH: Final = Bound(1_000_000, "numbers", "an embedding")
 
 # Estimates.
 SEEDS: Final = Bound(10_000, "seeds", "a problem")
-SEED: Final = Bound(2**32 - 1, "", "a seed, which has 32 bits")
-STEPS: Final = Bound(1_000_000, "", "epochs, Sinkhorn sweeps, or rows of a batch")
+FIT_SEED: Final = Bound(2**32 - 1, "", "a seed, which has 32 bits")
+FIT_STEPS: Final = Bound(1_000_000, "", "epochs, Sinkhorn sweeps, or rows of a batch")
 NETWORK_WIDTH: Final = Bound(65_536, "numbers", "a layer of the estimator's networks")
 NETWORK_LAYERS: Final = Bound(100, "layers", "the estimator's networks")
 DEVICES: Final = Bound(1_024, "devices", "a process")

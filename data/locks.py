@@ -15,7 +15,7 @@ class LockedError(PidError):
 
 
 def lock_file(output: Path) -> Path:
-    """The lock of an output: a hidden file beside it, which is there as long as the output is."""
+    """The lock of an output: a hidden file beside it, which is left there."""
     return output.with_name(f".{output.name}.lock")
 
 

@@ -19,7 +19,7 @@ from pid_jax.setting import (
     settings_of,
     spell,
 )
-from pid_lvlm.data.bounds import NETWORK_LAYERS, NETWORK_WIDTH, SEED, SEEDS, STEPS
+from pid_lvlm.data.bounds import FIT_SEED, FIT_STEPS, NETWORK_LAYERS, NETWORK_WIDTH, SEEDS
 from pid_lvlm.data.command.suggest import suggestion
 from pid_lvlm.data.contract.sample_size import BATCH_SIZE, TRAIN_SHARE
 from pid_lvlm.data.names import POOLINGS
@@ -53,11 +53,13 @@ class EstimatorConfig:
     seeds: tuple[int, ...] = setting(
         (0, 1, 2, 3, 4),
         "one fit each, which a row of the table averages; fixes split, weights and batches",
-        integer(0, SEED),
+        integer(0, FIT_SEED),
     )
-    epochs: int = setting(8, "passes over the training rows", integer(1, STEPS))
+    epochs: int = setting(8, "passes over the training rows", integer(1, FIT_STEPS))
     batch_size: int = setting(
-        BATCH_SIZE, "rows of a batch; part of the estimator, since the coupling lives inside a batch", integer(2, STEPS)
+        BATCH_SIZE,
+        "rows of a batch; part of the estimator, since the coupling lives inside a batch",
+        integer(2, FIT_STEPS),
     )
     learning_rate: float = setting(1e-3, "Adam's learning rate", POSITIVE)
     hidden: int = setting(32, "width of the networks' hidden layers", integer(1, NETWORK_WIDTH))
@@ -70,7 +72,7 @@ class EstimatorConfig:
         "random", "split single rows at random, or whole groups (all items of an image)", one_of(*get_args(SplitRule))
     )
     split_seed: int | None = setting(
-        None, "seed of one split for all fits", integer(0, SEED), unset="each seed its own"
+        None, "seed of one split for all fits", integer(0, FIT_SEED), unset="each seed its own"
     )
     fallback: Fallback = setting(
         "real", "uncertain rows: uniform over an item's real options, or over four letters", one_of(*get_args(Fallback))
@@ -87,7 +89,7 @@ class EstimatorConfig:
         one_of(*get_args(LanguageCondition)),
     )
     sinkhorn_threshold: float = setting(1e-5, "L1 error of a marginal of mass 1 at which Sinkhorn stops", POSITIVE)
-    sinkhorn_sweeps: int = setting(100, "largest number of Sinkhorn sweeps", integer(1, STEPS))
+    sinkhorn_sweeps: int = setting(100, "largest number of Sinkhorn sweeps", integer(1, FIT_STEPS))
     matmul_precision: Precision = setting(
         "highest",
         "precision of matrix products; on a GPU `default` may be TF32, 3 digits",

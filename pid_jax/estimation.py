@@ -5,6 +5,7 @@ from pathlib import Path
 
 import polars as pl
 
+from pid_jax.arguments import checked_config
 from pid_jax.config import EstimatorConfig, FitSettings
 from pid_jax.results.rows import make_table
 from pid_jax.sweep.chunks import Group, group_problems, this_machine
@@ -39,10 +40,11 @@ def estimate(
         keep: called with the id and the `Solution` of every problem: terms per seed, loss traces, marginal errors.
 
     Raises:
+        ArgumentError: an argument is not what is expected; a `ValueError`, and a `TypeError` where its type is wrong.
         PidError: no run can be used. If some can, the others become warnings and rows with the result `invalid_run`.
             A failed fit does not raise either; the column `result` tells.
     """
-    config = config or EstimatorConfig()
+    config = checked_config(config)
     devices = count_devices(devices)
     plan = plan_runs(runs, config, layers, allow_partial)
     groups = plan_groups(plan, config, devices, memory_budget)

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-from pid_lvlm.data.bounds import LAYERS, OPTIONS, RESULT_TEXT, SAMPLES, SEED, TEXT
+from pid_lvlm.data.bounds import FIT_SEED, LAYERS, OPTIONS, RESULT_TEXT, SAMPLES, TEXT
 from pid_lvlm.data.names import ATOMS, CONDITIONS, POOLINGS
 
 RESULT_SCHEMA_VERSION: Final = 3
@@ -118,7 +118,7 @@ def _settings() -> tuple[Column, ...]:
         Column("estimator", "text", "-", "how the coupling was found", NAME),
         Column("tau", "float", "probability", "least total option probability before a row counts as uniform", SHARE),
         Column("pooling", "text", "-", "how spans became features", Range(choices=POOLINGS)),
-        Column("seeds", "list", "-", "seeds that were averaged", Range(0, SEED.most)),
+        Column("seeds", "list", "-", "seeds that were averaged", Range(0, FIT_SEED.most)),
         Column("num_train", "int", "samples", "rows that trained the coupling", ROWS, formerly=("n_train",)),
         Column("num_test", "int", "samples", "rows that the atoms are measured on", ROWS, formerly=("n_test",)),
         Column("num_options", "int", "options", "largest number of options of an item (K)", Range(2, OPTIONS.most)),

@@ -9,7 +9,7 @@ import typer
 
 from pid_jax.config import PRESETS, SETTINGS, EstimatorConfig
 from pid_jax.setting import Rule, Setting, check_entries, integer
-from pid_lvlm.data.bounds import SEED, SEEDS
+from pid_lvlm.data.bounds import FIT_SEED, SEEDS
 
 PANEL: Final = "Estimator settings (by default the preset's)"
 
@@ -119,7 +119,7 @@ def _options() -> list[Option]:
                 Option(
                     "seeds", "number of seeds, counted from --seed", integer(1, SEEDS), lambda config: len(config.seeds)
                 ),
-                Option("seed", "first seed", integer(0, SEED), lambda config: config.seeds[0]),
+                Option("seed", "first seed", integer(0, FIT_SEED), lambda config: config.seeds[0]),
             ]
         else:
             found.append(Option.of(setting))

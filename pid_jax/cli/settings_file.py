@@ -11,7 +11,7 @@ from pid_jax.cli.options import OPTIONS
 from pid_jax.config import PRESETS, SETTINGS, EstimatorConfig, make_config
 from pid_jax.setting import TEXT, ArgumentError, Rule, one_of
 from pid_lvlm.data import PidError
-from pid_lvlm.data.bounds import SEED
+from pid_lvlm.data.bounds import FIT_SEED
 from pid_lvlm.data.inputs.schema import STRICT, SchemaError, checked, shown
 from pid_lvlm.data.inputs.text import TextError, parse_toml, read_text
 
@@ -81,8 +81,10 @@ def make_settings(file: Mapping[str, Any], line: Mapping[str, Any]) -> tuple[Est
     except ArgumentError as error:
         raise error.of_option() from error
     first, count = given.pop("seed", base.seeds[0]), given.pop("seeds", len(base.seeds))
-    if (last := first + count - 1) > SEED.most:
-        raise PidError(f"--seed: {count} seeds from {first} end with {last}; the largest possible one is {SEED.most}")
+    if (last := first + count - 1) > FIT_SEED.most:
+        raise PidError(
+            f"--seed: {count} seeds from {first} end with {last}; the largest possible one is {FIT_SEED.most}"
+        )
     field_of = {setting.option: setting.name for setting in SETTINGS.values()}
     changes = {field_of[name]: value for name, value in given.items()}
     return make_config(preset, seeds=range(first, first + count), **changes), layers
