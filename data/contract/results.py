@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-from pid_lvlm.data.bounds import FIT_SEED, LAYERS, OPTIONS, RESULT_TEXT, SAMPLES, TEXT
+from pid_lvlm.data.bounds import FIT_SEED, LAYERS, OPTIONS, RESULT_TEXT, SAMPLES, TEXT_FILE
 from pid_lvlm.data.names import ATOMS, CONDITIONS, POOLINGS
 
 RESULT_SCHEMA_VERSION: Final = 3
@@ -59,7 +59,7 @@ class Range:
 SHARE: Final = Range(0, 1)
 ROWS: Final = Range(0, SAMPLES.most)
 NAME: Final = Range(most=RESULT_TEXT.most)
-JSON: Final = Range(most=TEXT.most, is_json=True)
+JSON: Final = Range(most=2 * TEXT_FILE.most, is_json=True)
 TERM: Final = Range(-TERM_BITS, TERM_BITS)
 ATOM: Final = Range(-ATOM_BITS, ATOM_BITS)
 INTERVAL: Final = Range(-1e4, 1e4)
@@ -108,7 +108,7 @@ def _identifiers() -> tuple[Column, ...]:
         ),
         Column("num_layers", "int", "-", "decoder blocks of the model", Range(0, LAYERS.most)),
         Column("stage", "text", "-", "training stage of a checkpoint", NAME, nullable=True),
-        Column("step", "int", "steps", "training step of a checkpoint", Range(0, 2**53), nullable=True),
+        Column("step", "int", "steps", "training step of a checkpoint", Range(0, 10**18), nullable=True),
     )
 
 
@@ -162,7 +162,7 @@ def _atoms() -> tuple[Column, ...]:
                 "float",
                 "bits",
                 f"ground truth of {atom}, where it is known",
-                ATOM,
+                Range(-1000, 1000),
                 nullable=True,
                 formerly=(f"planted_{atom}",),
             ),

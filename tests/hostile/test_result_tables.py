@@ -19,6 +19,7 @@ from pid_lvlm.data.contract.result_file import CHECKSUMS, MAGIC, write_frame
 from pid_lvlm.data.contract.result_table import SCHEMA
 from pid_lvlm.data.contract.results import COLUMNS, RESULT_SCHEMA_VERSION, RESULTS, Column
 from pid_lvlm.data.errors import PidError
+from tests import ROOT
 
 ROWS = 3
 COLUMN = {column.name: column for column in COLUMNS}
@@ -236,3 +237,12 @@ def test_the_report_reads_a_table_by_its_exact_name(tmp_path, monkeypatch, capsy
     assert left.value.code == 2
     assert "row 1, column `accuracy`: expected 0 to 1, found 7.0" in capsys.readouterr().err
     assert not (tmp_path / "report").exists()
+
+
+@pytest.mark.parametrize("column", COLUMNS, ids=lambda column: column.name)
+def test_every_range_is_on_the_page(column):
+    page = (ROOT / "docs" / "contract.md").read_text(encoding="utf-8").partition("**Values that can be.**")[2]
+    rows = [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("| ")]
+    (values,) = (values for values, columns in rows if f"`{column.name}`" in columns)
+    unit = "" if column.unit in ("-", "1") else f" {column.unit}"
+    assert values == f"{column.values}{unit}"

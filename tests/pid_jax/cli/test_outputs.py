@@ -140,8 +140,10 @@ def test_rows_that_a_part_adds_while_a_whole_estimate_runs_are_kept(
 def test_overwriting_drops_earlier_rows_and_not_those_that_a_part_adds_meanwhile(
     call, runs, out, between_chunks, make_run, tmp_path
 ):
-    call(runs / "one", "--out", out, "--part", "1/2")
     call(runs / "two", "--out", out)
+    call(runs / "one", "--out", out, "--part", "1/1000")
+    call(runs / "one", "--out", out, "--part", "1000/1000")
+    assert len(part_tables(out)) == 2
     other = make_run(tmp_path / "other", n=120, d=6, layers=2, seed=9)
     between_chunks(lambda: call(other, "--out", out, "--part", "2/2"))
     assert call(runs / "three", "--out", out, "--overwrite")[0] == 0
