@@ -59,7 +59,7 @@ STEP: Final = Bound(2**53, "steps", "a training")
 SIZE: Final = Bound(1_000_000, "billions of parameters", "a model")
 BATCH: Final = Bound(1_000_000, "samples", "a forward pass")
 SHARD: Final = Bound(1_000_000, "samples", "a file of a run")
-PARTS: Final = Bound(1_000_000, "parts", "a command's work")
+PARTS: Final = Bound(100_000, "parts", "a command's work")
 ENTRIES: Final = Bound(10_000, "entries", "a sweep file")
 
 # Models.
@@ -76,6 +76,20 @@ TEMPLATE_TEXT: Final = Bound(10_000_000, "characters", "a prompt that a chat tem
 TEMPLATE_SECONDS: Final = Bound(3, "seconds", "the processor time that a chat template takes for a prompt")
 
 # Estimates.
+SEEDS: Final = Bound(10_000, "seeds", "a problem")
+FIT_SEED: Final = Bound(2**32 - 1, "", "a seed, which has 32 bits")
+FIT_STEPS: Final = Bound(1_000_000, "", "epochs, Sinkhorn sweeps, or rows of a batch")
+NETWORK_WIDTH: Final = Bound(65_536, "numbers", "a layer of the estimator's networks")
+NETWORK_LAYERS: Final = Bound(100, "layers", "the estimator's networks")
+DEVICES: Final = Bound(1_024, "devices", "a process")
+PROCESSES: Final = Bound(100_000, "processes", "an estimate, and the parts of one")
+MEMORY: Final = Bound(10**15, "bytes", "a memory budget")
+
+# Result tables.
+RESULT_FILE: Final = Bound(4 * 2**30, "bytes", "a result table")
+RESULT_ROWS: Final = Bound(5_000_000, "rows", "a result table")
+RESULT_COLUMNS: Final = Bound(500, "columns", "a result table")
+RESULT_TEXT: Final = Bound(4_096, "characters", "a name in a result table")
 
 # Reports.
 

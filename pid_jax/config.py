@@ -1,7 +1,8 @@
 """The settings of an estimate: one frozen dataclass, two presets."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
 from dataclasses import asdict, dataclass, fields, replace
+from numbers import Real
 from typing import Any, Final, Literal, get_args
 
 from pid_jax.setting import (
@@ -18,6 +19,7 @@ from pid_jax.setting import (
     settings_of,
     spell,
 )
+from pid_lvlm.data.bounds import FIT_SEED, FIT_STEPS, NETWORK_LAYERS, NETWORK_WIDTH, SEEDS
 from pid_lvlm.data.command.suggest import suggestion
 from pid_lvlm.data.contract.sample_size import BATCH_SIZE, TRAIN_SHARE
 from pid_lvlm.data.names import POOLINGS
@@ -27,6 +29,14 @@ SplitRule = Literal["random", "group"]
 Anchor = Literal["vision", "language"]
 LanguageCondition = Literal["language_only", "no_image"]
 Precision = Literal["default", "high", "highest"]
+
+
+def _plain(value: Any) -> Any:
+    """Lists and arrays as tuples, numpy's and other numbers as Python's."""
+    value = value.tolist() if hasattr(value, "tolist") else value
+    if isinstance(value, list | tuple | range):
+        return tuple(map(_plain, value))
+    return float(value) if isinstance(value, Real) and not isinstance(value, int | float) else value
 
 
 @dataclass(frozen=True)
@@ -41,23 +51,29 @@ class EstimatorConfig:
         ("mean",), "how the tokens of a span become one feature vector", one_of(*POOLINGS), option="pooling"
     )
     seeds: tuple[int, ...] = setting(
-        (0, 1, 2, 3, 4), "one fit each, which a row of the table averages; fixes split, weights and batches", integer(0)
+        (0, 1, 2, 3, 4),
+        "one fit each, which a row of the table averages; fixes split, weights and batches",
+        integer(0, FIT_SEED),
     )
-    epochs: int = setting(8, "passes over the training rows", integer(1))
+    epochs: int = setting(8, "passes over the training rows", integer(1, FIT_STEPS))
     batch_size: int = setting(
-        BATCH_SIZE, "rows of a batch; part of the estimator, since the coupling lives inside a batch", integer(2)
+        BATCH_SIZE,
+        "rows of a batch; part of the estimator, since the coupling lives inside a batch",
+        integer(2, FIT_STEPS),
     )
     learning_rate: float = setting(1e-3, "Adam's learning rate", POSITIVE)
-    hidden: int = setting(32, "width of the networks' hidden layers", integer(1))
-    hidden_layers: int = setting(4, "hidden layers, including the first", integer(1))
-    embedding: int = setting(10, "numbers that a network returns for each option", integer(2))
+    hidden: int = setting(32, "width of the networks' hidden layers", integer(1, NETWORK_WIDTH))
+    hidden_layers: int = setting(4, "hidden layers, including the first", integer(1, NETWORK_LAYERS))
+    embedding: int = setting(10, "numbers that a network returns for each option", integer(2, NETWORK_WIDTH))
     train_share: float = setting(
         TRAIN_SHARE, "share of the rows that trains the coupling; the others measure it", SHARE
     )
     split: SplitRule = setting(
         "random", "split single rows at random, or whole groups (all items of an image)", one_of(*get_args(SplitRule))
     )
-    split_seed: int | None = setting(None, "seed of one split for all fits", integer(0), unset="each seed its own")
+    split_seed: int | None = setting(
+        None, "seed of one split for all fits", integer(0, FIT_SEED), unset="each seed its own"
+    )
     fallback: Fallback = setting(
         "real", "uncertain rows: uniform over an item's real options, or over four letters", one_of(*get_args(Fallback))
     )
@@ -73,7 +89,7 @@ class EstimatorConfig:
         one_of(*get_args(LanguageCondition)),
     )
     sinkhorn_threshold: float = setting(1e-5, "L1 error of a marginal of mass 1 at which Sinkhorn stops", POSITIVE)
-    sinkhorn_sweeps: int = setting(100, "largest number of Sinkhorn sweeps", integer(1))
+    sinkhorn_sweeps: int = setting(100, "largest number of Sinkhorn sweeps", integer(1, FIT_STEPS))
     matmul_precision: Precision = setting(
         "highest",
         "precision of matrix products; on a GPU `default` may be TF32, 3 digits",
@@ -82,7 +98,9 @@ class EstimatorConfig:
 
     def __post_init__(self) -> None:
         for name, known in SETTINGS.items():
-            known.check(getattr(self, name))
+            value = getattr(self, name)
+            known.check(value)
+            object.__setattr__(self, name, _plain(value))
 
     def describe(self) -> str:
         """One line for people: what this preset is."""
@@ -133,19 +151,16 @@ def make_config(preset: str = "default", **changes: Any) -> EstimatorConfig:
         (42,)
         >>> make_config(epochs=0)
         Traceback (most recent call last):
-        pid_jax.setting.ArgumentError: epochs: expected an integer of at least 1, found 0
+        pid_jax.setting.ArgumentError: epochs: expected an integer from 1 to 1000000, found 0
     """
-    if preset not in PRESETS:
+    if not isinstance(preset, str) or preset not in PRESETS:
         raise ArgumentError("preset", f"expected {' or '.join(PRESETS)}, found {spell(preset)}")
     if unknown := [name for name in changes if name not in SETTINGS]:
         raise ArgumentError(unknown[0], f"there is no such setting; {suggestion(unknown[0], SETTINGS)}")
+    for name, value in changes.items():
+        if SETTINGS[name].several and isinstance(value, Sized) and len(value) > SEEDS.most:
+            raise ArgumentError(name, f"expected at most {SEEDS.most:,} values, found {len(value):,}")
     return replace(PRESETS[preset], **{name: _plain(value) for name, value in changes.items() if value is not None})
-
-
-def _plain(value: Any) -> Any:
-    """Lists and arrays as tuples, numpy's numbers as Python's."""
-    value = value.tolist() if hasattr(value, "tolist") else value
-    return tuple(map(_plain, value)) if isinstance(value, list | tuple | range) else value
 
 
 @dataclass(frozen=True)

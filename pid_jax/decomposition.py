@@ -7,19 +7,21 @@ import numpy as np
 from jaxtyping import Float, Shaped
 from numpy.typing import ArrayLike
 
+from pid_jax.arguments import as_array, check_size, checked_config, numbers
 from pid_jax.config import EstimatorConfig, FitSettings
 from pid_jax.information import AtomsInBits, TermsInBits, atoms_from_terms
 from pid_jax.problems.build import LayerRows, Workload, make_draws
 from pid_jax.problems.splits import make_layout, split_rows, split_seeds
 from pid_jax.problems.types import ProblemKey, Shape
 from pid_jax.results.solution import ADVICE, Result, Solution
+from pid_jax.setting import ArgumentError, ArgumentTypeError, spell
 from pid_jax.sweep.chunks import Capacity, choose_pace, this_machine
 from pid_jax.sweep.devices import count_devices
 from pid_jax.sweep.fits import launch
-from pid_jax.sweep.memory import default_budget
+from pid_jax.sweep.memory import check_memory, default_budget
 from pid_jax.sweep.plan import check_enough
 from pid_jax.sweep.stack import stack_problems
-from pid_lvlm.data import PidError
+from pid_lvlm.data.bounds import OPTIONS, SAMPLES, WIDTH
 from pid_lvlm.data.names import SOURCES
 
 _SUM_TOLERANCE = 1e-3
@@ -93,8 +95,9 @@ def decompose(
         by; `num_train` and `num_test` rows.
 
     Raises:
-        PidError: the shapes differ, a row of probabilities does not sum to 1, a number is not finite, or there are too
-            few rows.
+        ArgumentError: an argument is not what is expected; a `ValueError`, and a `TypeError` where it holds no numbers.
+            The message names the argument, and says which shape was expected and which found.
+        PidError: there are too few rows.
 
     Example:
         Two coins, and the answer is whether they agree: only both together determine it.
@@ -111,13 +114,14 @@ def decompose(
         >>> found.raw.synergy > 0.9  # doctest: +SKIP
         True
     """
-    config = config or EstimatorConfig()
+    config = checked_config(config)
     p = [_probabilities(name, values) for name, values in zip(_NAMES, (p_y_x1, p_y_x2, p_y_x1x2), strict=True)]
     x = [_features(name, values, p[0]) for name, values in (("x1", x1), ("x2", x2))]
     for name, values in zip(_NAMES, p, strict=True):
         if values.shape != p[0].shape:
-            raise PidError(f"{name}: expected shape {p[0].shape}, that of p_y_x1, found {values.shape}")
+            raise ArgumentError(name, f"expected shape {p[0].shape}, that of p_y_x1, found {values.shape}")
     workload, shape = _workload(p, x, _groups(groups, config, len(p[0])), config)
+    check_memory("the arrays", shape, len(p[0]), len(config.seeds), FitSettings.of(config))
     solution = _solve(workload, shape, config, count_devices(devices))
     atoms: list[Any] = [np.asarray(atom, np.float64) for atom in atoms_from_terms(solution.terms).in_bits()]
     terms: list[Any] = [float(np.mean(term)) for term in solution.terms.in_bits()]
@@ -143,36 +147,45 @@ def decompose(
 _NAMES = ("p_y_x1", "p_y_x2", "p_y_x1x2")
 
 
-def _probabilities(name: str, values: ArrayLike) -> Float[np.ndarray, "n k"]:
-    p = np.asarray(values, dtype=np.float32)
-    if p.ndim != 2 or p.shape[1] < 2:
-        raise PidError(f"{name}: expected shape (n, k) with at least 2 options, found {p.shape}")
+def _probabilities(name: str, values: Any) -> Float[np.ndarray, "n k"]:
+    p = numbers(name, values, "(n, k), a row for each sample with the probabilities of at least 2 options")
+    if p.ndim != 2 or p.shape[1] < 2 or not len(p):
+        raise ArgumentError(name, f"expected shape (n, k) with at least 1 row and 2 options, found {p.shape}")
+    check_size(name, len(p), SAMPLES)
+    check_size(name, p.shape[1], OPTIONS)
     wrong = ~((p >= 0).all(axis=1) & (np.abs(p.sum(axis=1) - 1) <= _SUM_TOLERANCE))
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])
-        raise PidError(
-            f"{name}, row {row}: expected probabilities of at least 0 that sum to 1, found {p[row].tolist()} "
-            f"({int(wrong.sum())} such rows)"
+        found = spell(p[row].tolist())
+        raise ArgumentError(
+            f"{name}, row {row}",
+            f"expected probabilities of at least 0 that sum to 1, found {found} ({int(wrong.sum())} such rows)",
         )
     return p
 
 
-def _features(name: str, values: ArrayLike, p: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "n d"]:
-    x = np.asarray(values, dtype=np.float32)
-    if x.ndim != 2 or len(x) != len(p):
-        raise PidError(f"{name}: expected shape ({len(p)}, d), a row for each of p_y_x1, found {x.shape}")
+def _features(name: str, values: Any, p: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "n d"]:
+    x = numbers(name, values, f"({len(p)}, d), a row for each of p_y_x1")
+    if x.ndim != 2 or len(x) != len(p) or not x.shape[1]:
+        raise ArgumentError(name, f"expected shape ({len(p)}, d), a row for each of p_y_x1, found {x.shape}")
+    check_size(name, x.shape[1], WIDTH)
     if not np.isfinite(x).all():
         row = int(np.flatnonzero(~np.isfinite(x).all(axis=1))[0])
-        raise PidError(f"{name}, row {row}: holds NaN or infinity; expected finite numbers")
+        raise ArgumentError(f"{name}, row {row}", "holds NaN or infinity; expected finite numbers of at most 3e38")
     return x
 
 
-def _groups(groups: ArrayLike | None, config: EstimatorConfig, rows: int) -> Shaped[np.ndarray, " n"] | None:
+def _groups(groups: Any, config: EstimatorConfig, rows: int) -> Shaped[np.ndarray, " n"] | None:
     if config.split != "group":
         return None
-    names = np.asarray([] if groups is None else groups)
+    wanted = f"the split by groups needs a name for each row, shape ({rows},)"
+    names = as_array("groups", [] if groups is None else groups, wanted)
     if names.shape != (rows,):
-        raise PidError(f"groups: the split by groups needs a name for each row, shape ({rows},), found {names.shape}")
+        raise ArgumentError("groups", f"{wanted}, found {names.shape}")
+    if names.dtype.kind == "O":
+        if not all(isinstance(name, str) for name in names.tolist()):
+            raise ArgumentTypeError("groups", "expected names or numbers of one kind, found mixed values")
+        return names.astype(str)
     return names
 
 

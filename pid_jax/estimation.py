@@ -5,18 +5,19 @@ from pathlib import Path
 
 import polars as pl
 
+from pid_jax.arguments import checked_config
 from pid_jax.config import EstimatorConfig, FitSettings
 from pid_jax.results.rows import make_table
 from pid_jax.sweep.chunks import Group, group_problems, this_machine
 from pid_jax.sweep.devices import count_devices
-from pid_jax.sweep.memory import default_budget, parse_bytes
+from pid_jax.sweep.memory import check_budget, default_budget, parse_bytes
 from pid_jax.sweep.plan import Plan, plan_runs
 from pid_jax.sweep.stream import Keep, NoProgress, Progress, fit_groups, forget
 from pid_lvlm.data.command.part import WHOLE, Part
 
 
 def estimate(
-    runs: Iterable[str | Path],
+    runs: str | Path | Iterable[str | Path],
     config: EstimatorConfig | None = None,
     *,
     layers: str = "all",
@@ -39,10 +40,11 @@ def estimate(
         keep: called with the id and the `Solution` of every problem: terms per seed, loss traces, marginal errors.
 
     Raises:
+        ArgumentError: an argument is not what is expected; a `ValueError`, and a `TypeError` where its type is wrong.
         PidError: no run can be used. If some can, the others become warnings and rows with the result `invalid_run`.
             A failed fit does not raise either; the column `result` tells.
     """
-    config = config or EstimatorConfig()
+    config = checked_config(config)
     devices = count_devices(devices)
     plan = plan_runs(runs, config, layers, allow_partial)
     groups = plan_groups(plan, config, devices, memory_budget)
@@ -73,7 +75,7 @@ def plan_groups(
     """
     if memory_budget is None:
         memory_budget = default_budget()
-    budget = parse_bytes(memory_budget) if isinstance(memory_budget, str) else memory_budget
+    budget = parse_bytes(memory_budget) if isinstance(memory_budget, str) else check_budget(memory_budget)
     machine = this_machine(devices, budget)
     return group_problems(
         plan.runs, len(config.seeds), FitSettings.of(config), machine, lambda name: name not in done, part

@@ -1,11 +1,14 @@
 """What a setting means and which values it takes: options, settings files, help and errors derive from it."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from numbers import Integral, Real
-from typing import Any, Final
+from typing import Annotated, Any, Final, Literal
+
+from annotated_types import Ge, Le
 
 from pid_lvlm.data import PidError
+from pid_lvlm.data.bounds import SEEDS, Bound
 
 
 @dataclass(frozen=True)
@@ -15,35 +18,51 @@ class Rule:
     Attributes:
         kind: Python type of a value.
         expected: how an error describes the valid values.
-        is_valid: whether a value of this kind is in range.
+        least: the smallest number.
+        most: the largest number; one that is not finite is never valid.
         choices: the valid values where they are a few names.
     """
 
     kind: type
     expected: str
-    is_valid: Callable[[Any], bool] = lambda _: True
+    least: float | None = None
+    most: float | None = None
     choices: tuple[str, ...] = ()
 
     def accepts(self, value: Any) -> bool:
         """Whether the value has this kind (numpy's numbers count, booleans are not numbers) and is in range."""
         abstract = {int: Integral, float: Real}.get(self.kind, self.kind)
-        is_kind = isinstance(value, abstract) and (self.kind is bool or not isinstance(value, bool))
-        return is_kind and self.is_valid(value)
+        if not isinstance(value, abstract) or (self.kind is not bool and isinstance(value, bool)):
+            return False
+        if self.choices:
+            return value in self.choices
+        number: Any = value
+        return self.least is None or self.most is None or self.least <= number <= self.most
+
+    @property
+    def annotation(self) -> Any:
+        """The type of a valid value, as a schema has it."""
+        if self.choices:
+            return Literal.__getitem__(self.choices)
+        if self.least is None or self.most is None:
+            return self.kind
+        return Annotated[self.kind, Ge(self.least), Le(self.most)]
 
 
-def integer(least: int) -> Rule:
-    """Integers from `least` on."""
-    return Rule(int, f"an integer of at least {least}", lambda value: value >= least)
+def integer(least: int, bound: Bound) -> Rule:
+    """Integers from `least` to a bound."""
+    return Rule(int, f"an integer from {least} to {bound.most}", least, bound.most)
 
 
 def one_of(*names: str) -> Rule:
     """One of a few names."""
-    return Rule(str, " or ".join([", ".join(names[:-1]), names[-1]]), lambda value: value in names, names)
+    return Rule(str, " or ".join([", ".join(names[:-1]), names[-1]]), choices=names)
 
 
-PROBABILITY: Final = Rule(float, "a number from 0 to 1", lambda value: 0 <= value <= 1)
-SHARE: Final = Rule(float, "a number above 0 and below 1", lambda value: 0 < value < 1)
-POSITIVE: Final = Rule(float, "a positive number", lambda value: value > 0)
+SMALLEST: Final = 1e-12
+PROBABILITY: Final = Rule(float, "a number from 0 to 1", 0, 1)
+SHARE: Final = Rule(float, "a number above 0 and below 1", SMALLEST, 1 - SMALLEST)
+POSITIVE: Final = Rule(float, f"a positive number, from {SMALLEST:g} to 1000", SMALLEST, 1000)
 SWITCH: Final = Rule(bool, "true or false")
 TEXT: Final = Rule(str, "text")
 
@@ -94,12 +113,26 @@ class Setting:
             raise ArgumentError(self.name, f"expected {self.expected}, found {spell(value)}")
         if self.several and not value:
             raise ArgumentError(self.name, "expected at least one value, found none")
-        for entry in value if self.several else [value]:
-            if not self.rule.accepts(entry):
-                raise ArgumentError(self.name, f"expected {self.rule.expected}, found {spell(entry)}")
+        check_entries(self.name, value if self.several else [value], self.rule)
 
 
-class ArgumentError(PidError):
+def check_entries(name: str, entries: Sequence[Any], rule: Rule) -> None:
+    """Check the values of one argument.
+
+    Raises:
+        ArgumentError: one is not valid, one is there twice, or there are too many.
+    """
+    if len(entries) > SEEDS.most:
+        raise ArgumentError(name, f"expected at most {SEEDS.most:,} values, found {len(entries):,}")
+    for entry in entries:
+        if not rule.accepts(entry):
+            raise ArgumentError(name, f"expected {rule.expected}, found {spell(entry)}")
+    if len(set(entries)) < len(entries):
+        twice = next(entry for entry in entries if list(entries).count(entry) > 1)
+        raise ArgumentError(name, f"expected different values, found {spell(twice)} twice")
+
+
+class ArgumentError(PidError, ValueError):
     """An argument has a value that is not valid.
 
     Attributes:
@@ -134,15 +167,27 @@ def settings_of(cls: type) -> dict[str, Setting]:
     return found
 
 
+class ArgumentTypeError(ArgumentError, TypeError):
+    """An argument is of a type that cannot be what is expected."""
+
+
 def spell(value: Any) -> str:
-    """A value as one would type it: 7 for 7.0, words in backticks."""
+    """A value as one would type it: 7 for 7.0, words in backticks; not all of a long one."""
     if isinstance(value, str):
-        return f"`{value}`"
+        return f"`{_short(value)}`"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float) and float(short := f"{value:g}") == value:
         return short
-    return str(value)
+    try:
+        return _short(str(value))
+    except Exception:  # whatever the value's own method raises
+        return f"a {type(value).__name__}"
+
+
+def _short(text: str, most: int = 80) -> str:
+    plain = "".join(mark if mark.isprintable() else repr(mark)[1:-1] for mark in text[:most])
+    return plain if len(text) <= most else f"{plain}…"
 
 
 def count(number: int, noun: str) -> str:

@@ -3,12 +3,68 @@
 Every information column is in bits. `kind` is one of `text`, `int`, `float`, `list` (of integers).
 """
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
-from pid_lvlm.data.names import ATOMS, CONDITIONS
+from pid_lvlm.data.bounds import FIT_SEED, LAYERS, OPTIONS, RESULT_TEXT, SAMPLES, TEXT_FILE
+from pid_lvlm.data.names import ATOMS, CONDITIONS, POOLINGS
 
 RESULT_SCHEMA_VERSION: Final = 3
+
+SUCCESSFUL: Final = "successful"
+RESULTS: Final = (SUCCESSFUL, "sinkhorn_unconverged", "nonfinite_loss", "invalid_run")
+"""What the column `result` can say."""
+
+TERM_BITS: Final = 150
+"""An information term is a mean of log-ratios of probabilities, and float32 has none between 0 and 2^-149."""
+ATOM_BITS: Final = 2 * TERM_BITS
+"""An atom is a sum of at most three terms. Between log2(K) and this, estimation error and probabilities whose
+marginals do not match are possible, however unlikely; a value beyond it is damage."""
+
+ROUNDING: Final = 1e-6
+"""How far beyond its range a float may be: shares are quotients."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """The values that a column can hold.
+
+    Attributes:
+        least: the smallest number, for a list the smallest entry.
+        most: the largest number or entry; of a text, how many characters it can have.
+        most_of: a column whose value in the same row is the largest.
+        choices: the only texts that are possible.
+        is_json: whether a text is a JSON object.
+    """
+
+    least: float = -math.inf
+    most: float = math.inf
+    most_of: str = ""
+    choices: tuple[str, ...] = ()
+    is_json: bool = False
+
+    def __str__(self) -> str:
+        if self.choices:
+            return ", ".join(f"`{name}`" for name in self.choices)
+        if self.is_json:
+            return "a JSON object"
+        if self.most_of:
+            return f"{self.least:g} to `{self.most_of}`"
+        if math.isinf(self.least):
+            return f"at most {self.most:g} characters"
+        return f"{self.least:.12g} to {self.most:.12g}"
+
+
+SHARE: Final = Range(0, 1)
+ROWS: Final = Range(0, SAMPLES.most)
+NAME: Final = Range(most=RESULT_TEXT.most)
+JSON: Final = Range(most=2 * TEXT_FILE.most, is_json=True)
+TERM: Final = Range(-TERM_BITS, TERM_BITS)
+ATOM: Final = Range(-ATOM_BITS, ATOM_BITS)
+INTERVAL: Final = Range(-1e4, 1e4)
+"""Student's factor for two seeds is 12.7, so that an interval can be wider than what its values can be."""
+LOSS: Final = Range(-1e6, 1e6)
 
 
 @dataclass(frozen=True)
@@ -16,13 +72,14 @@ class Column:
     """One column: name, kind, unit and meaning; `nullable` columns may be empty where nothing is known.
 
     `since` is the schema version that it came with. Later ones are nullable: older tables are read with them empty.
-    `formerly` are its names in older versions.
+    `formerly` are its names in older versions. A table with a value outside `values` is refused when it is read.
     """
 
     name: str
     kind: str
     unit: str
     meaning: str
+    values: Range
     nullable: bool = False
     since: int = 1
     formerly: tuple[str, ...] = ()
@@ -31,31 +88,41 @@ class Column:
 def _identifiers() -> tuple[Column, ...]:
     return (
         Column(
-            "problem_id", "text", "-", "hash of the run's name, its arrays, the layer and every setting of the estimate"
+            "problem_id",
+            "text",
+            "-",
+            "hash of the run's name, its arrays, the layer and every setting of the estimate",
+            NAME,
         ),
-        Column("run", "text", "-", "name of the run folder"),
-        Column("model", "text", "-", "model or checkpoint"),
-        Column("family", "text", "-", "model family"),
-        Column("size_b", "float", "1e9 parameters", "size of the model", nullable=True),
-        Column("dataset", "text", "-", "benchmark"),
-        Column("layer", "int", "-", "decoder block, 1 to num_layers; num_layers is the model's output"),
-        Column("num_layers", "int", "-", "decoder blocks of the model"),
-        Column("stage", "text", "-", "training stage of a checkpoint", nullable=True),
-        Column("step", "int", "steps", "training step of a checkpoint", nullable=True),
+        Column("run", "text", "-", "name of the run folder", NAME),
+        Column("model", "text", "-", "model or checkpoint", NAME),
+        Column("family", "text", "-", "model family", NAME),
+        Column("size_b", "float", "1e9 parameters", "size of the model", Range(0, 1e9), nullable=True),
+        Column("dataset", "text", "-", "benchmark", NAME),
+        Column(
+            "layer",
+            "int",
+            "-",
+            "decoder block, 1 to num_layers; num_layers is the model's output",
+            Range(0, most_of="num_layers"),
+        ),
+        Column("num_layers", "int", "-", "decoder blocks of the model", Range(0, LAYERS.most)),
+        Column("stage", "text", "-", "training stage of a checkpoint", NAME, nullable=True),
+        Column("step", "int", "steps", "training step of a checkpoint", Range(0, 10**18), nullable=True),
     )
 
 
 def _settings() -> tuple[Column, ...]:
     return (
-        Column("preset", "text", "-", "preset that the settings started from"),
-        Column("estimator", "text", "-", "how the coupling was found"),
-        Column("tau", "float", "probability", "least total option probability before a row counts as uniform"),
-        Column("pooling", "text", "-", "how spans became features"),
-        Column("seeds", "list", "-", "seeds that were averaged"),
-        Column("num_train", "int", "samples", "rows that trained the coupling", formerly=("n_train",)),
-        Column("num_test", "int", "samples", "rows that the atoms are measured on", formerly=("n_test",)),
-        Column("num_options", "int", "options", "largest number of options of an item (K)"),
-        Column("recipe", "text", "-", "every estimator setting as JSON"),
+        Column("preset", "text", "-", "preset that the settings started from", NAME),
+        Column("estimator", "text", "-", "how the coupling was found", NAME),
+        Column("tau", "float", "probability", "least total option probability before a row counts as uniform", SHARE),
+        Column("pooling", "text", "-", "how spans became features", Range(choices=POOLINGS)),
+        Column("seeds", "list", "-", "seeds that were averaged", Range(0, FIT_SEED.most)),
+        Column("num_train", "int", "samples", "rows that trained the coupling", ROWS, formerly=("n_train",)),
+        Column("num_test", "int", "samples", "rows that the atoms are measured on", ROWS, formerly=("n_test",)),
+        Column("num_options", "int", "options", "largest number of options of an item (K)", Range(2, OPTIONS.most)),
+        Column("recipe", "text", "-", "every estimator setting as JSON", JSON),
     )
 
 
@@ -63,17 +130,39 @@ def _atoms() -> tuple[Column, ...]:
     columns: list[Column] = []
     for atom in ATOMS:
         columns += [
-            Column(atom, "float", "bits", f"{atom}, mean over seeds, cut at 0"),
-            Column(f"{atom}_raw", "float", "bits", f"{atom} before the cut; a small negative value is error"),
-            Column(f"{atom}_low", "float", "bits", f"{atom}: lower end of the interval over seeds", nullable=True),
-            Column(f"{atom}_high", "float", "bits", f"{atom}: upper end of the interval over seeds", nullable=True),
-            Column(f"{atom}_sd", "float", "bits", f"{atom}: standard deviation over seeds", nullable=True),
-            Column(f"{atom}_share", "float", "1", f"{atom} over the sum of the four (cut) atoms", nullable=True),
+            Column(atom, "float", "bits", f"{atom}, mean over seeds, cut at 0", Range(0, ATOM_BITS)),
+            Column(f"{atom}_raw", "float", "bits", f"{atom} before the cut; a small negative value is error", ATOM),
+            Column(
+                f"{atom}_low",
+                "float",
+                "bits",
+                f"{atom}: lower end of the interval over seeds",
+                INTERVAL,
+                nullable=True,
+            ),
+            Column(
+                f"{atom}_high",
+                "float",
+                "bits",
+                f"{atom}: upper end of the interval over seeds",
+                INTERVAL,
+                nullable=True,
+            ),
+            Column(
+                f"{atom}_sd",
+                "float",
+                "bits",
+                f"{atom}: standard deviation over seeds",
+                Range(0, ATOM_BITS),
+                nullable=True,
+            ),
+            Column(f"{atom}_share", "float", "1", f"{atom} over the sum of the four (cut) atoms", SHARE, nullable=True),
             Column(
                 f"true_{atom}",
                 "float",
                 "bits",
                 f"ground truth of {atom}, where it is known",
+                Range(-1000, 1000),
                 nullable=True,
                 formerly=(f"planted_{atom}",),
             ),
@@ -83,17 +172,18 @@ def _atoms() -> tuple[Column, ...]:
 
 def _terms() -> tuple[Column, ...]:
     return (
-        Column("i_vision", "float", "bits", "I(X1;Y)"),
-        Column("i_language", "float", "bits", "I(X2;Y)"),
-        Column("i_joint", "float", "bits", "I(X1,X2;Y)"),
-        Column("i_coupling", "float", "bits", "information of the coupling, I_q"),
-        Column("coinformation", "float", "bits", "I(X1;X2;Y) = redundancy_raw - synergy_raw"),
-        Column("accuracy", "float", "1", "share of items with the correct best option", nullable=True),
+        Column("i_vision", "float", "bits", "I(X1;Y)", TERM),
+        Column("i_language", "float", "bits", "I(X2;Y)", TERM),
+        Column("i_joint", "float", "bits", "I(X1,X2;Y)", TERM),
+        Column("i_coupling", "float", "bits", "information of the coupling, I_q", ATOM),
+        Column("coinformation", "float", "bits", "I(X1;X2;Y) = redundancy_raw - synergy_raw", ATOM),
+        Column("accuracy", "float", "1", "share of items with the correct best option", SHARE, nullable=True),
         Column(
             "accuracy_circular",
             "float",
             "1",
             "share of questions with a correct best option in every rotation of their options",
+            SHARE,
             nullable=True,
             since=2,
         ),
@@ -102,15 +192,17 @@ def _terms() -> tuple[Column, ...]:
             "float",
             "1",
             "`accuracy` without the image",
+            SHARE,
             nullable=True,
             formerly=("accuracy_noimage",),
         ),
-        Column("d_vision", "float", "1", "accuracy - accuracy_no_image", nullable=True),
+        Column("d_vision", "float", "1", "accuracy - accuracy_no_image", Range(-1, 1), nullable=True),
         Column(
             "accuracy_strict",
             "float",
             "1",
             "share of items with the correct letter as first greedy token",
+            SHARE,
             nullable=True,
         ),
         Column(
@@ -118,6 +210,7 @@ def _terms() -> tuple[Column, ...]:
             "float",
             "1",
             "`accuracy_strict` without the image",
+            SHARE,
             nullable=True,
             formerly=("accuracy_strict_noimage",),
         ),
@@ -127,19 +220,27 @@ def _terms() -> tuple[Column, ...]:
 def _diagnostics() -> tuple[Column, ...]:
     return (
         *(
-            Column(f"uniform_{condition}", "float", "1", f"share of rows that fell back to uniform under {condition}")
+            Column(
+                f"uniform_{condition}",
+                "float",
+                "1",
+                f"share of rows that fell back to uniform under {condition}",
+                SHARE,
+            )
             for condition in CONDITIONS[:3]
         ),
-        Column("marginal_mismatch", "float", "1", "largest total variation between the P(Y) of the three conditions"),
-        Column("sinkhorn_error", "float", "1", "largest L1 error of a coupling's marginal of mass 1"),
-        Column("loss_first", "float", "nats", "training loss, first step, mean over seeds", nullable=True),
-        Column("loss_last", "float", "nats", "training loss, last step, mean over seeds", nullable=True),
-        Column("gap", "float", "bits", "certified gap of the estimate", nullable=True),
-        Column("result", "text", "-", "`successful`, or what went wrong"),
-        Column("schema_version", "int", "-", "version of this table"),
-        Column("versions", "text", "-", "versions of the libraries of both steps, as JSON"),
-        Column("device", "text", "-", "what the estimate ran on"),
-        Column("seconds", "float", "s", "time of this problem: its share of its chunk's time"),
+        Column(
+            "marginal_mismatch", "float", "1", "largest total variation between the P(Y) of the three conditions", SHARE
+        ),
+        Column("sinkhorn_error", "float", "1", "largest L1 error of a coupling's marginal of mass 1", Range(0, 1e6)),
+        Column("loss_first", "float", "nats", "training loss, first step, mean over seeds", LOSS, nullable=True),
+        Column("loss_last", "float", "nats", "training loss, last step, mean over seeds", LOSS, nullable=True),
+        Column("gap", "float", "bits", "certified gap of the estimate", ATOM, nullable=True),
+        Column("result", "text", "-", "`successful`, or what went wrong", Range(choices=RESULTS)),
+        Column("schema_version", "int", "-", "version of this table", Range(1, RESULT_SCHEMA_VERSION)),
+        Column("versions", "text", "-", "versions of the libraries of both steps, as JSON", JSON),
+        Column("device", "text", "-", "what the estimate ran on", NAME),
+        Column("seconds", "float", "s", "time of this problem: its share of its chunk's time", Range(0, 1e10)),
     )
 
 

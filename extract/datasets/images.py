@@ -33,6 +33,8 @@ TURNS: Final = {
     8: (Image.Transpose.ROTATE_90,),
 }
 """What makes a picture upright, by the orientation in its EXIF data."""
+SIDEWAYS: Final = range(5, 9)
+"""Orientations that exchange height and width."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,16 @@ def check_picture(source: Path | bytes, most: int = PIXELS.most) -> CheckedPictu
             image.load()
             _upright(_in_8_bits(image)).convert("RGB")
             return CheckedPicture(digest, image.format in FRAMED and _is_animated(image))
+
+
+def picture_size(source: Path | bytes, most: int = PIXELS.most) -> tuple[int, int] | None:
+    """Height and width of a picture as it will be opened, from its header; None if it is not one that can be."""
+    try:
+        with _opened(source, most) as file, _decoding(source, file, most) as image:
+            width, height = image.size
+            return (width, height) if _orientation(image) in SIDEWAYS else (height, width)
+    except RowError:  # said when the picture is opened
+        return None
 
 
 def _is_animated(image: Image.Image) -> bool:
@@ -155,11 +167,15 @@ def _pixels(most: int) -> str:
     return str(Bound(most, PIXELS.unit, PIXELS.what, PIXELS.option))
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def _orientation(image: Image.Image) -> int | None:
     try:
-        orientation = image.getexif().get(ExifTags.Base.Orientation)
+        return image.getexif().get(ExifTags.Base.Orientation)
     except Exception:  # the pixels are whole even where what is said about them is not
-        orientation = None
+        return None
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    orientation = _orientation(image)
     return image.transpose(*TURNS[orientation]) if orientation in TURNS else image
 
 

@@ -12,12 +12,12 @@ from pid_lvlm.data.contract.validate import load_shard
 from pid_lvlm.data.errors import Fault
 from pid_lvlm.extract.config import ExtractionConfig, ModelSpec
 from pid_lvlm.extract.datasets.errors import DatasetError
+from pid_lvlm.extract.datasets.images import picture_size
 from pid_lvlm.extract.datasets.item import Dataset, Item, by_reason
 from pid_lvlm.extract.datasets.row_counts import SHOWN_ROWS
 from pid_lvlm.extract.measure.encode import RefusedPictureError, TooLongError, check_lengths, prepared
 from pid_lvlm.extract.models.adapters.base import Adapter
 from pid_lvlm.extract.models.misfit import model_code
-from pid_lvlm.extract.prompts.picture_tokens import picture_size
 from pid_lvlm.extract.prompts.prompt_plan import PlannedItem, long_prompts, make_plan
 from pid_lvlm.extract.prompts.templates import template_name
 from pid_lvlm.extract.run.progress import Advance, Reporter
@@ -125,7 +125,7 @@ def most_likely_bad(items: Sequence[Item]) -> tuple[Item, ...]:
     sizes: dict[Path | bytes, tuple[int, int]] = {}
     for item in items:
         if item.picture not in sizes:
-            sizes[item.picture] = picture_size(item.picture) or (1, 1)
+            sizes[item.picture] = picture_size(item.picture, item.max_pixels) or (1, 1)
     shapes = [sizes[item.picture] for item in items]
     texts = [len(item.question) + len(item.hint) + len(item.raw) + sum(map(len, item.options)) for item in items]
     numbers = range(len(items))

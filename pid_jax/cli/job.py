@@ -1,27 +1,36 @@
-"""What `pid-estimate` does with its options."""
+"""What `pid-estimate` does with its options.
+
+Who writes what: a whole estimate holds `--out`; a part holds its own table beside it, and reads `--out`. Whoever merges
+holds `--out` and every part table that it takes in and deletes. Every table is replaced as a whole, so that reading
+needs no lock.
+"""
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 from rich.console import Console
 
+from pid_jax.cli.console import PlainConsole, short
 from pid_jax.cli.messages import count_failures, print_plan, print_programs, print_summary
 from pid_jax.cli.progress import RichProgress
 from pid_jax.cli.results import Estimation, finished_estimation, planned_estimation
 from pid_jax.config import EstimatorConfig
 from pid_jax.estimation import in_order, plan_groups
-from pid_jax.results.table_file import check_out, part_tables, read_existing, read_with_parts, write_table
+from pid_jax.results.table_file import Rows, check_out, part_tables, read_existing, read_with_parts, write_table
 from pid_jax.setting import count
 from pid_jax.sweep.devices import count_devices, keep_compiled, split_cpu
 from pid_jax.sweep.plan import Plan, plan_runs
-from pid_jax.sweep.processes import join_processes, wait_for_all
-from pid_jax.sweep.stream import Row, fit_groups
+from pid_jax.sweep.processes import all_agree, join_processes, wait_for_all
+from pid_jax.sweep.stream import fit_groups
 from pid_lvlm.data import PidError
 from pid_lvlm.data.command.part import WHOLE, Part, parse_part
+from pid_lvlm.data.inputs.paths import matching_files
+from pid_lvlm.data.locks import LockedError, locked
 
 
 @dataclass(frozen=True)
@@ -42,6 +51,8 @@ class Processes:
         """
         if self.distributed and self.part is not None:
             raise PidError("--part and --distributed both divide the work; give one of them")
+        if not self.distributed and (self.count is not None or self.index is not None):
+            raise PidError("--processes and --process need --distributed or --coordinator")
         if self.distributed:
             return join_processes(self.coordinator, self.count, self.index)
         return WHOLE if self.part is None else parse_part(self.part)
@@ -69,17 +80,46 @@ def run_job(job: Job, config: EstimatorConfig) -> Estimation:
     """Estimate, save after every chunk, print what happened.
 
     Raises:
-        PidError: bad input.
+        PidError: bad input, or another command is writing the table.
     """
     # The plan of a dry run is what was asked for; the plan and the summary of a run are only for people.
-    console = Console(stderr=not job.dry_run, quiet=job.quiet and not job.dry_run, soft_wrap=True)
+    console = PlainConsole(stderr=not job.dry_run, quiet=job.quiet and not job.dry_run)
     check_out(job.out)
     keep_compiled(job.cache)
     split_cpu(job.devices)
     part = job.processes.join()
+    with ExitStack() as locks:
+        if not job.dry_run:
+            _lock(locks, job, part)
+        return _estimate(console, job, config, part, locks)
+
+
+def _lock(locks: ExitStack, job: Job, part: Part) -> None:
+    """Hold the tables that this process writes; of several processes all go on, or none."""
+    refused: PidError | None = None
+    try:
+        for path in _written(job, part):
+            locks.enter_context(locked(path, "pid-estimate"))
+    except PidError as error:
+        refused = error
+    if job.processes.distributed and not all_agree(refused is None):
+        raise refused or PidError(f"another of the processes cannot write beside `{job.out}`; its message says why")
+    if refused:
+        raise refused
+
+
+def _written(job: Job, part: Part) -> tuple[Path, ...]:
+    """A whole estimate writes the common table, and a part one of its own; of several processes the first merges."""
+    if part == WHOLE:
+        return (job.out,)
+    own = part.table(job.out)
+    return (job.out, own) if job.processes.distributed and part.number == 1 else (own,)
+
+
+def _estimate(console: Console, job: Job, config: EstimatorConfig, part: Part, locks: ExitStack) -> Estimation:
     found = read_with_parts(job.out)
     existing = {} if job.overwrite else found
-    plan = plan_runs(job.runs, config, job.layers, job.allow_partial)
+    plan = plan_runs(_expand(console, job.runs), config, job.layers, job.allow_partial)
     groups = plan_groups(plan, config, count_devices(job.devices), job.memory_budget, existing, part)
     already = sum(name in existing for run in plan.runs for name in run.ids)
     planned = sum(group.num_problems for group in groups)
@@ -88,7 +128,7 @@ def run_job(job: Job, config: EstimatorConfig) -> Estimation:
         print_programs(console, groups, config)
     if job.dry_run:
         for refused in plan.refusals:
-            console.print(f"warning: left out: {refused.reason}", markup=False, highlight=False)
+            console.print(f"warning: left out: {refused.reason}")
         console.print(f"dry run: `{job.out}` not written")
         return planned_estimation(job.out, plan, planned, already)
     started = time.perf_counter()
@@ -102,31 +142,71 @@ def run_job(job: Job, config: EstimatorConfig) -> Estimation:
                 write_table(own, in_order(plan, list(kept.values())))
     frame = write_table(own, in_order(plan, list(kept.values())))
     if job.processes.distributed:
+        if part.number > 1:
+            locks.close()  # before the first process merges this table
         wait_for_all("every part is written")
         if part.number > 1:
             return finished_estimation(own, plan, frame, existing)
     if part == WHOLE or job.processes.distributed:
-        frame, own = merge(job.out, plan, part, {} if job.overwrite else existing), job.out
+        rows = kept if part == WHOLE else existing
+        parts = () if part == WHOLE else tuple(Part(i, part.total).table(job.out) for i in range(1, part.total + 1))
+        frame, own = merge(console, job.out, plan, rows, found if job.overwrite else {}, parts), job.out
     done = finished_estimation(own, plan, frame, existing)
     _print_result(console, frame, done, time.perf_counter() - started)
     return done
 
 
-def merge(out: Path, plan: Plan, part: Part, existing: Mapping[str, Row]) -> pl.DataFrame:
-    """Merge the tables of all parts into one and delete them."""
-    rows = dict(existing)
-    for path in [out] if part == WHOLE else [Part(i, part.total).table(out) for i in range(1, part.total + 1)]:
-        rows |= read_existing(path, refused=True)
-    frame = write_table(out, in_order(plan, list(rows.values())))
-    for path in part_tables(out):
-        path.unlink()
+def _expand(console: Console, runs: Sequence[Path]) -> list[Path]:
+    """The folders that are named, or that a pattern matches where none has that name."""
+    found: list[Path] = []
+    for path in runs:
+        matched = [folder for folder in matching_files(path) if folder.is_dir()]
+        if matched and matched != [path]:
+            names = ", ".join(short(folder.name) for folder in matched[:5]) + (", …" if len(matched) > 5 else "")
+            console.print(f"`{path}` is a pattern that matches {count(len(matched), 'folder')}: {names}")
+        found += matched or [path]
+    return found
+
+
+def merge(
+    console: Console, out: Path, plan: Plan, rows: Rows, dropped: Rows, parts: Collection[Path] = ()
+) -> pl.DataFrame:
+    """Write rows and those of the part tables beside `out` into `out`, and delete the part tables.
+
+    Args:
+        console: where to say what is left.
+        out: the common table, which this process holds.
+        plan: the runs, in whose order the rows come.
+        rows: rows of `out`.
+        dropped: rows that were asked to be dropped, and are not taken from a part table either.
+        parts: tables of the processes of this estimate, which are done. Any other is left where it is while a process
+            writes it: the next estimate takes it in.
+    """
+    taken: list[Path] = []
+    with ExitStack() as locks:
+        for path in part_tables(out):
+            try:
+                if path not in parts:
+                    locks.enter_context(locked(path, "pid-estimate, which merges parts"))
+                found = read_existing(path, refused=path in parts)
+            except LockedError:
+                console.print(f"`{path}` is still being written; run the same command again to take its rows in")
+                continue
+            except PidError as error:
+                console.print(f"warning: left where it is: {error}")
+                continue
+            rows = {name: row for name, row in found.items() if dropped.get(name) != row} | rows
+            taken.append(path)
+        frame = write_table(out, in_order(plan, list(rows.values())))
+        for path in taken:
+            path.unlink(missing_ok=True)
     return frame
 
 
 def _print_result(console: Console, frame: pl.DataFrame, done: Estimation, seconds: float) -> None:
     print_summary(console, frame)
     for sentence in done.warnings:
-        console.print(f"warning: {sentence}", markup=False, highlight=False)
-    console.print(f"{count(len(frame), 'row')} in `{done.out}`, {seconds:.1f} s", highlight=False)
+        console.print(f"warning: {sentence}")
+    console.print(f"{count(len(frame), 'row')} in `{done.out}`, {seconds:.1f} s")
     if failures := count_failures(frame):
         sys.stderr.write(f"{failures} of {len(frame)} fits failed; the column `result` says how\n")

@@ -6,6 +6,7 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
+from pid_jax.cli.console import short
 from pid_jax.config import EstimatorConfig, FitSettings
 from pid_jax.results.solution import ADVICE, Result
 from pid_jax.setting import count
@@ -19,10 +20,10 @@ from pid_lvlm.data.names import ATOMS
 
 def print_plan(console: Console, plan: Plan, problems: int, config: EstimatorConfig, done: str) -> None:
     """How many problems will be fitted, and how many rows that takes; `done` says what is in the table already."""
-    console.print(config.describe(), highlight=False)
+    console.print(config.describe())
     needed = describe_rows_needed(config.batch_size, config.train_share, config.drop_incomplete)
     smallest = min(len(run.outline) for run in plan.runs)
-    console.print(f"{needed}; the smallest run has {smallest}", highlight=False)
+    console.print(f"{needed}; the smallest run has {smallest}")
     fits = count(problems * len(config.seeds), "fit")
     console.print(
         f"{count(len(plan.runs), 'run')}, {count(problems, 'problem')} to fit ({fits}), {done}", highlight=False
@@ -55,11 +56,10 @@ def print_summary(console: Console, frame: pl.DataFrame, most: int = 40) -> None
     for name in ("R", "U vis", "U lang", "S", "±", "I joint", "acc"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in last.head(most).iter_rows(named=True):
-        cells = [f"{row[f'{atom}_raw']:.3f}" for atom in ATOMS]
         spread = max((row[f"{atom}_sd"] for atom in ATOMS), key=lambda sd: sd or 0.0)
-        accuracy = "" if row["accuracy"] is None else f"{row['accuracy']:.3f}"
+        cells = (*(row[f"{atom}_raw"] for atom in ATOMS), spread, row["i_joint"], row["accuracy"])
         name = f"{row['run']} {row['pooling']} tau {row['tau']:g}" if several else row["run"]
-        table.add_row(name, *cells, "" if spread is None else f"{spread:.3f}", f"{row['i_joint']:.3f}", accuracy)
+        table.add_row(short(name), *("" if value is None else f"{value:.3f}" for value in cells))
     console.print(table)
     if len(last) > most:
         console.print(f"… and {len(last) - most} more rows in the table")

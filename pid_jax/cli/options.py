@@ -8,7 +8,8 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 import typer
 
 from pid_jax.config import PRESETS, SETTINGS, EstimatorConfig
-from pid_jax.setting import ArgumentError, Rule, Setting, integer, spell
+from pid_jax.setting import Rule, Setting, check_entries, integer
+from pid_lvlm.data.bounds import FIT_SEED, SEEDS
 
 PANEL: Final = "Estimator settings (by default the preset's)"
 
@@ -107,9 +108,7 @@ class Option:
         Raises:
             ArgumentError: it is not valid; `argument` is the option's name.
         """
-        for entry in value if self.several else [value]:
-            if not self.rule.accepts(entry):
-                raise ArgumentError(self.name, f"expected {self.rule.expected}, found {spell(entry)}")
+        check_entries(self.name, value if self.several else [value], self.rule)
 
 
 def _options() -> list[Option]:
@@ -117,8 +116,10 @@ def _options() -> list[Option]:
     for setting in SETTINGS.values():
         if setting.name == "seeds":  # on the command line a number of seeds and the first of them
             found += [
-                Option("seeds", "number of seeds, counted from --seed", integer(1), lambda config: len(config.seeds)),
-                Option("seed", "first seed", integer(0), lambda config: config.seeds[0]),
+                Option(
+                    "seeds", "number of seeds, counted from --seed", integer(1, SEEDS), lambda config: len(config.seeds)
+                ),
+                Option("seed", "first seed", integer(0, FIT_SEED), lambda config: config.seeds[0]),
             ]
         else:
             found.append(Option.of(setting))

@@ -6,6 +6,8 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from pid_jax.cli.console import PlainConsole
+
 SECONDS_BETWEEN_LINES = 15.0
 """Where standard error is not a terminal, a line at most this often."""
 
@@ -57,7 +59,7 @@ class RichProgress:
         now = time.monotonic()
         if not self._console.is_terminal and self._done and now - self._last_line > self._seconds:
             left = (now - self._started) / self._done * (self._total - self._done)
-            self._console.print(f"fitted {self._said}, about {left:.0f} s left", highlight=False)
+            self._console.print(f"fitted {self._said}, about {left:.0f} s left")
             self._last_line = now
 
     @property
@@ -66,5 +68,5 @@ class RichProgress:
 
     def warn(self, sentence: str) -> None:
         """Something that the user should know now, even one who wants no progress: a run that cannot be used."""
-        console = Console(stderr=True, soft_wrap=True) if self._console.quiet else self._console
+        console = PlainConsole() if self._console.quiet else self._console
         console.print(f"warning: {sentence}", markup=False, highlight=False)

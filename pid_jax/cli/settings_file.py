@@ -1,21 +1,38 @@
 """Settings from a preset, a TOML file and the command line; later ones take precedence."""
 
-import tomllib
 from collections.abc import Mapping
+from dataclasses import field, make_dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
+
+from annotated_types import MinLen
 
 from pid_jax.cli.options import OPTIONS
 from pid_jax.config import PRESETS, SETTINGS, EstimatorConfig, make_config
-from pid_jax.setting import TEXT, ArgumentError, Rule, one_of, spell
+from pid_jax.setting import TEXT, ArgumentError, Rule, one_of
 from pid_lvlm.data import PidError
-from pid_lvlm.data.command.suggest import suggestion
+from pid_lvlm.data.bounds import FIT_SEED
+from pid_lvlm.data.inputs.schema import STRICT, SchemaError, checked, shown
+from pid_lvlm.data.inputs.text import TextError, parse_toml, read_text
 
 OTHER_KEYS: Final[Mapping[str, Rule]] = {"preset": one_of(*PRESETS), "layers": TEXT}
 """What a settings file may hold besides the options of the estimator."""
 
 KEYS: Final = (*OTHER_KEYS, *OPTIONS)
 """Every key of a settings file."""
+
+
+def _schema() -> type:
+    """A dataclass whose fields are the keys, with the types that the rules of the options give them."""
+    types: dict[str, Any] = {name: rule.annotation for name, rule in OTHER_KEYS.items()}
+    for name, option in OPTIONS.items():
+        one = option.rule.annotation
+        types[name] = Annotated[tuple.__class_getitem__((one, ...)), MinLen(1)] if option.several else one
+    fields = [(name.replace("-", "_"), kind, field(default=None)) for name, kind in types.items()]
+    return make_dataclass("Settings", fields, frozen=True, namespace={"__pydantic_config__": STRICT})
+
+
+SCHEMA: Final = _schema()
 
 
 def read_settings(path: Path) -> dict[str, Any]:
@@ -25,32 +42,24 @@ def read_settings(path: Path) -> dict[str, Any]:
         PidError: there is no such file, it is not TOML, or it holds an unknown name or a value that is not valid.
     """
     try:
-        with path.open("rb") as file:
-            content = tomllib.load(file)
-    except OSError as error:
-        raise PidError(f"--settings: cannot read `{path}`: {error.strerror}; check the path") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise PidError(f"--settings: `{path}` is not a TOML file: {error}") from error
-    found = {}
+        content = parse_toml(read_text(path))
+    except FileNotFoundError:
+        raise PidError(f"--settings: cannot read `{path}`: there is no such file; check the path") from None
+    except TextError as error:
+        raise PidError(f"--settings: `{path}` {error}") from None
+    given: dict[str, Any] = {}
     for key, value in content.items():
-        name = key.replace("_", "-")
-        if name not in KEYS:
-            raise PidError(f"--settings: `{path}` holds the unknown setting `{key}`; {suggestion(name, KEYS)}")
-        found[name] = _checked(path, name, value)
-    return found
-
-
-def _checked(path: Path, name: str, value: Any) -> Any:
-    several = name in OPTIONS and OPTIONS[name].several
-    rule = OTHER_KEYS[name] if name in OTHER_KEYS else OPTIONS[name].rule
-    values = value if several and isinstance(value, list) else [value]
-    wrong = [entry for entry in values if not rule.accepts(entry)]
-    if wrong or not values:
-        expected = rule.expected + (", or a list of such" if several else "")
-        raise PidError(
-            f"--settings: `{path}`: `{name}`: expected {expected}, found {spell(wrong[0] if wrong else value)}"
-        )
-    return values if several else value
+        name = key.replace("-", "_")
+        if name in given:
+            raise PidError(f"--settings: `{path}` gives {shown(key)} twice; keep one")
+        option = OPTIONS.get(name.replace("_", "-"))
+        given[name] = [value] if option is not None and option.several and not isinstance(value, list) else value
+    try:
+        found: Any = checked(SCHEMA, given)
+    except SchemaError as error:
+        raise PidError(f"--settings: `{path}`: {error}") from None
+    settings = {name.replace("_", "-"): getattr(found, name) for name in given}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in settings.items()}
 
 
 def make_settings(file: Mapping[str, Any], line: Mapping[str, Any]) -> tuple[EstimatorConfig, str]:
@@ -72,6 +81,10 @@ def make_settings(file: Mapping[str, Any], line: Mapping[str, Any]) -> tuple[Est
     except ArgumentError as error:
         raise error.of_option() from error
     first, count = given.pop("seed", base.seeds[0]), given.pop("seeds", len(base.seeds))
+    if (last := first + count - 1) > FIT_SEED.most:
+        raise PidError(
+            f"--seed: {count} seeds from {first} end with {last}; the largest possible one is {FIT_SEED.most}"
+        )
     field_of = {setting.option: setting.name for setting in SETTINGS.values()}
     changes = {field_of[name]: value for name, value in given.items()}
     return make_config(preset, seeds=range(first, first + count), **changes), layers

@@ -64,7 +64,7 @@ def refused_rows(refusal: Refusal, config: EstimatorConfig) -> list[dict[str, An
     if refusal.manifest is None:
         return []
     return [
-        refused_row(refusal.manifest, key, recipe_hash({"refused": refusal.manifest.run, "key": list(key)}), config)
+        refused_row(refusal.manifest, key, recipe_hash({"refused": str(refusal.folder), "key": list(key)}), config)
         for key in refusal.keys
     ]
 
@@ -130,5 +130,6 @@ def term_columns(terms: InformationTerms) -> dict[str, float]:
 
 
 def make_table(rows: list[dict[str, Any]]) -> pl.DataFrame:
-    """Rows as a frame with the columns of the schema, in their order."""
-    return pl.DataFrame(rows, schema=SCHEMA)
+    """Rows as a frame with the columns of the schema, in their order; numbers that are not finite become empty."""
+    finite = (pl.when(pl.col(name).is_finite()).then(pl.col(name)) for name, kind in SCHEMA.items() if kind.is_float())
+    return pl.DataFrame(rows, schema=SCHEMA).with_columns(finite)

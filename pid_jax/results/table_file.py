@@ -1,17 +1,20 @@
 """The result file: an earlier result table is extended, any other file refused; writing is atomic."""
 
-import io
+import re
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import polars as pl
 
 from pid_jax.results.rows import make_table
 from pid_jax.results.solution import Result
+from pid_jax.setting import spell
 from pid_lvlm.data import OutputExistsError, PidError
-from pid_lvlm.data.contract.result_table import SCHEMA, upgrade
-from pid_lvlm.data.contract.results import RESULT_SCHEMA_VERSION
-from pid_lvlm.data.files import write_atomic
+from pid_lvlm.data.contract.result_checks import TableError, checked_table, unknown_columns
+from pid_lvlm.data.contract.result_file import read_table, write_frame
+
+Rows: TypeAlias = dict[str, dict[str, Any]]
+"""Rows of a table by problem id."""
 
 
 def check_out(path: Path) -> None:
@@ -21,7 +24,14 @@ def check_out(path: Path) -> None:
         OutputExistsError: the path is a folder.
         PidError: its name does not end in `.parquet`.
     """
-    if path.is_dir():
+    try:
+        path.name.encode()
+        is_folder = path.is_dir()
+    except UnicodeEncodeError:
+        raise PidError("--out: the name is not text in UTF-8; choose another") from None
+    except OSError as error:
+        raise PidError(f"--out: cannot write {spell(str(path))}: {error.strerror}; choose another") from None
+    if is_folder:
         raise OutputExistsError(f"--out: `{path}` is a folder; expected a file such as `{path / 'results.parquet'}`")
     if path.suffix != ".parquet":
         raise PidError(
@@ -29,7 +39,7 @@ def check_out(path: Path) -> None:
         )
 
 
-def read_existing(path: Path, refused: bool = False) -> dict[str, dict[str, Any]]:
+def read_existing(path: Path, refused: bool = False) -> Rows:
     """Rows of an earlier table at `path` by problem id; empty if nothing is there.
 
     Args:
@@ -37,20 +47,17 @@ def read_existing(path: Path, refused: bool = False) -> dict[str, dict[str, Any]
         refused: whether to keep rows of runs that could not be used; by default they are tried again.
 
     Raises:
-        OutputExistsError: there is a file that is not a result table of this version; it is left untouched.
+        OutputExistsError: there is a file that is not a sound result table; it is left untouched.
     """
     if not path.exists():
         return {}
     try:
-        frame = pl.read_parquet(path)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        advice = "choose another --out or delete the file"
-        raise OutputExistsError(f"--out: `{path}` exists and is not a parquet file; {advice}") from error
-    frame = upgrade(frame)
-    if dict(frame.schema) != SCHEMA or set(frame["schema_version"]) - {RESULT_SCHEMA_VERSION}:
-        raise OutputExistsError(
-            f"--out: `{path}` exists and is not a result table of this version; choose another --out"
-        )
+        raw = read_table(path)
+        if extra := unknown_columns(raw.columns):
+            raise TableError(f"has the column `{extra[0][:80]}`, which no result table has and which would be lost")
+        frame = checked_table(raw)
+    except TableError as error:
+        raise OutputExistsError(f"--out: `{path}` {error}; it is left as it is, so choose another --out") from error
     if not refused:
         frame = frame.filter(pl.col("result") != Result.INVALID_RUN.label)
     return {row["problem_id"]: row for row in frame.iter_rows(named=True)}
@@ -63,24 +70,25 @@ def write_table(path: Path, rows: list[dict[str, Any]]) -> pl.DataFrame:
         PidError: the file cannot be written.
     """
     frame = make_table(rows)
-    buffer = io.BytesIO()
-    frame.write_parquet(buffer)
-    write_atomic(path, buffer.getvalue())
+    write_frame(path, frame)
     return frame
 
 
 def part_tables(out: Path) -> list[Path]:
     """Tables of parts next to `out`."""
-    return sorted(out.parent.glob(f"{out.stem}.part-*-of-*{out.suffix}"))
+    name = re.compile(rf"{re.escape(out.stem)}\.part-[0-9]+-of-[0-9]+{re.escape(out.suffix)}")
+    return sorted(path for path in out.parent.glob("*") if name.fullmatch(path.name))
 
 
-def read_with_parts(out: Path) -> dict[str, dict[str, Any]]:
+def read_with_parts(out: Path) -> Rows:
     """Rows of `out` and of the part tables next to it, by problem id.
 
+    The parts are read first: whoever merges them writes `out` before deleting them, so that no row is missed.
+
     Raises:
-        OutputExistsError: one of them is not a result table of this version.
+        OutputExistsError: one of them is not a sound result table.
     """
-    rows = read_existing(out)
+    parts: Rows = {}
     for path in part_tables(out):
-        rows |= read_existing(path)
-    return rows
+        parts |= read_existing(path)
+    return read_existing(out) | parts

@@ -121,27 +121,45 @@ def group_problems(
     for shape, everything in by_shape.items():
         if problems := [problem for problem in everything[part.share(everything)] if wanted(problem.id)]:
             rows = max(len(runs[problem.run].outline) for problem in problems)
-            groups.append(_cut(shape, problems, rows, num_seeds, settings, machine))
+            width = choose_pace(len(everything) * num_seeds, shape, settings, machine).side_by_side
+            groups.append(_cut(shape, problems, rows, num_seeds, settings, machine, width))
     return groups
 
 
-def choose_pace(fits: int, shape: Shape, settings: FitSettings, machine: Machine) -> Pace:
+def choose_pace(
+    fits: int, shape: Shape, settings: FitSettings, machine: Machine, side_by_side: int | None = None
+) -> Pace:
     """Fits per call and side by side: bounded by memory, and by what is fast on this kind of device.
 
     The first is a multiple of the second times the devices: a remainder would be compiled as a second program.
+
+    Args:
+        fits: how many there are.
+        shape: their shape.
+        settings: what the compiled program depends on.
+        machine: the devices and their memory.
+        side_by_side: the second number, where it is decided already: the last digits of a fit depend on it, so that
+            a continued estimate keeps that of the whole.
     """
     fitting = max(int(FITS_SHARE * machine.budget) // fit_bytes(shape, settings), 1)
     per_device = -(-fits // machine.devices)
-    side_by_side = min(FITS_SIDE_BY_SIDE.get(machine.backend, FITS_PER_CALL), fitting, per_device)
+    if side_by_side is None:
+        side_by_side = min(FITS_SIDE_BY_SIDE.get(machine.backend, FITS_PER_CALL), fitting, per_device)
     width = side_by_side * machine.devices
     most = max(FITS_PER_CALL // width, 1) * width
     return Pace(min(-(-fits // width) * width, most), side_by_side, machine.devices)
 
 
 def _cut(
-    shape: Shape, problems: list[ProblemRef], rows: int, num_seeds: int, settings: FitSettings, machine: Machine
+    shape: Shape,
+    problems: list[ProblemRef],
+    rows: int,
+    num_seeds: int,
+    settings: FitSettings,
+    machine: Machine,
+    side_by_side: int,
 ) -> Group:
-    pace = choose_pace(len(problems) * num_seeds, shape, settings, machine)
+    pace = choose_pace(len(problems) * num_seeds, shape, settings, machine, side_by_side)
     most_problems = max(pace.per_call // num_seeds, 1)
     left = int(TABLES_SHARE * machine.budget) - most_problems * conditional_bytes(shape, rows)
     slice_bytes = feature_bytes(shape, rows) + num_seeds * draw_bytes(shape)
@@ -152,7 +170,7 @@ def _cut(
             chunks.append([])
         chunks[-1].append(problem)
     largest = max(map(len, chunks)) * num_seeds
-    pace = choose_pace(largest, shape, settings, machine)
+    pace = choose_pace(largest, shape, settings, machine, side_by_side)
     capacity = Capacity(
         rows=rows,
         features=max(map(_features, chunks)),

@@ -11,7 +11,8 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec, Sharding, SingleDeviceSharding
 
-from pid_jax.setting import ArgumentError
+from pid_jax.setting import ArgumentError, integer, spell
+from pid_lvlm.data.bounds import DEVICES
 
 Tree = TypeVar("Tree", bound=Any)
 
@@ -24,10 +25,11 @@ def split_cpu(count: int | None) -> None:
 
     One program per core is faster than one whose operations share the cores (docs/performance.md).
     """
+    _check(count)
     if "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", ""):
         return  # already set by the user, and jax accepts only one of the two
     with suppress(RuntimeError):  # jax has already initialised its devices: the caller in Python decides
-        jax.config.update("jax_num_cpu_devices", max(1, _cores() if count is None else count))
+        jax.config.update("jax_num_cpu_devices", _cores() if count is None else count)
 
 
 def _cores() -> int:
@@ -39,14 +41,20 @@ def count_devices(count: int | None = None) -> int:
     """How many of this process's devices to use: the first `count`, all by default.
 
     Raises:
-        ArgumentError: there are fewer.
+        ArgumentError: it is not a number of devices, or there are fewer.
     """
+    _check(count)
     local = jax.local_devices()
     if count is not None and not 1 <= count <= len(local):
         raise ArgumentError(
             "devices", f"expected 1 to {len(local)}, the number of {local[0].platform} devices, found {count}"
         )
     return len(local) if count is None else count
+
+
+def _check(count: int | None) -> None:
+    if count is not None and not integer(1, DEVICES).accepts(count):
+        raise ArgumentError("devices", f"expected {integer(1, DEVICES).expected}, found {spell(count)}")
 
 
 def keep_compiled(cache: str = "auto") -> None:

@@ -3,13 +3,15 @@
 import os
 import re
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import jax
 
 from pid_jax.config import FitSettings
 from pid_jax.problems.types import Shape
-from pid_jax.setting import ArgumentError, spell
+from pid_jax.setting import ArgumentError, integer, spell
+from pid_lvlm.data import PidError
+from pid_lvlm.data.bounds import MEMORY
 
 FLOAT: Final = 4
 """Bytes of a float32 or an int32."""
@@ -36,7 +38,7 @@ _DEFAULT_SHARE: Final = {"cpu": 0.5}
 _DEVICE_SHARE: Final = 0.9
 
 _UNITS: Final = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
-_BYTES: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?\s*", re.IGNORECASE)
+_BYTES: Final = re.compile(r"\s*([0-9]{1,20}(?:\.[0-9]{1,20})?)\s*([kmgt]?)(i?)b?\s*", re.IGNORECASE)
 
 
 def parse_bytes(text: str) -> int:
@@ -49,9 +51,35 @@ def parse_bytes(text: str) -> int:
     number, unit, binary = found.groups() if found else ("0", "", "")
     power = list(_UNITS).index(unit.lower())
     amount = int(float(number) * (1024**power if binary else 1000**power))
-    if amount <= 0:
-        raise ArgumentError("memory_budget", f"expected an amount such as 8GB or 500MB, found {spell(text)}")
-    return amount
+    return check_budget(amount, text)
+
+
+def check_budget(amount: Any, given: Any = None) -> int:
+    """The budget, if it is one.
+
+    Raises:
+        ArgumentError: it is not a number of bytes from 1 on.
+    """
+    if not integer(1, MEMORY).accepts(amount):
+        found = spell(amount if given is None else given)
+        raise ArgumentError("memory_budget", f"expected an amount such as 8GB or 500MB, at most 1000TB, found {found}")
+    return int(amount)
+
+
+def check_memory(what: str, shape: Shape, rows: int, num_seeds: int, settings: FitSettings) -> None:
+    """Check that this machine could fit one problem, before anything is allocated.
+
+    Raises:
+        PidError: its tables or one of its fits need more than the main memory.
+    """
+    draws = num_seeds * (2 * FLOAT * shape.steps * shape.batch + draw_bytes(shape))  # read as 64-bit numbers
+    needed = feature_bytes(shape, rows) + conditional_bytes(shape, rows) + draws + fit_bytes(shape, settings)
+    if needed > host_memory():
+        raise PidError(
+            f"{what}: a problem of {rows} rows, {shape.options} options and {shape.steps} training steps needs "
+            f"{needed / 1e9:,.0f} GB of memory, more than the {host_memory() / 1e9:.0f} GB of this machine; choose "
+            "fewer --epochs or --seeds, or a smaller --batch-size or --hidden"
+        )
 
 
 def default_budget() -> int:

@@ -75,7 +75,7 @@ def stack_problems(
         conditionals=jnp.asarray([layers[w, (key.layer, key.tau)] for w, key, _ in named]),
         draw=jnp.asarray([place_of_draw[w, seeds[s]] for w, _, s in named]),
         p_y=jnp.asarray(np.stack([_class_prior(workloads[w], key, s) for w, key, s in named]), jnp.float32),
-        key=jax.vmap(jax.random.key)(jnp.asarray([seeds[s] for _, _, s in named])),
+        key=jax.vmap(jax.random.key)(jnp.asarray(np.array([seeds[s] for _, _, s in named], np.uint32))),
     )
     return Stack(tables, specs, owners)
 

@@ -3,6 +3,7 @@
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -91,6 +92,11 @@ class Reader:
                 workloads[position] = make_workload(self._held[name], keys[position], self.config, plan.layout)
             except PidError as error:
                 self.refusals[position] = Refusal(plan.outline.folder, str(error))
+            except Exception as error:  # whatever a damaged file causes must not cost the other runs of the chunk
+                self._held.pop(name, None)
+                why = " ".join(f"{type(error).__name__} {error}".split())[:200]
+                reason = f"run folder `{plan.outline.folder}` cannot be read ({why}); run pid-extract --check on it"
+                self.refusals[position] = Refusal(plan.outline.folder, reason)
         return workloads
 
 
@@ -131,11 +137,18 @@ def fit_groups(
     yield [row for refused in plan.refusals for row in refused_rows(refused, config)]
     reader = Reader(plan, config)
     pending: _Pending | None = None
+    fitted = False
     clock = time.perf_counter()
     for group in groups:
         for chunk in group.chunks:
-            started = _start(reader, group, chunk, config, progress)
-            if len(reader.refusals) == len(plan.runs):
+            try:
+                started = _start(reader, group, chunk, config, progress)
+            except Exception:
+                if pending is not None:  # what is fitted already is kept
+                    yield _finish(pending, plan, config, progress, keep, clock)
+                raise
+            fitted = fitted or started.running is not None
+            if len(reader.refusals) == len(plan.runs) and not fitted:
                 raise none_usable([refused.reason for refused in (*plan.refusals, *reader.refusals.values())])
             if pending is not None:
                 yield _finish(pending, plan, config, progress, keep, clock)
@@ -161,9 +174,23 @@ def _start(
     refused = [refused_row(reader.plan.runs[run].outline.manifest, key, name, config) for run, key, name in bad]
     running = None
     if good:
-        stack = stack_problems(workloads, [(run, key) for run, key, _ in good], config.seeds, group.capacity)
-        running = launch(stack, config, group.pace)
+        with _enough_memory():
+            stack = stack_problems(workloads, [(run, key) for run, key, _ in good], config.seeds, group.capacity)
+            running = launch(stack, config, group.pace)
     return _Pending(good, workloads, running, refused)
+
+
+@contextmanager
+def _enough_memory() -> Iterator[None]:
+    advice = "choose a smaller memory budget (--memory-budget); what was fitted so far is kept"
+    try:
+        yield
+    except MemoryError:
+        raise PidError(f"the machine ran out of memory; {advice}") from None
+    except jax.errors.JaxRuntimeError as error:
+        if "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        raise PidError(f"the device ran out of memory; {advice}") from error
 
 
 def _finish(
@@ -171,12 +198,8 @@ def _finish(
 ) -> list[Row]:
     rows = list(pending.refused)
     if pending.running is not None:
-        try:
+        with _enough_memory():
             solutions = pending.running.collect(progress.advance)
-        except jax.errors.JaxRuntimeError as error:
-            if "RESOURCE_EXHAUSTED" not in str(error):
-                raise
-            raise PidError("the device ran out of memory; choose a smaller memory budget") from error
         seconds = (time.perf_counter() - clock) / len(solutions)
         provenance = {"device": device_name(), "seconds": seconds}
         for (run, key, name), solution in zip(pending.problems, solutions, strict=True):

@@ -144,7 +144,7 @@ def test_layers():
 def test_layers_passes_on_what_the_command_says(call):
     said, *_ = call("layers", "--layers", 1, "--rows", 20, "--features", 2, "--", "--epochs", 0)
     assert (
-        "--epochs: expected an integer of at least 1, found 0" in said
+        "--epochs: expected an integer from 1 to 1000000, found 0" in said
     )  # the text that Python prints before it exits with 1
 
 

@@ -69,7 +69,7 @@ def test_degenerate_probabilities_carry_nothing(arrays):
 @pytest.mark.parametrize(
     ("place", "change", "said"),
     [
-        (0, lambda p: p[:, 0], r"p_y_x1: expected shape \(n, k\) with at least 2 options, found \(120,\)"),
+        (0, lambda p: p[:, 0], r"p_y_x1: expected shape \(n, k\) with at least 1 row and 2 options, found \(120,\)"),
         (1, lambda p: p * 2, "p_y_x2, row 0: expected probabilities of at least 0 that sum to 1"),
         (2, lambda p: p[:, [0, 1, 2, 3, 3]] / p[:, [0, 1, 2, 3, 3]].sum(1, keepdims=True), "p_y_x1x2: expected shape"),
         (3, lambda x: x[:7], r"x1: expected shape \(120, d\)"),

@@ -3,6 +3,7 @@ import pytest
 
 from pid_lvlm.analysis.errors import ResultTableError
 from pid_lvlm.analysis.frames.load import failed_fits, read_results, successful
+from pid_lvlm.data.contract.result_file import write_frame
 from pid_lvlm.data.contract.results import COLUMNS, RESULT_SCHEMA_VERSION
 from pid_lvlm.data.names import ATOMS
 
@@ -13,7 +14,7 @@ def saved(tmp_path, five_tasks):
 
     def save(change=lambda frame: frame, name="results.parquet"):
         path = tmp_path / name
-        change(five_tasks).write_parquet(path)
+        write_frame(path, change(five_tasks))
         return path
 
     return save

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from pid_lvlm import data
+from pid_lvlm.extract.datasets.images import picture_size
 from pid_lvlm.extract.models.adapters.base import Adapter, ModelInputs
-from pid_lvlm.extract.prompts.picture_tokens import picture_size
 from tests.extract.console import Command, assert_one_sentence
 
 Rows = list[dict[str, Any]]

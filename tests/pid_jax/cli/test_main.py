@@ -79,7 +79,7 @@ def test_a_table_of_an_older_version_is_continued(call, runs, tmp_path):
     assert both["run"].to_list() == ["one", "two"]
     old.drop("synergy").write_parquet(out)
     code, said = call(runs, "--out", out, "--layers", "last", *FAST)
-    assert (code, "is not a result table of this version" in said) == (2, True)
+    assert (code, "has no column `synergy`" in said) == (2, True)
 
 
 @pytest.mark.usefixtures("no_fitting")
@@ -236,7 +236,7 @@ def unfinished(folder: Path, make_run) -> Path:
 @pytest.mark.parametrize(
     ("arrange", "said"),
     [
-        (lambda tmp, runs, make: [runs, "--out", text_file(tmp)], "exists and is not a parquet file"),
+        (lambda tmp, runs, make: [runs, "--out", text_file(tmp)], "is not a parquet file"),
         (lambda tmp, runs, make: [runs, "--out", tmp / "x.csv"], "x.parquet`, found `"),
         (lambda tmp, runs, make: [runs, "--out", tmp], "is a folder; expected a file such as"),
         (lambda tmp, runs, make: [tmp / "nowhere", "--out", tmp / "r.parquet"], "the folder does not exist"),
@@ -244,14 +244,14 @@ def unfinished(folder: Path, make_run) -> Path:
         (lambda tmp, runs, make: [runs, "--out", tmp / "r.parquet", "--tau", 7], "a number from 0 to 1, found 7"),
         (lambda tmp, runs, make: [runs, "--out", tmp / "r.parquet"], "the estimate needs at least 342 rows"),
         (lambda tmp, runs, make: [runs, "--out", tmp / "r.parquet", *FAST, "--memory-budget", "x"], "such as 8GB"),
-        (lambda tmp, runs, make: [runs, "--out", tmp / "r.parquet", *FAST, "--devices", 0], "--devices: expected 1"),
+        (lambda tmp, runs, make: [runs, "--out", tmp / "r.parquet", *FAST, "--devices", 0], "--devices: expected"),
         (lambda tmp, runs, make: [runs, "--out", tmp / "r.parquet", *FAST, "--part", "3/2"], "--part: expected i/n"),
         (
             lambda tmp, runs, make: [runs, "--out", tmp / "r.parquet", "--part", "1/2", "--distributed"],
             "--part and --distributed both divide the work",
         ),
         (lambda tmp, runs, make: [unfinished(tmp, make), "--out", tmp / "r.parquet"], "unfinished run"),
-        (lambda tmp, runs, make: [runs, "--out", "/dev/full/r.parquet", *FAST, "--layers", "last"], "cannot write"),
+        (lambda tmp, runs, make: [runs, "--out", "/dev/full/r.parquet", *FAST, "--layers", "last"], "cannot lock"),
     ],
 )  # fmt: skip
 def test_bad_input_is_one_sentence(call, runs, tmp_path, make_run, arrange, said):

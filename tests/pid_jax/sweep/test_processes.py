@@ -64,6 +64,11 @@ def finish(process: subprocess.Popen[str], code: int = 0) -> str:
     return said
 
 
+def tables(folder: Path) -> list[str]:
+    """Names of the result tables in a folder."""
+    return sorted(path.name for path in folder.glob("*.parquet"))
+
+
 def assert_same(found: Path, whole: pl.DataFrame) -> None:
     assert_frame_equal(pl.read_parquet(found).drop("seconds"), whole.drop("seconds"), check_exact=True)
 
@@ -105,7 +110,7 @@ def test_two_processes_share_the_work(start, whole, tmp_path):
     both = [start(out, *together, str(number)) for number in (0, 1)]
     said = [finish(process) for process in both]
     assert all("2 problems to fit" in text for text in said)
-    assert [path.name for path in tmp_path.iterdir()] == ["results.parquet"]
+    assert tables(tmp_path) == ["results.parquet"]
     assert_same(out, whole)
 
 
@@ -128,11 +133,11 @@ def test_parts_one_after_another(in_part, whole, tmp_path):
     out = tmp_path / "results.parquet"
     for part in ("1/2", "2/2"):
         assert "2 problems to fit" in in_part(out, "--part", part)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
+    assert tables(tmp_path) == [
         "results.part-1-of-2.parquet",
         "results.part-2-of-2.parquet",
     ]
     assert "0 problems to fit (0 fits), 4 already in" in in_part(out)
-    assert [path.name for path in tmp_path.iterdir()] == ["results.parquet"]
+    assert tables(tmp_path) == ["results.parquet"]
     names = ["problem_id", "run", "layer", "seeds", "result"]
     assert_frame_equal(pl.read_parquet(out)[names], whole[names])

@@ -1,0 +1,66 @@
+"""Arguments of the Python functions, which may be anything: arrays of numbers, and settings."""
+
+from typing import Any, Final
+
+import numpy as np
+from jaxtyping import Float, Shaped
+
+from pid_jax.config import EstimatorConfig
+from pid_jax.setting import ArgumentError, ArgumentTypeError, spell
+from pid_lvlm.data.bounds import Bound
+
+_KINDS: Final = {"U": "text", "S": "bytes", "c": "complex numbers", "M": "dates", "m": "durations", "V": "records"}
+
+
+def as_array(name: str, values: Any, expected: str) -> Shaped[np.ndarray, "..."]:
+    """Values as an array.
+
+    Raises:
+        ArgumentError: they are ragged, masked, or no array at all.
+    """
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        raise ArgumentError(name, f"expected {expected}, found masked values; leave out those samples")
+    try:
+        return np.asarray(values)
+    except (ValueError, TypeError, RuntimeError, OverflowError) as error:
+        if "inhomogeneous" in str(error):
+            raise ArgumentError(name, f"expected {expected}, found rows of different lengths") from None
+        raise ArgumentTypeError(name, f"expected {expected}, found a {type(values).__name__}") from None
+
+
+def numbers(name: str, values: Any, expected: str) -> Float[np.ndarray, "..."]:
+    """An array of real numbers as float32; a number beyond its range becomes infinite.
+
+    Raises:
+        ArgumentError: the values are ragged or masked; an `ArgumentTypeError` where they are not numbers.
+    """
+    array = as_array(name, values, f"an array of shape {expected}")
+    if array.dtype.kind not in "fiub":
+        kind = _KINDS.get(array.dtype.kind, "objects")
+        found = f"{kind}, {spell(values)}" if not array.ndim else f"{kind} of shape {array.shape}"
+        raise ArgumentTypeError(name, f"expected real numbers of shape {expected}, found {found}")
+    with np.errstate(over="ignore", invalid="ignore"):
+        return array.astype(np.float32)
+
+
+def check_size(name: str, size: int, bound: Bound) -> None:
+    """Check one axis of an array.
+
+    Raises:
+        ArgumentError: it is longer than anything that can be decomposed.
+    """
+    if size > bound.most:
+        raise ArgumentError(name, f"at most {bound} are possible, found {size:,}")
+
+
+def checked_config(config: Any) -> EstimatorConfig:
+    """Settings; the default preset for None.
+
+    Raises:
+        ArgumentTypeError: they are anything else.
+    """
+    if config is None:
+        return EstimatorConfig()
+    if not isinstance(config, EstimatorConfig):
+        raise ArgumentTypeError("config", f"expected settings from make_config, found a {type(config).__name__}")
+    return config
