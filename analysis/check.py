@@ -4,6 +4,11 @@ It judges the final layer of the final checkpoints: the largest true atom of a p
 atom of a mixture by 0.2 bits. A failed fit whose ground truth is known counts as off.
 """
 
+if __name__ == "__main__":  # before the imports, during which Ctrl-C must work already
+    from pid_lvlm.commands import start
+
+    start("pid_lvlm.analysis.check")
+
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -106,7 +111,3 @@ def run(
 def main() -> NoReturn:
     """Run the command."""
     run_command("python -m pid_lvlm.analysis.check", app, extra="analysis")
-
-
-if __name__ == "__main__":
-    main()
