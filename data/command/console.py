@@ -166,8 +166,8 @@ def _failed(command: _Command, error: BaseException, extra: str | None) -> _Endi
         sentence = system_sentence(error)
     if sentence is not None:
         return _Ending(EXIT_BAD_INPUT, sentence)
-    if isinstance(error, SystemExit) and isinstance(error.code, int) and raised_in(error).startswith("typer."):
-        return _Ending(error.code)  # it has answered a shell that completes a command
+    if isinstance(error, SystemExit) and raised_in(error).startswith("typer."):
+        raise error  # it has answered a shell that completes a command
     if process.interrupted():
         return command.interrupted()
     log = write_log(error)
