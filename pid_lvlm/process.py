@@ -51,7 +51,7 @@ def own_process() -> None:
     _sturdy("stderr", 2)
     sys.unraisablehook = _unraisable
     threading.excepthook = _in_thread
-    os.register_at_fork(after_in_child=_release)
+    os.register_at_fork(before=_hold, after_in_parent=_resume, after_in_child=_release)
 
 
 def at_interruption(last_words: "Callable[[], tuple[str, str]]") -> None:
@@ -135,11 +135,21 @@ def _next_signal(reader: int, seconds: float | None) -> int:
     return 0
 
 
+def _hold() -> None:
+    """Before a fork: Python would forget a signal that reached the child too early."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+
+
+def _resume() -> None:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+
 def _release() -> None:
     """In a forked child: what the parent does about signals is not for it."""
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _resume()
 
 
 def _open_closed_streams() -> None:
