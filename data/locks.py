@@ -15,7 +15,14 @@ class LockedError(PidError):
 
 
 def lock_file(output: Path) -> Path:
-    """The lock of an output: a hidden file beside it, which is left there."""
+    """The lock of an output: a hidden file beside it, which is left there; the same whatever the path to the output.
+
+    Raises:
+        PidError: the output has no folder around it.
+    """
+    output = Path(os.path.realpath(output))
+    if not output.name:
+        raise PidError(f"`{output}` cannot be an output; choose another --out")
     return output.with_name(f".{output.name}.lock")
 
 
@@ -39,6 +46,8 @@ def locked(output: Path, command: str) -> Iterator[None]:
         lock = FileLock(path)
         lock.acquire(timeout=0)
     except Timeout:
+        if not path.exists():  # of a file system without such files, such as /proc
+            raise PidError(f"`{path.parent}` cannot be written; choose another --out") from None
         raise LockedError(f"`{output}` is being written by {_holder(path)}; wait for it, or stop it") from None
     except OSError as error:
         message = f"cannot lock `{output}`: {error.strerror or error}; choose another --out"
