@@ -8,6 +8,7 @@ Standard output and error never make a command fail halfway: a full disk or a cl
 being computed is kept.
 """
 
+import atexit
 import errno
 import io
 import os
@@ -82,6 +83,18 @@ def ends_with(code: int) -> None:
 def lost_output() -> OSError | None:
     """Why standard output could not be written; None if it could, or if its reader has left."""
     return None if _State.stdout is None else _State.stdout.failure
+
+
+def finish(code: int) -> None:
+    """Leave with a code. Python's own way out would wait for threads of libraries, and dies of a signal meanwhile."""
+    ends_with(code)
+    try:
+        if not _State.received:  # else in a hurry
+            atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(code)
 
 
 def leave(number: int = 0) -> None:

@@ -9,7 +9,7 @@ import polars as pl
 import polars.selectors as cs
 
 from pid_lvlm.analysis.figures import theme
-from pid_lvlm.data.bounds import FIGURE_DATASETS, FIGURE_FITS, FIGURE_MODELS, Bound
+from pid_lvlm.data.bounds import FIGURE_DATASETS, FIGURE_FITS, FIGURE_MODELS, FIGURE_POINTS, Bound
 
 _PAGE_WIDTH: Final = 1060
 _NARROWEST, _WIDEST = 110, 330
@@ -43,7 +43,7 @@ class Drawable:
 
 
 def drawable(frame: pl.DataFrame, place: str) -> Drawable:
-    """As many rows as one figure can show: the first datasets and models whole, of a long curve evenly spaced points.
+    """As many rows as one figure can show: the first datasets and models, of a long curve evenly spaced points.
 
     Args:
         frame: rows in reading order, with `series`.
@@ -54,15 +54,15 @@ def drawable(frame: pl.DataFrame, place: str) -> Drawable:
     if len(datasets) > FIGURE_DATASETS.most:
         frame = frame.filter(pl.col("dataset").is_in(datasets[: FIGURE_DATASETS.most]))
         notes.append(_of(FIGURE_DATASETS, FIGURE_DATASETS.most, len(datasets)))
-    kept = _first_models(frame)
-    frame = frame.filter(pl.col("series").is_in(kept))
-    if len(kept) < len(models):
-        notes.append(_of(FIGURE_MODELS, len(kept), len(models)))
-    if frame.height > FIGURE_FITS.most:
-        step = -(-frame.height // FIGURE_FITS.most)
-        rank = pl.col(place).rank("dense", descending=True) - 1  # the last point always stays
-        frame = frame.filter(rank % step == 0)
+    step = -(-frame[place].n_unique() // FIGURE_POINTS.most)
+    if step > 1:
+        rank = pl.col(place).rank("dense", descending=True) - 1  # from the last point, which stays
+        frame = frame.filter((rank % step == 0).fill_null(value=True))
         notes.append(f"1 of {step:,} points of a curve")
+    kept = _first_models(frame)
+    if len(kept) < len(models):
+        frame = frame.filter(pl.col("series").is_in(kept))
+        notes.append(_of(FIGURE_MODELS, len(kept), len(models)))
     said = f"Drawn here: {', '.join(notes)}. The result table has all of them." if notes else ""
     return Drawable(frame, said)
 

@@ -124,9 +124,8 @@ def _end(command: _Command, ending: _Ending) -> NoReturn:
     if lost is not None and ending.code in (EXIT_DONE, EXIT_WITH_FAILURES):
         sys.stderr.write(f"error: cannot write to standard output: {lost.strerror}; what was computed is kept\n")
         ending = _Ending(EXIT_BAD_INPUT)
-    process.ends_with(ending.code)
-    if process.interrupted() and process.is_owned():  # libraries may wait for their threads at the end
-        process.leave()
+    if process.is_owned():
+        process.finish(ending.code)
     sys.exit(ending.code)
 
 
