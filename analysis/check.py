@@ -38,8 +38,10 @@ def check(results: "pl.DataFrame") -> "tuple[pl.DataFrame, list[str]]":
     """
     import polars as pl
 
+    from pid_lvlm.analysis.frames.given import given, labelled
     from pid_lvlm.analysis.tables.ground_truth import ground_truth
 
+    results = labelled(given(results))
     table = ground_truth(results)
     off = table.filter(pl.col("judged") & ~pl.col("within"))
     sentences = [
@@ -64,6 +66,7 @@ def _failed(results: "pl.DataFrame") -> list[str]:
 def _print(comparison: "pl.DataFrame") -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from pid_lvlm.analysis.frames.labels import SYMBOLS, bits
 
@@ -79,7 +82,7 @@ def _print(comparison: "pl.DataFrame") -> None:
             f"{bits(row['ground_truth'])} → {bits(row['estimated'])}{'*' if row['judged'] else ' '}" for row in rows
         ]
         verdict = "[green]within[/]" if within else "[bold red]OFF[/]"
-        table.add_row(rows[0]["model"], rows[0]["dataset"], *cells, bits(rows[0]["tolerance"]), verdict)
+        table.add_row(Text(rows[0]["model"]), Text(rows[0]["dataset"]), *cells, bits(rows[0]["tolerance"]), verdict)
     console = Console()
     if not console.is_terminal:
         console = Console(width=_PIPED_WIDTH)

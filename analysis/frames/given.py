@@ -14,6 +14,12 @@ NAMES: Final = ("run", "model", "family", "dataset", "stage", "preset", "estimat
 
 _EMPTY: Final = "(empty)"
 
+_OF_OBJECTS: Final = frozenset(
+    ("__defineGetter__", "__defineSetter__", "__lookupGetter__", "__lookupSetter__", "__proto__", "constructor")
+    + ("hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "toLocaleString", "toString", "valueOf")
+)
+"""What every object of JavaScript has: Vega, which keeps groups by name in objects, would find these there already."""
+
 
 def given(results: pl.DataFrame) -> pl.DataFrame:
     """The frame, if it is a result table.
@@ -64,7 +70,7 @@ def _labels(column: pl.Series) -> pl.Series:
 
 def _distinct(texts: list[str]) -> list[str]:
     """A label for each text; those that would be the same are numbered."""
-    wanted = [displayable(text, LABEL.most) if text.strip() else _EMPTY for text in texts]
+    wanted = [_label(text) for text in texts]
     taken = {text for text, label in zip(texts, wanted, strict=True) if text == label}
     numbers = dict.fromkeys(wanted, 1)
     labels = []
@@ -77,3 +83,9 @@ def _distinct(texts: list[str]) -> list[str]:
         taken.add(found)
         labels.append(found)
     return labels
+
+
+def _label(text: str) -> str:
+    if text in _OF_OBJECTS:
+        return f"{text} "
+    return displayable(text, LABEL.most) if text.strip() else _EMPTY

@@ -28,10 +28,10 @@ def displayable(text: str, most: int | None = None, *, keep: str = "") -> str:
         >>> displayable("a long name", 6)
         'a lon…'
     """
-    cut = text if most is None or len(text) <= most else f"{text[: most - 1]}…"
-    if cut.isascii() and cut.isprintable():
-        return cut
-    return "".join(mark if mark in keep or not _unshown(mark) else _picture(mark) for mark in cut)
+    shown = text if most is None else text[: most + 1]
+    if not (shown.isascii() and shown.isprintable()):
+        shown = "".join(mark if mark in keep or not _unshown(mark) else _picture(mark) for mark in shown)
+    return shown if most is None or len(shown) <= most else f"{shown[: most - 1]}…"
 
 
 def _unshown(mark: str) -> bool:
