@@ -25,7 +25,7 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	mkdir -p .lint/pid_lvlm
-	ln -sfn $(CURDIR)/data $(CURDIR)/extract $(CURDIR)/analysis $(CURDIR)/pid_lvlm/__init__.py .lint/pid_lvlm/
+	ln -sfn $(CURDIR)/data $(CURDIR)/extract $(CURDIR)/analysis $(CURDIR)/pid_lvlm/*.py .lint/pid_lvlm/
 	ln -sfn $(CURDIR)/pid_jax .lint/
 	cd .lint && $(CURDIR)/$(BIN)/mypy --config-file ../pyproject.toml
 	cd .lint && $(CURDIR)/$(BIN)/lint-imports --no-logo ../pyproject.toml

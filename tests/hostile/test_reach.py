@@ -9,6 +9,8 @@ import pytest
 
 from tests import ROOT
 
+pytestmark = pytest.mark.slow  # three commands, each with its libraries
+
 WATCHED = """
 import sys, os
 log = open(sys.argv.pop(1), "a")
