@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo demo-weights test test-slow lint format golden clean
+.PHONY: setup demo demo-weights test test-slow lint format golden audit clean
 
 setup: $(STAMP)
 
@@ -25,7 +25,7 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	mkdir -p .lint/pid_lvlm
-	ln -sfn $(CURDIR)/data $(CURDIR)/extract $(CURDIR)/analysis $(CURDIR)/pid_lvlm/__init__.py .lint/pid_lvlm/
+	ln -sfn $(CURDIR)/data $(CURDIR)/extract $(CURDIR)/analysis $(CURDIR)/pid_lvlm/*.py .lint/pid_lvlm/
 	ln -sfn $(CURDIR)/pid_jax .lint/
 	cd .lint && $(CURDIR)/$(BIN)/mypy --config-file ../pyproject.toml
 	cd .lint && $(CURDIR)/$(BIN)/lint-imports --no-logo ../pyproject.toml
@@ -39,9 +39,17 @@ test-slow: setup
 golden: setup
 	$(BIN)/python -m tests.golden tests/golden/*.npz
 
+# Asks the advisory database on the network; not part of any test.
+audit:
+	test -x .audit/bin/pip-audit || { $(PYTHON) -m venv .audit && .audit/bin/pip install --quiet --disable-pip-version-check pip-audit; } \
+	  || { echo "make audit: pip-audit cannot be installed; it needs a network" >&2; exit 2; }
+	sed '/^#/d' constraints.txt > .audit/requirements.txt
+	.audit/bin/pip-audit --requirement .audit/requirements.txt --no-deps --disable-pip --progress-spinner off \
+	  || { echo "make audit: an advisory matches (above), or the advisory database cannot be reached" >&2; exit 1; }
+
 format: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) .lint out
+	rm -rf $(VENV) .lint .audit out

@@ -4,6 +4,11 @@ It judges the final layer of the final checkpoints: the largest true atom of a p
 atom of a mixture by 0.2 bits. A failed fit whose ground truth is known counts as off.
 """
 
+if __name__ == "__main__":  # before the imports, during which Ctrl-C must work already
+    from pid_lvlm.commands import start
+
+    start("pid_lvlm.analysis.check")
+
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -33,8 +38,10 @@ def check(results: "pl.DataFrame") -> "tuple[pl.DataFrame, list[str]]":
     """
     import polars as pl
 
+    from pid_lvlm.analysis.frames.given import given, labelled
     from pid_lvlm.analysis.tables.ground_truth import ground_truth
 
+    results = labelled(given(results))
     table = ground_truth(results)
     off = table.filter(pl.col("judged") & ~pl.col("within"))
     sentences = [
@@ -59,6 +66,7 @@ def _failed(results: "pl.DataFrame") -> list[str]:
 def _print(comparison: "pl.DataFrame") -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from pid_lvlm.analysis.frames.labels import SYMBOLS, bits
 
@@ -74,7 +82,7 @@ def _print(comparison: "pl.DataFrame") -> None:
             f"{bits(row['ground_truth'])} → {bits(row['estimated'])}{'*' if row['judged'] else ' '}" for row in rows
         ]
         verdict = "[green]within[/]" if within else "[bold red]OFF[/]"
-        table.add_row(rows[0]["model"], rows[0]["dataset"], *cells, bits(rows[0]["tolerance"]), verdict)
+        table.add_row(Text(rows[0]["model"]), Text(rows[0]["dataset"]), *cells, bits(rows[0]["tolerance"]), verdict)
     console = Console()
     if not console.is_terminal:
         console = Console(width=_PIPED_WIDTH)
@@ -106,7 +114,3 @@ def run(
 def main() -> NoReturn:
     """Run the command."""
     run_command("python -m pid_lvlm.analysis.check", app, extra="analysis")
-
-
-if __name__ == "__main__":
-    main()

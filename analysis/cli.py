@@ -3,6 +3,11 @@
 Nothing heavy is imported here: polars and altair wait until there is something to do.
 """
 
+if __name__ == "__main__":  # before the imports, during which Ctrl-C must work already
+    from pid_lvlm.commands import start
+
+    start("pid_lvlm.analysis.cli")
+
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -104,8 +109,4 @@ def report(
 
 def main() -> NoReturn:
     """Entry point of the console script."""
-    run_command("pid-report", app, extra="analysis")
-
-
-if __name__ == "__main__":
-    main()
+    run_command("pid-report", app, extra="analysis", kept="an earlier report is untouched")

@@ -92,6 +92,14 @@ RESULT_COLUMNS: Final = Bound(500, "columns", "a result table")
 RESULT_TEXT: Final = Bound(4_096, "characters", "a name in a result table")
 
 # Reports.
+LABEL: Final = Bound(120, "characters", "a name in a figure or on the page of a report; tables have all of it")
+FIGURE_FITS: Final = Bound(2_500, "fits", "a figure of a report")
+FIGURE_MODELS: Final = Bound(100, "models", "a figure of a report")
+FIGURE_DATASETS: Final = Bound(24, "datasets", "a figure of a report")
+FIGURE_POINTS: Final = Bound(400, "points", "a curve in a figure of a report, which is less than 400 pixels wide")
+PAGE_ROWS: Final = Bound(240, "rows", "a table on the page of a report; its file has all of them")
+PAGE_TEXT: Final = Bound(4_000, "characters", "a text on the page of a report")
+PAGE_LISTED: Final = Bound(40, "entries", "a list on the page of a report, such as its recipes")
 
 BOUNDS: Final = {name: value for name, value in sorted(globals().items()) if isinstance(value, Bound)}
 """Every bound by name, for the docs."""

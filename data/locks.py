@@ -15,7 +15,16 @@ class LockedError(PidError):
 
 
 def lock_file(output: Path) -> Path:
-    """The lock of an output: a hidden file beside it, which is left there if the output is."""
+    """The lock of an output: a hidden file beside it, the same whatever the path to the output.
+
+    It is left there if the output is.
+
+    Raises:
+        PidError: the output has no folder around it.
+    """
+    output = Path(os.path.realpath(output))
+    if not output.name:
+        raise PidError(f"`{output}` cannot be an output; choose another --out")
     return output.with_name(f".{output.name}.lock")
 
 
@@ -44,6 +53,8 @@ def locked(output: Path, command: str) -> Iterator[None]:
         lock = FileLock(path)
         lock.acquire(timeout=0)
     except Timeout:
+        if not path.exists():  # of a file system without such files, such as /proc
+            raise PidError(f"`{path.parent}` cannot be written; choose another --out") from None
         raise LockedError(f"`{output}` is being written by {_holder(path)}; wait for it, or stop it") from None
     except OSError as error:
         message = f"cannot lock `{output}`: {error.strerror or error}; choose another --out"

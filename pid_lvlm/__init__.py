@@ -1,17 +1,18 @@
 """The project's own name: `pid_lvlm.data`, `pid_lvlm.extract` and `pid_lvlm.analysis`, beside `pid_jax`.
 
 Installed, the three lie in this folder. In a checkout they lie beside it, at the top, where a reader looks for them.
+Nothing is imported here: a command that is interrupted in its first moments has to know what to do.
 """
 
-from pathlib import Path
-from typing import TYPE_CHECKING
+import os.path
 
-_CHECKOUT = Path(__file__).parent.parent
-if (_CHECKOUT / "pyproject.toml").is_file():
-    __path__.append(str(_CHECKOUT))
+_CHECKOUT = os.path.dirname(os.path.dirname(__file__))  # noqa: PTH120  # pathlib takes longer than all the rest
+if os.path.isfile(os.path.join(_CHECKOUT, "pyproject.toml")):  # noqa: PTH113, PTH118
+    __path__.append(_CHECKOUT)
 
 __all__ = ["analysis", "data", "extract"]
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     __version__: str
 else:

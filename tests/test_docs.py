@@ -14,6 +14,8 @@ import pid_lvlm.extract.cli.main
 from pid_jax.cli.results import Estimation
 from pid_jax.config import PRESETS
 from pid_lvlm import data
+from pid_lvlm.data.bounds import BOUNDS
+from pid_lvlm.data.command.options import epilog
 from pid_lvlm.data.command.result import CommandResult, to_json
 from pid_lvlm.data.contract.arrays import ARRAYS, KIND_NAMES
 from pid_lvlm.data.contract.results import COLUMNS
@@ -258,3 +260,49 @@ def test_no_page_counts_model_types_or_names_an_index_that_has_no_such_package()
         assert not re.search(r"\d+ model types", content), page.name
         assert "pip install 'pid-lvlm" not in content, page.name
         assert "uniform_fallback" not in content, page.name
+
+
+def test_every_limit_is_on_the_page():
+    rows = [line for line in text("docs/limits.md").splitlines() if line.startswith("| `")]
+    told = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+    expected = [
+        [f"`{name}`", bound.what, f"{bound.most:,} {bound.unit}", f"`{bound.option}`" if bound.option else ""]
+        for name, bound in BOUNDS.items()
+    ]
+    assert told == expected
+
+
+def test_every_promise_names_tests_that_exist():
+    promises = [line for line in text("SECURITY.md").splitlines() if line.startswith("| ")][1:]
+    for promise in promises:
+        named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", promise.rpartition("|")[0].rpartition("|")[2])
+        assert named, promise
+        for path, test in named:
+            assert (ROOT / path).is_file(), path
+            assert f"def {test}(" in text(path) if test else re.search(r"^def test_", text(path), re.MULTILINE), test
+
+
+def test_constraints_are_exact_normalised_sorted_and_hold_every_direct_dependency():
+    header, lines = [], []
+    for line in text("constraints.txt").splitlines():
+        (header if line.startswith("#") else lines).append(line)
+    assert "Python 3.11" in header[0]
+    assert all(re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*==[a-zA-Z0-9.+!]+", line) for line in lines)
+    names = [line.partition("==")[0] for line in lines]
+    assert names == sorted(set(names))
+    project = tomllib.loads(text("pyproject.toml"))["project"]
+    needed = [
+        *project["dependencies"],
+        *(each for extra in project["optional-dependencies"].values() for each in extra),
+    ]
+    direct = {re.match(r"[\w.-]+", each)[0].lower() for each in needed} - {"pid-lvlm"}
+    assert direct <= {*names}
+
+
+def test_exit_codes_are_on_the_page():
+    codes = (
+        section("docs/cli.md", "Options of every command").partition("**Exit codes**")[2].partition("\n\nAn error")[0]
+    )
+    assert re.findall(r"^\| (\d+) \|", codes, re.MULTILINE) == ["0", "1", "2", "70", "130", "143"]
+    told = set(re.findall(r"\b(\d+) (?:done|wrong|a bug|interrupted|terminated)", epilog()))
+    assert told == {"0", "2", "70", "130", "143"}

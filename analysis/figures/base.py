@@ -1,11 +1,15 @@
 """What the figures share: data handed over inline, and sizes that keep one run and a hundred readable."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import altair as alt
 import polars as pl
 import polars.selectors as cs
+
+from pid_lvlm.analysis.figures import theme
+from pid_lvlm.data.bounds import FIGURE_DATASETS, FIGURE_FITS, FIGURE_MODELS, FIGURE_POINTS, Bound
 
 _PAGE_WIDTH: Final = 1060
 _NARROWEST, _WIDEST = 110, 330
@@ -17,8 +21,60 @@ def inline(frame: pl.DataFrame, columns: Sequence[str]) -> alt.InlineData:
 
     Altair refuses frames of more than 5000 rows; a layer sweep of many models has more.
     """
-    slim = frame.select(columns).with_columns(cs.float().round(_DIGITS))
-    return alt.InlineData(values=slim.to_dicts())
+    finite = pl.when(cs.float().is_finite()).then(cs.float().round(_DIGITS))
+    return alt.InlineData(values=frame.select(columns).with_columns(finite).to_dicts())
+
+
+@dataclass(frozen=True)
+class Drawable:
+    """The rows that a figure draws, and what it says about those that it leaves out."""
+
+    frame: pl.DataFrame
+    left_out: str = ""
+
+    def say(self, chart: alt.FacetChart) -> alt.FacetChart:
+        """The chart, with a line above it if something is left out."""
+        if not self.left_out:
+            return chart
+        title = alt.TitleParams(
+            self.left_out, anchor="start", fontSize=11, fontWeight="normal", color=theme.MUTED, offset=12
+        )
+        return chart.properties(title=title)
+
+
+def drawable(frame: pl.DataFrame, place: str) -> Drawable:
+    """As many rows as one figure can show: the first datasets and models, of a long curve evenly spaced points.
+
+    Args:
+        frame: rows in reading order, with `series`.
+        place: the column along a curve.
+    """
+    notes = []
+    datasets, models = sorted(ordered(frame, "dataset")), ordered(frame, "series")
+    if len(datasets) > FIGURE_DATASETS.most:
+        frame = frame.filter(pl.col("dataset").is_in(datasets[: FIGURE_DATASETS.most]))
+        notes.append(_of(FIGURE_DATASETS, FIGURE_DATASETS.most, len(datasets)))
+    step = -(-frame[place].n_unique() // FIGURE_POINTS.most)
+    if step > 1:
+        rank = pl.col(place).rank("dense", descending=True) - 1  # from the last point, which stays
+        frame = frame.filter((rank % step == 0).fill_null(value=True))
+        notes.append(f"1 of {step:,} points of a curve")
+    kept = _first_models(frame)
+    if len(kept) < len(models):
+        frame = frame.filter(pl.col("series").is_in(kept))
+        notes.append(_of(FIGURE_MODELS, len(kept), len(models)))
+    said = f"Drawn here: {', '.join(notes)}. The result table has all of them." if notes else ""
+    return Drawable(frame, said)
+
+
+def _first_models(frame: pl.DataFrame) -> list[str]:
+    counts = frame.group_by("series", maintain_order=True).len().head(FIGURE_MODELS.most)
+    fits = counts.filter((pl.col("len").cum_sum() <= FIGURE_FITS.most) | (pl.int_range(pl.len()) == 0))
+    return fits["series"].to_list()
+
+
+def _of(bound: Bound, kept: int, total: int) -> str:
+    return f"{kept:,} of {total:,} {bound.unit}"
 
 
 def known(frame: pl.DataFrame, column: str) -> bool:

@@ -6,7 +6,9 @@ import altair as alt
 import polars as pl
 
 from pid_lvlm.analysis.errors import NothingToShowError
+from pid_lvlm.analysis.figures.base import drawable
 from pid_lvlm.analysis.figures.curves import curves, panels
+from pid_lvlm.analysis.frames.given import given, labelled
 from pid_lvlm.analysis.frames.load import successful
 from pid_lvlm.analysis.frames.reshape import final_checkpoint, in_reading_order, with_series
 
@@ -21,13 +23,16 @@ def layers(results: pl.DataFrame) -> alt.FacetChart:
     It shows the final checkpoints that were measured at more than one layer; a band is the interval over seeds.
 
     Raises:
+        ResultTableError: this is not a result table.
         NothingToShowError: no run has more than one layer.
     """
-    frame = in_reading_order(successful(final_checkpoint(with_series(results))))
+    frame = in_reading_order(successful(final_checkpoint(with_series(labelled(given(results))))))
     frame = frame.filter(pl.col("layer").n_unique().over("series", "dataset") > 1)
     if frame.is_empty():
         raise NothingToShowError("No run was measured at more than one layer; `pid-extract --layers all` records them.")
-    chart = panels(frame, curves(frame, _layer_channel(frame), "layer"), ["layer"], _HEIGHT)
+    drawn = drawable(frame, "layer")
+    frame = drawn.frame
+    chart = drawn.say(panels(frame, curves(frame, _layer_channel(frame), "layer"), ["layer"], _HEIGHT))
     if frame["num_layers"].n_unique() > 1:  # a model of 4 layers beside one of 80 would shrink to a corner
         return chart.resolve_scale(x="independent")
     return chart

@@ -7,7 +7,17 @@ import polars as pl
 
 from pid_lvlm.analysis.errors import NothingToShowError
 from pid_lvlm.analysis.figures import theme
-from pid_lvlm.analysis.figures.base import BITS_AXIS, cell_width, dataset_column, inline, known, label_margin, ordered
+from pid_lvlm.analysis.figures.base import (
+    BITS_AXIS,
+    cell_width,
+    dataset_column,
+    drawable,
+    inline,
+    known,
+    label_margin,
+    ordered,
+)
+from pid_lvlm.analysis.frames.given import given, labelled
 from pid_lvlm.analysis.frames.labels import LEGEND
 from pid_lvlm.analysis.frames.reshape import atoms_long, finals
 
@@ -34,9 +44,11 @@ def spectrum(results: pl.DataFrame) -> alt.FacetChart:
     truth where it is known and not 0. Bars are drawn before the cut at 0; one to the left of 0 is estimation error.
 
     Raises:
+        ResultTableError: this is not a result table.
         NothingToShowError: no fit succeeded at the final layer of a model.
     """
-    final = finals(results)
+    drawn = drawable(finals(labelled(given(results))), "layer")
+    final = drawn.frame
     if final.is_empty():
         raise NothingToShowError("No fit succeeded at the final layer of a model.")
     series, datasets = ordered(final, "series"), sorted(ordered(final, "dataset"))
@@ -46,7 +58,7 @@ def spectrum(results: pl.DataFrame) -> alt.FacetChart:
         width=cell_width(len(datasets), label_margin(series)),
         height=len(series) * 6 * band,
     )
-    return chart.facet(column=dataset_column(datasets))
+    return drawn.say(chart.facet(column=dataset_column(datasets)))
 
 
 def _marks(long: pl.DataFrame, series: list[str], band: int) -> list[alt.Chart]:

@@ -7,9 +7,10 @@ import polars as pl
 
 from pid_lvlm.analysis.errors import NothingToShowError
 from pid_lvlm.analysis.figures import theme
-from pid_lvlm.analysis.figures.base import inline
+from pid_lvlm.analysis.figures.base import drawable, inline
 from pid_lvlm.analysis.figures.curves import curves, panels
 from pid_lvlm.analysis.frames.checkpoints import checkpoint_name, checkpoints, is_checkpoint
+from pid_lvlm.analysis.frames.given import given, labelled
 from pid_lvlm.analysis.frames.load import successful
 from pid_lvlm.analysis.frames.reshape import final_layer, in_reading_order, with_series
 
@@ -26,16 +27,19 @@ def training(results: pl.DataFrame) -> alt.FacetChart:
     of each stage and names it. A band is the interval over seeds.
 
     Raises:
+        ResultTableError: this is not a result table.
         NothingToShowError: no model has two checkpoints.
     """
-    frame = in_reading_order(successful(final_layer(with_series(results))).filter(is_checkpoint()))
+    frame = in_reading_order(successful(final_layer(with_series(labelled(given(results))))).filter(is_checkpoint()))
     frame = frame.with_columns(checkpoint_name())
     frame = frame.filter(pl.col("checkpoint").n_unique().over("series", "dataset") > 1)
     if frame.is_empty():
         raise NothingToShowError("No model has more than one training checkpoint.")
-    points = checkpoints(frame)
+    drawn = drawable(frame, "step")
+    points = checkpoints(drawn.frame)
     x = _checkpoint_channel(points)
-    return panels(frame, [*_stage_marks(points, x), *curves(frame, x, "checkpoint")], ["checkpoint"], _HEIGHT)
+    marks = [*_stage_marks(points, x), *curves(drawn.frame, x, "checkpoint")]
+    return drawn.say(panels(drawn.frame, marks, ["checkpoint"], _HEIGHT))
 
 
 def _checkpoint_channel(points: pl.DataFrame) -> alt.X:

@@ -49,8 +49,9 @@ def final_checkpoint(frame: pl.DataFrame) -> pl.DataFrame:
     finished = ~is_checkpoint()
     aged = frame.filter(finished | ~finished.any().over(group))
     for key in (STAGE_RANK, pl.col("stage").rank("dense"), pl.col("step")):
-        value = key.fill_null(-1)
-        aged = aged.filter(value == value.max().over(group))
+        # A column of its own: inside `over` a rank would be one among the group's rows.
+        aged = aged.with_columns(key.fill_null(-1).alias("_age"))
+        aged = aged.filter(pl.col("_age") == pl.col("_age").max().over(group)).drop("_age")
     return aged
 
 

@@ -1,6 +1,7 @@
 """The whole step as one call: result tables in, report folder out."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from pid_lvlm.analysis.report.compose import compose, file_names
 from pid_lvlm.analysis.report.folder import check_free, write_report
 from pid_lvlm.analysis.report.render import render_files
 from pid_lvlm.data.command.result import Failure, fit_name
+from pid_lvlm.data.locks import locked
 
 
 @dataclass(frozen=True)
@@ -39,10 +41,13 @@ def build_report(
         OutputExistsError: `out` has content that is not a report.
         PidError: `out` cannot be written.
     """
+    formats = list(dict.fromkeys(formats))
     check_free(out)
     results = read_results(*tables)
-    parts = compose(results)
-    if not dry_run:
-        write_report(out, render_files(parts, results, sources=tables, title=title, formats=formats))
-    failures = [Failure(fit_name(row), row["result"]) for row in failed_fits(results).to_dicts()]
+    with nullcontext() if dry_run else locked(out, "pid-report"):
+        parts = compose(results)
+        if not dry_run:
+            write_report(out, render_files(parts, results, sources=tables, title=title, formats=formats))
+    failed = failed_fits(results).select("run", "layer", "pooling", "tau", "result")
+    failures = [Failure(fit_name(row), row["result"]) for row in failed.iter_rows(named=True)]
     return Outcome(file_names(parts, formats), results.height, failures)

@@ -7,9 +7,10 @@ import altair as alt
 import polars as pl
 
 from pid_lvlm.analysis.errors import NothingToShowError
+from pid_lvlm.analysis.frames.given import labelled
 from pid_lvlm.analysis.report.contents import PARTS, FigurePart, TablePart
-
-PAGE = "index.html"
+from pid_lvlm.analysis.report.folder import PAGE
+from pid_lvlm.data.bounds import PAGE_ROWS
 
 
 @dataclass(frozen=True)
@@ -23,10 +24,16 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Tabled:
-    """A table, or the sentence shown instead of it."""
+    """A table, or the sentence shown instead of it.
+
+    Attributes:
+        frame: all of it, with names as they are.
+        page: what the page shows of it.
+    """
 
     part: TablePart
     frame: pl.DataFrame | None
+    page: pl.DataFrame | None = None
     absent: str = ""
 
 
@@ -65,6 +72,7 @@ def _drawn(part: FigurePart, results: pl.DataFrame) -> Drawn:
 
 def _tabled(part: TablePart, results: pl.DataFrame) -> Tabled:
     try:
-        return Tabled(part, part.make(results))
+        frame = part.make(results)
     except NothingToShowError as nothing:
-        return Tabled(part, None, str(nothing))
+        return Tabled(part, None, absent=str(nothing))
+    return Tabled(part, frame, labelled(frame.head(PAGE_ROWS.most)))

@@ -1,12 +1,16 @@
 """The result table in words: what the models do, and why to be careful with some numbers. Sentences are plain text."""
 
+from collections.abc import Iterable
+from itertools import islice
 from typing import Final
 
 import polars as pl
 
+from pid_lvlm.analysis.frames.given import given
 from pid_lvlm.analysis.frames.labels import WORDS, bits
 from pid_lvlm.analysis.frames.load import failed_fits, successful
 from pid_lvlm.analysis.frames.reshape import finals, shallow_repeats
+from pid_lvlm.data.bounds import PAGE_LISTED
 from pid_lvlm.data.contract.result_table import limit_warnings
 from pid_lvlm.data.names import ATOMS
 
@@ -23,11 +27,13 @@ _SENTENCES: Final = 12  # nobody would read more; then one per dataset instead
 
 def findings(results: pl.DataFrame) -> list[str]:
     """What stands out at the final layer of the final checkpoints: a sentence per model and dataset, or per dataset."""
-    rows = finals(results).to_dicts()
-    if len(rows) <= _SENTENCES:
-        return [f"{row['series']} on {row['dataset']}: {describe(row)}." for row in rows]
-    datasets = sorted({row["dataset"] for row in rows})
-    return [_dataset_sentence(name, [row for row in rows if row["dataset"] == name]) for name in datasets]
+    final = finals(given(results)).select("series", "dataset", "uniform_both", *ATOMS)
+    if final.height <= _SENTENCES:
+        return [f"{row['series']} on {row['dataset']}: {describe(row)}." for row in final.to_dicts()]
+    groups = final.sort("dataset", maintain_order=True).partition_by("dataset", maintain_order=True, as_dict=True)
+    sentences = [_dataset_sentence(str(name), rows.to_dicts()) for (name,), rows in _first(groups)]
+    left_out = len(groups) - len(sentences)
+    return [*sentences, f"… and {left_out} more datasets."] if left_out else sentences
 
 
 def describe(row: dict[str, float]) -> str:
@@ -54,6 +60,7 @@ def describe(row: dict[str, float]) -> str:
 
 def warnings(results: pl.DataFrame) -> list[str]:
     """Reasons to be careful with the numbers, one sentence each; about limits, those of `pid-estimate`."""
+    given(results)
     sentences = []
     failed = failed_fits(results)
     if not failed.is_empty():
@@ -69,6 +76,10 @@ def warnings(results: pl.DataFrame) -> list[str]:
             f"{repeats.height} rows ({runs}{more}) are not shown: another run has the same checkpoint at more layers."
         )
     return sentences
+
+
+def _first(groups: dict[tuple[object, ...], pl.DataFrame]) -> Iterable[tuple[tuple[object, ...], pl.DataFrame]]:
+    return islice(groups.items(), PAGE_LISTED.most)
 
 
 def _by_size(row: dict[str, float]) -> list[str]:

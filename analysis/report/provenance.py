@@ -9,6 +9,10 @@ from typing import Any
 
 import polars as pl
 
+from pid_lvlm.data.bounds import LABEL, PAGE_LISTED
+from pid_lvlm.data.command.display import displayable
+from pid_lvlm.data.inputs.text import TextError, parse_json
+
 _SETTINGS = {
     "preset": "preset",
     "estimator": "estimator",
@@ -32,22 +36,31 @@ def provenance(results: pl.DataFrame, sources: Sequence[Path]) -> list[tuple[str
         sources: the files that were read; named without their folder and with their hash.
     """
     return [
-        *(("result table", _fingerprint(path)) for path in sources),
+        *(("result table", _fingerprint(path)) for path in sources[: PAGE_LISTED.most]),
+        *(
+            [("result tables", f"and {len(sources) - PAGE_LISTED.most} more")]
+            if len(sources) > PAGE_LISTED.most
+            else []
+        ),
         ("rows", f"{results.height}, from {results['run'].n_unique()} run folder(s)"),
         *((heading, _values(results[name])) for name, heading in _SETTINGS.items()),
         ("estimation time", f"{results['seconds'].sum():.1f} s in total"),
-        ("versions of extraction and estimation", "; ".join(_versions(results["versions"]))),
+        ("versions of extraction and estimation", _listed(_versions(results["versions"]))),
         ("versions of this report", ", ".join(f"{name} {_installed(name)}" for name in _PACKAGES)),
     ]
 
 
 def recipes(results: pl.DataFrame) -> list[str]:
-    """The distinct estimator settings, indented JSON where they are JSON."""
-    return [_pretty(text) for text in results["recipe"].unique(maintain_order=True)]
+    """The distinct estimator settings, indented JSON where they are JSON; the first of many."""
+    distinct = results["recipe"].drop_nulls().unique(maintain_order=True)
+    left_out = distinct.len() - PAGE_LISTED.most
+    shown = [_pretty(text) for text in distinct.head(PAGE_LISTED.most)]
+    return [*shown, f"… and {left_out} more"] if left_out > 0 else shown
 
 
 def _fingerprint(path: Path) -> str:
-    return f"{path.name}, sha256 {hashlib.sha256(path.read_bytes()).hexdigest()[:16]}"
+    with path.open("rb") as file:
+        return f"{path.name}, sha256 {hashlib.file_digest(file, 'sha256').hexdigest()[:16]}"
 
 
 def _values(column: pl.Series) -> str:
@@ -66,12 +79,17 @@ def _value(value: object) -> str:
 def _versions(column: pl.Series) -> list[str]:
     """`package version` for every distinct pair in the tables' JSON, or the text itself where it is not JSON."""
     found: dict[str, None] = {}
-    for text in column.unique(maintain_order=True):
+    for text in column.drop_nulls().unique(maintain_order=True):
         try:
-            found.update(dict.fromkeys(_flat(json.loads(text))))
-        except json.JSONDecodeError:
+            found.update(dict.fromkeys(_flat(parse_json(text))))
+        except TextError:
             found[text] = None
     return list(found)
+
+
+def _listed(texts: Sequence[str]) -> str:
+    shown = [displayable(text, LABEL.most) for text in texts[: PAGE_LISTED.most]]
+    return "; ".join(shown) + (f"; … and {len(texts) - len(shown)} more" if len(texts) > len(shown) else "")
 
 
 def _flat(value: Any, name: str = "") -> Iterable[str]:
@@ -84,8 +102,8 @@ def _flat(value: Any, name: str = "") -> Iterable[str]:
 
 def _pretty(text: str) -> str:
     try:
-        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
-    except json.JSONDecodeError:
+        return json.dumps(parse_json(text), indent=2, ensure_ascii=False)
+    except TextError:
         return text
 
 

@@ -9,15 +9,19 @@ from typing import Any, Final
 
 import altair as alt
 import jinja2
+import markupsafe
 import polars as pl
 import vl_convert
 
+from pid_lvlm.analysis.frames.given import labelled
 from pid_lvlm.analysis.report.compose import PAGE, Drawn, Tabled, figure_file, table_file
 from pid_lvlm.analysis.report.findings import findings, warnings
 from pid_lvlm.analysis.report.provenance import provenance, recipes
+from pid_lvlm.analysis.tables.csv_file import csv_bytes
+from pid_lvlm.data.bounds import PAGE_TEXT
+from pid_lvlm.data.command.display import displayable
 
 _STILL: Final = "svg"  # sharp in print, and smaller than a PNG of twice the density
-_TABLE_ROWS: Final = 240  # a layer sweep can exceed limits thousands of times; the csv file has all of them
 _PNG_SCALE: Final = 2.0  # pixels per point: sharp on a screen of high density and in print
 
 
@@ -39,7 +43,7 @@ def render_files(
             contexts.append(_figure_context(part, images.get(_STILL, b""), formats))
         else:
             if part.frame is not None:
-                files[table_file(part.part.name)] = part.frame.write_csv().encode()
+                files[table_file(part.part.name)] = csv_bytes(part.frame)
             contexts.append(_table_context(part))
     files[PAGE] = _page(contexts, results, sources, title).encode()
     return files
@@ -63,12 +67,14 @@ def render_chart(chart: alt.FacetChart, ending: str) -> bytes:
 
 def _page(contexts: Sequence[dict[str, Any]], results: pl.DataFrame, sources: Sequence[Path], title: str) -> str:
     """The report as one HTML document that loads nothing."""
+    results = labelled(results)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_shown,
     )
     return environment.get_template("page.html.j2").render(
         title=title,
@@ -80,6 +86,13 @@ def _page(contexts: Sequence[dict[str, Any]], results: pl.DataFrame, sources: Se
         recipes=recipes(results),
         library=_library(),
     )
+
+
+def _shown(value: object) -> object:
+    """Every text that the page shows, in the one place where it gets there; a Markup is a text of ours."""
+    if isinstance(value, str) and not isinstance(value, markupsafe.Markup):
+        return displayable(value, PAGE_TEXT.most, keep="\n")
+    return value
 
 
 def _subtitle(results: pl.DataFrame) -> str:
@@ -102,13 +115,13 @@ def _figure_context(drawn: Drawn, still: bytes, formats: Sequence[str]) -> dict[
 
 def _table_context(tabled: Tabled) -> dict[str, Any]:
     context: dict[str, Any] = {"kind": "table", "part": tabled.part, "absent": tabled.absent}
-    if tabled.frame is None:
+    if tabled.frame is None or tabled.page is None:
         return context
     files = [table_file(tabled.part.name)]
     if tabled.frame.is_empty():
         return context | {"absent": tabled.part.empty, "files": files}
-    left_out = max(tabled.frame.height - _TABLE_ROWS, 0)
-    return context | {"table": tabled.part.show(tabled.frame.head(_TABLE_ROWS)), "left_out": left_out, "files": files}
+    left_out = tabled.frame.height - tabled.page.height
+    return context | {"table": tabled.part.show(tabled.page), "left_out": left_out, "files": files}
 
 
 @functools.cache

@@ -3,6 +3,7 @@
 import polars as pl
 
 from pid_lvlm.analysis.frames.checkpoints import in_training_order
+from pid_lvlm.analysis.frames.given import given
 from pid_lvlm.analysis.frames.load import failed_fits, successful
 from pid_lvlm.data.contract.limits import LIMITS
 from pid_lvlm.data.contract.result_table import exceeds, value_of
@@ -15,7 +16,7 @@ def diagnostics(results: pl.DataFrame) -> pl.DataFrame:
         `run`, `model`, `dataset`, `layer`, `num_layers`, `stage`, `step`, then `diagnostic`, `value`, `limit`,
         `meaning`.
     """
-    answered = in_training_order(successful(results))
+    answered = in_training_order(successful(given(results)))
     return pl.concat(
         answered.filter(exceeds(limit)).select(
             "run",
@@ -36,6 +37,6 @@ def diagnostics(results: pl.DataFrame) -> pl.DataFrame:
 
 def failed(results: pl.DataFrame) -> pl.DataFrame:
     """One row per failed fit (`result` is not `successful`); empty if all succeeded."""
-    return in_training_order(failed_fits(results)).select(
+    return in_training_order(failed_fits(given(results))).select(
         "run", "model", "dataset", "layer", "stage", "step", "result", "problem_id"
     )

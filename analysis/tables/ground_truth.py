@@ -5,6 +5,7 @@ from typing import Final
 import polars as pl
 
 from pid_lvlm.analysis.errors import NothingToShowError
+from pid_lvlm.analysis.frames.given import given
 from pid_lvlm.analysis.frames.reshape import atoms_long, finals
 
 DOMINANT_TOLERANCE: Final = 0.15
@@ -27,7 +28,7 @@ def ground_truth(results: pl.DataFrame) -> pl.DataFrame:
     Raises:
         NothingToShowError: the true atoms of no successful fit are known.
     """
-    final = finals(results)
+    final = finals(given(results))
     known = atoms_long(final).filter(pl.col("ground_truth").is_not_null())
     if known.is_empty():
         raise NothingToShowError("The true atoms of no successful fit are known.")

@@ -3,6 +3,7 @@
 import polars as pl
 
 from pid_lvlm.analysis.errors import NothingToShowError
+from pid_lvlm.analysis.frames.given import given
 from pid_lvlm.analysis.frames.reshape import finals
 from pid_lvlm.data.names import ATOMS
 
@@ -13,7 +14,7 @@ def summary(results: pl.DataFrame) -> pl.DataFrame:
     Raises:
         NothingToShowError: no fit succeeded at the final layer of a model.
     """
-    final = finals(results)
+    final = finals(given(results))
     if final.is_empty():
         raise NothingToShowError("No fit succeeded at the final layer of a model.")
     atoms = [name for atom in ATOMS for name in (atom, f"{atom}_sd")]

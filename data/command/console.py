@@ -1,6 +1,5 @@
 """How a command runs and ends: exit codes, one sentence for a user's mistake, one JSON object where it is asked for."""
 
-import errno
 import os
 import sys
 import time
@@ -13,96 +12,165 @@ from typing import Any, Final, NoReturn
 import typer
 
 import pid_lvlm
-from pid_lvlm.data.command.extras import missing_packages
+from pid_lvlm import process
+from pid_lvlm.data.command.display import displayable
+from pid_lvlm.data.command.extras import missing_packages, raised_in
 from pid_lvlm.data.command.options import HELP_OPTIONS, JSON_OPTION, QUIET_OPTIONS, VERSION_OPTION
 from pid_lvlm.data.command.result import (
     EXIT_BAD_INPUT,
     EXIT_DONE,
+    EXIT_FAULT,
     EXIT_INTERRUPTED,
+    EXIT_WITH_FAILURES,
     CommandResult,
     to_json,
 )
+from pid_lvlm.data.command.system import system_sentence
 from pid_lvlm.data.errors import PidError
+from pid_lvlm.faults import fault_sentence, write_log
 
-INTERRUPTED: Final = "interrupted; run the same command again to continue"
+AGAIN: Final = "run the same command again to continue"
 
-WRITE_ADVICE: Final = {
-    errno.ENOSPC: "free some space or choose another --out",
-    errno.EDQUOT: "free some space or choose another --out",
-    errno.EROFS: "choose another --out",
-    errno.EACCES: "check its permissions or choose another --out",
-}
-"""What to do about errors of the file system that the program did not cause."""
+_LONGEST: Final = 20_000
+"""Characters of a sentence that are printed; nothing of ours is as long."""
 
 
 @dataclass(frozen=True)
 class _Ending:
-    """How a command ended: its exit code, and its result or the sentence that says what was wrong."""
+    """How a command ended: its exit code, and its result or the sentence that says what was wrong.
+
+    Attributes:
+        log: where the traceback of a bug of ours is.
+    """
 
     code: int
     content: CommandResult | str | None = None
+    log: str | None = None
+
+
+@dataclass(frozen=True)
+class _Command:
+    """The command that runs, as all its endings need it."""
+
+    name: str
+    kept: str
+    as_json: bool
+    started: float
+
+    def last_words(self) -> tuple[str, str]:
+        """For standard error and standard output of a process that cannot end by itself."""
+        ending = self.interrupted()
+        return str(ending.content), self.json(ending) if self.as_json else ""
+
+    def interrupted(self) -> _Ending:
+        """How it ends at Ctrl-C."""
+        code = 128 + process.interrupted() if process.interrupted() else EXIT_INTERRUPTED
+        return _Ending(code, f"interrupted; {self.kept + ': ' if self.kept else ''}{AGAIN}")
+
+    def json(self, ending: _Ending) -> str:
+        """The object of `--json`."""
+        seconds = time.perf_counter() - self.started
+        return to_json(
+            self.name, pid_lvlm.__version__, ending.code, seconds, ending.content or CommandResult(), ending.log
+        )
 
 
 def run_command(
-    name: str, app: Callable[..., object], *, extra: str | None = None, needs_arguments: bool = True
+    name: str,
+    app: Callable[..., object],
+    *,
+    extra: str | None = None,
+    needs_arguments: bool = True,
+    kept: str = "",
 ) -> NoReturn:
     """Run a command with the arguments of this process and leave with its exit code.
 
-    A user's mistake is one sentence on standard error. With `--json`, standard output holds one object, the
-    `CommandResult` that the command returns or `{"error": …}`, and whatever else would be printed there goes to
-    standard error.
+    A user's mistake is one sentence on standard error, a bug of ours is one that names a log with the traceback. With
+    `--json`, standard output holds one object, the `CommandResult` that the command returns or `{"error": …}`, and
+    whatever else would be printed there goes to standard error.
 
     Args:
         name: the command as its users type it.
         app: the typer application; its command may return a `CommandResult`.
         extra: the extra of the project that the command needs (`pid_lvlm.data.command.extras`).
         needs_arguments: without any, the help is shown.
+        kept: what an interrupted command leaves, such as `every whole shard is kept`.
     """
-    started = time.perf_counter()
+    if sys.argv[:1] == ["-c"]:  # `python -c "from … import main; main()"`; `pid_lvlm.commands` has done it already
+        process.own_process()
     arguments = sys.argv[1:]
     # Looked for here, since the object is also wanted where the options cannot be parsed.
     as_json = JSON_OPTION in arguments and not {*HELP_OPTIONS, VERSION_OPTION} & {*arguments}
+    command = _Command(name, kept, as_json, time.perf_counter())
+    process.at_interruption(command.last_words)
     if as_json:
         with redirect_stdout(StringIO() if {*QUIET_OPTIONS} & {*arguments} else sys.stderr):
-            ending = _run(name, app, arguments, extra)
+            ending = _run(command, app, arguments, extra)
     elif needs_arguments and not arguments:
-        _run(name, app, HELP_OPTIONS[:1], extra)
-        ending = _Ending(EXIT_BAD_INPUT)
+        ending = _run(command, app, HELP_OPTIONS[:1], extra)
+        ending = _Ending(EXIT_BAD_INPUT) if ending.code == EXIT_DONE else ending
     else:
-        ending = _run(name, app, arguments, extra)
-    if isinstance(ending.content, str):
-        sys.stderr.write(ending.content + "\n" if ending.code == EXIT_INTERRUPTED else f"error: {ending.content}\n")
-    if as_json and ending.content is not None:
-        seconds = time.perf_counter() - started
-        sys.stdout.write(to_json(name, pid_lvlm.__version__, ending.code, seconds, ending.content) + "\n")
-    _flush()
+        ending = _run(command, app, arguments, extra)
+    _end(command, ending)
+
+
+def _end(command: _Command, ending: _Ending) -> NoReturn:
+    """Print what is to be said and leave."""
+    if process.interrupted() and ending.code not in (EXIT_DONE, command.interrupted().code):
+        ending = command.interrupted()  # an error that came of it
+    if not process.interrupted() or ending.code == EXIT_DONE or process.speak():
+        _say(command, ending)
+    lost = _flush()
+    if lost is not None and ending.code in (EXIT_DONE, EXIT_WITH_FAILURES):
+        sys.stderr.write(f"error: cannot write to standard output: {lost.strerror}; what was computed is kept\n")
+        ending = _Ending(EXIT_BAD_INPUT)
+    if process.is_owned():
+        process.finish(ending.code)
     sys.exit(ending.code)
 
 
-def _run(name: str, app: Callable[..., object], arguments: Sequence[str], extra: str | None) -> _Ending:
+def _say(command: _Command, ending: _Ending) -> None:
+    if isinstance(ending.content, str):
+        sentence = displayable(ending.content, _LONGEST, keep="\n\t")
+        head = "" if ending.code == command.interrupted().code else "error: "
+        sys.stderr.write(f"{head}{sentence}\n")
+    if command.as_json and ending.content is not None:
+        sys.stdout.write(command.json(ending) + "\n")
+
+
+def _run(command: _Command, app: Callable[..., object], arguments: Sequence[str], extra: str | None) -> _Ending:
     try:
-        ended = app(args=list(arguments), prog_name=name, standalone_mode=False)
-    except PidError as error:
-        return _Ending(EXIT_BAD_INPUT, str(error))
+        ended = app(args=list(arguments), prog_name=command.name, standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):
-        return _Ending(EXIT_INTERRUPTED, INTERRUPTED)
-    except ImportError as error:
-        if extra is None or (missing := missing_packages(error, extra)) is None:
-            raise
-        return _Ending(EXIT_BAD_INPUT, missing)
-    except OSError as error:
-        if (advice := WRITE_ADVICE.get(error.errno or 0)) is None:
-            raise
-        return _Ending(EXIT_BAD_INPUT, f"cannot write `{error.filename}`: {error.strerror}; {advice}")
-    except Exception as error:
-        if not hasattr(error, "format_message"):  # click's errors of usage, which typer may ship under another name
-            raise
-        return _Ending(EXIT_BAD_INPUT, _usage_sentence(name, error))
+        return command.interrupted()
+    except BaseException as error:
+        return _failed(command, error, extra)
     if isinstance(ended, CommandResult):
         return _Ending(ended.exit_code, ended)
     if ended == EXIT_INTERRUPTED:  # typer's own answer to Ctrl-C
-        return _Ending(EXIT_INTERRUPTED, INTERRUPTED)
+        return command.interrupted()
     return _Ending(ended if isinstance(ended, int) else EXIT_DONE)
+
+
+def _failed(command: _Command, error: BaseException, extra: str | None) -> _Ending:
+    """The ending that an error makes: 2 for what the user can change, 70 for a bug of ours."""
+    sentence: str | None
+    if isinstance(error, PidError):
+        sentence = str(error)
+    elif hasattr(error, "format_message"):  # click's errors of usage, which typer may ship under another name
+        sentence = _usage_sentence(command.name, error)
+    elif isinstance(error, ImportError) and extra is not None:
+        sentence = missing_packages(error, extra)
+    else:
+        sentence = system_sentence(error)
+    if sentence is not None:
+        return _Ending(EXIT_BAD_INPUT, sentence)
+    if isinstance(error, SystemExit) and raised_in(error).startswith("typer."):
+        raise error  # it has answered a shell that completes a command
+    if process.interrupted():
+        return command.interrupted()
+    log = write_log(error)
+    return _Ending(EXIT_FAULT, fault_sentence(error, log), log)
 
 
 def _usage_sentence(name: str, error: Any) -> str:
@@ -110,9 +178,10 @@ def _usage_sentence(name: str, error: Any) -> str:
     return f"{message[:1].lower()}{message[1:]} (see {name} {HELP_OPTIONS[0]})"
 
 
-def _flush() -> None:
-    """Write what is left; a reader that has closed the pipe, such as `head`, causes no traceback."""
+def _flush() -> OSError | None:
+    """Write what is left; why that failed, unless a reader has closed the pipe, such as `head`."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return process.lost_output()

@@ -49,7 +49,7 @@ def missing_packages(error: ImportError, extra: str) -> str | None:
     named = {cause.name.partition(".")[0] for cause in causes if isinstance(cause, ImportError) and cause.name}
     if not absent or not named.isdisjoint(OURS):
         return None
-    if named.isdisjoint(absent) and _raised_in(causes[-1]).partition(".")[0] in OURS:
+    if named.isdisjoint(absent) and raised_in(causes[-1]).partition(".")[0] in OURS:
         return None
     names = [f"`{name}`" for name in absent]
     listed = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
@@ -65,7 +65,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         cause = cause.__cause__
 
 
-def _raised_in(error: BaseException) -> str:
+def raised_in(error: BaseException) -> str:
     """Name of the module that raised an error."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:

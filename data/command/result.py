@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from pid_lvlm.faults import EXIT_FAULT as EXIT_FAULT
+
 EXIT_DONE: Final = 0
 EXIT_WITH_FAILURES: Final = 1
 EXIT_BAD_INPUT: Final = 2
@@ -48,8 +50,15 @@ class CommandResult:
         return EXIT_WITH_FAILURES if self.failed else EXIT_DONE
 
 
-def to_json(command: str, version: str, exit_code: int, seconds: float, content: CommandResult | str) -> str:
-    """The JSON object of a result, or of an error where `content` is its message."""
+def to_json(
+    command: str,
+    version: str,
+    exit_code: int,
+    seconds: float,
+    content: CommandResult | str,
+    log: str | None = None,
+) -> str:
+    """The JSON object of a result, or of an error where `content` is its message and `log` its traceback's file."""
     head: dict[str, Any] = {
         "command": command,
         "version": version,
@@ -57,4 +66,6 @@ def to_json(command: str, version: str, exit_code: int, seconds: float, content:
         "seconds": round(seconds, 3),
     }
     body = {"error": content} if isinstance(content, str) else asdict(content)
-    return json.dumps(head | body, ensure_ascii=False, indent=2, default=str)
+    body |= {} if log is None else {"log": log}
+    # Escaped, so that the object survives every locale and names that are not text.
+    return json.dumps(head | body, indent=2, default=str)

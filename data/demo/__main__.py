@@ -4,6 +4,11 @@ Runs the three commands as a user would, each in its own process (torch and jax 
 ground truth against estimated atoms, where everything is, and how long each step took.
 """
 
+if __name__ == "__main__":  # before the imports, during which Ctrl-C must work already
+    from pid_lvlm.commands import start
+
+    start("pid_lvlm.data.demo.__main__")
+
 import os
 import shlex
 import subprocess
@@ -102,7 +107,12 @@ def run_together(commands: Sequence[Sequence[str]]) -> int:
     """Run commands at the same time, one thread each where there are several; the first exit code that is not 0."""
     environment = dict(os.environ) | ({"OMP_NUM_THREADS": "1"} if len(commands) > 1 else {})
     running = [subprocess.Popen(runnable(command), env=environment) for command in commands]
-    failed = [code for code in [process.wait() for process in running] if code != 0]
+    try:
+        failed = [code for code in [process.wait() for process in running] if code != 0]
+    except BaseException:
+        for process in running:
+            process.terminate()
+        raise
     # A process that a signal ended has a negative code, which would not survive as an exit code.
     return max(failed[0], EXIT_WITH_FAILURES) if failed else 0
 
@@ -112,7 +122,7 @@ def runnable(command: Sequence[str]) -> list[str]:
     name, *arguments = command
     if name == "python":
         return [sys.executable, *arguments]
-    return [sys.executable, "-c", f"from {MODULES[name]} import main; main()", *arguments]
+    return [sys.executable, "-m", MODULES[name], *arguments]
 
 
 def print_ending(out: Path, seconds: Sequence[tuple[str, float]]) -> None:
@@ -127,7 +137,3 @@ def print_ending(out: Path, seconds: Sequence[tuple[str, float]]) -> None:
 def main() -> NoReturn:
     """Run the command."""
     run_command("python -m pid_lvlm.data.demo", app, needs_arguments=False)
-
-
-if __name__ == "__main__":
-    main()

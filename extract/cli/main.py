@@ -1,5 +1,10 @@
 """`pid-extract`: options in, work elsewhere. Nothing heavy is imported until there is work to do."""
 
+if __name__ == "__main__":  # before the imports, during which Ctrl-C must work already
+    from pid_lvlm.commands import start
+
+    start("pid_lvlm.extract.cli.main")
+
 import os
 from collections.abc import Mapping
 from dataclasses import replace
@@ -38,7 +43,7 @@ app = make_app()
 
 def main() -> NoReturn:
     """Entry point of the console script."""
-    run_command("pid-extract", app, extra="extract")
+    run_command("pid-extract", app, extra="extract", kept="every whole shard is kept")
 
 
 @app.command(

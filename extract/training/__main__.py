@@ -1,6 +1,9 @@
 """Command line of the trainer: `python -m pid_lvlm.extract.training`."""
 
-from __future__ import annotations
+if __name__ == "__main__":  # before the imports, during which Ctrl-C must work already
+    from pid_lvlm.commands import start
+
+    start("pid_lvlm.extract.training.__main__")
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -86,7 +89,3 @@ def _progress(name: str, steps: int) -> Iterator[Callable[[int, float], None]]:
 def main() -> NoReturn:
     """Run the command."""
     run_command("python -m pid_lvlm.extract.training", app, extra="extract")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,5 +1,10 @@
 """`pid-estimate`: its options. jax and polars are imported only once there is something to do."""
 
+if __name__ == "__main__":  # before the imports, during which Ctrl-C must work already
+    from pid_lvlm.commands import start
+
+    start("pid_jax.cli.main")
+
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 
@@ -158,4 +163,4 @@ def _given(context: typer.Context, names: Any) -> dict[str, Any]:
 
 def main() -> NoReturn:
     """Entry point of the console script."""
-    run_command("pid-estimate", app, extra="estimate")
+    run_command("pid-estimate", app, extra="estimate", kept="every whole chunk of rows is kept")

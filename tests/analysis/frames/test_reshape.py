@@ -63,3 +63,8 @@ def test_long_form_keeps_every_value_of_every_atom(five_tasks):
     assert (blend["estimate"], blend["ground_truth"], blend["symbol"]) == (0.45, 0.45, "S")
     assert blend["low"] == pytest.approx(0.43)
     assert "synergy" not in long.columns
+
+
+def test_models_whose_stages_have_names_of_their_own_all_have_a_final_checkpoint(make_row, make_frame):
+    frame = make_frame([make_row(model=f"m{i}", stage=f"stage {i}", step=i) for i in range(4)])
+    assert final_checkpoint(with_series(frame))["model"].to_list() == ["m0", "m1", "m2", "m3"]

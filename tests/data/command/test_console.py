@@ -2,17 +2,23 @@
 
 import errno
 import json
+import os
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import typer
+from hypothesis import given
+from hypothesis import strategies as st
 
+import pid_lvlm
 from pid_lvlm.data.command.console import run_command
 from pid_lvlm.data.command.options import AsJson, Quiet, make_app
 from pid_lvlm.data.command.result import CommandResult, Failure
+from pid_lvlm.data.command.system import ADVICE, system_sentence
 from pid_lvlm.data.errors import PidError
 
 Ended = tuple[int, str, str]
@@ -63,7 +69,7 @@ def raiser(error: BaseException) -> Callable[[], None]:
         (
             OSError(errno.EACCES, "Permission denied", "out.npz"),
             2,
-            "error: cannot write `out.npz`: Permission denied; check its permissions or choose another --out\n",
+            "error: cannot use `out.npz`: Permission denied; check its permissions or choose another --out\n",
         ),
     ],
 )
@@ -71,17 +77,83 @@ def test_users_errors_are_one_sentence(end, error, code, said):
     assert end(raiser(error)) == (code, "for people\n", said)
 
 
+@pytest.fixture
+def logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where logs are written: a folder of the test."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path
+
+
+class PanicException(BaseException):
+    """As polars raises it: not an Exception."""
+
+
 @pytest.mark.parametrize(
     "error",
     [
         ZeroDivisionError("odd"),
-        OSError(errno.ENOTCONN, "odd", "x"),
+        OSError(errno.ENOTCONN, "odd"),
         ImportError("odd", name="pid_lvlm.data.odd"),
+        RecursionError("odd"),
+        PanicException("odd"),
+        SystemExit("odd"),
+        UnicodeEncodeError("ascii", "odd", 0, 1, "odd"),
+        ValueError("odd " * 10_000),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_our_own_faults_are_one_sentence_and_a_log(end, logs, error):
+    code, out, said = end(raiser(error), extra="estimate")
+    assert (code, out, said.count("\n")) == (70, "for people\n", 1)
+    assert said.startswith(f"error: this is a bug of pid-lvlm, not of your input: {type(error).__name__}: ")
+    assert len(said) < 500
+    (log,) = logs.iterdir()
+    assert said.endswith(f"; please report it with the log {log}\n")
+    content = log.read_text()
+    assert content.startswith(f"pid-lvlm {pid_lvlm.__version__}, Python ")
+    assert "arguments: ['a-command']" in content
+    assert "Traceback (most recent call last):" in content
+    code, out, _ = end(raiser(error), "--json")
+    content = json.loads(out)
+    assert (code, content["exit_code"]) == (70, 70)
+    assert Path(content["log"]).parent == logs
+
+
+def test_a_log_that_cannot_be_written_costs_only_the_log(end, monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+    code, _, said = end(raiser(ZeroDivisionError("odd")))
+    assert code == 70
+    assert "with this sentence (a log cannot be written; raised in" in said
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (MemoryError(), "there is not enough memory"),
+        (RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating"), "there is not enough memory"),
+        (OSError(errno.EMFILE, "Too many open files"), "raise the limit with `ulimit -n`"),
+        (OSError(errno.EIO, "Input/output error", b"x"), "cannot use `x`: Input/output error; check the disk"),
+        (OSError(errno.ENAMETOOLONG, "File name too long", "x" * 9000), "shorten the name"),
+        (FileNotFoundError(2, "No such file or directory", "x"), "check the path"),
     ],
 )
-def test_our_own_faults_are_not_hidden(end, error):
-    with pytest.raises(type(error), match="odd"):
-        end(raiser(error), extra="estimate")
+def test_what_the_machine_refuses_is_for_the_user(end, error, said):
+    code, _, sentence = end(raiser(error))
+    assert (code, sentence.count("\n")) == (2, 1)
+    assert said in sentence
+    assert len(sentence) < 500
+
+
+@given(number=st.sampled_from(sorted(errno.errorcode)), name=st.none() | st.text(max_size=500))
+def test_no_errno_is_a_traceback(number, name):
+    sentence = system_sentence(OSError(number, os.strerror(number), name))
+    assert sentence is None or (name is not None or number in ADVICE)
+    assert name is None or sentence is not None
+
+
+def test_no_control_character_reaches_the_terminal(end):
+    code, _, said = end(raiser(PidError("a name \x1b[2J\u202e\x9b\ud800 with\n  - a line")))
+    assert (code, said) == (2, "error: a name ␛[2J\\u202e\\u009b\\ud800 with\n  - a line\n")
 
 
 def test_wrong_usage_is_one_sentence(end):

@@ -218,7 +218,7 @@ def test_interrupted(
     arguments = ("--model", checkpoint, "--data", items, "--out", tmp_path / "runs", "--quiet")
     code, _, errors = command(*arguments)
     assert code == 130
-    assert errors == "interrupted; run the same command again to continue\n"
+    assert errors == "interrupted; every whole shard is kept: run the same command again to continue\n"
 
 
 def test_list_models(command: Command) -> None:

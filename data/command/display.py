@@ -1,0 +1,47 @@
+"""Text from outside as people may see it: one place where it loses what would confuse a terminal, a page or a chart."""
+
+import unicodedata
+from typing import Final
+
+_UNSHOWN: Final = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+"""Unicode's control, format (right-to-left marks among them), surrogate, private and unassigned characters, and
+separators of lines and paragraphs."""
+
+_JOINERS: Final = "\u200c\u200d"
+"""Format characters that words of Persian and many Indian scripts need, and that only join or part their neighbours."""
+
+_PICTURES: Final = 0x2400
+"""Where Unicode's pictures of the control characters begin, such as ␛ of U+001B."""
+
+
+def displayable(text: str, most: int | None = None, *, keep: str = "") -> str:
+    r"""A text without characters that are not to be seen, and perhaps cut.
+
+    Args:
+        text: what came from outside.
+        most: characters to show of it; a longer text ends in `…`.
+        keep: control characters that may stay, such as line breaks.
+
+    Example:
+        >>> displayable("a\x1b[31mb\u202ec\ud800")
+        'a␛[31mb\\u202ec\\ud800'
+        >>> displayable("a long name", 6)
+        'a lon…'
+    """
+    shown = text if most is None else text[: most + 1]
+    if not (shown.isascii() and shown.isprintable()):
+        shown = "".join(mark if mark in keep or not _unshown(mark) else _picture(mark) for mark in shown)
+    return shown if most is None or len(shown) <= most else f"{shown[: most - 1]}…"
+
+
+def _unshown(mark: str) -> bool:
+    return unicodedata.category(mark) in _UNSHOWN and mark not in _JOINERS
+
+
+def _picture(mark: str) -> str:
+    code = ord(mark)
+    if code < 0x20:
+        return chr(_PICTURES + code)
+    if code == 0x7F:
+        return "␡"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

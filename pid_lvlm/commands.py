@@ -1,0 +1,48 @@
+"""Where the commands begin. The process is taken over first: what a command imports takes long enough for Ctrl-C."""
+
+from pid_lvlm.process import leave, own_process
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+
+def start(module: str) -> "NoReturn":
+    """Run the `main` of a command's module in a process that is its own."""
+    try:
+        own_process()
+        from importlib import import_module
+
+        import_module(module).main()
+    except SystemExit:
+        raise
+    except KeyboardInterrupt:
+        leave()
+    except BaseException as error:
+        _fail(error)
+    raise SystemExit  # a command leaves with its code
+
+
+def pid_extract() -> "NoReturn":
+    """Entry point of `pid-extract`."""
+    start("pid_lvlm.extract.cli.main")
+
+
+def pid_estimate() -> "NoReturn":
+    """Entry point of `pid-estimate`."""
+    start("pid_jax.cli.main")
+
+
+def pid_report() -> "NoReturn":
+    """Entry point of `pid-report`."""
+    start("pid_lvlm.analysis.cli")
+
+
+def _fail(error: BaseException) -> "NoReturn":
+    """End with a bug that came before the command could see to it."""
+    import sys
+
+    from pid_lvlm.faults import EXIT_FAULT, fault_sentence, write_log
+
+    sys.stderr.write(f"error: {fault_sentence(error, write_log(error))}\n")
+    raise SystemExit(EXIT_FAULT)
