@@ -9,7 +9,7 @@ import pytest
 from tests.hostile.kills.scenes import MODES, Scene, extraction
 
 SEED = int(os.environ.get("PID_KILL_SEED", "0"))
-"""Others are given in the environment; a failing test prints its own."""
+"""Others are given in the environment; the number in a test's name is its seed."""
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """Short jobs to kill: what is run, and whether two outputs are the same."""
 
+import io
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -8,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from random import Random
 from signal import SIGCONT, SIGKILL, SIGSTOP
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -62,7 +63,7 @@ class Scene:
         assert ended.code == 0, ended.said
         found = compare(self.whole, folder)
         assert not found.differences, found.differences
-        leftovers = [path.name for path in folder.rglob(".*") if not path.name.endswith(".lock")]
+        leftovers = _hidden(folder) - _hidden(self.whole)
         assert not leftovers, leftovers
 
     def kill_and_resume(self, rng: Random) -> None:
@@ -113,6 +114,11 @@ class Scene:
         self.finish(folder)
 
 
+def _hidden(folder: Path) -> set[str]:
+    """Hidden files below a folder, but for locks, which stay."""
+    return {path.relative_to(folder).as_posix() for path in folder.rglob(".*") if path.suffix != ".lock"}
+
+
 def _was_refused(ended: Ended) -> bool:
     return ended.code == 2 and REFUSED in ended.said
 
@@ -146,6 +152,15 @@ def estimate(scratch: Path, *, fits: bool) -> Iterator[Scene]:
         yield _scene(started, scratch, words, "results.parquet")
 
 
+@contextmanager
+def report(scratch: Path) -> Iterator[Scene]:
+    """`pid-report` on a table of two layers."""
+    scratch.mkdir(parents=True, exist_ok=True)
+    (scratch / "results.parquet").write_bytes(small_table())
+    with commands("pid-report", scratch / "logs") as started:
+        yield _scene(started, scratch, [scratch / "results.parquet", "--format", "svg", "--quiet"], "report")
+
+
 def write_run(folder: Path, seed: int) -> Path:
     """A run of 90 samples and two layers, with nothing to find."""
     rng = np.random.default_rng(seed)
@@ -162,6 +177,27 @@ def write_run(folder: Path, seed: int) -> Path:
         stage="tune",
         step=4,
     )
+
+
+def small_table() -> bytes:
+    """A small table of this version."""
+    import polars as pl
+
+    from pid_lvlm.data.contract.result_table import SCHEMA
+    from pid_lvlm.data.contract.results import COLUMNS, RESULT_SCHEMA_VERSION
+
+    texts: dict[str, Any] = {"result": "successful", "pooling": "mean", "recipe": "{}", "versions": "{}"}
+    rows = []
+    for layer in (1, 2):
+        row: dict[str, Any] = {
+            column.name: {"text": column.name, "int": 3, "float": 0.25, "list": [0, 1]}[column.kind]
+            for column in COLUMNS
+        }
+        row |= texts | {"problem_id": f"{layer:016x}", "layer": layer, "num_layers": 2, "num_train": 60, "num_test": 30}
+        rows.append(row | {"schema_version": RESULT_SCHEMA_VERSION})
+    written = io.BytesIO()
+    pl.DataFrame(rows, schema=SCHEMA).write_parquet(written)
+    return written.getvalue()
 
 
 def _scene(started: Commands, scratch: Path, words: Sequence[object], output: str) -> Scene:

@@ -27,6 +27,10 @@ def _count_chunks(points: Points) -> None:
     points.around(import_module("pid_jax.cli.job"), "write_table")
 
 
+def _count_files(points: Points) -> None:
+    """Files are all there is to count."""
+
+
 def _fake_fits(points: Points) -> None:
     from tests.pid_jax.fake_fits import FakeFits
 
@@ -41,6 +45,7 @@ COMMANDS: Final[dict[str, tuple[str, tuple[str, ...], Callable[[Points], None]]]
         _count_passes,
     ),
     "pid-estimate": ("pid_jax.cli.main", ("pid_jax.cli.job",), _count_chunks),
+    "pid-report": ("pid_lvlm.analysis.cli", ("pid_lvlm.analysis.report.build", "altair", "vl_convert"), _count_files),
     "pid-estimate without fits": ("pid_jax.cli.main", ("pid_jax.cli.job", "tests.pid_jax.fake_fits"), _fake_fits),
 }
 """Command -> the module with its `main`, what to import before copies are made, and what counts as progress besides."""
