@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo demo-weights test test-slow lint format golden audit clean
+.PHONY: setup demo demo-weights test test-slow lint format golden fuzz audit clean
 
 setup: $(STAMP)
 
@@ -38,6 +38,11 @@ test-slow: setup
 
 golden: setup
 	$(BIN)/python -m tests.golden tests/golden/*.npz
+
+# Ten minutes for each parser that reads files or options; FUZZ="manifest npz --minutes 1" for some of them.
+FUZZ ?= all
+fuzz: setup
+	$(BIN)/python -m tests.hostile.fuzz $(FUZZ)
 
 # Asks the advisory database on the network; not part of any test.
 audit:

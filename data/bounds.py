@@ -82,7 +82,7 @@ FIT_STEPS: Final = Bound(1_000_000, "", "epochs, Sinkhorn sweeps, or rows of a b
 NETWORK_WIDTH: Final = Bound(65_536, "numbers", "a layer of the estimator's networks")
 NETWORK_LAYERS: Final = Bound(100, "layers", "the estimator's networks")
 DEVICES: Final = Bound(1_024, "devices", "a process")
-PROCESSES: Final = Bound(100_000, "processes", "an estimate, and the parts of one")
+PROCESSES: Final = Bound(100_000, "processes", "an estimate")
 MEMORY: Final = Bound(10**15, "bytes", "a memory budget")
 
 # Result tables.
@@ -92,7 +92,7 @@ RESULT_COLUMNS: Final = Bound(500, "columns", "a result table")
 RESULT_TEXT: Final = Bound(4_096, "characters", "a name in a result table")
 
 # Reports.
-LABEL: Final = Bound(120, "characters", "a name in a figure or on the page of a report; tables have all of it")
+SHOWN_NAME: Final = Bound(120, "characters", "a name in a figure or on the page of a report; tables have all of it")
 FIGURE_FITS: Final = Bound(2_500, "fits", "a figure of a report")
 FIGURE_MODELS: Final = Bound(100, "models", "a figure of a report")
 FIGURE_DATASETS: Final = Bound(24, "datasets", "a figure of a report")

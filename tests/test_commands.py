@@ -19,6 +19,7 @@ COMMANDS = {
 MODULES = {
     "python -m pid_lvlm.data.demo": "pid_lvlm.data.demo.__main__",
     "python -m pid_lvlm.analysis.check": "pid_lvlm.analysis.check",
+    "python -m pid_lvlm.analysis.compare": "pid_lvlm.analysis.compare",
     "python -m pid_lvlm.extract.training": "pid_lvlm.extract.training.__main__",
 }
 SHARED = ("--dry-run", "--quiet", "--json", "--version", "--install-completion", "--show-completion", "--help")

@@ -5,7 +5,7 @@ from typing import Final
 import polars as pl
 
 from pid_lvlm.analysis.errors import ResultTableError
-from pid_lvlm.data.bounds import LABEL
+from pid_lvlm.data.bounds import SHOWN_NAME
 from pid_lvlm.data.command.display import displayable
 from pid_lvlm.data.contract.result_table import SCHEMA
 
@@ -79,7 +79,7 @@ def _distinct(texts: list[str]) -> list[str]:
         while found != text and found in taken:
             numbers[label] += 1
             mark = f"… ({numbers[label]})"
-            found = label[: LABEL.most - len(mark)] + mark
+            found = label[: SHOWN_NAME.most - len(mark)] + mark
         taken.add(found)
         labels.append(found)
     return labels
@@ -88,4 +88,4 @@ def _distinct(texts: list[str]) -> list[str]:
 def _label(text: str) -> str:
     if text in _OF_OBJECTS:
         return f"{text} "
-    return displayable(text, LABEL.most) if text.strip() else _EMPTY
+    return displayable(text, SHOWN_NAME.most) if text.strip() else _EMPTY

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from pid_lvlm.data.bounds import LABEL, PAGE_LISTED
+from pid_lvlm.data.bounds import PAGE_LISTED, SHOWN_NAME
 from pid_lvlm.data.command.display import displayable
 from pid_lvlm.data.inputs.text import TextError, parse_json
 
@@ -88,7 +88,7 @@ def _versions(column: pl.Series) -> list[str]:
 
 
 def _listed(texts: Sequence[str]) -> str:
-    shown = [displayable(text, LABEL.most) for text in texts[: PAGE_LISTED.most]]
+    shown = [displayable(text, SHOWN_NAME.most) for text in texts[: PAGE_LISTED.most]]
     return "; ".join(shown) + (f"; … and {len(texts) - len(shown)} more" if len(texts) > len(shown) else "")
 
 

@@ -17,8 +17,8 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from pid_lvlm.data.bounds import CELL, MEMBERS
+from pid_lvlm.data.command.shown import SHOWN
 from pid_lvlm.data.errors import PidError
-from pid_lvlm.data.inputs.place import SHOWN
 from pid_lvlm.data.inputs.schema import shown
 
 if TYPE_CHECKING:

@@ -141,6 +141,16 @@ def test_layers():
     assert found["seconds"] > 0
 
 
+@pytest.mark.slow
+def test_dry_run(call):
+    code, output, errors = call("dry_run", "--items", 3, "--runs", 2, "--repeat", 1, "--json")
+    assert code == 0, errors
+    found = json.loads(output)
+    assert (found["items"], found["runs"]) == (3, 2)
+    assert found["extract_cpu_seconds"] > 0
+    assert found["estimate_ratio"] > 0
+
+
 def test_layers_passes_on_what_the_command_says(call):
     said, *_ = call("layers", "--layers", 1, "--rows", 20, "--features", 2, "--", "--epochs", 0)
     assert (

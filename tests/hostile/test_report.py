@@ -22,7 +22,7 @@ from pid_lvlm.analysis.figures.base import drawable
 from pid_lvlm.analysis.frames.given import labelled
 from pid_lvlm.analysis.report.folder import MARKER, UNFINISHED, write_report
 from pid_lvlm.analysis.tables.csv_file import csv_bytes
-from pid_lvlm.data.bounds import FIGURE_DATASETS, FIGURE_FITS, FIGURE_MODELS, FIGURE_POINTS, LABEL, PAGE_LISTED
+from pid_lvlm.data.bounds import FIGURE_DATASETS, FIGURE_FITS, FIGURE_MODELS, FIGURE_POINTS, PAGE_LISTED, SHOWN_NAME
 from pid_lvlm.data.command.display import displayable
 from pid_lvlm.data.contract.result_table import SCHEMA
 from pid_lvlm.data.errors import PidError
@@ -99,7 +99,7 @@ def test_labels_are_distinct_short_and_stay(names):
     labels = labelled(pl.DataFrame({"model": names}))
     shown = labels["model"].to_list()
     assert len(set(shown)) == len(names)
-    assert all(0 < len(label) <= LABEL.most and displayable(label) == label for label in shown)
+    assert all(0 < len(label) <= SHOWN_NAME.most and displayable(label) == label for label in shown)
     assert labelled(labels).equals(labels)
 
 
@@ -107,7 +107,7 @@ def test_many_names_of_one_beginning_stay_apart_and_take_no_time():
     names = [f"{'x' * 200}{i}" for i in range(5_000)]
     labels = labelled(pl.DataFrame({"model": names}))["model"]
     assert labels.n_unique() == len(names)
-    assert labels.str.len_chars().max() <= LABEL.most
+    assert labels.str.len_chars().max() <= SHOWN_NAME.most
 
 
 @settings(max_examples=100, deadline=None)

@@ -1,17 +1,14 @@
 """Programs that compile quickly, fits that are not made, and a few runs estimated once for the whole session."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import jax
-import numpy as np
 import polars as pl
 import pytest
 
 from pid_jax.config import EstimatorConfig, make_config
-from pid_jax.information import InformationTerms
-from pid_jax.results.solution import Solution
-from pid_jax.sweep.stack import Stack
+from tests.pid_jax.fake_fits import FakeFits
 
 QUICK = "jax_disable_most_optimizations"
 
@@ -25,21 +22,6 @@ def quick_to_compile() -> Iterator[None]:
     jax.config.update(QUICK, True)
     yield
     jax.config.update(QUICK, before)
-
-
-class FakeFits:
-    """Stands in for fits on a device: every atom is 0, at once. `log` is told "fitted"."""
-
-    def __init__(self, stack: Stack, log: list[str] | None = None) -> None:
-        self.fits, self.problems = len(stack.owners), len({owner.problem for owner in stack.owners})
-        self.log = [] if log is None else log
-
-    def collect(self, advance: Callable[[int], None]) -> list[Solution]:
-        self.log.append("fitted")
-        advance(self.fits)
-        seeds = self.fits // self.problems
-        nothing = Solution(InformationTerms(*np.zeros((4, seeds))), np.zeros((seeds, 2)), np.zeros(seeds))
-        return [nothing] * self.problems
 
 
 @pytest.fixture

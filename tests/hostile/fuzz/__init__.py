@@ -1,0 +1,1 @@
+"""Fuzzing of everything that reads files or options: `python -m tests.hostile.fuzz --help`."""

@@ -1,0 +1,59 @@
+"""`pid-estimate` killed at any progress, alone and beside a second one, ends as if nothing had happened."""
+
+import os
+from collections.abc import Iterator
+from random import Random
+
+import pytest
+
+from tests.hostile.kills.scenes import MODES, Scene, estimate
+
+SEED = int(os.environ.get("PID_KILL_SEED", "0"))
+"""Others are given in the environment; the number in a test's name is its seed."""
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    """What is read, kept and written, with fits that take no time."""
+    with estimate(tmp_path_factory.mktemp("estimate"), fits=False) as scene:
+        yield scene
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    """With fits."""
+    with estimate(tmp_path_factory.mktemp("fitted"), fits=True) as scene:
+        yield scene
+
+
+@pytest.mark.parametrize("seed", range(SEED, SEED + 3))
+def test_killed_and_resumed(scene: Scene, seed: int) -> None:
+    scene.kill_and_resume(Random(seed))
+
+
+def test_a_second_one_on_the_same_output(scene: Scene) -> None:
+    scene.two_at_once(Random(SEED), MODES[0])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(SEED + 3, SEED + 43))
+def test_killed_and_resumed_forty_times(scene: Scene, seed: int) -> None:
+    scene.kill_and_resume(Random(seed))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(SEED, SEED + 10))
+def test_with_fits(fitted: Scene, seed: int) -> None:
+    fitted.kill_and_resume(Random(seed))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(SEED + 1, SEED + 5))
+@pytest.mark.parametrize("mode", MODES)
+def test_two_at_once(scene: Scene, mode: str, seed: int) -> None:
+    scene.two_at_once(Random(seed), mode)
+
+
+@pytest.mark.slow
+def test_soak(scene: Scene) -> None:
+    assert scene.soak(Random(SEED), 100) > 30
