@@ -32,6 +32,9 @@ MOST_EXPONENT: Final = 50.0
 LARGEST_STEP: Final = 3.0
 """Of log A in one Newton step."""
 
+SWEEPS: Final = 2
+"""Newton steps in A and in B before the multipliers follow."""
+
 TRIALS: Final = 10
 """Step sizes tried in one Newton step, each 0.3 of the one before."""
 
@@ -100,14 +103,18 @@ def run_stage(masses: Masses, state: State, stage: Stage) -> State:
 def _penalised_step(
     masses: Masses, product: Float[Array, "n1 n2"], state: State, p: Float[Array, ""], relaxation: Any
 ) -> State:
-    """Two Newton sweeps over rows and columns at penalty p, then the multipliers."""
+    """Newton sweeps over rows and columns at penalty p, then the multipliers."""
     multipliers = state.ratios * product
     a, b = state.first, state.second
-    masses_of_pairs = _power(multipliers, a @ b.T, p)
-    for _ in range(2):
-        a, masses_of_pairs = _sweep(masses.first, a, b, multipliers, masses_of_pairs, p, relaxation)
-        b, transposed = _sweep(masses.second, b, a, multipliers.T, masses_of_pairs.T, p, relaxation)
-        masses_of_pairs = transposed.T
+
+    def sweep(_: Any, carry: Any) -> Any:
+        a, b, pairs = carry
+        a, pairs = _sweep(masses.first, a, b, multipliers, pairs, p, relaxation)
+        b, transposed = _sweep(masses.second, b, a, multipliers.T, pairs.T, p, relaxation)
+        return a, b, transposed.T
+
+    start = (a, b, _power(multipliers, a @ b.T, p))
+    a, b, masses_of_pairs = jax.lax.fori_loop(0, SWEEPS, sweep, start)
     return State(jnp.maximum(_ratio(masses_of_pairs, product), LEAST_RATIO), a, b)
 
 
@@ -137,11 +144,10 @@ def _sweep(
 
     def shrink(carry: Any) -> Any:
         trial, size, _, _, accepted = carry
-        size = jnp.where(accepted, size, 0.3 * size)
+        size = jnp.where(accepted | (trial == 0), size, 0.3 * size)
         return (trial + 1, size, *attempt(size))
 
-    whole = jnp.ones_like(weight)
-    start = (0, whole, *attempt(whole))
+    start = (0, jnp.ones_like(weight), a, pairs, jnp.zeros_like(weight, bool))
     _, _, a, pairs, _ = jax.lax.while_loop(lambda c: (c[0] < TRIALS) & ~c[4].all(), shrink, start)
     return a, pairs
 
