@@ -9,6 +9,9 @@ from .estimation import estimate as estimate
 from .estimators.batch.projection import project as project
 from .estimators.batch.sinkhorn import Coupling as Coupling
 from .estimators.batch.sinkhorn import log_kernel as log_kernel
+from .exact_decomposition import ExactDecomposition as ExactDecomposition
+from .exact_decomposition import broja as broja
+from .exact_decomposition import exact as exact
 from .information import Atoms as Atoms
 from .information import AtomsInBits as AtomsInBits
 from .information import InformationTerms as InformationTerms

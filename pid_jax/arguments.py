@@ -28,8 +28,8 @@ def as_array(name: str, values: Any, expected: str) -> Shaped[np.ndarray, "..."]
         raise ArgumentTypeError(name, f"expected {expected}, found a {type(values).__name__}") from None
 
 
-def numbers(name: str, values: Any, expected: str) -> Float[np.ndarray, "..."]:
-    """An array of real numbers as float32; a number beyond its range becomes infinite.
+def numbers(name: str, values: Any, expected: str, dtype: Any = np.float32) -> Float[np.ndarray, "..."]:
+    """An array of real numbers as floats; a number beyond their range becomes infinite.
 
     Raises:
         ArgumentError: the values are ragged or masked; an `ArgumentTypeError` where they are not numbers.
@@ -40,7 +40,7 @@ def numbers(name: str, values: Any, expected: str) -> Float[np.ndarray, "..."]:
         found = f"{kind}, {spell(values)}" if not array.ndim else f"{kind} of shape {array.shape}"
         raise ArgumentTypeError(name, f"expected real numbers of shape {expected}, found {found}")
     with np.errstate(over="ignore", invalid="ignore"):
-        return array.astype(np.float32)
+        return array.astype(dtype)
 
 
 def check_size(name: str, size: int, bound: Bound) -> None:

@@ -18,7 +18,16 @@ from pid_lvlm import data
 
 SHAPED = tuple(
     f"pid_jax.{name}"
-    for name in ("decomposition", "information", "estimators", "problems", "results", "sweep.fits", "sweep.stack")
+    for name in (
+        "decomposition",
+        "exact_decomposition",
+        "information",
+        "estimators",
+        "problems",
+        "results",
+        "sweep.fits",
+        "sweep.stack",
+    )
 )
 """Modules and rooms of pid_jax whose annotations are checked at every call (jaxtyping and beartype): those with arrays.
 

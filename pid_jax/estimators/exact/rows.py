@@ -1,0 +1,122 @@
+"""Rows of conditionals become joint masses with one P(Y): reconciled, equal rows merged, padded to a common shape."""
+
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+Marginals: TypeAlias = Literal["tilt", "rescale", "as-given"]
+
+DIGITS: Final = 12
+"""Rows that agree to so many digits are one row: far below every tolerance."""
+
+NEWTON_STEPS: Final = 40
+STEP_SIZES: Final = 12
+"""Step sizes tried in one Newton step of the tilt, each half of the one before."""
+
+SHAPES: Final = 32
+"""Rows are padded to a multiple of an eighth of the next power of two, and at least of this, so that few shapes are
+compiled."""
+
+
+class MergedRows(NamedTuple):
+    """Distinct rows of one source.
+
+    Attributes:
+        masses: joint masses of the row and the label; they sum to 1.
+        inverse: of every original row, its place among them.
+    """
+
+    masses: Float[np.ndarray, "m k"]
+    inverse: Int[np.ndarray, " n"]
+
+
+class Reconciled(NamedTuple):
+    """Conditionals whose mean is a given P(Y), and what is left of the difference.
+
+    Attributes:
+        p: conditionals.
+        weights: of the rows; only `rescale` changes them.
+        residual: total variation between their mean and the target; above 1e-9 the target cannot be reached.
+    """
+
+    p: Float[np.ndarray, "n k"]
+    weights: Float[np.ndarray, " n"]
+    residual: float
+
+
+def reconcile(
+    p: Float[np.ndarray, "n k"], weights: Float[np.ndarray, " n"], target: Float[np.ndarray, " k"], how: Marginals
+) -> Reconciled:
+    """Conditionals with the mean `target`.
+
+    Args:
+        p: conditionals, float64.
+        weights: of the rows; they sum to 1.
+        target: P(Y).
+        how: `tilt` changes every row by the smallest mean KL(p' ‖ p), p' ∝ p exp(θ_y); `rescale` multiplies the joint
+            masses of every label by one factor, which changes the rows' weights; `as-given` changes nothing.
+    """
+    if how == "tilt":
+        with jax.enable_x64(True):
+            p = np.asarray(_tilt(jnp.asarray(p), jnp.asarray(weights), jnp.asarray(target)))
+    elif how == "rescale":
+        found = weights @ p
+        masses = weights[:, None] * p * np.divide(target, found, out=np.zeros_like(found), where=found > 0)
+        total = masses.sum(1)
+        p = np.divide(masses, total[:, None], out=p.copy(), where=total[:, None] > 0)
+        weights = total / total.sum()
+    return Reconciled(p, weights, float(np.abs(weights @ p - target).sum() / 2))
+
+
+@jax.jit
+def _tilt(p: Float[Array, "n k"], weights: Float[Array, " n"], target: Float[Array, " k"]) -> Float[Array, "n k"]:
+    """Newton's method on the concave dual ⟨θ, target⟩ - Σ_i w_i log Σ_y p_iy exp(θ_y)."""
+    options = p.shape[1]
+
+    def tilted(theta: Float[Array, " k"]) -> Float[Array, "n k"]:
+        q = p * jnp.exp(theta - theta.max())
+        return q / q.sum(1, keepdims=True)
+
+    def value(theta: Float[Array, " k"]) -> Float[Array, ""]:
+        most = theta.max()
+        return theta @ target - most - weights @ jnp.log((p * jnp.exp(theta - most)).sum(1))
+
+    def step(_: Any, theta: Float[Array, " k"]) -> Float[Array, " k"]:
+        q = tilted(theta)
+        mean = weights @ q
+        hessian = jnp.diag(mean) - (q * weights[:, None]).T @ q + 1e-10 * jnp.eye(options)
+        direction = jnp.linalg.solve(hessian, target - mean)
+        direction = direction - direction.mean()
+        direction = direction * jnp.minimum(1.0, 3.0 / jnp.maximum(jnp.abs(direction).max(), 1e-300))
+        sizes = 0.5 ** jnp.arange(STEP_SIZES)
+        better = jax.vmap(lambda size: value(theta + size * direction))(sizes) >= value(theta) - 1e-15
+        return theta + jnp.where(better.any(), sizes[jnp.argmax(better)], 0.0) * direction
+
+    return tilted(jax.lax.fori_loop(0, NEWTON_STEPS, step, jnp.zeros(options)))
+
+
+def merge_rows(p: Float[np.ndarray, "n k"], weights: Float[np.ndarray, " n"]) -> MergedRows:
+    """Equal rows as one row with the sum of their masses: the optimum depends on nothing else."""
+    _, inverse = np.unique(np.round(p, DIGITS), axis=0, return_inverse=True)
+    inverse = inverse.ravel()
+    masses = [np.bincount(inverse, weights * column) for column in p.T]
+    return MergedRows(np.stack(masses, axis=1), inverse)
+
+
+def padded_size(rows: int) -> int:
+    """The size that so many rows are padded to.
+
+    Example:
+        >>> [padded_size(rows) for rows in (2, 33, 1000, 1083)]
+        [32, 64, 1024, 1280]
+    """
+    step = max(SHAPES, 2 ** max(rows - 1, 1).bit_length() // 8)
+    return -(-rows // step) * step
+
+
+def pad_rows(masses: Float[np.ndarray, "m k"], size: int) -> Float[np.ndarray, "s k"]:
+    """Rows of mass 0 added up to `size`."""
+    return np.pad(masses, ((0, size - len(masses)), (0, 0)))
