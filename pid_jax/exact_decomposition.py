@@ -116,9 +116,8 @@ def exact(
             every row), `rescale` (one factor per option) or `as-given` (an error if they disagree).
 
     Raises:
-        ArgumentError: the shapes differ, a row of probabilities does not sum to 1, the marginals disagree with `as-given`,
-            a source cannot be
-            brought to the P(Y) of the pairs, or there are too many distinct rows.
+        ArgumentError: the shapes differ, a row of probabilities does not sum to 1, the marginals disagree with
+            `as-given`, a source cannot be brought to the P(Y) of the pairs, or there are too many distinct rows.
 
     Example:
         Two coins, and the answer is whether they agree.
@@ -240,7 +239,7 @@ def _decompose(sources: list[Reconciled], joint: float, tol_bits: float, mismatc
             f"{len(merged[0].masses)} x {len(merged[1].masses)} distinct rows are more than the {MOST_PAIRS:,} pairs "
             "that fit into memory; decompose a part of the rows",
         )
-    bounds = solve(*(_stacked(rows) for rows in merged), tol_bits)
+    bounds = solve(_stacked(merged[0]), _stacked(merged[1]), tol_bits)
     low, high = float(bounds.low[0]), float(bounds.high[0])
     i1, i2 = (_information(rows.masses) for rows in merged)
     ends = [atoms_from_terms(InformationTerms(i1, i2, joint, iq)).in_bits() for iq in (low, high)]

@@ -103,7 +103,8 @@ def _advance(masses: Masses, state: State, stage: Stage) -> tuple[State, Certifi
 
 def _typed(stage: Stage) -> Stage:
     """Numbers that are traced, so that every stage is the same program."""
-    return Stage(*(np.float32(x) if isinstance(x, float) else np.int32(x) for x in stage))
+    numbers: list[Any] = [np.float32(x) if isinstance(x, float) else np.int32(x) for x in stage]
+    return Stage(*numbers)
 
 
 def _in_float32(masses: Masses) -> Masses:
