@@ -58,9 +58,10 @@ def make_row() -> RowMaker:
             "accuracy": 0.9,
             "d_vision": 0.4,
         }
+        total = sum(max(value, 0.0) for value in values)
         for position, (atom, value) in enumerate(zip(ATOMS, values, strict=True)):
             cut = max(value, 0.0)
-            row |= {atom: cut, f"{atom}_raw": value, f"{atom}_sd": 0.01, f"{atom}_share": cut / sum(values)}
+            row |= {atom: cut, f"{atom}_raw": value, f"{atom}_sd": 0.01, f"{atom}_share": cut / total}
             row |= {f"{atom}_low": value - 0.02, f"{atom}_high": value + 0.02}
             row[f"true_{atom}"] = known[position] if known else None
         measured = {column.name: 0.0 for column in COLUMNS if column.kind == "float" and not column.nullable}

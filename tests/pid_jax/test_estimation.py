@@ -89,7 +89,7 @@ def test_interval_is_students():
     ("options", "said"),
     [
         ({"layers": "3"}, "has no layer `3`; it has 1, 2"),
-        ({"layers": "last,x"}, "has no layer `x`"),
+        ({"layers": "last,x"}, "found `last,x` with `x`"),
     ],
 )
 def test_layers_that_are_not_there(run_folders, small_config, options, said):
