@@ -108,7 +108,7 @@ os.abort()
 
 def test_a_worker_that_dies_is_a_finding(tmp_path: Path) -> None:
     """What it read is kept, and another goes on."""
-    campaign = run_campaign("manifest", 0, 0.001, tmp_path, ("-c", DIES))
+    campaign = run_campaign("manifest", 0, 1e-9, tmp_path, ("-c", DIES))
     (finding,) = campaign.findings.values()
     assert finding.key == "process died with -6 thread 'main' panicked"
     assert Path(finding.file).read_text() == "what it died of"

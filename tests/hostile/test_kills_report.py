@@ -11,7 +11,7 @@ from tests.hostile.kills.scenes import MODES, Scene, report
 pytestmark = pytest.mark.slow
 
 SEED = int(os.environ.get("PID_KILL_SEED", "0"))
-"""Others are given in the environment; the number in a test's name is its seed."""
+"""Of the draws; another is given in the environment."""
 
 
 @pytest.fixture(scope="module")
@@ -26,9 +26,9 @@ UNMARKED = pytest.mark.xfail(
 
 
 @UNMARKED
-@pytest.mark.parametrize("seed", range(SEED, SEED + 20))
-def test_killed_and_resumed(scene: Scene, seed: int) -> None:
-    scene.kill_and_resume(Random(seed))
+@pytest.mark.parametrize("number", range(20))
+def test_killed_and_resumed(scene: Scene, number: int) -> None:
+    scene.kill_and_resume(Random(SEED), number)
 
 
 @UNMARKED

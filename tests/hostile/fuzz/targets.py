@@ -474,12 +474,13 @@ def estimate_options(folder: Path) -> Target:
     config = make_config("default")
     values = {name: option.value_in(config) for name, option in OPTIONS.items()}
     given = {name: value[0] if isinstance(value, tuple) and value else value for name, value in values.items()}
+    given["batch-size"] = 16  # the run is small
     more = {
         name: need + [f"--{name}", str(value)]
         for name, value in given.items()
         if not isinstance(value, bool | tuple | None)
     }
-    more["how"] = [*need, "--layers", "1,last", "--memory-budget", "1GB", "--part", "1/2", "--preset", "paper"]
+    more["how"] = [*need, "--layers", "1,last", "--memory-budget", "1GB", "--part", "1/2", "--preset", "default"]
     write_run(folder / "runs" / "one", 0) if not (folder / "runs" / "one").exists() else None
     places = {"RUNS": folder / "runs", "OUT": folder / "results.parquet"}
     return _command_target(main, {"need": need, **more}, places)

@@ -66,9 +66,14 @@ class Scene:
         leftovers = _hidden(folder) - _hidden(self.whole)
         assert not leftovers, leftovers
 
-    def kill_and_resume(self, rng: Random) -> None:
-        """Kill once, at a point of any progress, and start again."""
-        at = rng.randint(1, self.points)
+    def kill_and_resume(self, rng: Random, number: int) -> None:
+        """Kill once and start again; numbers that follow each other give other points, each in turn.
+
+        Args:
+            rng: draws the order of all points.
+            number: which point in that order.
+        """
+        at = rng.sample(range(1, self.points + 1), self.points)[number % self.points]
         folder = self.folder(f"killed-{at}")
         ended = self.run(folder, at)
         assert ended.code == KILLED, (at, ended)
