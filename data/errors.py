@@ -6,7 +6,19 @@ from typing import Final
 
 
 class PidError(Exception):
-    """Base of every error with a message that is written for the user."""
+    """Base of every error with a message that is written for the user.
+
+    What a message repeats of files and options may hold anything, so that control characters in it are spelled out.
+    """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(_printable(message))
+
+
+def _printable(text: str) -> str:
+    if text.replace("\n", "").isprintable():
+        return text
+    return "".join(mark if mark.isprintable() or mark == "\n" else repr(mark)[1:-1] for mark in text)
 
 
 ARGUMENTS: Final = "arguments"

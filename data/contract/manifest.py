@@ -154,8 +154,9 @@ def read_manifest(folder: Path) -> Manifest:
             raise ContractError(str(folder), [Fault(str(folder), "the folder does not exist; check the path")])
         if not path.is_file():
             raise fail("missing, so this is not a run folder; make one with pid-extract or data.write_run")
-    except OSError as error:  # a name that no folder can have, or no permission
-        raise ContractError(shown(str(folder)), [Fault(MANIFEST_FILE, f"{error.strerror}; check the path")]) from None
+    except (OSError, ValueError) as error:  # a name that no folder can have, or no permission
+        reason = getattr(error, "strerror", None) or error
+        raise ContractError(shown(str(folder)), [Fault(MANIFEST_FILE, f"{reason}; check the path")]) from None
     try:
         raw = parse_json(read_text(path))
     except FileNotFoundError:

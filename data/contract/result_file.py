@@ -18,6 +18,7 @@ import polars as pl
 from pid_lvlm.data.bounds import RESULT_COLUMNS, RESULT_FILE, RESULT_ROWS
 from pid_lvlm.data.contract.result_checks import TableError
 from pid_lvlm.data.files import write_atomic
+from pid_lvlm.data.inputs.paths import open_regular
 
 CHECKSUM: Final = "pid_lvlm.sha256"
 """Key, in the file's metadata, of the hash of the file with zeros in place of the hash. Tables of older versions have
@@ -109,16 +110,17 @@ def _is_whole(content: bytes) -> bool:
 
 def _content(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
-            content = file.read(RESULT_FILE.most + 1)
+        if path.is_dir():
+            raise TableError("is a folder; name the parquet file itself")
+        with open_regular(path) as file:
+            if file.seek(0, os.SEEK_END) > RESULT_FILE.most:
+                raise TableError(f"has more than {RESULT_FILE}")
+            file.seek(0)
+            content = file.read()
     except FileNotFoundError:
         raise TableError("no such file; `pid-estimate RUN... --out results.parquet` writes one") from None
-    except IsADirectoryError:
-        raise TableError("is a folder; name the parquet file itself") from None
     except (OSError, ValueError) as error:
         raise TableError(f"cannot be read ({getattr(error, 'strerror', None) or error})") from None
-    if len(content) > RESULT_FILE.most:
-        raise TableError(f"has more than {RESULT_FILE}")
     if not content.startswith(MAGIC):
         raise TableError("is not a parquet file; expected a table that `pid-estimate` wrote")
     if not content.endswith(MAGIC):

@@ -112,14 +112,14 @@ def is_run(folder: Path) -> bool:
     """Whether there is a manifest."""
     try:
         return (folder / MANIFEST_FILE).is_file()
-    except OSError:  # a name that no folder can have, or no permission
+    except (OSError, ValueError):  # a name that no folder can have, or no permission
         return False
 
 
 def _children(path: Path) -> list[Path]:
     try:
         return list(path.iterdir())
-    except OSError:
+    except (OSError, ValueError):
         return []
 
 

@@ -27,10 +27,7 @@ QUICK = {
 """Parsers that answer in milliseconds, and how many cases are tried."""
 
 
-FOUND = pytest.mark.xfail(reason="findings that are being repaired", strict=False)
-
-
-@pytest.mark.parametrize("name", [pytest.param(name, marks=FOUND) for name in QUICK])
+@pytest.mark.parametrize("name", QUICK)
 def test_a_few_cases(name: str, tmp_path: Path) -> None:
     target = TARGETS[name](tmp_path)
     check_seeds(target, tmp_path)
@@ -42,7 +39,6 @@ def test_a_few_cases(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@FOUND
 @pytest.mark.parametrize("name", TARGETS)
 def test_ten_seconds(name: str, tmp_path: Path) -> None:
     campaign = run_campaign(name, 1, 10, tmp_path)

@@ -20,18 +20,11 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         yield scene
 
 
-UNMARKED = pytest.mark.xfail(
-    reason="killed before its mark is there, a report is taken for another's folder", strict=False
-)
-
-
-@UNMARKED
 @pytest.mark.parametrize("number", range(20))
 def test_killed_and_resumed(scene: Scene, number: int) -> None:
     scene.kill_and_resume(Random(SEED), number)
 
 
-@UNMARKED
 @pytest.mark.parametrize("mode", MODES)
 def test_two_at_once(scene: Scene, mode: str) -> None:
     scene.two_at_once(Random(SEED), mode)
