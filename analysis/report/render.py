@@ -2,7 +2,6 @@
 
 import base64
 import functools
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -11,10 +10,10 @@ import altair as alt
 import jinja2
 import markupsafe
 import polars as pl
-import vl_convert
 
 from pid_lvlm.analysis.frames.given import labelled
 from pid_lvlm.analysis.report.compose import PAGE, Drawn, Tabled, figure_file, table_file
+from pid_lvlm.analysis.report.draw import draw, javascript
 from pid_lvlm.analysis.report.findings import findings, warnings
 from pid_lvlm.analysis.report.provenance import provenance, recipes
 from pid_lvlm.analysis.tables.csv_file import csv_bytes
@@ -22,7 +21,6 @@ from pid_lvlm.data.bounds import PAGE_TEXT
 from pid_lvlm.data.command.display import displayable
 
 _STILL: Final = "svg"  # sharp in print, and smaller than a PNG of twice the density
-_PNG_SCALE: Final = 2.0  # pixels per point: sharp on a screen of high density and in print
 
 
 def render_files(
@@ -51,18 +49,7 @@ def render_files(
 
 def _images(chart: alt.FacetChart | None, formats: Sequence[str]) -> dict[str, bytes]:
     """A chart in the given formats, and in that of the page's still image."""
-    return {} if chart is None else {each: render_chart(chart, each) for each in {_STILL, *formats}}
-
-
-def render_chart(chart: alt.FacetChart, ending: str) -> bytes:
-    """A chart as SVG or PNG, by vl-convert: no browser, no network."""
-    if ending == "svg":
-        text = io.StringIO()
-        chart.save(text, format="svg")
-        return text.getvalue().encode()
-    image = io.BytesIO()
-    chart.save(image, format="png", scale_factor=_PNG_SCALE)
-    return image.getvalue()
+    return {} if chart is None else draw(chart, {_STILL, *formats})
 
 
 def _page(contexts: Sequence[dict[str, Any]], results: pl.DataFrame, sources: Sequence[Path], title: str) -> str:
@@ -127,4 +114,4 @@ def _table_context(tabled: Tabled) -> dict[str, Any]:
 @functools.cache
 def _library() -> str:
     """Vega, Vega-Lite and Vega-Embed as one script that can be embedded in a page."""
-    return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").replace("</script", "<\\/script")
+    return javascript("window.vegaEmbed = vegaEmbed;").replace("</script", "<\\/script")

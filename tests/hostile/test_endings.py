@@ -3,7 +3,6 @@
 import json
 import os
 import random
-import resource
 import signal
 import subprocess
 import sys
@@ -99,11 +98,8 @@ def test_a_full_standard_output_is_said(tmp_path):
 
 
 def test_a_log_without_room_is_done_without(tmp_path):
-    def small() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-
-    process = start(BUG, "x", "--out", tmp_path / "r", env={"TMPDIR": str(tmp_path)}, preexec_fn=small)
-    code, _, err = ended(process)
+    small = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))"
+    code, _, err = ended(start(small + BUG, "x", "--out", tmp_path / "r", env={"TMPDIR": str(tmp_path)}))
     assert code == 70
     assert "with this sentence (a log cannot be written" in err
     assert not list(tmp_path.iterdir())
@@ -181,8 +177,11 @@ time.sleep(1.5)
 
 
 def test_a_job_in_the_background_ignores_ctrl_c_as_its_shell_wants():
-    program = "from pid_lvlm.process import own_process; own_process(); import os, signal; os.kill(os.getpid(), 2)"
-    assert ended(start(program, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)))[0] == 0
+    program = (
+        "import os, signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+        "from pid_lvlm.process import own_process; own_process(); os.kill(os.getpid(), signal.SIGINT)"
+    )
+    assert ended(start(program)) == (0, "", "")
 
 
 def test_importing_the_library_changes_nothing_of_the_process():
