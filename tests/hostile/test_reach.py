@@ -87,7 +87,8 @@ def test_no_command_opens_a_connection(reached):
 
 def test_nothing_is_written_outside(reached):
     base, notes = reached
-    allowed = (base / "out", base / "cache", base / "tmp", Path("/dev"), Path("/proc/self"), base / ".out.lock")
+    hashes = base / "home" / ".cache" / "pid-lvlm"
+    allowed = (hashes, base / "out", base / "cache", base / "tmp", Path("/dev"), Path("/proc/self"), base / ".out.lock")
     written = {Path(what[0]) for kind, *what in notes if kind == "write"}
     assert any(path.is_relative_to(base / "out" / "runs") for path in written)
     assert any(path.is_relative_to(base / "out" / "report") for path in written)
