@@ -1,7 +1,7 @@
 """Decompose your own conditionals or a joint table exactly: every atom as a certified interval."""
 
 from dataclasses import dataclass
-from typing import Final, get_args
+from typing import Final, cast, get_args
 
 import numpy as np
 from jaxtyping import Float
@@ -99,7 +99,7 @@ def exact(
     weights: ArrayLike | None = None,
     *,
     tol_bits: float = 1e-3,
-    marginals: "Marginals" = "tilt",
+    marginals: str = "tilt",
 ) -> ExactDecomposition:
     """Split I(X1,X2;Y) into the BROJA atoms, each as a certified interval in bits.
 
@@ -144,7 +144,7 @@ def exact(
             f"P(Y) differs between the arguments by {mismatch:.2g} (total variation), so that no coupling has these "
             'marginals; choose marginals="tilt" or "rescale"',
         )
-    sources = [reconcile(values, w, means[2], marginals) for values in p[:2]]
+    sources = [reconcile(values, w, means[2], cast(Marginals, marginals)) for values in p[:2]]
     for name, source in zip(_NAMES, sources, strict=False):
         if source.residual > REACHED:
             raise ArgumentError(

@@ -19,6 +19,7 @@ from pid_lvlm import data
 SHAPED = tuple(
     f"pid_jax.{name}"
     for name in (
+        "arguments",
         "decomposition",
         "exact_decomposition",
         "information",
@@ -45,9 +46,11 @@ class LibrariesFirst(MetaPathFinder):
     too: hundreds of modules of jax, scipy and ott would be compiled from source, which takes longer than many a test.
     """
 
+    done = False
+
     def find_spec(self, name: str, *_: object) -> None:
-        if name.startswith(SHAPED):
-            sys.meta_path.remove(self)
+        if not self.done and name.startswith(SHAPED):
+            self.done = True  # not taken out of the list, which is being gone through
             with warnings.catch_warnings(action="ignore"):
                 for library in ("ott", "flax.linen", "scipy.stats"):
                     import_module(library)

@@ -68,7 +68,7 @@ def _tensors(file: Path, model: str) -> Iterator[tuple[str, str, int]]:
                 yield name, tensor.get_dtype(), count
     except (SafetensorError, OSError, ValueError, RuntimeError) as error:
         reason = str(error).partition("\n")[0][:120]
-        message = f"`{file.name}` of `{model}` is damaged or no safetensors file ({reason}); download it again"
+        message = f"`{file.name}` of `{model}` is damaged or not a safetensors file ({reason}); download it again"
         raise ModelError(message) from error
 
 

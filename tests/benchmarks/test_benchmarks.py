@@ -176,7 +176,7 @@ def test_extract(call):
 def test_extract_says_what_is_wrong(call, tmp_path):
     code, _, errors = call("extract", "--model", tmp_path, "--data", "data/demo/items/fusion.toml")
     assert code == 2
-    assert "no readable config.json" in errors
+    assert "has no config.json" in errors
 
 
 def test_the_hash_of_a_checkpoint_prints_json(call: Call, tmp_path: Path) -> None:

@@ -170,7 +170,7 @@ DEEP = "[" * 5000 + "]" * 5000
     [
         ('{"id": Infinity}', "row 2: contains Infinity, which is not a number of JSON"),
         ('{"id": NaN}', "row 2: contains NaN"),
-        ('{"id": 1e400}', "row 2: contains the number 1e400, which is not finite"),
+        ('{"id": 1e400}', "row 2: contains 1e400, which is not finite"),
         ('{"id": "\\ud800"}', "row 2: contains U+D800, half of a character"),
         (f'{{"id": {DEEP}}}', "row 2: has lists or objects inside each other more than 64 levels deep"),
         (f'{{"id": {"9" * 5000}}}', "row 2: is not JSON ("),

@@ -1,6 +1,7 @@
 """Every parser under a few hundred damaged files, the same in every session; `make fuzz` tries others for longer."""
 
 import io
+import mmap
 import random
 import zipfile
 from pathlib import Path
@@ -52,11 +53,21 @@ def hang() -> None:
 
 
 def spend() -> None:
-    b"x" * (200 << 20)
+    with mmap.mmap(-1, 200 << 20) as fresh:  # never what this process had before
+        fresh.write(b"x" * (200 << 20))
+
+
+class RawError(PidError):
+    """Its message holds whatever it was given."""
+
+    def __str__(self) -> str:
+        return self.raw
 
 
 def say(text: str) -> None:
-    raise PidError(text)
+    error = RawError()
+    error.raw = text
+    raise error
 
 
 def fail() -> None:

@@ -73,7 +73,7 @@ def put(name: str, place: str, value: Any) -> Change:
         ("[" * 5000 + "]" * 5000, "inside each other more than 64"),
         (b"\xff\xfe{}", "is not UTF-8 text"),
         ('{"model_type": "llava", "x": NaN}', "contains NaN, which is not a number of JSON"),
-        ('{"model_type": "llava", "x": 1e400}', "contains the number 1e400, which is not finite"),
+        ('{"model_type": "llava", "x": 1e400}', "contains 1e400, which is not finite"),
         ('{"model_type": 3}', "`model_type` should be text, found 3"),
         ('{"model_type": "' + "a" * 40_000 + '"}', "has model type `aaa"),
     ],
@@ -206,10 +206,10 @@ def lying(**lie: object) -> Change:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (write(WEIGHTS, b""), "is damaged or no safetensors file (Error while deserializing header"),
+        (write(WEIGHTS, b""), "is damaged or not a safetensors file (Error while deserializing header"),
         (write(WEIGHTS, struct.pack("<Q", 2**62) + b"x" * 100), "header too large"),
-        (lying(shape=[10**9, 10**9]), "is damaged or no safetensors file"),
-        (lying(data_offsets=[0, 10**15]), "is damaged or no safetensors file"),
+        (lying(shape=[10**9, 10**9]), "is damaged or not a safetensors file"),
+        (lying(data_offsets=[0, 10**15]), "is damaged or not a safetensors file"),
         (with_weights(lambda w: w.update({PROJECTOR: w[PROJECTOR].to(torch.int8)})), f"holds `{PROJECTOR}` as I8"),
         (with_weights(lambda w: w.update({PROJECTOR: w[PROJECTOR].to(torch.float8_e4m3fn)})), "as F8_E4M3"),
         (with_weights(lambda w: w[PROJECTOR].__setitem__((0, 0), float("nan"))), "holds NaN or infinity"),

@@ -151,9 +151,9 @@ def test_wrong_paths_are_said_before_torch_is_imported(wrong: str, checkpoint: P
     arguments = {"--model": checkpoint, "--data": items, "--out": items.parent / "runs"}
     arguments |= {wrong: items.parent if wrong == "--out" else items.parent / "nowhere"}
     code = (
-        "import sys; from pid_lvlm.extract.cli.main import main\n"
-        "try: main()\n"
-        "finally: print([name for name in ('torch', 'transformers') if name in sys.modules])"
+        "import atexit, sys; from pid_lvlm.extract.cli.main import main\n"
+        "atexit.register(lambda: print([name for name in ('torch', 'transformers') if name in sys.modules]))\n"
+        "main()"
     )
     line = [str(part) for pair in arguments.items() for part in pair]
     done = subprocess.run([sys.executable, "-c", code, *line], capture_output=True, text=True, check=False)
@@ -192,7 +192,7 @@ def test_damaged_weights(command: Command, checkpoint: Path, items: Path, tmp_pa
     weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:5000])
     result = command("--model", folder, "--data", items, "--out", tmp_path / "runs")
-    assert_one_sentence(result, "cannot load the weights of")
+    assert_one_sentence(result, "is damaged or not a safetensors file")
 
 
 def test_weights_with_a_parameter_missing(command: Command, checkpoint: Path, items: Path, tmp_path: Path) -> None:

@@ -256,11 +256,11 @@ def test_a_run_folder_may_be_a_link(extract: Extract, run: Path, tmp_path: Path)
 
 
 ESCAPES = [
-    (("--stage", "../x"), "--stage: '../x' cannot be the name of a file: it contains '/'"),
-    (("--stage", "a\x1bb"), "--stage: 'a\\x1bb' cannot be the name of a file: it contains '\\x1b'"),
-    (("--name", ".."), "--name: '..' cannot be the name of a file: it starts with a dot"),
-    (("--name", "a/.."), "--name: '..' cannot be the name of a file"),
-    (("--name", "a\\b"), "--name: 'a\\\\b' cannot be the name of a file"),
+    (("--stage", "../x"), "--stage cannot be the name of a file: it contains '/', found '../x'"),
+    (("--stage", "a\x1bb"), "--stage cannot be the name of a file: it contains '\\x1b', found 'a\\x1bb'"),
+    (("--name", ".."), "--name cannot be the name of a file: it starts with a dot, found '..'"),
+    (("--name", "a/.."), "--name cannot be the name of a file: it starts with a dot, found 'a/..'"),
+    (("--name", "a\\b"), "--name cannot be the name of a file: it contains "),
     (("--name", "x" * 199), "at most 200 are possible; shorten --name, --stage or the dataset's name"),
 ]
 
@@ -278,7 +278,7 @@ def test_nor_do_those_of_a_plan(again: Again, items: Path, more: tuple[str, ...]
     card.write_text('name = "../../x"\nfile = "toy.jsonl"\n')
     before = sorted(items.parent.rglob("*"))
     options = ("--data", card, *more, "--quiet")
-    assert_one_sentence(again(*options), "'../../x' cannot be the name of a file: it contains '/'")
+    assert_one_sentence(again(*options), "`name` cannot be the name of a file: it contains '/', found '../../x'")
     assert sorted(items.parent.rglob("*")) == before
 
 

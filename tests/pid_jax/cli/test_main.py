@@ -12,6 +12,7 @@ from rich.console import Console
 from pid_jax.cli.main import main
 from pid_jax.cli.progress import RichProgress
 from pid_lvlm.data.names import MANIFEST_FILE, shard_file
+from tests.shards import rewrite_shard
 
 FAST = ("--batch-size", "32", "--epochs", "1", "--seeds", "2", "--hidden", "4", "--hidden-layers", "1")
 
@@ -138,10 +139,7 @@ def test_quiet_still_names_a_run_that_cannot_be_used(capsys):
 def test_a_failed_fit_is_counted_and_the_others_are_written(call, runs, tmp_path, make_run):
     good = make_run(tmp_path / "good", n=120, d=6, layers=2)
     bad = make_run(tmp_path / "bad", n=120, d=6, layers=2)
-    with np.load(bad / shard_file(0)) as archive:
-        arrays = dict(archive)
-    arrays["x1_mean"] = np.full_like(arrays["x1_mean"], 3e38)
-    np.savez(bad / shard_file(0), **arrays)
+    rewrite_shard(bad, x1_mean=np.full((120, 6), 3e38, np.float32))
     wide = ("--hidden", 32)  # where some sum is beyond the largest number
     arguments = (good, bad, "--out", tmp_path / "r.parquet", "--layers", "last", *FAST, *wide)
     code, said = call(*arguments)

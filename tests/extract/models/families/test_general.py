@@ -94,7 +94,7 @@ def test_the_general_adapter_turns_failures_into_a_sentence(
     ):
         run(tiny.adapter, tiny, tmp_path)
     monkeypatch.setattr(type(tiny.adapter), "leak_tested", True)
-    with pytest.raises(TypeError):
+    with pytest.raises(ModelError, match="stops in its first pass"):
         run(tiny.adapter, tiny, tmp_path)
 
 
