@@ -18,6 +18,7 @@ from pid_lvlm.analysis.errors import ResultTableError
 from pid_lvlm.data.command.console import run_command
 from pid_lvlm.data.command.options import Version, epilog, make_app
 from pid_lvlm.data.command.result import EXIT_DONE, EXIT_WITH_FAILURES
+from pid_lvlm.data.command.shown import count, cut
 from pid_lvlm.data.errors import PidError
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def compare_tables(first: "pl.DataFrame", second: "pl.DataFrame", tolerance: flo
         rows = differs.arg_true()
         if len(rows):
             where, here, there = _fit(ours.row(rows[0], named=True)), ours[column][rows[0]], theirs[column][rows[0]]
-            more = f" (and in {_count(len(rows) - 1, 'more row')})" if len(rows) > 1 else ""
+            more = f" (and in {count(len(rows) - 1, 'more row')})" if len(rows) > 1 else ""
             differences.append(f"{where}: `{column}` is {_shown(here)} and {_shown(there)}{more}")
     return Comparison(1, len(ours), tuple(differences), largest)
 
@@ -118,7 +119,7 @@ def _alone(here: "pl.DataFrame", there: "pl.DataFrame", keys: list[str], which: 
     rows = here.join(there, on=keys, how="anti", nulls_equal=True, maintain_order="left")
     if rows.is_empty():
         return []
-    more = f" and {_count(len(rows) - 1, 'more row')}" if len(rows) > 1 else ""
+    more = f" and {count(len(rows) - 1, 'more row')}" if len(rows) > 1 else ""
     return [f"{_fit(rows.row(0, named=True))}{more}: only in the {which} table"]
 
 
@@ -134,12 +135,7 @@ def _differing(first: "pl.Series", second: "pl.Series", tolerance: float | None)
 
 
 def _fit(row: Mapping[str, Any]) -> str:
-    name = row["run"] if row["run"].isprintable() and len(row["run"]) <= SHOWN else _shown(row["run"])
-    return f"{name}, layer {row['layer']}"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
+    return f"{cut(row['run'], SHOWN)}, layer {row['layer']}"
 
 
 def _read(path: Path) -> "pl.DataFrame":
@@ -221,7 +217,7 @@ def _arrays(path: Path) -> dict[str, tuple[int, int]] | None:
 
 def _shown(value: object) -> str:
     text = json.dumps(value, default=lambda series: series.to_list())  # polars gives a list as a series
-    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
+    return cut(text, SHOWN)
 
 
 app = make_app(completion=False)
@@ -256,8 +252,8 @@ def run(
         sys.stdout.flush()
         sys.stderr.write("".join(f"different: {text}\n" for text in found.differences))
         return EXIT_WITH_FAILURES
-    rows = f", {_count(found.rows, 'row')}" if found.rows else ""
-    typer.echo(f"{'identical' if tolerance is None else f'within {tolerance:g}'}: {_count(found.files, 'file')}{rows}")
+    rows = f", {count(found.rows, 'row')}" if found.rows else ""
+    typer.echo(f"{'identical' if tolerance is None else f'within {tolerance:g}'}: {count(found.files, 'file')}{rows}")
     return EXIT_DONE
 
 

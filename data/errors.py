@@ -12,13 +12,23 @@ class PidError(Exception):
     """
 
     def __init__(self, message: str = "") -> None:
-        super().__init__(_printable(message))
+        super().__init__(printable(message, keep="\n"))
 
 
-def _printable(text: str) -> str:
-    if text.replace("\n", "").isprintable():
+def printable(text: str, keep: str = "") -> str:
+    r"""A text whose control characters and halves of characters are spelled out.
+
+    Args:
+        text: what came from outside.
+        keep: control characters that may stay.
+
+    Example:
+        >>> printable("two" + chr(10) + "lines")
+        'two\\nlines'
+    """
+    if text.isprintable():
         return text
-    return "".join(mark if mark.isprintable() or mark == "\n" else repr(mark)[1:-1] for mark in text)
+    return "".join(mark if mark.isprintable() or mark in keep else repr(mark)[1:-1] for mark in text)
 
 
 ARGUMENTS: Final = "arguments"

@@ -12,7 +12,6 @@ from pid_jax.setting import (
     SWITCH,
     ArgumentError,
     Setting,
-    count,
     integer,
     one_of,
     setting,
@@ -20,6 +19,7 @@ from pid_jax.setting import (
     spell,
 )
 from pid_lvlm.data.bounds import FIT_SEED, FIT_STEPS, NETWORK_LAYERS, NETWORK_WIDTH, SEEDS
+from pid_lvlm.data.command.shown import count
 from pid_lvlm.data.command.suggest import suggestion
 from pid_lvlm.data.contract.sample_size import BATCH_SIZE, TRAIN_SHARE
 from pid_lvlm.data.names import POOLINGS

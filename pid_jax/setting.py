@@ -9,6 +9,7 @@ from annotated_types import Ge, Le
 
 from pid_lvlm.data import PidError
 from pid_lvlm.data.bounds import SEEDS, Bound
+from pid_lvlm.data.command.shown import cut
 
 
 @dataclass(frozen=True)
@@ -174,22 +175,12 @@ class ArgumentTypeError(ArgumentError, TypeError):
 def spell(value: Any) -> str:
     """A value as one would type it: 7 for 7.0, words in backticks; not all of a long one."""
     if isinstance(value, str):
-        return f"`{_short(value)}`"
+        return f"`{cut(value)}`"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float) and float(short := f"{value:g}") == value:
         return short
     try:
-        return _short(str(value))
+        return cut(str(value))
     except Exception:  # whatever the value's own method raises
         return f"a {type(value).__name__}"
-
-
-def _short(text: str, most: int = 80) -> str:
-    plain = "".join(mark if mark.isprintable() else repr(mark)[1:-1] for mark in text[:most])
-    return plain if len(text) <= most else f"{plain}…"
-
-
-def count(number: int, noun: str) -> str:
-    """A number and its noun, such as `1 run` or `3 runs`."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"

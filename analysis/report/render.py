@@ -19,6 +19,7 @@ from pid_lvlm.analysis.report.provenance import provenance, recipes
 from pid_lvlm.analysis.tables.csv_file import csv_bytes
 from pid_lvlm.data.bounds import PAGE_TEXT
 from pid_lvlm.data.command.display import displayable
+from pid_lvlm.data.command.shown import count
 
 _STILL: Final = "svg"  # sharp in print, and smaller than a PNG of twice the density
 
@@ -84,8 +85,8 @@ def _shown(value: object) -> object:
 
 def _subtitle(results: pl.DataFrame) -> str:
     counts = [(results[name].n_unique(), name) for name in ("model", "dataset")]
-    counted = [f"{count} {name}{'s' if count > 1 else ''}" for count, name in counts]
-    return f"{' on '.join(counted)}: {results.height} row{'s' if results.height > 1 else ''}"
+    counted = [count(number, name) for number, name in counts]
+    return f"{' on '.join(counted)}: {count(results.height, 'row')}"
 
 
 def _figure_context(drawn: Drawn, still: bytes, formats: Sequence[str]) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
+from pid_lvlm.data.errors import printable
+
 SHOWN: Final = 80
 """Characters of a value that a message repeats."""
 PATH_SHOWN: Final = 300
@@ -29,8 +31,9 @@ def cut(text: str, most: int = SHOWN) -> str:
         >>> len(cut("x" * 1000))
         80
     """
-    if not text[: most + 1].isprintable():
-        text = "".join(mark if mark.isprintable() else repr(mark)[1:-1] for mark in text[: most + 1])
+    if len(text) > most:
+        text = text[: most + 1]
+    text = printable(text)
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
@@ -48,3 +51,13 @@ def backticked(names: Iterable[str]) -> str:
     names = list(names)
     more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
     return ", ".join(f"`{cut(str(name))}`" for name in names[:LISTED]) + more
+
+
+def count(number: int, noun: str) -> str:
+    """A number and its noun.
+
+    Example:
+        >>> count(1, "run"), count(3000, "run")
+        ('1 run', '3,000 runs')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

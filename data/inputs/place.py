@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from pid_lvlm.data.command.shown import cut
+from pid_lvlm.data.errors import printable
 
 
 def spell_place(place: Sequence[int | str]) -> str:
@@ -18,7 +19,7 @@ def spell_place(place: Sequence[int | str]) -> str:
         if isinstance(part, int):
             text += f"[{part}]"
         else:
-            text += ("." if text else "") + (part if part.isprintable() else repr(part)[1:-1])
+            text += ("." if text else "") + printable(part)
     return cut(text)
 
 

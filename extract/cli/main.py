@@ -17,6 +17,7 @@ from pid_lvlm.data.bounds import PIXELS
 from pid_lvlm.data.command.console import run_command
 from pid_lvlm.data.command.options import AsJson, DryRun, Quiet, Version, epilog, make_app
 from pid_lvlm.data.command.result import CommandResult
+from pid_lvlm.data.command.shown import count
 from pid_lvlm.data.command.suggest import suggestion
 from pid_lvlm.extract.cli.parts import select_part
 from pid_lvlm.extract.cli.results import benchmarks, checked, finished, model_types, planned, previewed
@@ -351,8 +352,7 @@ def _check_runs(folders: list[Path]) -> CommandResult:
 
     faults = {folder: validate_run(folder) for folder in folders}
     for folder, found in faults.items():
-        count = f"{len(found)} fault{'s' if len(found) > 1 else ''}"
-        typer.echo(f"{folder}: {count if found else 'is valid'}")
+        typer.echo(f"{folder}: {count(len(found), 'fault') if found else 'is valid'}")
         for fault in found:
             typer.echo(f"  - {fault}")
     return checked(faults)

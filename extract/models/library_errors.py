@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from pid_lvlm.data.errors import printable
+
 LONGEST: Final = 300
 """Characters of a library's message that are repeated."""
 
@@ -20,11 +22,6 @@ def first_line(error: BaseException) -> str:
         line = f"{type(error).__name__}: {line}" if line else type(error).__name__
     line = printable(line)
     return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
-
-
-def printable(text: str) -> str:
-    """A text with its control characters and halves of characters written out."""
-    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
 
 
 class ProcessorError(ValueError):

@@ -5,8 +5,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 from pid_lvlm.data.command.suggest import near_names, suggestion
+from pid_lvlm.data.errors import printable
 from pid_lvlm.extract.errors import ModelError
-from pid_lvlm.extract.models.library_errors import printable
 
 if TYPE_CHECKING:
     from pid_lvlm.extract.models.adapters.base import Adapter

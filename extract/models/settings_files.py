@@ -12,10 +12,10 @@ from pydantic import ConfigDict
 
 from pid_lvlm.data import bounds
 from pid_lvlm.data.bounds import Bound
+from pid_lvlm.data.errors import printable
 from pid_lvlm.data.inputs.schema import STRICT, SchemaError, checked, shown
 from pid_lvlm.data.inputs.text import TextError, parse_json, read_text
 from pid_lvlm.extract.errors import ModelError
-from pid_lvlm.extract.models.library_errors import printable
 
 CONFIG_FILE: Final = "config.json"
 ADAPTER_FILE: Final = "adapter_config.json"

@@ -22,13 +22,13 @@ from pid_jax.cli.results import Estimation, finished_estimation, planned_estimat
 from pid_jax.config import EstimatorConfig
 from pid_jax.estimation import in_order, plan_groups
 from pid_jax.results.table_file import Rows, check_out, part_tables, read_existing, read_with_parts, write_table
-from pid_jax.setting import count
 from pid_jax.sweep.devices import count_devices, keep_compiled, split_cpu
 from pid_jax.sweep.plan import Plan, plan_runs
 from pid_jax.sweep.processes import all_agree, join_processes, wait_for_all
 from pid_jax.sweep.stream import fit_groups
 from pid_lvlm.data import PidError
 from pid_lvlm.data.command.part import WHOLE, Part, parse_part
+from pid_lvlm.data.command.shown import count
 from pid_lvlm.data.inputs.paths import matching_files
 from pid_lvlm.data.locks import LockedError, locked
 

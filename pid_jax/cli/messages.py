@@ -9,10 +9,10 @@ from rich.table import Table
 from pid_jax.cli.console import short
 from pid_jax.config import EstimatorConfig, FitSettings
 from pid_jax.results.solution import ADVICE, Result
-from pid_jax.setting import count
 from pid_jax.sweep.chunks import Group
 from pid_jax.sweep.memory import fit_bytes
 from pid_jax.sweep.plan import Plan
+from pid_lvlm.data.command.shown import count
 from pid_lvlm.data.contract.result_table import limit_warnings, places
 from pid_lvlm.data.contract.sample_size import describe_rows_needed
 from pid_lvlm.data.names import ATOMS

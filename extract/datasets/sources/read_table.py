@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from pid_lvlm.data.command.shown import backticked, cut
+from pid_lvlm.data.command.shown import backticked, count, cut
 from pid_lvlm.data.inputs.paths import is_pattern, is_there, matching_files
 from pid_lvlm.extract.datasets.sources.files import file_error, read_file
 from pid_lvlm.extract.datasets.sources.table import HUB_PREFIX, Table, numbered
@@ -51,7 +51,7 @@ def read_table(source: Path) -> Table:
     if files != [source]:
         names = [cut(file.name) for file in files]
         listed = ", ".join(names) if len(names) <= FEW else f"{names[0]} … {names[-1]}"
-        table = table.noted(f"it stands for {len(names)} file{'s' if len(names) > 1 else ''}: {listed}")
+        table = table.noted(f"it stands for {count(len(names), 'file')}: {listed}")
     return _named_and_filled(table, source)
 
 
