@@ -77,8 +77,8 @@ TEMPLATE_SECONDS: Final = Bound(3, "seconds", "the processor time that a chat te
 
 # Estimates.
 SEEDS: Final = Bound(10_000, "seeds", "a problem")
-FIT_SEED: Final = Bound(2**32 - 1, "", "a seed, which has 32 bits")
-FIT_STEPS: Final = Bound(1_000_000, "", "epochs, Sinkhorn sweeps, or rows of a batch")
+FIT_SEED: Final = Bound(2**32 - 1, "as a number", "a seed of the estimator")
+FIT_STEPS: Final = Bound(1_000_000, "of each", "epochs, Sinkhorn sweeps and rows of a batch")
 NETWORK_WIDTH: Final = Bound(65_536, "numbers", "a layer of the estimator's networks")
 NETWORK_LAYERS: Final = Bound(100, "layers", "the estimator's networks")
 DEVICES: Final = Bound(1_024, "devices", "a process")

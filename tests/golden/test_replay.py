@@ -72,6 +72,7 @@ def test_vmapped_padded_and_in_several_calls(grouped):
     assert_recorded(grouped.loss, np.stack(grouped.terms, axis=-1))
 
 
+@pytest.mark.slow
 def test_sharded_over_eight_devices(grouped, tmp_path):
     command = [sys.executable, "-m", "tests.golden.sharded", "8", str(tmp_path / "sharded.npz")]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])

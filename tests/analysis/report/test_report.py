@@ -115,6 +115,7 @@ def test_the_same_input_gives_the_same_bytes(build, five_tasks):
     assert all(path.read_bytes() == content for path, content in first.items())
 
 
+@pytest.mark.slow
 def test_an_earlier_report_is_replaced_and_other_files_stay(build, five_tasks, layered):
     out, _ = build(layered)
     (out / "notes.txt").write_text("mine")

@@ -78,6 +78,7 @@ def test_order_of_fits_and_width_of_vmap_do_not_matter(stack, together):
     assert_same(jax.tree.map(lambda leaf: leaf[::-1], result), together)
 
 
+@pytest.mark.slow
 def test_rows_that_nothing_points_at_are_inert_to_the_bit(stack, together):
     extra = 40
     poison = stack.tables._replace(
@@ -98,6 +99,7 @@ def test_padded_places_of_a_test_batch_are_inert_to_the_bit(stack):
     assert np.isfinite(results[0].test_terms.iq_y_x1x2).all()
 
 
+@pytest.mark.slow
 def test_room_to_spare_in_a_chunk_is_inert_to_the_bit(workloads, problems, stack, together):
     """More rows, slices and fits than needed, filled with whatever: the fits are the same."""
     roomy = stack_problems(workloads, problems, CONFIG.seeds, Capacity(150, 4, 5, 7, 8))

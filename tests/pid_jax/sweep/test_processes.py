@@ -73,6 +73,7 @@ def assert_same(found: Path, whole: pl.DataFrame) -> None:
     assert_frame_equal(pl.read_parquet(found).drop("seconds"), whole.drop("seconds"), check_exact=True)
 
 
+@pytest.mark.slow  # tests/hostile kills faster and at more points
 def test_killed_and_resumed_is_the_same_table(start, whole, tmp_path):
     out = tmp_path / "results.parquet"
     process = start(out)

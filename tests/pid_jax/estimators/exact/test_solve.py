@@ -76,6 +76,7 @@ def test_every_regime_over_sizes(n, k):
         check(first[number], second[number], bounds, number)
 
 
+@pytest.mark.slow
 def test_padding_changes_nothing():
     first, second = problem("plain", 40, 4, 7)
     small = solve(*stacked([(first, second)], 64), 1e-3)
