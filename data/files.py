@@ -12,16 +12,22 @@ from numpy.typing import NDArray
 from pid_lvlm.data.errors import PidError
 
 
+def partial_file(path: Path) -> Path:
+    """Where a file is while it is being written."""
+    return path.with_name(f".{path.name}.partial")
+
+
 def write_atomic(path: Path, content: bytes) -> None:
     """Write `content` to `path` so that a reader sees the old file or the new one, never a part.
 
     Raises:
         PidError: the disk is full or the folder cannot be written; no partial file is left.
     """
-    temporary = path.with_name(f".{path.name}.partial")
+    temporary = partial_file(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
+        temporary.unlink(missing_ok=True)
+        with temporary.open("xb") as file:  # never through a link that somebody has put there
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

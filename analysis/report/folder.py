@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Final
 
 from pid_lvlm.data.errors import OutputExistsError, PidError
-from pid_lvlm.data.files import write_atomic
+from pid_lvlm.data.files import partial_file, write_atomic
 from pid_lvlm.data.inputs.text import TextError, parse_json, read_text
 
 PAGE: Final = "index.html"
 
 MARKER: Final = ".pid-report.json"
 """Lists the files of a report; its presence says that the report may be replaced."""
+
+HALF_MARKER: Final = partial_file(Path(MARKER)).name
+"""What a report leaves that is killed while it writes its marker."""
 
 UNFINISHED: Final = ".pid-report.partial"
 """Folder inside the report's in which its files are until all of them are written."""
@@ -36,7 +39,7 @@ def check_free(folder: Path) -> None:
             return
         if not folder.is_dir():
             raise OutputExistsError(f"`{folder}` is a file; --out names a folder")
-        if any(folder.iterdir()) and not (folder / MARKER).is_file():
+        if {path.name for path in folder.iterdir()} - {HALF_MARKER} and not (folder / MARKER).is_file():
             raise OutputExistsError(f"`{folder}` is not empty and is not an earlier report; choose another --out")
         for name in ("figures", "tables", UNFINISHED):
             if (folder / name).is_symlink():

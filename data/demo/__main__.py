@@ -24,6 +24,7 @@ import typer
 from pid_lvlm.data.command.console import run_command
 from pid_lvlm.data.command.options import Version, epilog, make_app
 from pid_lvlm.data.command.result import EXIT_DONE, EXIT_WITH_FAILURES
+from pid_lvlm.data.locks import locked
 
 HERE = Path(__file__).parent
 MODULES = {
@@ -71,8 +72,14 @@ def demo(
 
     The exit code is that of the first step that fails.
     """
+    with locked(out, "python -m pid_lvlm.data.demo"):
+        return run_steps(out, steps(out, sweep, limit, seeds))
+
+
+def run_steps(out: Path, wanted: Sequence[Step]) -> int:
+    """Run steps one after another; the first exit code that is not 0."""
     spent: list[tuple[str, float]] = []
-    for step in steps(out, sweep, limit, seeds):
+    for step in wanted:
         print(f"\n== {step.name}: {shlex.join(step.commands[0])}", flush=True)
         if len(step.commands) > 1:
             print(f"{len(step.commands)} processes share the runs; the first one shows its progress", flush=True)

@@ -16,6 +16,7 @@ from pid_lvlm.data.command.console import run_command
 from pid_lvlm.data.command.options import Version, epilog, make_app
 from pid_lvlm.data.command.suggest import suggestion
 from pid_lvlm.data.errors import PidError
+from pid_lvlm.data.locks import locked
 from pid_lvlm.extract.training.demo.recipe import RECIPE, SIZES, quick
 
 app = make_app(completion=False)
@@ -65,7 +66,8 @@ def train(
 
     torch.set_num_threads(threads)
     logging.disable_progress_bar()
-    kept = make_demo(out, sizes, quick(RECIPE) if quick_run else RECIPE, _progress)
+    with locked(out, "python -m pid_lvlm.extract.training"):
+        kept = make_demo(out, sizes, quick(RECIPE) if quick_run else RECIPE, _progress)
     Console(stderr=True).print(f"{len(kept)} checkpoints in {out / 'checkpoints'}")
 
 
