@@ -120,12 +120,13 @@ def exact(
             `as-given`, a source cannot be brought to the P(Y) of the pairs, or there are too many distinct rows.
 
     Example:
-        Two coins, and the answer is whether they agree.
+        Two numbers from 0 to 3, and the answer is their sum modulo 4: neither alone says anything.
 
         >>> import numpy as np
         >>> import pid_jax
-        >>> half = np.full((4, 2), 0.5)
-        >>> pid_jax.exact(half, half, np.eye(2)[[1, 0, 0, 1]]).low.synergy > 0.999
+        >>> first, second = np.divmod(np.arange(16), 4)
+        >>> alone = np.full((16, 4), 1 / 4)
+        >>> pid_jax.exact(alone, alone, np.eye(4)[(first + second) % 4]).low.synergy > 1.999
         True
     """
     _check_tolerance(tol_bits)

@@ -1,5 +1,6 @@
 """Result tables as `pid-estimate` writes them, made without an estimator."""
 
+import functools
 import itertools
 import json
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from pid_lvlm.analysis.report import draw
 from pid_lvlm.data.contract.result_table import SCHEMA
 from pid_lvlm.data.contract.results import COLUMNS, RESULT_SCHEMA_VERSION
 from pid_lvlm.data.names import ATOMS
@@ -22,6 +24,22 @@ TRUE_ATOMS = {
 
 RowMaker = Callable[..., dict[str, Any]]
 FrameMaker = Callable[[list[dict[str, Any]]], pl.DataFrame]
+
+
+@functools.cache
+def _drawn(program: str, given: str) -> dict[str, bytes]:
+    import vl_convert
+
+    names = {"given": json.loads(given), "vl_convert": vl_convert}
+    exec(program, names)
+    images: dict[str, bytes] = names["images"]
+    return images
+
+
+@pytest.fixture(autouse=True)
+def _draw_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each chart is drawn once, in this process; tests/hostile/test_report.py draws as the command does."""
+    monkeypatch.setattr(draw, "_run", lambda program, given: _drawn(program, json.dumps(given, allow_nan=False)))
 
 
 @pytest.fixture

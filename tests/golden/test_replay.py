@@ -22,24 +22,29 @@ FILES = sorted(Path(__file__).parent.glob("*.npz"))
 
 QUICK = ("variable_options_k4", "weak_long_k3")
 """Exact zeros in the probabilities, and couplings far from converged. Every file is replayed by `make test-slow`."""
-SOME = [pytest.param(path, marks=[] if path.stem in QUICK else [pytest.mark.slow], id=path.stem) for path in FILES]
+
+
+def quickly(*stems: str) -> list:
+    """All files, of which `make test` takes only these."""
+    return [pytest.param(path, marks=[] if path.stem in stems else [pytest.mark.slow], id=path.stem) for path in FILES]
+
 
 STOPS_EARLY_THROUGHOUT = "weak_long_k3"
 """A fit in which the published Sinkhorn never converges: only its own way of stopping reproduces it."""
 
 
-@pytest.mark.parametrize("path", SOME)
+@pytest.mark.parametrize("path", quickly(*QUICK))
 def test_recorded_fit_is_reproduced(path):
     found = replay(path)
     assert max(found.train_bits, found.test_bits) < 1e-5, found
 
 
-@pytest.mark.parametrize("path", SOME)
+@pytest.mark.parametrize("path", quickly(*QUICK))
 def test_converged_couplings_reproduce_it_unless_the_published_stops_early(path):
     assert replay(path, FitSettings()).passed == (path.stem != STOPS_EARLY_THROUGHOUT)
 
 
-@pytest.mark.parametrize("path", SOME)
+@pytest.mark.parametrize("path", quickly(QUICK[0]))
 def test_first_gradient(path):
     golden = load(path)
     rows = golden.tables.train_rows[0, 0]
@@ -83,6 +88,7 @@ def test_sharded_over_eight_devices(grouped, tmp_path):
         assert bits_from_nats(np.abs(found["terms"] - np.stack(grouped.terms, axis=-1)).max()) < 1e-5
 
 
+@pytest.mark.slow
 def test_a_wrong_record_fails(tmp_path, capsys):
     with np.load(FILES[1]) as record:
         arrays = dict(record)

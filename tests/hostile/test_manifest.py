@@ -89,7 +89,7 @@ def all_agree(run: Path) -> bool:
 @example({"model": "other"})
 @example({"step": 10**18, "size_b": 7, "candidates": {"A": [1, {"deep": None}]}})
 @example({"ground_truth": dict.fromkeys(ATOMS, 0.5), "noise_sites": {"vision": "all of it"}})
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_value_in_any_field(run: Path, fields: dict[str, Any], changes: dict[str, Any]) -> None:
     (run / MANIFEST_FILE).write_text(json.dumps(fields | changes))
     if all_agree(run):
@@ -105,7 +105,7 @@ TOKENS = [b"[" * 5000, b'{"a":' * 5000, b"NaN", b"1e999", b"-Infinity", b'"\\ud8
 @given(st.integers(0, 2000), st.integers(0, 40), st.sampled_from([*TOKENS, b"", b"1", b'"', b","]))
 @example(0, 2000, b"[]")
 @example(0, 0, b"\xef\xbb\xbf")
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_any_bytes(run: Path, fields: dict[str, Any], start: int, length: int, token: bytes) -> None:
     text = json.dumps(fields, indent=1).encode()
     start %= len(text)

@@ -8,29 +8,31 @@ from pid_jax.information import AtomsInBits
 from pid_lvlm.data import PidError
 from pid_lvlm.data.world.exact import broja_atoms
 
-K = 3
+K = 4
+"""Options in every test: one compiled program. Labels that never occur change nothing."""
 N = 24
 
 
-def gate(function, options):
-    table = np.zeros((2, 2, options))
+def gate(function):
+    table = np.zeros((2, 2, K))
     for first, second in np.ndindex(2, 2):
         table[first, second, function(first, second)] = 1 / 4
     return table
 
 
 def copied():
-    table = np.zeros((2, 2, 2))
+    table = np.zeros((2, 2, K))
     table[0, 0, 0] = table[1, 1, 1] = 1 / 2
     return table
 
 
 CLOSED = {
-    "xor": (gate(lambda a, b: a ^ b, 2), (0, 0, 0, 1)),
-    "and": (gate(lambda a, b: a & b, 2), (0.311278, 0, 0, 0.5)),
-    "first": (gate(lambda a, b: a, 2), (0, 1, 0, 0)),
-    "second": (gate(lambda a, b: b, 2), (0, 0, 1, 0)),
+    "xor": (gate(lambda a, b: a ^ b), (0, 0, 0, 1)),
+    "and": (gate(lambda a, b: a & b), (0.311278, 0, 0, 0.5)),
+    "first": (gate(lambda a, b: a), (0, 1, 0, 0)),
+    "second": (gate(lambda a, b: b), (0, 0, 1, 0)),
     "copied": (copied(), (1, 0, 0, 0)),
+    "pair": (gate(lambda a, b: 2 * a + b), (0, 1, 1, 0)),
 }
 
 
@@ -161,7 +163,7 @@ def test_a_target_that_no_tilt_reaches_is_refused():
     ("changes", "sentence"),
     [
         ({"p_y_x1": np.ones((N, K))}, "p_y_x1: row 0: expected probabilities"),
-        ({"p_y_x2": np.full((N, K + 1), 1 / (K + 1))}, r"p_y_x2: expected shape \(24, 3\)"),
+        ({"p_y_x2": np.full((N, K + 1), 1 / (K + 1))}, r"p_y_x2: expected shape \(24, 4\)"),
         ({"weights": np.zeros(N)}, "weights: expected 24 finite numbers"),
         ({"p_y_x1": [["a", "b"]]}, "p_y_x1: expected real numbers"),
         ({"p_y_x1": [[0.5], [0.5, 0.5]]}, "p_y_x1: expected .* rows of different lengths"),

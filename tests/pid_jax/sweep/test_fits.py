@@ -89,6 +89,7 @@ def test_rows_that_nothing_points_at_are_inert_to_the_bit(stack, together):
     jax.tree.map(np.testing.assert_array_equal, jax.device_get(result), together)
 
 
+@pytest.mark.slow
 def test_padded_places_of_a_test_batch_are_inert_to_the_bit(stack):
     """The shorter run's last test place is padding: whatever row it points at, nothing changes."""
     masked = stack.tables._replace(test_mask=stack.tables.test_mask.at[..., -3:].set(False))
@@ -117,6 +118,7 @@ def test_room_to_spare_in_a_chunk_is_inert_to_the_bit(workloads, problems, stack
     jax.tree.map(lambda a, b: np.testing.assert_array_equal(a[:4], b), result, together)
 
 
+@pytest.mark.slow
 def test_calls_of_a_chunk_and_chunks_of_a_group_share_one_trace(workloads, problems, plans, together):
     """Chunked by memory, with several calls per chunk: one compilation, and the same numbers."""
     tiny = Machine("cpu", devices=1, budget=1)
