@@ -88,7 +88,9 @@ def test_a_template_that_does_not_end_for_one_item(processor: Any) -> None:
     ids=["repeat", "pad", "double", "write"],
 )
 def test_a_template_that_writes_without_end(processor: Any, template: str) -> None:
-    with pytest.raises(ModelError, match="asks for too much memory or writes more than 10,000,000 characters"):
+    # On a slow machine time runs out before memory does.
+    refusals = "asks for too much memory or writes more than 10,000,000 characters|did not write a prompt within"
+    with pytest.raises(ModelError, match=refusals):
         rendered(processor, template)
 
 
