@@ -77,7 +77,7 @@ def file_name(name: str) -> str:
 def _no_file_name(name: str) -> str | None:
     if not name.strip():
         return "it is empty"
-    if odd := next((mark for mark in name if mark in "/\\" or unicodedata.category(mark) in _UNTYPABLE), None):
+    if odd := next((mark for mark in name if mark in "/\\" or unicodedata.category(mark) in UNTYPABLE), None):
         return f"it contains {odd!r}"
     if name.startswith("."):
         return "it starts with a dot"
@@ -88,7 +88,7 @@ def _no_file_name(name: str) -> str | None:
     return None
 
 
-_UNTYPABLE: Final = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+UNTYPABLE: Final = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 """Unicode's control, format, surrogate, private and unassigned characters, and separators of lines."""
 
 

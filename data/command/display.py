@@ -3,9 +3,7 @@
 import unicodedata
 from typing import Final
 
-_UNSHOWN: Final = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-"""Unicode's control, format (right-to-left marks among them), surrogate, private and unassigned characters, and
-separators of lines and paragraphs."""
+from pid_lvlm.data.names import UNTYPABLE
 
 _JOINERS: Final = "\u200c\u200d"
 """Format characters that words of Persian and many Indian scripts need, and that only join or part their neighbours."""
@@ -35,7 +33,7 @@ def displayable(text: str, most: int | None = None, *, keep: str = "") -> str:
 
 
 def _unshown(mark: str) -> bool:
-    return unicodedata.category(mark) in _UNSHOWN and mark not in _JOINERS
+    return unicodedata.category(mark) in UNTYPABLE and mark not in _JOINERS
 
 
 def _picture(mark: str) -> str:

@@ -5,8 +5,7 @@ from typing import Any, Final
 
 from rich.console import Console
 
-_INVISIBLE: Final = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-"""Unicode's control, format, surrogate, private and unassigned characters, and separators of lines."""
+from pid_lvlm.data.names import UNTYPABLE
 
 SHOWN: Final = 60
 """Characters of a name that are shown."""
@@ -28,7 +27,7 @@ def visible(text: str) -> str:
     """Text with invisible characters as Python spells them."""
     if text.isascii() and text.isprintable():
         return text
-    return "".join(repr(mark)[1:-1] if unicodedata.category(mark) in _INVISIBLE else mark for mark in text)
+    return "".join(repr(mark)[1:-1] if unicodedata.category(mark) in UNTYPABLE else mark for mark in text)
 
 
 def short(name: str) -> str:
