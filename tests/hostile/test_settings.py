@@ -236,10 +236,12 @@ unchecked: Any = getattr(pid_jax.decompose, "__wrapped__", pid_jax.decompose)
 def is_conditional(value: Any) -> bool:
     """Whether a drawn value is a valid argument, so that the error names the next one, which does not fit it."""
     try:
-        p = np.asarray(value, dtype=float)
+        p = np.asarray(value)
     except (ValueError, TypeError, OverflowError):
         return False
-    return p.ndim == 2 and p.shape[1] > 1 and bool((p >= 0).all() and (abs(p.sum(axis=1) - 1) < 1e-2).all())
+    if p.dtype.kind not in "fiub":
+        return False
+    return p.ndim == 2 and p.shape[1] > 1 and bool((p >= 0).all() and (abs(p.astype(float).sum(axis=1) - 1) < 1e-2).all())
 
 
 @QUICK
