@@ -241,7 +241,9 @@ def is_conditional(value: Any) -> bool:
         return False
     if p.dtype.kind not in "fiub":
         return False
-    return p.ndim == 2 and p.shape[1] > 1 and bool((p >= 0).all() and (abs(p.astype(float).sum(axis=1) - 1) < 1e-2).all())
+    return (
+        p.ndim == 2 and p.shape[1] > 1 and bool((p >= 0).all() and (abs(p.astype(float).sum(axis=1) - 1) < 1e-2).all())
+    )
 
 
 @QUICK
