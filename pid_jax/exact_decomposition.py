@@ -8,22 +8,11 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from pid_jax.arguments import numbers
-from pid_jax.estimators.exact.rows import (
-    Marginals,
-    MergedRows,
-    Reconciled,
-    merge_rows,
-    pad_rows,
-    padded_size,
-    reconcile,
-)
-from pid_jax.estimators.exact.solve import solve
-from pid_jax.information import AtomsInBits, InformationTerms, atoms_from_terms
+from pid_jax.estimators.exact.problem import REACHED, ExactProblem, solve_problems
+from pid_jax.estimators.exact.rows import Marginals, Reconciled, merge_rows
+from pid_jax.information import AtomsInBits
 from pid_jax.setting import ArgumentError
 from pid_lvlm.data.names import NATS_PER_BIT
-
-REACHED: Final = 1e-9
-"""Largest total variation between a source's mean and P(Y) that counts as equal."""
 
 SUM_TOLERANCE: Final = 1e-3
 """Largest deviation from 1 of the sum of a row of probabilities; rows are divided by their sum."""
@@ -137,16 +126,14 @@ def exact(
         if values.shape != p[0].shape:
             raise ArgumentError(name, f"expected shape {p[0].shape}, that of p_y_x1, found {values.shape}")
     w = _weights(weights, len(p[0]))
-    means = [w @ values for values in p]
-    mismatch = max(float(np.abs(a - b).sum() / 2) for a in means for b in means)
-    if marginals == "as-given" and mismatch > REACHED:
+    problem = ExactProblem.of(*p, w, cast(Marginals, marginals))
+    if marginals == "as-given" and problem.marginal_mismatch > REACHED:
         raise ArgumentError(
             "marginals",
-            f"P(Y) differs between the arguments by {mismatch:.2g} (total variation), so that no coupling has these "
-            'marginals; choose marginals="tilt" or "rescale"',
+            f"P(Y) differs between the arguments by {problem.marginal_mismatch:.2g} (total variation), so that no "
+            'coupling has these marginals; choose marginals="tilt" or "rescale"',
         )
-    sources = [reconcile(values, w, means[2], cast(Marginals, marginals)) for values in p[:2]]
-    for name, source in zip(_NAMES, sources, strict=False):
+    for name, source in zip(_NAMES, problem.sources, strict=False):
         if source.residual > REACHED:
             raise ArgumentError(
                 name,
@@ -154,8 +141,7 @@ def exact(
                 "since too many of its rows rule an option out"
                 + ('; marginals="rescale" may reach it' if marginals == "tilt" else ""),
             )
-    joint = float(w @ _kl(p[2], means[2]))
-    return _decompose(sources, joint, tol_bits, mismatch)
+    return _decompose(problem, tol_bits)
 
 
 def broja(p_x1x2y: ArrayLike, *, tol_bits: float = 1e-3) -> ExactDecomposition:
@@ -185,15 +171,16 @@ def broja(p_x1x2y: ArrayLike, *, tol_bits: float = 1e-3) -> ExactDecomposition:
     if not (np.isfinite(table).all() and (table >= 0).all() and table.sum() > 0):
         raise ArgumentError("p_x1x2y", "expected finite probabilities or counts of at least 0, not all of them 0")
     table = table / table.sum()
-    p_y, pairs = table.sum((0, 1)), table.sum(2)
-    joint = float(_xlogx(table).sum() - _xlogx(pairs).sum() - _xlogx(p_y).sum())
     sources = []
     for axis in (1, 0):
         masses = table.sum(axis)
         weights = masses.sum(1)
         known = weights > 0
         sources.append(Reconciled(masses[known] / weights[known, None], weights[known], 0.0))
-    return _decompose(sources, joint, tol_bits, 0.0)
+    pairs = table.reshape(-1, table.shape[2])
+    pairs = pairs[pairs.sum(1) > 0]
+    weights = pairs.sum(1)
+    return _decompose(ExactProblem((sources[0], sources[1]), pairs / weights[:, None], weights, 0.0), tol_bits)
 
 
 def _check_tolerance(tol_bits: float) -> None:
@@ -231,48 +218,29 @@ def _weights(weights: ArrayLike | None, rows: int) -> Float[np.ndarray, " n"]:
     return w / w.sum()
 
 
-def _decompose(sources: list[Reconciled], joint: float, tol_bits: float, mismatch: float) -> ExactDecomposition:
-    merged = [merge_rows(source.p, source.weights) for source in sources]
-    pairs = len(merged[0].masses) * len(merged[1].masses)
+def _decompose(problem: ExactProblem, tol_bits: float) -> ExactDecomposition:
+    pairs = int(np.prod([len(merge_rows(source.p, source.weights).masses) for source in problem.sources]))
     if pairs > MOST_PAIRS:
         raise ArgumentError(
             "p_y_x1",
-            f"{len(merged[0].masses)} x {len(merged[1].masses)} distinct rows are more than the {MOST_PAIRS:,} pairs "
-            "that fit into memory; decompose a part of the rows",
+            f"{pairs:,} pairs of distinct rows are more than the {MOST_PAIRS:,} that fit into memory; decompose a part "
+            "of the rows",
         )
-    bounds = solve(_stacked(merged[0]), _stacked(merged[1]), tol_bits)
-    low, high = float(bounds.low[0]), float(bounds.high[0])
-    i1, i2 = (_information(rows.masses) for rows in merged)
-    ends = [atoms_from_terms(InformationTerms(i1, i2, joint, iq)).in_bits() for iq in (low, high)]
+    (solution,) = solve_problems([problem], tol_bits)
+    ends = [solution.atoms(iq).in_bits() for iq in (solution.low, solution.high)]
+    i1, i2, i12, low, high = (
+        nats / NATS_PER_BIT for nats in (solution.i1, solution.i2, solution.i12, solution.low, solution.high)
+    )
     return ExactDecomposition(
         low=AtomsInBits(*map(min, *ends)),
         high=AtomsInBits(*map(max, *ends)),
-        i1_bits=i1 / NATS_PER_BIT,
-        i2_bits=i2 / NATS_PER_BIT,
-        i12_bits=joint / NATS_PER_BIT,
-        i_coupling_low_bits=low / NATS_PER_BIT,
-        i_coupling_high_bits=high / NATS_PER_BIT,
-        gap_bits=(high - low) / NATS_PER_BIT,
+        i1_bits=i1,
+        i2_bits=i2,
+        i12_bits=i12,
+        i_coupling_low_bits=low,
+        i_coupling_high_bits=high,
+        gap_bits=solution.gap_bits,
         tol_bits=tol_bits,
-        marginal_mismatch=mismatch,
-        potentials=(bounds.first[0][merged[0].inverse], bounds.second[0][merged[1].inverse]),
+        marginal_mismatch=problem.marginal_mismatch,
+        potentials=solution.potentials,
     )
-
-
-def _stacked(rows: MergedRows) -> Float[np.ndarray, "1 s k"]:
-    return pad_rows(rows.masses, padded_size(len(rows.masses)))[None]
-
-
-def _information(masses: Float[np.ndarray, "m k"]) -> float:
-    """I(X;Y) of joint masses, nats."""
-    return float(_xlogx(masses).sum() - _xlogx(masses.sum(1)).sum() - _xlogx(masses.sum(0)).sum())
-
-
-def _kl(p: Float[np.ndarray, "n k"], mean: Float[np.ndarray, " k"]) -> Float[np.ndarray, " n"]:
-    """KL(p_i ‖ mean) of every row, nats; where the mean is 0, every row is."""
-    ratio = np.divide(p, mean, out=np.ones_like(p), where=p > 0)
-    return (p * np.log(ratio)).sum(1)
-
-
-def _xlogx(x: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
-    return x * np.log(np.where(x > 0, x, 1.0))

@@ -8,7 +8,7 @@ import polars as pl
 from pid_lvlm.data.bounds import RESULT_ROWS, SEEDS
 from pid_lvlm.data.command.suggest import near_names
 from pid_lvlm.data.contract.result_table import SCHEMA, newest_version, upgrade
-from pid_lvlm.data.contract.results import COLUMNS, RESULT_SCHEMA_VERSION, ROUNDING, SUCCESSFUL, Column
+from pid_lvlm.data.contract.results import COLUMNS, RESULT_SCHEMA_VERSION, ROUNDING, USABLE, Column
 from pid_lvlm.data.errors import PidError
 from pid_lvlm.data.inputs.schema import shown
 from pid_lvlm.data.inputs.text import TextError, parse_json
@@ -49,7 +49,7 @@ def checked_table(frame: pl.DataFrame) -> pl.DataFrame:
     frame = upgrade(frame)
     _check_columns(frame)
     frame = frame.select(_typed(frame, column) for column in COLUMNS)
-    failed = (pl.col("result") != SUCCESSFUL).fill_null(value=True)
+    failed = (~pl.col("result").is_in(USABLE)).fill_null(value=True)
     frame = frame.with_columns(
         pl.when(failed & ~pl.col(name).is_finite()).then(None).otherwise(pl.col(name)).alias(name)
         for name in (column.name for column in COLUMNS if column.kind in MEASURED)
@@ -101,7 +101,7 @@ def _check_filled(frame: pl.DataFrame, column: Column) -> None:
         return
     empty = pl.col(column.name).is_null()
     if column.kind in MEASURED:
-        empty &= pl.col("result") == SUCCESSFUL
+        empty &= pl.col("result").is_in(USABLE)
     if rows := _rows(frame, empty):
         message = f"column `{column.name}` is empty in {len(rows)} of {len(frame)} rows, first in row {rows[0]}"
         raise TableError(f"{message}; it is required for every successful fit")

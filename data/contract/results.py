@@ -10,11 +10,32 @@ from typing import Final
 from pid_lvlm.data.bounds import FIT_SEED, LAYERS, OPTIONS, RESULT_TEXT, SAMPLES, TEXT_FILE
 from pid_lvlm.data.names import ATOMS, CONDITIONS, POOLINGS
 
-RESULT_SCHEMA_VERSION: Final = 3
+RESULT_SCHEMA_VERSION: Final = 4
 
 SUCCESSFUL: Final = "successful"
-RESULTS: Final = (SUCCESSFUL, "sinkhorn_unconverged", "nonfinite_loss", "invalid_run")
+JOINT_KNOWS_LESS: Final = "joint_knows_less"
+WIDE_INTERVAL: Final = "wide_interval"
+RESULTS: Final = (
+    SUCCESSFUL,
+    "sinkhorn_unconverged",
+    "nonfinite_loss",
+    "invalid_run",
+    WIDE_INTERVAL,
+    JOINT_KNOWS_LESS,
+    "marginals_unreachable",
+)
 """What the column `result` can say."""
+
+USABLE: Final = (SUCCESSFUL, WIDE_INTERVAL, JOINT_KNOWS_LESS)
+"""Results of rows whose numbers hold: a certified interval that is wider than asked for holds nevertheless, and where
+the joint conditionals know less than the sources do, every atom but synergy is what it would be anyway."""
+
+INTERVALS: Final = ("seeds", "items", "items-uncorrected")
+"""What an interval can cover: the seeds of the fits, or the sampling of the items (with or without the correction of
+the bias that a finite number of items causes)."""
+
+MARGINALS: Final = ("tilt", "rescale", "as-given")
+STRATA: Final = ("none", "options")
 
 TERM_BITS: Final = 150
 """An information term is a mean of log-ratios of probabilities, and float32 has none between 0 and 2^-149."""
@@ -117,13 +138,47 @@ def _settings() -> tuple[Column, ...]:
         Column("preset", "text", "-", "preset that the settings started from", NAME),
         Column("estimator", "text", "-", "how the coupling was found", NAME),
         Column("tau", "float", "probability", "least total option probability before a row counts as uniform", SHARE),
-        Column("pooling", "text", "-", "how spans became features", Range(choices=POOLINGS)),
-        Column("seeds", "list", "-", "seeds that were averaged", Range(0, FIT_SEED.most)),
+        Column("pooling", "text", "-", "how spans became features", Range(choices=POOLINGS), nullable=True),
+        Column("seeds", "list", "-", "seeds that were averaged", Range(0, FIT_SEED.most), nullable=True),
         Column("num_train", "int", "samples", "rows that trained the coupling", ROWS, formerly=("n_train",)),
         Column("num_test", "int", "samples", "rows that the atoms are measured on", ROWS, formerly=("n_test",)),
         Column("num_options", "int", "options", "largest number of options of an item (K)", Range(2, OPTIONS.most)),
         Column("recipe", "text", "-", "every estimator setting as JSON", JSON),
+        Column(
+            "interval",
+            "text",
+            "-",
+            "what the 95 % interval of every atom covers",
+            Range(choices=INTERVALS),
+            nullable=True,
+            since=4,
+        ),
+        Column(
+            "marginals",
+            "text",
+            "-",
+            "how the sources were brought to one P(Y)",
+            Range(choices=MARGINALS),
+            nullable=True,
+            since=4,
+        ),
+        Column(
+            "strata",
+            "text",
+            "-",
+            "whether the atoms are conditional on the number of options",
+            Range(choices=STRATA),
+            nullable=True,
+            since=4,
+        ),
     )
+
+
+_EXACT_PARTS: Final = {
+    "certified_low": "the optimum for these items is not below this",
+    "certified_high": "the optimum for these items is not above this",
+    "corrected": "estimate for infinitely many items, the middle of the interval over items",
+}
 
 
 def _atoms() -> tuple[Column, ...]:
@@ -136,7 +191,7 @@ def _atoms() -> tuple[Column, ...]:
                 f"{atom}_low",
                 "float",
                 "bits",
-                f"{atom}: lower end of the interval over seeds",
+                f"{atom}: lower end of the 95 % interval that `interval` names",
                 INTERVAL,
                 nullable=True,
             ),
@@ -144,7 +199,7 @@ def _atoms() -> tuple[Column, ...]:
                 f"{atom}_high",
                 "float",
                 "bits",
-                f"{atom}: upper end of the interval over seeds",
+                f"{atom}: upper end of the 95 % interval that `interval` names",
                 INTERVAL,
                 nullable=True,
             ),
@@ -166,6 +221,10 @@ def _atoms() -> tuple[Column, ...]:
                 nullable=True,
                 formerly=(f"planted_{atom}",),
             ),
+            *(
+                Column(f"{atom}_{name}", "float", "bits", f"{atom}: {meaning}", ATOM, nullable=True, since=4)
+                for name, meaning in _EXACT_PARTS.items()
+            ),
         ]
     return tuple(columns)
 
@@ -176,6 +235,24 @@ def _terms() -> tuple[Column, ...]:
         Column("i_language", "float", "bits", "I(X2;Y)", TERM),
         Column("i_joint", "float", "bits", "I(X1,X2;Y)", TERM),
         Column("i_coupling", "float", "bits", "information of the coupling, I_q", ATOM),
+        Column(
+            "redundancy_mmi",
+            "float",
+            "bits",
+            "redundancy by another definition, min(I1, I2)",
+            TERM,
+            nullable=True,
+            since=4,
+        ),
+        Column(
+            "redundancy_imin",
+            "float",
+            "bits",
+            "redundancy by another definition, I_min of Williams and Beer",
+            TERM,
+            nullable=True,
+            since=4,
+        ),
         Column("coinformation", "float", "bits", "I(X1;X2;Y) = redundancy_raw - synergy_raw", ATOM),
         Column("accuracy", "float", "1", "share of items with the correct best option", SHARE, nullable=True),
         Column(
@@ -232,10 +309,35 @@ def _diagnostics() -> tuple[Column, ...]:
         Column(
             "marginal_mismatch", "float", "1", "largest total variation between the P(Y) of the three conditions", SHARE
         ),
-        Column("sinkhorn_error", "float", "1", "largest L1 error of a coupling's marginal of mass 1", Range(0, 1e6)),
+        Column(
+            "sinkhorn_error",
+            "float",
+            "1",
+            "largest L1 error of a coupling's marginal of mass 1",
+            Range(0, 1e6),
+            nullable=True,
+        ),
         Column("loss_first", "float", "nats", "training loss, first step, mean over seeds", LOSS, nullable=True),
         Column("loss_last", "float", "nats", "training loss, last step, mean over seeds", LOSS, nullable=True),
-        Column("gap", "float", "bits", "certified gap of the estimate", ATOM, nullable=True),
+        Column("gap", "float", "bits", "width of the certified interval on I_q", ATOM, nullable=True),
+        Column(
+            "excess",
+            "float",
+            "bits",
+            "BATCH's I_q minus the optimum for the same test batches, mean over batches and seeds",
+            ATOM,
+            nullable=True,
+            since=4,
+        ),
+        Column(
+            "marginals_spread",
+            "float",
+            "bits",
+            "largest range of an atom over the ways to bring the sources to one P(Y)",
+            Range(0, ATOM_BITS),
+            nullable=True,
+            since=4,
+        ),
         Column("result", "text", "-", "`successful`, or what went wrong", Range(choices=RESULTS)),
         Column("schema_version", "int", "-", "version of this table", Range(1, RESULT_SCHEMA_VERSION)),
         Column("versions", "text", "-", "versions of the libraries of both steps, as JSON", JSON),

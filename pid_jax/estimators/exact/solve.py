@@ -1,6 +1,7 @@
 """Solve a stack of problems of one shape to a tolerance: stage after stage, a certificate after each."""
 
 import math
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
 
@@ -11,6 +12,7 @@ from jaxtyping import Float
 
 from pid_jax.estimators.exact.certificate import Certificate, certify
 from pid_jax.estimators.exact.dual import Masses, Stage, State, initial_state, run_stage
+from pid_jax.estimators.exact.rows import pad_rows, padded_size
 from pid_lvlm.data.names import NATS_PER_BIT
 
 
@@ -66,6 +68,35 @@ class Bounds(NamedTuple):
             np.where(pick, other.first, self.first),
             np.where(pick, other.second, self.second),
         )
+
+
+class Optimum(NamedTuple):
+    """One solved problem, nats, as in `Bounds`; the dual point has the rows of the problem, without padding."""
+
+    low: float
+    high: float
+    dual_low: float
+    first: Float[np.ndarray, "n1 k"]
+    second: Float[np.ndarray, "n2 k"]
+
+
+def solve_many(
+    problems: Sequence[tuple[Float[np.ndarray, "_ _"], Float[np.ndarray, "_ _"]]], tol_bits: float
+) -> list[Optimum]:
+    """Solve problems of any shapes.
+
+    Args:
+        problems: joint masses of source 1 and the label, and of source 2 and the label, float64, with equal column
+            sums.
+        tol_bits: how wide the certified intervals may be, bits.
+    """
+    found = []
+    for first, second in problems:
+        stacked = (pad_rows(part, padded_size(len(part)))[None] for part in (first, second))
+        bounds = solve(*stacked, tol_bits)
+        low, high, dual_low = (float(side[0]) for side in (bounds.low, bounds.high, bounds.dual_low))
+        found.append(Optimum(low, high, dual_low, bounds.first[0][: len(first)], bounds.second[0][: len(second)]))
+    return found
 
 
 def solve(first: Float[Any, "p n1 k"], second: Float[Any, "p n2 k"], tol_bits: float) -> Bounds:

@@ -47,6 +47,10 @@ NASTY = tuple(
 """Values that programs trip over: huge, endless, deep, not finite, not text, paths that lead away, templates."""
 
 
+MOST_BYTES = 4 << 20
+"""Text that is repeated does not grow beyond this."""
+
+
 def of_text(rng: random.Random, content: bytes, others: Sequence[bytes]) -> bytes:
     """Text with one to three tokens or lines changed, or, now and then, bytes."""
     for _ in range(rng.choice((1, 1, 1, 2, 3))):
@@ -292,8 +296,9 @@ def _line(rng: random.Random, content: bytes, others: Sequence[bytes]) -> bytes:
         case 2:
             lines[place] = rng.choice(rng.choice(others).splitlines(keepends=True) or [b""])
         case _:
-            lines[place] = lines[place] * rng.choice((2, 50, 2000))
-    return b"".join(lines)[: 4 << 20]
+            times = rng.choice((2, 50, 2000))
+            lines[place] = lines[place] * min(times, 1 + MOST_BYTES // max(len(lines[place]), 1))
+    return b"".join(lines)[:MOST_BYTES]
 
 
 def _bytes(rng: random.Random, content: bytes, others: Sequence[bytes]) -> bytes:

@@ -1,0 +1,137 @@
+"""From conditionals to solved problems: reconcile, merge, solve, and the potentials of every original row."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from jaxtyping import Float
+
+from pid_jax.estimators.exact.rows import Marginals, Reconciled, merge_rows, reconcile
+from pid_jax.estimators.exact.solve import solve_many
+from pid_jax.information import Atoms, InformationTerms, atoms_from_terms
+from pid_lvlm.data.names import NATS_PER_BIT
+
+REACHED: Final = 1e-9
+"""Largest total variation between a source's mean and P(Y) that counts as equal."""
+
+
+@dataclass(frozen=True)
+class ExactProblem:
+    """What the BROJA optimum and the four information terms depend on.
+
+    Attributes:
+        sources: conditionals of both sources with one P(Y), and the weights of their rows.
+        p_y_x1x2: conditionals of the pairs.
+        weights: weights of the pairs; they sum to 1.
+        marginal_mismatch: largest total variation between two of the three P(Y) before they were reconciled.
+    """
+
+    sources: tuple[Reconciled, Reconciled]
+    p_y_x1x2: Float[np.ndarray, "n k"]
+    weights: Float[np.ndarray, " n"]
+    marginal_mismatch: float
+
+    @classmethod
+    def of(
+        cls,
+        p_y_x1: Float[np.ndarray, "n k"],
+        p_y_x2: Float[np.ndarray, "n k"],
+        p_y_x1x2: Float[np.ndarray, "n k"],
+        weights: Float[np.ndarray, " n"],
+        marginals: Marginals,
+    ) -> "ExactProblem":
+        """Bring both sources to the P(Y) of the pairs.
+
+        Args:
+            p_y_x1: float64, rows that sum to 1.
+            p_y_x2: the same of source 2.
+            p_y_x1x2: the same of the pairs.
+            weights: of the rows; they sum to 1.
+            marginals: how.
+        """
+        means = [weights @ values for values in (p_y_x1, p_y_x2, p_y_x1x2)]
+        mismatch = max(float(np.abs(a - b).sum() / 2) for a in means for b in means)
+        first, second = (reconcile(values, weights, means[2], marginals) for values in (p_y_x1, p_y_x2))
+        return cls((first, second), p_y_x1x2, weights, mismatch)
+
+    @property
+    def residual(self) -> float:
+        """Total variation that is left between a source and P(Y); above `REACHED`, P(Y) is out of reach."""
+        return max(source.residual for source in self.sources)
+
+    @property
+    def i_joint(self) -> float:
+        """I(X1,X2;Y), nats."""
+        p, p_y = self.p_y_x1x2, self.weights @ self.p_y_x1x2
+        ratio = np.divide(p, p_y, out=np.ones_like(p), where=p > 0)
+        return float(self.weights @ (p * np.log(ratio)).sum(1))
+
+
+@dataclass(frozen=True)
+class ExactSolution:
+    """A solved problem, nats.
+
+    Attributes:
+        i1: I(X1;Y) of the reconciled rows.
+        i2: I(X2;Y).
+        i12: I(X1,X2;Y).
+        low: certified lower bound on I_q.
+        high: certified upper bound.
+        dual_low: the lower bound of the potentials alone; at most `low`.
+        potentials: dual variables A (n, k), B (n, k) of every row, a feasible point.
+    """
+
+    i1: float
+    i2: float
+    i12: float
+    low: float
+    high: float
+    dual_low: float
+    potentials: tuple[Float[np.ndarray, "n1 k"], Float[np.ndarray, "n2 k"]]
+
+    @property
+    def gap_bits(self) -> float:
+        """Width of the certified interval, bits."""
+        return (self.high - self.low) / NATS_PER_BIT
+
+    @property
+    def iq(self) -> float:
+        """Middle of the certified interval, nats."""
+        return (self.low + self.high) / 2
+
+    def atoms(self, iq: float | None = None) -> Atoms:
+        """The atoms, nats, at the middle of the certified interval or at another I_q."""
+        return atoms_from_terms(InformationTerms(self.i1, self.i2, self.i12, self.iq if iq is None else iq))
+
+
+def solve_problems(problems: Sequence[ExactProblem], tol_bits: float) -> list[ExactSolution]:
+    """Solve problems of any shapes; equal rows are merged first.
+
+    Args:
+        problems: reconciled problems.
+        tol_bits: how wide the certified intervals may be, bits.
+    """
+    merged = [[merge_rows(source.p, source.weights) for source in problem.sources] for problem in problems]
+    optima = solve_many([(first.masses, second.masses) for first, second in merged], tol_bits)
+    return [
+        ExactSolution(
+            i1=information(first.masses),
+            i2=information(second.masses),
+            i12=problem.i_joint,
+            low=optimum.low,
+            high=optimum.high,
+            dual_low=optimum.dual_low,
+            potentials=(optimum.first[first.inverse], optimum.second[second.inverse]),
+        )
+        for problem, (first, second), optimum in zip(problems, merged, optima, strict=True)
+    ]
+
+
+def information(masses: Float[np.ndarray, "m k"]) -> float:
+    """I(X;Y) of joint masses, nats."""
+    return float(_xlogx(masses).sum() - _xlogx(masses.sum(1)).sum() - _xlogx(masses.sum(0)).sum())
+
+
+def _xlogx(x: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
+    return x * np.log(np.where(x > 0, x, 1.0))
