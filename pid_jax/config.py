@@ -10,6 +10,7 @@ from pid_jax.setting import (
     PROBABILITY,
     SHARE,
     SWITCH,
+    TOLERANCE,
     ArgumentError,
     Setting,
     integer,
@@ -29,6 +30,19 @@ SplitRule = Literal["random", "group"]
 Anchor = Literal["vision", "language"]
 LanguageCondition = Literal["language_only", "no_image"]
 Precision = Literal["default", "high", "highest"]
+Estimators = Literal["both", "exact", "batch"]
+Interval = Literal["items", "items-uncorrected", "none"]
+Marginals = Literal["tilt", "rescale", "as-given"]
+Strata = Literal["options", "none"]
+
+BATCH: Final = "batch"
+EXACT: Final = "exact"
+ESTIMATORS: Final[Mapping[Estimators, tuple[str, ...]]] = {
+    "both": (BATCH, EXACT),
+    "exact": (EXACT,),
+    "batch": (BATCH,),
+}
+"""What `estimator` asks for; every problem has a row of each."""
 
 
 def _plain(value: Any) -> Any:
@@ -96,6 +110,37 @@ class EstimatorConfig:
         one_of(*get_args(Precision)),
     )
 
+    estimator: Estimators = setting(
+        "both",
+        "`exact`: the optimum with certified bounds; `batch`: the published one; a row of each for `both`",
+        one_of(*get_args(Estimators)),
+    )
+    marginals: Marginals = setting(
+        "tilt",
+        "how the sources are brought to the P(Y) of the pairs: smallest change of every row, a factor for each option, "
+        "or not at all",
+        one_of(*get_args(Marginals)),
+        estimator=EXACT,
+    )
+    tol_bits: float = setting(
+        1e-3,
+        "width in bits that a certified interval may have",
+        TOLERANCE,
+        estimator=EXACT,
+    )
+    interval: Interval = setting(
+        "items",
+        "what the interval of every atom covers: the items, corrected for their finite number or not",
+        one_of(*get_args(Interval)),
+        estimator=EXACT,
+    )
+    strata: Strata = setting(
+        "none",
+        "whether the atoms are conditional on the number of options of an item",
+        one_of(*get_args(Strata)),
+        estimator=EXACT,
+    )
+
     def __post_init__(self) -> None:
         for name, known in SETTINGS.items():
             value = getattr(self, name)
@@ -112,13 +157,24 @@ class EstimatorConfig:
             f"below tau {', '.join(map(spell, self.taus))} uniform over {fallback}"
         )
 
-    def for_single(self, tau: float, pooling: str) -> Mapping[str, Any]:
-        """The settings of one row of the table: lists of alternatives narrowed to this row's."""
-        return asdict(replace(self, taus=(tau,), poolings=(pooling,)))
+    def for_single(self, tau: float, pooling: str, estimator: str = BATCH) -> Mapping[str, Any]:
+        """The settings of one row of the table: those that its estimator depends on, alternatives narrowed to its own.
+
+        BATCH's have no entry that names it: tables from before there were others have the same identities.
+        """
+        narrowed = asdict(replace(self, taus=(tau,), **({"poolings": (pooling,)} if pooling else {})))
+        del narrowed["estimator"]
+        if estimator == BATCH:
+            return {name: value for name, value in narrowed.items() if name == "preset" or not SETTINGS[name].estimator}
+        used = ("preset", *SHARED, *(name for name, known in SETTINGS.items() if known.estimator == estimator))
+        return {"estimator": estimator} | {name: narrowed[name] for name in used}
 
 
 SETTINGS: Final[Mapping[str, Setting]] = settings_of(EstimatorConfig)
 """Every setting by the name of its field."""
+
+SHARED: Final = ("taus", "fallback", "language_condition")
+"""Settings of the conditionals, which every estimator depends on; those of no estimator in particular are BATCH's."""
 
 EstimatorConfig.__doc__ = "\n".join(
     [
@@ -132,7 +188,7 @@ EstimatorConfig.__doc__ = "\n".join(
 
 PRESETS: Final[Mapping[str, EstimatorConfig]] = {
     "default": EstimatorConfig(),
-    "paper": EstimatorConfig(preset="paper", seeds=(42,), fallback="four", drop_incomplete=True),
+    "paper": EstimatorConfig(preset="paper", seeds=(42,), fallback="four", drop_incomplete=True, estimator="batch"),
 }
 
 

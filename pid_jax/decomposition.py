@@ -15,11 +15,11 @@ from pid_jax.problems.splits import make_layout, split_rows, split_seeds
 from pid_jax.problems.types import ProblemKey, Shape
 from pid_jax.results.solution import ADVICE, Result, Solution
 from pid_jax.setting import ArgumentError, ArgumentTypeError, spell
+from pid_jax.sweep.batch import check_enough
 from pid_jax.sweep.chunks import Capacity, choose_pace, this_machine
 from pid_jax.sweep.devices import count_devices
 from pid_jax.sweep.fits import launch
 from pid_jax.sweep.memory import check_memory, default_budget
-from pid_jax.sweep.plan import check_enough
 from pid_jax.sweep.stack import stack_problems
 from pid_lvlm.data.bounds import OPTIONS, SAMPLES, WIDTH
 from pid_lvlm.data.names import SOURCES

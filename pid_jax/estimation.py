@@ -6,12 +6,14 @@ from pathlib import Path
 import polars as pl
 
 from pid_jax.arguments import checked_config
-from pid_jax.config import EstimatorConfig, FitSettings
+from pid_jax.config import ESTIMATORS, EstimatorConfig
 from pid_jax.results.rows import make_table
-from pid_jax.sweep.chunks import Group, group_problems, this_machine
+from pid_jax.sweep.chunks import this_machine
 from pid_jax.sweep.devices import count_devices
 from pid_jax.sweep.memory import check_budget, default_budget, parse_bytes
 from pid_jax.sweep.plan import Plan, plan_runs
+from pid_jax.sweep.protocol import Group, Share
+from pid_jax.sweep.registry import SOLVERS
 from pid_jax.sweep.stream import Keep, NoProgress, Progress, fit_groups, forget
 from pid_lvlm.data.command.part import WHOLE, Part
 
@@ -37,7 +39,8 @@ def estimate(
         memory_budget: bytes, or text such as `8GB`; by default what a GPU has free, or half of the host's memory.
         devices: how many of this process's devices to use, all by default.
         progress: a progress display.
-        keep: called with the id and the `Solution` of every problem: terms per seed, loss traces, marginal errors.
+        keep: called with the id and the solution of every problem: a `Solution` (terms per seed, loss traces, marginal
+            errors) or an `ExactOutcome` (certified bounds, potentials, pointwise atoms).
 
     Raises:
         ArgumentError: an argument is not what is expected; a `ValueError`, and a `TypeError` where its type is wrong.
@@ -60,7 +63,7 @@ def plan_groups(
     done: Container[str] = (),
     part: Part = WHOLE,
 ) -> list[Group]:
-    """Groups of equal shape, cut into chunks that fit into memory.
+    """Groups of one estimator and equal shape, cut into chunks that fit into memory.
 
     Args:
         plan: the runs.
@@ -77,9 +80,12 @@ def plan_groups(
         memory_budget = default_budget()
     budget = parse_bytes(memory_budget) if isinstance(memory_budget, str) else check_budget(memory_budget)
     machine = this_machine(devices, budget)
-    return group_problems(
-        plan.runs, len(config.seeds), FitSettings.of(config), machine, lambda name: name not in done, part
-    )
+    share = Share(lambda name: name not in done, part)
+    return [
+        group
+        for name in ESTIMATORS[config.estimator]
+        for group in SOLVERS[name].group(plan.runs, config, machine, share)
+    ]
 
 
 def in_order(plan: Plan, rows: list[dict[str, object]]) -> list[dict[str, object]]:

@@ -64,6 +64,7 @@ SMALLEST: Final = 1e-12
 PROBABILITY: Final = Rule(float, "a number from 0 to 1", 0, 1)
 SHARE: Final = Rule(float, "a number above 0 and below 1", SMALLEST, 1 - SMALLEST)
 POSITIVE: Final = Rule(float, f"a positive number, from {SMALLEST:g} to 1000", SMALLEST, 1000)
+TOLERANCE: Final = Rule(float, "a number of bits from 1e-6 to 1", 1e-6, 1)
 SWITCH: Final = Rule(bool, "true or false")
 TEXT: Final = Rule(str, "text")
 
@@ -80,6 +81,7 @@ class Setting:
         option: name on the command line and in settings files, such as `tau`.
         opposite: the option that switches a switch off.
         unset: what a default of None stands for.
+        estimator: the only estimator that it concerns; all of them by default.
     """
 
     name: str
@@ -89,6 +91,7 @@ class Setting:
     option: str
     opposite: str = ""
     unset: str = ""
+    estimator: str = ""
 
     @property
     def several(self) -> bool:
@@ -151,10 +154,18 @@ class ArgumentError(PidError, ValueError):
 
 
 def setting(
-    default: Any, meaning: str, rule: Rule, *, option: str | None = None, opposite: str = "", unset: str = ""
+    default: Any,
+    meaning: str,
+    rule: Rule,
+    *,
+    option: str | None = None,
+    opposite: str = "",
+    unset: str = "",
+    estimator: str = "",
 ) -> Any:
     """A dataclass field that is a setting; the arguments are the attributes of `Setting`."""
     told = {"meaning": meaning, "rule": rule, "option": option, "opposite": opposite, "unset": unset}
+    told["estimator"] = estimator
     return field(default=default, metadata=told)
 
 

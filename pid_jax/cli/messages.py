@@ -7,11 +7,11 @@ from rich.console import Console
 from rich.table import Table
 
 from pid_jax.cli.console import short
-from pid_jax.config import EstimatorConfig, FitSettings
+from pid_jax.config import EstimatorConfig
 from pid_jax.results.solution import ADVICE, Result
-from pid_jax.sweep.chunks import Group
-from pid_jax.sweep.memory import fit_bytes
 from pid_jax.sweep.plan import Plan
+from pid_jax.sweep.protocol import Group
+from pid_jax.sweep.registry import SOLVERS
 from pid_lvlm.data.command.shown import count
 from pid_lvlm.data.contract.result_table import limit_warnings, places
 from pid_lvlm.data.contract.sample_size import describe_rows_needed
@@ -33,18 +33,7 @@ def print_plan(console: Console, plan: Plan, problems: int, config: EstimatorCon
 def print_programs(console: Console, groups: Sequence[Group], config: EstimatorConfig) -> None:
     """Shapes, chunks and memory of the compiled programs, one line each."""
     for group in groups:
-        shape, pace = group.shape, group.pace
-        runs = {problem.run for chunk in group.chunks for problem in chunk.problems}
-        working = fit_bytes(shape, FitSettings.of(config)) * pace.side_by_side
-        console.print(
-            f"compiled program: {count(len(runs), 'run')} of feature widths {shape.d1} and {shape.d2}, "
-            f"{shape.options} options; {count(group.num_problems, 'problem')}, "
-            f"{count(group.num_problems * len(config.seeds), 'fit')} of {count(shape.steps, 'step')}; "
-            f"{count(len(group.chunks), 'chunk')} of {group.table_bytes() / 2**20:.1f} MiB; "
-            f"{count(pace.side_by_side, 'fit')} side by side on each of {count(pace.devices, 'device')} "
-            f"in {working / 2**20:.0f} MiB",
-            highlight=False,
-        )
+        console.print(SOLVERS[group.estimator].describe(group, config), highlight=False)
 
 
 def print_summary(console: Console, frame: pl.DataFrame, most: int = 40) -> None:

@@ -57,23 +57,42 @@ class LayerRows(NamedTuple):
 class Workload:
     """What one run's problems need, as far as a chunk asks for it.
 
-    Source 1 is the anchor (`EstimatorConfig.anchor`), vision unless the settings say otherwise.
+    Source 1 is the anchor (`EstimatorConfig.anchor`), vision unless the settings say otherwise; without batches it is
+    vision.
 
     Attributes:
         features: pooling -> (x1, x2).
         rows: conditionals per (layer, tau).
         draws: split and batches per seed.
         accuracy: layer -> columns of the result table.
+        num_rows: rows of the run.
+        groups: number of every row's group.
+        num_options: options of every row's item.
+        sample_ids: names of the rows.
     """
 
     features: Mapping[str, tuple[Float[np.ndarray, "n d1"], Float[np.ndarray, "n d2"]]]
     rows: Mapping[tuple[int, float], LayerRows]
     draws: tuple[Draw, ...]
     accuracy: Mapping[int, Mapping[str, float | None]] = field(default_factory=dict)
+    num_rows: int = 0
+    groups: Int[np.ndarray, " n"] | None = None
+    num_options: Int[np.ndarray, " n"] | None = None
+    sample_ids: Shaped[np.ndarray, " n"] | None = None
+
+    @property
+    def num_train(self) -> int:
+        """Rows that train the coupling, with the first seed; 0 without training."""
+        return len(self.draws[0].split_train) if self.draws else 0
+
+    @property
+    def num_test(self) -> int:
+        """Rows that the atoms are measured on."""
+        return int(self.draws[0].test.mask.sum()) if self.draws else self.num_rows
 
 
-def make_workload(run: Run, keys: Iterable[ProblemKey], config: EstimatorConfig, layout: Layout) -> Workload:
-    """Host arrays of some of a run's problems.
+def make_workload(run: Run, keys: Iterable[ProblemKey], config: EstimatorConfig, layout: Layout | None) -> Workload:
+    """Host arrays of some of a run's problems, all of one estimator; without a layout there are no batches.
 
     Raises:
         ContractError: the run lacks a pooling.
@@ -81,23 +100,28 @@ def make_workload(run: Run, keys: Iterable[ProblemKey], config: EstimatorConfig,
     keys = tuple(keys)
     layers = sorted({key.layer for key in keys})
     groups = run.arrays["group_id"] if config.split == "group" else None
-    first, second = (1, 2) if config.anchor == SOURCES[0] else (2, 1)
-    poolings = dict.fromkeys(key.pooling for key in keys)
+    vision_first = layout is None or config.anchor == SOURCES[0]
+    first, second = (1, 2) if vision_first else (2, 1)
+    poolings = dict.fromkeys(key.pooling for key in keys if key.pooling)
     return Workload(
         features={pooling: (run.features(first, pooling), run.features(second, pooling)) for pooling in poolings},
-        rows={(layer, tau): _layer_rows(run, layer, tau, config) for layer, tau, _ in keys},
-        draws=make_draws(groups, len(run), config, layout),
+        rows={(key.layer, key.tau): _layer_rows(run, key.layer, key.tau, config, vision_first) for key in keys},
+        draws=() if layout is None else make_draws(groups, len(run), config, layout),
         accuracy={layer: accuracy_columns(run, layer) for layer in layers},
+        num_rows=len(run),
+        groups=np.unique(run.arrays["group_id"], return_inverse=True)[1].ravel(),
+        num_options=run.arrays["num_options"].astype(np.int64),
+        sample_ids=run.arrays["sample_id"],
     )
 
 
-def _layer_rows(run: Run, layer: int, tau: float, config: EstimatorConfig) -> LayerRows:
+def _layer_rows(run: Run, layer: int, tau: float, config: EstimatorConfig, vision_first: bool) -> LayerRows:
     position = run.manifest.layers.index(layer)
     used = [run.manifest.conditions.index(name) for name in (VISION_ONLY, config.language_condition, BOTH)]
     loglik = run.arrays["loglik"][:, used, position]
     result = option_probabilities(loglik, run.arrays["num_options"], tau, config.fallback)
     vision, language, both = (np.ascontiguousarray(result.p[:, i]) for i in range(len(used)))
-    ordered = (vision, language) if config.anchor == SOURCES[0] else (language, vision)
+    ordered = (vision, language) if vision_first else (language, vision)
     names = (VISION_ONLY, LANGUAGE_ONLY, BOTH)
     shares = {name: float(result.uniform[:, i].mean()) for i, name in enumerate(names)}
     return LayerRows((*ordered, both), shares)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from jaxtyping import Array, Bool, Float, Int, Key
 
+from pid_jax.config import BATCH
 from pid_lvlm.data import Manifest
 
 Held: TypeAlias = Any
@@ -63,11 +64,15 @@ class FitSpec(NamedTuple):
 
 
 class ProblemKey(NamedTuple):
-    """One row of the result table: which layer of the run, under which tau and pooling."""
+    """One row of the result table: which layer of the run, under which tau and pooling, and by which estimator.
+
+    An estimator that does not use the features has no `pooling`.
+    """
 
     layer: int
     tau: float
     pooling: str
+    estimator: str = BATCH
 
 
 class Shape(NamedTuple):

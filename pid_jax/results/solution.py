@@ -1,14 +1,17 @@
 """The outcome of a fit: a code for each problem, and the advice that belongs to it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 from jaxtyping import Float
 
-from pid_jax.information import InformationTerms
+from pid_jax.information import AtomsInBits, InformationTerms, atoms_from_terms, bits_from_nats
+from pid_jax.results.columns import Columns, atom_columns, seed_spread, term_columns
 from pid_lvlm.data.contract.limits import SINKHORN_ERROR
+from pid_lvlm.data.contract.results import USABLE
 
 
 class Result(IntEnum):
@@ -18,33 +21,60 @@ class Result(IntEnum):
     SINKHORN_UNCONVERGED = 1
     NONFINITE_LOSS = 2
     INVALID_RUN = 3
+    WIDE_INTERVAL = 4
+    JOINT_KNOWS_LESS = 5
+    MARGINALS_UNREACHABLE = 6
 
     @property
     def label(self) -> str:
         """How the result table spells it."""
         return self.name.lower()
 
+    @property
+    def usable(self) -> bool:
+        """Whether the numbers of such a row hold."""
+        return self.label in USABLE
+
 
 ADVICE: Final = {
     Result.SINKHORN_UNCONVERGED: "the couplings miss their marginals; raise sinkhorn_sweeps (--sinkhorn-sweeps)",
     Result.NONFINITE_LOSS: "the training loss became NaN or infinite; look for extreme values in the features",
     Result.INVALID_RUN: "left out for the reason given when the run was read; fix that and run the same command again",
+    Result.WIDE_INTERVAL: "the certified intervals hold but are wider than asked for; a larger tol_bits (--tol-bits) "
+    "says what is enough",
+    Result.JOINT_KNOWS_LESS: "with picture and question the model says less about the answer than one of them alone "
+    "implies, so that the synergy is negative and cannot be read; look at the share of uniform rows and at the prompts",
+    Result.MARGINALS_UNREACHABLE: "too many rows are certain for the sources to be brought to one P(Y); choose "
+    "marginals=rescale (--marginals rescale), or --estimator batch",
 }
+
+
+class Solved(Protocol):
+    """What an estimator returns for a problem."""
+
+    @property
+    def result(self) -> Result:
+        """The outcome."""
+
+    def columns(self, ground_truth: Mapping[str, float] | None) -> Columns:
+        """What the estimator found, as columns of the result table: the place where nats become bits."""
 
 
 @dataclass(frozen=True)
 class Solution:
-    """All seeds of one problem, on the host.
+    """All seeds of one problem by BATCH, on the host.
 
     Attributes:
         terms: information terms (seeds,), nats, averaged over the test batches.
         loss: training loss of every step, nats.
         sinkhorn_error: largest L1 error of a marginal of mass 1 over the test batches.
+        optimum: certified bounds on the least possible terms.iq_y_x1x2, nats, mean over seeds; None if not computed.
     """
 
     terms: InformationTerms
     loss: Float[np.ndarray, "seeds s"]
     sinkhorn_error: Float[np.ndarray, " seeds"]
+    optimum: tuple[float, float] | None = None
 
     def with_sources_swapped(self) -> "Solution":
         """The same with source 1 and source 2 exchanged."""
@@ -59,3 +89,31 @@ class Solution:
         if self.sinkhorn_error.max() > SINKHORN_ERROR:
             return Result.SINKHORN_UNCONVERGED
         return Result.SUCCESSFUL
+
+    def columns(self, ground_truth: Mapping[str, float] | None) -> Columns:
+        """Means over seeds with their spread and Student interval, and the excess over the optimum, bits."""
+        seeds = [np.asarray(atom, dtype=np.float64) for atom in atoms_from_terms(self.terms).in_bits()]
+        means = [float(values.mean()) for values in seeds]
+        spread = [seed_spread(values) for values in seeds]
+        known = [each for each in spread if each is not None]
+        parts: dict[str, AtomsInBits | None] = dict.fromkeys(("low", "high", "sd"))
+        if len(known) == len(seeds):
+            halves = np.array([half for _, half in known])
+            ends = (means - halves, means + halves, [sd for sd, _ in known])
+            parts = {name: AtomsInBits(*values) for name, values in zip(parts, ends, strict=True)}
+        return {
+            **atom_columns(means, ground_truth, **parts),
+            **term_columns(self.terms.in_bits()),
+            **self._optimum_columns(),
+            "interval": "seeds",
+            "sinkhorn_error": float(self.sinkhorn_error.max()),
+            "loss_first": float(self.loss[:, 0].mean()),
+            "loss_last": float(self.loss[:, -1].mean()),
+        }
+
+    def _optimum_columns(self) -> Columns:
+        if self.optimum is None:
+            return {}
+        low, high = self.optimum
+        found = float(np.mean(np.asarray(self.terms.iq_y_x1x2, np.float64)))
+        return {"excess": bits_from_nats(found - (low + high) / 2), "gap": bits_from_nats(high - low)}

@@ -1,4 +1,4 @@
-"""Problems of equal shape form a group; a group is cut into chunks of one size that fit into memory.
+"""BATCH's problems of equal shape form a group; a group is cut into chunks of one size that fit into memory.
 
 Equal sizes mean one compiled program per group; smaller chunks are padded with slices and fits that are ignored.
 """
@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import jax
 
-from pid_jax.config import FitSettings
-from pid_jax.problems.types import ProblemKey, Shape
+from pid_jax.config import BATCH, FitSettings
+from pid_jax.problems.types import Shape
 from pid_jax.sweep.memory import FITS_SHARE, TABLES_SHARE, conditional_bytes, draw_bytes, feature_bytes, fit_bytes
-from pid_jax.sweep.plan import RunPlan
+from pid_jax.sweep.protocol import Chunk, Group, Machine, ProblemRef, RunPlan
 from pid_lvlm.data.command.part import WHOLE, Part
 
 FITS_PER_CALL = 64
@@ -20,26 +20,6 @@ FITS_PER_CALL = 64
 
 FITS_SIDE_BY_SIDE = {"cpu": 4}
 """Fits under one vmap on one device. On a CPU more of them do not fit into its cache (docs/performance.md)."""
-
-
-class ProblemRef(NamedTuple):
-    """One problem: its run, by position among a plan's runs, its key and its name in the table."""
-
-    run: int
-    key: ProblemKey
-    id: str
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """Problems that are read, fitted and saved together."""
-
-    problems: tuple[ProblemRef, ...]
-
-    @property
-    def runs(self) -> tuple[int, ...]:
-        """Runs that the problems belong to, in their order."""
-        return tuple(dict.fromkeys(problem.run for problem in self.problems))
 
 
 class Capacity(NamedTuple):
@@ -61,18 +41,12 @@ class Pace(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Group:
-    """Problems that share a compiled program, in chunks of one size."""
+class BatchGroup(Group):
+    """Problems that share a compiled program of BATCH, in chunks of one size."""
 
     shape: Shape
-    chunks: tuple[Chunk, ...]
     capacity: Capacity
     pace: Pace
-
-    @property
-    def num_problems(self) -> int:
-        """Problems of all chunks."""
-        return sum(len(chunk.problems) for chunk in self.chunks)
 
     def table_bytes(self) -> int:
         """Bytes of one chunk's tables."""
@@ -84,15 +58,6 @@ class Group:
         )
 
 
-@dataclass(frozen=True)
-class Machine:
-    """The devices that run the fits: kind, number, and bytes that each may use."""
-
-    backend: str
-    devices: int
-    budget: int
-
-
 def group_problems(
     runs: Sequence[RunPlan],
     num_seeds: int,
@@ -100,13 +65,13 @@ def group_problems(
     machine: Machine,
     wanted: Callable[[str], bool] = lambda _: True,
     part: Part = WHOLE,
-) -> list[Group]:
+) -> list[BatchGroup]:
     """Group problems of all runs by shape, and cut every group into chunks.
 
     Problems of one run stay together, pooling by pooling, so that a chunk needs as few feature arrays as possible.
 
     Args:
-        runs: the runs of a plan.
+        runs: the runs of a plan; those of other estimators are left out.
         num_seeds: fits of a problem.
         settings: what the compiled program depends on.
         machine: the devices and their memory.
@@ -115,8 +80,9 @@ def group_problems(
     """
     by_shape: dict[Shape, list[ProblemRef]] = {}
     for position, run in enumerate(runs):
-        for key, name in zip(run.keys, run.ids, strict=True):
-            by_shape.setdefault(run.shape, []).append(ProblemRef(position, key, name))
+        if run.shape is not None:
+            refs = (ProblemRef(position, key, name) for key, name in zip(run.keys, run.ids, strict=True))
+            by_shape.setdefault(run.shape, []).extend(refs)
     groups = []
     for shape, everything in by_shape.items():
         if problems := [problem for problem in everything[part.share(everything)] if wanted(problem.id)]:
@@ -158,7 +124,7 @@ def _cut(
     settings: FitSettings,
     machine: Machine,
     side_by_side: int,
-) -> Group:
+) -> BatchGroup:
     pace = choose_pace(len(problems) * num_seeds, shape, settings, machine, side_by_side)
     most_problems = max(pace.per_call // num_seeds, 1)
     left = int(TABLES_SHARE * machine.budget) - most_problems * conditional_bytes(shape, rows)
@@ -178,7 +144,7 @@ def _cut(
         draws=num_seeds * max(len({problem.run for problem in chunk}) for chunk in chunks),
         fits=-(-largest // pace.per_call) * pace.per_call,
     )
-    return Group(shape, tuple(Chunk(tuple(chunk)) for chunk in chunks), capacity, pace)
+    return BatchGroup(BATCH, tuple(Chunk(tuple(chunk)) for chunk in chunks), shape, capacity, pace)
 
 
 def _features(problems: Collection[ProblemRef]) -> int:

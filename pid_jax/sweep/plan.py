@@ -3,24 +3,23 @@
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
 import polars as pl
 
-from pid_jax.config import EstimatorConfig, FitSettings
-from pid_jax.problems.splits import Layout, make_layout, split_rows, split_seeds
-from pid_jax.problems.types import ProblemKey, Refusal, Shape
+from pid_jax.config import BATCH, ESTIMATORS, EstimatorConfig
+from pid_jax.problems.types import ProblemKey, Refusal
 from pid_jax.results.rows import make_table, refused_row
 from pid_jax.setting import ArgumentError, ArgumentTypeError, spell
-from pid_jax.sweep.memory import check_memory
+from pid_jax.sweep.protocol import RunPlan
+from pid_jax.sweep.registry import SOLVERS
 from pid_lvlm.data import ContractError, Fault, Manifest, PidError, RunOutline, find_runs, outline_run
 from pid_lvlm.data.bounds import LAYERS
 from pid_lvlm.data.contract.manifest import read_manifest, recipe_hash
 from pid_lvlm.data.contract.result_checks import checked_table
-from pid_lvlm.data.contract.sample_size import describe_rows_needed, least_test_rows
-from pid_lvlm.data.names import ATOMS, MANIFEST_FILE, SOURCES, by_number, feature_key
+from pid_lvlm.data.names import ATOMS, MANIFEST_FILE, by_number, feature_key
 
 Layers: TypeAlias = tuple[int | Literal["last"], ...]
 """Layers that were asked for; none stands for all."""
@@ -29,25 +28,6 @@ SHOWN: Final = 100
 """Layers of a run that a message lists."""
 
 _NUMBER: Final = re.compile("[0-9]{1,9}")
-
-
-@dataclass(frozen=True)
-class RunPlan:
-    """The problems of one run, without its arrays.
-
-    Attributes:
-        outline: the run folder.
-        keys: its problems, a row of the result table each.
-        ids: their names in the table, in the same order.
-        layout: shape of its batches.
-        shape: what its compiled program is keyed on.
-    """
-
-    outline: RunOutline
-    keys: tuple[ProblemKey, ...]
-    ids: tuple[str, ...]
-    layout: Layout
-    shape: Shape
 
 
 @dataclass(frozen=True)
@@ -79,14 +59,22 @@ def plan_runs(
     error: PidError | None = None
     for folder in sorted(set(find_runs(_paths(paths))), key=lambda folder: by_number(str(folder))):
         try:
-            runs.append(plan_run(outline_run(folder, allow_partial=allow_partial), config, wanted))
+            outline = outline_run(folder, allow_partial=allow_partial)
         except PidError as refused:
             error = error or refused
-            refusals.append(_refuse(folder, refused, config, wanted))
+            refusals += _refuse(folder, refused, ESTIMATORS[config.estimator], config, wanted)
+            continue
+        for name in ESTIMATORS[config.estimator]:
+            try:
+                runs.append(plan_run(outline, config, wanted, name))
+            except PidError as refused:
+                error = error or refused
+                refusals += _refuse(folder, refused, [name], config, wanted)
     for run, reason in unwritable(runs, config):
         runs.remove(run)
         error = error or PidError(reason)
         refusals.append(Refusal(run.outline.folder, reason))
+    refusals = _once(refusals)
     if error and not runs:
         raise none_usable([refused.reason for refused in refusals]) from error
     return Plan(tuple(runs), tuple(refusals))
@@ -127,54 +115,54 @@ def none_usable(reasons: Sequence[str]) -> PidError:
     return PidError(f"none of the {len(reasons)} runs can be used; the first: {reasons[0]}")
 
 
-def _refuse(folder: Path, error: PidError, config: EstimatorConfig, layers: Layers) -> Refusal:
+def _refuse(
+    folder: Path, error: PidError, estimators: Sequence[str], config: EstimatorConfig, layers: Layers
+) -> list[Refusal]:
     """A refused run with its reason, and its problems if the manifest can be read."""
     try:
         manifest = read_manifest(folder)
-        return Refusal(folder, str(error), manifest, problem_keys(manifest, config, layers))
+        keys = [key for name in estimators for key in problem_keys(manifest, config, layers, name)]
+        return [Refusal(folder, str(error), manifest, tuple(keys))]
     except PidError:
-        return Refusal(folder, str(error))
+        return [Refusal(folder, str(error))]
 
 
-def plan_run(outline: RunOutline, config: EstimatorConfig, layers: Layers = ()) -> RunPlan:
-    """Problems and shape of one run.
+def _once(refusals: Sequence[Refusal]) -> list[Refusal]:
+    """Refusals of one folder for one reason as one: of several estimators, or of an unreadable run."""
+    found: dict[tuple[Path, str], Refusal] = {}
+    for refusal in refusals:
+        name = (refusal.folder, refusal.reason)
+        keys = (*found[name].keys, *refusal.keys) if name in found else refusal.keys
+        found[name] = replace(refusal, keys=tuple(dict.fromkeys(keys)))
+    return list(found.values())
+
+
+def plan_run(outline: RunOutline, config: EstimatorConfig, layers: Layers = (), estimator: str = BATCH) -> RunPlan:
+    """Problems and shape of one run under one estimator.
 
     Raises:
         PidError: the run has too few rows, or lacks a layer, pooling or condition.
     """
     manifest = outline.manifest
+    keys = problem_keys(manifest, config, layers, estimator)
     for kind, wanted, held in (
-        ("pooling", config.poolings, manifest.poolings),
+        ("pooling", tuple(dict.fromkeys(key.pooling for key in keys if key.pooling)), manifest.poolings),
         ("condition", (config.language_condition,), manifest.conditions),
     ):
         if missing := [name for name in wanted if name not in held]:
             message = f"no {kind} {missing[0]!r}; it has {', '.join(held)}"
             raise ContractError(str(outline.folder), [Fault(MANIFEST_FILE, message)])
-    keys = problem_keys(manifest, config, layers)
-    layout = _layout(outline, config)
-    shape = Shape(
-        *((manifest.d1, manifest.d2) if config.anchor == SOURCES[0] else (manifest.d2, manifest.d1)),
-        manifest.max_options,
-        config.epochs * layout.per_epoch,
-        config.batch_size,
-        layout.test_batches,
-        layout.test_width,
-    )
-    what = f"run `{manifest.run}`"
-    check_memory(what, shape, len(outline), len(config.seeds), FitSettings.of(config))
-    return RunPlan(outline, keys, tuple(problem_id(outline, key, config) for key in keys), layout, shape)
+    layout, shape = SOLVERS[estimator].shapes(outline, config)
+    return RunPlan(outline, estimator, keys, tuple(problem_id(outline, key, config) for key in keys), layout, shape)
 
 
-def problem_keys(manifest: Manifest, config: EstimatorConfig, layers: Layers) -> tuple[ProblemKey, ...]:
-    """Every layer under every tau and pooling.
+def problem_keys(manifest: Manifest, config: EstimatorConfig, layers: Layers, estimator: str) -> tuple[ProblemKey, ...]:
+    """The problems of an estimator: every layer under every tau, and whatever else distinguishes them.
 
     Raises:
         PidError: the run lacks a layer.
     """
-    chosen = select_layers(manifest, layers)
-    return tuple(
-        ProblemKey(layer, tau, pooling) for pooling in config.poolings for tau in config.taus for layer in chosen
-    )
+    return SOLVERS[estimator].keys(select_layers(manifest, layers), config)
 
 
 def parse_layers(text: str) -> Layers:
@@ -215,38 +203,8 @@ def select_layers(manifest: Manifest, layers: Layers) -> tuple[int, ...]:
 def problem_id(outline: RunOutline, key: ProblemKey, config: EstimatorConfig) -> str:
     """Sixteen hexadecimal digits: hash of the run's name, its arrays, the layer and every setting of the estimate."""
     content = hashlib.sha256()
-    for name in ("sample_id", "group_id", "num_options", "loglik", *(feature_key(s, key.pooling) for s in (1, 2))):
+    features = (feature_key(source, key.pooling) for source in (1, 2)) if key.pooling else ()
+    for name in ("sample_id", "group_id", "num_options", "loglik", *features):
         content.update(outline.checksums.get(name, "").encode())
     identity = {"run": outline.manifest.run, "layer": key.layer, "content": content.hexdigest()}
-    return recipe_hash(identity | dict(config.for_single(key.tau, key.pooling)))
-
-
-def _layout(outline: RunOutline, config: EstimatorConfig) -> Layout:
-    n = len(outline)
-    if config.split == "group":
-        groups = outline.read("group_id")
-        splits = [split_rows(groups, n, seed, config.train_share) for seed in sorted(set(split_seeds(config)))]
-        sizes = [(len(train), len(test)) for train, test in splits]
-    else:
-        train = int(config.train_share * n)
-        sizes = [(train, n - train)]
-    check_enough(f"run `{outline.manifest.run}`", n, sizes, config)
-    return make_layout(sizes, config.batch_size, config.drop_incomplete)
-
-
-def check_enough(what: str, num_rows: int, sizes: Sequence[tuple[int, int]], config: EstimatorConfig) -> None:
-    """Check that every seed has enough training and test rows.
-
-    Raises:
-        PidError: they are not.
-    """
-    num_train, num_test = (min(part) for part in zip(*sizes, strict=True))
-    largest_test = max(test for _, test in sizes)  # all seeds have as many test batches as the largest test part
-    least_test = least_test_rows(largest_test, config.batch_size, config.drop_incomplete)
-    if num_train >= config.batch_size and num_test >= least_test:
-        return
-    needed = describe_rows_needed(config.batch_size, config.train_share, config.drop_incomplete)
-    raise PidError(
-        f"{what}: {num_rows} rows ({num_train} for training, {num_test} for testing) are too few; {needed}. "
-        "Extract more items; a smaller batch size would be another estimator, with other numbers"
-    )
+    return recipe_hash(identity | dict(config.for_single(key.tau, key.pooling, key.estimator)))

@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import jax
@@ -13,20 +14,19 @@ from pid_jax.config import EstimatorConfig
 from pid_jax.problems.build import Workload, make_workload
 from pid_jax.problems.types import Refusal
 from pid_jax.results.rows import problem_row, refused_row, refused_rows
-from pid_jax.results.solution import Solution
 from pid_jax.results.versions import device_name
-from pid_jax.sweep.chunks import Chunk, Group, ProblemRef
-from pid_jax.sweep.fits import Running, launch
 from pid_jax.sweep.plan import Plan, none_usable
-from pid_jax.sweep.stack import stack_problems
+from pid_jax.sweep.protocol import Chunk, Group, ProblemRef, Running
+from pid_jax.sweep.registry import SOLVERS
 from pid_lvlm.data import PidError, Run, read_run
 
 Row = dict[str, Any]
-Keep = Callable[[str, Solution], object]
-"""Called with the id and solution of every problem: terms per seed and loss traces, which the table only summarises."""
+Keep = Callable[[str, Any], object]
+"""Called with the id and solution of every problem, which the table only summarises: `Solution` (terms per seed, loss
+traces) or `ExactOutcome` (potentials, pointwise atoms)."""
 
 
-def forget(name: str, solution: Solution) -> None:
+def forget(name: str, solution: Any) -> None:
     """Keep nothing."""
 
 
@@ -76,12 +76,16 @@ class Reader:
     plan: Plan
     config: EstimatorConfig
     refusals: dict[int, Refusal] = field(default_factory=dict)
-    _held: dict[tuple[int, frozenset[str]], Run] = field(default_factory=dict)
+    _held: dict[tuple[Path, frozenset[str]], Run] = field(default_factory=dict)
 
     def read(self, chunk: Chunk) -> dict[int, Workload]:
         """Host arrays of the chunk's problems, by run; runs that cannot be used are left out."""
         keys = {run: [problem.key for problem in chunk.problems if problem.run == run] for run in chunk.runs}
-        needed = {run: (run, frozenset(key.pooling for key in keys[run])) for run in keys if run not in self.refusals}
+        needed = {
+            run: (self.plan.runs[run].outline.folder, frozenset(key.pooling for key in keys[run] if key.pooling))
+            for run in keys
+            if run not in self.refusals
+        }
         self._held = {name: run for name, run in self._held.items() if name in needed.values()}
         workloads = {}
         for position, name in needed.items():
@@ -122,7 +126,7 @@ def fit_groups(
 
     Args:
         plan: the runs; rows of refused ones come first, without numbers.
-        groups: from `pid_jax.sweep.chunks.group_problems`.
+        groups: from the estimators.
         config: settings.
         progress: a progress display.
         keep: called with every solution.
@@ -131,7 +135,7 @@ def fit_groups(
         PidError: no run could be used, or the device ran out of memory.
     """
     problems = sum(group.num_problems for group in groups)
-    progress.start(problems, problems * len(config.seeds))
+    progress.start(problems, sum(group.num_problems * SOLVERS[group.estimator].fits(config) for group in groups))
     for refused in plan.refusals:
         progress.warn(f"left out: {refused.reason}")
     yield [row for refused in plan.refusals for row in refused_rows(refused, config)]
@@ -175,8 +179,7 @@ def _start(
     running = None
     if good:
         with _enough_memory():
-            stack = stack_problems(workloads, [(run, key) for run, key, _ in good], config.seeds, group.capacity)
-            running = launch(stack, config, group.pace)
+            running = SOLVERS[group.estimator].start(workloads, good, group, config)
     return _Pending(good, workloads, running, refused)
 
 

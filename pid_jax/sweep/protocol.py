@@ -1,0 +1,123 @@
+"""What a sweep asks of an estimator, and the plain objects that pass between them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+from pid_jax.config import EstimatorConfig
+from pid_jax.problems.build import Workload
+from pid_jax.problems.splits import Layout
+from pid_jax.problems.types import ProblemKey, Shape
+from pid_jax.results.solution import Solved
+from pid_lvlm.data import RunOutline
+from pid_lvlm.data.command.part import Part
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """The problems of one run under one estimator, without its arrays.
+
+    Attributes:
+        outline: the run folder.
+        estimator: name of the estimator.
+        keys: its problems, a row of the result table each.
+        ids: their names in the table, in the same order.
+        layout: shape of its batches; None for an estimator without batches.
+        shape: what its compiled program is keyed on; None for an estimator that chooses by itself.
+    """
+
+    outline: RunOutline
+    estimator: str
+    keys: tuple[ProblemKey, ...]
+    ids: tuple[str, ...]
+    layout: Layout | None = None
+    shape: Shape | None = None
+
+
+class ProblemRef(NamedTuple):
+    """One problem: its run, by position among a plan's runs, its key and its name in the table."""
+
+    run: int
+    key: ProblemKey
+    id: str
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Problems that are read, fitted and saved together."""
+
+    problems: tuple[ProblemRef, ...]
+
+    @property
+    def runs(self) -> tuple[int, ...]:
+        """Runs that the problems belong to, in their order."""
+        return tuple(dict.fromkeys(problem.run for problem in self.problems))
+
+
+@dataclass(frozen=True)
+class Group:
+    """Problems of one estimator that share a compiled program or a way to be stacked, in chunks."""
+
+    estimator: str
+    chunks: tuple[Chunk, ...]
+
+    @property
+    def num_problems(self) -> int:
+        """Problems of all chunks."""
+        return sum(len(chunk.problems) for chunk in self.chunks)
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The devices that run the fits: kind, number, and bytes that each may use."""
+
+    backend: str
+    devices: int
+    budget: int
+
+
+@dataclass(frozen=True)
+class Share:
+    """Which problems this process fits: those that are `wanted` (by id) in its `part` of every group."""
+
+    wanted: Callable[[str], bool]
+    part: Part
+
+
+class Running(Protocol):
+    """Fits that the devices may still be working on."""
+
+    def collect(self, advance: Callable[[int], None]) -> Sequence[Solved]:
+        """Wait for them; solutions in the order of the problems. `advance` is told how many fits are done."""
+
+
+class Estimator(Protocol):
+    """How the problems of a sweep are solved: one object per estimator, in `pid_jax.sweep.registry`."""
+
+    name: str
+
+    def keys(self, layers: Sequence[int], config: EstimatorConfig) -> tuple[ProblemKey, ...]:
+        """The problems of a run with these layers, a row of the result table each."""
+
+    def shapes(self, outline: RunOutline, config: EstimatorConfig) -> tuple[Layout | None, Shape | None]:
+        """Batches and shape of a run's problems.
+
+        Raises:
+            PidError: the run cannot be used: too few rows, or more memory than there is.
+        """
+
+    def fits(self, config: EstimatorConfig) -> int:
+        """Fits of one problem, for the display of progress."""
+
+    def group(
+        self, runs: Sequence[RunPlan], config: EstimatorConfig, machine: Machine, share: Share
+    ) -> Sequence[Group]:
+        """Cut this process's problems of this estimator into groups and chunks that fit into memory."""
+
+    def describe(self, group: Any, config: EstimatorConfig) -> str:
+        """One line about a group for people who want to know what is compiled."""
+
+    def start(
+        self, workloads: Mapping[int, Workload], problems: Sequence[ProblemRef], group: Any, config: EstimatorConfig
+    ) -> Running:
+        """Start solving the problems of a chunk."""
