@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -49,6 +49,7 @@ ADVICE: Final = {
 }
 
 
+@runtime_checkable
 class Solved(Protocol):
     """What an estimator returns for a problem."""
 

@@ -130,5 +130,6 @@ def check_enough(what: str, num_rows: int, sizes: Sequence[tuple[int, int]], con
     needed = describe_rows_needed(config.batch_size, config.train_share, config.drop_incomplete)
     raise PidError(
         f"{what}: {num_rows} rows ({num_train} for training, {num_test} for testing) are too few; {needed}. "
-        "Extract more items; a smaller batch size would be another estimator, with other numbers"
+        "Extract more items, or choose --estimator exact, which has no batches; a smaller batch size would be another "
+        "estimator, with other numbers"
     )

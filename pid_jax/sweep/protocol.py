@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from pid_jax.config import EstimatorConfig
 from pid_jax.problems.build import Workload
@@ -84,6 +84,7 @@ class Share:
     part: Part
 
 
+@runtime_checkable
 class Running(Protocol):
     """Fits that the devices may still be working on."""
 
@@ -91,6 +92,7 @@ class Running(Protocol):
         """Wait for them; solutions in the order of the problems. `advance` is told how many fits are done."""
 
 
+@runtime_checkable
 class Estimator(Protocol):
     """How the problems of a sweep are solved: one object per estimator, in `pid_jax.sweep.registry`."""
 

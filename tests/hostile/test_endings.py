@@ -205,7 +205,20 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-QUICK = ("--seeds", "1", "--epochs", "1", "--batch-size", "32", "--hidden", "4", "--hidden-layers", "1")
+QUICK = (
+    "--estimator",
+    "batch",
+    "--seeds",
+    "1",
+    "--epochs",
+    "1",
+    "--batch-size",
+    "32",
+    "--hidden",
+    "4",
+    "--hidden-layers",
+    "1",
+)
 
 
 def arguments(name: str, inputs: Path, out: Path) -> tuple[object, ...]:

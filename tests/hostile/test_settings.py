@@ -22,7 +22,7 @@ from pid_jax.setting import ArgumentError
 from pid_lvlm.data import PidError
 
 QUICK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-FAST = ("--batch-size", "32", "--epochs", "1", "--seeds", "2")
+FAST = ("--batch-size", "32", "--epochs", "1", "--seeds", "2", "--estimator", "batch")
 
 
 def sentence(read: Callable[[], object]) -> str:

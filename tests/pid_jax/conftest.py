@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from pid_jax.config import EstimatorConfig, make_config
-from tests.pid_jax.fake_fits import FakeFits
+from tests.pid_jax.fake_fits import FakeFits, fake_solutions
 
 QUICK = "jax_disable_most_optimizations"
 
@@ -27,12 +27,13 @@ def quick_to_compile() -> Iterator[None]:
 @pytest.fixture
 def no_fitting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows without fits, for tests of what is read, kept and written."""
-    monkeypatch.setattr("pid_jax.sweep.stream.launch", lambda stack, config, pace: FakeFits(stack))
+    monkeypatch.setattr("pid_jax.sweep.batch.launch", lambda stack, config, pace: FakeFits(stack))
+    monkeypatch.setattr("pid_jax.sweep.exact.solve_problems", fake_solutions)
 
 
 @pytest.fixture(scope="session")
 def small_config() -> EstimatorConfig:
-    return make_config("default", batch_size=64, seeds=(0, 1))
+    return make_config("default", batch_size=64, seeds=(0, 1), estimator="batch")
 
 
 @pytest.fixture(scope="session")

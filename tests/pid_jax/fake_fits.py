@@ -1,9 +1,10 @@
 """Fits that are not made: for tests of what is read, kept and written around them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from pid_jax.estimators.exact.problem import ExactProblem, ExactSolution, information
 from pid_jax.information import InformationTerms
 from pid_jax.results.solution import Solution
 from pid_jax.sweep.stack import Stack
@@ -22,3 +23,13 @@ class FakeFits:
         seeds = self.fits // self.problems
         nothing = Solution(InformationTerms(*np.zeros((4, seeds))), np.zeros((seeds, 2)), np.zeros(seeds))
         return [nothing] * self.problems
+
+
+def fake_solutions(problems: Sequence[ExactProblem], tol_bits: float) -> list[ExactSolution]:
+    """Stands in for `solve_problems`: the bounds that every problem has without a solver."""
+    found = []
+    for problem in problems:
+        i1, i2 = (information(source.weights[:, None] * source.p) for source in problem.sources)
+        ones = tuple(np.ones_like(source.p) for source in problem.sources)
+        found.append(ExactSolution(i1, i2, problem.i_joint, max(i1, i2), max(i1, i2), 0.0, (ones[0], ones[1])))
+    return found

@@ -11,7 +11,7 @@ from pid_jax.problems.probabilities import option_probabilities
 from pid_lvlm.data import PidError, read_run
 from pid_lvlm.data.names import ATOMS
 
-CONFIG = make_config("default", batch_size=32, epochs=1, seeds=(0, 1))
+CONFIG = make_config("default", batch_size=32, epochs=1, seeds=(0, 1), estimator="batch")
 
 
 @pytest.fixture(scope="module")

@@ -60,7 +60,7 @@ def test_recipe_names_every_setting(table, small_config):
     assert recipe["batch_size"] == 64
     assert recipe["taus"] == [0.3]
     settings = {name: tuple(value) if isinstance(value, list) else value for name, value in recipe.items()}
-    assert EstimatorConfig(**settings) == small_config
+    assert EstimatorConfig(**settings, estimator="batch") == small_config
 
 
 @pytest.mark.usefixtures("no_fitting")
@@ -77,7 +77,7 @@ def test_ground_truth_atoms_and_labels_travel(tmp_path, make_run, small_config):
 
 
 def test_interval_is_students():
-    from pid_jax.results.rows import seed_spread
+    from pid_jax.results.columns import seed_spread
 
     values = np.array([1.0, 1.2, 0.9, 1.1, 1.3])
     sd, half = seed_spread(values)
@@ -103,8 +103,8 @@ def test_too_few_samples_for_a_batch(tmp_path, make_run):
         PidError,
         match=r"100 rows \(75 for training, 25 for testing\) are too few; the estimate needs at least 342 rows",
     ):
-        estimate([folder])
+        estimate([folder], make_config(estimator="batch"))
     with pytest.raises(PidError, match="a smaller batch size would be another estimator, with other numbers"):
-        estimate([folder])
+        estimate([folder], make_config(estimator="batch"))
     with pytest.raises(PidError, match="needs at least 253 rows: 75% of the rows train the coupling and 25% test it"):
         estimate([folder], make_config("paper", batch_size=64))

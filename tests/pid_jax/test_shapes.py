@@ -23,7 +23,7 @@ from pid_jax.sweep.plan import plan_run
 from pid_jax.sweep.stack import stack_problems
 from pid_lvlm.data import outline_run, read_run
 
-CONFIG = make_config("default", batch_size=32, epochs=1, seeds=(0, 1, 2))
+CONFIG = make_config("default", batch_size=32, epochs=1, seeds=(0, 1, 2), estimator="batch")
 SETTINGS = FitSettings.of(CONFIG)
 HOME = Path(pid_jax.__file__).parent
 SHAPED = sorted(

@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from pid_lvlm import data
+from pid_lvlm.data.contract.results import USABLE
 from pid_lvlm.data.errors import PidError
 from tests import ROOT
 from tests.hostile.fuzz import mutate
@@ -109,11 +110,13 @@ def estimate(folder: Path) -> Target:
     """A damaged run beside a good one, through `pid-estimate`: whatever is wrong, the good run gets its rows."""
     import polars as pl
 
-    import pid_jax.sweep.stream
+    import pid_jax.sweep.batch
+    import pid_jax.sweep.exact
     from pid_jax.cli.main import main
-    from tests.pid_jax.fake_fits import FakeFits
+    from tests.pid_jax.fake_fits import FakeFits, fake_solutions
 
-    pid_jax.sweep.stream.launch = lambda stack, config, pace: FakeFits(stack)  # type: ignore[assignment]
+    pid_jax.sweep.batch.launch = lambda stack, config, pace: FakeFits(stack)  # type: ignore[assignment]
+    pid_jax.sweep.exact.solve_problems = fake_solutions
     runs, out = folder / "runs", folder / "out" / "results.parquet"
     good, bad = write_run(runs / "good", 0), write_run(runs / "bad", 1)
     assert good.is_dir()
@@ -124,9 +127,9 @@ def estimate(folder: Path) -> Target:
         try:
             with _resealed(bad / path.name):
                 said = command(main, runs, "--out", out, "--seeds", 1, "--batch-size", 32, "--quiet", "--cache", "off")
-            rows = pl.read_parquet(out).filter(run="good", result="successful")
-            if len(rows) != 2:
-                raise Unacceptable(f"{len(rows)} rows of the good run instead of 2")
+            rows = pl.read_parquet(out).filter(pl.col("result").is_in(USABLE), run="good")
+            if len(rows) != 4:
+                raise Unacceptable(f"{len(rows)} rows of the good run instead of 4")
             command(main, runs, "--out", out, "--seeds", 1, "--batch-size", 32, "--quiet", "--cache", "off")
             return said
         finally:

@@ -148,7 +148,21 @@ def estimate(scratch: Path, *, fits: bool) -> Iterator[Scene]:
     for seed in range(3):
         write_run(runs / f"run-{seed}", seed)
     words = [
-        *(runs, "--layers", "last", "--batch-size", 32, "--epochs", 1, "--seeds", 1, "--hidden", 4),
+        *(
+            runs,
+            "--layers",
+            "last",
+            "--batch-size",
+            32,
+            "--epochs",
+            1,
+            "--seeds",
+            1,
+            "--hidden",
+            4,
+            "--estimator",
+            "batch",
+        ),
         *("--hidden-layers", 1, "--memory-budget", "1KB", "--devices", 1, "--quiet"),
     ]
     cache = {"JAX_COMPILATION_CACHE_DIR": str(scratch / "compiled"), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}

@@ -19,7 +19,7 @@ def test_a_table_of_version_2_is_continued(tmp_path: Path) -> None:
     before = pl.read_parquet(out).row(0, named=True)
     done = run_job(
         Job((tmp_path / "old" / "run",), out, quiet=True),
-        make_config("default", seeds=(0, 1), epochs=1, batch_size=32),
+        make_config("default", seeds=(0, 1), epochs=1, batch_size=32, estimator="batch"),
     )
     assert (done.done, done.skipped, done.failed) == (1, 1, 0)
     after = pl.read_parquet(out)

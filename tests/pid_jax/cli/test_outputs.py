@@ -14,7 +14,10 @@ from pid_jax.cli.main import main
 from pid_jax.results.table_file import part_tables
 from pid_lvlm.data.locks import locked
 
-FAST = ("--batch-size", "32", "--epochs", "1", "--seeds", "2", "--hidden", "4", "--hidden-layers", "1")
+FAST = (
+    *("--batch-size", "32", "--epochs", "1", "--seeds", "2", "--hidden", "4", "--hidden-layers", "1"),
+    *("--estimator", "batch"),
+)
 RUNS = ("one", "two", "three")
 
 pytestmark = pytest.mark.usefixtures("no_fitting")

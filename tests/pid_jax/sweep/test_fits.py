@@ -9,13 +9,14 @@ from pid_jax.config import FitSettings, make_config
 from pid_jax.estimators.batch.fit import fit
 from pid_jax.problems.build import make_workload
 from pid_jax.results.solution import Result, Solution
-from pid_jax.sweep.chunks import Capacity, Machine, Pace, group_problems
+from pid_jax.sweep.chunks import Capacity, Pace, group_problems
+from pid_jax.sweep.protocol import Machine
 from pid_jax.sweep.fits import launch, run_fits, summarise
 from pid_jax.sweep.plan import plan_run
 from pid_jax.sweep.stack import stack_problems
 from pid_lvlm.data import outline_run, read_run
 
-CONFIG = make_config("default", batch_size=32, epochs=1, seeds=(0, 1))
+CONFIG = make_config("default", batch_size=32, epochs=1, seeds=(0, 1), estimator="batch")
 SETTINGS = FitSettings.of(CONFIG)
 CLOSE = {"rtol": 0, "atol": 2e-6}
 

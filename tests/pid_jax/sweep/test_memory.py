@@ -9,7 +9,8 @@ from pid_jax.config import FitSettings, make_config
 from pid_jax.estimators.batch.fit import initial_params
 from pid_jax.problems.build import make_workload
 from pid_jax.problems.types import FitSpec, Shape, Tables
-from pid_jax.sweep.chunks import Machine, group_problems
+from pid_jax.sweep.chunks import group_problems
+from pid_jax.sweep.protocol import Machine
 from pid_jax.sweep.memory import (
     FEATURE_COPIES,
     FLOAT,
@@ -24,7 +25,9 @@ from pid_jax.sweep.stack import stack_problems
 from pid_lvlm.data import PidError, outline_run, read_run
 from pid_lvlm.data.command.part import Part
 
-CONFIG = make_config("default", batch_size=32, epochs=1, seeds=(0, 1), poolings=("mean",), taus=(0.2, 0.3))
+CONFIG = make_config(
+    "default", batch_size=32, epochs=1, seeds=(0, 1), poolings=("mean",), taus=(0.2, 0.3), estimator="batch"
+)
 SETTINGS = FitSettings.of(CONFIG)
 
 

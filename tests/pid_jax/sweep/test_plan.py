@@ -6,5 +6,5 @@ from pid_jax.sweep.plan import plan_runs
 
 def test_checkpoints_are_in_numerical_order_however_a_shell_lists_them(tmp_path, make_run):
     runs = [make_run(tmp_path / name, n=60) for name in ("tune-100", "tune-15")]
-    plan = plan_runs(runs, make_config("default", batch_size=32))
+    plan = plan_runs(runs, make_config("default", batch_size=32, estimator="batch"))
     assert [run.outline.folder.name for run in plan.runs] == ["tune-15", "tune-100"]

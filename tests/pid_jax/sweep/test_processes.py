@@ -19,7 +19,20 @@ from pid_lvlm.data.names import ATOMS
 
 PROGRAM = "from pid_jax.cli.main import main; main()"
 SETTINGS = (
-    *("--batch-size", "32", "--epochs", "60", "--seeds", "2", "--hidden", "4", "--hidden-layers", "1"),
+    *(
+        "--batch-size",
+        "32",
+        "--epochs",
+        "60",
+        "--seeds",
+        "2",
+        "--hidden",
+        "4",
+        "--hidden-layers",
+        "1",
+        "--estimator",
+        "batch",
+    ),
     *("--memory-budget", "1KB", "--devices", "1"),
 )
 """So little memory that every run is a chunk of its own, saved before the next, and fits run one after another."""

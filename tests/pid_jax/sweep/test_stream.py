@@ -13,14 +13,16 @@ from pid_jax.cli.progress import RichProgress
 from pid_jax.config import FitSettings, make_config
 from pid_jax.problems.build import make_workload
 from pid_jax.problems.probabilities import option_probabilities
+from pid_jax.sweep import batch
 from pid_jax.sweep import stream as streaming
-from pid_jax.sweep.chunks import Chunk, Machine, group_problems
+from pid_jax.sweep.chunks import group_problems
+from pid_jax.sweep.protocol import Chunk, Machine
 from pid_jax.sweep.plan import Plan, plan_run, plan_runs
 from pid_lvlm.data import ContractError, PidError, outline_run, read_run, write_run
 from pid_lvlm.data.names import LANGUAGE_ONLY, MANIFEST_FILE, NO_IMAGE, shard_file
 from tests.pid_jax.conftest import FakeFits
 
-CONFIG = make_config("default", batch_size=32, epochs=1, seeds=(0, 1))
+CONFIG = make_config("default", batch_size=32, epochs=1, seeds=(0, 1), estimator="batch")
 RUNS = 6
 
 
@@ -62,7 +64,7 @@ def fit_one_by_one(plan, monkeypatch, log, told):
         return run
 
     monkeypatch.setattr(streaming, "read_run", spy)
-    monkeypatch.setattr(streaming, "launch", lambda stack, config, pace: FakeFits(stack, log))
+    monkeypatch.setattr(batch, "launch", lambda stack, config, pace: FakeFits(stack, log))
     groups = group_problems(plan.runs, 2, FitSettings.of(CONFIG), Machine("cpu", 1, 1))
     kept = {}
     rows = [row for rows in streaming.fit_groups(plan, groups, CONFIG, told, kept.__setitem__) for row in rows]
