@@ -243,7 +243,10 @@ def unfinished(folder: Path, make_run) -> Path:
         (lambda tmp, runs, make: [tmp / "nowhere", "--out", tmp / "r.parquet"], "the folder does not exist"),
         (lambda tmp, runs, make: [tmp, "--out", tmp / "r.parquet"], "this is not a run folder"),
         (lambda tmp, runs, make: [runs, "--out", tmp / "r.parquet", "--tau", 7], "a number from 0 to 1, found 7"),
-        (lambda tmp, runs, make: [runs, "--out", tmp / "r.parquet", "--estimator", "batch"], "the estimate needs at least 342 rows"),
+        (
+            lambda tmp, runs, make: [runs, "--out", tmp / "r.parquet", "--estimator", "batch"],
+            "the estimate needs at least 342 rows",
+        ),
         (lambda tmp, runs, make: [runs, "--out", tmp / "r.parquet", *FAST, "--memory-budget", "x"], "such as 8GB"),
         (lambda tmp, runs, make: [runs, "--out", tmp / "r.parquet", *FAST, "--devices", 0], "--devices: expected"),
         (lambda tmp, runs, make: [runs, "--out", tmp / "r.parquet", *FAST, "--part", "3/2"], "--part: expected i/n"),

@@ -10,9 +10,9 @@ from pid_jax.estimators.batch.fit import fit
 from pid_jax.problems.build import make_workload
 from pid_jax.results.solution import Result, Solution
 from pid_jax.sweep.chunks import Capacity, Pace, group_problems
-from pid_jax.sweep.protocol import Machine
 from pid_jax.sweep.fits import launch, run_fits, summarise
 from pid_jax.sweep.plan import plan_run
+from pid_jax.sweep.protocol import Machine
 from pid_jax.sweep.stack import stack_problems
 from pid_lvlm.data import outline_run, read_run
 

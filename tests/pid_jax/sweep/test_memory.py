@@ -10,7 +10,6 @@ from pid_jax.estimators.batch.fit import initial_params
 from pid_jax.problems.build import make_workload
 from pid_jax.problems.types import FitSpec, Shape, Tables
 from pid_jax.sweep.chunks import group_problems
-from pid_jax.sweep.protocol import Machine
 from pid_jax.sweep.memory import (
     FEATURE_COPIES,
     FLOAT,
@@ -21,6 +20,7 @@ from pid_jax.sweep.memory import (
     parse_bytes,
 )
 from pid_jax.sweep.plan import plan_run
+from pid_jax.sweep.protocol import Machine
 from pid_jax.sweep.stack import stack_problems
 from pid_lvlm.data import PidError, outline_run, read_run
 from pid_lvlm.data.command.part import Part

@@ -16,8 +16,8 @@ from pid_jax.problems.probabilities import option_probabilities
 from pid_jax.sweep import batch
 from pid_jax.sweep import stream as streaming
 from pid_jax.sweep.chunks import group_problems
-from pid_jax.sweep.protocol import Chunk, Machine
 from pid_jax.sweep.plan import Plan, plan_run, plan_runs
+from pid_jax.sweep.protocol import Chunk, Machine
 from pid_lvlm.data import ContractError, PidError, outline_run, read_run, write_run
 from pid_lvlm.data.names import LANGUAGE_ONLY, MANIFEST_FILE, NO_IMAGE, shard_file
 from tests.pid_jax.conftest import FakeFits
