@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from pid_jax.estimators.exact.rows import Marginals, Reconciled, merge_rows, reconcile
 from pid_jax.estimators.exact.solve import solve_many
@@ -25,12 +25,14 @@ class ExactProblem:
         p_y_x1x2: conditionals of the pairs.
         weights: weights of the pairs; they sum to 1.
         marginal_mismatch: largest total variation between two of the three P(Y) before they were reconciled.
+        pairs: of every pair, its row of source 1 and of source 2; None: pair s is row s of both.
     """
 
     sources: tuple[Reconciled, Reconciled]
     p_y_x1x2: Float[np.ndarray, "n k"]
     weights: Float[np.ndarray, " n"]
     marginal_mismatch: float
+    pairs: tuple[Int[np.ndarray, " n"], Int[np.ndarray, " n"]] | None = None
 
     @classmethod
     def of(
@@ -61,10 +63,17 @@ class ExactProblem:
         return max(source.residual for source in self.sources)
 
     @property
+    def rows_of_pairs(self) -> tuple[Int[np.ndarray, " n"], Int[np.ndarray, " n"]]:
+        """Of every pair, its row of source 1 and of source 2."""
+        return self.pairs or (np.arange(len(self.weights)),) * 2
+
+    @property
     def i_joint(self) -> float:
         """I(X1,X2;Y), nats."""
         p, p_y = self.p_y_x1x2, self.weights @ self.p_y_x1x2
-        ratio = np.divide(p, p_y, out=np.ones_like(p), where=p > 0)
+        ratio = np.divide(
+            p, p_y, out=np.ones_like(p), where=(p > 0) & (p_y > 0)
+        )  # a row of weight 0 may have more options
         return float(self.weights @ (p * np.log(ratio)).sum(1))
 
 

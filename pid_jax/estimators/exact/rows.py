@@ -60,8 +60,10 @@ def reconcile(
             masses of every label by one factor, which changes the rows' weights; `as-given` changes nothing.
     """
     if how == "tilt":
+        more = padded_size(len(p)) - len(p)
+        padded = np.pad(p, ((0, more), (0, 0)), constant_values=1 / p.shape[1]), np.pad(weights, (0, more))
         with jax.enable_x64(True):
-            p = np.asarray(_tilt(jnp.asarray(p), jnp.asarray(weights), jnp.asarray(target)))
+            p = np.asarray(_tilt(*map(jnp.asarray, (*padded, target))))[: len(p)]
     elif how == "rescale":
         found = weights @ p
         masses = weights[:, None] * p * np.divide(target, found, out=np.zeros_like(found), where=found > 0)

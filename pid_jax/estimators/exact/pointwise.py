@@ -1,0 +1,200 @@
+"""Atoms of every pair, from the multipliers of the dual.
+
+With F = A / √π and G = B / √π of the feasible dual point, the lower bound is a mean over the pairs s,
+
+    I_q ≥ Σ_s w_s iq(s),    iq(s) = Σ_y p1_sy log F_sy + p2_sy log G_sy,
+
+and R = i1 + i2 - iq, U1 = iq - i2, U2 = iq - i1, S = i12 - iq with the pair's own divergences i1, i2, i12 from P(Y) are
+the atoms of that pair: their means are the atoms at the lower bound.
+
+What is determined. Let two dual points be optimal. Their midpoint (in logarithms) is feasible and optimal too, and
+exp is strictly convex, so S < 1 there for every pair of rows on which they differ in log F_iy + log G_jy for some y.
+By complementary slackness no optimal coupling has mass on such a pair. So log F_iy + log G_jy is unique wherever a
+coupling has mass Q_ijy > 0, and what is left is one factor, F_iy → c F_iy and G_jy → G_jy / c, for every label y and
+every connected component of its graph of such pairs (i, j). Both sides of a component have the same mass of the label,
+and the mean over pairs does not depend on the factor. It is fixed by Σ_i w_i F_iy = Σ_j v_j G_jy over the component:
+then a source that says nothing has G = 1, and iq(s) = i1(s).
+
+The pairs with mass are those of little slack 1 - S: its mean under the coupling of the upper bound is at most the gap.
+Where that splits a component too far, its parts are out of balance; all such parts of a label share one factor.
+"""
+
+from dataclasses import dataclass, fields
+from typing import Final
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from pid_jax.estimators.exact.problem import ExactProblem, ExactSolution
+from pid_jax.estimators.exact.rows import merge_rows
+from pid_lvlm.data.names import NATS_PER_BIT
+
+SLACKS: Final = 100
+"""A pair counts as one with mass while its slack is at most so many gaps: at most 1 / SLACKS of the mass is missed."""
+
+LEAST_SLACK: Final = 1e-6
+"""Slack that is always allowed: the rounding of float32 multipliers."""
+
+BALANCE: Final = 1e-10
+"""Largest difference between a label's masses on the two sides of a component, as a share of them."""
+
+BLOCK: Final = 512
+"""Rows whose slacks are held at once."""
+
+
+@dataclass(frozen=True)
+class PointwiseAtoms:
+    """Values of every pair, bits; NaN where its weight is 0.
+
+    Their weighted means are the atoms and terms at the lower bound of the potentials, so that single values may be
+    negative, and are no bounds.
+
+    Attributes:
+        redundancy: i1 + i2 - iq.
+        unique1: iq - i2.
+        unique2: iq - i1.
+        synergy: i12 - iq.
+        iq: share of the coupling information.
+        i1: divergence of p(y|x1) from P(Y), times the row's weight in the source over the pair's.
+        i2: the same of source 2.
+        i12: divergence of p(y|x1,x2) from P(Y).
+    """
+
+    redundancy: Float[np.ndarray, "..."]
+    unique1: Float[np.ndarray, "..."]
+    unique2: Float[np.ndarray, "..."]
+    synergy: Float[np.ndarray, "..."]
+    iq: Float[np.ndarray, "..."]
+    i1: Float[np.ndarray, "..."]
+    i2: Float[np.ndarray, "..."]
+    i12: Float[np.ndarray, "..."]
+
+    def reshaped(self, shape: tuple[int, ...]) -> "PointwiseAtoms":
+        """The same values in arrays of another shape."""
+        return PointwiseAtoms(*(getattr(self, field.name).reshape(shape) for field in fields(self)))
+
+
+def pointwise(problem: ExactProblem, solution: ExactSolution) -> PointwiseAtoms:
+    """Atoms of every pair of a solved problem, bits."""
+    sources = [
+        _Source.of(source.p, source.weights, potential)
+        for source, potential in zip(problem.sources, solution.potentials, strict=True)
+    ]
+    gap = solution.high - solution.dual_low
+    shift = _gauge(*sources, max(LEAST_SLACK, SLACKS * gap))
+    p_y = problem.weights @ problem.p_y_x1x2
+    known = problem.weights > 0
+    shares, divergences = [], []
+    for source, reconciled, at, by in zip(sources, problem.sources, problem.rows_of_pairs, shift, strict=True):
+        p, weights = reconciled.p, reconciled.weights
+        # Only `rescale` gives a row another weight in its source than its pairs have.
+        pairs = np.bincount(at, problem.weights, len(p))
+        ratio = np.divide(weights, pairs, out=np.ones_like(weights), where=pairs > 0)
+        log_factor = (source.log_factor + by)[source.inverse]
+        shares.append((ratio * (p * np.where(p > 0, log_factor, 0.0)).sum(1))[at])
+        divergences.append((ratio * _divergence(p, weights @ p))[at])
+    iq, i12 = shares[0] + shares[1], _divergence(problem.p_y_x1x2, p_y)
+    values = [np.where(known, nats, np.nan) / NATS_PER_BIT for nats in (iq, *divergences, i12)]
+    iq, i1, i2, i12 = values
+    return PointwiseAtoms(i1 + i2 - iq, iq - i2, iq - i1, i12 - iq, *values)
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Distinct rows of one source: joint masses, dual variables, log F (0 where the mass is 0), and rows' places."""
+
+    masses: Float[np.ndarray, "m k"]
+    multipliers: Float[np.ndarray, "m k"]
+    log_factor: Float[np.ndarray, "m k"]
+    inverse: Int[np.ndarray, " n"]
+
+    @classmethod
+    def of(
+        cls, p: Float[np.ndarray, "n k"], weights: Float[np.ndarray, " n"], potentials: Float[np.ndarray, "n k"]
+    ) -> "_Source":
+        masses, inverse = merge_rows(p, weights)
+        multipliers = np.empty_like(masses)
+        multipliers[inverse] = potentials
+        root = np.sqrt(masses.sum(0))
+        factor = np.divide(multipliers, root, out=np.ones_like(masses), where=(masses > 0) & (multipliers > 0))
+        return cls(masses, multipliers, np.log(factor), inverse)
+
+    @property
+    def present(self) -> Bool[np.ndarray, "m k"]:
+        return self.masses > 0
+
+    def weighted_factors(self) -> Float[np.ndarray, "m k"]:
+        """Row weight times F where the label is present, else 0."""
+        return np.where(self.present, self.masses.sum(1)[:, None] * np.exp(self.log_factor), 0.0)
+
+
+def _gauge(
+    first: _Source, second: _Source, slack: float
+) -> tuple[Float[np.ndarray, "m1 k"], Float[np.ndarray, "m2 k"]]:
+    """What to add to log F and log G: log c and -log c of each label's components."""
+    edges = _pairs_with_mass(first.multipliers, second.multipliers, slack)
+    shifts = np.zeros_like(first.masses), np.zeros_like(second.masses)
+    totals = [source.weighted_factors() for source in (first, second)]
+    parts: dict[bytes, tuple[Int[np.ndarray, " m1"], Int[np.ndarray, " m2"]]] = {}
+    for y in range(first.masses.shape[1]):
+        present = first.present[:, y], second.present[:, y]
+        if not (present[0].any() and present[1].any()):
+            continue
+        key = present[0].tobytes() + present[1].tobytes()
+        if key not in parts:
+            parts[key] = _components(edges, *present)
+        left, right = _balanced(parts[key], first.masses[:, y], second.masses[:, y])
+        size = int(max(left.max(), right.max())) + 1
+        f, g = (np.bincount(at, total[:, y], size) for at, total in zip((left, right), totals, strict=True))
+        both = (f > 0) & (g > 0)
+        log_c = np.where(both, np.log(np.where(both, g, 1.0) / np.where(both, f, 1.0)) / 2, 0.0)
+        shifts[0][:, y], shifts[1][:, y] = log_c[left], -log_c[right]
+    return shifts
+
+
+def _pairs_with_mass(
+    a: Float[np.ndarray, "m1 k"], b: Float[np.ndarray, "m2 k"], slack: float
+) -> tuple[Int[np.ndarray, " e"], Int[np.ndarray, " e"]]:
+    """Places of the pairs of rows whose S = A Bᵀ is within `slack` of 1."""
+    found = []
+    for start in range(0, len(a), BLOCK):
+        rows, columns = np.nonzero(a[start : start + BLOCK] @ b.T >= 1 - slack)
+        found.append((rows + start, columns))
+    rows, columns = (np.concatenate(side) for side in zip(*found, strict=True))
+    return rows, columns
+
+
+def _components(
+    edges: tuple[Int[np.ndarray, " e"], Int[np.ndarray, " e"]],
+    left: Bool[np.ndarray, " m1"],
+    right: Bool[np.ndarray, " m2"],
+) -> tuple[Int[np.ndarray, " m1"], Int[np.ndarray, " m2"]]:
+    """Number of the component of every row, with the edges between rows that both have the label."""
+    rows, columns = edges
+    kept = left[rows] & right[columns]
+    size = len(left) + len(right)
+    graph = coo_array((np.ones(kept.sum(), bool), (rows[kept], columns[kept] + len(left))), shape=(size, size))
+    _, number = connected_components(graph, directed=False)
+    return number[: len(left)], number[len(left) :]
+
+
+def _balanced(
+    parts: tuple[Int[np.ndarray, " m1"], Int[np.ndarray, " m2"]],
+    left_mass: Float[np.ndarray, " m1"],
+    right_mass: Float[np.ndarray, " m2"],
+) -> tuple[Int[np.ndarray, " m1"], Int[np.ndarray, " m2"]]:
+    """Components numbered from 1; those out of balance become component 0."""
+    left, right = parts
+    size = int(max(left.max(), right.max())) + 1
+    sides = np.bincount(left, left_mass, size), np.bincount(right, right_mass, size)
+    balanced = np.abs(sides[0] - sides[1]) <= BALANCE * np.minimum(*sides)
+    number = np.where(balanced, np.arange(size) + 1, 0)
+    return number[left], number[right]
+
+
+def _divergence(p: Float[np.ndarray, "n k"], p_y: Float[np.ndarray, " k"]) -> Float[np.ndarray, " n"]:
+    """KL(p_s ‖ P(Y)) of every row, nats; rows of weight 0 may have more options than P(Y)."""
+    ratio = np.divide(p, p_y, out=np.ones_like(p), where=(p > 0) & (p_y > 0))
+    return (p * np.log(ratio)).sum(1)

@@ -1,0 +1,156 @@
+"""Atoms conditional on a label C of the rows that both sources know, such as the number of options of an item.
+
+    I(X;Y|C) = Σ_c P(c) I(X;Y|C=c),
+
+and every atom alike: a stratum is a problem of its own, with its own P(Y|C=c) to which its sources are brought, and the
+results are averaged with the masses of the strata. Without that, what C alone says about Y counts as information
+of both sources: of 2, 3 or 4 options equally likely, the number alone is worth 0.2 bits of redundancy.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from pid_jax.estimators.exact.pointwise import PointwiseAtoms, pointwise
+from pid_jax.estimators.exact.problem import ExactProblem, ExactSolution, solve_problems
+from pid_jax.estimators.exact.rows import Marginals
+
+
+@dataclass(frozen=True)
+class Stratum:
+    """The rows with one label.
+
+    Attributes:
+        rows: their numbers.
+        mass: sum of their weights.
+        problem: of these rows alone, with weights that sum to 1.
+    """
+
+    rows: Int[np.ndarray, " m"]
+    mass: float
+    problem: ExactProblem
+
+
+@dataclass(frozen=True)
+class StratifiedProblem:
+    """Problems whose results are averaged.
+
+    Attributes:
+        strata: in the order of their labels; those of mass 0 are left out.
+        num_rows: rows of all strata, with those that are left out.
+    """
+
+    strata: tuple[Stratum, ...]
+    num_rows: int
+
+    @classmethod
+    def single(cls, problem: ExactProblem) -> "StratifiedProblem":
+        """One stratum with all rows."""
+        rows = len(problem.weights)
+        return cls((Stratum(np.arange(rows), 1.0, problem),), rows)
+
+    @classmethod
+    def of(
+        cls,
+        p_y_x1: Float[np.ndarray, "n k"],
+        p_y_x2: Float[np.ndarray, "n k"],
+        p_y_x1x2: Float[np.ndarray, "n k"],
+        weights: Float[np.ndarray, " n"],
+        marginals: Marginals,
+        labels: Int[np.ndarray, " n"] | None = None,
+    ) -> "StratifiedProblem":
+        """Split the rows and reconcile every stratum by itself; the arguments of `ExactProblem.of` otherwise.
+
+        Args:
+            p_y_x1: float64, rows that sum to 1.
+            p_y_x2: the same of source 2.
+            p_y_x1x2: the same of the pairs.
+            weights: of the rows; they sum to 1.
+            marginals: how the sources are brought to a stratum's P(Y).
+            labels: of the rows, any integers; None: one stratum.
+        """
+        given = p_y_x1, p_y_x2, p_y_x1x2
+        if labels is None:
+            return cls.single(ExactProblem.of(*given, weights, marginals))
+        strata = []
+        for label in np.unique(labels):
+            rows = np.flatnonzero(labels == label)
+            mass = float(weights[rows].sum())
+            if mass > 0:
+                problem = ExactProblem.of(*(p[rows] for p in given), weights[rows] / mass, marginals)
+                strata.append(Stratum(rows, mass, problem))
+        return cls(tuple(strata), len(weights))
+
+    def __iter__(self) -> Iterator[tuple[float, ExactProblem]]:
+        """Mass and problem of every stratum."""
+        return ((stratum.mass, stratum.problem) for stratum in self.strata)
+
+    @property
+    def marginal_mismatch(self) -> float:
+        """Largest total variation between two of the three P(Y) of a stratum before they were reconciled."""
+        return max(problem.marginal_mismatch for _, problem in self)
+
+    @property
+    def residuals(self) -> tuple[float, float]:
+        """Of each source, the largest total variation that is left between it and a stratum's P(Y)."""
+        first, second = (max(problem.sources[i].residual for _, problem in self) for i in (0, 1))
+        return first, second
+
+
+@dataclass(frozen=True)
+class StratifiedSolution(ExactSolution):
+    """Averages over the strata, nats; `potentials` are those of every row in its stratum.
+
+    The interval is certified: the average of lower bounds is a lower bound on the average.
+
+    Attributes:
+        parts: the solved strata.
+    """
+
+    parts: tuple[ExactSolution, ...]
+
+
+def solve_stratified(problems: Sequence[StratifiedProblem], tol_bits: float) -> list[StratifiedSolution]:
+    """Solve all strata of all problems through one call of `solve_problems`.
+
+    Args:
+        problems: of any shapes, with any number of strata each.
+        tol_bits: how wide the certified interval of every stratum may be, and so every average's, bits.
+    """
+    solved = iter(solve_problems([part for problem in problems for _, part in problem], tol_bits))
+    return [_average(problem, tuple(next(solved) for _ in problem.strata)) for problem in problems]
+
+
+def pointwise_stratified(problem: StratifiedProblem, solution: StratifiedSolution) -> PointwiseAtoms:
+    """Atoms of every row within its stratum, bits; NaN where its weight is 0."""
+    found = [pointwise(stratum.problem, part) for stratum, part in zip(problem.strata, solution.parts, strict=True)]
+    values = []
+    for field in fields(PointwiseAtoms):
+        whole = np.full(problem.num_rows, np.nan)
+        for stratum, part in zip(problem.strata, found, strict=True):
+            whole[stratum.rows] = getattr(part, field.name)
+        values.append(whole)
+    return PointwiseAtoms(*values)
+
+
+def _average(problem: StratifiedProblem, parts: tuple[ExactSolution, ...]) -> StratifiedSolution:
+    masses = np.array([stratum.mass for stratum in problem.strata])
+    masses = masses / masses.sum()
+    means = {
+        name: float(masses @ [getattr(part, name) for part in parts])
+        for name in ("i1", "i2", "i12", "low", "high", "dual_low")
+    }
+    return StratifiedSolution(**means, potentials=_potentials(problem, parts), parts=parts)
+
+
+def _potentials(
+    problem: StratifiedProblem, parts: tuple[ExactSolution, ...]
+) -> tuple[Float[np.ndarray, "n1 k"], Float[np.ndarray, "n2 k"]]:
+    if len(parts) == 1 and len(problem.strata[0].rows) == problem.num_rows:
+        return parts[0].potentials
+    first, second = (np.zeros((problem.num_rows, parts[0].potentials[i].shape[1])) for i in (0, 1))
+    for stratum, part in zip(problem.strata, parts, strict=True):
+        first[stratum.rows], second[stratum.rows] = part.potentials
+    return first, second
