@@ -1,14 +1,17 @@
 """Decompose your own conditionals or a joint table exactly: every atom as a certified interval."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, cast, get_args
 
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
-from pid_jax.arguments import numbers
-from pid_jax.estimators.exact.problem import REACHED, ExactProblem, solve_problems
+from pid_jax.arguments import as_array, numbers
+from pid_jax.estimators.exact.intervals import IntervalMethod, ItemInterval, item_intervals
+from pid_jax.estimators.exact.problem import REACHED, ExactProblem, ExactSolution, solve_problems
 from pid_jax.estimators.exact.rows import Marginals, Reconciled, merge_rows
 from pid_jax.information import AtomsInBits
 from pid_jax.setting import ArgumentError
@@ -25,7 +28,7 @@ MOST_PAIRS: Final = 10**8
 class ExactDecomposition:
     """Atoms in bits as certified intervals: the optimum lies inside, whatever the solver did.
 
-    An interval covers the optimisation only, not the sampling of the rows.
+    These intervals cover the optimisation only; `items` covers the sampling of the rows.
 
     Attributes:
         low: the least possible atoms, bits.
@@ -39,6 +42,7 @@ class ExactDecomposition:
         tol_bits: the width that was asked for.
         marginal_mismatch: largest total variation between two of the three P(Y) as given.
         potentials: dual variables A (n, k) and B (n, k) of every row, a feasible point that gives the lower bound.
+        items: estimate and interval over items; None unless asked for.
     """
 
     low: AtomsInBits
@@ -52,6 +56,7 @@ class ExactDecomposition:
     tol_bits: float
     marginal_mismatch: float
     potentials: tuple[Float[np.ndarray, "n1 k"], Float[np.ndarray, "n2 k"]]
+    items: ItemInterval | None = None
 
     @property
     def middle(self) -> AtomsInBits:
@@ -78,7 +83,8 @@ class ExactDecomposition:
             for name, low, high in zip(AtomsInBits._fields, self.low, self.high, strict=True)
         )
         note = f"; {self.advice}" if self.advice else ""
-        return f"ExactDecomposition({', '.join(atoms)} bits; gap {self.gap_bits:.1e}{note})"
+        items = f"; items={self.items!r}" if self.items else ""
+        return f"ExactDecomposition({', '.join(atoms)} bits; gap {self.gap_bits:.1e}{note}{items})"
 
 
 def exact(
@@ -89,6 +95,8 @@ def exact(
     *,
     tol_bits: float = 1e-3,
     marginals: str = "tilt",
+    interval: str | None = None,
+    groups: ArrayLike | None = None,
 ) -> ExactDecomposition:
     """Split I(X1,X2;Y) into the BROJA atoms, each as a certified interval in bits.
 
@@ -103,10 +111,15 @@ def exact(
         tol_bits: how wide the intervals may be, in bits.
         marginals: how the sources are brought to the P(Y) of the pairs where they disagree: `tilt` (smallest change of
             every row), `rescale` (one factor per option) or `as-given` (an error if they disagree).
+        interval: also an interval over items, for rows that are a sample: `items` corrects the bias in the number of
+            items with eight half samples, `items-uncorrected` costs nothing and covers the expected value at this
+            number only.
+        groups: (n,) of every item, the group (such as a picture) whose items are not independent of each other.
 
     Raises:
         ArgumentError: the shapes differ, a row of probabilities does not sum to 1, the marginals disagree with
-            `as-given`, a source cannot be brought to the P(Y) of the pairs, or there are too many distinct rows.
+            `as-given`, a source cannot be brought to the P(Y) of the pairs, there are too many distinct rows, or too
+            few groups for an interval.
 
     Example:
         Two numbers from 0 to 3, and the answer is their sum modulo 4: neither alone says anything.
@@ -118,30 +131,20 @@ def exact(
         >>> pid_jax.exact(alone, alone, np.eye(4)[(first + second) % 4]).low.synergy > 1.999
         True
     """
-    _check_tolerance(tol_bits)
-    if marginals not in get_args(Marginals):
-        raise ArgumentError("marginals", f"expected one of {', '.join(get_args(Marginals))}, found {marginals!r}")
-    p = [_probabilities(name, values) for name, values in zip(_NAMES, (p_y_x1, p_y_x2, p_y_x1x2), strict=True)]
-    for name, values in zip(_NAMES, p, strict=True):
-        if values.shape != p[0].shape:
-            raise ArgumentError(name, f"expected shape {p[0].shape}, that of p_y_x1, found {values.shape}")
-    w = _weights(weights, len(p[0]))
-    problem = ExactProblem.of(*p, w, cast(Marginals, marginals))
-    if marginals == "as-given" and problem.marginal_mismatch > REACHED:
-        raise ArgumentError(
-            "marginals",
-            f"P(Y) differs between the arguments by {problem.marginal_mismatch:.2g} (total variation), so that no "
-            'coupling has these marginals; choose marginals="tilt" or "rescale"',
-        )
-    for name, source in zip(_NAMES, problem.sources, strict=False):
-        if source.residual > REACHED:
-            raise ArgumentError(
-                name,
-                f"cannot be brought to the P(Y) of p_y_x1x2 (total variation {source.residual:.2g} is left), "
-                "since too many of its rows rule an option out"
-                + ('; marginals="rescale" may reach it' if marginals == "tilt" else ""),
-            )
-    return _decompose(problem, tol_bits)
+    problem = reconciled_problem(p_y_x1, p_y_x2, p_y_x1x2, weights, tol_bits, marginals)
+    if interval is None:
+        return _decompose(problem, tol_bits)
+    if interval not in get_args(IntervalMethod):
+        raise ArgumentError("interval", f"expected one of {', '.join(get_args(IntervalMethod))}, found {interval!r}")
+    own = None if groups is None else as_array("groups", groups, "an array of shape (n,)")
+    intervals = partial(
+        item_intervals,
+        groups=[own],
+        method=cast(IntervalMethod, interval),
+        tol_bits=tol_bits,
+        marginals=cast(Marginals, marginals),
+    )
+    return _decompose(problem, tol_bits, intervals)
 
 
 def broja(p_x1x2y: ArrayLike, *, tol_bits: float = 1e-3) -> ExactDecomposition:
@@ -183,6 +186,45 @@ def broja(p_x1x2y: ArrayLike, *, tol_bits: float = 1e-3) -> ExactDecomposition:
     return _decompose(ExactProblem((sources[0], sources[1]), pairs / weights[:, None], weights, 0.0), tol_bits)
 
 
+def reconciled_problem(
+    p_y_x1: ArrayLike,
+    p_y_x2: ArrayLike,
+    p_y_x1x2: ArrayLike,
+    weights: ArrayLike | None,
+    tol_bits: float,
+    marginals: str,
+) -> ExactProblem:
+    """The problem of arguments that may be anything; `exact` says what they are.
+
+    Raises:
+        ArgumentError: as for `exact`.
+    """
+    _check_tolerance(tol_bits)
+    if marginals not in get_args(Marginals):
+        raise ArgumentError("marginals", f"expected one of {', '.join(get_args(Marginals))}, found {marginals!r}")
+    p = [_probabilities(name, values) for name, values in zip(_NAMES, (p_y_x1, p_y_x2, p_y_x1x2), strict=True)]
+    for name, values in zip(_NAMES, p, strict=True):
+        if values.shape != p[0].shape:
+            raise ArgumentError(name, f"expected shape {p[0].shape}, that of p_y_x1, found {values.shape}")
+    w = _weights(weights, len(p[0]))
+    problem = ExactProblem.of(*p, w, cast(Marginals, marginals))
+    if marginals == "as-given" and problem.marginal_mismatch > REACHED:
+        raise ArgumentError(
+            "marginals",
+            f"P(Y) differs between the arguments by {problem.marginal_mismatch:.2g} (total variation), so that no "
+            'coupling has these marginals; choose marginals="tilt" or "rescale"',
+        )
+    for name, source in zip(_NAMES, problem.sources, strict=False):
+        if source.residual > REACHED:
+            raise ArgumentError(
+                name,
+                f"cannot be brought to the P(Y) of p_y_x1x2 (total variation {source.residual:.2g} is left), "
+                "since too many of its rows rule an option out"
+                + ('; marginals="rescale" may reach it' if marginals == "tilt" else ""),
+            )
+    return problem
+
+
 def _check_tolerance(tol_bits: float) -> None:
     if not tol_bits > 0:
         raise ArgumentError("tol_bits", f"expected a positive number, found {tol_bits}")
@@ -218,7 +260,11 @@ def _weights(weights: ArrayLike | None, rows: int) -> Float[np.ndarray, " n"]:
     return w / w.sum()
 
 
-def _decompose(problem: ExactProblem, tol_bits: float) -> ExactDecomposition:
+def _decompose(
+    problem: ExactProblem,
+    tol_bits: float,
+    intervals: Callable[[Sequence[ExactProblem], Sequence[ExactSolution]], list[ItemInterval]] | None = None,
+) -> ExactDecomposition:
     pairs = int(np.prod([len(merge_rows(source.p, source.weights).masses) for source in problem.sources]))
     if pairs > MOST_PAIRS:
         raise ArgumentError(
@@ -243,4 +289,5 @@ def _decompose(problem: ExactProblem, tol_bits: float) -> ExactDecomposition:
         tol_bits=tol_bits,
         marginal_mismatch=problem.marginal_mismatch,
         potentials=solution.potentials,
+        items=intervals([problem], [solution])[0] if intervals else None,
     )

@@ -14,7 +14,7 @@ from jaxtyping import Float, Int, Shaped
 from scipy import special
 
 from pid_jax.estimators.exact.influence import influence_values
-from pid_jax.estimators.exact.parts import Part, number_groups, random_parts, reached
+from pid_jax.estimators.exact.parts import Part, known_groups, number_groups, random_parts, reached
 from pid_jax.estimators.exact.problem import REACHED, ExactProblem, ExactSolution, solve_problems
 from pid_jax.estimators.exact.rows import Marginals
 from pid_jax.information import AtomsInBits, InformationTerms, TermsInBits, atoms_from_terms
@@ -138,7 +138,7 @@ def paired_difference(first: ItemInterval, second: ItemInterval) -> ItemInterval
 
 def _checked_groups(problem: ExactProblem, groups: Shaped[np.ndarray, " _"] | None) -> Int[np.ndarray, " n"]:
     numbered = number_groups(problem, groups)
-    count = len(np.unique(numbered[problem.weights > 0]))
+    count = len(known_groups(problem, numbered))
     if count < FEWEST_GROUPS:
         raise ArgumentError("groups", f"expected at least {FEWEST_GROUPS} groups of items, found {count}")
     if problem.residual > REACHED:
@@ -149,8 +149,10 @@ def _checked_groups(problem: ExactProblem, groups: Shaped[np.ndarray, " _"] | No
 def _halves(problem: ExactProblem, groups: Int[np.ndarray, " n"], marginals: Marginals, seed: int) -> list[Part]:
     """Both halves of every split; none at all if too few splits can be reconciled."""
     splits: list[list[Part]] = []
+    count = len(known_groups(problem, groups))
+    sizes = (count - count // 2, count // 2)
     for attempt in range(ATTEMPTS):
-        split = random_parts(problem, groups, 2, (seed, attempt), marginals)
+        split = random_parts(problem, groups, sizes, (seed, attempt), marginals)
         if reached(split):
             splits.append(split)
         if len(splits) == SPLITS:

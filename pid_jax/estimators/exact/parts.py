@@ -16,8 +16,8 @@ class Part:
     """A problem of some of the items.
 
     Attributes:
-        rows: where its items stand in the whole problem.
-        problem: their problem.
+        rows: places of its items in the whole problem.
+        problem: of these items alone.
     """
 
     rows: Int[np.ndarray, " m"]
@@ -25,7 +25,7 @@ class Part:
 
 
 def number_groups(problem: ExactProblem, groups: Shaped[np.ndarray, " _"] | None) -> Int[np.ndarray, " n"]:
-    """Groups as numbers from 0; without groups, every item is one.
+    """Groups as numbers from 0, in the order in which they appear; without groups, every item is one.
 
     Raises:
         ArgumentError: the rows of the problem are not items, or there is not one group for each.
@@ -37,20 +37,32 @@ def number_groups(problem: ExactProblem, groups: Shaped[np.ndarray, " _"] | None
         return np.arange(n)
     if groups.shape != (n,):
         raise ArgumentError("groups", f"expected one group for each of {n} items, found shape {groups.shape}")
-    return np.unique(groups, return_inverse=True)[1].ravel()
+    _, first, inverse = np.unique(groups, return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first))[inverse.ravel()]
+
+
+def known_groups(problem: ExactProblem, groups: Int[np.ndarray, " n"]) -> Int[np.ndarray, " g"]:
+    """Groups with at least one item of positive weight."""
+    return np.unique(groups[problem.weights > 0])
 
 
 def random_parts(
-    problem: ExactProblem, groups: Int[np.ndarray, " n"], count: int, entropy: Sequence[int], marginals: Marginals
+    problem: ExactProblem,
+    groups: Int[np.ndarray, " n"],
+    sizes: Sequence[int],
+    entropy: Sequence[int],
+    marginals: Marginals,
 ) -> list[Part]:
-    """Disjoint random parts with nearly equal numbers of groups; items of weight 0 are in none.
+    """Disjoint random parts of so many groups each; items of weight 0 are in none.
 
-    They depend on the entropy, the groups and the number of parts, not on the probabilities.
+    They depend on the entropy, the groups and the sizes, not on the probabilities.
     """
+    rng = np.random.default_rng(np.random.SeedSequence(list(entropy)))
+    order = rng.permutation(known_groups(problem, groups))
     known = problem.weights > 0
-    order = np.random.default_rng(np.random.SeedSequence(list(entropy))).permutation(np.unique(groups[known]))
-    parts = (np.flatnonzero(np.isin(groups, chosen) & known) for chosen in np.array_split(order, count))
-    return [Part(rows, _subset(problem, rows, marginals)) for rows in parts]
+    parts = np.split(order, np.cumsum(sizes))[: len(sizes)]
+    rows = (np.flatnonzero(np.isin(groups, chosen) & known) for chosen in parts)
+    return [Part(chosen, _subset(problem, chosen, marginals)) for chosen in rows]
 
 
 def reached(parts: Sequence[Part]) -> bool:
