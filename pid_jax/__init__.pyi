@@ -12,6 +12,10 @@ from .estimators.batch.sinkhorn import log_kernel as log_kernel
 from .exact_decomposition import ExactDecomposition as ExactDecomposition
 from .exact_decomposition import broja as broja
 from .exact_decomposition import exact as exact
+from .exact_items import ItemInterval as ItemInterval
+from .exact_items import RowsPoint as RowsPoint
+from .exact_items import curve_over_rows as curve_over_rows
+from .exact_items import exact_difference as exact_difference
 from .information import Atoms as Atoms
 from .information import AtomsInBits as AtomsInBits
 from .information import InformationTerms as InformationTerms

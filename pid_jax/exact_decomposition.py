@@ -1,29 +1,29 @@
 """Decompose your own conditionals or a joint table exactly: every atom as a certified interval."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, cast, get_args
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from pid_jax.arguments import as_array, numbers
+from pid_jax.estimators.exact.intervals import IntervalMethod, ItemInterval
 from pid_jax.estimators.exact.other_measures import OtherRedundancies, other_redundancies
 from pid_jax.estimators.exact.pointwise import PointwiseAtoms
-from pid_jax.estimators.exact.problem import REACHED, ExactProblem
+from pid_jax.estimators.exact.problem import ExactProblem
 from pid_jax.estimators.exact.rows import Marginals, Reconciled, merge_rows
 from pid_jax.estimators.exact.strata import (
     StratifiedProblem,
     StratifiedSolution,
     pointwise_stratified,
     solve_stratified,
+    stratified_intervals,
 )
+from pid_jax.exact_arguments import check_tolerance, reconciled_problem
 from pid_jax.information import AtomsInBits
 from pid_jax.setting import ArgumentError
 from pid_lvlm.data.names import NATS_PER_BIT
-
-SUM_TOLERANCE: Final = 1e-3
-"""Largest deviation from 1 of the sum of a row of probabilities; rows are divided by their sum."""
 
 MOST_PAIRS: Final = 10**8
 """Pairs of distinct rows that are solved: about 4 GB at the peak."""
@@ -50,6 +50,7 @@ class ExactDecomposition:
         problem: reconciled rows of every stratum.
         solution: its optimum, nats.
         shape: of the pairs: (n,), or (n1, n2) for a table.
+        items: estimate and interval over items; None unless asked for.
     """
 
     low: AtomsInBits
@@ -66,6 +67,7 @@ class ExactDecomposition:
     problem: StratifiedProblem = field(repr=False)
     solution: StratifiedSolution = field(repr=False)
     shape: tuple[int, ...]
+    items: ItemInterval | None = None
 
     @property
     def middle(self) -> AtomsInBits:
@@ -108,7 +110,8 @@ class ExactDecomposition:
             for name, low, high in zip(AtomsInBits._fields, self.low, self.high, strict=True)
         )
         note = f"; {self.advice}" if self.advice else ""
-        return f"ExactDecomposition({', '.join(atoms)} bits; gap {self.gap_bits:.1e}{note})"
+        items = f"; items={self.items!r}" if self.items else ""
+        return f"ExactDecomposition({', '.join(atoms)} bits; gap {self.gap_bits:.1e}{note}{items})"
 
 
 def exact(
@@ -120,6 +123,8 @@ def exact(
     tol_bits: float = 1e-3,
     marginals: str = "tilt",
     strata: ArrayLike | None = None,
+    interval: str | None = None,
+    groups: ArrayLike | None = None,
 ) -> ExactDecomposition:
     """Split I(X1,X2;Y) into the BROJA atoms, each as a certified interval in bits.
 
@@ -136,11 +141,15 @@ def exact(
             every row), `rescale` (one factor per option) or `as-given` (an error if they disagree).
         strata: (n,) integers, such as the number of options of every row. The atoms are then conditional on them:
             each stratum is decomposed by itself, and weighted with its mass.
+        interval: also an interval over items, for rows that are a sample: `items` corrects the bias in the number of
+            items with eight half samples, `items-uncorrected` costs nothing and covers the expected value at this
+            number only.
+        groups: (n,) of every item, the group (such as a picture) whose items are not independent of each other.
 
     Raises:
         ArgumentError: the shapes differ, a row of probabilities does not sum to 1, the marginals disagree with
-            `as-given`, a source cannot be brought to the P(Y) of the pairs, the strata are not integers, or there are
-            too many distinct rows.
+            `as-given`, a source cannot be brought to the P(Y) of the pairs, the strata are not integers, there are too
+            many distinct rows, or too few groups for an interval.
 
     Example:
         Two numbers from 0 to 3, and the answer is their sum modulo 4: neither alone says anything.
@@ -152,30 +161,24 @@ def exact(
         >>> pid_jax.exact(alone, alone, np.eye(4)[(first + second) % 4]).low.synergy > 1.999
         True
     """
-    _check_tolerance(tol_bits)
-    if marginals not in get_args(Marginals):
-        raise ArgumentError("marginals", f"expected one of {', '.join(get_args(Marginals))}, found {marginals!r}")
-    p = [_probabilities(name, values) for name, values in zip(_NAMES, (p_y_x1, p_y_x2, p_y_x1x2), strict=True)]
-    for name, values in zip(_NAMES, p, strict=True):
-        if values.shape != p[0].shape:
-            raise ArgumentError(name, f"expected shape {p[0].shape}, that of p_y_x1, found {values.shape}")
-    w = _weights(weights, len(p[0]))
-    problem = StratifiedProblem.of(*p, w, cast(Marginals, marginals), _strata(strata, len(p[0])))
-    if marginals == "as-given" and problem.marginal_mismatch > REACHED:
-        raise ArgumentError(
-            "marginals",
-            f"P(Y) differs between the arguments by {problem.marginal_mismatch:.2g} (total variation), so that no "
-            'coupling has these marginals; choose marginals="tilt" or "rescale"',
-        )
-    for name, residual in zip(_NAMES, problem.residuals, strict=False):
-        if residual > REACHED:
-            raise ArgumentError(
-                name,
-                f"cannot be brought to the P(Y) of p_y_x1x2 (total variation {residual:.2g} is left), "
-                "since too many of its rows rule an option out"
-                + ('; marginals="rescale" may reach it' if marginals == "tilt" else ""),
-            )
-    return _decompose(problem, tol_bits, (len(w),))
+    problem = reconciled_problem(
+        p_y_x1, p_y_x2, p_y_x1x2, weights, tol_bits=tol_bits, marginals=marginals, strata=strata
+    )
+    found = _decompose(problem, tol_bits, (problem.num_rows,))
+    if interval is None:
+        return found
+    if interval not in get_args(IntervalMethod):
+        raise ArgumentError("interval", f"expected one of {', '.join(get_args(IntervalMethod))}, found {interval!r}")
+    own = None if groups is None else as_array("groups", groups, "an array of shape (n,)")
+    (items,) = stratified_intervals(
+        [problem],
+        [found.solution],
+        groups=[own],
+        method=cast(IntervalMethod, interval),
+        tol_bits=tol_bits,
+        marginals=cast(Marginals, marginals),
+    )
+    return replace(found, items=items)
 
 
 def broja(p_x1x2y: ArrayLike, *, tol_bits: float = 1e-3) -> ExactDecomposition:
@@ -198,7 +201,7 @@ def broja(p_x1x2y: ArrayLike, *, tol_bits: float = 1e-3) -> ExactDecomposition:
         >>> [round(float(bits), 2) for bits in found.middle]
         [0.0, 1.0, 1.0, 0.0]
     """
-    _check_tolerance(tol_bits)
+    check_tolerance(tol_bits)
     table = numbers("p_x1x2y", p_x1x2y, "(n1, n2, k)", np.float64)
     if table.ndim != 3 or 0 in table.shape:
         raise ArgumentError("p_x1x2y", f"expected shape (n1, n2, k), found {table.shape}")
@@ -218,50 +221,6 @@ def broja(p_x1x2y: ArrayLike, *, tol_bits: float = 1e-3) -> ExactDecomposition:
     first, second = (place.ravel() for place in np.meshgrid(*places, indexing="ij"))
     problem = ExactProblem((sources[0], sources[1]), p, weights[:, 0], 0.0, (first, second))
     return _decompose(StratifiedProblem.single(problem), tol_bits, table.shape[:2])
-
-
-def _check_tolerance(tol_bits: float) -> None:
-    if not tol_bits > 0:
-        raise ArgumentError("tol_bits", f"expected a positive number, found {tol_bits}")
-
-
-_NAMES = ("p_y_x1", "p_y_x2", "p_y_x1x2")
-
-
-def _probabilities(name: str, values: ArrayLike) -> Float[np.ndarray, "n k"]:
-    p = numbers(name, values, "(n, k)", np.float64)
-    if p.ndim != 2 or p.shape[1] < 2 or not len(p):
-        raise ArgumentError(name, f"expected shape (n, k) with rows and at least 2 options, found {p.shape}")
-    total = p.sum(1)
-    wrong = ~((p >= 0).all(axis=1) & (np.abs(total - 1) <= SUM_TOLERANCE))
-    if wrong.any():
-        row = int(np.flatnonzero(wrong)[0])
-        raise ArgumentError(
-            name,
-            f"row {row}: expected probabilities of at least 0 that sum to 1, found a row that sums to "
-            f"{total[row]:g} ({int(wrong.sum())} such rows)",
-        )
-    return p / total[:, None]
-
-
-def _weights(weights: ArrayLike | None, rows: int) -> Float[np.ndarray, " n"]:
-    if weights is None:
-        return np.full(rows, 1 / rows)
-    w = numbers("weights", weights, f"({rows},)", np.float64)
-    if w.shape != (rows,) or not (np.isfinite(w).all() and (w >= 0).all() and w.sum() > 0):
-        raise ArgumentError(
-            "weights", f"expected {rows} finite numbers of at least 0, not all of them 0; found {w.shape}"
-        )
-    return w / w.sum()
-
-
-def _strata(labels: ArrayLike | None, rows: int) -> Int[np.ndarray, " n"] | None:
-    if labels is None:
-        return None
-    array = as_array("strata", labels, f"({rows},) integers")
-    if array.shape != (rows,) or array.dtype.kind not in "iu":
-        raise ArgumentError("strata", f"expected {rows} integers, found {array.dtype} of shape {array.shape}")
-    return array
 
 
 def _decompose(problem: StratifiedProblem, tol_bits: float, shape: tuple[int, ...]) -> ExactDecomposition:

@@ -1,13 +1,20 @@
-"""A problem that the exact estimator solved, as a row of the result table."""
+"""A problem that the exact estimator solved, as a row of the result table and as a row per item."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pid_jax.estimators.exact.problem import REACHED, ExactProblem, ExactSolution
+import numpy as np
+import polars as pl
+from jaxtyping import Shaped
+
+from pid_jax.config import EstimatorConfig
+from pid_jax.estimators.exact.intervals import ItemInterval
+from pid_jax.estimators.exact.other_measures import other_redundancies
+from pid_jax.estimators.exact.strata import StratifiedProblem, StratifiedSolution, pointwise_stratified
 from pid_jax.information import AtomsInBits, InformationTerms, bits_from_nats
 from pid_jax.results.columns import Columns, atom_columns, term_columns
 from pid_jax.results.solution import Result
-from pid_lvlm.data.names import NATS_PER_BIT
+from pid_lvlm.data.names import ATOMS, NATS_PER_BIT
 
 
 @dataclass(frozen=True)
@@ -15,45 +22,68 @@ class ExactOutcome:
     """Certified bounds and what is known around them.
 
     Attributes:
-        problem: the reconciled rows.
+        problem: the reconciled rows of every stratum.
         solution: the certified optimum; None where the sources cannot be brought to one P(Y).
-        tol_bits: how wide the certified interval may be.
-        marginals: how the sources were brought to one P(Y).
+        config: settings.
+        items: interval over items; None if there is none.
+        marginals_spread: largest range of an atom over the ways to bring the sources to one P(Y), bits.
     """
 
-    problem: ExactProblem
-    solution: ExactSolution | None
-    tol_bits: float
-    marginals: str
-    strata: str
+    problem: StratifiedProblem
+    solution: StratifiedSolution | None
+    config: EstimatorConfig
+    items: ItemInterval | None = None
+    marginals_spread: float | None = None
 
     @property
     def result(self) -> Result:
         """The outcome, the gravest first."""
-        if self.solution is None or self.problem.residual > REACHED:
+        if self.solution is None:
             return Result.MARGINALS_UNREACHABLE
-        if self.solution.i12 < self.solution.low - self.tol_bits * NATS_PER_BIT:
+        if self.solution.i12 < self.solution.low - self.config.tol_bits * NATS_PER_BIT:
             return Result.JOINT_KNOWS_LESS
-        if self.solution.gap_bits > self.tol_bits:
+        if self.solution.gap_bits > self.config.tol_bits:
             return Result.WIDE_INTERVAL
         return Result.SUCCESSFUL
 
     def columns(self, ground_truth: Mapping[str, float] | None) -> Columns:
-        """Middles of the certified intervals, their ends, and the interval over items, bits."""
-        settings: Columns = {"marginals": self.marginals, "strata": self.strata}
+        """Middles of the certified intervals, their ends, the interval over items, and other redundancies, bits."""
+        settings: Columns = {"marginals": self.config.marginals, "strata": self.config.strata}
         if self.solution is None:
             return settings
-        solution = self.solution
+        solution, items = self.solution, self.items
         ends = [solution.atoms(iq).in_bits() for iq in (solution.low, solution.high)]
         terms = InformationTerms(solution.i1, solution.i2, solution.i12, solution.iq).in_bits()
+        others = other_redundancies(self.problem).in_bits()
+        parts = {"low": None, "high": None, "corrected": None}
+        if items is not None:
+            settings["interval"] = "items" if items.corrected else "items-uncorrected"
+            parts = {"low": items.low, "high": items.high, "corrected": items.estimate if items.corrected else None}
         return {
             **atom_columns(
                 solution.atoms().in_bits(),
                 ground_truth,
                 certified_low=AtomsInBits(*map(min, *ends)),
                 certified_high=AtomsInBits(*map(max, *ends)),
+                **parts,
             ),
             **term_columns(terms),
             **settings,
+            "redundancy_mmi": others.mmi,
+            "redundancy_imin": others.imin,
             "gap": bits_from_nats(solution.high - solution.low),
+            "marginals_spread": self.marginals_spread,
         }
+
+    def item_rows(self, sample_ids: Shaped[np.ndarray, " n"]) -> pl.DataFrame:
+        """Atoms and terms of every item, bits; no rows without a solution."""
+        if self.solution is None:
+            return pl.DataFrame(schema={"sample_id": pl.String} | dict.fromkeys((*ATOMS, *ITEM_TERMS), pl.Float64))
+        found = pointwise_stratified(self.problem, self.solution)
+        atoms = (found.redundancy, found.unique1, found.unique2, found.synergy)
+        terms = (found.i1, found.i2, found.i12, found.iq)
+        values = dict(zip((*ATOMS, *ITEM_TERMS), (*atoms, *terms), strict=True))
+        return pl.DataFrame({"sample_id": sample_ids.astype(str)} | values)
+
+
+ITEM_TERMS = ("i_vision", "i_language", "i_joint", "i_coupling")

@@ -4,9 +4,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Int
 
 from pid_jax.config import EXACT, EstimatorConfig
-from pid_jax.estimators.exact.problem import REACHED, ExactProblem, solve_problems
+from pid_jax.estimators.exact.intervals import ItemInterval
+from pid_jax.estimators.exact.problem import REACHED
+from pid_jax.estimators.exact.strata import (
+    StratifiedProblem,
+    StratifiedSolution,
+    enough_groups,
+    solve_stratified,
+    stratified_intervals,
+)
 from pid_jax.problems.build import Workload
 from pid_jax.problems.types import ProblemKey
 from pid_jax.results.exact_outcome import ExactOutcome
@@ -60,33 +69,50 @@ class Exact:
         self, workloads: Mapping[int, Workload], problems: Sequence[ProblemRef], group: Group, config: EstimatorConfig
     ) -> "RunningExact":
         """The problems of a chunk; they are solved when they are collected."""
-        return RunningExact(tuple(make_problem(workloads[run], key, config) for run, key, _ in problems), config)
+        made = tuple(make_problem(workloads[run], key, config) for run, key, _ in problems)
+        return RunningExact(made, tuple(workloads[run].groups for run, _, _ in problems), config)
 
 
 @dataclass(frozen=True)
 class RunningExact:
-    """Problems to be solved together."""
+    """Problems to be solved together, with the groups of their items."""
 
-    problems: tuple[ExactProblem, ...]
+    problems: tuple[StratifiedProblem, ...]
+    groups: tuple[Int[np.ndarray, " _"] | None, ...]
     config: EstimatorConfig
 
     def collect(self, advance: Callable[[int], None]) -> list[ExactOutcome]:
-        """Solve them."""
-        reachable = [place for place, problem in enumerate(self.problems) if problem.residual <= REACHED]
-        advance(len(self.problems) - len(reachable))
-        solutions = solve_problems([self.problems[place] for place in reachable], self.config.tol_bits)
-        advance(len(reachable))
-        solution_of = dict(zip(reachable, solutions, strict=True))
+        """Solve them, then their half samples."""
+        places = [place for place, problem in enumerate(self.problems) if max(problem.residuals) <= REACHED]
+        solutions = solve_stratified([self.problems[place] for place in places], self.config.tol_bits)
+        solution_of = dict(zip(places, solutions, strict=True))
+        items = self._items(solution_of)
+        advance(len(self.problems))
         return [
-            ExactOutcome(
-                problem, solution_of.get(place), self.config.tol_bits, self.config.marginals, self.config.strata
-            )
+            ExactOutcome(problem, solution_of.get(place), self.config, items.get(place))
             for place, problem in enumerate(self.problems)
         ]
 
+    def _items(self, solution_of: Mapping[int, StratifiedSolution]) -> dict[int, ItemInterval]:
+        """Intervals over items, by place; none where a stratum has too few groups."""
+        if self.config.interval == "none":
+            return {}
+        places = [place for place in solution_of if enough_groups(self.problems[place], self.groups[place])]
+        found = stratified_intervals(
+            [self.problems[place] for place in places],
+            [solution_of[place] for place in places],
+            groups=[self.groups[place] for place in places],
+            method=self.config.interval,
+            tol_bits=self.config.tol_bits,
+            marginals=self.config.marginals,
+        )
+        return dict(zip(places, found, strict=True))
 
-def make_problem(workload: Workload, key: ProblemKey, config: EstimatorConfig) -> ExactProblem:
+
+def make_problem(workload: Workload, key: ProblemKey, config: EstimatorConfig) -> StratifiedProblem:
     """All rows of a run at one layer, with equal weights."""
     rows = [np.asarray(p, np.float64) for p in workload.rows[key.layer, key.tau].conditionals]
     first, second, joint = (p / p.sum(1, keepdims=True) for p in rows)
-    return ExactProblem.of(first, second, joint, np.full(len(joint), 1 / len(joint)), config.marginals)
+    weights = np.full(len(joint), 1 / len(joint))
+    labels = workload.num_options if config.strata == "options" else None
+    return StratifiedProblem.of(first, second, joint, weights, config.marginals, labels)

@@ -13,6 +13,11 @@ DIGITS: Final = 12
 """Rows that agree to so many digits are one row: far below every tolerance."""
 
 NEWTON_STEPS: Final = 40
+"""Of the tilt at most."""
+
+TILTED: Final = 1e-14
+"""Difference between a source's mean and P(Y), summed over the labels, at which the tilt ends."""
+
 STEP_SIZES: Final = 12
 """Step sizes tried in one Newton step of the tilt, each half of the one before."""
 
@@ -86,18 +91,24 @@ def _tilt(p: Float[Array, "n k"], weights: Float[Array, " n"], target: Float[Arr
         most = theta.max()
         return theta @ target - most - weights @ jnp.log((p * jnp.exp(theta - most)).sum(1))
 
-    def step(_: Any, theta: Float[Array, " k"]) -> Float[Array, " k"]:
-        q = tilted(theta)
-        mean = weights @ q
+    def step(carry: Any) -> Any:
+        count, theta, q, mean = carry
         hessian = jnp.diag(mean) - (q * weights[:, None]).T @ q + 1e-10 * jnp.eye(options)
         direction = jnp.linalg.solve(hessian, target - mean)
         direction = direction - direction.mean()
         direction = direction * jnp.minimum(1.0, 3.0 / jnp.maximum(jnp.abs(direction).max(), 1e-300))
         sizes = 0.5 ** jnp.arange(STEP_SIZES)
         better = jax.vmap(lambda size: value(theta + size * direction))(sizes) >= value(theta) - 1e-15
-        return theta + jnp.where(better.any(), sizes[jnp.argmax(better)], 0.0) * direction
+        return at(count + 1, theta + jnp.where(better.any(), sizes[jnp.argmax(better)], 0.0) * direction)
 
-    return tilted(jax.lax.fori_loop(0, NEWTON_STEPS, step, jnp.zeros(options)))
+    def at(count: Any, theta: Float[Array, " k"]) -> Any:
+        q = tilted(theta)
+        return count, theta, q, weights @ q
+
+    def going(carry: Any) -> Any:
+        return (carry[0] < NEWTON_STEPS) & (jnp.abs(target - carry[3]).sum() > TILTED)
+
+    return jax.lax.while_loop(going, step, at(0, jnp.zeros(options)))[2]
 
 
 def merge_rows(p: Float[np.ndarray, "n k"], weights: Float[np.ndarray, " n"]) -> MergedRows:

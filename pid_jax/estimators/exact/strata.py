@@ -11,11 +11,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 
+from pid_jax.estimators.exact.intervals import (
+    FEWEST_GROUPS,
+    IntervalMethod,
+    ItemInterval,
+    interval_of_values,
+    item_intervals,
+)
 from pid_jax.estimators.exact.pointwise import PointwiseAtoms, pointwise
 from pid_jax.estimators.exact.problem import ExactProblem, ExactSolution, solve_problems
 from pid_jax.estimators.exact.rows import Marginals
+from pid_jax.information import AtomsInBits, TermsInBits
+from pid_jax.setting import ArgumentError
 
 
 @dataclass(frozen=True)
@@ -133,6 +142,73 @@ def pointwise_stratified(problem: StratifiedProblem, solution: StratifiedSolutio
             whole[stratum.rows] = getattr(part, field.name)
         values.append(whole)
     return PointwiseAtoms(*values)
+
+
+def stratified_intervals(
+    problems: Sequence[StratifiedProblem],
+    solutions: Sequence[StratifiedSolution],
+    *,
+    groups: Sequence[Shaped[np.ndarray, " _"] | None],
+    method: IntervalMethod,
+    tol_bits: float,
+    marginals: Marginals = "tilt",
+    seed: int = 0,
+) -> list[ItemInterval]:
+    """95 % intervals over items: `item_intervals` of every stratum, averaged.
+
+    Which stratum an item is in is random too: the values of all items together have the variance of both.
+
+    Raises:
+        ArgumentError: as `item_intervals`; a stratum can have too few groups.
+    """
+    whole = [_numbered(problem, own) for problem, own in zip(problems, groups, strict=True)]
+    found = iter(
+        item_intervals(
+            [part for problem in problems for _, part in problem],
+            [part for solution in solutions for part in solution.parts],
+            groups=[
+                own[stratum.rows] for problem, own in zip(problems, whole, strict=True) for stratum in problem.strata
+            ],
+            method=method,
+            tol_bits=tol_bits,
+            marginals=marginals,
+            seed=seed,
+        )
+    )
+    return [
+        _average_interval(problem, [next(found) for _ in problem.strata], own)
+        for problem, own in zip(problems, whole, strict=True)
+    ]
+
+
+def enough_groups(problem: StratifiedProblem, groups: Shaped[np.ndarray, " _"] | None) -> bool:
+    """Whether every stratum has as many groups of items as an interval needs."""
+    own = _numbered(problem, groups)
+    return all(len(np.unique(own[stratum.rows])) >= FEWEST_GROUPS for stratum in problem.strata)
+
+
+def _numbered(problem: StratifiedProblem, groups: Shaped[np.ndarray, " _"] | None) -> Int[np.ndarray, " n"]:
+    if groups is None:
+        return np.arange(problem.num_rows)
+    if groups.shape != (problem.num_rows,):
+        raise ArgumentError(
+            "groups", f"expected one group for each of {problem.num_rows} items, found shape {groups.shape}"
+        )
+    return np.unique(groups, return_inverse=True)[1].ravel()
+
+
+def _average_interval(
+    problem: StratifiedProblem, parts: Sequence[ItemInterval], groups: Int[np.ndarray, " n"]
+) -> ItemInterval:
+    if len(parts) == 1 and len(problem.strata[0].rows) == problem.num_rows:
+        return parts[0]
+    values, weights = np.zeros((problem.num_rows, len(AtomsInBits._fields))), np.zeros(problem.num_rows)
+    for stratum, part in zip(problem.strata, parts, strict=True):
+        values[stratum.rows], weights[stratum.rows] = part.values, stratum.mass * part.weights
+    masses = [stratum.mass for stratum in problem.strata]
+    terms = TermsInBits(*(float(np.dot(masses, term)) for term in zip(*(part.terms for part in parts), strict=True)))
+    corrected = all(part.corrected for part in parts)
+    return interval_of_values(values, terms, weights, groups, parts[0].level, corrected=corrected)
 
 
 def _average(problem: StratifiedProblem, parts: tuple[ExactSolution, ...]) -> StratifiedSolution:

@@ -110,13 +110,13 @@ def estimate(folder: Path) -> Target:
     """A damaged run beside a good one, through `pid-estimate`: whatever is wrong, the good run gets its rows."""
     import polars as pl
 
+    import pid_jax.estimators.exact.strata
     import pid_jax.sweep.batch
-    import pid_jax.sweep.exact
     from pid_jax.cli.main import main
     from tests.pid_jax.fake_fits import FakeFits, fake_solutions
 
     pid_jax.sweep.batch.launch = lambda stack, config, pace: FakeFits(stack)  # type: ignore[assignment]
-    pid_jax.sweep.exact.solve_problems = fake_solutions
+    pid_jax.estimators.exact.strata.solve_problems = fake_solutions
     runs, out = folder / "runs", folder / "out" / "results.parquet"
     good, bad = write_run(runs / "good", 0), write_run(runs / "bad", 1)
     assert good.is_dir()

@@ -1,0 +1,191 @@
+"""Populations of items whose large-n atoms are known, to see what intervals over items cover.
+
+Items are drawn; every population gives the conditionals of the two sources and of the pair of each item. The optimal
+coupling is known: where source 2 is a garbling of source 1, or both have one law, I_q = I1; in `factor` it is the
+product a(u) b(v) of answers y = (u, v), whose dual variables meet the constraint with equality for every pair; `table`
+is solved by the interior-point method of the demo world.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pid_jax.information import AtomsInBits, InformationTerms, atoms_from_terms
+from pid_lvlm.data.world import broja_atoms
+
+GROUP: Final = 4
+"""Items that share source 1, in grouped samples."""
+
+LARGE: Final = 400_000
+"""Draws whose means are the truth, of populations that are not finite tables."""
+
+KINDS: Final = 8
+"""Rows and columns of a table."""
+
+
+class Items(NamedTuple):
+    """Conditionals (n, K) of a sample, and of the optimal coupling at the pairs (empty where it is not known)."""
+
+    first: NDArray
+    second: NDArray
+    pair: NDArray
+    coupling: NDArray
+
+
+@dataclass(frozen=True)
+class Family:
+    """Populations that are drawn together: the same items seen by several models.
+
+    Attributes:
+        latents: of so many items, grouped or not: one array per source.
+        models: by name, the items from latents and a random generator.
+        differences: names of the models whose difference is studied.
+        truths: the atoms of models that are not means over a large sample.
+    """
+
+    latents: Callable[[np.random.Generator, int, bool], tuple[NDArray, NDArray]]
+    models: dict[str, Callable[[NDArray, NDArray, np.random.Generator], Items]]
+    differences: tuple[tuple[str, str], ...]
+    truths: dict[str, AtomsInBits]
+
+    def draw(self, seed: tuple[int, ...], rows: int, *, grouped: bool) -> dict[str, Items]:
+        """The same items seen by every model."""
+        rng = np.random.default_rng(seed)
+        latents = self.latents(rng, rows, grouped)
+        return {name: model(*latents, rng) for name, model in self.models.items()}
+
+    def truth(self) -> dict[str, AtomsInBits]:
+        """Atoms of every model, bits."""
+        missing = self.models.keys() - self.truths.keys()
+        if not missing:
+            return self.truths
+        found = self.draw((0,), LARGE, grouped=False)
+        return self.truths | {name: _large_sample(found[name]) for name in missing}
+
+
+def families(options: int) -> dict[str, Family]:
+    """By name; `factor` needs an even number of options, at least 4."""
+    found = {"gaussian": _gaussian(options), "table": _table(options)}
+    if options >= 4 and options % 2 == 0:
+        found["factor"] = Family(
+            _correlated,
+            {"factor": partial(_factor, options, 2.0), "factor weak": partial(_factor, options, 1.0)},
+            (("factor", "factor weak"),),
+            {},
+        )
+    return found
+
+
+def _large_sample(items: Items) -> AtomsInBits:
+    p_y = items.pair.mean(0)
+    terms = [float((p * np.log(np.maximum(p, 1e-300) / p_y)).sum(1).mean()) for p in items]
+    return atoms_from_terms(InformationTerms(*terms)).in_bits()
+
+
+def _repeated(draw: Callable[[int], NDArray], rows: int, *, grouped: bool) -> NDArray:
+    return np.repeat(draw(-(-rows // GROUP)), GROUP, axis=0)[:rows] if grouped else draw(rows)
+
+
+def _softmax(z: NDArray) -> NDArray:
+    p = np.exp(z - z.max(1, keepdims=True))
+    return p / p.sum(1, keepdims=True)
+
+
+def _mixed(p: NDArray, share: float) -> NDArray:
+    """A garbling: nearer to uniform, which is P(Y)."""
+    return (1 - share) * p + share / p.shape[1]
+
+
+def _gaussian(options: int) -> Family:
+    """Gaussian logits; P(Y) is uniform by symmetry, and I_q = I1."""
+
+    def latents(rng: np.random.Generator, rows: int, grouped: bool) -> tuple[NDArray, NDArray]:
+        z1 = _repeated(lambda n: rng.normal(size=(n, options)), rows, grouped=grouped)
+        return z1, rng.normal(size=(rows, options))
+
+    def model(
+        sharpness: float,
+        garbled: float,
+        pair: Callable[[NDArray, NDArray], NDArray],
+        z1: NDArray,
+        z2: NDArray,
+        _: object,
+    ) -> Items:
+        first, second = _softmax(sharpness * z1), _mixed(_softmax(sharpness * z2), garbled)
+        return Items(first, second, _softmax(pair(z1, z2)), first)
+
+    return Family(
+        latents,
+        {
+            "plain": partial(model, 2.0, 0.0, lambda a, b: 2 * (a + b)),
+            "near": partial(model, 2.0, 0.2, lambda a, b: 2 * (a + b)),
+            "synergy": partial(model, 0.7, 0.3, lambda a, b: 5 * a * b),
+            "sharp": partial(model, 8.0, 0.4, lambda a, b: 8 * (a + b)),
+        },
+        (("plain", "near"), ("sharp", "plain"), ("synergy", "near")),
+        {},
+    )
+
+
+def _correlated(rng: np.random.Generator, rows: int, grouped: bool) -> tuple[NDArray, NDArray]:
+    s = _repeated(lambda n: rng.normal(size=n), rows, grouped=grouped)
+    return s, 0.6 * s + 0.8 * rng.normal(size=rows)
+
+
+def _factor(options: int, slope: float, s: NDArray, t: NDArray, rng: np.random.Generator) -> Items:
+    """Answers y = (u, v); source 1 gives a(u), source 2 gives b(v), and their correlation the rest."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(30)
+    weights = weights / weights.sum()
+
+    def first_part(x: NDArray) -> NDArray:
+        return _softmax(slope * np.stack([x, -x], axis=1))
+
+    def second_part(x: NDArray) -> NDArray:
+        return _softmax(slope * x[:, None] * np.linspace(-1, 1, options // 2))
+
+    def expected(part: Callable[[NDArray], NDArray], given: NDArray) -> NDArray:
+        return sum(w * part(0.6 * given + 0.8 * node) for node, w in zip(nodes, weights, strict=True))
+
+    def together(u: NDArray, v: NDArray) -> NDArray:
+        return (u[:, :, None] * v[:, None, :]).reshape(len(u), options)
+
+    coupling = together(first_part(s), second_part(t))
+    answers = (coupling.cumsum(1) < rng.random((len(s), 1))).sum(1)
+    pair = (coupling + np.eye(options)[np.minimum(answers, options - 1)]) / 2
+    return Items(
+        together(first_part(s), expected(second_part, s)),
+        together(expected(first_part, t), second_part(t)),
+        pair,
+        coupling,
+    )
+
+
+def _table(options: int) -> Family:
+    """Two random conditionals p(y | x1, x2) of 8 x 8 equally frequent kinds of items."""
+    rng = np.random.default_rng(options)
+    tables = {
+        name: _softmax(sharpness * rng.normal(size=(KINDS**2, options))).reshape(KINDS, KINDS, options)
+        for name, sharpness in (("table", 4.0), ("table flat", 1.5))
+    }
+
+    def latents(rng: np.random.Generator, rows: int, grouped: bool) -> tuple[NDArray, NDArray]:
+        x1 = _repeated(lambda n: rng.integers(0, KINDS, n), rows, grouped=grouped)
+        return x1, rng.integers(0, KINDS, rows)
+
+    def model(table: NDArray, x1: NDArray, x2: NDArray, _: object) -> Items:
+        return Items(table.mean(1)[x1], table.mean(0)[x2], table[x1, x2], np.empty((0, options)))
+
+    solved = {name: broja_atoms(table / table.sum()) for name, table in tables.items()}
+    return Family(
+        latents,
+        {name: partial(model, table) for name, table in tables.items()},
+        (("table", "table flat"),),
+        {
+            name: AtomsInBits(atoms.redundancy, atoms.unique_vision, atoms.unique_language, atoms.synergy)
+            for name, atoms in solved.items()
+        },
+    )

@@ -1,0 +1,106 @@
+"""Arguments of the exact estimator: what a user hands over becomes a reconciled problem, or an error that names it."""
+
+from typing import Final, cast, get_args
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy.typing import ArrayLike
+
+from pid_jax.arguments import as_array, numbers
+from pid_jax.estimators.exact.problem import REACHED
+from pid_jax.estimators.exact.rows import Marginals
+from pid_jax.estimators.exact.strata import StratifiedProblem
+from pid_jax.setting import ArgumentError
+
+SUM_TOLERANCE: Final = 1e-3
+"""Largest deviation from 1 of the sum of a row of probabilities; rows are divided by their sum."""
+
+
+def reconciled_problem(
+    p_y_x1: ArrayLike,
+    p_y_x2: ArrayLike,
+    p_y_x1x2: ArrayLike,
+    weights: ArrayLike | None,
+    *,
+    tol_bits: float,
+    marginals: str,
+    strata: ArrayLike | None = None,
+) -> StratifiedProblem:
+    """The problem of arguments that may be anything; `exact` says what they are.
+
+    Raises:
+        ArgumentError: as for `exact`.
+    """
+    check_tolerance(tol_bits)
+    if marginals not in get_args(Marginals):
+        raise ArgumentError("marginals", f"expected one of {', '.join(get_args(Marginals))}, found {marginals!r}")
+    p = [_probabilities(name, values) for name, values in zip(_NAMES, (p_y_x1, p_y_x2, p_y_x1x2), strict=True)]
+    for name, values in zip(_NAMES, p, strict=True):
+        if values.shape != p[0].shape:
+            raise ArgumentError(name, f"expected shape {p[0].shape}, that of p_y_x1, found {values.shape}")
+    w = _weights(weights, len(p[0]))
+    problem = StratifiedProblem.of(*p, w, cast(Marginals, marginals), _strata(strata, len(p[0])))
+    if marginals == "as-given" and problem.marginal_mismatch > REACHED:
+        raise ArgumentError(
+            "marginals",
+            f"P(Y) differs between the arguments by {problem.marginal_mismatch:.2g} (total variation), so that no "
+            'coupling has these marginals; choose marginals="tilt" or "rescale"',
+        )
+    for name, residual in zip(_NAMES, problem.residuals, strict=False):
+        if residual > REACHED:
+            raise ArgumentError(
+                name,
+                f"cannot be brought to the P(Y) of p_y_x1x2 (total variation {residual:.2g} is left), "
+                "since too many of its rows rule an option out"
+                + ('; marginals="rescale" may reach it' if marginals == "tilt" else ""),
+            )
+    return problem
+
+
+def check_tolerance(tol_bits: float) -> None:
+    """Check a width in bits.
+
+    Raises:
+        ArgumentError: it is not positive.
+    """
+    if not tol_bits > 0:
+        raise ArgumentError("tol_bits", f"expected a positive number, found {tol_bits}")
+
+
+_NAMES = ("p_y_x1", "p_y_x2", "p_y_x1x2")
+
+
+def _probabilities(name: str, values: ArrayLike) -> Float[np.ndarray, "n k"]:
+    p = numbers(name, values, "(n, k)", np.float64)
+    if p.ndim != 2 or p.shape[1] < 2 or not len(p):
+        raise ArgumentError(name, f"expected shape (n, k) with rows and at least 2 options, found {p.shape}")
+    total = p.sum(1)
+    wrong = ~((p >= 0).all(axis=1) & (np.abs(total - 1) <= SUM_TOLERANCE))
+    if wrong.any():
+        row = int(np.flatnonzero(wrong)[0])
+        raise ArgumentError(
+            name,
+            f"row {row}: expected probabilities of at least 0 that sum to 1, found a row that sums to "
+            f"{total[row]:g} ({int(wrong.sum())} such rows)",
+        )
+    return p / total[:, None]
+
+
+def _weights(weights: ArrayLike | None, rows: int) -> Float[np.ndarray, " n"]:
+    if weights is None:
+        return np.full(rows, 1 / rows)
+    w = numbers("weights", weights, f"({rows},)", np.float64)
+    if w.shape != (rows,) or not (np.isfinite(w).all() and (w >= 0).all() and w.sum() > 0):
+        raise ArgumentError(
+            "weights", f"expected {rows} finite numbers of at least 0, not all of them 0; found {w.shape}"
+        )
+    return w / w.sum()
+
+
+def _strata(labels: ArrayLike | None, rows: int) -> Int[np.ndarray, " n"] | None:
+    if labels is None:
+        return None
+    array = as_array("strata", labels, f"({rows},) integers")
+    if array.shape != (rows,) or array.dtype.kind not in "iu":
+        raise ArgumentError("strata", f"expected {rows} integers, found {array.dtype} of shape {array.shape}")
+    return array

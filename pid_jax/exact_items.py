@@ -1,0 +1,99 @@
+"""Your own conditionals as a sample of items: differences on the same items, and the curve over their number."""
+
+from collections.abc import Sequence
+from typing import cast
+
+from numpy.typing import ArrayLike
+
+from pid_jax.arguments import as_array
+from pid_jax.estimators.exact import curve
+from pid_jax.estimators.exact.curve import RowsPoint
+from pid_jax.estimators.exact.intervals import ItemInterval, paired_difference
+from pid_jax.estimators.exact.rows import Marginals
+from pid_jax.exact_arguments import reconciled_problem
+from pid_jax.exact_decomposition import ExactDecomposition
+from pid_jax.setting import ArgumentError
+
+
+def exact_difference(first: ExactDecomposition, second: ExactDecomposition) -> ItemInterval:
+    """Atoms of `first` less those of `second`, with an interval over the items that both share.
+
+    For two models, two layers or two checkpoints that answered the same items, in the same order. What makes an item
+    hard for both cancels, so the interval is narrower than the two intervals side by side suggest.
+
+    Args:
+        first: of `exact` with `interval=`.
+        second: of the same items, with the same `interval`, weights and groups.
+
+    Raises:
+        ArgumentError: one of them has no interval over items, or their items differ.
+
+    Example:
+        >>> import numpy as np
+        >>> import pid_jax
+        >>> answers = np.tile(np.arange(4), 8)
+        >>> alone = np.full((32, 4), 1 / 4)
+        >>> def model(certainty):
+        ...     both = certainty * np.eye(4)[answers] + (1 - certainty) / 4
+        ...     return pid_jax.exact(alone, alone, both, interval="items-uncorrected")
+        >>> difference = pid_jax.exact_difference(model(0.9), model(0.5))
+        >>> round(difference.estimate.synergy, 3)
+        0.976
+    """
+    for name, found in (("first", first), ("second", second)):
+        if found.items is None:
+            raise ArgumentError(name, 'has no interval over items; call exact with interval="items"')
+    assert first.items is not None
+    assert second.items is not None
+    return paired_difference(first.items, second.items)
+
+
+def curve_over_rows(
+    p_y_x1: ArrayLike,
+    p_y_x2: ArrayLike,
+    p_y_x1x2: ArrayLike,
+    weights: ArrayLike | None = None,
+    *,
+    rows: Sequence[int] | None = None,
+    groups: ArrayLike | None = None,
+    tol_bits: float = 1e-3,
+    marginals: str = "tilt",
+    seed: int = 0,
+) -> list[RowsPoint]:
+    """Atoms of random parts of the items, by their size.
+
+    I_q falls with the number of items, so atoms of data sets of different size are not comparable as they are: compare
+    corrected ones (`exact` with `interval="items"`), or the points of two curves with the same `rows`.
+
+    Args:
+        p_y_x1: (n, k) p(y|x1_i), as for `exact`.
+        p_y_x2: (n, k) p(y|x2_i).
+        p_y_x1x2: (n, k) p(y|x1_i,x2_i).
+        weights: (n,) weights of the rows, by default equal.
+        rows: sizes of the parts; by default an eighth, a quarter, half and all of the items.
+        groups: (n,) of every item, the group that it belongs to; parts have whole groups.
+        tol_bits: how wide the certified intervals may be, in bits.
+        marginals: as for `exact`; every part is brought to its own P(Y).
+        seed: of the random parts.
+
+    Returns:
+        One point for each size: mean atoms of at most 8 disjoint parts, and their standard deviation.
+
+    Raises:
+        ArgumentError: as for `exact`; or a size is out of range, or there is not one group for each item.
+
+    Example:
+        >>> import numpy as np
+        >>> import pid_jax
+        >>> rng = np.random.default_rng(0)
+        >>> first, second = rng.dirichlet(np.ones(4), size=(2, 32))
+        >>> both = first * second / (first * second).sum(1, keepdims=True)
+        >>> [point.parts for point in pid_jax.curve_over_rows(first, second, both, rows=(8, 16, 32))]
+        [4, 2, 1]
+    """
+    found = reconciled_problem(p_y_x1, p_y_x2, p_y_x1x2, weights, tol_bits=tol_bits, marginals=marginals)
+    ((_, problem),) = found
+    own = None if groups is None else as_array("groups", groups, "an array of shape (n,)")
+    return curve.curve_over_rows(
+        problem, groups=own, rows=rows, tol_bits=tol_bits, marginals=cast(Marginals, marginals), seed=seed
+    )
