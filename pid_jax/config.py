@@ -149,13 +149,17 @@ class EstimatorConfig:
 
     def describe(self) -> str:
         """One line for people: what this preset is."""
+        fallback = "its real options" if self.fallback == "real" else "four letters"
+        parts = [self._describe_batch()] if BATCH in ESTIMATORS[self.estimator] else []
+        if EXACT in ESTIMATORS[self.estimator]:
+            parts.append(f"exact to {spell(self.tol_bits)} bits")
+        taus = ", ".join(map(spell, self.taus))
+        return f"preset {self.preset}: {'; '.join(parts)}; below tau {taus} uniform over {fallback}"
+
+    def _describe_batch(self) -> str:
         seeds, epochs = count(len(self.seeds), "seed"), count(self.epochs, "epoch")
         rows = "incomplete test batches dropped" if self.drop_incomplete else "every test row used"
-        fallback = "its real options" if self.fallback == "real" else "four letters"
-        return (
-            f"preset {self.preset}: {seeds}, {epochs} of batches of {self.batch_size}, {rows}, "
-            f"below tau {', '.join(map(spell, self.taus))} uniform over {fallback}"
-        )
+        return f"{seeds}, {epochs} of batches of {self.batch_size}, {rows}"
 
     def for_single(self, tau: float, pooling: str, estimator: str = BATCH) -> Mapping[str, Any]:
         """The settings of one row of the table: those that its estimator depends on, alternatives narrowed to its own.

@@ -19,13 +19,15 @@ from pid_jax.cli.console import PlainConsole, short
 from pid_jax.cli.messages import count_failures, print_plan, print_programs, print_summary
 from pid_jax.cli.progress import RichProgress
 from pid_jax.cli.results import Estimation, finished_estimation, planned_estimation
-from pid_jax.config import EstimatorConfig
+from pid_jax.config import ESTIMATORS, EXACT, EstimatorConfig
 from pid_jax.estimation import in_order, plan_groups
+from pid_jax.results.exact_outcome import ExactOutcome
+from pid_jax.results.item_file import ItemFile
 from pid_jax.results.table_file import Rows, check_out, part_tables, read_existing, read_with_parts, write_table
 from pid_jax.sweep.devices import count_devices, keep_compiled, split_cpu
 from pid_jax.sweep.plan import Plan, plan_runs
 from pid_jax.sweep.processes import all_agree, join_processes, wait_for_all
-from pid_jax.sweep.stream import fit_groups
+from pid_jax.sweep.stream import Keep, fit_groups, forget
 from pid_lvlm.data import PidError
 from pid_lvlm.data.command.part import WHOLE, Part, parse_part
 from pid_lvlm.data.command.shown import count
@@ -65,6 +67,7 @@ class Job:
     runs: tuple[Path, ...]
     out: Path
     layers: str = "all"
+    pointwise: Path | None = None
     memory_budget: str | None = None
     devices: int | None = None
     cache: str = "auto"
@@ -85,12 +88,16 @@ def run_job(job: Job, config: EstimatorConfig) -> Estimation:
     # The plan of a dry run is what was asked for; the plan and the summary of a run are only for people.
     console = PlainConsole(stderr=not job.dry_run, quiet=job.quiet and not job.dry_run)
     check_out(job.out)
+    if job.pointwise is not None and EXACT not in ESTIMATORS[config.estimator]:
+        raise PidError("--pointwise: only the exact estimator has atoms per item; add --estimator exact or both")
     keep_compiled(job.cache)
     split_cpu(job.devices)
     part = job.processes.join()
     with ExitStack() as locks:
         if not job.dry_run:
             _lock(locks, job, part)
+            if job.pointwise is not None:
+                locks.enter_context(locked(_own(job.pointwise, part), "pid-estimate"))
         return _estimate(console, job, config, part, locks)
 
 
@@ -119,11 +126,13 @@ def _written(job: Job, part: Part) -> tuple[Path, ...]:
 def _estimate(console: Console, job: Job, config: EstimatorConfig, part: Part, locks: ExitStack) -> Estimation:
     found = read_with_parts(job.out)
     existing = {} if job.overwrite else found
+    items = None if job.pointwise is None else ItemFile(_own(job.pointwise, part), keep=not job.overwrite)
     plan = plan_runs(_expand(console, job.runs), config, job.layers, job.allow_partial)
-    groups = plan_groups(plan, config, count_devices(job.devices), job.memory_budget, existing, part)
-    already = sum(name in existing for run in plan.runs for name in run.ids)
+    finished = _finished(plan, existing, items)
+    groups = plan_groups(plan, config, count_devices(job.devices), job.memory_budget, finished, part)
+    already = sum(name in finished for run in plan.runs for name in run.ids)
     planned = sum(group.num_problems for group in groups)
-    print_plan(console, plan, planned, config, f"{already} already in `{job.out}`")
+    print_plan(console, plan, groups, config, f"{already} already in `{job.out}`")
     if job.verbose:
         print_programs(console, groups, config)
     if job.dry_run:
@@ -132,12 +141,14 @@ def _estimate(console: Console, job: Job, config: EstimatorConfig, part: Part, l
         console.print(f"dry run: `{job.out}` not written")
         return planned_estimation(job.out, plan, planned, already)
     started = time.perf_counter()
-    own = job.out if part == WHOLE else part.table(job.out)
+    own = _own(job.out, part)
     # Each part writes its own rows to a table of its own.
     kept = existing if part == WHOLE else ({} if job.overwrite else read_existing(own))
     with RichProgress(console) as progress:
-        for fresh in fit_groups(plan, groups, config, progress):
+        for fresh in fit_groups(plan, groups, config, progress, _keeping(plan, items)):
             if fresh:
+                if items is not None:
+                    items.write()  # before the table: a problem that has its row there has its items here
                 kept = kept | {row["problem_id"]: row for row in fresh}
                 write_table(own, in_order(plan, list(kept.values())))
     frame = write_table(own, in_order(plan, list(kept.values())))
@@ -154,6 +165,40 @@ def _estimate(console: Console, job: Job, config: EstimatorConfig, part: Part, l
     done = finished_estimation(own, plan, frame, existing)
     _print_result(console, frame, done, time.perf_counter() - started)
     return done
+
+
+def _own(path: Path, part: Part) -> Path:
+    """Where this process writes: the file itself, or a part's own beside it."""
+    return path if part == WHOLE else part.table(path)
+
+
+def _finished(plan: Plan, existing: Collection[str], items: ItemFile | None) -> frozenset[str]:
+    """Problems of the plan that need not be solved again: they have their row, and their items if those are wanted."""
+    without = {
+        name
+        for run in plan.runs
+        if items is not None and run.estimator == EXACT
+        for name in run.ids
+        if name not in items.problems
+    }
+    return frozenset(existing) - without
+
+
+def _keeping(plan: Plan, items: ItemFile | None) -> Keep:
+    """What is done with every solution."""
+    if items is None:
+        return forget
+    place = {
+        name: {"run": run.outline.manifest.run, "layer": key.layer, "tau": key.tau}
+        for run in plan.runs
+        for key, name in zip(run.keys, run.ids, strict=True)
+    }
+
+    def keep(name: str, solution: object) -> None:
+        if isinstance(solution, ExactOutcome):
+            items.add(name, solution, place[name])
+
+    return keep
 
 
 def _expand(console: Console, runs: Sequence[Path]) -> list[Path]:

@@ -51,6 +51,13 @@ def command(
         ),
     ] = "default",
     layers: Annotated[str, typer.Option(metavar="LAYERS", help="`all`, `last`, or a list such as `1,8,last`.")] = "all",
+    pointwise: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Also write the exact atoms of every item to this file (parquet), to be joined by `sample_id`.",
+        ),
+    ] = None,
     settings: Annotated[
         Path | None,
         typer.Option(
@@ -124,8 +131,8 @@ def command(
 ) -> CommandResult:
     """Decompose the information in run folders into redundancy, vision-unique, language-unique and synergy (bits).
 
-    Fits every layer of every run (BATCH, Liang et al. 2023) and writes one parquet table with a row per problem. The
-    same command continues an interrupted one.
+    Decomposes every layer of every run, by BATCH (Liang et al. 2023) and by the optimum itself with certified bounds,
+    into one parquet table with a row per problem and estimator. The same command continues an interrupted one.
     """
     from pid_jax.cli.job import Job, Processes, run_job
     from pid_jax.cli.settings_file import KEYS, make_settings, read_settings
@@ -135,6 +142,7 @@ def command(
         runs=tuple(runs),
         out=out,
         layers=chosen,
+        pointwise=pointwise,
         memory_budget=memory_budget,
         devices=devices,
         cache=cache,

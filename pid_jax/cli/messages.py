@@ -7,26 +7,30 @@ from rich.console import Console
 from rich.table import Table
 
 from pid_jax.cli.console import short
-from pid_jax.config import EstimatorConfig
-from pid_jax.results.solution import ADVICE, Result
+from pid_jax.config import BATCH, ESTIMATORS, EstimatorConfig
+from pid_jax.results.solution import ADVICE
 from pid_jax.sweep.plan import Plan
 from pid_jax.sweep.protocol import Group
 from pid_jax.sweep.registry import SOLVERS
 from pid_lvlm.data.command.shown import count
 from pid_lvlm.data.contract.result_table import limit_warnings, places
+from pid_lvlm.data.contract.results import USABLE
 from pid_lvlm.data.contract.sample_size import describe_rows_needed
 from pid_lvlm.data.names import ATOMS
 
 
-def print_plan(console: Console, plan: Plan, problems: int, config: EstimatorConfig, done: str) -> None:
+def print_plan(console: Console, plan: Plan, groups: Sequence[Group], config: EstimatorConfig, done: str) -> None:
     """How many problems will be fitted, and how many rows that takes; `done` says what is in the table already."""
     console.print(config.describe())
-    needed = describe_rows_needed(config.batch_size, config.train_share, config.drop_incomplete)
-    smallest = min(len(run.outline) for run in plan.runs)
-    console.print(f"{needed}; the smallest run has {smallest}")
-    fits = count(problems * len(config.seeds), "fit")
+    if BATCH in ESTIMATORS[config.estimator]:
+        needed = describe_rows_needed(config.batch_size, config.train_share, config.drop_incomplete)
+        smallest = min(len(run.outline) for run in plan.runs)
+        console.print(f"{needed}; the smallest run has {smallest}")
+    runs = len({run.outline.folder for run in plan.runs})
+    fits = sum(group.num_problems * SOLVERS[group.estimator].fits(config) for group in groups)
+    problems = sum(group.num_problems for group in groups)
     console.print(
-        f"{count(len(plan.runs), 'run')}, {count(problems, 'problem')} to fit ({fits}), {done}", highlight=False
+        f"{count(runs, 'run')}, {count(problems, 'problem')} to fit ({count(fits, 'fit')}), {done}", highlight=False
     )
 
 
@@ -58,9 +62,9 @@ def warnings_of(frame: pl.DataFrame) -> list[str]:
     """One sentence for each failure and each exceeded limit, naming runs and layers."""
     failures = ((code, advice, places(frame.filter(pl.col("result") == code.label))) for code, advice in ADVICE.items())
     failed = [f"{code.label}: {where}; {advice}" for code, advice, where in failures if where]
-    return failed + limit_warnings(frame.filter(pl.col("result") == Result.SUCCESSFUL.label))
+    return failed + limit_warnings(frame.filter(pl.col("result").is_in(USABLE)))
 
 
 def count_failures(frame: pl.DataFrame) -> int:
     """Number of failed fits."""
-    return len(frame.filter(pl.col("result") != Result.SUCCESSFUL.label))
+    return len(frame.filter(~pl.col("result").is_in(USABLE)))

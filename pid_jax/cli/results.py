@@ -7,9 +7,10 @@ from pathlib import Path
 import polars as pl
 
 from pid_jax.cli.messages import warnings_of
-from pid_jax.results.solution import ADVICE, Result
+from pid_jax.results.solution import ADVICE
 from pid_jax.sweep.plan import Plan
 from pid_lvlm.data.command.result import CommandResult, Failure, fit_name
+from pid_lvlm.data.contract.results import USABLE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,13 +55,13 @@ def finished_estimation(out: Path, plan: Plan, frame: pl.DataFrame, before: Cont
         before: ids of problems that were in the table at the start.
     """
     known = {refusal.manifest.run: refusal.reason for refusal in plan.refusals if refusal.manifest is not None}
-    failed = frame.filter(pl.col("result") != Result.SUCCESSFUL.label)
+    failed = frame.filter(~pl.col("result").is_in(USABLE))
     rows = tuple(
         Failure(fit_name(row), known.get(row["run"]) or f"{row['result']}: {_advice(row['result'])}")
         for row in failed.select("run", "layer", "pooling", "tau", "result").iter_rows(named=True)
     )
     without_rows = _refused(plan, without_rows=True)
-    fresh = frame.filter(pl.col("result") == Result.SUCCESSFUL.label)["problem_id"]
+    fresh = frame.filter(pl.col("result").is_in(USABLE))["problem_id"]
     return Estimation(
         done=sum(name not in before for name in fresh),
         skipped=sum(name in before for run in plan.runs for name in run.ids),
@@ -74,7 +75,7 @@ def finished_estimation(out: Path, plan: Plan, frame: pl.DataFrame, before: Cont
 
 
 def _runs(plan: Plan) -> tuple[str, ...]:
-    return tuple(run.outline.manifest.run for run in plan.runs)
+    return tuple(dict.fromkeys(run.outline.manifest.run for run in plan.runs))
 
 
 def _refused(plan: Plan, without_rows: bool = False) -> tuple[Failure, ...]:

@@ -76,9 +76,9 @@ class Workload:
     draws: tuple[Draw, ...]
     accuracy: Mapping[int, Mapping[str, float | None]] = field(default_factory=dict)
     num_rows: int = 0
-    groups: Int[np.ndarray, " n"] | None = None
-    num_options: Int[np.ndarray, " n"] | None = None
-    sample_ids: Shaped[np.ndarray, " n"] | None = None
+    groups: Int[np.ndarray, " n"] = field(default_factory=lambda: np.zeros(0, int))
+    num_options: Int[np.ndarray, " n"] = field(default_factory=lambda: np.zeros(0, int))
+    sample_ids: Shaped[np.ndarray, " n"] = field(default_factory=lambda: np.zeros(0, str))
 
     @property
     def num_train(self) -> int:

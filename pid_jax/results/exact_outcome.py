@@ -25,6 +25,7 @@ class ExactOutcome:
         problem: the reconciled rows of every stratum.
         solution: the certified optimum; None where the sources cannot be brought to one P(Y).
         config: settings.
+        sample_ids: names of the rows.
         items: interval over items; None if there is none.
         marginals_spread: largest range of an atom over the ways to bring the sources to one P(Y), bits.
     """
@@ -32,6 +33,7 @@ class ExactOutcome:
     problem: StratifiedProblem
     solution: StratifiedSolution | None
     config: EstimatorConfig
+    sample_ids: Shaped[np.ndarray, " _"]
     items: ItemInterval | None = None
     marginals_spread: float | None = None
 
@@ -75,7 +77,7 @@ class ExactOutcome:
             "marginals_spread": self.marginals_spread,
         }
 
-    def item_rows(self, sample_ids: Shaped[np.ndarray, " n"]) -> pl.DataFrame:
+    def item_rows(self) -> pl.DataFrame:
         """Atoms and terms of every item, bits; no rows without a solution."""
         if self.solution is None:
             return pl.DataFrame(schema={"sample_id": pl.String} | dict.fromkeys((*ATOMS, *ITEM_TERMS), pl.Float64))
@@ -83,7 +85,7 @@ class ExactOutcome:
         atoms = (found.redundancy, found.unique1, found.unique2, found.synergy)
         terms = (found.i1, found.i2, found.i12, found.iq)
         values = dict(zip((*ATOMS, *ITEM_TERMS), (*atoms, *terms), strict=True))
-        return pl.DataFrame({"sample_id": sample_ids.astype(str)} | values)
+        return pl.DataFrame({"sample_id": self.sample_ids.astype(str)} | values).fill_nan(None)
 
 
 ITEM_TERMS = ("i_vision", "i_language", "i_joint", "i_coupling")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Int, Shaped
 
 from pid_jax.config import EXACT, EstimatorConfig
 from pid_jax.estimators.exact.intervals import ItemInterval
@@ -70,15 +70,16 @@ class Exact:
     ) -> "RunningExact":
         """The problems of a chunk; they are solved when they are collected."""
         made = tuple(make_problem(workloads[run], key, config) for run, key, _ in problems)
-        return RunningExact(made, tuple(workloads[run].groups for run, _, _ in problems), config)
+        items = tuple((workloads[run].groups, workloads[run].sample_ids) for run, _, _ in problems)
+        return RunningExact(made, items, config)
 
 
 @dataclass(frozen=True)
 class RunningExact:
-    """Problems to be solved together, with the groups of their items."""
+    """Problems to be solved together, with the groups and the names of their items."""
 
     problems: tuple[StratifiedProblem, ...]
-    groups: tuple[Int[np.ndarray, " _"] | None, ...]
+    items: tuple[tuple[Int[np.ndarray, " _"], Shaped[np.ndarray, " _"]], ...]
     config: EstimatorConfig
 
     def collect(self, advance: Callable[[int], None]) -> list[ExactOutcome]:
@@ -89,7 +90,7 @@ class RunningExact:
         items = self._items(solution_of)
         advance(len(self.problems))
         return [
-            ExactOutcome(problem, solution_of.get(place), self.config, items.get(place))
+            ExactOutcome(problem, solution_of.get(place), self.config, self.items[place][1], items.get(place))
             for place, problem in enumerate(self.problems)
         ]
 
@@ -97,11 +98,11 @@ class RunningExact:
         """Intervals over items, by place; none where a stratum has too few groups."""
         if self.config.interval == "none":
             return {}
-        places = [place for place in solution_of if enough_groups(self.problems[place], self.groups[place])]
+        places = [place for place in solution_of if enough_groups(self.problems[place], self.items[place][0])]
         found = stratified_intervals(
             [self.problems[place] for place in places],
             [solution_of[place] for place in places],
-            groups=[self.groups[place] for place in places],
+            groups=[self.items[place][0] for place in places],
             method=self.config.interval,
             tol_bits=self.config.tol_bits,
             marginals=self.config.marginals,

@@ -1,0 +1,76 @@
+"""The file of atoms per item: a row for every item of every problem that the exact estimator solved."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+from pid_jax.results.exact_outcome import ITEM_TERMS, ExactOutcome
+from pid_lvlm.data import OutputExistsError, PidError
+from pid_lvlm.data.contract.result_checks import TableError
+from pid_lvlm.data.contract.result_file import read_table, write_frame
+from pid_lvlm.data.names import ATOMS
+
+SCHEMA: Final = {
+    "problem_id": pl.String(),
+    "run": pl.String(),
+    "layer": pl.Int64(),
+    "tau": pl.Float64(),
+    "sample_id": pl.String(),
+    **dict.fromkeys((*ATOMS, *ITEM_TERMS), pl.Float64()),
+}
+"""Columns and types; the atoms and terms are in bits, and empty where an item has weight 0."""
+
+
+class ItemFile:
+    """Rows that are kept with every chunk, those of an earlier estimate included."""
+
+    def __init__(self, path: Path, keep: bool = True) -> None:
+        """Take in what is at `path`, if `keep`.
+
+        Raises:
+            OutputExistsError: there is a file that is not one of atoms per item; it is left untouched.
+            PidError: the name does not end in `.parquet`.
+        """
+        if path.suffix != ".parquet":
+            wanted = path.with_suffix(".parquet")
+            raise PidError(f"--pointwise: the file is written as parquet; expected `{wanted}`, found `{path}`")
+        self.path = path
+        self._parts: dict[str, pl.DataFrame] = {}
+        if path.exists():
+            held = _read(path)
+            if keep:
+                self._parts = {str(name[0]): part for name, part in held.group_by("problem_id", maintain_order=True)}
+
+    @property
+    def problems(self) -> frozenset[str]:
+        """Ids of the problems that have their rows."""
+        return frozenset(self._parts)
+
+    def add(self, name: str, outcome: ExactOutcome, place: Mapping[str, object]) -> None:
+        """Take in the items of a problem; `place` has its run, layer and tau."""
+        columns = [pl.lit(value, SCHEMA[key]).alias(key) for key, value in {"problem_id": name, **place}.items()]
+        self._parts[name] = outcome.item_rows().with_columns(columns).select(list(SCHEMA))
+
+    def write(self) -> None:
+        """Write all rows, all or nothing.
+
+        Raises:
+            PidError: the file cannot be written.
+        """
+        write_frame(self.path, pl.concat([pl.DataFrame(schema=SCHEMA), *self._parts.values()]))
+
+
+def _read(path: Path) -> pl.DataFrame:
+    try:
+        frame = read_table(path)
+    except TableError as error:
+        raise OutputExistsError(
+            f"--pointwise: `{path}` {error}; it is left as it is, so choose another --pointwise"
+        ) from error
+    if dict(frame.schema) != SCHEMA:
+        raise OutputExistsError(
+            f"--pointwise: `{path}` is not a file of atoms per item; it is left as it is, so choose another --pointwise"
+        )
+    return frame
