@@ -43,15 +43,19 @@ def print_programs(console: Console, groups: Sequence[Group], config: EstimatorC
 def print_summary(console: Console, frame: pl.DataFrame, most: int = 40) -> None:
     """Atoms of every run's output layer, in bits."""
     last = frame.filter((pl.col("layer") == pl.col("num_layers")) & pl.col("i_joint").is_not_null())
-    several = last.select("pooling", "tau").n_unique() > 1
-    table = Table(title="Information at the output, bits; ± is the largest standard deviation over seeds")
+    several = [name for name in ("estimator", "pooling", "tau", "strata") if last[name].drop_nulls().n_unique() > 1]
+    table = Table(
+        title="Information at the output, bits; ± is half the widest interval: over items (exact) or seeds (BATCH)"
+    )
     table.add_column("run", overflow="fold")  # the only column that wraps on a narrow screen
     for name in ("R", "U vis", "U lang", "S", "±", "I joint", "acc"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in last.head(most).iter_rows(named=True):
-        spread = max((row[f"{atom}_sd"] for atom in ATOMS), key=lambda sd: sd or 0.0)
-        cells = (*(row[f"{atom}_raw"] for atom in ATOMS), spread, row["i_joint"], row["accuracy"])
-        name = f"{row['run']} {row['pooling']} tau {row['tau']:g}" if several else row["run"]
+        widths = [row[f"{atom}_high"] - row[f"{atom}_low"] for atom in ATOMS if row[f"{atom}_low"] is not None]
+        half = max(widths) / 2 if widths else None
+        cells = (*(row[f"{atom}_raw"] for atom in ATOMS), half, row["i_joint"], row["accuracy"])
+        settings = (f"tau {row[name]:g}" if name == "tau" else row[name] for name in several)
+        name = " ".join([row["run"], *(text for text in settings if text)])
         table.add_row(short(name), *("" if value is None else f"{value:.3f}" for value in cells))
     console.print(table)
     if len(last) > most:
