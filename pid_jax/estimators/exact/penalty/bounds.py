@@ -11,7 +11,7 @@ import scipy.sparse as sparse
 from jaxtyping import Float
 
 from pid_jax.estimators.exact.penalty.newton import TINY, Masses
-from pid_jax.estimators.exact.penalty.pairs import Matrix, blocks, multiply_by_values
+from pid_jax.estimators.exact.penalty.pairs import Matrix, blocks, entries, multiply_by_values, row_of_entries
 
 ROUNDING: Final = 1e-12
 """Nats by which the bounds are widened for the rounding of float64 sums."""
@@ -115,21 +115,15 @@ def joint(masses: Masses, found: Coupling) -> Float[np.ndarray, "n1 n2 k"]:
 
 
 def _value(kernel: Matrix, f: Float[np.ndarray, "n1 k"], g: Float[np.ndarray, "n2 k"]) -> float:
-    """F(Q)."""
-    value = 0.0
+    """F(Q): the factors' share of log Q is a sum over rows, and kernel and total leave -log(f_i · g_j) of every pair."""
+    value = float(_xlogy(f * _times(kernel, g), f).sum() + _xlogy(g * _times(kernel.T, f), g).sum())
     for part in blocks(*kernel.shape):
         block = kernel[part]
         if sparse.issparse(block):
-            rows = np.repeat(np.arange(block.shape[0]), np.diff(block.indptr))
-            entries, left, right = block.data, f[part][rows], g[block.indices]
+            mass, total = block.data, entries(f[part], g, row_of_entries(block), block.indices)
         else:
-            entries, left, right = block, f[part][:, None], g
-        total = np.zeros(entries.shape)
-        for y in range(f.shape[1]):
-            q = entries * left[..., y] * right[..., y]
-            value += float(_xlogx(q).sum())
-            total += q
-        value -= float(_xlogx(total).sum())
+            mass, total = block, f[part] @ g.T
+        value -= float(np.vdot(mass.astype(np.float64), _xlogx(total)))
     return value
 
 

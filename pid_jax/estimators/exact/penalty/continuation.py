@@ -14,7 +14,7 @@ from pid_jax.estimators.exact.penalty.bounds import Coupling, DualPoint, couplin
 from pid_jax.estimators.exact.penalty.cells import nested_cells, sum_cells
 from pid_jax.estimators.exact.penalty.listing import choose_pairs
 from pid_jax.estimators.exact.penalty.newton import TINY, Masses, caps, half_step, solve_penalised
-from pid_jax.estimators.exact.penalty.pairs import Linearised, Pairs
+from pid_jax.estimators.exact.penalty.pairs import Linearised, Pairs, easy_penalty, log_sum, multiply_by_values
 from pid_lvlm.data.names import NATS_PER_BIT
 
 
@@ -212,17 +212,17 @@ class _Run:
 
     def _promising(self, climb: "_Climb") -> bool:
         """Whether the value of the coupling at hand is within the tolerance of the best lower bound."""
-        at = climb.at
-        value = entropy(self.masses[0]) - at.log_sum
+        value = entropy(self.masses[0]) - log_sum(climb.pairs, climb.at)
         value += sum(float((t * log).sum()) for t, log in zip(climb.level.masses, climb.history[-1].logs, strict=True))
         return value - self.best.low <= 0.8 * self.tol * NATS_PER_BIT
 
     def _certify(self, climb: "_Climb") -> None:
         candidates = [climb.point, *(climb.extrapolated(u) for u in (0.3 / climb.p, 0.0) if len(climb.history) > 1)]
         dual = max((feasible_point(self.masses, *point) for point in candidates), key=lambda point: point.value)
-        primal = coupling(
-            self.masses, climb.pairs.kernel(climb.at), climb.at.first, climb.at.second, missing=0.05 * self.tol
-        )
+        at, pairs = climb.at, climb.pairs
+        kernel = at.powers.copy()
+        multiply_by_values(kernel, at.first * pairs.w[:, None], at.second * pairs.v[:, None])
+        primal = coupling(self.masses, kernel, at.first, at.second, missing=0.05 * self.tol)
         low = max(dual.value, self.best.low)
         self.best = self.best.improved(Certified(low, max(primal.value, low), dual, primal))
 
@@ -239,7 +239,7 @@ class _Climb:
     at: Linearised
 
     def __init__(self, level: Level, p: float, start: Masses, settings: Settings) -> None:
-        self.level, self.p, self.point, self.settings = level, p, start, settings
+        self.level, self.p, self.point, self.settings = level, easy_penalty(p), start, settings
         self.history: list[Stage] = []
         self.pairs: Pairs = choose_pairs(*level.masses, *start, p, settings.list_share[0])
         self.damping = 0.0
@@ -258,7 +258,7 @@ class _Climb:
     def grow(self, end: float) -> None:
         """To the next penalty, in equal steps up to `end`."""
         steps = max(1.0, np.ceil(np.log(end / self.p) / np.log(self.settings.growth) - 0.15))
-        self.p = float(self.p * (end / self.p) ** (1 / steps))
+        self.p = easy_penalty(self.p * max((end / self.p) ** (1 / steps), 1.2))
         self.pairs = choose_pairs(
             *self.level.masses, *self.point, self.p, self.settings.list_share[1], self.pairs
         )
@@ -304,11 +304,11 @@ def _lift(before: Level, level: Level, p: float, solution: Masses, share: float)
         masses = (level.masses[0], before.masses[1]) if side == 0 else (before.masses[0], level.masses[1])
         point = (start, solution[1]) if side == 0 else (solution[0], start)
         pairs = choose_pairs(*masses, *point, p, share)
-        at = pairs.linearise(*point, p, None)
+        at = pairs.linearise(*point, easy_penalty(p), None)
         for _ in range(3):
             at = half_step(pairs, masses, at, side)
             capped = [np.minimum(x, cap) if number == side else x for number, (x, cap) in enumerate(zip((at.first, at.second), caps(at), strict=True))]
             if (capped[side] < (at.first, at.second)[side]).any():
-                at = pairs.linearise(*capped, p, None)
+                at = pairs.linearise(*capped, at.p, None)
         found.append(np.asarray((at.first, at.second)[side], np.float64))
     return found[0], found[1]

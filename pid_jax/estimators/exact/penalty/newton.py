@@ -4,7 +4,7 @@
 
 The Hessian's diagonal blocks (one K x K block per row) are inverted; what couples the two sides is eliminated by a
 Schur complement on the columns, solved by conjugate gradients with the block diagonal as preconditioner. In the Hessian
-G is replaced by T, which differs from it by a factor S, near 1 where there is mass: it stays positive semidefinite with
+W / S is replaced by W / S², which differs from it by a factor near 1 where there is mass: it stays positive semidefinite with
 the same null directions.
 """
 
@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
-from pid_jax.estimators.exact.penalty.pairs import Linearised, Matrix, Pairs
+from pid_jax.estimators.exact.penalty.pairs import Linearised, Pairs
 
 TINY: Final = 1e-30
 
@@ -51,7 +51,7 @@ class Solved(NamedTuple):
 
 
 def solve_penalised(
-    pairs: Pairs, masses: Masses, start: Masses, p: float, tolerance: float, steps: int, damping: float
+    pairs: Pairs, masses: Masses, start: Masses, p: int, tolerance: float, steps: int, damping: float
 ) -> Solved:
     """Newton steps until the marginals of the coupling are right.
 
@@ -86,7 +86,7 @@ def solve_penalised(
 def half_step(pairs: Pairs, masses: Masses, at: Linearised, side: int) -> Linearised:
     """One damped Newton step for every row (side 0) or column (side 1) by itself, the other side fixed."""
     target, found = masses[side], (at.rows, at.columns)[side]
-    block = _blocks(target, at, side, exact=True)
+    block = _blocks(pairs, target, at, side, exact=True)
     step = np.clip(_apply(block.inverse, np.where(target > 0, target - found, 0.0)), -LARGEST_STEP, LARGEST_STEP)
     weight, gain = target.sum(1), (target * step).sum(1)
     size = np.ones(len(weight))
@@ -106,13 +106,13 @@ def _joint_step(
     pairs: Pairs, masses: Masses, at: Linearised, damping: float
 ) -> tuple[Linearised, float, float]:
     """One step in A and B; returns the new point, the step size (0 if none was accepted) and the next damping."""
-    first, second = (_blocks(target, at, side) for side, target in enumerate(masses))
+    first, second = (_blocks(pairs, target, at, side) for side, target in enumerate(masses))
     wrong = [np.where(t > 0, t - x, 0.0) for t, x in zip(masses, (at.rows, at.columns), strict=True)]
     most = [np.minimum(LARGEST_STEP, _log(cap) - _log(x)) for cap, x in zip(caps(at), (at.first, at.second), strict=True)]
     for attempt in range(8):
         inverse = first.inverse / (1 + damping)
         z = _conjugate_gradients(pairs, at, second, inverse, wrong, damping, masses[1] > 0)
-        u = _apply(inverse, wrong[0] - np.where(masses[0] > 0, pairs.cross(at, z), 0.0))
+        u = _apply(inverse, wrong[0] - np.where(masses[0] > 0, _cross(pairs, at, z), 0.0))
         u, z = np.clip(u, -LARGEST_STEP, most[0]), np.clip(z, -LARGEST_STEP, most[1])
         slope = float((masses[0] * u).sum() + (masses[1] * z).sum())
         expected = float((wrong[0] * u).sum() + (wrong[1] * z).sum())
@@ -139,7 +139,7 @@ def _conjugate_gradients(
     """The step of log B from the Schur complement."""
 
     def reduced(u: Float[np.ndarray, "n1 k"]) -> Float[np.ndarray, "n2 k"]:
-        return np.where(present, pairs.cross_back(at, _apply(inverse, u)), 0.0)
+        return np.where(present, _cross_back(pairs, at, _apply(inverse, u)), 0.0)
 
     rest = wrong[1] - reduced(wrong[0])
     z = np.zeros_like(rest)
@@ -148,7 +148,7 @@ def _conjugate_gradients(
     for _ in range(CG_STEPS):
         if norm <= CG_TOLERANCE**2 * first_norm:
             break
-        image = (1 + damping) * _apply(second.hessian, direction) * present - reduced(pairs.cross(at, direction))
+        image = (1 + damping) * _apply(second.hessian, direction) * present - reduced(_cross(pairs, at, direction))
         bend = float((direction * image).sum())
         if not bend > 0:
             break
@@ -160,12 +160,30 @@ def _conjugate_gradients(
     return z
 
 
-def _blocks(target: Float[np.ndarray, "n k"], at: Linearised, side: int, exact: bool = False) -> Blocks:
+def _cross(pairs: Pairs, at: Linearised, z: Float[np.ndarray, "n2 k"]) -> Float[np.ndarray, "n1 k"]:
+    """Change of `rows` when log B moves by z."""
+    moved = at.second * pairs.v[:, None] * z.astype(at.second.dtype)
+    change = pairs.weighted(at.powers, at.first, moved, at.second)
+    return at.first * pairs.w[:, None] * ((at.p - 1) * change + at.powers @ moved)
+
+
+def _cross_back(pairs: Pairs, at: Linearised, u: Float[np.ndarray, "n1 k"]) -> Float[np.ndarray, "n2 k"]:
+    """Change of `columns` when log A moves by u: the transpose of `_cross`."""
+    moved = at.first * pairs.w[:, None] * u.astype(at.first.dtype)
+    change = pairs.weighted_back(at.powers, moved, at.second, at.first)
+    return at.second * pairs.v[:, None] * ((at.p - 1) * change + at.powers.T @ moved)
+
+
+def _blocks(
+    pairs: Pairs, target: Float[np.ndarray, "n k"], at: Linearised, side: int, exact: bool = False
+) -> Blocks:
     """diag(x_i) + (p - 1) a_i a_iᵀ ∘ Σ_j T_ij b_j b_jᵀ of every row."""
-    own, other = (at.first, at.second) if side == 0 else (at.second, at.first)
+    sides = ((at.first, pairs.w, at.powers), (at.second, pairs.v, at.powers.T))
+    (own, weight, powers), (other, other_weight, _) = sides[side], sides[1 - side]
     options = own.shape[1]
     rows, columns = np.triu_indices(options)
-    sums = _product(at.curvature, np.concatenate([other, other[:, rows] * other[:, columns]], axis=1), side)
+    factors = np.concatenate([other, other[:, rows] * other[:, columns]], axis=1) * other_weight[:, None]
+    sums = powers @ factors * weight[:, None]
     x = (at.rows, at.columns)[side] if exact else np.maximum(own * sums[:, :options], target)
     bend = (at.p - 1) * sums[:, options:].astype(np.float64) * own[:, rows] * own[:, columns]
     hessian = np.zeros((len(own), options, options))
@@ -201,10 +219,6 @@ def caps(at: Linearised) -> tuple[Float[np.ndarray, " k"], Float[np.ndarray, " k
 
 def _residual(masses: Masses, at: Linearised) -> float:
     return float(sum(np.abs(t - x).sum() for t, x in zip(masses, (at.rows, at.columns), strict=True))) / 2
-
-
-def _product(curvature: Matrix, x: Float[np.ndarray, "m c"], side: int) -> Float[np.ndarray, "n c"]:
-    return (curvature if side == 0 else curvature.T) @ x
 
 
 def _apply(matrices: Float[np.ndarray, "n k k"], vectors: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "n k"]:

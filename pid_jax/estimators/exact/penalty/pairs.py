@@ -1,12 +1,13 @@
 """The pairs of rows that a penalised problem sums over: all of them, or a list of those that carry mass.
 
-At penalty p the pair (i, j) has S = a_i · b_j and the mass W = w_i v_j S^p. Every step of the method needs W, G = W / S
-and T = W / S², or products with them: a `Linearised` holds T and the sums that come with it. Both kinds compute in
-float32; the bounds (`bounds.py`) do not depend on it.
+At penalty p the pair (i, j) has S = a_i · b_j and the mass W = w_i v_j S^p. Every step of the method needs W / S and
+W / S², or products with them. Both kinds of pairs keep T = S^(p-2) in float32, without the masses of the rows, which
+are multiplied into the vectors. The bounds (`bounds.py`) do not depend on any of it.
 """
 
 from collections.abc import Iterator
-from typing import Any, Final, NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
 
 import numpy as np
 import scipy.sparse as sparse
@@ -14,37 +15,37 @@ from jaxtyping import Float, Int
 
 Single = np.float32
 
+TINY: Final = 1e-30
+
 BLOCK: Final = 1 << 16
 """Entries of a dense matrix that are worked on at once, so that they stay in a core's cache."""
 
-LEAST_LOG_POWER: Final = -60.0
-MOST_LOG_POWER: Final = 60.0
+LOG_POWERS: Final = (-60.0, 60.0)
 """Range of log S^p: below, a pair counts as empty; above, far from the solution, it would overflow."""
 
 Matrix = Any
 """(n1, n2): a numpy array or scipy's csr."""
 
 
-class Linearised(NamedTuple):
+@dataclass(frozen=True)
+class Linearised:
     """The penalised problem at a point.
 
     Attributes:
         first: A, float32.
         second: B, float32.
-        p: the penalty.
-        rows: x_iy = a_iy Σ_j G_ij b_jy, which is P at the solution.
-        columns: y_jy = b_jy Σ_i G_ij a_iy, which is R at the solution.
-        log_sum: Σ W log S.
-        curvature: T.
+        p: the penalty, an integer.
+        rows: x_iy = a_iy Σ_j (W / S)_ij b_jy, which is P at the solution.
+        columns: y_jy = b_jy Σ_i (W / S)_ij a_iy, which is R at the solution.
+        powers: T = S^(p-2).
     """
 
     first: Float[np.ndarray, "n1 k"]
     second: Float[np.ndarray, "n2 k"]
-    p: float
+    p: int
     rows: Float[np.ndarray, "n1 k"]
     columns: Float[np.ndarray, "n2 k"]
-    log_sum: float
-    curvature: Matrix
+    powers: Matrix
 
     @property
     def total(self) -> float:
@@ -53,24 +54,32 @@ class Linearised(NamedTuple):
 
 
 class Pairs(Protocol):
-    """All pairs, or a list of them."""
+    """All pairs, or a list of them.
+
+    Attributes:
+        w: masses of the rows of source 1, float32.
+        v: of source 2.
+    """
+
+    w: Float[np.ndarray, " n1"]
+    v: Float[np.ndarray, " n2"]
 
     def linearise(
-        self, first: Float[np.ndarray, "n1 k"], second: Float[np.ndarray, "n2 k"], p: float, keep: Linearised | None
+        self, first: Float[np.ndarray, "n1 k"], second: Float[np.ndarray, "n2 k"], p: int, keep: Linearised | None
     ) -> Linearised:
         """The penalised problem at A, B; of earlier results only `keep` stays valid."""
         ...
 
-    def cross(self, at: Linearised, z: Float[np.ndarray, "n2 k"]) -> Float[np.ndarray, "n1 k"]:
-        """Change of `rows` when log B moves by z."""
+    def weighted(
+        self, powers: Matrix, a: Float[np.ndarray, "n1 k"], b: Float[np.ndarray, "n2 k"], c: Float[np.ndarray, "n2 k"]
+    ) -> Float[np.ndarray, "n1 k"]:
+        """(T ∘ a bᵀ) c: a row of sums for every row of source 1."""
         ...
 
-    def cross_back(self, at: Linearised, u: Float[np.ndarray, "n1 k"]) -> Float[np.ndarray, "n2 k"]:
-        """Change of `columns` when log A moves by u: the transpose of `cross`."""
-        ...
-
-    def kernel(self, at: Linearised) -> Matrix:
-        """G: the coupling is Q_ijy = G_ij a_iy b_jy."""
+    def weighted_back(
+        self, powers: Matrix, a: Float[np.ndarray, "n1 k"], b: Float[np.ndarray, "n2 k"], c: Float[np.ndarray, "n1 k"]
+    ) -> Float[np.ndarray, "n2 k"]:
+        """(T ∘ a bᵀ)ᵀ c: a row of sums for every row of source 2."""
         ...
 
 
@@ -87,59 +96,44 @@ class AllPairs:
         self.memory = [np.empty((len(w), len(v)), Single) for _ in range(2)]
 
     def linearise(
-        self, first: Float[np.ndarray, "n1 k"], second: Float[np.ndarray, "n2 k"], p: float, keep: Linearised | None
+        self, first: Float[np.ndarray, "n1 k"], second: Float[np.ndarray, "n2 k"], p: int, keep: Linearised | None
     ) -> Linearised:
         """The penalised problem at A, B; of earlier results only `keep` stays valid."""
         a, b = first.astype(Single), second.astype(Single)
         transposed = np.ascontiguousarray(b.T)
-        curvature = self.memory[1 if keep is not None and keep.curvature is self.memory[0] else 0]
+        powers = self.memory[1 if keep is not None and keep.powers is self.memory[0] else 0]
+        heavy_a, heavy_b = a * self.w[:, None], b * self.v[:, None]
         rows, columns = np.empty_like(a), np.zeros(b.shape, np.float64)
-        least = Single(np.exp(LEAST_LOG_POWER / p))
-        log_sum = 0.0
         for part in blocks(len(a), len(b)):
-            values = np.maximum(a[part] @ transposed, least)
-            logs = np.log(values)
-            mass = logs * Single(p)
-            np.exp(np.minimum(mass, Single(MOST_LOG_POWER), out=mass), out=mass)
-            mass *= self.v
-            mass *= self.w[part, None]
-            log_sum += float(np.vdot(mass, logs))
-            mass /= values
-            rows[part] = mass @ b
-            columns += mass.T @ a[part]
-            np.divide(mass, values, out=curvature[part])
-        return Linearised(a, b, p, (rows * a).astype(np.float64), columns * b, log_sum, curvature)
+            values = _within_range(a[part] @ transposed, p)
+            integer_power(values, p - 2, out=powers[part])
+            values *= powers[part]
+            rows[part] = values @ heavy_b
+            columns += values.T @ heavy_a[part]
+        return Linearised(a, b, p, (rows * heavy_a).astype(np.float64), columns * heavy_b, powers)
 
-    def cross(self, at: Linearised, z: Float[np.ndarray, "n2 k"]) -> Float[np.ndarray, "n1 k"]:
-        """Change of `rows` when log B moves by z."""
-        moved = at.second * z.astype(Single)
-        transposed = np.ascontiguousarray(moved.T)
-        out = np.empty_like(at.first)
-        for part in blocks(*at.curvature.shape):
-            t = at.curvature[part]
-            change = at.first[part] @ transposed
-            change *= Single(at.p - 1)
-            change *= t
-            out[part] = change @ at.second + t @ moved
-        return out * at.first
+    def weighted(
+        self, powers: Matrix, a: Float[np.ndarray, "n1 k"], b: Float[np.ndarray, "n2 k"], c: Float[np.ndarray, "n2 k"]
+    ) -> Float[np.ndarray, "n1 k"]:
+        """(T ∘ a bᵀ) c."""
+        transposed = np.ascontiguousarray(b.T)
+        out = np.empty_like(a)
+        for part in blocks(*powers.shape):
+            values = a[part] @ transposed
+            values *= powers[part]
+            out[part] = values @ c
+        return out
 
-    def cross_back(self, at: Linearised, u: Float[np.ndarray, "n1 k"]) -> Float[np.ndarray, "n2 k"]:
-        """Change of `columns` when log A moves by u."""
-        moved = at.first * u.astype(Single)
-        transposed = np.ascontiguousarray(at.second.T)
-        out = np.zeros_like(at.second)
-        for part in blocks(*at.curvature.shape):
-            t = at.curvature[part]
-            change = moved[part] @ transposed
-            change *= Single(at.p - 1)
-            change *= t
-            out += change.T @ at.first[part] + t.T @ moved[part]
-        return out * at.second
-
-    def kernel(self, at: Linearised) -> Matrix:
-        """G = T S."""
-        out = np.array(at.curvature)
-        multiply_by_values(out, at.first, at.second)
+    def weighted_back(
+        self, powers: Matrix, a: Float[np.ndarray, "n1 k"], b: Float[np.ndarray, "n2 k"], c: Float[np.ndarray, "n1 k"]
+    ) -> Float[np.ndarray, "n2 k"]:
+        """(T ∘ a bᵀ)ᵀ c."""
+        transposed = np.ascontiguousarray(b.T)
+        out = np.zeros_like(b)
+        for part in blocks(*powers.shape):
+            values = a[part] @ transposed
+            values *= powers[part]
+            out += values.T @ c[part]
         return out
 
 
@@ -160,52 +154,43 @@ class ListedPairs:
         i: Int[np.ndarray, " e"],
         j: Int[np.ndarray, " e"],
     ) -> None:
-        self.i, self.j, self.shape = i.astype(np.int32), j.astype(np.int32), (len(w), len(v))
+        self.w, self.v = w.astype(Single), v.astype(Single)
+        self.i, self.j = i.astype(np.int32), j.astype(np.int32)
         self.start = np.zeros(len(w) + 1, np.int32)
         np.cumsum(np.bincount(i, minlength=len(w)), out=self.start[1:])
-        self.product = w.astype(Single).take(self.i) * v.astype(Single).take(self.j)
-
-    def matrix(self, entries: Float[np.ndarray, " e"]) -> Matrix:
-        """The entries as a sparse matrix."""
-        return sparse.csr_matrix((entries, self.j, self.start), shape=self.shape)
 
     def linearise(
-        self, first: Float[np.ndarray, "n1 k"], second: Float[np.ndarray, "n2 k"], p: float, keep: Linearised | None
+        self, first: Float[np.ndarray, "n1 k"], second: Float[np.ndarray, "n2 k"], p: int, keep: Linearised | None
     ) -> Linearised:
         """The penalised problem at A, B."""
         a, b = first.astype(Single), second.astype(Single)
-        values = np.maximum(entries(a, b, self.i, self.j), Single(np.exp(LEAST_LOG_POWER / p)))
-        logs = np.log(values)
-        mass = logs * Single(p)
-        np.exp(np.minimum(mass, Single(MOST_LOG_POWER), out=mass), out=mass)
-        mass *= self.product
-        log_sum = float(np.vdot(mass, logs))
-        mass /= values
-        rows, columns = a * (self.matrix(mass) @ b), b * (self.matrix(mass).T @ a)
-        mass /= values
-        return Linearised(a, b, p, rows.astype(np.float64), columns.astype(np.float64), log_sum, self.matrix(mass))
+        heavy_a, heavy_b = a * self.w[:, None], b * self.v[:, None]
+        values = _within_range(entries(a, b, self.i, self.j), p)
+        powers = integer_power(values, p - 2, out=np.empty_like(values))
+        values *= powers
+        ratios = self._matrix(values)
+        rows, columns = heavy_a * (ratios @ heavy_b), heavy_b * (ratios.T @ heavy_a)
+        return Linearised(a, b, p, rows.astype(np.float64), columns.astype(np.float64), self._matrix(powers))
 
-    def cross(self, at: Linearised, z: Float[np.ndarray, "n2 k"]) -> Float[np.ndarray, "n1 k"]:
-        """Change of `rows` when log B moves by z."""
-        moved = at.second * z.astype(Single)
-        change = entries(at.first, moved, self.i, self.j)
-        change *= Single(at.p - 1)
-        change *= at.curvature.data
-        return at.first * (self.matrix(change) @ at.second + at.curvature @ moved)
+    def weighted(
+        self, powers: Matrix, a: Float[np.ndarray, "n1 k"], b: Float[np.ndarray, "n2 k"], c: Float[np.ndarray, "n2 k"]
+    ) -> Float[np.ndarray, "n1 k"]:
+        """(T ∘ a bᵀ) c."""
+        return self._product(powers, a, b) @ c
 
-    def cross_back(self, at: Linearised, u: Float[np.ndarray, "n1 k"]) -> Float[np.ndarray, "n2 k"]:
-        """Change of `columns` when log A moves by u."""
-        moved = at.first * u.astype(Single)
-        change = entries(moved, at.second, self.i, self.j)
-        change *= Single(at.p - 1)
-        change *= at.curvature.data
-        return at.second * (self.matrix(change).T @ at.first + at.curvature.T @ moved)
+    def weighted_back(
+        self, powers: Matrix, a: Float[np.ndarray, "n1 k"], b: Float[np.ndarray, "n2 k"], c: Float[np.ndarray, "n1 k"]
+    ) -> Float[np.ndarray, "n2 k"]:
+        """(T ∘ a bᵀ)ᵀ c."""
+        return self._product(powers, a, b).T @ c
 
-    def kernel(self, at: Linearised) -> Matrix:
-        """G = T S."""
-        out = at.curvature.copy()
-        multiply_by_values(out, at.first, at.second)
-        return out
+    def _product(self, powers: Matrix, a: Float[np.ndarray, "n1 k"], b: Float[np.ndarray, "n2 k"]) -> Matrix:
+        values = entries(a, b, self.i, self.j)
+        values *= powers.data
+        return self._matrix(values)
+
+    def _matrix(self, values: Float[np.ndarray, " e"]) -> Matrix:
+        return sparse.csr_matrix((values, self.j, self.start), shape=(len(self.w), len(self.v)))
 
 
 def blocks(rows: int, columns: int) -> Iterator[slice]:
@@ -229,8 +214,58 @@ def entries(
 def multiply_by_values(kernel: Matrix, a: Float[np.ndarray, "n1 k"], b: Float[np.ndarray, "n2 k"]) -> None:
     """Multiply every entry by its a_i · b_j, in place."""
     if sparse.issparse(kernel):
-        rows = np.repeat(np.arange(kernel.shape[0], dtype=np.int32), np.diff(kernel.indptr))
-        kernel.data *= entries(a, b, rows, kernel.indices)
+        kernel.data *= entries(a, b, row_of_entries(kernel), kernel.indices)
         return
     for part in blocks(*kernel.shape):
         kernel[part] *= a[part] @ b.T
+
+
+def log_sum(pairs: Pairs, at: Linearised) -> float:
+    """Σ W log S, nats."""
+    total = 0.0
+    for part in blocks(len(at.first), len(at.second)):
+        powers = at.powers[part]
+        if sparse.issparse(powers):
+            i, j = row_of_entries(powers), powers.indices
+            values, mass = entries(at.first[part], at.second, i, j), powers.data * pairs.v[j] * pairs.w[part][i]
+        else:
+            values, mass = at.first[part] @ at.second.T, powers * pairs.v * pairs.w[part, None]
+        np.maximum(values, TINY, out=values)
+        total += float(np.vdot(mass * values * values, np.log(values)))
+    return total
+
+
+def row_of_entries(matrix: Matrix) -> Int[np.ndarray, " e"]:
+    """The row of every entry of a csr matrix."""
+    return np.repeat(np.arange(matrix.shape[0], dtype=np.int32), np.diff(matrix.indptr))
+
+
+def easy_penalty(p: float) -> int:
+    """The nearest integer p for which p - 2 has three binary digits and zeros: its powers are few multiplications.
+
+    Example:
+        >>> [easy_penalty(p) for p in (32, 50, 1200)]
+        [34, 50, 1282]
+    """
+    unit = 2 ** max(int(np.floor(np.log2(max(p - 2, 4)))) - 2, 0)
+    return int(round((p - 2) / unit)) * unit + 2
+
+
+def integer_power(x: Float[np.ndarray, "*n"], power: int, out: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
+    """x to a positive integer power by squaring, much faster than logarithm and exponential."""
+    squarings = (power & -power).bit_length() - 1
+    odd = power >> squarings
+    np.copyto(out, x)
+    for digit in bin(odd)[3:]:
+        np.multiply(out, out, out=out)
+        if digit == "1":
+            np.multiply(out, x, out=out)
+    for _ in range(squarings):
+        np.multiply(out, out, out=out)
+    return out
+
+
+def _within_range(values: Float[np.ndarray, "*n"], p: int) -> Float[np.ndarray, "*n"]:
+    least, most = (Single(np.exp(end / p)) for end in LOG_POWERS)
+    np.maximum(values, least, out=values)
+    return np.minimum(values, most, out=values)
