@@ -33,13 +33,13 @@ class Settings:
         steps: Newton steps per stage at most.
     """
 
-    coarsest: int = 256
-    refinement: int = 4
+    coarsest: int = 128
+    refinement: int = 3
     growth: float = 1.5
     cell_loss: float = 4.0
     cell_growth: float = 12.0
     list_share: tuple[float, float] = (1e-4, 1e-5)
-    tolerance: tuple[float, float] = (5e-3, 1e-2)
+    tolerance: tuple[float, float] = (1.5e-2, 2e-2)
     steps: int = 12
 
 

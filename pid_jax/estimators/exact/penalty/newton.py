@@ -23,7 +23,7 @@ LARGEST_STEP: Final = 3.0
 ROUNDING: Final = 1e-9
 """By which float32 may miss an increase of the objective, nats."""
 
-CG_TOLERANCE: Final = 0.3
+CG_TOLERANCE: Final = 0.6
 CG_STEPS: Final = 30
 
 Masses = tuple[Float[np.ndarray, "n1 k"], Float[np.ndarray, "n2 k"]]
