@@ -53,8 +53,10 @@ def information(masses: Float[np.ndarray, "n k"]) -> float:
 def feasible_point(masses: Masses, first: Float[np.ndarray, "n1 k"], second: Float[np.ndarray, "n2 k"]) -> DualPoint:
     """A and B scaled until no pair exceeds 1: by rows, by columns, or by the roots of the rows and then by columns."""
     a, b = (
-        np.where(target > 0, np.maximum(x, TINY), 0.0)
-        for target, x in zip(masses, (_completed(masses[0], first, second), _completed(masses[1], second, first)), strict=True)
+        np.where(target > 0, np.maximum(np.where(np.isfinite(x), x, TINY), TINY), 0.0)
+        for target, x in zip(
+            masses, (_completed(masses[0], first, second), _completed(masses[1], second, first)), strict=True
+        )
     )
     w, v = (target.sum(1) for target in masses)
     rows, columns, scaled = np.empty(len(a)), np.full(len(b), TINY), np.full(len(b), TINY)
@@ -103,7 +105,8 @@ def coupling(
     f, g = f.astype(np.float64), g.astype(np.float64)
     f = f * _at_most_one(masses[0], f * _times(kernel, g))
     g = g * _at_most_one(masses[1], g * _times(kernel.T, f))
-    return Coupling(entropy(masses[0]) + _value(kernel, f, g) + ROUNDING, kernel, f, g)
+    value = entropy(masses[0]) + _value(kernel, f, g) + ROUNDING
+    return Coupling(value if np.isfinite(value) else np.inf, kernel, f, g)
 
 
 def joint(masses: Masses, found: Coupling) -> Float[np.ndarray, "n1 n2 k"]:
@@ -115,7 +118,7 @@ def joint(masses: Masses, found: Coupling) -> Float[np.ndarray, "n1 n2 k"]:
 
 
 def _value(kernel: Matrix, f: Float[np.ndarray, "n1 k"], g: Float[np.ndarray, "n2 k"]) -> float:
-    """F(Q): the factors' share of log Q is a sum over rows, and kernel and total leave -log(f_i · g_j) of every pair."""
+    """F(Q): the factors' part of log Q is a sum over rows; kernel and total leave -log(f_i · g_j) of every pair."""
     value = float(_xlogy(f * _times(kernel, g), f).sum() + _xlogy(g * _times(kernel.T, f), g).sum())
     for part in blocks(*kernel.shape):
         block = kernel[part]

@@ -10,7 +10,15 @@ from typing import Final, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from pid_jax.estimators.exact.penalty.bounds import Coupling, DualPoint, coupling, entropy, feasible_point, information
+from pid_jax.estimators.exact.penalty.bounds import (
+    ROUNDING,
+    Coupling,
+    DualPoint,
+    coupling,
+    entropy,
+    feasible_point,
+    information,
+)
 from pid_jax.estimators.exact.penalty.cells import nested_cells, sum_cells
 from pid_jax.estimators.exact.penalty.listing import choose_pairs
 from pid_jax.estimators.exact.penalty.newton import TINY, Masses, caps, half_step, solve_penalised
@@ -51,8 +59,8 @@ CAUTION: Final = (
 )
 """Tried one after the other until one reaches the tolerance."""
 
-FIRST_PENALTY: Final = 32.0
-LARGEST_PENALTY: Final = 4e4
+FIRST_PENALTY: Final = 34
+LARGEST_PENALTY: Final = 3e5
 
 LAST_PENALTY: Final = 1.2
 """The penalty that is expected to suffice, times the tolerance in bits."""
@@ -103,11 +111,13 @@ class Level(NamedTuple):
 class Stage(NamedTuple):
     """A solved penalty."""
 
-    p: float
+    p: int
     logs: Masses
 
 
-def solve_continuation(first: Float[np.ndarray, "n1 k"], second: Float[np.ndarray, "n2 k"], tol_bits: float) -> Certified:
+def solve_continuation(
+    first: Float[np.ndarray, "n1 k"], second: Float[np.ndarray, "n2 k"], tol_bits: float
+) -> Certified:
     """A certified interval of at most `tol_bits` where one can be reached.
 
     Args:
@@ -117,19 +127,23 @@ def solve_continuation(first: Float[np.ndarray, "n1 k"], second: Float[np.ndarra
     """
     masses = (first, second)
     best = trivial(masses)
-    for settings in CAUTION:
-        if best.gap_bits <= tol_bits:
-            break
-        best = _Run(masses, tol_bits, settings, best).solve()
+    with np.errstate(all="ignore"):  # a stage that fails may overflow; the bounds count finite numbers only
+        for settings in CAUTION:
+            if best.gap_bits <= tol_bits:
+                break
+            best = _Run(masses, tol_bits, settings, best).solve()
     return best
 
 
 def trivial(masses: Masses) -> Certified:
-    """max(I1, I2) ≤ I_q ≤ min(H(Y), I1 + I2), and the dual point of conditionals."""
+    """The bounds max(I1, I2) ≤ I_q ≤ min(H(Y), I1 + I2); A = p(y|x1) with B = 1 is a dual point of value I1."""
     i1, i2 = (information(part) for part in masses)
-    dual = feasible_point(masses, *_conditionals(masses))
-    low = max(i1, i2, dual.value) - 1e-13
-    return Certified(low, max(min(entropy(masses[0]), i1 + i2) + 1e-13, low), dual, None)
+    conditionals = [part / part.sum(1, keepdims=True) for part in masses]
+    ones = [(part > 0).astype(np.float64) for part in masses]
+    points = ((conditionals[0], ones[1]), (ones[0], conditionals[1]))
+    dual = max((feasible_point(masses, *point) for point in points), key=lambda point: point.value)
+    low = max(i1, i2, 0.0) - ROUNDING
+    return Certified(low, max(min(entropy(masses[0]), i1 + i2) + ROUNDING, low), dual, None)
 
 
 class _Run:
@@ -144,13 +158,13 @@ class _Run:
     def solve(self) -> Certified:
         """The best interval known after the last level."""
         levels = self._levels()
-        before: tuple[Level, list[tuple[float, Masses]]] | None = None
+        before: tuple[Level, tuple[int, Masses]] | None = None
         for number, level in enumerate(levels):
             last = number == len(levels) - 1
             if before is None:
                 p, (a, b) = FIRST_PENALTY, _conditionals(level.masses)
             else:
-                p, (a, b) = before[1][-1]
+                p, (a, b) = before[1]
                 a, b = _lift(before[0], level, p, (a, b), self.settings.list_share[0])
             if last:
                 self._last_level(level, p, (a, b))
@@ -168,7 +182,8 @@ class _Run:
             sizes.append(size)
             size *= self.settings.refinement
         cells = [
-            [*nested_cells(part, sizes), np.arange(len(part))] if sizes else [np.arange(len(part))] for part in self.masses
+            [*nested_cells(part, sizes), np.arange(len(part))] if sizes else [np.arange(len(part))]
+            for part in self.masses
         ]
         found = []
         for pair in zip(*cells, strict=True):
@@ -177,24 +192,24 @@ class _Run:
             found.append(Level((kept[0], kept[1]), pair, sum(information(x) for x in coarse)))
         return found
 
-    def _coarse_end(self, level: Level, p: float) -> float:
+    def _coarse_end(self, level: Level, p: int) -> float:
         loss = max((sum(information(part) for part in self.masses) - level.information) / 2, 1e-9)
         by_size = self.settings.cell_growth * len(level.masses[0]) ** (2 / 3)
-        return max(min(self.settings.cell_loss / loss, by_size, 0.7 * self.end), p)
+        return float(max(min(self.settings.cell_loss / loss, by_size, 0.7 * self.end), p))
 
     def _climb(
-        self, level: Level, p: float, start: Masses, end: float, tolerance: float
-    ) -> list[tuple[float, Masses]] | None:
+        self, level: Level, p: int, start: Masses, end: float, tolerance: float
+    ) -> tuple[int, Masses] | None:
         """Stages up to the penalty `end` on a coarse level; None if one fails."""
         climb = _Climb(level, p, start, self.settings)
         while True:
             if not climb.stage(tolerance):
                 return None
             if climb.p >= 0.99 * end:
-                return [(stage.p, (np.exp(stage.logs[0]), np.exp(stage.logs[1]))) for stage in climb.history[-1:]]
+                return climb.p, climb.point
             climb.grow(end)
 
-    def _last_level(self, level: Level, p: float, start: Masses) -> None:
+    def _last_level(self, level: Level, p: int, start: Masses) -> None:
         """Stages up to the tolerance; a certificate where one is expected to succeed."""
         climb = _Climb(level, p, start, self.settings)
         end = max(self.end, p)
@@ -238,8 +253,8 @@ class _Climb:
 
     at: Linearised
 
-    def __init__(self, level: Level, p: float, start: Masses, settings: Settings) -> None:
-        self.level, self.p, self.point, self.settings = level, easy_penalty(p), start, settings
+    def __init__(self, level: Level, p: int, start: Masses, settings: Settings) -> None:
+        self.level, self.p, self.point, self.settings = level, p, start, settings
         self.history: list[Stage] = []
         self.pairs: Pairs = choose_pairs(*level.masses, *start, p, settings.list_share[0])
         self.damping = 0.0
@@ -259,17 +274,13 @@ class _Climb:
         """To the next penalty, in equal steps up to `end`."""
         steps = max(1.0, np.ceil(np.log(end / self.p) / np.log(self.settings.growth) - 0.15))
         self.p = easy_penalty(self.p * max((end / self.p) ** (1 / steps), 1.2))
-        self.pairs = choose_pairs(
-            *self.level.masses, *self.point, self.p, self.settings.list_share[1], self.pairs
-        )
+        self.pairs = choose_pairs(*self.level.masses, *self.point, self.p, self.settings.list_share[1], self.pairs)
 
     def extrapolated(self, u: float, order: int = 1) -> Masses:
         """A and B at 1/p = u: a polynomial in 1/p through the last stages."""
         stages = self.history[-order - 1 :]
         places = [1 / stage.p for stage in stages]
-        shares = [
-            np.prod([(u - other) / (one - other) for other in places if other != one]) for one in places
-        ]
+        shares = [np.prod([(u - other) / (one - other) for other in places if other != one]) for one in places]
         found = []
         for side, target in enumerate(self.level.masses):
             last = stages[-1].logs[side]
@@ -294,7 +305,7 @@ def _conditionals(masses: Masses) -> Masses:
     return a, b
 
 
-def _lift(before: Level, level: Level, p: float, solution: Masses, share: float) -> Masses:
+def _lift(before: Level, level: Level, p: int, solution: Masses, share: float) -> Masses:
     """Every row by itself against the cells of the other side, from the values of its own cell."""
     found = []
     for side in (0, 1):
@@ -304,10 +315,13 @@ def _lift(before: Level, level: Level, p: float, solution: Masses, share: float)
         masses = (level.masses[0], before.masses[1]) if side == 0 else (before.masses[0], level.masses[1])
         point = (start, solution[1]) if side == 0 else (solution[0], start)
         pairs = choose_pairs(*masses, *point, p, share)
-        at = pairs.linearise(*point, easy_penalty(p), None)
+        at = pairs.linearise(*point, p, None)
         for _ in range(3):
             at = half_step(pairs, masses, at, side)
-            capped = [np.minimum(x, cap) if number == side else x for number, (x, cap) in enumerate(zip((at.first, at.second), caps(at), strict=True))]
+            capped = [
+                np.minimum(x, cap) if number == side else x
+                for number, (x, cap) in enumerate(zip((at.first, at.second), caps(at), strict=True))
+            ]
             if (capped[side] < (at.first, at.second)[side]).any():
                 at = pairs.linearise(*capped, at.p, None)
         found.append(np.asarray((at.first, at.second)[side], np.float64))

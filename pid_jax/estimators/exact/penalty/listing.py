@@ -23,7 +23,7 @@ def choose_pairs(
     second: Float[np.ndarray, "n2 k"],
     a: Float[np.ndarray, "n1 k"],
     b: Float[np.ndarray, "n2 k"],
-    p: float,
+    p: int,
     share: float,
     now: Pairs | None = None,
 ) -> Pairs:
@@ -54,7 +54,7 @@ def _list_pairs(
     second: Float[np.ndarray, "n2 k"],
     a: Float[np.ndarray, "n1 k"],
     b: Float[np.ndarray, "n2 k"],
-    p: float,
+    p: int,
     share: float,
 ) -> tuple[Int[np.ndarray, " e"], Int[np.ndarray, " e"]]:
     """One pass over all pairs in blocks of rows, float32."""

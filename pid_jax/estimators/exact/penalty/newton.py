@@ -4,8 +4,7 @@
 
 The Hessian's diagonal blocks (one K x K block per row) are inverted; what couples the two sides is eliminated by a
 Schur complement on the columns, solved by conjugate gradients with the block diagonal as preconditioner. In the Hessian
-W / S is replaced by W / S², which differs from it by a factor near 1 where there is mass: it stays positive semidefinite with
-the same null directions.
+W / S² stands for W / S, near it where there is mass: so it stays positive semidefinite with the same null directions.
 """
 
 from typing import Final, NamedTuple
@@ -102,13 +101,13 @@ def half_step(pairs: Pairs, masses: Masses, at: Linearised, side: int) -> Linear
     return pairs.linearise(*((moved, at.second) if side == 0 else (at.first, moved)), at.p, None)
 
 
-def _joint_step(
-    pairs: Pairs, masses: Masses, at: Linearised, damping: float
-) -> tuple[Linearised, float, float]:
+def _joint_step(pairs: Pairs, masses: Masses, at: Linearised, damping: float) -> tuple[Linearised, float, float]:
     """One step in A and B; returns the new point, the step size (0 if none was accepted) and the next damping."""
     first, second = (_blocks(pairs, target, at, side) for side, target in enumerate(masses))
     wrong = [np.where(t > 0, t - x, 0.0) for t, x in zip(masses, (at.rows, at.columns), strict=True)]
-    most = [np.minimum(LARGEST_STEP, _log(cap) - _log(x)) for cap, x in zip(caps(at), (at.first, at.second), strict=True)]
+    most = [
+        np.minimum(LARGEST_STEP, _log(cap) - _log(x)) for cap, x in zip(caps(at), (at.first, at.second), strict=True)
+    ]
     for attempt in range(8):
         inverse = first.inverse / (1 + damping)
         z = _conjugate_gradients(pairs, at, second, inverse, wrong, damping, masses[1] > 0)
@@ -174,9 +173,7 @@ def _cross_back(pairs: Pairs, at: Linearised, u: Float[np.ndarray, "n1 k"]) -> F
     return at.second * pairs.v[:, None] * ((at.p - 1) * change + at.powers.T @ moved)
 
 
-def _blocks(
-    pairs: Pairs, target: Float[np.ndarray, "n k"], at: Linearised, side: int, exact: bool = False
-) -> Blocks:
+def _blocks(pairs: Pairs, target: Float[np.ndarray, "n k"], at: Linearised, side: int, exact: bool = False) -> Blocks:
     """diag(x_i) + (p - 1) a_i a_iᵀ ∘ Σ_j T_ij b_j b_jᵀ of every row."""
     sides = ((at.first, pairs.w, at.powers), (at.second, pairs.v, at.powers.T))
     (own, weight, powers), (other, other_weight, _) = sides[side], sides[1 - side]

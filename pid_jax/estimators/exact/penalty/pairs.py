@@ -7,7 +7,7 @@ are multiplied into the vectors. The bounds (`bounds.py`) do not depend on any o
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import scipy.sparse as sparse
@@ -23,7 +23,7 @@ BLOCK: Final = 1 << 16
 LOG_POWERS: Final = (-60.0, 60.0)
 """Range of log S^p: below, a pair counts as empty; above, far from the solution, it would overflow."""
 
-Matrix = Any
+Matrix: TypeAlias = Any
 """(n1, n2): a numpy array or scipy's csr."""
 
 
@@ -51,36 +51,6 @@ class Linearised:
     def total(self) -> float:
         """Σ W."""
         return float(self.rows.sum())
-
-
-class Pairs(Protocol):
-    """All pairs, or a list of them.
-
-    Attributes:
-        w: masses of the rows of source 1, float32.
-        v: of source 2.
-    """
-
-    w: Float[np.ndarray, " n1"]
-    v: Float[np.ndarray, " n2"]
-
-    def linearise(
-        self, first: Float[np.ndarray, "n1 k"], second: Float[np.ndarray, "n2 k"], p: int, keep: Linearised | None
-    ) -> Linearised:
-        """The penalised problem at A, B; of earlier results only `keep` stays valid."""
-        ...
-
-    def weighted(
-        self, powers: Matrix, a: Float[np.ndarray, "n1 k"], b: Float[np.ndarray, "n2 k"], c: Float[np.ndarray, "n2 k"]
-    ) -> Float[np.ndarray, "n1 k"]:
-        """(T ∘ a bᵀ) c: a row of sums for every row of source 1."""
-        ...
-
-    def weighted_back(
-        self, powers: Matrix, a: Float[np.ndarray, "n1 k"], b: Float[np.ndarray, "n2 k"], c: Float[np.ndarray, "n1 k"]
-    ) -> Float[np.ndarray, "n2 k"]:
-        """(T ∘ a bᵀ)ᵀ c: a row of sums for every row of source 2."""
-        ...
 
 
 class AllPairs:
@@ -115,7 +85,7 @@ class AllPairs:
     def weighted(
         self, powers: Matrix, a: Float[np.ndarray, "n1 k"], b: Float[np.ndarray, "n2 k"], c: Float[np.ndarray, "n2 k"]
     ) -> Float[np.ndarray, "n1 k"]:
-        """(T ∘ a bᵀ) c."""
+        """Sums (T ∘ a bᵀ) c, a row for every row of source 1."""
         transposed = np.ascontiguousarray(b.T)
         out = np.empty_like(a)
         for part in blocks(*powers.shape):
@@ -127,7 +97,7 @@ class AllPairs:
     def weighted_back(
         self, powers: Matrix, a: Float[np.ndarray, "n1 k"], b: Float[np.ndarray, "n2 k"], c: Float[np.ndarray, "n1 k"]
     ) -> Float[np.ndarray, "n2 k"]:
-        """(T ∘ a bᵀ)ᵀ c."""
+        """Sums (T ∘ a bᵀ)ᵀ c, a row for every row of source 2."""
         transposed = np.ascontiguousarray(b.T)
         out = np.zeros_like(b)
         for part in blocks(*powers.shape):
@@ -162,7 +132,7 @@ class ListedPairs:
     def linearise(
         self, first: Float[np.ndarray, "n1 k"], second: Float[np.ndarray, "n2 k"], p: int, keep: Linearised | None
     ) -> Linearised:
-        """The penalised problem at A, B."""
+        """The penalised problem at A, B; `keep` does not matter here."""
         a, b = first.astype(Single), second.astype(Single)
         heavy_a, heavy_b = a * self.w[:, None], b * self.v[:, None]
         values = _within_range(entries(a, b, self.i, self.j), p)
@@ -175,13 +145,13 @@ class ListedPairs:
     def weighted(
         self, powers: Matrix, a: Float[np.ndarray, "n1 k"], b: Float[np.ndarray, "n2 k"], c: Float[np.ndarray, "n2 k"]
     ) -> Float[np.ndarray, "n1 k"]:
-        """(T ∘ a bᵀ) c."""
+        """Sums (T ∘ a bᵀ) c, a row for every row of source 1."""
         return self._product(powers, a, b) @ c
 
     def weighted_back(
         self, powers: Matrix, a: Float[np.ndarray, "n1 k"], b: Float[np.ndarray, "n2 k"], c: Float[np.ndarray, "n1 k"]
     ) -> Float[np.ndarray, "n2 k"]:
-        """(T ∘ a bᵀ)ᵀ c."""
+        """Sums (T ∘ a bᵀ)ᵀ c, a row for every row of source 2."""
         return self._product(powers, a, b).T @ c
 
     def _product(self, powers: Matrix, a: Float[np.ndarray, "n1 k"], b: Float[np.ndarray, "n2 k"]) -> Matrix:
@@ -191,6 +161,10 @@ class ListedPairs:
 
     def _matrix(self, values: Float[np.ndarray, " e"]) -> Matrix:
         return sparse.csr_matrix((values, self.j, self.start), shape=(len(self.w), len(self.v)))
+
+
+Pairs: TypeAlias = AllPairs | ListedPairs
+"""What a penalised problem sums over; both have the same methods."""
 
 
 def blocks(rows: int, columns: int) -> Iterator[slice]:
@@ -252,7 +226,7 @@ def easy_penalty(p: float) -> int:
 
 
 def integer_power(x: Float[np.ndarray, "*n"], power: int, out: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
-    """x to a positive integer power by squaring, much faster than logarithm and exponential."""
+    """Raise to a positive integer power by squaring, much faster than logarithm and exponential."""
     squarings = (power & -power).bit_length() - 1
     odd = power >> squarings
     np.copyto(out, x)
