@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 from jaxtyping import Float, Int
 
+from pid_jax.estimators.exact.penalty.bounds import information
 from pid_jax.estimators.exact.rows import Marginals, Reconciled, merge_rows, reconcile
 from pid_jax.estimators.exact.solve import solve_many
 from pid_jax.information import Atoms, InformationTerms, atoms_from_terms
@@ -135,12 +136,3 @@ def solve_problems(problems: Sequence[ExactProblem], tol_bits: float) -> list[Ex
         )
         for problem, (first, second), optimum in zip(problems, merged, optima, strict=True)
     ]
-
-
-def information(masses: Float[np.ndarray, "m k"]) -> float:
-    """I(X;Y) of joint masses, nats."""
-    return float(_xlogx(masses).sum() - _xlogx(masses.sum(1)).sum() - _xlogx(masses.sum(0)).sum())
-
-
-def _xlogx(x: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
-    return x * np.log(np.where(x > 0, x, 1.0))

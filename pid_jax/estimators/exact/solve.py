@@ -1,77 +1,40 @@
-"""Solve a stack of problems of one shape to a tolerance: stage after stage, a certificate after each."""
+"""Solve many problems of any shapes: on the host by penalty continuation, on an accelerator in stacks."""
 
-import math
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from pid_jax.estimators.exact.certificate import Certificate, certify
-from pid_jax.estimators.exact.dual import Masses, Stage, State, initial_state, run_stage
+from pid_jax.estimators.exact.penalty.bounds import joint
+from pid_jax.estimators.exact.penalty.continuation import solve_continuation
 from pid_jax.estimators.exact.rows import pad_rows, padded_size
-from pid_lvlm.data.names import NATS_PER_BIT
+from pid_jax.estimators.exact.stacks import bytes_per_problem, solve_stack
+
+LARGE: Final = 10_000_000
+"""Pairs of a problem above which it is solved by itself, so that memory holds one such problem at a time."""
+
+MOST_STACKED: Final = 6_250_000
+"""Pairs of a problem up to which an accelerator solves it; beyond, the host does, with a list of pairs."""
+
+MEMORY_BUDGET: Final = 2 * 10**9
+"""Bytes of a stack by default."""
+
+Problem = tuple[Float[np.ndarray, "_ _"], Float[np.ndarray, "_ _"]]
 
 
-def _ramp(low: float, high: float, growth: float, relaxation: float, *, cheap: int = 0, hold: int = 0) -> Stage:
-    steps = math.ceil(math.log(high / low) / math.log(growth)) + 1
-    return Stage(cheap, hold, steps, low, high, growth, relaxation)
-
-
-SCHEDULE: Final = (
-    _ramp(16.0, 300.0, 1.1, 1.6, cheap=200),
-    Stage(100),
-    _ramp(64.0, 2000.0, 1.1, 1.5),
-    Stage(100),
-    _ramp(64.0, 4000.0, 1.15, 1.5, hold=15),
-    Stage(100),
-    _ramp(64.0, 4000.0, 1.15, 1.5, hold=30),
-    Stage(200),
-)
-"""High penalties close the dual; steps at p = 1 clean the primal. A problem ends at the first certificate within its
-tolerance."""
-
-
-class Bounds(NamedTuple):
-    """What is known of every problem after the last stage, on the host.
+class Optimum(NamedTuple):
+    """One solved problem.
 
     Attributes:
         low: certified lower bound on I_q, nats.
         high: certified upper bound, nats.
         dual_low: lower bound of the dual point alone.
-        first: A of the best feasible dual point.
+        first: A of the dual point, which is feasible; 0 in rows of mass 0.
         second: its B.
     """
-
-    low: Float[np.ndarray, " p"]
-    high: Float[np.ndarray, " p"]
-    dual_low: Float[np.ndarray, " p"]
-    first: Float[np.ndarray, "p n1 k"]
-    second: Float[np.ndarray, "p n2 k"]
-
-    @property
-    def gap_bits(self) -> Float[np.ndarray, " p"]:
-        """Width of the certified interval, bits."""
-        return (self.high - self.low) / NATS_PER_BIT
-
-    def improved(self, other: "Bounds") -> "Bounds":
-        """The best of both: each side of the interval, and the dual point with the largest bound of its own."""
-        better = other.dual_low > self.dual_low
-        pick = better[:, None, None]
-        return Bounds(
-            np.maximum(self.low, other.low),
-            np.minimum(self.high, other.high),
-            np.where(better, other.dual_low, self.dual_low),
-            np.where(pick, other.first, self.first),
-            np.where(pick, other.second, self.second),
-        )
-
-
-class Optimum(NamedTuple):
-    """One solved problem, nats, as in `Bounds`; the dual point has the rows of the problem, without padding."""
 
     low: float
     high: float
@@ -81,7 +44,12 @@ class Optimum(NamedTuple):
 
 
 def solve_many(
-    problems: Sequence[tuple[Float[np.ndarray, "_ _"], Float[np.ndarray, "_ _"]]], tol_bits: float
+    problems: Sequence[Problem],
+    tol_bits: float,
+    *,
+    devices: int = 1,
+    memory_budget: int = MEMORY_BUDGET,
+    advance: Callable[[int], Any] | None = None,
 ) -> list[Optimum]:
     """Solve problems of any shapes.
 
@@ -89,54 +57,78 @@ def solve_many(
         problems: joint masses of source 1 and the label, and of source 2 and the label, float64, with equal column
             sums.
         tol_bits: how wide the certified intervals may be, bits.
+        devices: on a CPU, how many problems are solved at a time.
+        memory_budget: bytes of a stack on an accelerator.
+        advance: called with the number of problems that have just been solved.
     """
-    found = []
-    for first, second in problems:
-        stacked = (pad_rows(part, padded_size(len(part)))[None] for part in (first, second))
-        bounds = solve(*stacked, tol_bits)
-        low, high, dual_low = (float(side[0]) for side in (bounds.low, bounds.high, bounds.dual_low))
-        found.append(Optimum(low, high, dual_low, bounds.first[0][: len(first)], bounds.second[0][: len(second)]))
-    return found
+    found: dict[int, Optimum] = {}
+    for numbers, optima in _solved(problems, tol_bits, devices, memory_budget):
+        found.update(zip(numbers, optima, strict=True))
+        if advance is not None:
+            advance(len(numbers))
+    return [found[number] for number in range(len(problems))]
 
 
-def solve(first: Float[Any, "p n1 k"], second: Float[Any, "p n2 k"], tol_bits: float) -> Bounds:
-    """Bounds on I_q of a stack of problems.
+def primal_point(problem: Problem, tol_bits: float) -> Float[np.ndarray, "n1 n2 k"] | None:
+    """The coupling of the upper bound, for a check of a small problem; None where the bound needs none.
 
     Args:
-        first: joint masses of source 1 and the label, float64; padded rows are 0.
-        second: the same of source 2, with the same column sums.
-        tol_bits: stop once every problem's certified interval is at most this wide, or the schedule ends.
+        problem: joint masses of both sources with the label; no row is 0.
+        tol_bits: as in `solve_many`.
     """
-    with jax.enable_x64(True):
-        masses = Masses(jnp.asarray(first, jnp.float64), jnp.asarray(second, jnp.float64))
-        state = _begin(masses)
-        best: Bounds | None = None
-        for stage in SCHEDULE:
-            state, certificate = _advance(masses, state, _typed(stage))
-            found = Bounds(*jax.device_get(certificate))
-            best = found if best is None else best.improved(found)
-            if (best.gap_bits <= tol_bits).all():
-                break
-    assert best is not None
-    return best
+    primal = solve_continuation(*problem, tol_bits).primal
+    return None if primal is None else joint(problem, primal)
 
 
-@jax.jit
-def _begin(masses: Masses) -> State:
-    return jax.vmap(initial_state)(_in_float32(masses))
+def _solved(
+    problems: Sequence[Problem], tol_bits: float, devices: int, memory_budget: int
+) -> Iterator[tuple[list[int], list[Optimum]]]:
+    pairs = [len(first) * len(second) for first, second in problems]
+    order = sorted(range(len(problems)), key=lambda number: -pairs[number])
+    if jax.default_backend() != "cpu":
+        stacked = [number for number in order if pairs[number] <= MOST_STACKED]
+        for numbers in _stacks(problems, stacked, memory_budget):
+            yield numbers, _solve_padded([problems[number] for number in numbers], tol_bits)
+        order = [number for number in order if pairs[number] > MOST_STACKED]
+    for number in (number for number in order if pairs[number] > LARGE):
+        yield [number], [_solve_on_host(problems[number], tol_bits)]
+    rest = [number for number in order if pairs[number] <= LARGE]
+    with ThreadPoolExecutor(devices) as pool:
+        optima = pool.map(lambda number: _solve_on_host(problems[number], tol_bits), rest)
+        for number, optimum in zip(rest, optima, strict=True):
+            yield [number], [optimum]
 
 
-@partial(jax.jit, donate_argnums=(1,))
-def _advance(masses: Masses, state: State, stage: Stage) -> tuple[State, Certificate]:
-    state = jax.vmap(run_stage, in_axes=(0, 0, None))(_in_float32(masses), state, stage)
-    return state, jax.vmap(certify)(masses, state)
+def _solve_on_host(problem: Problem, tol_bits: float) -> Optimum:
+    """Rows of mass 0 are left out and get a potential of 0."""
+    known = [part.sum(1) > 0 for part in problem]
+    first, second = (part[rows] for part, rows in zip(problem, known, strict=True))
+    certified = solve_continuation(first, second, tol_bits)
+    potentials = [np.zeros_like(part) for part in problem]
+    for whole, rows, part in zip(potentials, known, (certified.dual.first, certified.dual.second), strict=True):
+        whole[rows] = part
+    return Optimum(certified.low, certified.high, certified.dual.value, *potentials)
 
 
-def _typed(stage: Stage) -> Stage:
-    """Numbers that are traced, so that every stage is the same program."""
-    numbers: list[Any] = [np.float32(x) if isinstance(x, float) else np.int32(x) for x in stage]
-    return Stage(*numbers)
+def _stacks(problems: Sequence[Problem], numbers: Sequence[int], memory_budget: int) -> Iterator[list[int]]:
+    """Problems of one padded shape, as many at a time as fit into memory."""
+    groups: dict[tuple[int, int, int], list[int]] = {}
+    for number in numbers:
+        first, second = problems[number]
+        groups.setdefault((padded_size(len(first)), padded_size(len(second)), first.shape[1]), []).append(number)
+    for shape, group in groups.items():
+        size = max(1, memory_budget // bytes_per_problem(*shape))
+        yield from (group[start : start + size] for start in range(0, len(group), size))
 
 
-def _in_float32(masses: Masses) -> Masses:
-    return Masses(*(part.astype(jnp.float32) for part in masses))
+def _solve_padded(problems: Sequence[Problem], tol_bits: float) -> list[Optimum]:
+    sizes = [padded_size(len(part)) for part in problems[0]]
+    stacked = [
+        np.stack([pad_rows(part, size) for part in side])
+        for side, size in zip(zip(*problems, strict=True), sizes, strict=True)
+    ]
+    bounds = solve_stack(*stacked, tol_bits)
+    return [
+        Optimum(float(low), float(high), float(dual_low), first[: len(problem[0])], second[: len(problem[1])])
+        for problem, low, high, dual_low, first, second in zip(problems, *bounds, strict=True)
+    ]

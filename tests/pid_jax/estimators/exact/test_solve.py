@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pid_jax.estimators.exact.rows import merge_rows, pad_rows, reconcile
-from pid_jax.estimators.exact.solve import solve
+from pid_jax.estimators.exact.stacks import solve_stack as solve
 from pid_lvlm.data.names import NATS_PER_BIT
 
 REGIMES = ("sharp", "plain", "flat", "mixed", "half uniform", "skewed", "fewer options", "certain")
