@@ -1,9 +1,13 @@
 """BATCH as an estimator of sweeps: networks trained on batches, as published."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
 
 from pid_jax.config import BATCH, EstimatorConfig, FitSettings
+from pid_jax.estimators.batch.excess import LeastLoss, MeasuredRows, least_losses
 from pid_jax.problems.build import Workload
 from pid_jax.problems.splits import Layout, make_layout, split_rows, split_seeds
 from pid_jax.problems.types import ProblemKey, Shape
@@ -17,6 +21,9 @@ from pid_lvlm.data import PidError, RunOutline
 from pid_lvlm.data.command.shown import count
 from pid_lvlm.data.contract.sample_size import describe_rows_needed, least_test_rows
 from pid_lvlm.data.names import SOURCES
+
+EXCESS_TOL_BITS: Final = 5e-3
+"""Width of the certified interval on the optimum of a test batch: small beside what the excess is worth knowing for."""
 
 
 class Batch:
@@ -42,7 +49,7 @@ class Batch:
         manifest = outline.manifest
         layout = _layout(outline, config)
         shape = Shape(
-            *((manifest.d1, manifest.d2) if config.anchor == SOURCES[0] else (manifest.d2, manifest.d1)),
+            *((manifest.d1, manifest.d2) if not _swapped(config) else (manifest.d2, manifest.d1)),
             manifest.max_options,
             config.epochs * layout.per_epoch,
             config.batch_size,
@@ -87,7 +94,7 @@ class Batch:
     ) -> "RunningBatch":
         """Start the fits of a chunk without waiting for them."""
         stack = stack_problems(workloads, [(run, key) for run, key, _ in problems], config.seeds, group.capacity)
-        return RunningBatch(launch(stack, config, group.pace), workloads, tuple(problems))
+        return RunningBatch(launch(stack, config, group.pace), workloads, tuple(problems), config)
 
 
 @dataclass(frozen=True)
@@ -97,10 +104,39 @@ class RunningBatch:
     fits: Running
     workloads: Mapping[int, Workload]
     problems: tuple[ProblemRef, ...]
+    config: EstimatorConfig
 
     def collect(self, advance: Callable[[int], None]) -> list[Solution]:
-        """Wait for the fits."""
-        return self.fits.collect(advance)
+        """Wait for the fits, and certify the optimum of the test batches of each."""
+        solutions = self.fits.collect(advance)
+        losses = self._least_losses()
+        return [
+            _with_optimum(solution, losses[run, key.layer, key.tau], anchored_by_second=_swapped(self.config))
+            for solution, (run, key, _) in zip(solutions, self.problems, strict=True)
+        ]
+
+    def _least_losses(self) -> dict[tuple[int, int, float], list[LeastLoss]]:
+        """Of every run, layer and tau, one for each seed; poolings share them."""
+        places = list(dict.fromkeys((run, key.layer, key.tau) for run, key, _ in self.problems))
+        fits = [
+            MeasuredRows(*self.workloads[run].rows[layer, tau].conditionals[:2], draw.test)
+            for run, layer, tau in places
+            for draw in self.workloads[run].draws
+        ]
+        found = iter(least_losses(fits, EXCESS_TOL_BITS))
+        return {place: [next(found) for _ in self.workloads[place[0]].draws] for place in places}
+
+
+def _swapped(config: EstimatorConfig) -> bool:
+    return config.anchor != SOURCES[0]
+
+
+def _with_optimum(solution: Solution, losses: Sequence[LeastLoss], *, anchored_by_second: bool) -> Solution:
+    """I_q is the loss and the information of the source that anchors it; the least I_q with the same information."""
+    terms = solution.terms
+    own = float(np.mean(np.asarray(terms.i_y_x2 if anchored_by_second else terms.i_y_x1, np.float64)))
+    low, high = (float(np.mean(side)) + own for side in zip(*losses, strict=True))
+    return replace(solution, optimum=(low, high))
 
 
 def _layout(outline: RunOutline, config: EstimatorConfig) -> Layout:

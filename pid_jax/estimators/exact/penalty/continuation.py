@@ -197,9 +197,7 @@ class _Run:
         by_size = self.settings.cell_growth * len(level.masses[0]) ** (2 / 3)
         return float(max(min(self.settings.cell_loss / loss, by_size, 0.7 * self.end), p))
 
-    def _climb(
-        self, level: Level, p: int, start: Masses, end: float, tolerance: float
-    ) -> tuple[int, Masses] | None:
+    def _climb(self, level: Level, p: int, start: Masses, end: float, tolerance: float) -> tuple[int, Masses] | None:
         """Stages up to the penalty `end` on a coarse level; None if one fails."""
         climb = _Climb(level, p, start, self.settings)
         while True:
