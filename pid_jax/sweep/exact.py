@@ -23,8 +23,22 @@ from pid_jax.sweep.protocol import Chunk, Group, Machine, ProblemRef, RunPlan, S
 from pid_lvlm.data import RunOutline
 from pid_lvlm.data.command.shown import count
 
+Items = tuple[Int[np.ndarray, " _"], Shaped[np.ndarray, " _"]]
+"""Group and name of every row of a problem."""
+
 PROBLEMS_PER_CHUNK = 16
 """Problems whose rows are saved together: what a kill loses."""
+
+
+AT_A_TIME = 4
+"""Problems, per device, between two reports of progress."""
+
+
+@dataclass(frozen=True)
+class ExactGroup(Group):
+    """Problems of the exact estimator, and the devices that share them."""
+
+    devices: int
 
 
 class Exact:
@@ -44,7 +58,9 @@ class Exact:
         """One."""
         return 1
 
-    def group(self, runs: Sequence[RunPlan], config: EstimatorConfig, machine: Machine, share: Share) -> list[Group]:
+    def group(
+        self, runs: Sequence[RunPlan], config: EstimatorConfig, machine: Machine, share: Share
+    ) -> list[ExactGroup]:
         """One group in chunks of `PROBLEMS_PER_CHUNK`."""
         everything = [
             ProblemRef(position, key, name)
@@ -56,7 +72,8 @@ class Exact:
         if not problems:
             return []
         starts = range(0, len(problems), PROBLEMS_PER_CHUNK)
-        return [Group(self.name, tuple(Chunk(tuple(problems[i : i + PROBLEMS_PER_CHUNK])) for i in starts))]
+        chunks = tuple(Chunk(tuple(problems[i : i + PROBLEMS_PER_CHUNK])) for i in starts)
+        return [ExactGroup(self.name, chunks, machine.devices)]
 
     def describe(self, group: Group, config: EstimatorConfig) -> str:
         """How many problems in how many chunks."""
@@ -66,12 +83,16 @@ class Exact:
         )
 
     def start(
-        self, workloads: Mapping[int, Workload], problems: Sequence[ProblemRef], group: Group, config: EstimatorConfig
+        self,
+        workloads: Mapping[int, Workload],
+        problems: Sequence[ProblemRef],
+        group: ExactGroup,
+        config: EstimatorConfig,
     ) -> "RunningExact":
         """The problems of a chunk; they are solved when they are collected."""
         made = tuple(make_problem(workloads[run], key, config) for run, key, _ in problems)
         items = tuple((workloads[run].groups, workloads[run].sample_ids) for run, _, _ in problems)
-        return RunningExact(made, items, config)
+        return RunningExact(made, items, config, group.devices)
 
 
 @dataclass(frozen=True)
@@ -79,33 +100,47 @@ class RunningExact:
     """Problems to be solved together, with the groups and the names of their items."""
 
     problems: tuple[StratifiedProblem, ...]
-    items: tuple[tuple[Int[np.ndarray, " _"], Shaped[np.ndarray, " _"]], ...]
+    items: tuple[Items, ...]
     config: EstimatorConfig
+    devices: int = 1
 
     def collect(self, advance: Callable[[int], None]) -> list[ExactOutcome]:
-        """Solve them, then their half samples."""
-        places = [place for place, problem in enumerate(self.problems) if max(problem.residuals) <= REACHED]
-        solutions = solve_stratified([self.problems[place] for place in places], self.config.tol_bits)
+        """Solve them and their half samples, a few at a time."""
+        found = []
+        for start in range(0, len(self.problems), AT_A_TIME * self.devices):
+            part = slice(start, start + AT_A_TIME * self.devices)
+            found += self._solved(self.problems[part], self.items[part])
+            advance(len(self.problems[part]))
+        return found
+
+    def _solved(self, problems: Sequence[StratifiedProblem], items: Sequence[Items]) -> list[ExactOutcome]:
+        places = [place for place, problem in enumerate(problems) if max(problem.residuals) <= REACHED]
+        solutions = solve_stratified([problems[place] for place in places], self.config.tol_bits, self.devices)
         solution_of = dict(zip(places, solutions, strict=True))
-        items = self._items(solution_of)
-        advance(len(self.problems))
+        intervals = self._intervals(problems, solution_of, [groups for groups, _ in items])
         return [
-            ExactOutcome(problem, solution_of.get(place), self.config, self.items[place][1], items.get(place))
-            for place, problem in enumerate(self.problems)
+            ExactOutcome(problem, solution_of.get(place), self.config, names, intervals.get(place))
+            for place, (problem, (_, names)) in enumerate(zip(problems, items, strict=True))
         ]
 
-    def _items(self, solution_of: Mapping[int, StratifiedSolution]) -> dict[int, ItemInterval]:
+    def _intervals(
+        self,
+        problems: Sequence[StratifiedProblem],
+        solution_of: Mapping[int, StratifiedSolution],
+        groups: Sequence[Int[np.ndarray, " _"]],
+    ) -> dict[int, ItemInterval]:
         """Intervals over items, by place; none where a stratum has too few groups."""
         if self.config.interval == "none":
             return {}
-        places = [place for place in solution_of if enough_groups(self.problems[place], self.items[place][0])]
+        places = [place for place in solution_of if enough_groups(problems[place], groups[place])]
         found = stratified_intervals(
-            [self.problems[place] for place in places],
+            [problems[place] for place in places],
             [solution_of[place] for place in places],
-            groups=[self.items[place][0] for place in places],
+            groups=[groups[place] for place in places],
             method=self.config.interval,
             tol_bits=self.config.tol_bits,
             marginals=self.config.marginals,
+            devices=self.devices,
         )
         return dict(zip(places, found, strict=True))
 

@@ -25,7 +25,7 @@ class FakeFits:
         return [nothing] * self.problems
 
 
-def fake_solutions(problems: Sequence[ExactProblem], tol_bits: float) -> list[ExactSolution]:
+def fake_solutions(problems: Sequence[ExactProblem], tol_bits: float, devices: int = 1) -> list[ExactSolution]:
     """Stands in for `solve_problems`: the bounds that every problem has without a solver."""
     found = []
     for problem in problems:

@@ -83,6 +83,7 @@ def item_intervals(
     marginals: Marginals = "tilt",
     seed: int = 0,
     level: float = 0.95,
+    devices: int = 1,
 ) -> list[ItemInterval]:
     """Intervals of many problems; all their half samples are solved in one call.
 
@@ -95,6 +96,7 @@ def item_intervals(
         marginals: how the problems were reconciled; half samples of `as-given` are tilted.
         seed: of the splits, which depend on it and on the groups of the problem alone.
         level: of the intervals.
+        devices: on a CPU, how many half samples are solved at a time.
 
     Raises:
         ArgumentError: the rows of a problem are not items, too few groups of them have weight, or a source of a problem
@@ -104,7 +106,7 @@ def item_intervals(
     halves: list[list[Part]] = [[] for _ in problems]
     if method == "items":
         halves = [_halves(problem, own, marginals, seed) for problem, own in zip(problems, labels, strict=True)]
-    solved = iter(solve_problems([half.problem for own in halves for half in own], tol_bits))
+    solved = iter(solve_problems([half.problem for own in halves for half in own], tol_bits, devices))
     found = []
     for problem, solution, own, parts in zip(problems, solutions, labels, halves, strict=True):
         values = np.stack(influence_values(problem, solution, marginals), axis=-1)

@@ -115,15 +115,16 @@ class ExactSolution:
         return atoms_from_terms(InformationTerms(self.i1, self.i2, self.i12, self.iq if iq is None else iq))
 
 
-def solve_problems(problems: Sequence[ExactProblem], tol_bits: float) -> list[ExactSolution]:
+def solve_problems(problems: Sequence[ExactProblem], tol_bits: float, devices: int = 1) -> list[ExactSolution]:
     """Solve problems of any shapes; equal rows are merged first.
 
     Args:
         problems: reconciled problems.
         tol_bits: how wide the certified intervals may be, bits.
+        devices: on a CPU, how many problems are solved at a time.
     """
     merged = [[merge_rows(source.p, source.weights) for source in problem.sources] for problem in problems]
-    optima = solve_many([(first.masses, second.masses) for first, second in merged], tol_bits)
+    optima = solve_many([(first.masses, second.masses) for first, second in merged], tol_bits, devices=devices)
     return [
         ExactSolution(
             i1=information(first.masses),

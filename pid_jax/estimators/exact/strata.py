@@ -121,14 +121,17 @@ class StratifiedSolution(ExactSolution):
     parts: tuple[ExactSolution, ...]
 
 
-def solve_stratified(problems: Sequence[StratifiedProblem], tol_bits: float) -> list[StratifiedSolution]:
+def solve_stratified(
+    problems: Sequence[StratifiedProblem], tol_bits: float, devices: int = 1
+) -> list[StratifiedSolution]:
     """Solve all strata of all problems through one call of `solve_problems`.
 
     Args:
         problems: of any shapes, with any number of strata each.
         tol_bits: how wide the certified interval of every stratum may be, and so every average's, bits.
+        devices: on a CPU, how many problems are solved at a time.
     """
-    solved = iter(solve_problems([part for problem in problems for _, part in problem], tol_bits))
+    solved = iter(solve_problems([part for problem in problems for _, part in problem], tol_bits, devices))
     return [_average(problem, tuple(next(solved) for _ in problem.strata)) for problem in problems]
 
 
@@ -153,6 +156,7 @@ def stratified_intervals(
     tol_bits: float,
     marginals: Marginals = "tilt",
     seed: int = 0,
+    devices: int = 1,
 ) -> list[ItemInterval]:
     """95 % intervals over items: `item_intervals` of every stratum, averaged.
 
@@ -173,6 +177,7 @@ def stratified_intervals(
             tol_bits=tol_bits,
             marginals=marginals,
             seed=seed,
+            devices=devices,
         )
     )
     return [

@@ -67,7 +67,7 @@ def test_outcomes(call, tmp_path):
 def test_a_wide_interval_is_said_and_kept(call, tmp_path, monkeypatch):
     write(tmp_path / "run", CERTAIN, CERTAIN)
 
-    def widened(problems, tol_bits):
+    def widened(problems, tol_bits, devices):
         return [replace(found, high=found.low + 0.1) for found in fake_solutions(problems, tol_bits)]
 
     monkeypatch.setattr("pid_jax.estimators.exact.strata.solve_problems", widened)
