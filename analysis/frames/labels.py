@@ -21,3 +21,8 @@ def bits(value: float) -> str:
     ('1.23', '0.00')
     """
     return f"{round(value, 2) + 0.0:.2f}"
+
+
+def interval(low: float | None, high: float | None) -> str:
+    """An interval in brackets to two decimals; nothing where an end is unknown."""
+    return "" if low is None or high is None else f"[{bits(low)}, {bits(high)}]"
