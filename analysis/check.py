@@ -24,7 +24,7 @@ from pid_lvlm.data.names import ATOMS
 if TYPE_CHECKING:
     import polars as pl
 
-_PIPED_WIDTH = 120  # rich assumes 80 columns where there is no terminal, and would wrap the rows
+_PIPED_WIDTH = 140  # rich assumes 80 columns where there is no terminal, and would wrap the rows
 
 
 def check(results: "pl.DataFrame") -> "tuple[pl.DataFrame, list[str]]":
@@ -80,8 +80,9 @@ def _print(comparison: "pl.DataFrame") -> None:
     title += "; below: 95 % interval over items)" if comparison["low"].is_not_null().any() else ")"
     excess = comparison["excess"].is_not_null().any()
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    for heading in ("model", "dataset", "estimator"):
-        table.add_column(heading, no_wrap=True)
+    for heading in ("model", "dataset"):  # which a narrow terminal folds, so that the numbers stay whole
+        table.add_column(heading, overflow="fold")
+    table.add_column("estimator", no_wrap=True)
     for heading in (*SYMBOLS.values(), *(["excess"] if excess else []), "allowed", ""):
         table.add_column(heading, justify="right", no_wrap=True)
     for group in comparison.partition_by("run", "model", "dataset", "estimator", maintain_order=True):

@@ -77,8 +77,8 @@ def _intervals(shown: pl.DataFrame, mark: str, centre: str) -> list[str]:
     dot = f" {centre}: the corrected value." if centre and _known(shown, "corrected") else ""
     if len(groups) == 1:
         return [f"{mark}: {_COVERS[groups[0][0]]}.{dot}"]
-    parts = [f"of {' and '.join(map(_quoted, names))}: {_COVERS[kind]}." for kind, names in groups]
-    return [f"{mark} {' '.join(parts)}{dot}"]
+    parts = [f"f {' and '.join(map(_quoted, names))}: {_COVERS[kind]}." for kind, names in groups]
+    return [f"{mark} o{' O'.join(parts)}{dot}"]
 
 
 def _certified(shown: pl.DataFrame) -> list[str]:

@@ -93,7 +93,8 @@ def make_exact(make_row: RowMaker) -> RowMaker:
     """A row of the exact estimator: no features, no seeds, no loss, an interval over items, a certificate."""
 
     def make(dataset: str = "demo-fusion", atoms: tuple[float, ...] | None = None, **columns: Any) -> dict[str, Any]:
-        row = make_row(dataset, atoms, estimator="exact", pooling=None, seeds=None, num_train=0, num_test=1024)
+        row = make_row(dataset, atoms, **columns)
+        row |= {"estimator": "exact", "pooling": None, "seeds": None, "num_train": 0, "num_test": 1024}
         row |= {"interval": "items", "marginals": "tilt", "strata": "options", "recipe": json.dumps({"tol_bits": 1e-3})}
         row |= {"gap": 6e-4, "marginals_spread": 0.01, "redundancy_mmi": 0.31, "redundancy_imin": 0.29}
         for atom in ATOMS:
