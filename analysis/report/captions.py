@@ -1,12 +1,12 @@
 """Captions that depend on the table: whose numbers are shown, and what their intervals cover."""
 
-import math
 from collections.abc import Sequence
 from typing import Final
 
 import polars as pl
 
 from pid_lvlm.analysis.frames.estimators import PROBLEM, one_estimator
+from pid_lvlm.analysis.frames.labels import rounded_up
 from pid_lvlm.analysis.frames.load import successful
 from pid_lvlm.data.contract.results import EXACT
 from pid_lvlm.data.names import ATOMS
@@ -15,7 +15,7 @@ _SEEDS: Final = "seeds"
 _COVERS: Final = {
     _SEEDS: "95 % interval of the mean over seeds, where there are several",
     "items": "95 % interval over items, for infinitely many of them. Its centre is corrected for the bias of a finite "
-    "number of items, so that it is not the value that these items have",
+    "number of items, so that it differs from the value for these items",
     "items-uncorrected": "95 % interval over items, without correction of the bias of a finite number of items",
 }
 
@@ -52,18 +52,6 @@ def summary_caption(results: pl.DataFrame, estimator: str) -> str:
         "with the picture minus accuracy without it. Circular accuracy, for benchmarks that repeat a question with its "
         "options reordered: the share of questions that are answered correctly every time."
     )
-
-
-def rounded_up(value: float) -> str:
-    """A small positive number to one significant digit, never too small.
-
-    >>> rounded_up(0.00062), rounded_up(0.0)
-    ('0.0007', '0')
-    """
-    if value <= 0:
-        return "0"
-    unit = 10.0 ** math.floor(math.log10(value))
-    return f"{math.ceil(value / unit - 1e-9) * unit:.1g}"
 
 
 def _intervals(shown: pl.DataFrame, mark: str, centre: str) -> list[str]:

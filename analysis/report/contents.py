@@ -105,8 +105,8 @@ PARTS: Final[tuple[FigurePart | TablePart, ...]] = (
         "which contains the optimum for these items (rounded outwards; it says nothing about other items). Excess: "
         "BATCH's I_q minus the optimum for its own test batches, which lowers redundancy and synergy and raises both "
         "unique atoms by as much. Gap: width of the certified interval on I_q. Marginals: largest range of an atom "
-        "over the ways to bring the sources to one P(Y). Last, the redundancy by two other definitions: min(I1, I2), "
-        "and I_min of Williams and Beer.",
+        "over the ways to bring the sources to one P(Y). Last, the redundancy by two other definitions: min(I1, I2) "
+        "(MMI), and I_min of Williams and Beer.",
         tables.batch_and_exact,
         batch_and_exact_table,
     ),

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from pid_lvlm.analysis.frames.labels import LEGEND, bits, interval
+from pid_lvlm.analysis.frames.labels import LEGEND, bits, interval, rounded_up
 from pid_lvlm.data.contract.results import BATCH
 from pid_lvlm.data.names import ATOMS
 
@@ -63,8 +63,8 @@ def batch_and_exact_table(frame: pl.DataFrame) -> PageTable:
         "excess": "excess",
         "gap": "gap",
         "marginals_spread": "marginals",
-        "redundancy_mmi": "R, min(I1, I2)",
-        "redundancy_imin": "R, I_min",
+        "redundancy_mmi": "R (MMI)",
+        "redundancy_imin": "R (I_min)",
     }
     headings = ["model", "dataset", *LEGEND.values(), *last.values()]
     rows = [
@@ -92,7 +92,8 @@ def _estimator(frame: pl.DataFrame) -> list[str]:
 
 
 def _summary_row(row: dict[str, Any], estimator: bool, circular: bool) -> list[Cell]:
-    largest = max((atom for atom in ATOMS if row[atom] is not None), key=lambda atom: row[atom])
+    all_known = all(row[atom] is not None for atom in ATOMS)
+    largest = max(ATOMS, key=lambda atom: row[atom]) if all_known else ""
     return [
         Cell(row["model"]),
         Cell(row["dataset"]),
@@ -150,7 +151,7 @@ def _bits(value: float | None) -> str:
 
 
 def _small(value: float | None) -> str:
-    return _UNKNOWN if value is None else f"{value:.1e}"
+    return _UNKNOWN if value is None else rounded_up(value)
 
 
 def _percent(value: float | None) -> str:

@@ -52,17 +52,18 @@ def describe(row: Mapping[str, float | None]) -> str:
     Args:
         row: the four atoms in bits, cut at 0, None for one that is not reported, and perhaps `uniform_both`, a share.
     """
-    missing = [WORDS[atom] for atom in ATOMS if row[atom] is None]
     known = {name: value for name, value in row.items() if value is not None}
-    said = _described(known)
-    return f"{said}; {' and '.join(missing)} unknown" if missing and _answered(known) else said
+    if not _answered(known):
+        share = f"{known['uniform_both']:.0%}".replace("%", " %")
+        return f"not interpretable, because the model did not answer with an option letter in {share} of the rows"
+    missing = [WORDS[atom] for atom in ATOMS if atom not in known]
+    if missing:  # without it there is no total
+        return f"{' and '.join(missing)} unknown; {_listed(known) or 'the other atoms next to nothing'} (bits)"
+    return _described(known)
 
 
 def _described(row: Mapping[str, float]) -> str:
-    if not _answered(row):
-        share = f"{row['uniform_both']:.0%}".replace("%", " %")
-        return f"not interpretable, because the model did not answer with an option letter in {share} of the rows"
-    total = sum(row.get(atom, 0.0) for atom in ATOMS)
+    total = sum(row[atom] for atom in ATOMS)
     if total < _NEXT_TO_NOTHING:
         return f"almost no information about the answer ({bits(total)} bits)"
     first, second, *_ = _by_size(row)
@@ -71,8 +72,11 @@ def _described(row: Mapping[str, float]) -> str:
     if row[first] + row[second] >= 0.8 * total:
         pair = f"{WORDS[first]} ({bits(row[first])}) and {WORDS[second]} ({bits(row[second])}"
         return f"{pair} of {bits(total)} bits)"
-    parts = ", ".join(f"{WORDS[atom]} {bits(row[atom])}" for atom in _by_size(row) if row[atom] >= _SHOWN_FROM)
-    return f"a blend of {bits(total)} bits ({parts})"
+    return f"a blend of {bits(total)} bits ({_listed(row)})"
+
+
+def _listed(row: Mapping[str, float]) -> str:
+    return ", ".join(f"{WORDS[atom]} {bits(row[atom])}" for atom in _by_size(row) if row[atom] >= _SHOWN_FROM)
 
 
 def warnings(results: pl.DataFrame, estimator: str = EXACT) -> list[str]:
@@ -119,7 +123,7 @@ def _first(groups: dict[tuple[object, ...], pl.DataFrame]) -> Iterable[tuple[tup
 
 
 def _by_size(row: Mapping[str, float]) -> list[str]:
-    return sorted((atom for atom in ATOMS if row.get(atom) is not None), key=lambda atom: -row[atom])
+    return sorted((atom for atom in ATOMS if atom in row), key=lambda atom: -row[atom])
 
 
 def _answered(row: Mapping[str, float]) -> bool:
@@ -127,14 +131,18 @@ def _answered(row: Mapping[str, float]) -> bool:
 
 
 def _dataset_sentence(dataset: str, all_rows: list[dict]) -> str:
-    rows = [row for row in all_rows if _answered(row)]
-    left_out = len(all_rows) - len(rows)
-    if not rows:
+    answered = [row for row in all_rows if _answered(row)]
+    left_out = len(all_rows) - len(answered)
+    if not answered:
         return f"{dataset}: not interpretable, because none of {left_out} models answered with option letters."
+    rows = [row for row in answered if all(row[atom] is not None for atom in ATOMS)]
+    if not rows:
+        return f"{dataset}: synergy unknown in all of {len(answered)} models."
     leading = [_by_size(row)[0] for row in rows]
     counts = sorted(((leading.count(atom), atom) for atom in set(leading)), reverse=True)
     parts = ", ".join(f"{WORDS[atom]} in {count}" for count, atom in counts)
-    top = max((row for row in rows if row["synergy"] is not None), key=lambda row: row["synergy"], default=None)
-    strongest = f"most synergy: {top['series']} ({bits(top['synergy'])} bits)" if top else "synergy unknown"
+    top = max(rows, key=lambda row: row["synergy"])
+    strongest = f"most synergy: {top['series']} ({bits(top['synergy'])} bits)"
+    unknown = f"; synergy unknown in {len(answered) - len(rows)} more" if len(answered) > len(rows) else ""
     others = f"; {left_out} more did not answer with option letters" if left_out else ""
-    return f"{dataset}: of {len(rows)} models, the largest atom is {parts}; {strongest}{others}."
+    return f"{dataset}: of {len(rows)} models, the largest atom is {parts}; {strongest}{unknown}{others}."

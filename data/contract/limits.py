@@ -128,7 +128,7 @@ LIMITS: Final = (
         MARGINALS_SPREAD_BITS,
         f"an atom changes by more than {MARGINALS_SPREAD_BITS:g} bits with the way in which the sources are brought to "
         "one P(Y)",
-        "do not interpret differences smaller than the column `marginals_spread`",
+        "do not interpret differences smaller than that",
         estimator=EXACT,
     ),
 )
@@ -139,7 +139,7 @@ CAUTIONS: Final = (
         JOINT_KNOWS_LESS,
         "the answers under both sources hold less information than those under the single sources imply, so that "
         "synergy cannot be computed and is left out",
-        "the other atoms hold; look at the rows that are uniform under both (`uniform_both`)",
+        "the other atoms hold; look at how many rows are uniform under both",
     ),
     Caution(
         WIDE_INTERVAL,

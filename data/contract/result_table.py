@@ -83,10 +83,20 @@ def limit_warnings(frame: pl.DataFrame) -> list[str]:
     Args:
         frame: rows of fits whose numbers hold.
     """
-    careful = [(each, pl.col("result") == each.result) for each in CAUTIONS]
-    beyond = [(each, worth_a_warning(each)) for each in LIMITS]
-    found = ((each, places(frame.filter(rows))) for each, rows in (*careful, *beyond))
-    return [f"{each.meaning}: {where}; {each.advice}" for each, where in found if where]
+    careful = [(each, frame.filter(pl.col("result") == each.result)) for each in CAUTIONS]
+    beyond = [(each, frame.filter(worth_a_warning(each))) for each in LIMITS]
+    several = frame["estimator"].n_unique() > 1
+    return [
+        f"{each.meaning}: {places(rows)}{_by(rows) if several else ''}; {each.advice}"
+        for each, rows in (*careful, *beyond)
+        if not rows.is_empty()
+    ]
+
+
+def _by(rows: pl.DataFrame) -> str:
+    """Whose rows they are, if all are of one estimator."""
+    names = rows["estimator"].unique()
+    return f" by {names[0]}" if len(names) == 1 else ""
 
 
 def places(frame: pl.DataFrame, shown: int = 3) -> str:

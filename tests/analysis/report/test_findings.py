@@ -77,9 +77,15 @@ def test_an_unknown_synergy_is_no_number(make_exact, make_frame):
         make_exact("mmbench", model=f"m{i}", atoms=(0.5, 0.1, 0.1, -0.3), result="joint_knows_less") for i in range(13)
     ]
     (sentence,) = findings(make_frame(rows[:1]))
-    assert sentence == "m0 on mmbench: mostly redundancy (0.50 of 0.70 bits); synergy unknown."
-    assert findings(make_frame(rows)) == [
-        "mmbench: of 13 models, the largest atom is redundancy in 13; synergy unknown."
+    assert sentence == (
+        "m0 on mmbench: synergy unknown; redundancy 0.50, vision-unique information 0.10, "
+        "language-unique information 0.10 (bits)."
+    )
+    assert findings(make_frame(rows)) == ["mmbench: synergy unknown in all of 13 models."]
+    known = make_frame([*rows, make_exact("mmbench", model="other")])
+    assert findings(known) == [
+        "mmbench: of 1 models, the largest atom is synergy in 1; most synergy: other (0.60 bits); "
+        "synergy unknown in 13 more."
     ]
     (warning,) = warnings(make_frame(rows[:1]))
     assert "synergy cannot be computed and is left out: m0__mmbench (layer 4); the other atoms hold" in warning
@@ -121,3 +127,11 @@ def test_datasets_of_different_size_are_compared_corrected(make_row, make_exact,
     uncorrected = {f"{atom}_corrected": None for atom in ATOMS}
     (sentence,) = warnings(make_frame([make_exact(num_test=250, **uncorrected), make_exact("demo-sight")]))
     assert "(demo-llava-small__demo-fusion (layer 4))" in sentence
+
+
+def test_of_two_estimators_a_warning_says_whose_rows_it_is_about(make_row, make_exact, make_frame):
+    batch, both = warnings(make_frame([make_row(redundancy_raw=-0.1, uniform_both=0.3), make_exact(uniform_both=0.3)]))[
+        ::-1
+    ]
+    assert "(layer 4) by batch; extract" in batch
+    assert "(layer 4); look at" in both
