@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from pid_lvlm.data.contract.limits import CAUTIONS, LIMITS, Limit
+from pid_lvlm.data.contract.limits import CAUTIONS, LIMITS, Caution, Limit
 from pid_lvlm.data.contract.results import COLUMNS, RESULT_SCHEMA_VERSION
 
 POLARS_TYPES: Final[Mapping[str, Any]] = {
@@ -83,8 +83,12 @@ def limit_warnings(frame: pl.DataFrame) -> list[str]:
     Args:
         frame: rows of fits whose numbers hold.
     """
-    careful = [(each, frame.filter(pl.col("result") == each.result)) for each in CAUTIONS]
-    beyond = [(each, frame.filter(worth_a_warning(each))) for each in LIMITS]
+    careful: list[tuple[Caution | Limit, pl.DataFrame]] = [
+        (each, frame.filter(pl.col("result") == each.result)) for each in CAUTIONS
+    ]
+    beyond: list[tuple[Caution | Limit, pl.DataFrame]] = [
+        (each, frame.filter(worth_a_warning(each))) for each in LIMITS
+    ]
     several = frame["estimator"].n_unique() > 1
     return [
         f"{each.meaning}: {places(rows)}{_by(rows) if several else ''}; {each.advice}"
