@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from pid_lvlm.data.contract.limits import CAUTIONS, LIMITS, Caution, Limit
+from pid_lvlm.data.contract.limits import CAUTIONS, LIMITS, Limit
 from pid_lvlm.data.contract.results import COLUMNS, RESULT_SCHEMA_VERSION
 
 POLARS_TYPES: Final[Mapping[str, Any]] = {
@@ -83,16 +83,15 @@ def limit_warnings(frame: pl.DataFrame) -> list[str]:
     Args:
         frame: rows of fits whose numbers hold.
     """
-    careful: list[tuple[Caution | Limit, pl.DataFrame]] = [
-        (each, frame.filter(pl.col("result") == each.result)) for each in CAUTIONS
-    ]
-    beyond: list[tuple[Caution | Limit, pl.DataFrame]] = [
-        (each, frame.filter(worth_a_warning(each))) for each in LIMITS
-    ]
     several = frame["estimator"].n_unique() > 1
+    said = [(each.meaning, frame.filter(pl.col("result") == each.result), each.advice, False) for each in CAUTIONS]
+    said += [
+        (each.meaning, frame.filter(worth_a_warning(each)), each.advice, several and not each.estimator)
+        for each in LIMITS
+    ]
     return [
-        f"{each.meaning}: {places(rows)}{_by(rows) if several else ''}; {each.advice}"
-        for each, rows in (*careful, *beyond)
+        f"{meaning}: {places(rows)}{_by(rows) if whose else ''}; {advice}"
+        for meaning, rows, advice, whose in said
         if not rows.is_empty()
     ]
 
