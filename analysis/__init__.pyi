@@ -2,6 +2,7 @@ from . import figures as figures
 from . import tables as tables
 from .errors import NothingToShowError as NothingToShowError
 from .errors import ResultTableError as ResultTableError
+from .frames.estimators import one_estimator as one_estimator
 from .frames.load import failed_fits as failed_fits
 from .frames.load import read_results as read_results
 from .frames.load import successful as successful

@@ -27,6 +27,13 @@ class Format(StrEnum):
     png = "png"
 
 
+class Estimator(StrEnum):
+    """Estimators whose rows a result table can have for the same problem."""
+
+    exact = "exact"
+    batch = "batch"
+
+
 app = make_app()
 
 
@@ -72,6 +79,13 @@ def report(
         list[Format],
         typer.Option("--format", metavar="svg|png", help="Format of the figure files; repeat for both."),
     ] = [Format.svg, Format.png],  # noqa: B006  # typer reads the default, nobody changes it
+    estimator: Annotated[
+        Estimator,
+        typer.Option(
+            metavar="exact|batch",
+            help="Whose numbers are shown where a table has both; a problem that has only one of them is shown by it.",
+        ),
+    ] = Estimator.exact,
     title: Annotated[str, typer.Option(metavar="TEXT", help="Title of the page.")] = "Information spectrum",
     dry_run: DryRun = False,
     quiet: Quiet = False,
@@ -81,12 +95,19 @@ def report(
     """Turn result tables into one offline HTML report, with every figure and table also as a file.
 
     The page shows the information spectrum (redundancy, vision-unique, language-unique and synergy, in bits) of every
-    model and dataset, how it changes over layers and training, the ground truth where it is known, and how the
-    numbers were made. It loads nothing from a network.
+    model and dataset, how it changes over layers and training, the ground truth where it is known, how far BATCH is
+    from the certified optimum, and how the numbers were made. It loads nothing from a network.
     """
     from pid_lvlm.analysis.report.build import build_report
 
-    outcome = build_report(tables, out, title=title, formats=[str(each) for each in formats], dry_run=dry_run)
+    outcome = build_report(
+        tables,
+        out,
+        title=title,
+        formats=[str(each) for each in formats],
+        estimator=str(estimator),
+        dry_run=dry_run,
+    )
     files = tuple(out / name for name in outcome.files)
     if dry_run:
         typer.echo(f"would write {len(files)} files:")

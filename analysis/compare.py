@@ -124,14 +124,14 @@ def _alone(here: "pl.DataFrame", there: "pl.DataFrame", keys: list[str], which: 
 
 
 def _differing(first: "pl.Series", second: "pl.Series", tolerance: float | None) -> "tuple[pl.Series, float | None]":
-    """Where two columns differ, and the largest difference of their numbers if there is a tolerance."""
+    """Where two columns differ, and the largest difference of their numbers if there is a tolerance and any."""
     same = first.eq_missing(second)
     if tolerance is None or not first.dtype.is_float():
         return ~same, None
     apart = (first - second).abs()
     most = apart.max()
     within = same | (apart <= tolerance).fill_null(value=False)
-    return ~within, float(most) if isinstance(most, float) else 0.0
+    return ~within, most if isinstance(most, float) else None
 
 
 def _fit(row: Mapping[str, Any]) -> str:

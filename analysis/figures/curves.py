@@ -11,13 +11,14 @@ from pid_lvlm.analysis.figures.base import BITS_AXIS, cell_width, dataset_column
 from pid_lvlm.analysis.frames.reshape import atoms_long
 from pid_lvlm.data.names import ATOMS
 
-_SHOWN: Final = ("raw", "low", "high", "sd")
+_VALUES: Final = ("raw", "low", "high", "sd", "corrected", "certified_low", "certified_high")
 
 
 def curves(frame: pl.DataFrame, x: alt.X, place: str) -> list[alt.Chart]:
     """Lines and points of the four atoms along `x`, with a band where an interval is known.
 
-    Values are shown before the cut at 0, as the interval is: a curve below 0 shows estimation error.
+    Values are shown before the cut at 0, as the interval is: a curve below 0 shows estimation error. A curve has a gap
+    where an atom is not reported.
 
     Args:
         frame: rows of the result table, with `series`.
@@ -26,12 +27,16 @@ def curves(frame: pl.DataFrame, x: alt.X, place: str) -> list[alt.Chart]:
     """
     base = alt.Chart().encode(x=x, color=theme.atom_colour())
     y = alt.Y("raw:Q", axis=BITS_AXIS)
-    lines = base.mark_line(strokeWidth=1.8).encode(y=y)
+    lines = base.mark_line(strokeWidth=1.8, invalid="break-paths-filter-domains").encode(y=y)
     # An accessible label on each of ten thousand points would help nobody and triple the file.
-    points = base.mark_point(size=20, filled=True, opacity=1, aria=False).encode(y=y, tooltip=_tooltip(place))
+    points = base.mark_point(size=20, filled=True, opacity=1, aria=False).encode(
+        y=y, tooltip=_tooltip(place, _shown(atoms_long(frame)))
+    )
     if not known(frame, f"{ATOMS[0]}_low"):
         return [lines, points]
-    bands = base.mark_area(opacity=0.2).encode(y=alt.Y("low:Q", axis=BITS_AXIS), y2="high:Q")
+    bands = base.mark_area(opacity=0.2, invalid="break-paths-filter-domains").encode(
+        y=alt.Y("low:Q", axis=BITS_AXIS), y2="high:Q"
+    )
     return [bands, lines, points]
 
 
@@ -45,7 +50,8 @@ def panels(frame: pl.DataFrame, marks: Sequence[alt.Chart], columns: Sequence[st
         height: of a panel, in pixels.
     """
     series, datasets = ordered(frame, "series"), sorted(ordered(frame, "dataset"))
-    data = inline(atoms_long(frame), ["series", "dataset", "atom_label", *columns, *_SHOWN])
+    long = atoms_long(frame)
+    data = inline(long, ["series", "dataset", "atom_label", *columns, *_shown(long)])
     chart = alt.layer(*marks, data=data).properties(
         width=cell_width(len(datasets), label_margin(series)), height=height
     )
@@ -53,11 +59,15 @@ def panels(frame: pl.DataFrame, marks: Sequence[alt.Chart], columns: Sequence[st
     return chart.facet(column=dataset_column(datasets), row=alt.Row("series:N", title=None, sort=series, header=beside))
 
 
-def _tooltip(place: str) -> list[alt.Tooltip]:
+def _shown(long: pl.DataFrame) -> list[str]:
+    return [name for name in _VALUES if name == _VALUES[0] or known(long, name)]
+
+
+def _tooltip(place: str, shown: Sequence[str]) -> list[alt.Tooltip]:
     return [
         alt.Tooltip("series:N", title="model"),
         alt.Tooltip("dataset:N"),
         alt.Tooltip(f"{place}:N"),
         alt.Tooltip("atom_label:N", title="atom"),
-        *(alt.Tooltip(f"{name}:Q", title=f"{name} (bits)", format=".3f") for name in _SHOWN),
+        *(alt.Tooltip(f"{name}:Q", title=f"{name.replace('_', ' ')} (bits)", format=".3f") for name in shown),
     ]

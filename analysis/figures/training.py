@@ -10,9 +10,10 @@ from pid_lvlm.analysis.figures import theme
 from pid_lvlm.analysis.figures.base import drawable, inline
 from pid_lvlm.analysis.figures.curves import curves, panels
 from pid_lvlm.analysis.frames.checkpoints import checkpoint_name, checkpoints, is_checkpoint
+from pid_lvlm.analysis.frames.estimators import one_estimator
 from pid_lvlm.analysis.frames.given import given, labelled
-from pid_lvlm.analysis.frames.load import successful
-from pid_lvlm.analysis.frames.reshape import final_layer, in_reading_order, with_series
+from pid_lvlm.analysis.frames.reshape import final_layer, in_reading_order, reported, with_series
+from pid_lvlm.data.contract.results import EXACT
 
 _HEIGHT: Final = 130
 # The axis shows only the step, in thousands from 10 000 on; the stage is written above the panel.
@@ -20,17 +21,19 @@ _STEP: Final = "slice(datum.label, lastindexof(datum.label, ' ') + 1)"
 _STEP_LABEL: Final = f"toNumber({_STEP}) >= 10000 ? format(toNumber({_STEP}) / 1000, '~g') + 'k' : {_STEP}"
 
 
-def training(results: pl.DataFrame) -> alt.FacetChart:
+def training(results: pl.DataFrame, estimator: str = EXACT) -> alt.FacetChart:
     """Atoms in bits at the final layer over training checkpoints, one row of panels per model, one column per dataset.
 
     Checkpoints are ordered by stage, then by step as a number (`frames.checkpoints`). A vertical line marks the start
-    of each stage and names it. A band is the interval over seeds.
+    of each stage and names it. A band is the interval that the column `interval` names; the numbers are
+    those of `estimator` where the table has them.
 
     Raises:
         ResultTableError: this is not a result table.
         NothingToShowError: no model has two checkpoints.
     """
-    frame = in_reading_order(successful(final_layer(with_series(labelled(given(results))))).filter(is_checkpoint()))
+    chosen = one_estimator(labelled(given(results)), estimator)
+    frame = in_reading_order(reported(final_layer(with_series(chosen))).filter(is_checkpoint()))
     frame = frame.with_columns(checkpoint_name())
     frame = frame.filter(pl.col("checkpoint").n_unique().over("series", "dataset") > 1)
     if frame.is_empty():

@@ -1,5 +1,6 @@
 """How atoms are labelled, and how numbers of bits are printed."""
 
+import math
 from typing import Final
 
 from pid_lvlm.data.names import ATOMS
@@ -21,3 +22,20 @@ def bits(value: float) -> str:
     ('1.23', '0.00')
     """
     return f"{round(value, 2) + 0.0:.2f}"
+
+
+def interval(low: float | None, high: float | None) -> str:
+    """An interval in brackets to two decimals; nothing where an end is unknown."""
+    return "" if low is None or high is None else f"[{bits(low)}, {bits(high)}]"
+
+
+def rounded_up(value: float) -> str:
+    """A small positive number to one significant digit, never too small.
+
+    >>> rounded_up(0.00062), rounded_up(0.0)
+    ('0.0007', '0')
+    """
+    if value <= 0:
+        return "0"
+    unit = 10.0 ** math.floor(math.log10(value))
+    return f"{math.ceil(value / unit - 1e-9) * unit:.1g}"

@@ -8,7 +8,7 @@ import polars as pl
 from pid_lvlm.analysis.errors import ResultTableError
 from pid_lvlm.data.contract.result_checks import TableError, checked_table
 from pid_lvlm.data.contract.result_file import read_table
-from pid_lvlm.data.contract.results import SUCCESSFUL
+from pid_lvlm.data.contract.results import USABLE
 
 
 def read_results(*paths: str | PathLike[str]) -> pl.DataFrame:
@@ -26,14 +26,14 @@ def read_results(*paths: str | PathLike[str]) -> pl.DataFrame:
 
 
 def successful(results: pl.DataFrame) -> pl.DataFrame:
-    """The rows whose fit succeeded.
+    """The rows whose numbers hold: those of successful fits, and those with a result that only asks for care.
 
     >>> import polars as pl
-    >>> table = pl.DataFrame({"run": ["a", "b"], "result": ["successful", "nonfinite_loss"]})
+    >>> table = pl.DataFrame({"run": ["a", "b", "c"], "result": ["successful", "nonfinite_loss", "wide_interval"]})
     >>> successful(table)["run"].to_list()
-    ['a']
+    ['a', 'c']
     """
-    return results.filter(pl.col("result") == SUCCESSFUL)
+    return results.filter(pl.col("result").is_in(USABLE))
 
 
 def failed_fits(results: pl.DataFrame) -> pl.DataFrame:
@@ -44,7 +44,7 @@ def failed_fits(results: pl.DataFrame) -> pl.DataFrame:
     >>> failed_fits(table)["result"].to_list()
     ['nonfinite_loss']
     """
-    return results.filter(pl.col("result") != SUCCESSFUL)
+    return results.filter(~pl.col("result").is_in(USABLE))
 
 
 def _read_one(path: Path) -> pl.DataFrame:

@@ -5,11 +5,13 @@ from typing import Final
 import polars as pl
 
 from pid_lvlm.analysis.frames.checkpoints import STAGE_RANK, is_checkpoint
+from pid_lvlm.analysis.frames.estimators import one_estimator
 from pid_lvlm.analysis.frames.labels import LEGEND, SYMBOLS
 from pid_lvlm.analysis.frames.load import successful
+from pid_lvlm.data.contract.results import EXACT, JOINT_KNOWS_LESS
 from pid_lvlm.data.names import ATOMS
 
-SETTINGS: Final = ("preset", "estimator", "tau", "pooling")
+SETTINGS: Final = ("preset", "estimator", "tau", "pooling", "marginals", "strata")
 """Settings that distinguish series of one model; those that vary within a table become part of the series' name."""
 
 _PLACE: Final = ("series", "dataset", "stage", "step")
@@ -20,6 +22,9 @@ _ATOM_VALUES: Final = {
     "{}_high": "high",
     "{}_sd": "sd",
     "{}_share": "share",
+    "{}_certified_low": "certified_low",
+    "{}_certified_high": "certified_high",
+    "{}_corrected": "corrected",
     "true_{}": "ground_truth",
 }
 
@@ -30,8 +35,9 @@ def with_series(results: pl.DataFrame) -> pl.DataFrame:
     Where several runs hold the same checkpoint, the first keeps this name and the others add the name of their run;
     where even the run is the same, the second recipe and those after it add a number.
     """
-    varying = [name for name in SETTINGS if results[name].n_unique() > 1]
-    name = pl.concat_str("model", *(_setting(setting) for setting in varying), separator=" · ")
+    # A setting that an estimator does not have is empty, and no part of the name.
+    varying = [name for name in SETTINGS if results[name].drop_nulls().n_unique() > 1]
+    name = pl.concat_str("model", *(_setting(setting) for setting in varying), separator=" · ", ignore_nulls=True)
     frame = _drop_shallow_repeats(results.with_columns(name.alias("series")))
     frame = _told_apart(frame, "run", pl.format("run {}", "run"))
     return _told_apart(frame, "recipe", pl.format("recipe {}", _rank("recipe")))
@@ -65,10 +71,28 @@ def final_layer(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.filter(pl.col("layer") == pl.col("num_layers"))
 
 
-def finals(results: pl.DataFrame) -> pl.DataFrame:
-    """Successful fits of the final checkpoints at the final layer, by family, size, series and dataset."""
+def finals(results: pl.DataFrame, estimator: str = EXACT) -> pl.DataFrame:
+    """Fits of the final checkpoints at the final layer, by family, size, series and dataset, as `reported`.
+
+    Args:
+        results: the result table.
+        estimator: whose numbers to take where a problem has several; see `one_estimator`.
+    """
     # The final checkpoint is chosen among all rows: if it failed, an earlier one must not take its place.
-    return in_reading_order(successful(final_layer(final_checkpoint(with_series(results)))))
+    final = final_layer(final_checkpoint(with_series(one_estimator(results, estimator))))
+    return in_reading_order(reported(final))
+
+
+def reported(frame: pl.DataFrame) -> pl.DataFrame:
+    """The rows whose numbers hold, without the numbers that do not.
+
+    Where the joint conditionals know less than the sources do, synergy cannot be computed; it is empty there, and so
+    are the shares, whose total it is part of.
+    """
+    synergy = [pattern.format("synergy") for pattern in _ATOM_VALUES if not pattern.startswith("true_")]
+    shares = [f"{atom}_share" for atom in ATOMS]
+    known = pl.col("result") != JOINT_KNOWS_LESS
+    return successful(frame).with_columns(pl.when(known).then(pl.col(name)) for name in dict.fromkeys(synergy + shares))
 
 
 def in_reading_order(frame: pl.DataFrame) -> pl.DataFrame:
@@ -81,7 +105,8 @@ def atoms_long(frame: pl.DataFrame) -> pl.DataFrame:
 
     Returns:
         The columns that are not about a single atom, and `atom`, `atom_label`, `symbol`, `estimate` (cut at 0), `raw`,
-        `low`, `high`, `sd`, `ground_truth` in bits, `share` of the total.
+        `low`, `high`, `sd`, `certified_low`, `certified_high`, `corrected`, `ground_truth` in bits, `share` of the
+        total.
     """
     of_atoms = {pattern.format(atom) for atom in ATOMS for pattern in _ATOM_VALUES}
     keys = [name for name in frame.columns if name not in of_atoms]
@@ -99,6 +124,8 @@ def atoms_long(frame: pl.DataFrame) -> pl.DataFrame:
 
 def _setting(name: str) -> pl.Expr:
     value = pl.col(name).cast(pl.String)
+    if name in ("marginals", "strata"):  # whose values, such as `none`, say little alone
+        return pl.format(f"{name} {{}}", value)
     return pl.format("τ {}", value) if name == "tau" else value
 
 

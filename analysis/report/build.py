@@ -10,6 +10,7 @@ from pid_lvlm.analysis.report.compose import compose, file_names
 from pid_lvlm.analysis.report.folder import check_free, write_report
 from pid_lvlm.analysis.report.render import render_files
 from pid_lvlm.data.command.result import Failure, fit_name
+from pid_lvlm.data.contract.results import EXACT
 from pid_lvlm.data.locks import locked
 
 
@@ -32,9 +33,23 @@ class Outcome:
 
 
 def build_report(
-    tables: Sequence[Path], out: Path, *, title: str, formats: Sequence[str], dry_run: bool = False
+    tables: Sequence[Path],
+    out: Path,
+    *,
+    title: str,
+    formats: Sequence[str],
+    estimator: str = EXACT,
+    dry_run: bool = False,
 ) -> Outcome:
     """Read result tables and write the report, or only find out which files it would have.
+
+    Args:
+        tables: files of `pid-estimate`.
+        out: folder of the report.
+        title: of the page.
+        formats: of the figure files, `svg` and `png`.
+        estimator: whose numbers to show where a problem has several.
+        dry_run: whether to write nothing.
 
     Raises:
         ResultTableError: a table cannot be used.
@@ -45,9 +60,10 @@ def build_report(
     check_free(out)
     results = read_results(*tables)
     with nullcontext() if dry_run else locked(out, "pid-report"):
-        parts = compose(results)
+        parts = compose(results, estimator)
         if not dry_run:
-            write_report(out, render_files(parts, results, sources=tables, title=title, formats=formats))
-    failed = failed_fits(results).select("run", "layer", "pooling", "tau", "result")
+            files = render_files(parts, results, sources=tables, title=title, formats=formats, estimator=estimator)
+            write_report(out, files)
+    failed = failed_fits(results).select("run", "layer", "pooling", "estimator", "tau", "result")
     failures = [Failure(fit_name(row), row["result"]) for row in failed.iter_rows(named=True)]
     return Outcome(file_names(parts, formats), results.height, failures)

@@ -11,20 +11,22 @@ from pid_lvlm.analysis.frames.given import labelled
 from pid_lvlm.analysis.report.contents import PARTS, FigurePart, TablePart
 from pid_lvlm.analysis.report.folder import PAGE
 from pid_lvlm.data.bounds import PAGE_ROWS
+from pid_lvlm.data.contract.results import EXACT
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """A figure, or the sentence shown instead of it."""
+    """A figure with its caption, or the sentence shown instead of it."""
 
     part: FigurePart
     chart: alt.FacetChart | None
+    caption: str = ""
     absent: str = ""
 
 
 @dataclass(frozen=True)
 class Tabled:
-    """A table, or the sentence shown instead of it.
+    """A table with its caption, or the sentence shown instead of it.
 
     Attributes:
         frame: all of it, with names as they are.
@@ -34,12 +36,21 @@ class Tabled:
     part: TablePart
     frame: pl.DataFrame | None
     page: pl.DataFrame | None = None
+    caption: str = ""
     absent: str = ""
 
 
-def compose(results: pl.DataFrame) -> list[Drawn | Tabled]:
-    """Draw every figure and compute every table of the report, in the order of the page."""
-    return [_drawn(part, results) if isinstance(part, FigurePart) else _tabled(part, results) for part in PARTS]
+def compose(results: pl.DataFrame, estimator: str = EXACT) -> list[Drawn | Tabled]:
+    """Draw every figure and compute every table of the report, in the order of the page.
+
+    Args:
+        results: the result table.
+        estimator: whose numbers to show where a problem has several.
+    """
+    return [
+        _drawn(part, results, estimator) if isinstance(part, FigurePart) else _tabled(part, results, estimator)
+        for part in PARTS
+    ]
 
 
 def file_names(parts: Sequence[Drawn | Tabled], formats: Sequence[str]) -> list[str]:
@@ -63,16 +74,20 @@ def table_file(name: str) -> str:
     return f"tables/{name}.csv"
 
 
-def _drawn(part: FigurePart, results: pl.DataFrame) -> Drawn:
+def _drawn(part: FigurePart, results: pl.DataFrame, estimator: str) -> Drawn:
     try:
-        return Drawn(part, part.draw(results))
+        return Drawn(part, part.draw(results, estimator), _caption(part, results, estimator))
     except NothingToShowError as nothing:
-        return Drawn(part, None, str(nothing))
+        return Drawn(part, None, absent=str(nothing))
 
 
-def _tabled(part: TablePart, results: pl.DataFrame) -> Tabled:
+def _tabled(part: TablePart, results: pl.DataFrame, estimator: str) -> Tabled:
     try:
-        frame = part.make(results)
+        frame = part.make(results, estimator) if part.of_one else part.make(results)
     except NothingToShowError as nothing:
         return Tabled(part, None, absent=str(nothing))
-    return Tabled(part, frame, labelled(frame.head(PAGE_ROWS.most)))
+    return Tabled(part, frame, labelled(frame.head(PAGE_ROWS.most)), _caption(part, results, estimator))
+
+
+def _caption(part: FigurePart | TablePart, results: pl.DataFrame, estimator: str) -> str:
+    return " ".join(filter(None, (part.text, part.of_table(results, estimator))))

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil, floor
 from typing import Any, Final
 
 import polars as pl
 
-from pid_lvlm.analysis.frames.labels import LEGEND, bits
+from pid_lvlm.analysis.frames.labels import LEGEND, bits, interval, rounded_up
+from pid_lvlm.data.contract.results import BATCH
 from pid_lvlm.data.names import ATOMS
 
 _UNKNOWN: Final = "–"
@@ -32,19 +34,49 @@ class PageTable:
 def summary_table(summary: pl.DataFrame) -> PageTable:
     """Model, dataset, the four atoms with their spread (the largest in bold), total information, accuracies.
 
-    Circular accuracy has a column only if a benchmark has rotations.
+    The estimator has a column only if it is not BATCH everywhere, circular accuracy only if a benchmark has rotations.
     """
     circular = ["circular accuracy"] if summary["accuracy_circular"].is_not_null().any() else []
+    estimator = _estimator(summary)
     atoms_to_accuracy = [*LEGEND.values(), "I(X1,X2;Y)", "accuracy"]
-    headings = ["model", "dataset", *atoms_to_accuracy, *circular, "vision gain", "test rows"]
-    return PageTable(headings, [_summary_row(row, bool(circular)) for row in summary.to_dicts()], names=2)
+    headings = ["model", "dataset", *estimator, *atoms_to_accuracy, *circular, "vision gain", "rows"]
+    rows = [_summary_row(row, bool(estimator), bool(circular)) for row in summary.to_dicts()]
+    return PageTable(headings, rows, names=2 + len(estimator))
 
 
 def ground_truth_table(ground_truth: pl.DataFrame) -> PageTable:
-    """Model, dataset, true and estimated value of each atom, and whether the atoms that decide are within tolerance."""
-    headings = ["model", "dataset", *LEGEND.values(), "tolerance", "verdict"]
-    groups = ground_truth.partition_by("run", "model", "dataset", maintain_order=True)
-    return PageTable(headings, [_ground_truth_row(group.to_dicts()) for group in groups], names=2)
+    """Model, dataset, true and estimated value of each atom, and whether the atoms that decide are within tolerance.
+
+    Estimator and excess have columns only if there is something in them that is not so everywhere.
+    """
+    estimator = _estimator(ground_truth)
+    excess = ["excess"] if ground_truth["excess"].is_not_null().any() else []
+    headings = ["model", "dataset", *estimator, *LEGEND.values(), *excess, "tolerance", "verdict"]
+    groups = ground_truth.partition_by("run", "model", "dataset", "estimator", maintain_order=True)
+    rows = [_ground_truth_row(group.to_dicts(), bool(estimator), bool(excess)) for group in groups]
+    return PageTable(headings, rows, names=2 + len(estimator))
+
+
+def batch_and_exact_table(frame: pl.DataFrame) -> PageTable:
+    """Model, dataset, each atom by BATCH with its certified interval, excess, gap, spread, other redundancies."""
+    last = {
+        "excess": "excess",
+        "gap": "gap",
+        "marginals_spread": "marginals",
+        "redundancy_mmi": "R (MMI)",
+        "redundancy_imin": "R (I_min)",
+    }
+    headings = ["model", "dataset", *LEGEND.values(), *last.values()]
+    rows = [
+        [
+            Cell(row["model"]),
+            Cell(row["dataset"]),
+            *(Cell(_batch_and_exact(row, atom)) for atom in ATOMS),
+            *(Cell(_small(row[name]) if name == "gap" else _plain(row[name])) for name in last),
+        ]
+        for row in frame.to_dicts()
+    ]
+    return PageTable(headings, rows, names=2)
 
 
 def plain_table(frame: pl.DataFrame) -> PageTable:
@@ -55,12 +87,18 @@ def plain_table(frame: pl.DataFrame) -> PageTable:
     return PageTable(headings, [[Cell(_plain(value)) for value in row] for row in ordered.rows()], names=len(names))
 
 
-def _summary_row(row: dict[str, Any], circular: bool) -> list[Cell]:
-    largest = max(ATOMS, key=lambda atom: row[atom])
+def _estimator(frame: pl.DataFrame) -> list[str]:
+    return ["estimator"] if (frame["estimator"] != BATCH).any() else []
+
+
+def _summary_row(row: dict[str, Any], estimator: bool, circular: bool) -> list[Cell]:
+    all_known = all(row[atom] is not None for atom in ATOMS)
+    largest = max(ATOMS, key=lambda atom: row[atom]) if all_known else ""
     return [
         Cell(row["model"]),
         Cell(row["dataset"]),
-        *(Cell(_spread(row[atom], row[f"{atom}_sd"]), "strong" if atom == largest else "") for atom in ATOMS),
+        *([Cell(row["estimator"])] if estimator else []),
+        *(Cell(_summary_cell(row, atom), "strong" if atom == largest else "") for atom in ATOMS),
         Cell(bits(row["i_joint"])),
         Cell(_percent(row["accuracy"])),
         *([Cell(_percent(row["accuracy_circular"]))] if circular else []),
@@ -69,25 +107,51 @@ def _summary_row(row: dict[str, Any], circular: bool) -> list[Cell]:
     ]
 
 
-def _ground_truth_row(atoms: list[dict[str, Any]]) -> list[Cell]:
+def _ground_truth_row(atoms: list[dict[str, Any]], estimator: bool, excess: bool) -> list[Cell]:
     judged = [atom for atom in atoms if atom["judged"]]
     within = all(atom["within"] for atom in judged)
+    first = atoms[0]
     return [
-        Cell(atoms[0]["model"]),
-        Cell(atoms[0]["dataset"]),
+        Cell(first["model"]),
+        Cell(first["dataset"]),
+        *([Cell(first["estimator"])] if estimator else []),
         *(_ground_truth_cell(atom) for atom in atoms),
-        Cell(f"± {bits(atoms[0]['tolerance'])}"),
+        *([Cell(_bits(first["excess"]))] if excess else []),
+        Cell(f"± {bits(first['tolerance'])}"),
         Cell("within" if within else "off", "good" if within else "bad"),
     ]
 
 
 def _ground_truth_cell(atom: dict[str, Any]) -> Cell:
     styles = [name for name, applies in (("strong", atom["judged"]), ("bad", not atom["within"])) if applies]
-    return Cell(f"{bits(atom['ground_truth'])} → {bits(atom['estimated'])}", " ".join(styles))
+    text = f"{bits(atom['ground_truth'])} → {_bits(atom['estimated'])} {interval(atom['low'], atom['high'])}"
+    return Cell(text.rstrip(), " ".join(styles))
 
 
-def _spread(value: float, deviation: float | None) -> str:
+def _summary_cell(row: dict[str, Any], atom: str) -> str:
+    value = row[atom]
+    if value is None:
+        return _UNKNOWN
+    if str(row["interval"]).startswith("items"):
+        return f"{bits(value)} {interval(row[f'{atom}_low'], row[f'{atom}_high'])}".rstrip()
+    deviation = row[f"{atom}_sd"]
     return bits(value) if deviation is None else f"{bits(value)} ± {bits(deviation)}"
+
+
+def _batch_and_exact(row: dict[str, Any], atom: str) -> str:
+    low, high = row[f"{atom}_certified_low"], row[f"{atom}_certified_high"]
+    batch = _plain(row[f"{atom}_batch"])
+    if low is None or high is None:
+        return f"{batch} [{_UNKNOWN}]"
+    return f"{batch} [{floor(1000 * low) / 1000 + 0.0:.3f}, {ceil(1000 * high) / 1000 + 0.0:.3f}]"
+
+
+def _bits(value: float | None) -> str:
+    return _UNKNOWN if value is None else bits(value)
+
+
+def _small(value: float | None) -> str:
+    return _UNKNOWN if value is None else rounded_up(value)
 
 
 def _percent(value: float | None) -> str:

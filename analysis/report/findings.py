@@ -1,17 +1,19 @@
 """The result table in words: what the models do, and why to be careful with some numbers. Sentences are plain text."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Final
 
 import polars as pl
 
+from pid_lvlm.analysis.frames.estimators import one_estimator
 from pid_lvlm.analysis.frames.given import given
 from pid_lvlm.analysis.frames.labels import WORDS, bits
 from pid_lvlm.analysis.frames.load import failed_fits, successful
 from pid_lvlm.analysis.frames.reshape import finals, shallow_repeats
 from pid_lvlm.data.bounds import PAGE_LISTED
-from pid_lvlm.data.contract.result_table import limit_warnings
+from pid_lvlm.data.contract.result_table import limit_warnings, places
+from pid_lvlm.data.contract.results import EXACT
 from pid_lvlm.data.names import ATOMS
 
 MOSTLY: Final = 0.6
@@ -20,14 +22,22 @@ MOSTLY: Final = 0.6
 UNANSWERED: Final = 0.5
 """Share of uniform rows above which a row of the table says nothing about its model."""
 
+SIZE_RATIO: Final = 1.25
+"""Ratio of two numbers of rows from which their atoms differ because of it: by up to 0.005 bits at 250 rows."""
+
 _NEXT_TO_NOTHING: Final = 0.05  # bits; below this, shares are shares of noise
 _SHOWN_FROM: Final = 0.005  # bits; smaller values would print as 0.00
 _SENTENCES: Final = 12  # nobody would read more; then one per dataset instead
 
 
-def findings(results: pl.DataFrame) -> list[str]:
-    """What stands out at the final layer of the final checkpoints: a sentence per model and dataset, or per dataset."""
-    final = finals(given(results)).select("series", "dataset", "uniform_both", *ATOMS)
+def findings(results: pl.DataFrame, estimator: str = EXACT) -> list[str]:
+    """What stands out at the final layer of the final checkpoints: a sentence per model and dataset, or per dataset.
+
+    Args:
+        results: the result table.
+        estimator: whose numbers to take where a problem has several.
+    """
+    final = finals(given(results), estimator).select("series", "dataset", "uniform_both", *ATOMS)
     if final.height <= _SENTENCES:
         return [f"{row['series']} on {row['dataset']}: {describe(row)}." for row in final.to_dicts()]
     groups = final.sort("dataset", maintain_order=True).partition_by("dataset", maintain_order=True, as_dict=True)
@@ -36,15 +46,23 @@ def findings(results: pl.DataFrame) -> list[str]:
     return [*sentences, f"… and {left_out} more datasets."] if left_out else sentences
 
 
-def describe(row: dict[str, float]) -> str:
+def describe(row: Mapping[str, float | None]) -> str:
     """One spectrum in words, such as `mostly synergy (1.97 of 1.98 bits)`.
 
     Args:
-        row: the four atoms in bits, cut at 0, and perhaps `uniform_both`, a share.
+        row: the four atoms in bits, cut at 0, None for one that is not reported, and perhaps `uniform_both`, a share.
     """
-    if not _answered(row):
-        share = f"{row['uniform_both']:.0%}".replace("%", " %")
+    known = {name: value for name, value in row.items() if value is not None}
+    if not _answered(known):
+        share = f"{known['uniform_both']:.0%}".replace("%", " %")
         return f"not interpretable, because the model did not answer with an option letter in {share} of the rows"
+    missing = [WORDS[atom] for atom in ATOMS if atom not in known]
+    if missing:  # without it there is no total
+        return f"{' and '.join(missing)} unknown; {_listed(known) or 'the other atoms next to nothing'} (bits)"
+    return _described(known)
+
+
+def _described(row: Mapping[str, float]) -> str:
     total = sum(row[atom] for atom in ATOMS)
     if total < _NEXT_TO_NOTHING:
         return f"almost no information about the answer ({bits(total)} bits)"
@@ -54,12 +72,20 @@ def describe(row: dict[str, float]) -> str:
     if row[first] + row[second] >= 0.8 * total:
         pair = f"{WORDS[first]} ({bits(row[first])}) and {WORDS[second]} ({bits(row[second])}"
         return f"{pair} of {bits(total)} bits)"
-    parts = ", ".join(f"{WORDS[atom]} {bits(row[atom])}" for atom in _by_size(row) if row[atom] >= _SHOWN_FROM)
-    return f"a blend of {bits(total)} bits ({parts})"
+    return f"a blend of {bits(total)} bits ({_listed(row)})"
 
 
-def warnings(results: pl.DataFrame) -> list[str]:
-    """Reasons to be careful with the numbers, one sentence each; about limits, those of `pid-estimate`."""
+def _listed(row: Mapping[str, float]) -> str:
+    return ", ".join(f"{WORDS[atom]} {bits(row[atom])}" for atom in _by_size(row) if row[atom] >= _SHOWN_FROM)
+
+
+def warnings(results: pl.DataFrame, estimator: str = EXACT) -> list[str]:
+    """Reasons to be careful with the numbers, one sentence each; about limits, those of `pid-estimate`.
+
+    Args:
+        results: the result table.
+        estimator: whose numbers are shown where a problem has several. Limits are about all of them.
+    """
     given(results)
     sentences = []
     failed = failed_fits(results)
@@ -68,7 +94,8 @@ def warnings(results: pl.DataFrame) -> list[str]:
             f"{failed.height} of {results.height} fits failed and appear in no figure; they are listed below."
         )
     sentences += [f"{each[0].upper()}{each[1:]}." for each in limit_warnings(successful(results))]
-    repeats = shallow_repeats(results)
+    sentences += _unequal_sizes(finals(results, estimator))
+    repeats = shallow_repeats(one_estimator(results, estimator))
     if not repeats.is_empty():
         names = repeats["run"].unique(maintain_order=True)
         runs, more = ", ".join(names.head(3)), ", …" if names.len() > 3 else ""
@@ -78,27 +105,44 @@ def warnings(results: pl.DataFrame) -> list[str]:
     return sentences
 
 
+def _unequal_sizes(final: pl.DataFrame) -> list[str]:
+    """A warning if atoms of different numbers of rows stand side by side as they are."""
+    raw = final.filter(pl.col(f"{ATOMS[0]}_corrected").is_null())
+    rows = final["num_test"].to_list()
+    if raw.is_empty() or max(rows) <= SIZE_RATIO * min(rows):
+        return []
+    return [
+        f"Atoms of {min(rows):,} to {max(rows):,} rows are compared, and not all are corrected for the number of rows "
+        f"({places(raw)}): with fewer rows I_q is too large, which lowers redundancy and synergy; compare the same "
+        "number of rows, or corrected atoms."
+    ]
+
+
 def _first(groups: dict[tuple[object, ...], pl.DataFrame]) -> Iterable[tuple[tuple[object, ...], pl.DataFrame]]:
     return islice(groups.items(), PAGE_LISTED.most)
 
 
-def _by_size(row: dict[str, float]) -> list[str]:
-    return sorted(ATOMS, key=lambda atom: -row[atom])
+def _by_size(row: Mapping[str, float]) -> list[str]:
+    return sorted((atom for atom in ATOMS if atom in row), key=lambda atom: -row[atom])
 
 
-def _answered(row: dict[str, float]) -> bool:
+def _answered(row: Mapping[str, float]) -> bool:
     return row.get("uniform_both", 0.0) <= UNANSWERED
 
 
 def _dataset_sentence(dataset: str, all_rows: list[dict]) -> str:
-    rows = [row for row in all_rows if _answered(row)]
-    left_out = len(all_rows) - len(rows)
-    if not rows:
+    answered = [row for row in all_rows if _answered(row)]
+    left_out = len(all_rows) - len(answered)
+    if not answered:
         return f"{dataset}: not interpretable, because none of {left_out} models answered with option letters."
+    rows = [row for row in answered if all(row[atom] is not None for atom in ATOMS)]
+    if not rows:
+        return f"{dataset}: synergy unknown in all of {len(answered)} models."
     leading = [_by_size(row)[0] for row in rows]
     counts = sorted(((leading.count(atom), atom) for atom in set(leading)), reverse=True)
     parts = ", ".join(f"{WORDS[atom]} in {count}" for count, atom in counts)
     top = max(rows, key=lambda row: row["synergy"])
     strongest = f"most synergy: {top['series']} ({bits(top['synergy'])} bits)"
+    unknown = f"; synergy unknown in {len(answered) - len(rows)} more" if len(answered) > len(rows) else ""
     others = f"; {left_out} more did not answer with option letters" if left_out else ""
-    return f"{dataset}: of {len(rows)} models, the largest atom is {parts}; {strongest}{others}."
+    return f"{dataset}: of {len(rows)} models, the largest atom is {parts}; {strongest}{unknown}{others}."

@@ -19,6 +19,9 @@ _SETTINGS = {
     "tau": "τ (least option probability)",
     "pooling": "pooling",
     "seeds": "seeds",
+    "interval": "intervals over",
+    "marginals": "sources brought to one P(Y) by",
+    "strata": "atoms conditional on",
     "num_options": "options K",
     "num_train": "training rows",
     "num_test": "test rows",
@@ -43,7 +46,7 @@ def provenance(results: pl.DataFrame, sources: Sequence[Path]) -> list[tuple[str
             else []
         ),
         ("rows", f"{results.height}, from {results['run'].n_unique()} run folder(s)"),
-        *((heading, _values(results[name])) for name, heading in _SETTINGS.items()),
+        *((heading, text) for name, heading in _SETTINGS.items() if (text := _values(results[name]))),
         ("estimation time", f"{results['seconds'].sum():.1f} s in total"),
         ("versions of extraction and estimation", _listed(_versions(results["versions"]))),
         ("versions of this report", ", ".join(f"{name} {_installed(name)}" for name in _PACKAGES)),

@@ -31,6 +31,7 @@ def render_files(
     sources: Sequence[Path],
     title: str,
     formats: Sequence[str],
+    estimator: str,
 ) -> dict[str, bytes]:
     """Every file of the report by its name in the report's folder; the page comes last."""
     files: dict[str, bytes] = {}
@@ -44,7 +45,7 @@ def render_files(
             if part.frame is not None:
                 files[table_file(part.part.name)] = csv_bytes(part.frame)
             contexts.append(_table_context(part))
-    files[PAGE] = _page(contexts, results, sources, title).encode()
+    files[PAGE] = _page(contexts, results, sources, title, estimator).encode()
     return files
 
 
@@ -53,7 +54,9 @@ def _images(chart: alt.FacetChart | None, formats: Sequence[str]) -> dict[str, b
     return {} if chart is None else draw(chart, {_STILL, *formats})
 
 
-def _page(contexts: Sequence[dict[str, Any]], results: pl.DataFrame, sources: Sequence[Path], title: str) -> str:
+def _page(
+    contexts: Sequence[dict[str, Any]], results: pl.DataFrame, sources: Sequence[Path], title: str, estimator: str
+) -> str:
     """The report as one HTML document that loads nothing."""
     results = labelled(results)
     environment = jinja2.Environment(
@@ -67,8 +70,8 @@ def _page(contexts: Sequence[dict[str, Any]], results: pl.DataFrame, sources: Se
     return environment.get_template("page.html.j2").render(
         title=title,
         subtitle=_subtitle(results),
-        findings=findings(results),
-        warnings=warnings(results),
+        findings=findings(results, estimator),
+        warnings=warnings(results, estimator),
         parts=contexts,
         provenance=provenance(results, sources),
         recipes=recipes(results),
@@ -91,7 +94,7 @@ def _subtitle(results: pl.DataFrame) -> str:
 
 def _figure_context(drawn: Drawn, still: bytes, formats: Sequence[str]) -> dict[str, Any]:
     """What the page shows of a figure; the image `still` is shown until the script has run, or if it cannot run."""
-    context: dict[str, Any] = {"kind": "figure", "part": drawn.part, "absent": drawn.absent}
+    context: dict[str, Any] = {"kind": "figure", "part": drawn.part, "caption": drawn.caption, "absent": drawn.absent}
     if drawn.chart is None:
         return context
     specification = drawn.chart.to_dict()
@@ -102,7 +105,7 @@ def _figure_context(drawn: Drawn, still: bytes, formats: Sequence[str]) -> dict[
 
 
 def _table_context(tabled: Tabled) -> dict[str, Any]:
-    context: dict[str, Any] = {"kind": "table", "part": tabled.part, "absent": tabled.absent}
+    context: dict[str, Any] = {"kind": "table", "part": tabled.part, "caption": tabled.caption, "absent": tabled.absent}
     if tabled.frame is None or tabled.page is None:
         return context
     files = [table_file(tabled.part.name)]

@@ -10,11 +10,11 @@ from pid_lvlm.data.contract.result_table import exceeds, value_of
 
 
 def diagnostics(results: pl.DataFrame) -> pl.DataFrame:
-    """One row per successful fit and diagnostic beyond its limit, those at the output layer first; empty if none is.
+    """One row per usable fit and diagnostic beyond its limit, those at the output layer first; empty if none is.
 
     Returns:
-        `run`, `model`, `dataset`, `layer`, `num_layers`, `stage`, `step`, then `diagnostic`, `value`, `limit`,
-        `meaning`.
+        `run`, `model`, `dataset`, `estimator`, `layer`, `num_layers`, `stage`, `step`, then `diagnostic`, `value`,
+        `limit`, `meaning`.
     """
     answered = in_training_order(successful(given(results)))
     return pl.concat(
@@ -22,6 +22,7 @@ def diagnostics(results: pl.DataFrame) -> pl.DataFrame:
             "run",
             "model",
             "dataset",
+            "estimator",
             "layer",
             "num_layers",
             "stage",
@@ -36,7 +37,7 @@ def diagnostics(results: pl.DataFrame) -> pl.DataFrame:
 
 
 def failed(results: pl.DataFrame) -> pl.DataFrame:
-    """One row per failed fit (`result` is not `successful`); empty if all succeeded."""
+    """One row per failed fit, with its `result`; empty if all succeeded."""
     return in_training_order(failed_fits(given(results))).select(
-        "run", "model", "dataset", "layer", "stage", "step", "result", "problem_id"
+        "run", "model", "dataset", "estimator", "layer", "stage", "step", "result", "problem_id"
     )

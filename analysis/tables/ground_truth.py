@@ -6,7 +6,8 @@ import polars as pl
 
 from pid_lvlm.analysis.errors import NothingToShowError
 from pid_lvlm.analysis.frames.given import given
-from pid_lvlm.analysis.frames.reshape import atoms_long, finals
+from pid_lvlm.analysis.frames.reshape import atoms_long, finals, in_reading_order
+from pid_lvlm.data.contract.results import EXACT
 
 DOMINANT_TOLERANCE: Final = 0.15
 """How far an atom may be off, in bits, where one atom carries nearly everything."""
@@ -14,29 +15,36 @@ DOMINANT_TOLERANCE: Final = 0.15
 BLEND_TOLERANCE: Final = 0.2
 """How far an atom may be off, in bits, in a mixture, where BATCH, an upper bound on I_q, is biased."""
 
+EXACT_BLEND_TOLERANCE: Final = 0.1
+"""The same for the exact estimator: what remains is the sample, and what the model did not learn."""
+
 DOMINANCE: Final = 0.75
 """A problem is a mixture if no true atom is above this share of the true total."""
 
 
 def ground_truth(results: pl.DataFrame) -> pl.DataFrame:
-    """True and estimated atoms at the final checkpoint and layer, one row per run and atom.
+    """True and estimated atoms at the final checkpoint and layer, one row per run, estimator and atom.
+
+    An atom is within tolerance if it differs by at most `tolerance`, or if the ground truth is inside the interval over
+    items. An atom that is not reported is not.
 
     Returns:
-        `run`, `model`, `dataset`, `atom`; `ground_truth`, `estimated` (before the cut at 0), `difference`, `tolerance`
-        in bits; `judged` (whether the atom decides: the largest one, or every atom of a mixture) and `within`.
+        `run`, `model`, `dataset`, `estimator`, `atom`; `ground_truth`, `estimated` (before the cut at 0), `difference`,
+        `tolerance`, the interval over items `low` and `high` (empty for an interval over seeds) and BATCH's `excess` in
+        bits; `judged` (whether the atom decides: the largest one, or every atom of a mixture) and `within`.
 
     Raises:
         NothingToShowError: the true atoms of no successful fit are known.
     """
-    final = finals(given(results))
+    final = _final_of_each_estimator(given(results))
     known = atoms_long(final).filter(pl.col("ground_truth").is_not_null())
     if known.is_empty():
         raise NothingToShowError("The true atoms of no successful fit are known.")
     largest = pl.col("ground_truth").max().over("problem_id")
     mixture = largest <= DOMINANCE * pl.col("ground_truth").sum().over("problem_id")
-    difference = pl.col("raw") - pl.col("ground_truth")
-    tolerance = pl.when(mixture).then(BLEND_TOLERANCE).otherwise(DOMINANT_TOLERANCE)
+    of_mixtures = pl.when(pl.col("estimator") == EXACT).then(EXACT_BLEND_TOLERANCE).otherwise(BLEND_TOLERANCE)
     place = final.select("problem_id", pl.int_range(pl.len()).alias("place"))
+    over_items = pl.col("interval").str.starts_with("items")
     return (
         known.join(place, on="problem_id")
         .sort("place", maintain_order=True)
@@ -44,12 +52,27 @@ def ground_truth(results: pl.DataFrame) -> pl.DataFrame:
             "run",
             pl.col("series").alias("model"),
             "dataset",
+            "estimator",
             "atom",
             "ground_truth",
             pl.col("raw").alias("estimated"),
-            difference.alias("difference"),
-            tolerance.alias("tolerance"),
+            (pl.col("raw") - pl.col("ground_truth")).alias("difference"),
+            pl.when(mixture).then(of_mixtures).otherwise(DOMINANT_TOLERANCE).alias("tolerance"),
+            *(pl.when(over_items).then(pl.col(end)).alias(end) for end in ("low", "high")),
+            "excess",
             (mixture | (pl.col("ground_truth") == largest)).alias("judged"),
-            (difference.abs() <= tolerance).alias("within"),
         )
+        .with_columns(_within().alias("within"))
     )
+
+
+def _within() -> pl.Expr:
+    near = pl.col("difference").abs() <= pl.col("tolerance")
+    inside = pl.col("ground_truth").is_between("low", "high")
+    return near.fill_null(value=False) | inside.fill_null(value=False)
+
+
+def _final_of_each_estimator(results: pl.DataFrame) -> pl.DataFrame:
+    """Final fits of every estimator, the exact one's first where several solved the same problem."""
+    names = sorted(results["estimator"].unique().sort(), key=lambda name: name != EXACT)
+    return in_reading_order(pl.concat(finals(results.filter(pl.col("estimator") == name), name) for name in names))

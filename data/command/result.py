@@ -22,8 +22,9 @@ class Failure:
 
 
 def fit_name(row: Mapping[str, Any]) -> str:
-    """What a row of the result table is called in `Failure.what`."""
-    return f"{row['run']}, layer {row['layer']}, {row['pooling']}, tau {row['tau']:g}"
+    """What a row of the result table is called in `Failure.what`; estimators without features have no pooling."""
+    how = row["pooling"] or row.get("estimator", "no pooling")
+    return f"{row['run']}, layer {row['layer']}, {how}, tau {row['tau']:g}"
 
 
 @dataclass(frozen=True, kw_only=True)

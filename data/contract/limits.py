@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from pid_lvlm.data.contract.results import BATCH, EXACT, JOINT_KNOWS_LESS, WIDE_INTERVAL
 from pid_lvlm.data.names import ATOMS, REQUIRED_CONDITIONS
 
 SINKHORN_ERROR: Final = 0.01
@@ -13,6 +14,8 @@ MARGINAL_MISMATCH: Final = 0.05
 NEGATIVE_BITS: Final = -0.05
 SPREAD_BITS: Final = 0.1
 LOSS_RISE_NATS: Final = 0.01
+EXCESS_BITS: Final = 0.05
+MARGINALS_SPREAD_BITS: Final = 0.05
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,8 @@ class Limit:
         below: whether values below the limit matter.
         difference: the two columns whose difference it is; by default it is a column itself.
         output_only: whether only the output layer is worth a warning.
+        estimator: the only estimator whose rows it is about; empty if it is about all.
+        except_result: a result that explains the value, so that its rows are not beyond the limit.
     """
 
     diagnostic: str
@@ -36,6 +41,23 @@ class Limit:
     below: bool = False
     difference: tuple[str, str] | None = None
     output_only: bool = False
+    estimator: str = ""
+    except_result: str = ""
+
+
+@dataclass(frozen=True)
+class Caution:
+    """A result of rows whose numbers hold, with care.
+
+    Attributes:
+        result: what the column `result` says.
+        meaning: what it means, a clause.
+        advice: what to do about it, a clause.
+    """
+
+    result: str
+    meaning: str
+    advice: str
 
 
 LIMITS: Final = (
@@ -62,6 +84,7 @@ LIMITS: Final = (
         SINKHORN_ERROR,
         f"the couplings miss their marginals by more than {SINKHORN_ERROR:g} (L1): Sinkhorn did not converge",
         "allow Sinkhorn more sweeps (--sinkhorn-sweeps)",
+        estimator=BATCH,
     ),
     *(
         Limit(
@@ -70,6 +93,7 @@ LIMITS: Final = (
             f"raw {atom.replace('_', ' ')} is below {NEGATIVE_BITS:g} bits, which is estimation error",
             "extract more items",
             below=True,
+            except_result=JOINT_KNOWS_LESS if atom == "synergy" else "",
         )
         for atom in ATOMS
     ),
@@ -79,6 +103,7 @@ LIMITS: Final = (
             SPREAD_BITS,
             f"the seeds disagree about {atom.replace('_', ' ')} by more than {SPREAD_BITS:g} bits (standard deviation)",
             "extract more items, or average more seeds (--seeds)",
+            estimator=BATCH,
         )
         for atom in ATOMS
     ),
@@ -88,6 +113,38 @@ LIMITS: Final = (
         f"the training loss rose by more than {LOSS_RISE_NATS:g} nats: the coupling was hardly trained",
         "extract more items, and look for extreme values in the features",
         difference=("loss_last", "loss_first"),
+        estimator=BATCH,
+    ),
+    Limit(
+        "excess",
+        EXCESS_BITS,
+        f"BATCH is biased by at least {EXCESS_BITS:g} bits: its I_q exceeds the optimum for its own test batches, "
+        "which lowers redundancy and synergy and raises both unique atoms",
+        "use the atoms of the exact estimator",
+        estimator=BATCH,
+    ),
+    Limit(
+        "marginals_spread",
+        MARGINALS_SPREAD_BITS,
+        f"an atom changes by more than {MARGINALS_SPREAD_BITS:g} bits with the way in which the sources are brought to "
+        "one P(Y)",
+        "do not interpret differences smaller than that",
+        estimator=EXACT,
     ),
 )
 """Every limit, in the order of the warnings."""
+
+CAUTIONS: Final = (
+    Caution(
+        JOINT_KNOWS_LESS,
+        "the answers under both sources hold less information than those under the single sources imply, so that "
+        "synergy cannot be computed and is left out",
+        "the other atoms hold; look at how many rows are uniform under both",
+    ),
+    Caution(
+        WIDE_INTERVAL,
+        "the certified interval on I_q is wider than was asked for",
+        "the optimum is inside it; read each atom as its certified interval",
+    ),
+)
+"""Every result of usable rows that needs a warning, in the order of the warnings."""

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from pid_lvlm.data.contract.limits import LIMITS, Limit
+from pid_lvlm.data.contract.limits import CAUTIONS, LIMITS, Limit
 from pid_lvlm.data.contract.results import COLUMNS, RESULT_SCHEMA_VERSION
 
 POLARS_TYPES: Final[Mapping[str, Any]] = {
@@ -60,8 +60,13 @@ def value_of(limit: Limit) -> pl.Expr:
 
 
 def exceeds(limit: Limit) -> pl.Expr:
-    """Whether a row is beyond a limit; null where its value is not known."""
-    return value_of(limit) < limit.limit if limit.below else value_of(limit) > limit.limit
+    """Whether a row is beyond a limit that applies to it; null where its value is not known."""
+    beyond = value_of(limit) < limit.limit if limit.below else value_of(limit) > limit.limit
+    if limit.estimator:
+        beyond &= pl.col("estimator") == limit.estimator
+    if limit.except_result:
+        beyond &= pl.col("result") != limit.except_result
+    return beyond
 
 
 def worth_a_warning(limit: Limit) -> pl.Expr:
@@ -71,12 +76,30 @@ def worth_a_warning(limit: Limit) -> pl.Expr:
 
 
 def limit_warnings(frame: pl.DataFrame) -> list[str]:
-    """One sentence for each limit that rows of successful fits exceed: what it means, where, and what to do.
+    """One sentence for each result to be careful with and each limit exceeded: what it means, where, and what to do.
 
     `pid-estimate` prints them at its end, the report shows them on its page.
+
+    Args:
+        frame: rows of fits whose numbers hold.
     """
-    beyond = ((limit, places(frame.filter(worth_a_warning(limit)))) for limit in LIMITS)
-    return [f"{limit.meaning}: {where}; {limit.advice}" for limit, where in beyond if where]
+    several = frame["estimator"].n_unique() > 1
+    said = [(each.meaning, frame.filter(pl.col("result") == each.result), each.advice, False) for each in CAUTIONS]
+    said += [
+        (each.meaning, frame.filter(worth_a_warning(each)), each.advice, several and not each.estimator)
+        for each in LIMITS
+    ]
+    return [
+        f"{meaning}: {places(rows)}{_by(rows) if whose else ''}; {advice}"
+        for meaning, rows, advice, whose in said
+        if not rows.is_empty()
+    ]
+
+
+def _by(rows: pl.DataFrame) -> str:
+    """Whose rows they are, if all are of one estimator."""
+    names = rows["estimator"].unique()
+    return f" by {names[0]}" if len(names) == 1 else ""
 
 
 def places(frame: pl.DataFrame, shown: int = 3) -> str:

@@ -37,6 +37,9 @@ the bias that a finite number of items causes)."""
 MARGINALS: Final = ("tilt", "rescale", "as-given")
 STRATA: Final = ("none", "options")
 
+BATCH: Final = "batch"
+EXACT: Final = "exact"
+
 TERM_BITS: Final = 150
 """An information term is a mean of log-ratios of probabilities, and float32 has none between 0 and 2^-149."""
 ATOM_BITS: Final = 2 * TERM_BITS

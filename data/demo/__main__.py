@@ -1,7 +1,7 @@
 """`python -m pid_lvlm.data.demo --out DIR`: the whole job on the shipped models, whose ground truth is known.
 
 Runs the three commands as a user would, each in its own process (torch and jax never meet in one), then prints the
-ground truth against estimated atoms, where everything is, and how long each step took.
+ground truth against the atoms of every estimator, where everything is, and how long each step took.
 """
 
 if __name__ == "__main__":  # before the imports, during which Ctrl-C must work already

@@ -89,6 +89,25 @@ def make_row() -> RowMaker:
 
 
 @pytest.fixture
+def make_exact(make_row: RowMaker) -> RowMaker:
+    """A row of the exact estimator: no features, no seeds, no loss, an interval over items, a certificate."""
+
+    def make(dataset: str = "demo-fusion", atoms: tuple[float, ...] | None = None, **columns: Any) -> dict[str, Any]:
+        row = make_row(dataset, atoms, **columns)
+        row |= {"estimator": "exact", "pooling": None, "seeds": None, "num_train": 0, "num_test": 1024}
+        row |= {"interval": "items", "marginals": "tilt", "strata": "options", "recipe": json.dumps({"tol_bits": 1e-3})}
+        row |= {"gap": 6e-4, "marginals_spread": 0.01, "redundancy_mmi": 0.31, "redundancy_imin": 0.29}
+        for atom in ATOMS:
+            value = row[f"{atom}_raw"]
+            row |= {f"{atom}_sd": None, f"{atom}_corrected": value + 0.01}
+            row |= {f"{atom}_low": value - 0.03, f"{atom}_high": value + 0.05}
+            row |= {f"{atom}_certified_low": value - 3e-4, f"{atom}_certified_high": value + 3e-4}
+        return row | columns
+
+    return make
+
+
+@pytest.fixture
 def make_frame() -> FrameMaker:
     """Rows as a frame of the schema."""
 
@@ -102,6 +121,13 @@ def make_frame() -> FrameMaker:
 def five_tasks(make_row: RowMaker, make_frame: FrameMaker) -> pl.DataFrame:
     """One finished model on the five demo tasks, estimated exactly."""
     return make_frame([make_row(dataset) for dataset in TRUE_ATOMS])
+
+
+@pytest.fixture
+def both_estimators(make_row: RowMaker, make_exact: RowMaker, make_frame: FrameMaker) -> pl.DataFrame:
+    """The same model and tasks by BATCH, with its excess, and by the exact estimator."""
+    batch = [make_row(dataset, interval="seeds", excess=0.02, gap=1e-4) for dataset in TRUE_ATOMS]
+    return make_frame([*batch, *(make_exact(dataset) for dataset in TRUE_ATOMS)])
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 import json
 import sys
 
+import polars as pl
 import pytest
 
 from pid_lvlm.analysis import cli
@@ -93,3 +94,24 @@ def test_a_folder_that_cannot_be_written_is_code_2(command, table):
     code, _, err = command(table, "--out", "/proc/report", "--format", "svg")
     assert code == 2
     assert "choose another --out" in err
+
+
+def test_the_estimator_that_is_shown(command, both_estimators, tmp_path):
+    path = tmp_path / "results.parquet"
+    both_estimators.write_parquet(path)
+    for estimator, rows in {"exact": 1024, "batch": 375}.items():
+        command(path, "--out", tmp_path / "report", "--format", "svg", "--estimator", estimator)
+        assert pl.read_csv(tmp_path / "report" / "tables" / "summary.csv")["num_test"].unique().to_list() == [rows]
+    assert command(path, "--out", tmp_path / "report", "--estimator", "other")[0] == 2
+
+
+def test_a_failed_fit_without_pooling_is_named_by_its_estimator(command, make_exact, make_frame, tmp_path):
+    path = tmp_path / "results.parquet"
+    make_frame([make_exact(result="wide_interval"), make_exact(result="marginals_unreachable", layer=3)]).write_parquet(
+        path
+    )
+    code, out, _ = command(path, "--out", tmp_path / "report", "--format", "svg", "--json")
+    assert code == 1
+    assert [failure["what"] for failure in json.loads(out)["failures"]] == [
+        "demo-llava-small__demo-fusion, layer 3, exact, tau 0.3"
+    ]

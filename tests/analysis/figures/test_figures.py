@@ -91,3 +91,27 @@ def test_one_seed_without_ground_truth_leaves_no_empty_marks(make_row, make_fram
     frame = make_frame([make_row("mmbench", layer=layer, stage="tune", step=1, **unknown) for layer in (3, 4)])
     assert len(figures.spectrum(frame).to_dict()["spec"]["layer"]) == 1
     assert len(figures.layers(frame).to_dict()["spec"]["layer"]) == 2
+
+
+def _values(chart):
+    specification = chart.to_dict()
+    return specification["datasets"][specification["data"]["name"]]
+
+
+@pytest.mark.parametrize(("estimator", "low"), [("exact", 1.97), ("batch", 1.98)])
+def test_a_spectrum_shows_one_estimator(both_estimators, estimator, low):
+    chart = figures.spectrum(both_estimators, estimator)
+    values = _values(chart)
+    assert len(values) == 20
+    (fusion,) = [value for value in values if value["dataset"] == "demo-fusion" and value["raw"] == 2]
+    assert fusion["low"] == pytest.approx(low)
+    assert ("corrected" in fusion) == (estimator == "exact")
+
+
+def test_an_atom_that_is_not_reported_has_no_bar_and_leaves_a_gap_in_its_curve(make_exact, make_frame):
+    rows = [make_exact("demo-blend", layer=layer) for layer in range(1, 4)]
+    rows.append(make_exact("demo-blend", layer=4, result="joint_knows_less"))
+    frame = make_frame(rows)
+    assert [value["atom_label"][0] for value in _values(figures.spectrum(frame))] == ["R", "U", "U"]
+    synergy = [value["raw"] for value in _values(figures.layers(frame)) if value["atom_label"].startswith("S")]
+    assert synergy == [0.45, 0.45, 0.45, None]

@@ -1,3 +1,5 @@
+import pytest
+
 from pid_lvlm.analysis.report.findings import describe, findings, warnings
 from pid_lvlm.data.names import ATOMS
 
@@ -63,3 +65,73 @@ def test_warnings_count_failures_and_exceeded_limits(make_row, make_frame):
     assert first.startswith("1 of 3 fits failed and appear in no figure")
     assert second.startswith("Under both more than 20% of the rows fell back to uniform")
     assert ": demo-llava-small__demo-fusion (layer 4); look at the prompts" in second
+
+
+def test_findings_are_of_one_estimator(both_estimators):
+    assert len(findings(both_estimators)) == len(findings(both_estimators, "batch")) == 5
+    assert warnings(both_estimators) == []
+
+
+def test_an_unknown_synergy_is_no_number(make_exact, make_frame):
+    rows = [
+        make_exact("mmbench", model=f"m{i}", atoms=(0.5, 0.1, 0.1, -0.3), result="joint_knows_less") for i in range(13)
+    ]
+    (sentence,) = findings(make_frame(rows[:1]))
+    assert sentence == (
+        "m0 on mmbench: synergy unknown; redundancy 0.50, vision-unique information 0.10, "
+        "language-unique information 0.10 (bits)."
+    )
+    assert findings(make_frame(rows)) == ["mmbench: synergy unknown in all of 13 models."]
+    known = make_frame([*rows, make_exact("mmbench", model="other")])
+    assert findings(known) == [
+        "mmbench: of 1 models, the largest atom is synergy in 1; most synergy: other (0.60 bits); "
+        "synergy unknown in 13 more."
+    ]
+    (warning,) = warnings(make_frame(rows[:1]))
+    assert "synergy cannot be computed and is left out: m0__mmbench (layer 4); the other atoms hold" in warning
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ({"excess": 0.06}, "BATCH is biased by at least 0.05 bits"),
+        ({"sinkhorn_error": 0.02}, "Sinkhorn did not converge"),
+        ({"synergy_sd": 0.2}, "The seeds disagree"),
+        ({"loss_first": 1.0, "loss_last": 2.0}, "The training loss rose"),
+    ],
+)
+def test_what_only_batch_can_do_is_not_said_of_exact_rows(make_row, make_exact, make_frame, columns, words):
+    (sentence,) = warnings(make_frame([make_row(**columns)]))
+    assert words in sentence
+    assert warnings(make_frame([make_exact(**columns)])) == []
+
+
+def test_what_only_exact_can_measure_is_not_said_of_batch_rows(make_row, make_exact, make_frame):
+    (sentence,) = warnings(make_frame([make_exact(marginals_spread=0.06)]))
+    assert "brought to one P(Y): demo-llava-small__demo-fusion (layer 4)" in sentence
+    assert warnings(make_frame([make_row(marginals_spread=0.06)])) == []
+
+
+def test_a_wide_interval_is_said(make_exact, make_frame):
+    (sentence,) = warnings(make_frame([make_exact(result="wide_interval")]))
+    assert sentence.startswith(
+        "The certified interval on I_q is wider than was asked for: demo-llava-small__demo-fusion"
+    )
+
+
+def test_datasets_of_different_size_are_compared_corrected(make_row, make_exact, make_frame):
+    (sentence,) = warnings(make_frame([make_row(num_test=250), make_row("demo-sight", num_test=1000)]))
+    assert sentence.startswith("Atoms of 250 to 1,000 rows are compared, and not all are corrected")
+    assert warnings(make_frame([make_row(num_test=250), make_row("demo-sight", num_test=300)])) == []
+    assert warnings(make_frame([make_exact(num_test=250), make_exact("demo-sight")])) == []
+    uncorrected = {f"{atom}_corrected": None for atom in ATOMS}
+    (sentence,) = warnings(make_frame([make_exact(num_test=250, **uncorrected), make_exact("demo-sight")]))
+    assert "(demo-llava-small__demo-fusion (layer 4))" in sentence
+
+
+def test_of_two_estimators_a_warning_says_whose_rows_it_is_about(make_row, make_exact, make_frame):
+    batch, both = warnings(make_frame([make_row(redundancy_raw=-0.1, uniform_both=0.3), make_exact(uniform_both=0.3)]))[
+        ::-1
+    ]
+    assert "(layer 4) by batch; extract" in batch
+    assert "(layer 4); look at" in both

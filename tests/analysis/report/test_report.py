@@ -150,3 +150,17 @@ def test_a_long_table_is_cut_on_the_page_and_whole_in_its_file(build, make_row, 
     out, page = build(make_frame(rows))
     assert "… and 60 more rows in tables/diagnostics.csv" in page.text
     assert pl.read_csv(out / "tables" / "diagnostics.csv").height == 300
+
+
+def test_a_report_of_two_estimators_shows_one_and_compares_both(build, both_estimators):
+    out, page = build(both_estimators)
+    assert "95 % interval over items" in page.text
+    assert "sd over seeds" not in page.text
+    table = pl.read_csv(out / "tables" / "batch_and_exact.csv")
+    assert (table.height, table["excess"].unique().to_list()) == (5, [0.02])
+    assert pl.read_csv(out / "tables" / "summary.csv")["estimator"].unique().to_list() == ["exact"]
+    assert pl.read_csv(out / "tables" / "ground_truth.csv").height == 40
+    _, page = build(both_estimators, estimator="batch")
+    assert "95 % interval of the mean over seeds" in page.text
+    assert "95 % interval over items" not in page.text
+    assert pl.read_csv(out / "tables" / "summary.csv")["estimator"].unique().to_list() == ["batch"]

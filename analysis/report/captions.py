@@ -1,0 +1,87 @@
+"""Captions that depend on the table: whose numbers are shown, and what their intervals cover."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import polars as pl
+
+from pid_lvlm.analysis.frames.estimators import PROBLEM, one_estimator
+from pid_lvlm.analysis.frames.labels import rounded_up
+from pid_lvlm.analysis.frames.load import successful
+from pid_lvlm.data.contract.results import EXACT
+from pid_lvlm.data.names import ATOMS
+
+_SEEDS: Final = "seeds"
+_COVERS: Final = {
+    _SEEDS: "95 % interval of the mean over seeds, where there are several",
+    "items": "95 % interval over items, for infinitely many of them. Its centre is corrected for the bias of a finite "
+    "number of items, so that it differs from the value for these items",
+    "items-uncorrected": "95 % interval over items, without correction of the bias of a finite number of items",
+}
+
+
+def interval_caption(
+    results: pl.DataFrame, estimator: str, mark: str, *, centre: str = "", of: Sequence[str] = PROBLEM
+) -> str:
+    """What the intervals of the shown rows cover, how far their values are certified, what a value below 0 means.
+
+    Args:
+        results: the result table.
+        estimator: whose numbers are preferred.
+        mark: how an interval is drawn, such as `Band`.
+        centre: how the corrected value is drawn.
+        of: what `one_estimator` chooses for.
+    """
+    shown = successful(one_estimator(results, estimator, of))
+    sentences = [*_intervals(shown, mark, centre), *_certified(shown)]
+    if (shown["estimator"] != EXACT).any() or shown.is_empty():
+        sentences.append("Values below 0 are estimation error.")
+    return " ".join(sentences)
+
+
+def summary_caption(results: pl.DataFrame, estimator: str) -> str:
+    """What the cells of the summary are."""
+    shown = successful(one_estimator(results, estimator))
+    over_seeds = shown.is_empty() or shown["interval"].fill_null(_SEEDS).eq(_SEEDS).any()
+    spread = ["± standard deviation over seeds"] if over_seeds else []
+    over_items = shown.filter(pl.col("interval").fill_null(_SEEDS) != _SEEDS)
+    covers = [_COVERS[name] for name in over_items["interval"].unique().sort() if name in _COVERS]
+    spread += [f"in brackets the {text}" for text in covers]
+    return (
+        f"Final checkpoint, output layer. Atoms and I(X1,X2;Y) in bits, {'; '.join(spread)}. Vision gain: accuracy "
+        "with the picture minus accuracy without it. Circular accuracy, for benchmarks that repeat a question with its "
+        "options reordered: the share of questions that are answered correctly every time."
+    )
+
+
+def _intervals(shown: pl.DataFrame, mark: str, centre: str) -> list[str]:
+    with_interval = shown.filter(pl.any_horizontal(pl.col(f"{atom}_low").is_not_null() for atom in ATOMS))
+    kinds = (
+        with_interval.select("estimator", pl.col("interval").fill_null(_SEEDS)).unique().sort("interval", "estimator")
+    )
+    if kinds.is_empty():
+        return []
+    groups = kinds.group_by("interval", maintain_order=True).agg("estimator").rows()
+    dot = f" {centre}: the corrected value." if centre and _known(shown, "corrected") else ""
+    if len(groups) == 1:
+        return [f"{mark}: {_COVERS[groups[0][0]]}.{dot}"]
+    parts = [f"f {' and '.join(map(_quoted, names))}: {_COVERS[kind]}." for kind, names in groups]
+    return [f"{mark} o{' O'.join(parts)}{dot}"]
+
+
+def _certified(shown: pl.DataFrame) -> list[str]:
+    widths = [shown[f"{atom}_certified_high"] - shown[f"{atom}_certified_low"] for atom in ATOMS]
+    known = [width.max() for width in widths if width.null_count() < len(width)]
+    if not known:
+        return []
+    most = max(width for width in known if isinstance(width, float))
+    whose = "" if (shown["estimator"] == EXACT).all() else f" of {_quoted(EXACT)}"
+    return [f"Certified: each value{whose} is within {rounded_up(most)} bits of the optimum for these items."]
+
+
+def _known(shown: pl.DataFrame, part: str) -> bool:
+    return any(shown[f"{atom}_{part}"].is_not_null().any() for atom in ATOMS)
+
+
+def _quoted(name: str) -> str:
+    return f"“{name}”"

@@ -1,0 +1,45 @@
+import pytest
+
+from pid_lvlm.analysis.report.captions import interval_caption, summary_caption
+from pid_lvlm.data.names import ATOMS
+
+CERTIFIED = "Certified: each value is within 0.0006 bits of the optimum for these items."
+SEEDS = "Thin line: 95 % interval of the mean over seeds, where there are several. Values below 0 are estimation error."
+
+
+@pytest.mark.parametrize("interval", ["seeds", None])
+def test_older_tables_have_intervals_over_seeds(make_row, make_frame, interval):
+    assert interval_caption(make_frame([make_row(interval=interval)]), "exact", "Thin line") == SEEDS
+
+
+def test_intervals_over_items_say_what_is_at_their_centre(both_estimators):
+    caption = interval_caption(both_estimators, "exact", "Thin line", centre="Dot")
+    assert caption.startswith(
+        "Thin line: 95 % interval over items, for infinitely many of them. Its centre is corrected"
+    )
+    assert caption.endswith(f"Dot: the corrected value. {CERTIFIED}")
+    assert interval_caption(both_estimators, "batch", "Thin line", centre="Dot") == SEEDS
+
+
+def test_intervals_without_correction(make_exact, make_frame):
+    caption = interval_caption(make_frame([make_exact(interval="items-uncorrected")]), "exact", "Band")
+    assert caption == (
+        f"Band: 95 % interval over items, without correction of the bias of a finite number of items. {CERTIFIED}"
+    )
+
+
+def test_two_kinds_of_interval_are_told_apart(make_row, make_exact, make_frame):
+    mixed = make_frame([make_exact(), make_row("demo-sight")])
+    caption = interval_caption(mixed, "exact", "Thin line")
+    assert caption.startswith("Thin line of “exact”: 95 % interval over items")
+    assert " Of “batch”: 95 % interval of the mean over seeds" in caption
+    assert "each value of “exact” is within" in caption
+    assert "± standard deviation over seeds; in brackets the 95 % interval over items" in summary_caption(
+        mixed, "exact"
+    )
+    assert "in brackets" not in summary_caption(mixed.filter(estimator="batch"), "exact")
+
+
+def test_without_an_interval_nothing_is_said_of_one(make_exact, make_frame):
+    ends = {f"{atom}_{end}": None for atom in ATOMS for end in ("low", "high")}
+    assert interval_caption(make_frame([make_exact(**ends)]), "exact", "Band") == CERTIFIED
