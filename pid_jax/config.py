@@ -22,6 +22,7 @@ from pid_jax.setting import (
 from pid_lvlm.data.bounds import FIT_SEED, FIT_STEPS, NETWORK_LAYERS, NETWORK_WIDTH, SEEDS
 from pid_lvlm.data.command.shown import count
 from pid_lvlm.data.command.suggest import suggestion
+from pid_lvlm.data.contract.results import BATCH, EXACT
 from pid_lvlm.data.contract.sample_size import BATCH_SIZE, TRAIN_SHARE
 from pid_lvlm.data.names import POOLINGS
 
@@ -35,8 +36,6 @@ Interval = Literal["items", "items-uncorrected", "none"]
 Marginals = Literal["tilt", "rescale", "as-given"]
 Strata = Literal["options", "none"]
 
-BATCH: Final = "batch"
-EXACT: Final = "exact"
 ESTIMATORS: Final[Mapping[Estimators, tuple[str, ...]]] = {
     "both": (BATCH, EXACT),
     "exact": (EXACT,),

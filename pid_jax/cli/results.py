@@ -58,7 +58,7 @@ def finished_estimation(out: Path, plan: Plan, frame: pl.DataFrame, before: Cont
     failed = frame.filter(~pl.col("result").is_in(USABLE))
     rows = tuple(
         Failure(fit_name(row), known.get(row["run"]) or f"{row['result']}: {_advice(row['result'])}")
-        for row in failed.select("run", "layer", "pooling", "tau", "result").iter_rows(named=True)
+        for row in failed.select("run", "layer", "pooling", "tau", "estimator", "result").iter_rows(named=True)
     )
     without_rows = _refused(plan, without_rows=True)
     fresh = frame.filter(pl.col("result").is_in(USABLE))["problem_id"]

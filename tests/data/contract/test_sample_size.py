@@ -3,7 +3,7 @@
 import pytest
 
 from pid_jax.config import PRESETS, make_config
-from pid_jax.sweep.plan import check_enough
+from pid_jax.sweep.batch import check_enough
 from pid_lvlm.data import PidError
 from pid_lvlm.data.contract.sample_size import describe_rows_needed, rows_needed
 
