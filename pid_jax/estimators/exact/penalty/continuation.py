@@ -53,14 +53,20 @@ class Settings:
 
 CAUTION: Final = (
     Settings(),
-    Settings(cell_loss=1.3, cell_growth=4.0),
-    Settings(cell_loss=1.0, cell_growth=2.0, growth=1.3, list_share=(3e-5, 3e-6), steps=30),
-    Settings(coarsest=10**9, growth=1.3, list_share=(1e-5, 1e-6), steps=60),
+    Settings(cell_loss=1.3, cell_growth=4.0, tolerance=(5e-3, 1e-2)),
+    Settings(cell_loss=1.0, cell_growth=2.0, growth=1.3, list_share=(3e-5, 3e-6), tolerance=(3e-3, 5e-3), steps=30),
+    Settings(coarsest=10**9, growth=1.3, list_share=(1e-5, 1e-6), tolerance=(1e-3, 2e-3), steps=60),
 )
 """Tried one after the other until one reaches the tolerance."""
 
 FIRST_PENALTY: Final = 34
 LARGEST_PENALTY: Final = 3e5
+
+MOST_EXCESS: Final = 6.0
+"""A run ends without success at this times the penalty that was expected to suffice."""
+
+TUNED_FOR: Final = 1e-3
+"""Tolerance, in bits, that the settings were chosen for; the marginals follow the root of a smaller one."""
 
 LAST_PENALTY: Final = 1.2
 """The penalty that is expected to suffice, times the tolerance in bits."""
@@ -213,16 +219,19 @@ class _Run:
         """Stages up to the tolerance; a certificate where one is expected to succeed."""
         climb = _Climb(level, p, start, self.settings)
         end = max(self.end, p)
+        most = min(MOST_EXCESS * end, LARGEST_PENALTY)
+        tolerance = self.settings.tolerance[0] * min(1.0, (self.tol / TUNED_FOR) ** 0.5)
         while True:
-            if not climb.stage(self.settings.tolerance[0]) and climb.p < 0.99 * end:
+            if not climb.stage(tolerance) and climb.p < 0.99 * end:
                 return
             reached = climb.p >= 0.99 * end
             if reached or self._promising(climb):
                 self._certify(climb)
-                if self.best.gap_bits <= self.tol or climb.p >= LARGEST_PENALTY:
+                if self.best.gap_bits <= self.tol or climb.p >= 0.99 * most:
                     return
                 if reached:
-                    end = min(climb.p * self.settings.growth, LARGEST_PENALTY)
+                    tolerance /= 2
+                    end = min(climb.p * self.settings.growth, most)
             climb.grow(end)
 
     def _promising(self, climb: "_Climb") -> bool:
