@@ -125,17 +125,16 @@ def lift(before: Level, level: Level, p: int, solution: Masses, share: float) ->
         parent = np.zeros(len(level.masses[side]), np.int64)
         parent[level.cells[side]] = before.cells[side]
         start = np.where(level.masses[side] > 0, solution[side][parent], 0.0)
-        masses = (level.masses[0], before.masses[1]) if side == 0 else (before.masses[0], level.masses[1])
-        point = (start, solution[1]) if side == 0 else (solution[0], start)
+        masses: Masses = (level.masses[0], before.masses[1]) if side == 0 else (before.masses[0], level.masses[1])
+        point: Masses = (start, solution[1]) if side == 0 else (solution[0], start)
         pairs = choose_pairs(*masses, *point, p, share)
         at = pairs.linearise(*point, p, None)
         for _ in range(3):
             at = half_step(pairs, masses, at, side)
-            capped = [
-                np.minimum(x, cap) if number == side else x
-                for number, (x, cap) in enumerate(zip((at.first, at.second), caps(at), strict=True))
-            ]
-            if (capped[side] < (at.first, at.second)[side]).any():
+            most = caps(at)[side]
+            if ((at.first, at.second)[side] > most).any():
+                first, second = at.first, at.second
+                capped: Masses = (np.minimum(first, most), second) if side == 0 else (first, np.minimum(second, most))
                 at = pairs.linearise(*capped, at.p, None)
         found.append(np.asarray((at.first, at.second)[side], np.float64))
     return found[0], found[1]
