@@ -184,3 +184,11 @@ def test_the_hash_of_a_checkpoint_prints_json(call: Call, tmp_path: Path) -> Non
     found = json.loads(output)
     assert set(found["seconds"]) == {"all_bytes", "remembered", "both_ends"}
     assert list(tmp_path.iterdir()) == []
+
+
+def test_exact(call):
+    code, output, errors = call("exact", "--rows", 40, "--tol-bits", 0.05, "--devices", 1, "--json")
+    assert code == 0, errors
+    found = json.loads(output)
+    assert len(found["points"]) == 8
+    assert 0 <= found["gap_bits"]["worst"] <= 0.05

@@ -104,10 +104,9 @@ def _solve_on_host(problem: Problem, tol_bits: float) -> Optimum:
     known = [part.sum(1) > 0 for part in problem]
     first, second = (part[rows] for part, rows in zip(problem, known, strict=True))
     certified = solve_continuation(first, second, tol_bits)
-    potentials = [np.zeros_like(part) for part in problem]
-    for whole, rows, part in zip(potentials, known, (certified.dual.first, certified.dual.second), strict=True):
-        whole[rows] = part
-    return Optimum(certified.low, certified.high, certified.dual.value, *potentials)
+    a, b = (np.zeros_like(part) for part in problem)
+    a[known[0]], b[known[1]] = certified.dual.first, certified.dual.second
+    return Optimum(certified.low, certified.high, certified.dual.value, a, b)
 
 
 def _stacks(problems: Sequence[Problem], numbers: Sequence[int], memory_budget: int) -> Iterator[list[int]]:
@@ -122,13 +121,11 @@ def _stacks(problems: Sequence[Problem], numbers: Sequence[int], memory_budget: 
 
 
 def _solve_padded(problems: Sequence[Problem], tol_bits: float) -> list[Optimum]:
-    sizes = [padded_size(len(part)) for part in problems[0]]
-    stacked = [
-        np.stack([pad_rows(part, size) for part in side])
-        for side, size in zip(zip(*problems, strict=True), sizes, strict=True)
-    ]
-    bounds = solve_stack(*stacked, tol_bits)
+    first, second = (
+        np.stack([pad_rows(part, padded_size(len(part))) for part in side]) for side in zip(*problems, strict=True)
+    )
+    bounds = solve_stack(first, second, tol_bits)
     return [
-        Optimum(float(low), float(high), float(dual_low), first[: len(problem[0])], second[: len(problem[1])])
-        for problem, low, high, dual_low, first, second in zip(problems, *bounds, strict=True)
+        Optimum(float(low), float(high), float(dual_low), a[: len(problem[0])], b[: len(problem[1])])
+        for problem, low, high, dual_low, a, b in zip(problems, *bounds, strict=True)
     ]

@@ -113,7 +113,7 @@ def joint(masses: Masses, found: Coupling) -> Float[np.ndarray, "n1 n2 k"]:
     """The complete coupling, for a check of a small problem: its marginals are P and R."""
     kernel = found.kernel.toarray() if sparse.issparse(found.kernel) else found.kernel
     q = kernel.astype(np.float64)[:, :, None] * found.first[:, None] * found.second[None]
-    left, right = masses[0] - q.sum(1), masses[1] - q.sum(0)
+    left, right = np.maximum(masses[0] - q.sum(1), 0.0), np.maximum(masses[1] - q.sum(0), 0.0)
     return q + left[:, None] * right[None] / np.maximum(left.sum(0), 1e-300)
 
 

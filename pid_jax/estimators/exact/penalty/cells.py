@@ -2,6 +2,7 @@
 
 import heapq
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -52,5 +53,5 @@ def _halves(roots: Float[np.ndarray, "m k"], weight: Float[np.ndarray, " m"]) ->
     return np.arange(len(roots)) < len(roots) // 2 if above.all() or not above.any() else above
 
 
-def _xlogx(x: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
+def _xlogx(x: Float[Any, "*n"]) -> Float[Any, "*n"]:
     return x * np.log(np.where(x > 0, x, 1.0))

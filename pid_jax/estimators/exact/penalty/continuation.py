@@ -4,11 +4,11 @@ The penalised problem (`newton.py`) is solved for a growing penalty p; its certi
 state is (A, B), so that the pairs in use can change at any time and a solution of cells starts that of their rows.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from pid_jax.estimators.exact.penalty.bounds import (
     ROUNDING,
@@ -20,56 +20,34 @@ from pid_jax.estimators.exact.penalty.bounds import (
     information,
 )
 from pid_jax.estimators.exact.penalty.cells import nested_cells, sum_cells
-from pid_jax.estimators.exact.penalty.listing import choose_pairs
-from pid_jax.estimators.exact.penalty.newton import TINY, Masses, caps, half_step, solve_penalised
-from pid_jax.estimators.exact.penalty.pairs import Linearised, Pairs, easy_penalty, log_sum, multiply_by_values
+from pid_jax.estimators.exact.penalty.climb import Climb, Level, Settings, conditionals, lift
+from pid_jax.estimators.exact.penalty.listing import TooManyPairsError
+from pid_jax.estimators.exact.penalty.newton import Masses
+from pid_jax.estimators.exact.penalty.pairs import log_sum, multiply_by_values
 from pid_lvlm.data.names import NATS_PER_BIT
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How carefully the penalty grows; see `CAUTION`.
-
-    Attributes:
-        coarsest: cells of the first level.
-        refinement: cells of a level per cell of the one before.
-        growth: factor of the penalty from stage to stage, about.
-        cell_loss: a coarse level ends at this penalty times the information lost in its cells (nats).
-        cell_growth: a coarse level ends at this times the number of its cells to the power 2/3.
-        list_share: pairs with less than this share are not listed, at the start of a level and later.
-        tolerance: of the marginals at the last level and at the others.
-        steps: Newton steps per stage at most.
-    """
-
-    coarsest: int = 128
-    refinement: int = 3
-    growth: float = 1.5
-    cell_loss: float = 4.0
-    cell_growth: float = 12.0
-    list_share: tuple[float, float] = (1e-4, 1e-5)
-    tolerance: tuple[float, float] = (1.5e-2, 2e-2)
-    steps: int = 12
-
 
 CAUTION: Final = (
     Settings(),
-    Settings(cell_loss=1.3, cell_growth=4.0),
-    Settings(cell_loss=1.0, cell_growth=2.0, growth=1.3, list_share=(3e-5, 3e-6), steps=30),
-    Settings(coarsest=10**9, growth=1.3, list_share=(1e-5, 1e-6), steps=60),
+    Settings(cell_loss=1.3, cell_growth=4.0, tolerance=(5e-3, 1e-2)),
+    Settings(cell_loss=1.0, cell_growth=2.0, growth=1.3, list_share=(3e-5, 3e-6), tolerance=(3e-3, 5e-3), steps=30),
+    Settings(coarsest=10**9, growth=1.3, list_share=(1e-5, 1e-6), tolerance=(1e-3, 2e-3), steps=60),
 )
 """Tried one after the other until one reaches the tolerance."""
 
 FIRST_PENALTY: Final = 34
 LARGEST_PENALTY: Final = 3e5
 
+MOST_EXCESS: Final = 6.0
+"""A run ends without success at this times the penalty that was expected to suffice."""
+
+TUNED_FOR: Final = 1e-3
+"""Tolerance, in bits, that the settings were chosen for; the marginals follow the root of a smaller one."""
+
 LAST_PENALTY: Final = 1.2
 """The penalty that is expected to suffice, times the tolerance in bits."""
 
 DROPPED: Final = 3e-3
 """Labels with less than this times the tolerance of their row are left out of the iterations, not of the bounds."""
-
-FAILED: Final = 0.05
-"""Residual of the marginals from which on a stage has failed."""
 
 
 class Certified(NamedTuple):
@@ -100,25 +78,10 @@ class Certified(NamedTuple):
         return Certified(max(self.low, other.low), min(self.high, other.high), dual, primal)
 
 
-class Level(NamedTuple):
-    """A problem of cells: what the iterations see, and the cell of every row of the whole problem."""
-
-    masses: Masses
-    cells: tuple[Int[np.ndarray, " n1"], Int[np.ndarray, " n2"]]
-    information: float
-
-
-class Stage(NamedTuple):
-    """A solved penalty."""
-
-    p: int
-    logs: Masses
-
-
 def solve_continuation(
     first: Float[np.ndarray, "n1 k"], second: Float[np.ndarray, "n2 k"], tol_bits: float
 ) -> Certified:
-    """A certified interval of at most `tol_bits` where one can be reached.
+    """A certified interval of at most `tol_bits` where one can be reached; a wider one elsewhere.
 
     Args:
         first: joint masses P of source 1 and the label, float64, every row above 0.
@@ -131,7 +94,13 @@ def solve_continuation(
         for settings in CAUTION:
             if best.gap_bits <= tol_bits:
                 break
-            best = _Run(masses, tol_bits, settings, best).solve()
+            run = _Run(masses, tol_bits, settings, best)
+            try:
+                run.solve()
+            except TooManyPairsError:
+                break  # other settings list no fewer pairs
+            finally:
+                best = run.best
     return best
 
 
@@ -147,25 +116,30 @@ def trivial(masses: Masses) -> Certified:
 
 
 class _Run:
-    """One pass through the levels with one choice of settings."""
+    """One pass through the levels with one choice of settings.
+
+    Attributes:
+        best: the best interval known.
+    """
 
     def __init__(self, masses: Masses, tol_bits: float, settings: Settings, best: Certified) -> None:
         self.masses, self.tol, self.best = masses, tol_bits, best
         looser = min(max(tol_bits / 2e-4, 1.0), 10.0)
-        self.settings = replace(settings, list_share=tuple(share * looser for share in settings.list_share))
+        first, later = settings.list_share
+        self.settings = replace(settings, list_share=(first * looser, later * looser))
         self.end = LAST_PENALTY / tol_bits
 
-    def solve(self) -> Certified:
-        """The best interval known after the last level."""
+    def solve(self) -> None:
+        """Improve the best interval known, level by level."""
         levels = self._levels()
         before: tuple[Level, tuple[int, Masses]] | None = None
         for number, level in enumerate(levels):
             last = number == len(levels) - 1
             if before is None:
-                p, (a, b) = FIRST_PENALTY, _conditionals(level.masses)
+                p, (a, b) = FIRST_PENALTY, conditionals(level.masses)
             else:
                 p, (a, b) = before[1]
-                a, b = _lift(before[0], level, p, (a, b), self.settings.list_share[0])
+                a, b = lift(before[0], level, p, (a, b), self.settings.list_share[0])
             if last:
                 self._last_level(level, p, (a, b))
             else:
@@ -173,7 +147,6 @@ class _Run:
                 if reached is None:
                     break
                 before = (level, reached)
-        return self.best
 
     def _levels(self) -> list[Level]:
         most = max(len(part) for part in self.masses)
@@ -199,7 +172,7 @@ class _Run:
 
     def _climb(self, level: Level, p: int, start: Masses, end: float, tolerance: float) -> tuple[int, Masses] | None:
         """Stages up to the penalty `end` on a coarse level; None if one fails."""
-        climb = _Climb(level, p, start, self.settings)
+        climb = Climb(level, p, start, self.settings)
         while True:
             if not climb.stage(tolerance):
                 return None
@@ -209,27 +182,30 @@ class _Run:
 
     def _last_level(self, level: Level, p: int, start: Masses) -> None:
         """Stages up to the tolerance; a certificate where one is expected to succeed."""
-        climb = _Climb(level, p, start, self.settings)
+        climb = Climb(level, p, start, self.settings)
         end = max(self.end, p)
+        most = min(MOST_EXCESS * end, LARGEST_PENALTY)
+        tolerance = self.settings.tolerance[0] * min(1.0, (self.tol / TUNED_FOR) ** 0.5)
         while True:
-            if not climb.stage(self.settings.tolerance[0]) and climb.p < 0.99 * end:
+            if not climb.stage(tolerance) and climb.p < 0.99 * end:
                 return
             reached = climb.p >= 0.99 * end
             if reached or self._promising(climb):
                 self._certify(climb)
-                if self.best.gap_bits <= self.tol or climb.p >= LARGEST_PENALTY:
+                if self.best.gap_bits <= self.tol or climb.p >= 0.99 * most:
                     return
                 if reached:
-                    end = min(climb.p * self.settings.growth, LARGEST_PENALTY)
+                    tolerance /= 2
+                    end = min(climb.p * self.settings.growth, most)
             climb.grow(end)
 
-    def _promising(self, climb: "_Climb") -> bool:
+    def _promising(self, climb: Climb) -> bool:
         """Whether the value of the coupling at hand is within the tolerance of the best lower bound."""
         value = entropy(self.masses[0]) - log_sum(climb.pairs, climb.at)
         value += sum(float((t * log).sum()) for t, log in zip(climb.level.masses, climb.history[-1].logs, strict=True))
         return value - self.best.low <= 0.8 * self.tol * NATS_PER_BIT
 
-    def _certify(self, climb: "_Climb") -> None:
+    def _certify(self, climb: Climb) -> None:
         candidates = [climb.point, *(climb.extrapolated(u) for u in (0.3 / climb.p, 0.0) if len(climb.history) > 1)]
         dual = max((feasible_point(self.masses, *point) for point in candidates), key=lambda point: point.value)
         at, pairs = climb.at, climb.pairs
@@ -238,89 +214,3 @@ class _Run:
         primal = coupling(self.masses, kernel, at.first, at.second, missing=0.05 * self.tol)
         low = max(dual.value, self.best.low)
         self.best = self.best.improved(Certified(low, max(primal.value, low), dual, primal))
-
-
-class _Climb:
-    """Stages of growing penalty at one level.
-
-    Attributes:
-        p: the penalty of the last or the next stage.
-        at: the last point, linearised.
-        history: the last three stages.
-    """
-
-    at: Linearised
-
-    def __init__(self, level: Level, p: int, start: Masses, settings: Settings) -> None:
-        self.level, self.p, self.point, self.settings = level, p, start, settings
-        self.history: list[Stage] = []
-        self.pairs: Pairs = choose_pairs(*level.masses, *start, p, settings.list_share[0])
-        self.damping = 0.0
-
-    def stage(self, tolerance: float) -> bool:
-        """Solve at the penalty p; whether the marginals came right."""
-        solved = solve_penalised(
-            self.pairs, self.level.masses, self._guess(), self.p, tolerance, self.settings.steps, self.damping
-        )
-        self.at, self.damping = solved.at, solved.damping
-        self.point = (solved.at.first.astype(np.float64), solved.at.second.astype(np.float64))
-        logs = tuple(np.log(np.maximum(x, TINY)) for x in self.point)
-        self.history = [*self.history[-2:], Stage(self.p, (logs[0], logs[1]))]
-        return solved.residual < FAILED
-
-    def grow(self, end: float) -> None:
-        """To the next penalty, in equal steps up to `end`."""
-        steps = max(1.0, np.ceil(np.log(end / self.p) / np.log(self.settings.growth) - 0.15))
-        self.p = easy_penalty(self.p * max((end / self.p) ** (1 / steps), 1.2))
-        self.pairs = choose_pairs(*self.level.masses, *self.point, self.p, self.settings.list_share[1], self.pairs)
-
-    def extrapolated(self, u: float, order: int = 1) -> Masses:
-        """A and B at 1/p = u: a polynomial in 1/p through the last stages."""
-        stages = self.history[-order - 1 :]
-        places = [1 / stage.p for stage in stages]
-        shares = [np.prod([(u - other) / (one - other) for other in places if other != one]) for one in places]
-        found = []
-        for side, target in enumerate(self.level.masses):
-            last = stages[-1].logs[side]
-            moved = sum(share * stage.logs[side] for share, stage in zip(shares, stages, strict=True)) - last
-            found.append(np.where(target > 0, np.exp(last + np.clip(moved, -0.5, 0.5)), 0.0))
-        return found[0], found[1]
-
-    def _guess(self) -> Masses:
-        """Extrapolated where that does not put far too much mass on some row or column."""
-        for order in range(min(2, len(self.history) - 1), 0, -1):
-            guess = self.extrapolated(1 / self.p, order)
-            at = self.pairs.linearise(*guess, self.p, None)
-            sums = zip((at.rows, at.columns), self.level.masses, strict=True)
-            if max((found.sum(1) / target.sum(1)).max() for found, target in sums) < 8:
-                return guess
-        return self.point
-
-
-def _conditionals(masses: Masses) -> Masses:
-    root = np.sqrt(masses[0].sum(0))
-    a, b = (part / part.sum(1, keepdims=True) / np.where(root > 0, root, 1.0) for part in masses)
-    return a, b
-
-
-def _lift(before: Level, level: Level, p: int, solution: Masses, share: float) -> Masses:
-    """Every row by itself against the cells of the other side, from the values of its own cell."""
-    found = []
-    for side in (0, 1):
-        parent = np.zeros(len(level.masses[side]), np.int64)
-        parent[level.cells[side]] = before.cells[side]
-        start = np.where(level.masses[side] > 0, solution[side][parent], 0.0)
-        masses = (level.masses[0], before.masses[1]) if side == 0 else (before.masses[0], level.masses[1])
-        point = (start, solution[1]) if side == 0 else (solution[0], start)
-        pairs = choose_pairs(*masses, *point, p, share)
-        at = pairs.linearise(*point, p, None)
-        for _ in range(3):
-            at = half_step(pairs, masses, at, side)
-            capped = [
-                np.minimum(x, cap) if number == side else x
-                for number, (x, cap) in enumerate(zip((at.first, at.second), caps(at), strict=True))
-            ]
-            if (capped[side] < (at.first, at.second)[side]).any():
-                at = pairs.linearise(*capped, at.p, None)
-        found.append(np.asarray((at.first, at.second)[side], np.float64))
-    return found[0], found[1]

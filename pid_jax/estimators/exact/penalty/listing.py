@@ -14,8 +14,15 @@ ALWAYS_ALL: Final = 2_500_000
 MOST_ALL: Final = 40_000_000
 """Up to so many all are, where the list holds a good part of them; 4 bytes each, twice."""
 
+MOST_LISTED: Final = 50_000_000
+"""Pairs of a list at most, about 2 GB with what is computed for them."""
+
 SHARE: Final = 0.12
 """The part above which a dense product is cheaper than one with a list."""
+
+
+class TooManyPairsError(Exception):
+    """The list of pairs that carry mass does not fit into memory."""
 
 
 def choose_pairs(
@@ -38,7 +45,10 @@ def choose_pairs(
         b: B.
         p: the penalty.
         share: the least share.
-        now: what is used so far, which is kept if it holds all pairs of a small problem.
+        now: what is used so far, which is kept if it holds all pairs.
+
+    Raises:
+        TooManyPairsError: the list would be longer than `MOST_LISTED`.
     """
     w, v = first.sum(1), second.sum(1)
     if len(w) * len(v) <= ALWAYS_ALL:
@@ -67,7 +77,7 @@ def _list_pairs(
     a, b = a.astype(Single), b.astype(Single)
     transposed = np.ascontiguousarray(b.T)
     least = np.exp(min(per_row.min(), per_column.min()) - Single(16 / p))
-    found = []
+    found, count = [], 0
     for part in blocks(len(a), len(b)):
         values = a[part] @ transposed
         i, j = np.nonzero(values > least)
@@ -78,6 +88,9 @@ def _list_pairs(
         by_column = _largest_product(a, relative_b, i, j)
         kept = (logs + by_row / Single(p) > per_column.take(j)) | (logs + by_column / Single(p) > per_row.take(i))
         found.append((i[kept], j[kept]))
+        count += len(found[-1][0])
+        if count > MOST_LISTED:
+            raise TooManyPairsError
     i, j = (np.concatenate(side) for side in zip(*found, strict=True))
     return _nobody_left_out(a, b, i, j)
 

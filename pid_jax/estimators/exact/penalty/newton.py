@@ -91,14 +91,19 @@ def half_step(pairs: Pairs, masses: Masses, at: Linearised, side: int) -> Linear
     size = np.ones(len(weight))
     for _ in range(9):
         moved = (at.first, at.second)[side] * np.exp(size[:, None] * step)
-        new = pairs.linearise(*((moved, at.second) if side == 0 else (at.first, moved)), at.p, at)
+        new = pairs.linearise(*_with_side(at, side, moved), at.p, at)
         growth = ((new.rows, new.columns)[side] - found).sum(1)
         accepted = size * gain - growth / at.p >= -1e-6 * weight
         if accepted.all():
             return new
         size = np.where(accepted, size, 0.3 * size)
     moved = (at.first, at.second)[side] * np.exp(np.where(accepted, size, 0.0)[:, None] * step)
-    return pairs.linearise(*((moved, at.second) if side == 0 else (at.first, moved)), at.p, None)
+    return pairs.linearise(*_with_side(at, side, moved), at.p, None)
+
+
+def _with_side(at: Linearised, side: int, new: Float[np.ndarray, "n k"]) -> Masses:
+    """A and B with one of them replaced."""
+    return (new, at.second) if side == 0 else (at.first, new)
 
 
 def _joint_step(pairs: Pairs, masses: Masses, at: Linearised, damping: float) -> tuple[Linearised, float, float]:
@@ -204,7 +209,7 @@ def _rescaled(pairs: Pairs, masses: Masses, at: Linearised) -> Linearised:
                 break
             continue
         factor = np.where(bad, np.clip(factor ** (1 / at.p), 0.5, 2.0), 1.0)[:, None]
-        moved = (at.first * factor, at.second) if side == 0 else (at.first, at.second * factor)
+        moved = _with_side(at, side, (at.first, at.second)[side] * factor)
         at = pairs.linearise(*moved, at.p, None)
     return at
 
