@@ -39,7 +39,8 @@ def reconciled_problem(
         if values.shape != p[0].shape:
             raise ArgumentError(name, f"expected shape {p[0].shape}, that of p_y_x1, found {values.shape}")
     w = _weights(weights, len(p[0]))
-    problem = StratifiedProblem.of(*p, w, cast(Marginals, marginals), _strata(strata, len(p[0])))
+    labels = _strata(strata, len(w))
+    problem = StratifiedProblem.of(p[0], p[1], p[2], w, cast(Marginals, marginals), labels)
     if marginals == "as-given" and problem.marginal_mismatch > REACHED:
         raise ArgumentError(
             "marginals",

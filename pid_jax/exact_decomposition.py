@@ -84,8 +84,8 @@ class ExactDecomposition:
         """What to know about these atoms before using them; None if all is well."""
         if self.gap_bits > self.tol_bits:
             return f"the interval is {self.gap_bits:.2g} bits wide, wider than asked for, and holds nevertheless"
-        if self.i12_bits < max(self.i1_bits, self.i2_bits) - self.tol_bits:
-            return "the joint conditionals know less than one source alone, so that an atom is negative"
+        if self.solution.joint_knows_less(self.tol_bits):
+            return "the joint conditionals know less than the sources imply, so that the synergy is negative"
         return None
 
     def pointwise(self) -> PointwiseAtoms:

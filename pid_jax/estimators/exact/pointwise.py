@@ -78,16 +78,16 @@ class PointwiseAtoms:
 
 def pointwise(problem: ExactProblem, solution: ExactSolution) -> PointwiseAtoms:
     """Atoms of every pair of a solved problem, bits."""
-    sources = [
+    first, second = (
         _Source.of(source.p, source.weights, potential)
         for source, potential in zip(problem.sources, solution.potentials, strict=True)
-    ]
+    )
     gap = solution.high - solution.dual_low
-    shift = _gauge(*sources, max(LEAST_SLACK, SLACKS * gap))
+    shift = _gauge(first, second, max(LEAST_SLACK, SLACKS * gap))
     p_y = problem.weights @ problem.p_y_x1x2
     known = problem.weights > 0
     shares, divergences = [], []
-    for source, reconciled, at, by in zip(sources, problem.sources, problem.rows_of_pairs, shift, strict=True):
+    for source, reconciled, at, by in zip((first, second), problem.sources, problem.rows_of_pairs, shift, strict=True):
         p, weights = reconciled.p, reconciled.weights
         # Only `rescale` gives a row another weight in its source than its pairs have.
         pairs = np.bincount(at, problem.weights, len(p))

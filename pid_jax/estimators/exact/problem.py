@@ -110,6 +110,16 @@ class ExactSolution:
         """Middle of the certified interval, nats."""
         return (self.low + self.high) / 2
 
+    def joint_knows_less(self, tol_bits: float) -> bool:
+        """Whether the pairs' conditionals know less of Y than the sources imply, so that the synergy is negative.
+
+        The other bounds on the atoms hold for all reconciled problems; this one depends on a third measurement.
+
+        Args:
+            tol_bits: how far I(X1,X2;Y) may be below the lower bound on I_q, bits.
+        """
+        return self.i12 < self.low - tol_bits * NATS_PER_BIT
+
     def atoms(self, iq: float | None = None) -> Atoms:
         """The atoms, nats, at the middle of the certified interval or at another I_q."""
         return atoms_from_terms(InformationTerms(self.i1, self.i2, self.i12, self.iq if iq is None else iq))

@@ -7,8 +7,9 @@ results are averaged with the masses of the strata. Without that, what C alone s
 of both sources: of 2, 3 or 4 options equally likely, the number alone is worth 0.2 bits of redundancy.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
@@ -80,16 +81,37 @@ class StratifiedProblem:
             marginals: how the sources are brought to a stratum's P(Y).
             labels: of the rows, any integers; None: one stratum.
         """
+        return cls.split(p_y_x1, p_y_x2, p_y_x1x2, weights, labels, partial(ExactProblem.of, marginals=marginals))
+
+    @classmethod
+    def split(
+        cls,
+        p_y_x1: Float[np.ndarray, "n k"],
+        p_y_x2: Float[np.ndarray, "n k"],
+        p_y_x1x2: Float[np.ndarray, "n k"],
+        weights: Float[np.ndarray, " n"],
+        labels: Int[np.ndarray, " n"] | None,
+        reconciled: Callable[..., ExactProblem],
+    ) -> "StratifiedProblem":
+        """Split the rows; the arguments of `of`, but for the function that reconciles a stratum.
+
+        Args:
+            p_y_x1: float64, rows that sum to 1.
+            p_y_x2: the same of source 2.
+            p_y_x1x2: the same of the pairs.
+            weights: of the rows; they sum to 1.
+            labels: of the rows, any integers; None: one stratum.
+            reconciled: makes a problem of the three conditionals and the weights of a stratum.
+        """
         given = p_y_x1, p_y_x2, p_y_x1x2
         if labels is None:
-            return cls.single(ExactProblem.of(*given, weights, marginals))
+            return cls.single(reconciled(*given, weights))
         strata = []
         for label in np.unique(labels):
             rows = np.flatnonzero(labels == label)
             mass = float(weights[rows].sum())
             if mass > 0:
-                problem = ExactProblem.of(*(p[rows] for p in given), weights[rows] / mass, marginals)
-                strata.append(Stratum(rows, mass, problem))
+                strata.append(Stratum(rows, mass, reconciled(*(p[rows] for p in given), weights[rows] / mass)))
         return cls(tuple(strata), len(weights))
 
     def __iter__(self) -> Iterator[tuple[float, ExactProblem]]:
