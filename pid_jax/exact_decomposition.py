@@ -207,7 +207,7 @@ def reconciled_problem(
         if values.shape != p[0].shape:
             raise ArgumentError(name, f"expected shape {p[0].shape}, that of p_y_x1, found {values.shape}")
     w = _weights(weights, len(p[0]))
-    problem = ExactProblem.of(*p, w, cast(Marginals, marginals))
+    problem = ExactProblem.of(p[0], p[1], p[2], w, cast(Marginals, marginals))
     if marginals == "as-given" and problem.marginal_mismatch > REACHED:
         raise ArgumentError(
             "marginals",
