@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--grouped", choices=["no", "yes", "both"], default="both")
     parser.add_argument("--repetitions", type=int, default=200)
     parser.add_argument("--rows", type=int, default=252, help="items of a sample")
-    parser.add_argument("--tolerance", type=float, default=1e-3, help="width of the certified intervals, bits")
+    parser.add_argument("--tolerance", type=float, default=2e-3, help="width of the certified intervals, bits")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args(arguments)
