@@ -1,7 +1,8 @@
 """The BROJA optimum by a conic solver (Clarabel through cvxpy), with bounds of its own: nothing of `pid_jax` is used.
 
-The problem is written as by Makkeh, Theis and Vicente (BROJA-2PID, 2018): one exponential cone for each positive entry of the
-coupling. It grows with n1 · n2 · K: 32 rows with 4 options take half a CPU second, 64 rows with 6 options 20 to 30.
+The problem is written as by Makkeh, Theis and Vicente (BROJA-2PID, 2018): one exponential cone for each positive entry
+of the coupling. It grows with n1 · n2 · K: 32 rows with 4 options take half a CPU second, 64 rows with 6 options 20 to
+30.
 """
 
 import warnings
