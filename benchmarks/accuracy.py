@@ -32,9 +32,9 @@ KINDS_OVER_OPTIONS: Final = ("flat", "plain", "sharp")
 KINDS_AT_FOUR: Final = ("half uniform", "missing options")
 MOST_CONES: Final = 20_000
 """Entries of a coupling that the conic solver gets: about 3 CPU seconds."""
-MOST_OUTCOMES: Final = 100
-"""Entries of a coupling that dit gets: a few CPU seconds."""
-DIT_STARTS: Final = 3
+MOST_OUTCOMES: Final = 64
+"""Entries of a coupling that dit gets: about ten CPU seconds for each start."""
+DIT_STARTS: Final = 2
 """dit starts at random and sometimes ends early."""
 LEAST_PROBABILITY: Final = 1e-4
 """Of a feature, before its logarithm."""
