@@ -192,3 +192,41 @@ def test_exact(call):
     found = json.loads(output)
     assert len(found["points"]) == 8
     assert 0 <= found["gap_bits"]["worst"] <= 0.05
+
+
+def test_closed_forms_of_the_accuracy_study_are_right():
+    """Their identities hold, and a conic solver finds the same redundancy."""
+    from benchmarks.accuracy_problems import known_problems
+    from benchmarks.conic import conic_optimum
+
+    problems = list(known_problems())
+    assert {problem.part for problem in problems} == {"closed form", "demo world"}
+    for problem in problems:
+        first, second = problem.masses
+        np.testing.assert_allclose(first.sum(0), second.sum(0), atol=1e-12)
+        p_y = _entropy(first.sum(0))
+        i1, i2 = (p_y + _entropy(masses.sum(1)) - _entropy(masses.ravel()) for masses in (first, second))
+        found = conic_optimum(first, second)
+        redundancy, unique1, unique2, _ = problem.atoms
+        assert redundancy + unique1 == pytest.approx(i1, abs=1e-8), problem.name
+        assert redundancy + unique2 == pytest.approx(i2, abs=1e-8), problem.name
+        assert found.low - 1e-6 <= i1 + i2 - redundancy <= found.high + 1e-6, problem.name
+        joint = p_y - problem.weights @ _entropy(problem.pairs)
+        assert sum(problem.atoms) == pytest.approx(joint, abs=1e-8), problem.name
+
+
+def _entropy(p: np.ndarray) -> np.ndarray:
+    return -(p * np.log2(np.where(p > 0, p, 1))).sum(-1)
+
+
+@pytest.mark.slow
+def test_accuracy(call):
+    code, output, errors = call("accuracy", "--quick", "--json")
+    assert code == 0, errors
+    rows = json.loads(output)["rows"]
+    assert {row["estimator"] for row in rows} >= {"exact 1e-03", "exact 1e-04", "BATCH paper", "BATCH default", "conic"}
+    for row in rows:
+        if row["estimator"].startswith(("exact", "conic")):
+            assert row["atom_error_bits"] <= row["gap_bits"] + row["truth_width_bits"] + 1e-7
+        if row["estimator"].startswith("BATCH"):
+            assert row["excess_bits"] > -0.01  # an upper bound, up to the sampling of its batches

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from pid_jax.config import make_config
-from pid_jax.sweep.protocol import Chunk, ProblemRef
 from pid_jax.sweep.plan import Plan, plan_runs
+from pid_jax.sweep.protocol import Chunk, ProblemRef
 from pid_jax.sweep.stream import Reader
 from pid_lvlm import data
 from pid_lvlm.data.errors import PidError
