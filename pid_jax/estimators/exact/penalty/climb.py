@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
 from pid_jax.estimators.exact.penalty.listing import choose_pairs
 from pid_jax.estimators.exact.penalty.newton import TINY, Masses, caps, half_step, solve_penalised
@@ -118,7 +118,13 @@ def conditionals(masses: Masses) -> Masses:
     return a, b
 
 
-def lift(before: Level, level: Level, p: int, solution: Masses, share: float) -> Masses:
+def lift(
+    before: Level,
+    level: Level,
+    p: int,
+    solution: tuple[Float[np.ndarray, "c1 k"], Float[np.ndarray, "c2 k"]],
+    share: float,
+) -> Masses:
     """Every row by itself against the cells of the other side, from the values of its own cell."""
     found = []
     for side in (0, 1):
