@@ -38,7 +38,7 @@ def exact_difference(first: ExactDecomposition, second: ExactDecomposition) -> I
         ...     return pid_jax.exact(alone, alone, both, interval="items-uncorrected")
         >>> difference = pid_jax.exact_difference(model(0.9), model(0.5))
         >>> round(difference.estimate.synergy, 3)
-        0.976
+        1.046
     """
     for name, found in (("first", first), ("second", second)):
         if found.items is None:
