@@ -128,13 +128,13 @@ def _information(masses: NDArray) -> float:
 
 def _compared(problem: StudyProblem, outcomes: list[Outcome]) -> Iterator[dict[str, Any]]:
     """Every outcome against the truth."""
-    if problem.atoms is None:
-        low = max(one.low for one in outcomes if one.low == one.low)
-        high = min(one.high for one in outcomes if one.high == one.high)
-    else:
-        low = high = problem.atoms[0] * -1 + sum(map(_information, problem.masses))
-    truth = (low + high) / 2
     i1, i2 = map(_information, problem.masses)
+    if problem.atoms is None:
+        low = float(np.nanmax([one.low for one in outcomes]))
+        high = float(np.nanmin([one.high for one in outcomes]))
+    else:
+        low = high = i1 + i2 - problem.atoms[0]
+    truth = (low + high) / 2
     atoms = problem.atoms or (i1 + i2 - truth, truth - i2, truth - i1)  # synergy errs as redundancy does
     for one in outcomes:
         excess = one.i_coupling - truth
@@ -147,7 +147,7 @@ def _compared(problem: StudyProblem, outcomes: list[Outcome]) -> Iterator[dict[s
             "estimator": one.estimator,
             "excess_bits": excess,
             "atom_error_bits": max(errors),
-            "gap_bits": one.high - one.low if one.high == one.high else None,
+            "gap_bits": None if np.isnan(one.high) else one.high - one.low,
             "cpu_seconds": one.seconds,
             "truth_width_bits": high - low,
         }

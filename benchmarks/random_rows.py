@@ -48,7 +48,7 @@ class RandomRows:
 
 
 def draw_rows(kind: Kind, rows: int, options: int, seed: int) -> RandomRows:
-    """Draw a problem; both sources are tilted to the P(Y) of the pairs."""
+    """Draw a problem; both sources are tilted to the P(Y) of the pairs, and drawn again where that is out of reach."""
     rng = np.random.default_rng(seed)
     shared, *own = rng.normal(size=(3, rows, options))
     logits = [kind.sharpness * (np.sqrt(AGREEMENT) * shared + np.sqrt(1 - AGREEMENT) * each) for each in own]
