@@ -134,9 +134,16 @@ class EstimatorConfig:
         estimator=EXACT,
     )
     strata: Strata = setting(
-        "none",
+        "options",
         "whether the atoms are conditional on the number of options of an item",
         one_of(*get_args(Strata)),
+        estimator=EXACT,
+    )
+    spread: bool = setting(
+        True,
+        "compare the ways to one P(Y), for `marginals_spread` (four more solutions, to 0.01 bits)",
+        SWITCH,
+        opposite="no-spread",
         estimator=EXACT,
     )
 
@@ -165,7 +172,7 @@ class EstimatorConfig:
 
         BATCH's have no entry that names it: tables from before there were others have the same identities.
         """
-        narrowed = asdict(replace(self, taus=(tau,), **({"poolings": (pooling,)} if pooling else {})))
+        narrowed = asdict(replace(self, taus=(tau,), poolings=(pooling,) if pooling else self.poolings))
         del narrowed["estimator"]
         if estimator == BATCH:
             return {name: value for name, value in narrowed.items() if name == "preset" or not SETTINGS[name].estimator}

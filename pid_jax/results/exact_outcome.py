@@ -10,11 +10,12 @@ from jaxtyping import Shaped
 from pid_jax.config import EstimatorConfig
 from pid_jax.estimators.exact.intervals import ItemInterval
 from pid_jax.estimators.exact.other_measures import other_redundancies
+from pid_jax.estimators.exact.spread import MarginalsSpread
 from pid_jax.estimators.exact.strata import StratifiedProblem, StratifiedSolution, pointwise_stratified
 from pid_jax.information import AtomsInBits, InformationTerms, bits_from_nats
 from pid_jax.results.columns import Columns, atom_columns, term_columns
 from pid_jax.results.solution import Result
-from pid_lvlm.data.names import ATOMS, NATS_PER_BIT
+from pid_lvlm.data.names import ATOMS
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class ExactOutcome:
         config: settings.
         sample_ids: names of the rows.
         items: interval over items; None if there is none.
-        marginals_spread: largest range of an atom over the ways to bring the sources to one P(Y), bits.
+        spread: atoms by the way to bring the sources to one P(Y); None if the ways were not compared.
     """
 
     problem: StratifiedProblem
@@ -35,14 +36,14 @@ class ExactOutcome:
     config: EstimatorConfig
     sample_ids: Shaped[np.ndarray, " _"]
     items: ItemInterval | None = None
-    marginals_spread: float | None = None
+    spread: MarginalsSpread | None = None
 
     @property
     def result(self) -> Result:
         """The outcome, the gravest first."""
         if self.solution is None:
             return Result.MARGINALS_UNREACHABLE
-        if self.solution.i12 < self.solution.low - self.config.tol_bits * NATS_PER_BIT:
+        if self.solution.joint_knows_less(self.config.tol_bits):
             return Result.JOINT_KNOWS_LESS
         if self.solution.gap_bits > self.config.tol_bits:
             return Result.WIDE_INTERVAL
@@ -57,7 +58,7 @@ class ExactOutcome:
         ends = [solution.atoms(iq).in_bits() for iq in (solution.low, solution.high)]
         terms = InformationTerms(solution.i1, solution.i2, solution.i12, solution.iq).in_bits()
         others = other_redundancies(self.problem).in_bits()
-        parts = {"low": None, "high": None, "corrected": None}
+        parts: dict[str, AtomsInBits | None] = dict.fromkeys(("low", "high", "corrected"))
         if items is not None:
             settings["interval"] = "items" if items.corrected else "items-uncorrected"
             parts = {"low": items.low, "high": items.high, "corrected": items.estimate if items.corrected else None}
@@ -74,7 +75,7 @@ class ExactOutcome:
             "redundancy_mmi": others.mmi,
             "redundancy_imin": others.imin,
             "gap": bits_from_nats(solution.high - solution.low),
-            "marginals_spread": self.marginals_spread,
+            "marginals_spread": None if self.spread is None else self.spread.largest,
         }
 
     def item_rows(self) -> pl.DataFrame:

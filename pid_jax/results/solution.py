@@ -99,9 +99,12 @@ class Solution:
         known = [each for each in spread if each is not None]
         parts: dict[str, AtomsInBits | None] = dict.fromkeys(("low", "high", "sd"))
         if len(known) == len(seeds):
-            halves = np.array([half for _, half in known])
-            ends = (means - halves, means + halves, [sd for sd, _ in known])
-            parts = {name: AtomsInBits(*values) for name, values in zip(parts, ends, strict=True)}
+            halves = [half for _, half in known]
+            parts = {
+                "low": AtomsInBits(*(mean - half for mean, half in zip(means, halves, strict=True))),
+                "high": AtomsInBits(*(mean + half for mean, half in zip(means, halves, strict=True))),
+                "sd": AtomsInBits(*(sd for sd, _ in known)),
+            }
         return {
             **atom_columns(means, ground_truth, **parts),
             **term_columns(self.terms.in_bits()),

@@ -9,6 +9,7 @@ from jaxtyping import Int, Shaped
 from pid_jax.config import EXACT, EstimatorConfig
 from pid_jax.estimators.exact.intervals import ItemInterval
 from pid_jax.estimators.exact.problem import REACHED
+from pid_jax.estimators.exact.spread import GivenRows, marginals_spreads
 from pid_jax.estimators.exact.strata import (
     StratifiedProblem,
     StratifiedSolution,
@@ -90,37 +91,44 @@ class Exact:
         config: EstimatorConfig,
     ) -> "RunningExact":
         """The problems of a chunk; they are solved when they are collected."""
-        made = tuple(make_problem(workloads[run], key, config) for run, key, _ in problems)
         items = tuple((workloads[run].groups, workloads[run].sample_ids) for run, _, _ in problems)
-        return RunningExact(made, items, config, group.devices)
+        given = tuple(given_rows(workloads[run], key, config) for run, key, _ in problems)
+        return RunningExact(given, items, config, group.devices)
 
 
 @dataclass(frozen=True)
 class RunningExact:
     """Problems to be solved together, with the groups and the names of their items."""
 
-    problems: tuple[StratifiedProblem, ...]
+    given: tuple[GivenRows, ...]
     items: tuple[Items, ...]
     config: EstimatorConfig
     devices: int = 1
 
     def collect(self, advance: Callable[[int], None]) -> list[ExactOutcome]:
-        """Solve them and their half samples, a few at a time."""
+        """Solve them, their half samples and the other ways to one P(Y), a few at a time."""
         found = []
-        for start in range(0, len(self.problems), AT_A_TIME * self.devices):
+        for start in range(0, len(self.given), AT_A_TIME * self.devices):
             part = slice(start, start + AT_A_TIME * self.devices)
-            found += self._solved(self.problems[part], self.items[part])
-            advance(len(self.problems[part]))
+            found += self._solved(self.given[part], self.items[part])
+            advance(len(self.given[part]))
         return found
 
-    def _solved(self, problems: Sequence[StratifiedProblem], items: Sequence[Items]) -> list[ExactOutcome]:
+    def _solved(self, given: Sequence[GivenRows], items: Sequence[Items]) -> list[ExactOutcome]:
+        problems = [
+            StratifiedProblem.of(
+                rows.p_y_x1, rows.p_y_x2, rows.p_y_x1x2, rows.weights, self.config.marginals, rows.labels
+            )
+            for rows in given
+        ]
         places = [place for place, problem in enumerate(problems) if max(problem.residuals) <= REACHED]
         solutions = solve_stratified([problems[place] for place in places], self.config.tol_bits, self.devices)
         solution_of = dict(zip(places, solutions, strict=True))
         intervals = self._intervals(problems, solution_of, [groups for groups, _ in items])
+        spreads = marginals_spreads(given, devices=self.devices) if self.config.spread else [None] * len(given)
         return [
-            ExactOutcome(problem, solution_of.get(place), self.config, names, intervals.get(place))
-            for place, (problem, (_, names)) in enumerate(zip(problems, items, strict=True))
+            ExactOutcome(problem, solution_of.get(place), self.config, names, intervals.get(place), spread)
+            for place, (problem, (_, names), spread) in enumerate(zip(problems, items, spreads, strict=True))
         ]
 
     def _intervals(
@@ -145,10 +153,9 @@ class RunningExact:
         return dict(zip(places, found, strict=True))
 
 
-def make_problem(workload: Workload, key: ProblemKey, config: EstimatorConfig) -> StratifiedProblem:
-    """All rows of a run at one layer, with equal weights."""
+def given_rows(workload: Workload, key: ProblemKey, config: EstimatorConfig) -> GivenRows:
+    """All rows of a run at one layer, with equal weights, as they were measured."""
     rows = [np.asarray(p, np.float64) for p in workload.rows[key.layer, key.tau].conditionals]
     first, second, joint = (p / p.sum(1, keepdims=True) for p in rows)
     weights = np.full(len(joint), 1 / len(joint))
-    labels = workload.num_options if config.strata == "options" else None
-    return StratifiedProblem.of(first, second, joint, weights, config.marginals, labels)
+    return GivenRows(first, second, joint, weights, workload.num_options if config.strata == "options" else None)

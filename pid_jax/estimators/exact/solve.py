@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 import jax
 import numpy as np
 from jaxtyping import Float
+from threadpoolctl import threadpool_limits
 
 from pid_jax.estimators.exact.penalty.bounds import joint
 from pid_jax.estimators.exact.penalty.continuation import solve_continuation
@@ -93,7 +94,8 @@ def _solved(
     for number in (number for number in order if pairs[number] > LARGE):
         yield [number], [_solve_on_host(problems[number], tol_bits)]
     rest = [number for number in order if pairs[number] <= LARGE]
-    with ThreadPoolExecutor(devices) as pool:
+    # Each of several problems at a time keeps to one core: threads of BLAS would get in each other's way.
+    with threadpool_limits(1 if devices > 1 else None, "blas"), ThreadPoolExecutor(devices) as pool:
         optima = pool.map(lambda number: _solve_on_host(problems[number], tol_bits), rest)
         for number, optimum in zip(rest, optima, strict=True):
             yield [number], [optimum]

@@ -74,7 +74,7 @@ class MarginalsSpread:
 
 
 def marginals_spreads(
-    given: Sequence[GivenRows], tol_bits: float = TOLERANCE_BITS, ways: Sequence[Way] = WAYS
+    given: Sequence[GivenRows], tol_bits: float = TOLERANCE_BITS, ways: Sequence[Way] = WAYS, devices: int = 1
 ) -> list[MarginalsSpread]:
     """Solve many problems in every way, through one call of `solve_problems`.
 
@@ -82,6 +82,7 @@ def marginals_spreads(
         given: the problems; where the P(Y) agree (in every stratum), only the first way is solved.
         tol_bits: how wide the certified intervals may be, bits.
         ways: that are compared.
+        devices: on a CPU, how many problems are solved at a time.
     """
     tried = [{way: _reconciled(rows, way) for way in ways} for rows in given]
     possible = []
@@ -89,7 +90,9 @@ def marginals_spreads(
         reached = {way: problem for way, problem in problems.items() if max(problem.residuals) <= REACHED}
         agree = all(problem.marginal_mismatch <= REACHED for problem in reached.values())
         possible.append(dict(list(reached.items())[:1]) if agree else reached)
-    solved = iter(solve_stratified([problem for problems in possible for problem in problems.values()], tol_bits))
+    solved = iter(
+        solve_stratified([problem for problems in possible for problem in problems.values()], tol_bits, devices)
+    )
     return [
         MarginalsSpread(
             atoms={way: next(solved).atoms().in_bits() for way in problems},

@@ -24,7 +24,8 @@ def test_every_setting_by_file(write):
         "batch_size = 64\nlearning-rate = 0.01\nhidden = 8\nhidden-layers = 2\nembedding = 4\ntrain-share = 0.5\n"
         'split = "group"\nsplit-seed = 1\nfallback = "real"\ndrop-incomplete = false\nanchor = "language"\n'
         'language-condition = "no_image"\nsinkhorn-threshold = 1e-3\nsinkhorn-sweeps = 20\nmatmul-precision = "high"\n'
-        'estimator = "both"\nmarginals = "rescale"\ntol-bits = 0.01\ninterval = "none"\nstrata = "options"\n'
+        'estimator = "both"\nmarginals = "rescale"\ntol-bits = 0.01\ninterval = "none"\nstrata = "none"\n'
+        "spread = false\n"
     )
     found = read_settings(path)
     assert set(found) == set(KEYS)
@@ -32,7 +33,7 @@ def test_every_setting_by_file(write):
     assert layers == "last"
     assert config == EstimatorConfig(
         "paper", (0.2, 0.4), ("max",), (7, 8), 3, 64, 0.01, 8, 2, 4, 0.5, "group", 1, "real", False, "language",
-        "no_image", 1e-3, 20, "high", "both", "rescale", 0.01, "none", "options",
+        "no_image", 1e-3, 20, "high", "both", "rescale", 0.01, "none", "none", False,
     )  # fmt: skip
 
 
