@@ -141,7 +141,7 @@ class EstimatorConfig:
     )
     spread: bool = setting(
         True,
-        "compare the ways to one P(Y), for `marginals_spread` (four more solutions, to 0.01 bits)",
+        "compare the ways to one P(Y), for `marginals_spread` (five more solutions, to 0.01 bits)",
         SWITCH,
         opposite="no-spread",
         estimator=EXACT,

@@ -44,8 +44,8 @@ ADVICE: Final = {
     "says what is enough",
     Result.JOINT_KNOWS_LESS: "with picture and question the model says less about the answer than one of them alone "
     "implies, so that the synergy is negative and cannot be read; look at the share of uniform rows and at the prompts",
-    Result.MARGINALS_UNREACHABLE: "too many rows are certain for the sources to be brought to one P(Y); choose "
-    "marginals=rescale (--marginals rescale), or --estimator batch",
+    Result.MARGINALS_UNREACHABLE: "the sources cannot be brought to one P(Y): too many rows are certain, or "
+    "marginals=as-given was asked for and they disagree; choose marginals=rescale (--marginals rescale)",
 }
 
 

@@ -94,7 +94,7 @@ class Batch:
     ) -> "RunningBatch":
         """Start the fits of a chunk without waiting for them."""
         stack = stack_problems(workloads, [(run, key) for run, key, _ in problems], config.seeds, group.capacity)
-        return RunningBatch(launch(stack, config, group.pace), workloads, tuple(problems), config)
+        return RunningBatch(launch(stack, config, group.pace), workloads, tuple(problems), config, group.pace.devices)
 
 
 @dataclass(frozen=True)
@@ -105,6 +105,7 @@ class RunningBatch:
     workloads: Mapping[int, Workload]
     problems: tuple[ProblemRef, ...]
     config: EstimatorConfig
+    devices: int
 
     def collect(self, advance: Callable[[int], None]) -> list[Solution]:
         """Wait for the fits, and certify the optimum of the test batches of each."""
@@ -123,7 +124,7 @@ class RunningBatch:
             for run, layer, tau in places
             for draw in self.workloads[run].draws
         ]
-        found = iter(least_losses(fits, EXCESS_TOL_BITS))
+        found = iter(least_losses(fits, EXCESS_TOL_BITS, self.devices))
         return {place: [next(found) for _ in self.workloads[place[0]].draws] for place in places}
 
 

@@ -47,12 +47,13 @@ class LeastLoss(NamedTuple):
     high: float
 
 
-def least_losses(fits: Sequence[MeasuredRows], tol_bits: float) -> list[LeastLoss]:
+def least_losses(fits: Sequence[MeasuredRows], tol_bits: float, devices: int = 1) -> list[LeastLoss]:
     """Certified least losses of many fits, through one call of `solve_many`.
 
     Args:
         fits: one for each problem and split; fits that differ in pooling or in the seed of their weights share one.
         tol_bits: how wide the interval of every batch may be, bits.
+        devices: on a CPU, how many batches are solved at a time.
     """
     masses, sizes = [], []
     for one in fits:
@@ -60,7 +61,7 @@ def least_losses(fits: Sequence[MeasuredRows], tol_bits: float) -> list[LeastLos
         for rows, mask in zip(one.batches.rows, one.batches.mask, strict=True):
             masses.append(batch_masses(first[rows], second[rows], mask))
             sizes.append(int(mask.sum()))
-    optima = solve_many(masses, tol_bits)
+    optima = solve_many(masses, tol_bits, devices=devices)
     bounds = [(found.low - own, found.high - own) for found, own in zip(optima, map(_anchored, masses), strict=True)]
     ends = np.cumsum([0, *(len(one.batches.rows) for one in fits)])
     losses = []

@@ -1,16 +1,15 @@
 """Solve many problems of any shapes: on the host by penalty continuation, on an accelerator in stacks."""
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import jax
 import numpy as np
 from jaxtyping import Float
-from threadpoolctl import threadpool_limits
 
 from pid_jax.estimators.exact.penalty.bounds import joint
 from pid_jax.estimators.exact.penalty.continuation import solve_continuation
+from pid_jax.estimators.exact.penalty.host import Optimum, Problem, solve_on_host, solve_side_by_side
 from pid_jax.estimators.exact.rows import pad_rows, padded_size
 from pid_jax.estimators.exact.stacks import bytes_per_problem, solve_stack
 
@@ -22,26 +21,6 @@ MOST_STACKED: Final = 6_250_000
 
 MEMORY_BUDGET: Final = 2 * 10**9
 """Bytes of a stack by default."""
-
-Problem = tuple[Float[np.ndarray, "_ _"], Float[np.ndarray, "_ _"]]
-
-
-class Optimum(NamedTuple):
-    """One solved problem.
-
-    Attributes:
-        low: certified lower bound on I_q, nats.
-        high: certified upper bound, nats.
-        dual_low: lower bound of the dual point alone.
-        first: A of the dual point, which is feasible; 0 in rows of mass 0.
-        second: its B.
-    """
-
-    low: float
-    high: float
-    dual_low: float
-    first: Float[np.ndarray, "n1 k"]
-    second: Float[np.ndarray, "n2 k"]
 
 
 def solve_many(
@@ -92,23 +71,11 @@ def _solved(
             yield numbers, _solve_padded([problems[number] for number in numbers], tol_bits)
         order = [number for number in order if pairs[number] > MOST_STACKED]
     for number in (number for number in order if pairs[number] > LARGE):
-        yield [number], [_solve_on_host(problems[number], tol_bits)]
+        yield [number], [solve_on_host(problems[number], tol_bits)]
     rest = [number for number in order if pairs[number] <= LARGE]
-    # Each of several problems at a time keeps to one core: threads of BLAS would get in each other's way.
-    with threadpool_limits(1 if devices > 1 else None, "blas"), ThreadPoolExecutor(devices) as pool:
-        optima = pool.map(lambda number: _solve_on_host(problems[number], tol_bits), rest)
-        for number, optimum in zip(rest, optima, strict=True):
-            yield [number], [optimum]
-
-
-def _solve_on_host(problem: Problem, tol_bits: float) -> Optimum:
-    """Rows of mass 0 are left out and get a potential of 0."""
-    known = [part.sum(1) > 0 for part in problem]
-    first, second = (part[rows] for part, rows in zip(problem, known, strict=True))
-    certified = solve_continuation(first, second, tol_bits)
-    a, b = (np.zeros_like(part) for part in problem)
-    a[known[0]], b[known[1]] = certified.dual.first, certified.dual.second
-    return Optimum(certified.low, certified.high, certified.dual.value, a, b)
+    optima = solve_side_by_side([problems[number] for number in rest], tol_bits, devices)
+    for number, optimum in zip(rest, optima, strict=True):
+        yield [number], [optimum]
 
 
 def _stacks(problems: Sequence[Problem], numbers: Sequence[int], memory_budget: int) -> Iterator[list[int]]:
