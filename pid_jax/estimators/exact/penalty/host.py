@@ -1,11 +1,16 @@
 """Problems on the host's cores: one after another, or in processes of their own. Imports neither jax nor polars."""
 
+import os
+import threading
+import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import repeat
 from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 from jaxtyping import Float
-from joblib import Parallel, delayed
+from loky import BrokenProcessPool, get_reusable_executor
 from threadpoolctl import threadpool_limits
 
 from pid_jax.estimators.exact.penalty.continuation import solve_continuation
@@ -13,7 +18,10 @@ from pid_jax.estimators.exact.penalty.continuation import solve_continuation
 Problem: TypeAlias = tuple[Float[np.ndarray, "_ _"], Float[np.ndarray, "_ _"]]
 
 WORTH_PROCESSES: Final = 4_000_000
-"""Pairs of all problems together, about 4 s of work, from which on processes are started, which takes a second or two."""
+"""Pairs of all problems together, about 4 s of work, from which on processes are worth the second that they take."""
+
+IDLE_SECONDS: Final = 60
+"""Processes without work end after so long."""
 
 
 class Optimum(NamedTuple):
@@ -62,10 +70,43 @@ def solve_side_by_side(problems: Sequence[Problem], tol_bits: float, cores: int)
         problems: as in `solve_on_host`.
         tol_bits: how wide the certified intervals may be, bits.
         cores: how many problems are solved at a time.
+
+    Raises:
+        MemoryError: a process was ended from outside.
     """
     work = sum(len(first) * len(second) for first, second in problems)
     if cores == 1 or len(problems) == 1 or work < WORTH_PROCESSES:
         yield from (solve_on_host(problem, tol_bits) for problem in problems)
         return
-    parallel = Parallel(n_jobs=min(cores, len(problems)), backend="loky", return_as="generator", batch_size=1)
-    yield from parallel(delayed(solve_on_host)(problem, tol_bits) for problem in problems)
+    with _silent_about_interrupts():
+        pool = get_reusable_executor(cores, timeout=IDLE_SECONDS, initializer=_leave_with, initargs=(os.getpid(),))
+        found = pool.map(solve_on_host, problems, repeat(tol_bits))
+    try:
+        yield from found
+    except BrokenProcessPool:  # what an operating system without memory does
+        raise MemoryError from None
+
+
+def _leave_with(parent: int) -> None:
+    """Let this process end when the one that started it does, even if that is killed."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+@contextmanager
+def _silent_about_interrupts() -> Iterator[None]:
+    """Processes started here do not warn of semaphores that an interrupted command leaves; they remove them."""
+    before = os.environ.get("PYTHONWARNINGS")
+    os.environ["PYTHONWARNINGS"] = ",".join(filter(None, (before, "ignore:resource_tracker:UserWarning")))
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["PYTHONWARNINGS"]
+        else:
+            os.environ["PYTHONWARNINGS"] = before
