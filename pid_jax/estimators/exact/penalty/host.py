@@ -1,10 +1,13 @@
 """Problems on the host's cores: one after another, or in processes of their own. Imports neither jax nor polars."""
 
+import atexit
 import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
 from contextlib import contextmanager
+from functools import cache
 from itertools import repeat
 from typing import Final, NamedTuple, TypeAlias
 
@@ -80,11 +83,18 @@ def solve_side_by_side(problems: Sequence[Problem], tol_bits: float, cores: int)
         return
     with _silent_about_interrupts():
         pool = get_reusable_executor(cores, timeout=IDLE_SECONDS, initializer=_leave_with, initargs=(os.getpid(),))
+        _end_at_exit(pool)
         found = pool.map(solve_on_host, problems, repeat(tol_bits))
     try:
         yield from found
     except BrokenProcessPool:  # what an operating system without memory does
         raise MemoryError from None
+
+
+@cache
+def _end_at_exit(pool: Executor) -> None:
+    """Idle processes would keep a command from ending until they have been idle for long enough."""
+    atexit.register(pool.shutdown, wait=True, kill_workers=True)
 
 
 def _leave_with(parent: int) -> None:
