@@ -5,11 +5,10 @@ import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from itertools import repeat
-from typing import Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 from jaxtyping import Float
@@ -92,9 +91,9 @@ def solve_side_by_side(problems: Sequence[Problem], tol_bits: float, cores: int)
 
 
 @cache
-def _end_at_exit(pool: Executor) -> None:
+def _end_at_exit(pool: Any) -> None:
     """Idle processes would keep a command from ending until they have been idle for long enough."""
-    atexit.register(pool.shutdown, wait=True, kill_workers=True)
+    atexit.register(partial(pool.shutdown, wait=True, kill_workers=True))
 
 
 def _leave_with(parent: int) -> None:
