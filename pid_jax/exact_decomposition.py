@@ -92,7 +92,7 @@ class ExactDecomposition:
         """The atoms of every row, bits: arrays (n,), or (n1, n2) of a table; NaN where the weight is 0.
 
         Their weighted means are the atoms at the certified lower bound of the potentials, within the interval unless
-        I1 or I2 bounds I_q more tightly. They are unique given the optimum; solved with `tol_bits=1e-4`, the error of a
+        I1 or I2 bounds I_q more tightly. They are unique given the optimum; solved with `tol_bits=2e-5`, the error of a
         single value is about 1e-3 bits.
         """
         return pointwise_stratified(self.problem, self.solution).reshaped(self.shape)

@@ -21,12 +21,14 @@ SHAPED = tuple(
     for name in (
         "arguments",
         "decomposition",
+        "exact_arguments",
         "exact_decomposition",
         "exact_items",
         "information",
         "estimators",
         "problems",
         "results",
+        "sweep.exact",
         "sweep.fits",
         "sweep.stack",
     )

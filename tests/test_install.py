@@ -86,6 +86,7 @@ def test_names_are_ours_beside_packages_of_the_same_names(installed, hostile):
 @pytest.mark.parametrize(
     "installed", ["wheel", pytest.param("editable", marks=pytest.mark.slow)], indirect=True, scope="session"
 )
+@pytest.mark.slow
 def test_commands_and_notebook_work_beside_packages_of_the_same_names(installed, hostile):
     python = installed / "python"
     model, card = ROOT / "data/demo/checkpoints/tiny/tune-1000", ROOT / "data/demo/items/fusion.toml"

@@ -19,7 +19,7 @@ EXTRAS: Final[dict[str, tuple[str, ...]]] = {
         "torchvision",
         "transformers",
     ),
-    "estimate": ("flax", "jax", "jaxtyping", "optax", "ott", "polars", "scipy"),
+    "estimate": ("flax", "jax", "jaxtyping", "loky", "optax", "ott", "polars", "scipy", "threadpoolctl"),
     "analysis": ("altair", "jinja2", "polars", "vl_convert"),
     "datasets": ("datasets",),
     "peft": ("peft",),

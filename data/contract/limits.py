@@ -46,7 +46,7 @@ class Limit:
 
 
 @dataclass(frozen=True)
-class Caution:
+class ResultWarning:
     """A result of rows whose numbers hold, with care.
 
     Attributes:
@@ -134,14 +134,14 @@ LIMITS: Final = (
 )
 """Every limit, in the order of the warnings."""
 
-CAUTIONS: Final = (
-    Caution(
+RESULT_WARNINGS: Final = (
+    ResultWarning(
         JOINT_KNOWS_LESS,
         "the answers under both sources hold less information than those under the single sources imply, so that "
         "synergy cannot be computed and is left out",
         "the other atoms hold; look at how many rows are uniform under both",
     ),
-    Caution(
+    ResultWarning(
         WIDE_INTERVAL,
         "the certified interval on I_q is wider than was asked for",
         "the optimum is inside it; read each atom as its certified interval",

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from pid_lvlm.data.contract.limits import CAUTIONS, LIMITS, Limit
+from pid_lvlm.data.contract.limits import LIMITS, RESULT_WARNINGS, Limit
 from pid_lvlm.data.contract.results import COLUMNS, RESULT_SCHEMA_VERSION
 
 POLARS_TYPES: Final[Mapping[str, Any]] = {
@@ -84,7 +84,9 @@ def limit_warnings(frame: pl.DataFrame) -> list[str]:
         frame: rows of fits whose numbers hold.
     """
     several = frame["estimator"].n_unique() > 1
-    said = [(each.meaning, frame.filter(pl.col("result") == each.result), each.advice, False) for each in CAUTIONS]
+    said = [
+        (each.meaning, frame.filter(pl.col("result") == each.result), each.advice, False) for each in RESULT_WARNINGS
+    ]
     said += [
         (each.meaning, frame.filter(worth_a_warning(each)), each.advice, several and not each.estimator)
         for each in LIMITS

@@ -40,10 +40,6 @@ ADVICE: Final = {
     Result.SINKHORN_UNCONVERGED: "the couplings miss their marginals; raise sinkhorn_sweeps (--sinkhorn-sweeps)",
     Result.NONFINITE_LOSS: "the training loss became NaN or infinite; look for extreme values in the features",
     Result.INVALID_RUN: "left out for the reason given when the run was read; fix that and run the same command again",
-    Result.WIDE_INTERVAL: "the certified intervals hold but are wider than asked for; a larger tol_bits (--tol-bits) "
-    "says what is enough",
-    Result.JOINT_KNOWS_LESS: "with picture and question the model says less about the answer than one of them alone "
-    "implies, so that the synergy is negative and cannot be read; look at the share of uniform rows and at the prompts",
     Result.MARGINALS_UNREACHABLE: "the sources cannot be brought to one P(Y): too many rows are certain, or "
     "marginals=as-given was asked for and they disagree; choose marginals=rescale (--marginals rescale)",
 }

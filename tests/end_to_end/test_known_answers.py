@@ -29,10 +29,11 @@ def demo(tmp_path_factory):
     return folder / "out", done.stdout
 
 
-@pytest.fixture(scope="module")
-def estimated(demo):
+@pytest.fixture(scope="module", params=["batch", "exact"])
+def estimated(demo, request):
     table = pl.read_parquet(demo[0] / "results.parquet")
-    return {row["dataset"].removeprefix("demo-"): row for row in table.iter_rows(named=True)}
+    rows = table.filter(pl.col("estimator") == request.param).iter_rows(named=True)
+    return {row["dataset"].removeprefix("demo-"): row for row in rows}
 
 
 @pytest.mark.parametrize("task", PURE)
@@ -43,9 +44,11 @@ def test_the_ground_truth_atom_is_found_and_no_other(estimated, task):
 
 
 def test_every_atom_of_a_mixture_is_near(estimated):
+    """What exact is off by is the model's calibration and the sample; BATCH has its bias on top of that."""
     truth = true_atoms(get_task("blend"))
+    allowed = {"exact": 0.06, "batch": 0.2}[estimated["blend"]["estimator"]]
     for atom in ATOMS:
-        assert abs(estimated["blend"][f"{atom}_raw"] - getattr(truth, atom)) < 0.2, atom
+        assert abs(estimated["blend"][f"{atom}_raw"] - getattr(truth, atom)) < allowed, atom
 
 
 def test_what_the_model_does_without_a_picture(estimated):

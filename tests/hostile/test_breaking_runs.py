@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from pid_jax.cli import job
 from pid_jax.config import make_config
-from pid_jax.sweep import stream
+from pid_jax.sweep import batch, stream
 from pid_lvlm.data import read_run
 from pid_lvlm.data.names import MANIFEST_FILE, shard_file
 from tests.pid_jax.conftest import FakeFits
 
-CONFIG = make_config(batch_size=32, epochs=1, seeds=(0, 1))
+CONFIG = make_config(batch_size=32, epochs=1, seeds=(0, 1), estimator="batch")
 SHARD = shard_file(0)
 BUDGETS = ("1KB", "8GB")
 """Every run a chunk of its own, and all runs in one."""
@@ -100,7 +100,7 @@ WAYS = {
 def estimate(root: Path, out: Path, budget: str, after_planning: Callable[[], object]) -> tuple[list[dict], object]:
     """Rows without what differs between any two estimates, and the result of the command."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stream, "launch", lambda stack, config, pace: FakeFits(stack))
+        patch.setattr(batch, "launch", lambda stack, config, pace: FakeFits(stack))
         real = job.plan_groups
 
         def plan_groups(*arguments: object) -> object:
@@ -174,7 +174,7 @@ def test_whatever_reading_raises(sound, expected, tmp_path, monkeypatch, error):
 
 
 def test_what_was_fitted_is_kept_when_memory_runs_out(sound, expected, tmp_path, monkeypatch):
-    real, calls = stream.stack_problems, []
+    real, calls = batch.stack_problems, []
 
     def stack_problems(*arguments: object) -> object:
         calls.append(1)
@@ -182,7 +182,7 @@ def test_what_was_fitted_is_kept_when_memory_runs_out(sound, expected, tmp_path,
             raise MemoryError
         return real(*arguments)
 
-    monkeypatch.setattr(stream, "stack_problems", stack_problems)
+    monkeypatch.setattr(batch, "stack_problems", stack_problems)
     out = tmp_path / "r.parquet"
     with pytest.raises(job.PidError, match="ran out of memory; choose a smaller memory budget"):
         estimate(sound, out, "1KB", lambda: None)

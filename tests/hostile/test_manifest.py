@@ -19,7 +19,7 @@ from pid_lvlm import data
 from pid_lvlm.data.errors import PidError
 from pid_lvlm.data.names import ATOMS, MANIFEST_FILE
 
-CONFIG = make_config("default", batch_size=16, epochs=1, seeds=(0,))
+CONFIG = make_config("default", batch_size=16, epochs=1, seeds=(0,), estimator="batch")
 FIELDS = sorted(data.Manifest.__dataclass_fields__)
 LONGEST = 3000
 """Characters of a message, however long what it is about."""

@@ -189,7 +189,7 @@ def test_a_repeated_value_is_refused(call):
 
 
 def test_what_no_machine_could_hold_is_refused_before_it_is_allocated(call):
-    code, found = call("--batch-size", "32", "--epochs", "1000000", "--seeds", "10000")
+    code, found = call("--batch-size", "32", "--epochs", "1000000", "--seeds", "10000", "--estimator", "batch")
     assert code == 2
     assert "training steps needs" in found
     assert "GB of memory, more than the" in found

@@ -22,6 +22,7 @@ def run(monkeypatch, capsys):
     return call
 
 
+@pytest.mark.slow
 def test_quick_run_makes_a_whole_demo(tmp_path, run):
     code, errors = run("--out", tmp_path / "demo", "--size", "tiny", "--quick")
     assert code == 0, errors

@@ -16,8 +16,9 @@ from pid_jax.sweep.protocol import Estimator
 from pid_jax.sweep.registry import SOLVERS
 from pid_jax.sweep.stream import NoProgress, fit_groups
 from pid_lvlm.data.command.part import Part
+from pid_lvlm.data.contract.limits import RESULT_WARNINGS
 from pid_lvlm.data.contract.result_checks import checked_table
-from pid_lvlm.data.contract.results import RESULTS, USABLE
+from pid_lvlm.data.contract.results import RESULTS, SUCCESSFUL, USABLE
 from pid_lvlm.data.names import ATOMS
 from tests.pid_jax.test_estimation import DOMINANT
 
@@ -68,7 +69,9 @@ def test_rows_are_those_of_a_result_table(name, tables):
     assert used < set(json.loads(rows["recipe"][0]))
 
 
-def test_every_outcome_has_a_name_and_advice(name, run_folders, small_config):
+def test_every_outcome_has_a_name_and_advice(name, run_folders, small_config, request):
+    if name == BATCH:
+        request.getfixturevalue("no_fitting")
     kept = {}
     config = replace(small_config, estimator=name, seeds=(0,), epochs=1, interval="none")
     estimate(run_folders[:1], config, layers="last", keep=kept.__setitem__)
@@ -76,8 +79,9 @@ def test_every_outcome_has_a_name_and_advice(name, run_folders, small_config):
     assert isinstance(solution, Solved)
     assert solution.result is Result.SUCCESSFUL
     assert {code.label for code in Result} == set(RESULTS)
-    assert set(ADVICE) == set(Result) - {Result.SUCCESSFUL}
     assert {code.label for code in Result if code.usable} == set(USABLE)
+    assert set(ADVICE) == {code for code in Result if not code.usable}
+    assert {warning.result for warning in RESULT_WARNINGS} == set(USABLE) - {SUCCESSFUL}
 
 
 def test_what_is_done_already_and_what_stands_beside_it_change_nothing(name, run_folders, small_config, tables):

@@ -69,10 +69,12 @@ def test_slice_of_many_is_each_alone(stack, together):
         assert_same(alone(take(stack.specs, index), stack.tables, SETTINGS), take(together, index))
 
 
+@pytest.mark.slow
 def test_eager_is_jit(stack, together):
     assert_same(summarise(take(stack.specs, 0), stack.tables, SETTINGS), take(together, 0))
 
 
+@pytest.mark.slow
 def test_order_of_fits_and_width_of_vmap_do_not_matter(stack, together):
     backwards = jax.tree.map(lambda leaf: leaf[::-1], stack.specs)
     result = run_fits(backwards, stack.tables, SETTINGS, 3)

@@ -26,7 +26,7 @@ from pid_jax.estimators.exact.penalty.newton import Masses
 from pid_jax.estimators.exact.penalty.pairs import log_sum, multiply_by_values
 from pid_lvlm.data.names import NATS_PER_BIT
 
-CAUTION: Final = (
+ATTEMPTS: Final = (
     Settings(),
     Settings(cell_loss=1.3, cell_growth=4.0, tolerance=(5e-3, 1e-2)),
     Settings(cell_loss=1.0, cell_growth=2.0, growth=1.3, list_share=(3e-5, 3e-6), tolerance=(3e-3, 5e-3), steps=30),
@@ -91,7 +91,7 @@ def solve_continuation(
     masses = (first, second)
     best = trivial(masses)
     with np.errstate(all="ignore"):  # a stage that fails may overflow; the bounds count finite numbers only
-        for settings in CAUTION:
+        for settings in ATTEMPTS:
             if best.gap_bits <= tol_bits:
                 break
             run = _Run(masses, tol_bits, settings, best)

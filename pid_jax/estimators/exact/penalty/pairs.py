@@ -218,7 +218,7 @@ def easy_penalty(p: float) -> int:
     """The nearest integer p for which p - 2 has three binary digits and zeros: its powers are few multiplications.
 
     Example:
-        >>> [easy_penalty(p) for p in (32, 50, 1200)]
+        >>> [easy_penalty(p) for p in (32.0, 50.0, 1200.0)]
         [34, 50, 1282]
     """
     unit = 2 ** max(int(np.floor(np.log2(max(p - 2, 4)))) - 2, 0)

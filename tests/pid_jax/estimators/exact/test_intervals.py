@@ -92,6 +92,7 @@ def test_a_row_of_double_weight_counts_as_two_items_of_a_group(marginals):
     np.testing.assert_allclose(ends(weighted), ends(repeated), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_problems_do_not_depend_on_each_other_and_seeds_change_the_splits_only():
     problems = [ExactProblem.of(*rows(seed), EQUAL, "tilt") for seed in (4, 5)]
     solutions = solve_problems(problems, TOLERANCE)
@@ -124,6 +125,7 @@ def test_differences_on_the_same_items():
     assert set(np.abs(ends(nothing)).ravel()) == {0.0}
 
 
+@pytest.mark.slow
 def test_what_has_no_difference():
     p = rows(8)
     found = intervals(p)

@@ -42,9 +42,9 @@ def test_every_stratum_is_decomposed_by_itself():
 def test_all_problems_are_solved_in_one_call(monkeypatch):
     calls = []
 
-    def counted(problems, tol_bits):
+    def counted(problems, tol_bits, devices):
         calls.append(len(problems))
-        return solve_problems(problems, tol_bits)
+        return solve_problems(problems, tol_bits, devices)
 
     monkeypatch.setattr("pid_jax.estimators.exact.strata.solve_problems", counted)
     labels = [np.arange(N) % 2, None, np.arange(N) % 3]
