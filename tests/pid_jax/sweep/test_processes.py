@@ -115,6 +115,7 @@ def test_two_devices_give_the_same_numbers(start, whole, tmp_path):
     assert_frame_equal(pl.read_parquet(out)[numbers], whole[numbers], check_exact=False, abs_tol=1e-5, rel_tol=0)
 
 
+@pytest.mark.slow
 def test_two_processes_share_the_work(start, whole, tmp_path):
     out = tmp_path / "results.parquet"
     with socket.socket() as free:

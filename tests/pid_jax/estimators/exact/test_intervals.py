@@ -114,6 +114,7 @@ def test_halves_that_cannot_be_reconciled_leave_the_interval_uncorrected():
     assert "expected value at this n" in repr(found)
 
 
+@pytest.mark.slow
 def test_differences_on_the_same_items():
     p = rows(7)
     first, second = intervals(p), intervals((p[0], p[1][::-1], p[2]))
@@ -163,6 +164,7 @@ def test_intervals_that_are_refused(changes, sentence):
         pid_jax.exact(*rows(0), **{"interval": "items-uncorrected", "tol_bits": TOLERANCE} | changes)
 
 
+@pytest.mark.slow
 def test_the_curve_over_rows():
     p = rows(10)
     points = pid_jax.curve_over_rows(*p, tol_bits=TOLERANCE)

@@ -107,7 +107,7 @@ def test_levels_of_cells_lead_to_the_same_interval(monkeypatch):
     masses = problem("plain", 40, 4, 1)
     direct = solve_continuation(*masses, 1e-3)
     few = continuation.Settings(coarsest=10, refinement=2)
-    monkeypatch.setattr(continuation, "CAUTION", (few,))
+    monkeypatch.setattr(continuation, "ATTEMPTS", (few,))
     levels = solve_continuation(*masses, 1e-3)
     assert levels.gap_bits <= 1e-3
     assert levels.low <= direct.high
