@@ -4,6 +4,7 @@ import contextlib
 import json
 import shutil
 from collections.abc import Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +109,7 @@ def check_a_value(data: st.DataObject, hostile: Hostile, dataset: Dataset) -> No
     found = [place for place in places(content) if "vocab" not in place[:-1]]  # one of hundreds of like entries
     for place in data.draw(st.lists(st.sampled_from(found), min_size=1, max_size=2)):
         with contextlib.suppress(KeyError, IndexError, TypeError):  # inside what was just replaced
-            replaced(content, place, data.draw(nasty))
+            replaced(content, place, deepcopy(data.draw(nasty)))
     with hostile.with_file(name, json.dumps(content).encode()) as folder:
         plan(folder, dataset)
 
