@@ -11,6 +11,9 @@ from pid_lvlm.data.bounds import Bound
 
 _KINDS: Final = {"U": "text", "S": "bytes", "c": "complex numbers", "M": "dates", "m": "durations", "V": "records"}
 
+SUM_TOLERANCE: Final = 1e-3
+"""Largest deviation from 1 of the sum of a row of probabilities."""
+
 
 def as_array(name: str, values: Any, expected: str) -> Shaped[np.ndarray, "..."]:
     """Values as an array.

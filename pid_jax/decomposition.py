@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float, Shaped
 from numpy.typing import ArrayLike
 
-from pid_jax.arguments import as_array, check_size, checked_config, numbers
+from pid_jax.arguments import SUM_TOLERANCE, as_array, check_size, checked_config, numbers
 from pid_jax.config import EstimatorConfig, FitSettings
 from pid_jax.information import AtomsInBits, TermsInBits, atoms_from_terms
 from pid_jax.problems.build import LayerRows, Workload, make_draws
@@ -23,9 +23,6 @@ from pid_jax.sweep.memory import check_memory, default_budget
 from pid_jax.sweep.stack import stack_problems
 from pid_lvlm.data.bounds import OPTIONS, SAMPLES, WIDTH
 from pid_lvlm.data.names import SOURCES
-
-_SUM_TOLERANCE = 1e-3
-"""Largest deviation from 1 of the sum of a row of probabilities."""
 
 _ONLY = ProblemKey(layer=0, tau=0.0, pooling="")
 
@@ -153,7 +150,7 @@ def _probabilities(name: str, values: Any) -> Float[np.ndarray, "n k"]:
         raise ArgumentError(name, f"expected shape (n, k) with at least 1 row and 2 options, found {p.shape}")
     check_size(name, len(p), SAMPLES)
     check_size(name, p.shape[1], OPTIONS)
-    wrong = ~((p >= 0).all(axis=1) & (np.abs(p.sum(axis=1) - 1) <= _SUM_TOLERANCE))
+    wrong = ~((p >= 0).all(axis=1) & (np.abs(p.sum(axis=1) - 1) <= SUM_TOLERANCE))
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])
         found = spell(p[row].tolist())

@@ -1,19 +1,16 @@
 """Arguments of the exact estimator: what a user hands over becomes a reconciled problem, or an error that names it."""
 
-from typing import Final, cast, get_args
+from typing import cast, get_args
 
 import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
-from pid_jax.arguments import as_array, numbers
+from pid_jax.arguments import SUM_TOLERANCE, as_array, numbers
 from pid_jax.estimators.exact.problem import REACHED
 from pid_jax.estimators.exact.rows import Marginals
 from pid_jax.estimators.exact.strata import StratifiedProblem
 from pid_jax.setting import ArgumentError
-
-SUM_TOLERANCE: Final = 1e-3
-"""Largest deviation from 1 of the sum of a row of probabilities; rows are divided by their sum."""
 
 
 def reconciled_problem(
