@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pid_lvlm.data.bounds import PIXELS
-from pid_lvlm.data.command.suggest import suggestion
 from pid_lvlm.data.errors import PidError
 from pid_lvlm.extract.config import (
     ALL_LAYERS,
@@ -24,8 +23,7 @@ from pid_lvlm.extract.datasets import load as reader
 from pid_lvlm.extract.datasets.benchmarks.registry import parse_data
 from pid_lvlm.extract.datasets.column_mapping import check_fields
 from pid_lvlm.extract.datasets.item import Dataset
-from pid_lvlm.extract.errors import UsageError
-from pid_lvlm.extract.options import check_options
+from pid_lvlm.extract.options import check_choice, check_options
 from pid_lvlm.extract.run.jobs import check_prompts, run_loaded
 from pid_lvlm.extract.run.progress import Reporter
 from pid_lvlm.extract.run.run_folder import check_out_folder
@@ -65,7 +63,7 @@ def load_dataset(
         PidError: the file cannot be read, or lists every bad row.
     """
     with speaking_of_arguments():
-        _check_choice("on_bad", on_bad, ON_BAD)
+        check_choice("`on_bad`", on_bad, ON_BAD)
         check_options(data=[data], images=images, limit=limit, max_pixels=max_pixels)
         return reader.load_dataset(_dataset_spec(data, columns, images, on_bad, max_pixels), limit)
 
@@ -133,9 +131,9 @@ def extract(
             change.
     """
     with speaking_of_arguments():
-        _check_choice("on_bad", on_bad, ON_BAD)
-        _check_choice("dtype", dtype, DTYPES)
-        _check_choice("language_span", language_span, LANGUAGE_SPANS)
+        check_choice("`on_bad`", on_bad, ON_BAD)
+        check_choice("`dtype`", dtype, DTYPES)
+        check_choice("`language_span`", language_span, LANGUAGE_SPANS)
         chosen = layers if isinstance(layers, str) else ",".join(map(str, layers))
         check_options(
             model=None if isinstance(model, ModelSpec) else [model],
@@ -204,9 +202,3 @@ def _dataset_spec(
     check_fields(mapping, "--columns")
     spec = parse_data(str(data), mapping, None if images is None else Path(images))
     return DatasetSpec(spec.file, spec.columns, spec.images, spec.benchmark, on_bad, max_pixels)
-
-
-def _check_choice(argument: str, value: str | None, known: Sequence[str]) -> None:
-    if value is not None and value not in known:
-        message = f"`{argument}`: unknown value {value!r}; {suggestion(value, known)}"
-        raise UsageError(message)

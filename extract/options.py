@@ -1,8 +1,10 @@
 """What the options of an extraction may be, for the command and for Python alike."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pid_lvlm.data.command.suggest import unknown_name
 from pid_lvlm.data.inputs.schema import STRICT, SchemaError, Word, checked
 from pid_lvlm.extract.errors import UsageError
 from pid_lvlm.extract.fields import (
@@ -46,6 +48,16 @@ class Options:
     batch_size: BatchSize = 1
     shard_size: ShardSize = 1
     device: Word = "auto"
+
+
+def check_choice(option: str, value: str | None, known: Sequence[str]) -> None:
+    """Refuses a value that is not one of the known ones; nothing was given if it is `None`.
+
+    Raises:
+        UsageError: with the nearest known value.
+    """
+    if value is not None and value not in known:
+        raise UsageError(unknown_name(f"{option}: unknown value", value, known))
 
 
 def check_options(**values: Any) -> None:

@@ -33,6 +33,21 @@ def suggestion(wrong: str, known: Iterable[str]) -> str:
     return listed
 
 
+def unknown_name(what: str, name: str, known: Iterable[str]) -> str:
+    """The sentence about a name that is not one of the known ones.
+
+    Args:
+        what: what the name is, or the option that it was given to.
+        name: what was given, of any length.
+        known: the names that are possible.
+
+    Example:
+        >>> unknown_name("--preset: unknown value", "papr", ("default", "paper"))
+        '--preset: unknown value `papr`; did you mean `paper`? known are default, paper'
+    """
+    return f"{what} `{cut(name)}`; {suggestion(name, known)}"
+
+
 def near_names(wrong: str, known: Iterable[str]) -> list[str]:
     """Up to three known names similar to this one, the nearest first."""
     return get_close_matches(wrong[:LONGEST], sorted(known)[:COMPARED], n=3, cutoff=0.5)

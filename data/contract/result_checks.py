@@ -6,6 +6,7 @@ from typing import Final
 import polars as pl
 
 from pid_lvlm.data.bounds import RESULT_ROWS, SEEDS
+from pid_lvlm.data.command.shown import cut
 from pid_lvlm.data.command.suggest import near_names
 from pid_lvlm.data.contract.result_table import SCHEMA, newest_version, upgrade
 from pid_lvlm.data.contract.results import COLUMNS, RESULT_SCHEMA_VERSION, ROUNDING, USABLE, Column
@@ -65,7 +66,7 @@ def _check_columns(frame: pl.DataFrame) -> None:
     if not missing:
         return
     unknown = [name for name in frame.columns if name not in SCHEMA]
-    near = [f"`{name}`" for name in near_names(missing[0], unknown)]
+    near = [f"`{cut(name)}`" for name in near_names(missing[0], unknown)]
     hint = f"; did you rename it to {' or '.join(near)}?" if near else ""
     others = f" (and {len(missing) - 1} more: {_listed(missing[1:])})" if len(missing) > 1 else ""
     raise TableError(f"has no column `{missing[0]}`{others}{hint}")
@@ -167,7 +168,7 @@ def _without_repeats(frame: pl.DataFrame) -> pl.DataFrame:
         return once
     name = again["problem_id"][0]
     first, second = _rows(frame, pl.col("problem_id") == name)[:2]
-    raise TableError(f"rows {first} and {second} are both problem `{name}` and differ; keep one of them")
+    raise TableError(f"rows {first} and {second} are both problem `{cut(name)}` and differ; keep one of them")
 
 
 def unknown_columns(names: Collection[str]) -> list[str]:

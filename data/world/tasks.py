@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pid_lvlm.data.command.suggest import suggestion
+from pid_lvlm.data.command.suggest import unknown_name
 
 Array = NDArray[np.float64]
 
@@ -166,6 +166,5 @@ def get_task(name: str) -> Task:
         ValueError: If there is no such task.
     """
     if name not in _MAKERS:
-        message = f"unknown task `{name}`; {suggestion(name, TASKS)}"
-        raise ValueError(message)
+        raise ValueError(unknown_name("unknown task", name, TASKS))
     return _MAKERS[name]()

@@ -18,7 +18,6 @@ from pid_lvlm.data.command.console import run_command
 from pid_lvlm.data.command.options import AsJson, DryRun, Quiet, Version, epilog, make_app
 from pid_lvlm.data.command.result import CommandResult
 from pid_lvlm.data.command.shown import count
-from pid_lvlm.data.command.suggest import suggestion
 from pid_lvlm.extract.cli.parts import select_part
 from pid_lvlm.extract.cli.results import benchmarks, checked, finished, model_types, planned, previewed
 from pid_lvlm.extract.config import (
@@ -234,7 +233,7 @@ def extract(
 
     Writes one run folder per model and dataset, for pid-estimate. The same command continues an interrupted one.
     """
-    from pid_lvlm.extract.options import check_options
+    from pid_lvlm.extract.options import check_choice, check_options
 
     if list_models:
         return _list_models()
@@ -264,9 +263,9 @@ def extract(
     )
     if check:
         return _check_runs(check)
-    _check_choice("--dtype", dtype, DTYPES)
-    _check_choice("--language-span", language_span, LANGUAGE_SPANS)
-    _check_choice("--on-bad", on_bad, ON_BAD)
+    check_choice("--dtype", dtype, DTYPES)
+    check_choice("--language-span", language_span, LANGUAGE_SPANS)
+    check_choice("--on-bad", on_bad, ON_BAD)
     if out is None:
         message = "--out is missing; give the folder for the run folders"
         raise UsageError(message)
@@ -356,12 +355,6 @@ def _check_runs(folders: list[Path]) -> CommandResult:
         for fault in found:
             typer.echo(f"  - {fault}")
     return checked(faults)
-
-
-def _check_choice(option: str, value: str | None, known: tuple[str, ...]) -> None:
-    if value is not None and value not in known:
-        message = f"{option}: unknown value `{value}`; {suggestion(value, known)}"
-        raise UsageError(message)
 
 
 def _check_labels(labels: Mapping[str, object], models: int) -> None:

@@ -13,6 +13,7 @@ from transformers import AutoConfig, AutoProcessor
 from transformers.utils import logging as hf_logging
 from transformers.utils.hub import cached_file, extract_commit_hash
 
+from pid_lvlm.data.command.shown import cut
 from pid_lvlm.data.command.suggest import near_names
 from pid_lvlm.extract.config import ModelSpec
 from pid_lvlm.extract.errors import ModelError
@@ -135,7 +136,7 @@ def resolve_device(name: str) -> str:
     try:
         torch.empty(0, device=name)
     except (RuntimeError, AssertionError) as error:
-        message = f"device `{name}` cannot be used ({str(error).partition(chr(10))[0]}); try --device cpu"
+        message = f"device `{cut(name)}` cannot be used ({str(error).partition(chr(10))[0]}); try --device cpu"
         raise ModelError(message) from None
     return name
 

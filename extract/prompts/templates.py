@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from pid_lvlm.data.command.suggest import suggestion
+from pid_lvlm.data.command.suggest import unknown_name
 from pid_lvlm.extract.config import ExtractionConfig
 from pid_lvlm.extract.datasets.item import Dataset, Item
 from pid_lvlm.extract.errors import UsageError
@@ -98,6 +98,5 @@ def get_template(name: str) -> Template:
         UsageError: there is none of this name.
     """
     if name not in TEMPLATES:
-        message = f"unknown prompt template `{name}`; {suggestion(name, TEMPLATES)}"
-        raise UsageError(message)
+        raise UsageError(unknown_name("unknown prompt template", name, TEMPLATES))
     return TEMPLATES[name]

@@ -14,7 +14,7 @@ import typer
 
 from pid_lvlm.data.command.console import run_command
 from pid_lvlm.data.command.options import Version, epilog, make_app
-from pid_lvlm.data.command.suggest import suggestion
+from pid_lvlm.data.command.suggest import unknown_name
 from pid_lvlm.data.errors import PidError
 from pid_lvlm.data.locks import locked
 from pid_lvlm.extract.training.demo.recipe import RECIPE, SIZES, quick
@@ -52,8 +52,7 @@ def train(
     sizes = size or list(SIZES)
     for name in sizes:
         if name not in SIZES:
-            message = f"--size: unknown value `{name}`; {suggestion(name, SIZES)}"
-            raise UnknownSizeError(message)
+            raise UnknownSizeError(unknown_name("--size: unknown value", name, SIZES))
     # Imported here, so that --help answers at once.
     import pid_lvlm.extract.models.torchvision_compat  # noqa: F401, PLC0415
 

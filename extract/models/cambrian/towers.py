@@ -22,6 +22,7 @@ from transformers import (
 )
 from transformers.utils.hub import cached_file
 
+from pid_lvlm.data.command.shown import cut
 from pid_lvlm.extract.errors import ModelError
 from pid_lvlm.extract.models.cambrian.configuration import CambrianConfig
 from pid_lvlm.extract.models.cambrian.grid import resample
@@ -89,7 +90,7 @@ def _find(name: str, folder: Path) -> Tower:
     else:
         kind = str(raw.get("model_type", "")).removesuffix("_vision_model")
         if kind not in CLASSES:
-            message = f"vision tower `{name}` ({source}) is of type `{kind}`; known are {', '.join(CLASSES)}"
+            message = f"vision tower `{cut(name)}` ({source}) is of type `{cut(kind)}`; known are {', '.join(CLASSES)}"
             raise ModelError(message)
         own = CLASSES[kind].config_class.from_pretrained(source)
     written = re.search(r"-res(\d+)", name)
@@ -102,7 +103,7 @@ def _repository(name: str) -> str:
     for start, repository in SOURCES.items():
         if name.startswith(start):
             return repository
-    message = f"vision tower `{name}` is not supported; known are {', '.join(SOURCES)}"
+    message = f"vision tower `{cut(name)}` is not supported; known are {', '.join(SOURCES)}"
     raise ModelError(message)
 
 

@@ -205,7 +205,8 @@ def small_table() -> bytes:
     from pid_lvlm.data.contract.result_table import SCHEMA
     from pid_lvlm.data.contract.results import COLUMNS, RESULT_SCHEMA_VERSION
 
-    texts: dict[str, Any] = {"result": "successful", "pooling": "mean", "recipe": "{}", "versions": "{}"}
+    texts: dict[str, Any] = {column.name: column.values.choices[0] for column in COLUMNS if column.values.choices}
+    texts |= {"result": "successful", "recipe": "{}", "versions": "{}"}
     rows = []
     for layer in (1, 2):
         row: dict[str, Any] = {
