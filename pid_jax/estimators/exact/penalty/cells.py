@@ -1,15 +1,19 @@
 """Cells of similar rows, coarse to fine: a problem of cells is small, and its solution starts the finer one."""
 
-import heapq
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+NOTHING_LOST: Final = 1e-15
+"""Information that a cell loses, nats, up to which its rows count as equal."""
+
 
 def nested_cells(masses: Float[np.ndarray, "n k"], sizes: Sequence[int]) -> list[Int[np.ndarray, " n"]]:
-    """Bisect the cell that loses most information, along its first axis in √p(y|x), until there are so many cells.
+    """Bisect the cells that lose most information, along their first axes in √p(y|x), until there are so many.
+
+    A round bisects up to half of the cells at once.
 
     Args:
         masses: joint masses of rows and label.
@@ -18,25 +22,16 @@ def nested_cells(masses: Float[np.ndarray, "n k"], sizes: Sequence[int]) -> list
     Returns:
         The cell of every row, for every size.
     """
-    weight = masses.sum(1)
-    roots = np.sqrt(masses / weight[:, None])
-    entropy = _xlogx(masses).sum(1) - _xlogx(weight)
-    cell = np.zeros(len(masses), np.int64)
-
-    def lost(rows: Int[np.ndarray, " m"]) -> float:
-        total = masses[rows].sum(0)
-        return float(entropy[rows].sum() - _xlogx(total).sum() + _xlogx(total.sum()))
-
-    everything = np.arange(len(masses))
-    heap, count, found = [(-lost(everything), 0, everything)], 1, []
+    cell, count, found = np.zeros(len(masses), np.int64), 1, []
     for size in sizes:
-        while count < size and heap[0][0] < -1e-15:
-            _, name, rows = heapq.heappop(heap)
-            above = _halves(roots[rows], weight[rows])
-            for part, label in ((rows[above], name), (rows[~above], count)):
-                cell[part] = label
-                heapq.heappush(heap, (-lost(part), label, part))
-            count += 1
+        while count < size:
+            lost = _lost(masses, cell)
+            split = np.argsort(-lost, kind="stable")[: min(max(count // 2, 1), size - count)]
+            split = split[lost[split] > NOTHING_LOST]
+            if not len(split):
+                break
+            cell = _bisect(masses, cell, split)
+            count += len(split)
         found.append(cell.copy())
     return found
 
@@ -46,11 +41,48 @@ def sum_cells(masses: Float[np.ndarray, "n k"], cell: Int[np.ndarray, " n"]) -> 
     return np.stack([np.bincount(cell, column) for column in masses.T], axis=1)
 
 
-def _halves(roots: Float[np.ndarray, "m k"], weight: Float[np.ndarray, " m"]) -> Bool[np.ndarray, " m"]:
-    centred = roots - weight @ roots / weight.sum()
-    axis = np.linalg.eigh((centred * weight[:, None]).T @ centred)[1][:, -1]
-    above = centred @ axis > 0
-    return np.arange(len(roots)) < len(roots) // 2 if above.all() or not above.any() else above
+def _lost(masses: Float[np.ndarray, "n k"], cell: Int[np.ndarray, " n"]) -> Float[np.ndarray, " m"]:
+    """Information between row and label within every cell, nats."""
+
+    def entropies(joint: Float[np.ndarray, "n k"]) -> Float[np.ndarray, " n"]:
+        return _xlogx(joint.sum(1)) - _xlogx(joint).sum(1)
+
+    return entropies(sum_cells(masses, cell)) - np.bincount(cell, entropies(masses))
+
+
+def _bisect(
+    masses: Float[np.ndarray, "n k"], cell: Int[np.ndarray, " n"], split: Int[np.ndarray, " s"]
+) -> Int[np.ndarray, " n"]:
+    """Move half of every cell in `split` to a new one, named after the last."""
+    count = cell.max() + 1
+    place = np.full(count, -1)
+    place[split] = np.arange(len(split))
+    rows = np.flatnonzero(place[cell] >= 0)
+    part = place[cell[rows]]
+    moved = rows[~_above(masses[rows], part)]
+    cell = cell.copy()
+    cell[moved] = count + place[cell[moved]]
+    return cell
+
+
+def _above(masses: Float[np.ndarray, "n k"], part: Int[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
+    """Whether a row lies on the upper side of its part's mean along the part's first axis in √p(y|x)."""
+    weight = masses.sum(1)
+    roots = np.sqrt(masses / weight[:, None])
+    centred = roots - (sum_cells(roots * weight[:, None], part) / np.bincount(part, weight)[:, None])[part]
+    options = masses.shape[1]
+    products = (weight[:, None, None] * centred[:, :, None] * centred[:, None, :]).reshape(len(masses), -1)
+    spread = sum_cells(products, part).reshape(-1, options, options)
+    axes = np.linalg.eigh(spread)[1][:, :, -1]
+    above = np.einsum("nk,nk->n", centred, axes[part]) > 0
+    inside, size = np.bincount(part, above), np.bincount(part)
+    whole = ((inside == 0) | (inside == size))[part]
+    if whole.any():  # rows that differ by rounding: their first half
+        rank = np.empty(len(part), np.int64)
+        order = np.argsort(part, kind="stable")
+        rank[order] = np.arange(len(part)) - (np.cumsum(size) - size)[part[order]]
+        above = np.where(whole, rank < size[part] // 2, above)
+    return above
 
 
 def _xlogx(x: Float[Any, "*n"]) -> Float[Any, "*n"]:

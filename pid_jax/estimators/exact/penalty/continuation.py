@@ -151,7 +151,7 @@ class _Run:
     def _levels(self) -> list[Level]:
         most = max(len(part) for part in self.masses)
         sizes, size = [], self.settings.coarsest
-        while 2 * size <= most:
+        while self.settings.refinement * size <= most:
             sizes.append(size)
             size *= self.settings.refinement
         cells = [

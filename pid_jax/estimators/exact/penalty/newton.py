@@ -7,10 +7,11 @@ Schur complement on the columns, solved by conjugate gradients with the block di
 W / S² stands for W / S, near it where there is mass: so it stays positive semidefinite with the same null directions.
 """
 
+from functools import cache
 from typing import Final, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from pid_jax.estimators.exact.penalty.pairs import Linearised, Pairs
 
@@ -183,7 +184,7 @@ def _blocks(pairs: Pairs, target: Float[np.ndarray, "n k"], at: Linearised, side
     sides = ((at.first, pairs.w, at.powers), (at.second, pairs.v, at.powers.T))
     (own, weight, powers), (other, other_weight, _) = sides[side], sides[1 - side]
     options = own.shape[1]
-    rows, columns = np.triu_indices(options)
+    rows, columns = _upper_triangle(options)
     factors = np.concatenate([other, other[:, rows] * other[:, columns]], axis=1) * other_weight[:, None]
     sums = powers @ factors * weight[:, None]
     x = (at.rows, at.columns)[side] if exact else np.maximum(own * sums[:, :options], target)
@@ -196,6 +197,11 @@ def _blocks(pairs: Pairs, target: Float[np.ndarray, "n k"], at: Linearised, side
     scaled = hessian * scale[:, :, None] * scale[:, None, :]
     scaled[:, diagonal, diagonal] += 1e-9
     return Blocks(hessian, np.linalg.inv(scaled) * scale[:, :, None] * scale[:, None, :])
+
+
+@cache
+def _upper_triangle(options: int) -> tuple[Int[np.ndarray, " e"], Int[np.ndarray, " e"]]:
+    return np.triu_indices(options)
 
 
 def _rescaled(pairs: Pairs, masses: Masses, at: Linearised) -> Linearised:
