@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from benchmarks.machine import describe_machine
 from benchmarks.populations import GROUP, Family, Items, families
 from pid_jax.estimators.exact.intervals import ItemInterval, item_intervals, paired_difference
-from pid_jax.estimators.exact.problem import ExactProblem, solve_problems
+from pid_jax.estimators.exact.problem import ExactProblem, GivenRows, solve_problems
 from pid_jax.information import AtomsInBits
 
 AT_ONCE = 10
@@ -95,7 +95,8 @@ def _intervals(
     for name in names:
         for sample in samples:
             first, second, pair, _ = sample[name]
-            problems.append(ExactProblem.of(first, second, pair, np.full(len(pair), 1 / len(pair)), "tilt"))
+            rows = GivenRows(first, second, pair, np.full(len(pair), 1 / len(pair)))
+            problems.append(ExactProblem.of(rows, "tilt"))
     solutions = solve_problems(problems, tol_bits)
     found = {}
     for method in METHODS:

@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
 from pid_jax.arguments import SUM_TOLERANCE, as_array, numbers
-from pid_jax.estimators.exact.problem import REACHED
+from pid_jax.estimators.exact.problem import REACHED, GivenRows
 from pid_jax.estimators.exact.rows import Marginals
 from pid_jax.estimators.exact.strata import StratifiedProblem
 from pid_jax.setting import ArgumentError
@@ -36,8 +36,8 @@ def reconciled_problem(
         if values.shape != p[0].shape:
             raise ArgumentError(name, f"expected shape {p[0].shape}, that of p_y_x1, found {values.shape}")
     w = _weights(weights, len(p[0]))
-    labels = _strata(strata, len(w))
-    problem = StratifiedProblem.of(p[0], p[1], p[2], w, cast(Marginals, marginals), labels)
+    rows = GivenRows(p[0], p[1], p[2], w, _strata(strata, len(w)))
+    problem = StratifiedProblem.of(rows, cast(Marginals, marginals))
     if marginals == "as-given" and problem.marginal_mismatch > REACHED:
         raise ArgumentError(
             "marginals",

@@ -8,8 +8,8 @@ from jaxtyping import Int, Shaped
 
 from pid_jax.config import EXACT, EstimatorConfig
 from pid_jax.estimators.exact.intervals import ItemInterval
-from pid_jax.estimators.exact.problem import REACHED
-from pid_jax.estimators.exact.spread import GivenRows, marginals_spreads
+from pid_jax.estimators.exact.problem import REACHED, GivenRows
+from pid_jax.estimators.exact.spread import MarginalsSpread, Way, marginals_spreads
 from pid_jax.estimators.exact.strata import (
     StratifiedProblem,
     StratifiedSolution,
@@ -17,6 +17,7 @@ from pid_jax.estimators.exact.strata import (
     solve_stratified,
     stratified_intervals,
 )
+from pid_jax.information import AtomsInBits
 from pid_jax.problems.build import Workload
 from pid_jax.problems.types import ProblemKey
 from pid_jax.results.exact_outcome import ExactOutcome
@@ -115,21 +116,29 @@ class RunningExact:
         return found
 
     def _solved(self, given: Sequence[GivenRows], items: Sequence[Items]) -> list[ExactOutcome]:
-        problems = [
-            StratifiedProblem.of(
-                rows.p_y_x1, rows.p_y_x2, rows.p_y_x1x2, rows.weights, self.config.marginals, rows.labels
-            )
-            for rows in given
-        ]
+        problems = [StratifiedProblem.of(rows, self.config.marginals) for rows in given]
         places = [place for place, problem in enumerate(problems) if max(problem.residuals) <= REACHED]
         solutions = solve_stratified([problems[place] for place in places], self.config.tol_bits, self.devices)
         solution_of = dict(zip(places, solutions, strict=True))
         intervals = self._intervals(problems, solution_of, [groups for groups, _ in items])
-        spreads = marginals_spreads(given, devices=self.devices) if self.config.spread else [None] * len(given)
+        spreads = self._spreads(given, solution_of)
         return [
             ExactOutcome(problem, solution_of.get(place), self.config, names, intervals.get(place), spread)
             for place, (problem, (_, names), spread) in enumerate(zip(problems, items, spreads, strict=True))
         ]
+
+    def _spreads(
+        self, given: Sequence[GivenRows], solution_of: Mapping[int, StratifiedSolution]
+    ) -> Sequence[MarginalsSpread | None]:
+        """Of the atoms over the ways to one P(Y); the way of the settings is solved already."""
+        if not self.config.spread:
+            return [None] * len(given)
+        way = self.config.marginals
+        known: list[Mapping[Way, AtomsInBits]] = [
+            {way: solution_of[place].atoms().in_bits()} if place in solution_of and way != "as-given" else {}
+            for place in range(len(given))
+        ]
+        return marginals_spreads(given, devices=self.devices, known=known)
 
     def _intervals(
         self,

@@ -18,6 +18,40 @@ REACHED: Final = 1e-9
 
 
 @dataclass(frozen=True)
+class GivenRows:
+    """Conditionals as measured, before anything is done about their P(Y).
+
+    Attributes:
+        p_y_x1: float64, rows that sum to 1.
+        p_y_x2: the same of source 2.
+        p_y_x1x2: the same of the pairs.
+        weights: of the rows; they sum to 1.
+        labels: of the strata, any integers; None: one stratum.
+    """
+
+    p_y_x1: Float[np.ndarray, "n k"]
+    p_y_x2: Float[np.ndarray, "n k"]
+    p_y_x1x2: Float[np.ndarray, "n k"]
+    weights: Float[np.ndarray, " n"]
+    labels: Int[np.ndarray, " n"] | None = None
+
+    @property
+    def conditionals(self) -> tuple[Float[np.ndarray, "n k"], Float[np.ndarray, "n k"], Float[np.ndarray, "n k"]]:
+        """Of source 1, source 2 and the pairs."""
+        return self.p_y_x1, self.p_y_x2, self.p_y_x1x2
+
+    @property
+    def p_y(self) -> list[Float[np.ndarray, " k"]]:
+        """The three P(Y)."""
+        return [self.weights @ p for p in self.conditionals]
+
+    @property
+    def marginal_mismatch(self) -> float:
+        """Largest total variation between two of the three P(Y)."""
+        return max(float(np.abs(a - b).sum() / 2) for a in self.p_y for b in self.p_y)
+
+
+@dataclass(frozen=True)
 class ExactProblem:
     """What the BROJA optimum and the four information terms depend on.
 
@@ -36,27 +70,16 @@ class ExactProblem:
     pairs: tuple[Int[np.ndarray, " n"], Int[np.ndarray, " n"]] | None = None
 
     @classmethod
-    def of(
-        cls,
-        p_y_x1: Float[np.ndarray, "n k"],
-        p_y_x2: Float[np.ndarray, "n k"],
-        p_y_x1x2: Float[np.ndarray, "n k"],
-        weights: Float[np.ndarray, " n"],
-        marginals: Marginals,
-    ) -> "ExactProblem":
-        """Bring both sources to the P(Y) of the pairs.
+    def of(cls, rows: GivenRows, marginals: Marginals) -> "ExactProblem":
+        """Bring both sources to the P(Y) of the pairs, whatever the strata.
 
         Args:
-            p_y_x1: float64, rows that sum to 1.
-            p_y_x2: the same of source 2.
-            p_y_x1x2: the same of the pairs.
-            weights: of the rows; they sum to 1.
+            rows: as measured.
             marginals: how.
         """
-        means = [weights @ values for values in (p_y_x1, p_y_x2, p_y_x1x2)]
-        mismatch = max(float(np.abs(a - b).sum() / 2) for a in means for b in means)
-        first, second = (reconcile(values, weights, means[2], marginals) for values in (p_y_x1, p_y_x2))
-        return cls((first, second), p_y_x1x2, weights, mismatch)
+        target = rows.p_y[2]
+        first, second = (reconcile(p, rows.weights, target, marginals) for p in (rows.p_y_x1, rows.p_y_x2))
+        return cls((first, second), rows.p_y_x1x2, rows.weights, rows.marginal_mismatch)
 
     @property
     def residual(self) -> float:

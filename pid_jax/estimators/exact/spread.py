@@ -11,9 +11,8 @@ from functools import partial
 from typing import Final, Literal, TypeAlias, get_args
 
 import numpy as np
-from jaxtyping import Float, Int
 
-from pid_jax.estimators.exact.problem import REACHED, ExactProblem
+from pid_jax.estimators.exact.problem import REACHED, ExactProblem, GivenRows
 from pid_jax.estimators.exact.rows import reconcile
 from pid_jax.estimators.exact.strata import StratifiedProblem, solve_stratified
 from pid_jax.information import AtomsInBits
@@ -26,25 +25,6 @@ WAYS: Final[tuple[Way, ...]] = get_args(Way)
 
 TOLERANCE_BITS: Final = 1e-2
 """Width of the intervals of which the middles are compared."""
-
-
-@dataclass(frozen=True)
-class GivenRows:
-    """Conditionals as measured, before anything is done about their P(Y).
-
-    Attributes:
-        p_y_x1: float64, rows that sum to 1.
-        p_y_x2: the same of source 2.
-        p_y_x1x2: the same of the pairs.
-        weights: of the rows; they sum to 1.
-        labels: of the strata; None: one stratum.
-    """
-
-    p_y_x1: Float[np.ndarray, "n k"]
-    p_y_x2: Float[np.ndarray, "n k"]
-    p_y_x1x2: Float[np.ndarray, "n k"]
-    weights: Float[np.ndarray, " n"]
-    labels: Int[np.ndarray, " n"] | None = None
 
 
 @dataclass(frozen=True)
@@ -74,7 +54,11 @@ class MarginalsSpread:
 
 
 def marginals_spreads(
-    given: Sequence[GivenRows], tol_bits: float = TOLERANCE_BITS, ways: Sequence[Way] = WAYS, devices: int = 1
+    given: Sequence[GivenRows],
+    tol_bits: float = TOLERANCE_BITS,
+    ways: Sequence[Way] = WAYS,
+    devices: int = 1,
+    known: Sequence[Mapping[Way, AtomsInBits]] | None = None,
 ) -> list[MarginalsSpread]:
     """Solve many problems in every way, through one call of `solve_problems`.
 
@@ -83,43 +67,41 @@ def marginals_spreads(
         tol_bits: how wide the certified intervals may be, bits.
         ways: that are compared.
         devices: on a CPU, how many problems are solved at a time.
+        known: of every problem, atoms that were solved before; these ways are not solved again.
     """
+    known = [{}] * len(given) if known is None else known
     tried = [{way: _reconciled(rows, way) for way in ways} for rows in given]
     possible = []
     for problems in tried:
         reached = {way: problem for way, problem in problems.items() if max(problem.residuals) <= REACHED}
         agree = all(problem.marginal_mismatch <= REACHED for problem in reached.values())
         possible.append(dict(list(reached.items())[:1]) if agree else reached)
-    solved = iter(
-        solve_stratified([problem for problems in possible for problem in problems.values()], tol_bits, devices)
-    )
+    missing = [
+        problem
+        for problems, atoms in zip(possible, known, strict=True)
+        for way, problem in problems.items()
+        if way not in atoms
+    ]
+    solved = iter(solve_stratified(missing, tol_bits, devices))
     return [
         MarginalsSpread(
-            atoms={way: next(solved).atoms().in_bits() for way in problems},
+            atoms={way: atoms[way] if way in atoms else next(solved).atoms().in_bits() for way in problems},
             unreachable=tuple(way for way, problem in every.items() if max(problem.residuals) > REACHED),
         )
-        for every, problems in zip(tried, possible, strict=True)
+        for every, problems, atoms in zip(tried, possible, known, strict=True)
     ]
 
 
 def _reconciled(rows: GivenRows, way: Way) -> StratifiedProblem:
-    given = rows.p_y_x1, rows.p_y_x2, rows.p_y_x1x2, rows.weights, rows.labels
     if way in ("tilt", "rescale"):
-        return StratifiedProblem.split(*given, partial(ExactProblem.of, marginals=way))
-    return StratifiedProblem.split(*given, partial(_tilted, way=way))
+        return StratifiedProblem.of(rows, way)
+    return StratifiedProblem.split(rows, partial(_tilted, way=way))
 
 
-def _tilted(
-    p_y_x1: Float[np.ndarray, "n k"],
-    p_y_x2: Float[np.ndarray, "n k"],
-    p_y_x1x2: Float[np.ndarray, "n k"],
-    weights: Float[np.ndarray, " n"],
-    way: Way,
-) -> ExactProblem:
+def _tilted(rows: GivenRows, way: Way) -> ExactProblem:
     """All three tilted to one P(Y); the residual of the pairs counts as one of the first source."""
-    given = ExactProblem.of(p_y_x1, p_y_x2, p_y_x1x2, weights, "as-given")
-    means = [weights @ p for p in (p_y_x1, p_y_x2, p_y_x1x2)]
-    target = {"mean": sum(means) / 3, "first": means[0], "second": means[1]}[way]
-    first, second, pairs = (reconcile(p, weights, target, "tilt") for p in (p_y_x1, p_y_x2, p_y_x1x2))
+    p_y = rows.p_y
+    target = {"mean": np.mean(p_y, axis=0), "first": p_y[0], "second": p_y[1]}[way]
+    first, second, pairs = (reconcile(p, rows.weights, target, "tilt") for p in rows.conditionals)
     first = first._replace(residual=max(first.residual, pairs.residual))
-    return ExactProblem((first, second), pairs.p, weights, given.marginal_mismatch)
+    return ExactProblem((first, second), pairs.p, rows.weights, rows.marginal_mismatch)

@@ -22,7 +22,7 @@ from pid_jax.estimators.exact.intervals import (
     item_intervals,
 )
 from pid_jax.estimators.exact.pointwise import PointwiseAtoms, pointwise
-from pid_jax.estimators.exact.problem import ExactProblem, ExactSolution, solve_problems
+from pid_jax.estimators.exact.problem import ExactProblem, ExactSolution, GivenRows, solve_problems
 from pid_jax.estimators.exact.rows import Marginals
 from pid_jax.information import AtomsInBits, TermsInBits
 from pid_jax.setting import ArgumentError
@@ -62,57 +62,34 @@ class StratifiedProblem:
         return cls((Stratum(np.arange(rows), 1.0, problem),), rows)
 
     @classmethod
-    def of(
-        cls,
-        p_y_x1: Float[np.ndarray, "n k"],
-        p_y_x2: Float[np.ndarray, "n k"],
-        p_y_x1x2: Float[np.ndarray, "n k"],
-        weights: Float[np.ndarray, " n"],
-        marginals: Marginals,
-        labels: Int[np.ndarray, " n"] | None = None,
-    ) -> "StratifiedProblem":
-        """Split the rows and reconcile every stratum by itself; the arguments of `ExactProblem.of` otherwise.
+    def of(cls, rows: GivenRows, marginals: Marginals) -> "StratifiedProblem":
+        """Split the rows and reconcile every stratum by itself.
 
         Args:
-            p_y_x1: float64, rows that sum to 1.
-            p_y_x2: the same of source 2.
-            p_y_x1x2: the same of the pairs.
-            weights: of the rows; they sum to 1.
+            rows: as measured.
             marginals: how the sources are brought to a stratum's P(Y).
-            labels: of the rows, any integers; None: one stratum.
         """
-        return cls.split(p_y_x1, p_y_x2, p_y_x1x2, weights, labels, partial(ExactProblem.of, marginals=marginals))
+        return cls.split(rows, partial(ExactProblem.of, marginals=marginals))
 
     @classmethod
-    def split(
-        cls,
-        p_y_x1: Float[np.ndarray, "n k"],
-        p_y_x2: Float[np.ndarray, "n k"],
-        p_y_x1x2: Float[np.ndarray, "n k"],
-        weights: Float[np.ndarray, " n"],
-        labels: Int[np.ndarray, " n"] | None,
-        reconciled: Callable[..., ExactProblem],
-    ) -> "StratifiedProblem":
-        """Split the rows; the arguments of `of`, but for the function that reconciles a stratum.
+    def split(cls, rows: GivenRows, reconciled: Callable[[GivenRows], ExactProblem]) -> "StratifiedProblem":
+        """Split the rows and apply a function of one's own to every stratum.
 
         Args:
-            p_y_x1: float64, rows that sum to 1.
-            p_y_x2: the same of source 2.
-            p_y_x1x2: the same of the pairs.
-            weights: of the rows; they sum to 1.
-            labels: of the rows, any integers; None: one stratum.
-            reconciled: makes a problem of the three conditionals and the weights of a stratum.
+            rows: as measured.
+            reconciled: makes a problem of a stratum, whose weights sum to 1.
         """
-        given = p_y_x1, p_y_x2, p_y_x1x2
-        if labels is None:
-            return cls.single(reconciled(*given, weights))
+        if rows.labels is None:
+            return cls.single(reconciled(rows))
         strata = []
-        for label in np.unique(labels):
-            rows = np.flatnonzero(labels == label)
-            mass = float(weights[rows].sum())
+        for label in np.unique(rows.labels):
+            own = np.flatnonzero(rows.labels == label)
+            mass = float(rows.weights[own].sum())
             if mass > 0:
-                strata.append(Stratum(rows, mass, reconciled(*(p[rows] for p in given), weights[rows] / mass)))
-        return cls(tuple(strata), len(weights))
+                first, second, pairs = (p[own] for p in rows.conditionals)
+                part = GivenRows(first, second, pairs, rows.weights[own] / mass)
+                strata.append(Stratum(own, mass, reconciled(part)))
+        return cls(tuple(strata), len(rows.weights))
 
     def __iter__(self) -> Iterator[tuple[float, ExactProblem]]:
         """Mass and problem of every stratum."""

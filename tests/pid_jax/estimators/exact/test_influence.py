@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pid_jax.estimators.exact.influence import influence_values
-from pid_jax.estimators.exact.problem import ExactProblem, information, solve_problems
+from pid_jax.estimators.exact.problem import ExactProblem, GivenRows, information, solve_problems
 from pid_jax.information import InformationTerms
 from pid_lvlm.data.names import NATS_PER_BIT
 from pid_lvlm.data.world.exact import broja_atoms
@@ -23,7 +23,7 @@ def rows(seed, *, zeros=False):
 
 def solved_terms(p, weights, marginals):
     """The four terms, nats; I_q from an interior-point method on a table with the same marginals."""
-    problem = ExactProblem.of(*p, weights, marginals)
+    problem = ExactProblem.of(GivenRows(*p, weights), marginals)
     first, second = (source.weights[:, None] * source.p for source in problem.sources)
     p_y = first.sum(0)
     truth = broja_atoms(first[:, None, :] * (second / p_y)[None, :, :])
@@ -35,7 +35,7 @@ def solved_terms(p, weights, marginals):
 def test_values_are_derivatives_with_respect_to_the_weight_of_an_item(marginals, zeros):
     p = rows(3, zeros=zeros)
     weights = np.random.default_rng(4).dirichlet(np.full(N, 5.0))
-    problem = ExactProblem.of(*p, weights, marginals)
+    problem = ExactProblem.of(GivenRows(*p, weights), marginals)
     (solution,) = solve_problems([problem], 1e-5)
     values = np.stack(influence_values(problem, solution, marginals), axis=-1)
     for item in (0, N - 1):
@@ -45,14 +45,14 @@ def test_values_are_derivatives_with_respect_to_the_weight_of_an_item(marginals,
 
 
 def test_their_mean_is_the_term():
-    problem = ExactProblem.of(*rows(5), np.full(N, 1 / N), "tilt")
+    problem = ExactProblem.of(GivenRows(*rows(5), np.full(N, 1 / N)), "tilt")
     (solution,) = solve_problems([problem], 1e-4)
     found = [problem.weights @ values for values in influence_values(problem, solution, "tilt")]
     np.testing.assert_allclose(found, [solution.i1, solution.i2, solution.i12, solution.dual_low], atol=1e-12)
 
 
 def test_a_factor_per_label_that_one_source_gains_and_the_other_loses_changes_nothing():
-    problem = ExactProblem.of(*rows(6), np.full(N, 1 / N), "tilt")
+    problem = ExactProblem.of(GivenRows(*rows(6), np.full(N, 1 / N)), "tilt")
     (solution,) = solve_problems([problem], 1e-4)
     factor = np.array([0.1, 1.0, 3.0, 20.0])
     a, b = solution.potentials

@@ -8,7 +8,7 @@ import pytest
 import pid_jax
 from pid_jax.estimators.exact.intervals import item_intervals, paired_difference
 from pid_jax.estimators.exact.parts import number_groups, random_parts
-from pid_jax.estimators.exact.problem import ExactProblem, solve_problems
+from pid_jax.estimators.exact.problem import ExactProblem, GivenRows, solve_problems
 from pid_lvlm.data import PidError
 
 N, K = 32, 4
@@ -25,7 +25,7 @@ def rows(seed, n=N):
 
 
 def intervals(p, weights=EQUAL, *, groups=None, method="items", marginals="tilt", **options):
-    problem = ExactProblem.of(*p, weights, marginals)
+    problem = ExactProblem.of(GivenRows(*p, weights), marginals)
     solutions = solve_problems([problem], TOLERANCE)
     (found,) = item_intervals(
         [problem], solutions, groups=[groups], method=method, tol_bits=TOLERANCE, marginals=marginals, **options
@@ -53,7 +53,7 @@ def test_the_estimate_is_the_mean_of_the_values_and_the_terms_belong_to_it():
 def test_the_correction_is_the_extrapolation_from_the_halves():
     p = rows(1)
     plain, found = (intervals(p, method=method) for method in ("items-uncorrected", "items"))
-    problem = ExactProblem.of(*p, EQUAL, "tilt")
+    problem = ExactProblem.of(GivenRows(*p, EQUAL), "tilt")
     sizes, labels = (N // 2, N // 2), np.arange(N)
     halves = [part for split in range(4) for part in random_parts(problem, labels, sizes, (0, split), "tilt")]
     solutions = solve_problems([half.problem for half in halves], TOLERANCE)
@@ -70,14 +70,14 @@ def test_the_correction_is_the_extrapolation_from_the_halves():
 def test_halves_are_disjoint_whole_groups_with_their_own_marginals():
     p = rows(2)
     weights = np.where(np.arange(N) % 5 == 0, 0.0, 1.0)
-    problem = ExactProblem.of(*p, weights / weights.sum(), "tilt")
+    problem = ExactProblem.of(GivenRows(*p, weights / weights.sum()), "tilt")
     labels = number_groups(problem, np.repeat(["d", "a", "c", "b"], N // 4))
     first, second = random_parts(problem, labels, (2, 2), (0, 0), "tilt")
     assert sorted([*first.rows, *second.rows]) == list(np.flatnonzero(weights))
     assert not set(labels[first.rows]) & set(labels[second.rows])
     for part in (first, second):
         assert part.problem.residual < 1e-9
-        own = ExactProblem.of(*(values[part.rows] for values in p), part.problem.weights, "tilt")
+        own = ExactProblem.of(GivenRows(*(values[part.rows] for values in p), part.problem.weights), "tilt")
         for source, expected in zip(part.problem.sources, own.sources, strict=True):
             np.testing.assert_allclose(source.p, expected.p, atol=1e-8)
 
@@ -94,7 +94,7 @@ def test_a_row_of_double_weight_counts_as_two_items_of_a_group(marginals):
 
 @pytest.mark.slow
 def test_problems_do_not_depend_on_each_other_and_seeds_change_the_splits_only():
-    problems = [ExactProblem.of(*rows(seed), EQUAL, "tilt") for seed in (4, 5)]
+    problems = [ExactProblem.of(GivenRows(*rows(seed), EQUAL), "tilt") for seed in (4, 5)]
     solutions = solve_problems(problems, TOLERANCE)
     options = {"method": "items", "tol_bits": TOLERANCE}
     together = item_intervals(problems, solutions, groups=[None, None], **options)

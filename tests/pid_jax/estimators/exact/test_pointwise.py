@@ -7,7 +7,7 @@ import pytest
 
 import pid_jax
 from pid_jax.estimators.exact.pointwise import PointwiseAtoms, pointwise
-from pid_jax.estimators.exact.problem import ExactProblem, solve_problems
+from pid_jax.estimators.exact.problem import ExactProblem, GivenRows, solve_problems
 from pid_jax.information import AtomsInBits
 from pid_lvlm.data.names import NATS_PER_BIT
 
@@ -43,7 +43,7 @@ def rms(first: PointwiseAtoms, second: PointwiseAtoms) -> float:
 @pytest.mark.parametrize("missing", [False, True])
 def test_means_are_the_atoms_at_the_lower_bound_of_the_potentials(marginals, missing):
     w = weights(1)
-    problem = ExactProblem.of(*conditionals(1, missing=missing), w, marginals)
+    problem = ExactProblem.of(GivenRows(*conditionals(1, missing=missing), w), marginals)
     (solution,) = solve_problems([problem], 1e-3)
     found = pointwise(problem, solution)
     for name, mean in zip(AtomsInBits._fields, solution.atoms(solution.dual_low).in_bits(), strict=True):
@@ -83,7 +83,7 @@ def clusters(shift: float):
     """
     p = np.array([[0.5, 0.5, 0, 0], [0.5, 0, 0.5, 0]])[np.arange(N) % 2]
     second = np.roll(p, N // 4 + 1, axis=0)
-    problem = ExactProblem.of(p, second, p, np.full(N, 1 / N), "tilt")
+    problem = ExactProblem.of(GivenRows(p, second, p, np.full(N, 1 / N)), "tilt")
     (solution,) = solve_problems([problem], 1e-5)
     a, b = (potential.copy() for potential in solution.potentials)
     in_first = [rows[:, 1] > 0 for rows in (p, second)]
@@ -104,7 +104,7 @@ def test_one_factor_is_free_in_every_component():
 
 
 def test_any_factor_of_a_label_drops_out():
-    problem = ExactProblem.of(*conditionals(4), np.full(N, 1 / N), "tilt")
+    problem = ExactProblem.of(GivenRows(*conditionals(4), np.full(N, 1 / N)), "tilt")
     (solution,) = solve_problems([problem], 1e-3)
     factor = np.array([0.1, 1, 3, 7])
     a, b = solution.potentials

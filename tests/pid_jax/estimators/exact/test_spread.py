@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from pid_jax.estimators.exact.problem import ExactProblem, solve_problems
-from pid_jax.estimators.exact.spread import WAYS, GivenRows, marginals_spreads
+from pid_jax.estimators.exact.problem import ExactProblem, GivenRows, solve_problems
+from pid_jax.estimators.exact.spread import WAYS, marginals_spreads
 from pid_jax.information import AtomsInBits
 from pid_lvlm.data.names import NATS_PER_BIT
 from tests.golden.test_replay import FILES
@@ -20,7 +20,7 @@ def test_every_way_has_atoms_and_the_range_covers_them():
     assert found.largest > 0.01
     synergies = [atoms.synergy for atoms in found.atoms.values()]
     assert found.ranges.synergy == pytest.approx(max(synergies) - min(synergies))
-    (alone,) = solve_problems([ExactProblem.of(*conditionals(20), UNIFORM, "rescale")], 1e-3)
+    (alone,) = solve_problems([ExactProblem.of(GivenRows(*conditionals(20), UNIFORM), "rescale")], 1e-3)
     assert found.atoms["rescale"] == pytest.approx(alone.atoms().in_bits(), abs=1e-9)
 
 
@@ -54,6 +54,14 @@ def test_many_problems_and_strata_in_one_call():
         assert one.largest == pytest.approx(alone.largest, abs=1e-9)
 
 
+def test_a_way_that_is_known_is_not_solved_again():
+    rows = GivenRows(*conditionals(23), UNIFORM)
+    known = AtomsInBits(0.1, 0.2, 0.3, 9.0)
+    (found,) = marginals_spreads([rows], 1e-3, ("tilt", "mean"), known=[{"tilt": known}])
+    assert found.atoms["tilt"] == known
+    assert found.largest > 5
+
+
 @pytest.mark.slow
 def test_the_recorded_fit_with_inconsistent_marginals():
     """The record's I(X1,X2;Y) was not tilted when its synergies were first noted, so it is held fixed here."""
@@ -63,7 +71,7 @@ def test_the_recorded_fit_with_inconsistent_marginals():
     rows = [p / p.sum(1, keepdims=True) for p in rows]
     w = np.full(len(rows[0]), 1 / len(rows[0]))
     (found,) = marginals_spreads([GivenRows(*rows, w)], 1e-3)
-    i12 = ExactProblem.of(*rows, w, "as-given").i_joint / NATS_PER_BIT
+    i12 = ExactProblem.of(GivenRows(*rows, w), "as-given").i_joint / NATS_PER_BIT
     synergy = {way: i12 - atoms.redundancy - atoms.unique1 - atoms.unique2 for way, atoms in found.atoms.items()}
     noted = {"tilt": 0.642, "rescale": 0.687, "first": 0.651, "second": 0.712}
     assert {way: round(synergy[way], 3) for way in noted} == noted
@@ -78,7 +86,7 @@ def test_bounds_hold_with_one_p_y_except_where_the_pairs_know_less(marginals, mi
         first, second, pairs = conditionals(seed, missing=missing)
         pairs = pairs ** (0.3 if seed % 2 else 10)
         pairs /= pairs.sum(1, keepdims=True)
-        (found,) = solve_problems([ExactProblem.of(first, second, pairs, weights(seed), marginals)], 1e-3)
+        (found,) = solve_problems([ExactProblem.of(GivenRows(first, second, pairs, weights(seed)), marginals)], 1e-3)
         knows.append(not found.joint_knows_less(1e-9))
         for iq in (found.low, found.high):
             atoms, slack = found.atoms(iq), 1e-9

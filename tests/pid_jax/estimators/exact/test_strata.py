@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import pid_jax
-from pid_jax.estimators.exact.problem import ExactProblem, solve_problems
+from pid_jax.estimators.exact.problem import ExactProblem, GivenRows, solve_problems
 from pid_jax.estimators.exact.strata import StratifiedProblem, solve_stratified
 from pid_jax.setting import ArgumentError
 from tests.pid_jax.estimators.exact.test_pointwise import K, N, conditionals, weights
@@ -48,10 +48,10 @@ def test_all_problems_are_solved_in_one_call(monkeypatch):
 
     monkeypatch.setattr("pid_jax.estimators.exact.strata.solve_problems", counted)
     labels = [np.arange(N) % 2, None, np.arange(N) % 3]
-    given = [StratifiedProblem.of(*conditionals(7), weights(7), "tilt", which) for which in labels]
+    given = [StratifiedProblem.of(GivenRows(*conditionals(7), weights(7), which), "tilt") for which in labels]
     found = solve_stratified(given, 1e-3)
     assert calls == [6]
-    (whole,) = solve_problems([ExactProblem.of(*conditionals(7), weights(7), "tilt")], 1e-3)
+    (whole,) = solve_problems([ExactProblem.of(GivenRows(*conditionals(7), weights(7)), "tilt")], 1e-3)
     assert found[1].low == whole.low
     assert [len(one.parts) for one in found] == [2, 1, 3]
 
