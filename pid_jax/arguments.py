@@ -7,7 +7,7 @@ from jaxtyping import Float, Shaped
 
 from pid_jax.config import EstimatorConfig
 from pid_jax.setting import ArgumentError, ArgumentTypeError, spell
-from pid_lvlm.data.bounds import Bound
+from pid_lvlm.data.bounds import OPTIONS, SAMPLES, Bound
 
 _KINDS: Final = {"U": "text", "S": "bytes", "c": "complex numbers", "M": "dates", "m": "durations", "V": "records"}
 
@@ -44,6 +44,28 @@ def numbers(name: str, values: Any, expected: str, dtype: Any = np.float32) -> F
         raise ArgumentTypeError(name, f"expected real numbers of shape {expected}, found {found}")
     with np.errstate(over="ignore", invalid="ignore"):
         return array.astype(dtype)
+
+
+def probabilities(name: str, values: Any, dtype: Any = np.float32) -> Float[np.ndarray, "n k"]:
+    """An array of conditionals: rows that sum to 1, to within `SUM_TOLERANCE`.
+
+    Raises:
+        ArgumentError: it has another shape, is too large, or a row does not hold probabilities.
+    """
+    p = numbers(name, values, "(n, k), a row for each sample with the probabilities of at least 2 options", dtype)
+    if p.ndim != 2 or p.shape[1] < 2 or not len(p):
+        raise ArgumentError(name, f"expected shape (n, k) with at least 1 row and 2 options, found {p.shape}")
+    check_size(name, len(p), SAMPLES)
+    check_size(name, p.shape[1], OPTIONS)
+    wrong = ~((p >= 0).all(axis=1) & (np.abs(p.sum(axis=1) - 1) <= SUM_TOLERANCE))
+    if wrong.any():
+        row = int(np.flatnonzero(wrong)[0])
+        found = spell(p[row].tolist())
+        raise ArgumentError(
+            f"{name}, row {row}",
+            f"expected probabilities of at least 0 that sum to 1, found {found} ({int(wrong.sum())} such rows)",
+        )
+    return p
 
 
 def check_size(name: str, size: int, bound: Bound) -> None:

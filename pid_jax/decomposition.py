@@ -7,21 +7,21 @@ import numpy as np
 from jaxtyping import Float, Shaped
 from numpy.typing import ArrayLike
 
-from pid_jax.arguments import SUM_TOLERANCE, as_array, check_size, checked_config, numbers
+from pid_jax.arguments import as_array, check_size, checked_config, numbers, probabilities
 from pid_jax.config import EstimatorConfig, FitSettings
 from pid_jax.information import AtomsInBits, TermsInBits, atoms_from_terms
 from pid_jax.problems.build import LayerRows, Workload, make_draws
 from pid_jax.problems.splits import make_layout, split_rows, split_seeds
 from pid_jax.problems.types import ProblemKey, Shape
 from pid_jax.results.solution import ADVICE, Result, Solution
-from pid_jax.setting import ArgumentError, ArgumentTypeError, spell
+from pid_jax.setting import ArgumentError, ArgumentTypeError
 from pid_jax.sweep.batch import check_enough
 from pid_jax.sweep.chunks import Capacity, choose_pace, this_machine
 from pid_jax.sweep.devices import count_devices
 from pid_jax.sweep.fits import launch
 from pid_jax.sweep.memory import check_memory, default_budget
 from pid_jax.sweep.stack import stack_problems
-from pid_lvlm.data.bounds import OPTIONS, SAMPLES, WIDTH
+from pid_lvlm.data.bounds import WIDTH
 from pid_lvlm.data.names import SOURCES
 
 _ONLY = ProblemKey(layer=0, tau=0.0, pooling="")
@@ -112,7 +112,7 @@ def decompose(
         True
     """
     config = checked_config(config)
-    p = [_probabilities(name, values) for name, values in zip(_NAMES, (p_y_x1, p_y_x2, p_y_x1x2), strict=True)]
+    p = [probabilities(name, values) for name, values in zip(_NAMES, (p_y_x1, p_y_x2, p_y_x1x2), strict=True)]
     x = [_features(name, values, p[0]) for name, values in (("x1", x1), ("x2", x2))]
     for name, values in zip(_NAMES, p, strict=True):
         if values.shape != p[0].shape:
@@ -142,23 +142,6 @@ def decompose(
 
 
 _NAMES = ("p_y_x1", "p_y_x2", "p_y_x1x2")
-
-
-def _probabilities(name: str, values: Any) -> Float[np.ndarray, "n k"]:
-    p = numbers(name, values, "(n, k), a row for each sample with the probabilities of at least 2 options")
-    if p.ndim != 2 or p.shape[1] < 2 or not len(p):
-        raise ArgumentError(name, f"expected shape (n, k) with at least 1 row and 2 options, found {p.shape}")
-    check_size(name, len(p), SAMPLES)
-    check_size(name, p.shape[1], OPTIONS)
-    wrong = ~((p >= 0).all(axis=1) & (np.abs(p.sum(axis=1) - 1) <= SUM_TOLERANCE))
-    if wrong.any():
-        row = int(np.flatnonzero(wrong)[0])
-        found = spell(p[row].tolist())
-        raise ArgumentError(
-            f"{name}, row {row}",
-            f"expected probabilities of at least 0 that sum to 1, found {found} ({int(wrong.sum())} such rows)",
-        )
-    return p
 
 
 def _features(name: str, values: Any, p: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "n d"]:

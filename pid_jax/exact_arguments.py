@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
-from pid_jax.arguments import SUM_TOLERANCE, as_array, numbers
+from pid_jax.arguments import as_array, numbers, probabilities
 from pid_jax.estimators.exact.problem import REACHED, GivenRows
 from pid_jax.estimators.exact.rows import Marginals
 from pid_jax.estimators.exact.strata import StratifiedProblem
@@ -31,12 +31,15 @@ def reconciled_problem(
     check_tolerance(tol_bits)
     if marginals not in get_args(Marginals):
         raise ArgumentError("marginals", f"expected one of {', '.join(get_args(Marginals))}, found {marginals!r}")
-    p = [_probabilities(name, values) for name, values in zip(_NAMES, (p_y_x1, p_y_x2, p_y_x1x2), strict=True)]
+    p = [
+        probabilities(name, values, np.float64) for name, values in zip(_NAMES, (p_y_x1, p_y_x2, p_y_x1x2), strict=True)
+    ]
     for name, values in zip(_NAMES, p, strict=True):
         if values.shape != p[0].shape:
             raise ArgumentError(name, f"expected shape {p[0].shape}, that of p_y_x1, found {values.shape}")
     w = _weights(weights, len(p[0]))
-    rows = GivenRows(p[0], p[1], p[2], w, _strata(strata, len(w)))
+    first, second, pairs = (values / values.sum(1, keepdims=True) for values in p)
+    rows = GivenRows(first, second, pairs, w, _strata(strata, len(w)))
     problem = StratifiedProblem.of(rows, cast(Marginals, marginals))
     if marginals == "as-given" and problem.marginal_mismatch > REACHED:
         raise ArgumentError(
@@ -66,22 +69,6 @@ def check_tolerance(tol_bits: float) -> None:
 
 
 _NAMES = ("p_y_x1", "p_y_x2", "p_y_x1x2")
-
-
-def _probabilities(name: str, values: ArrayLike) -> Float[np.ndarray, "n k"]:
-    p = numbers(name, values, "(n, k)", np.float64)
-    if p.ndim != 2 or p.shape[1] < 2 or not len(p):
-        raise ArgumentError(name, f"expected shape (n, k) with rows and at least 2 options, found {p.shape}")
-    total = p.sum(1)
-    wrong = ~((p >= 0).all(axis=1) & (np.abs(total - 1) <= SUM_TOLERANCE))
-    if wrong.any():
-        row = int(np.flatnonzero(wrong)[0])
-        raise ArgumentError(
-            name,
-            f"row {row}: expected probabilities of at least 0 that sum to 1, found a row that sums to "
-            f"{total[row]:g} ({int(wrong.sum())} such rows)",
-        )
-    return p / total[:, None]
 
 
 def _weights(weights: ArrayLike | None, rows: int) -> Float[np.ndarray, " n"]:

@@ -14,7 +14,7 @@ SWEEP: Final = ("run", "tau")
 
 
 def one_estimator(results: pl.DataFrame, estimator: str = EXACT, of: Sequence[str] = PROBLEM) -> pl.DataFrame:
-    """The rows of one estimator for each problem, so that nothing is shown twice.
+    """The rows of one estimator for each problem; no problem appears twice.
 
     It is `estimator` where the table has its rows for the problem, also where they failed: another estimator's number
     must not take their place. It is what else there is where the table has none.

@@ -57,7 +57,7 @@ def describe(row: Mapping[str, float | None]) -> str:
         share = f"{known['uniform_both']:.0%}".replace("%", " %")
         return f"not interpretable, because the model did not answer with an option letter in {share} of the rows"
     missing = [WORDS[atom] for atom in ATOMS if atom not in known]
-    if missing:  # without it there is no total
+    if missing:  # the total needs it
         return f"{' and '.join(missing)} unknown; {_listed(known) or 'the other atoms next to nothing'} (bits)"
     return _described(known)
 

@@ -92,7 +92,7 @@ class Workload:
 
 
 def make_workload(run: Run, keys: Iterable[ProblemKey], config: EstimatorConfig, layout: Layout | None) -> Workload:
-    """Host arrays of some of a run's problems, all of one estimator; without a layout there are no batches.
+    """Host arrays of some of a run's problems, all of one estimator; with batches if a layout is given.
 
     Raises:
         ContractError: the run lacks a pooling.

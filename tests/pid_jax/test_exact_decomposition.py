@@ -162,7 +162,7 @@ def test_a_target_that_no_tilt_reaches_is_refused():
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"p_y_x1": np.ones((N, K))}, "p_y_x1: row 0: expected probabilities"),
+        ({"p_y_x1": np.ones((N, K))}, "p_y_x1, row 0: expected probabilities"),
         ({"p_y_x2": np.full((N, K + 1), 1 / (K + 1))}, r"p_y_x2: expected shape \(24, 4\)"),
         ({"weights": np.zeros(N)}, "weights: expected 24 finite numbers"),
         ({"p_y_x1": [["a", "b"]]}, "p_y_x1: expected real numbers"),

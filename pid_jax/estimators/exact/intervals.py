@@ -144,7 +144,7 @@ def _checked_groups(problem: ExactProblem, groups: Shaped[np.ndarray, " _"] | No
     if count < FEWEST_GROUPS:
         raise ArgumentError("groups", f"expected at least {FEWEST_GROUPS} groups of items, found {count}")
     if problem.residual > REACHED:
-        raise ArgumentError("marginals", "a source does not have the P(Y) of the pairs, so that there are no atoms")
+        raise ArgumentError("marginals", "a source does not have the P(Y) of the pairs, so the atoms are not defined")
     return numbered
 
 

@@ -49,7 +49,7 @@ class PointwiseAtoms:
     """Values of every pair, bits; NaN where its weight is 0.
 
     Their weighted means are the atoms and terms at the lower bound of the potentials, so that single values may be
-    negative, and are no bounds.
+    negative, and do not bound anything.
 
     Attributes:
         redundancy: i1 + i2 - iq.

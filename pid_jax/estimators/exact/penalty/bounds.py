@@ -42,12 +42,12 @@ class Coupling(NamedTuple):
 
 def entropy(masses: Float[np.ndarray, "n k"]) -> float:
     """H(Y), nats."""
-    return -float(_xlogx(masses.sum(0)).sum())
+    return -float(xlogx(masses.sum(0)).sum())
 
 
 def information(masses: Float[np.ndarray, "n k"]) -> float:
     """I(X;Y) of joint masses, nats."""
-    return float(_xlogx(masses).sum() - _xlogx(masses.sum(1)).sum() - _xlogx(masses.sum(0)).sum())
+    return float(xlogx(masses).sum() - xlogx(masses.sum(1)).sum() - xlogx(masses.sum(0)).sum())
 
 
 def feasible_point(masses: Masses, first: Float[np.ndarray, "n1 k"], second: Float[np.ndarray, "n2 k"]) -> DualPoint:
@@ -126,7 +126,7 @@ def _value(kernel: Matrix, f: Float[np.ndarray, "n1 k"], g: Float[np.ndarray, "n
             mass, total = block.data, entries(f[part], g, row_of_entries(block), block.indices)
         else:
             mass, total = block, f[part] @ g.T
-        value -= float(np.vdot(mass.astype(np.float64), _xlogx(total)))
+        value -= float(np.vdot(mass.astype(np.float64), xlogx(total)))
     return value
 
 
@@ -156,7 +156,8 @@ def _ratio(x: Float[np.ndarray, "n k"], y: Float[np.ndarray, "n k"]) -> Float[np
     return np.where(x > 0, x / np.maximum(y, y.dtype.type(TINY)), y.dtype.type(0))
 
 
-def _xlogx(x: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
+def xlogx(x: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
+    """X log x, nats; 0 at 0."""
     return _xlogy(x, x)
 
 

@@ -1,10 +1,12 @@
 """Cells of similar rows, coarse to fine: a problem of cells is small, and its solution starts the finer one."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+
+from pid_jax.estimators.exact.penalty.bounds import xlogx
 
 NOTHING_LOST: Final = 1e-15
 """Information that a cell loses, nats, up to which its rows count as equal."""
@@ -45,7 +47,7 @@ def _lost(masses: Float[np.ndarray, "n k"], cell: Int[np.ndarray, " n"]) -> Floa
     """Information between row and label within every cell, nats."""
 
     def entropies(joint: Float[np.ndarray, "n k"]) -> Float[np.ndarray, " n"]:
-        return _xlogx(joint.sum(1)) - _xlogx(joint).sum(1)
+        return xlogx(joint.sum(1)) - xlogx(joint).sum(1)
 
     return entropies(sum_cells(masses, cell)) - np.bincount(cell, entropies(masses))
 
@@ -83,7 +85,3 @@ def _above(masses: Float[np.ndarray, "n k"], part: Int[np.ndarray, " n"]) -> Boo
         rank[order] = np.arange(len(part)) - (np.cumsum(size) - size)[part[order]]
         above = np.where(whole, rank < size[part] // 2, above)
     return above
-
-
-def _xlogx(x: Float[Any, "*n"]) -> Float[Any, "*n"]:
-    return x * np.log(np.where(x > 0, x, 1.0))

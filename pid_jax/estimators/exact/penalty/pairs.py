@@ -18,7 +18,7 @@ Single = np.float32
 TINY: Final = 1e-30
 
 BLOCK: Final = 1 << 16
-"""Entries of a dense matrix that are worked on at once, so that they stay in a core's cache."""
+"""Pairs that are worked on at once, so that they stay in a core's cache."""
 
 LOG_POWERS: Final = (-60.0, 60.0)
 """Range of log S^p: below, a pair counts as empty; above, far from the solution, it would overflow."""
@@ -145,19 +145,14 @@ class ListedPairs:
     def weighted(
         self, powers: Matrix, a: Float[np.ndarray, "n1 k"], b: Float[np.ndarray, "n2 k"], c: Float[np.ndarray, "n2 k"]
     ) -> Float[np.ndarray, "n1 k"]:
-        """Sums (T ∘ a bᵀ) c, a row for every row of source 1."""
-        return self._product(powers, a, b) @ c
+        """Sums (T ∘ a bᵀ) c, a row for every row of source 1: Σ_y a_iy (T (b_y ∘ c))_i, without a list of a_i · b_j."""
+        return _contracted(a, powers @ _products(b, c))
 
     def weighted_back(
         self, powers: Matrix, a: Float[np.ndarray, "n1 k"], b: Float[np.ndarray, "n2 k"], c: Float[np.ndarray, "n1 k"]
     ) -> Float[np.ndarray, "n2 k"]:
         """Sums (T ∘ a bᵀ)ᵀ c, a row for every row of source 2."""
-        return self._product(powers, a, b).T @ c
-
-    def _product(self, powers: Matrix, a: Float[np.ndarray, "n1 k"], b: Float[np.ndarray, "n2 k"]) -> Matrix:
-        values = entries(a, b, self.i, self.j)
-        values *= powers.data
-        return self._matrix(values)
+        return _contracted(b, powers.T @ _products(a, c))
 
     def _matrix(self, values: Float[np.ndarray, " e"]) -> Matrix:
         return sparse.csr_matrix((values, self.j, self.start), shape=(len(self.w), len(self.v)))
@@ -165,6 +160,16 @@ class ListedPairs:
 
 Pairs: TypeAlias = AllPairs | ListedPairs
 """What a penalised problem sums over; both have the same methods."""
+
+
+def _products(b: Float[np.ndarray, "n k"], c: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "n kk"]:
+    """All b_y c_z of every row."""
+    return (b[:, :, None] * c[:, None, :]).reshape(len(b), -1)
+
+
+def _contracted(a: Float[np.ndarray, "n k"], sums: Float[np.ndarray, "n kk"]) -> Float[np.ndarray, "n k"]:
+    """Σ_y a_y m_yz of every row."""
+    return np.einsum("nk,nkl->nl", a, sums.reshape(*a.shape, -1))
 
 
 def blocks(rows: int, columns: int) -> Iterator[slice]:
@@ -176,12 +181,17 @@ def blocks(rows: int, columns: int) -> Iterator[slice]:
 def entries(
     a: Float[np.ndarray, "n1 k"], b: Float[np.ndarray, "n2 k"], i: Int[np.ndarray, " e"], j: Int[np.ndarray, " e"]
 ) -> Float[np.ndarray, " e"]:
-    """a_i · b_j of every pair of the list."""
-    out = np.zeros(len(i), a.dtype)
-    for y in range(a.shape[1]):
-        term = np.ascontiguousarray(a[:, y]).take(i)
-        term *= np.ascontiguousarray(b[:, y]).take(j)
-        out += term
+    """a_i · b_j of every pair of the list, in parts that stay in a core's cache."""
+    out = np.empty(len(i), a.dtype)
+    first, second = np.ascontiguousarray(a.T), np.ascontiguousarray(b.T)
+    for start in range(0, len(i), BLOCK):
+        part = slice(start, start + BLOCK)
+        rows, columns, total = i[part], j[part], out[part]
+        np.multiply(first[0].take(rows), second[0].take(columns), out=total)
+        for x, y in zip(first[1:], second[1:], strict=True):
+            term = x.take(rows)
+            term *= y.take(columns)
+            total += term
     return out
 
 
