@@ -15,7 +15,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from pid_lvlm.data.command.shown import cut, shown
 from pid_lvlm.data.inputs.paths import matching_files, open_regular
 from pid_lvlm.data.inputs.tables import TableError, read_parquet
 from pid_lvlm.extract.config import DatasetSpec
@@ -484,19 +483,6 @@ def test_saved_folders_with_other_json(folder: Path, name: str, content: str) ->
     datasets.Dataset.from_list([{**ROW, "image": str(folder / "p.png")}]).save_to_disk(str(folder / "saved"))
     (folder / "saved" / name).write_text(content)
     dataset_or_sentence(folder / "saved")
-
-
-# Messages
-
-
-@settings(deadline=None, max_examples=50)
-@given(st.text(max_size=300) | st.integers() | st.binary(max_size=300) | VALUES)
-def test_values_are_shown_short_and_on_one_line(value: Any) -> None:
-    assert len(shown(value)) <= 80
-    assert shown(value).isprintable()
-    if isinstance(value, str):
-        assert len(cut(value)) <= 80
-        assert cut(value).isprintable()
 
 
 def test_a_column_that_is_mapped_is_no_other_field_by_its_usual_name(folder: Path) -> None:

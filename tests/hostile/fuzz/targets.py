@@ -1,13 +1,11 @@
 """What is fuzzed: for each parser valid files to begin with, how they are damaged, and what reads them."""
 
-import base64
 import hashlib
 import io
 import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,32 +14,11 @@ import numpy as np
 from pid_lvlm import data
 from pid_lvlm.data.contract.results import USABLE
 from pid_lvlm.data.errors import PidError
-from tests import ROOT
 from tests.hostile.fuzz import mutate
 from tests.hostile.fuzz.judge import Unacceptable, command
+from tests.hostile.fuzz.options import estimate_options, extract_options, report_options
+from tests.hostile.fuzz.target import CHECKPOINT, Target, item_rows, items_file, picture_bytes
 from tests.hostile.kills.scenes import small_table, write_run
-
-DEMO: Final = ROOT / "data" / "demo"
-CHECKPOINT: Final = DEMO / "checkpoints" / "tiny" / "tune-1000"
-
-
-@dataclass(frozen=True)
-class Target:
-    """One parser.
-
-    Attributes:
-        seeds: file name -> valid content. A damaged file takes the place of the valid one.
-        damage: how.
-        parse: reads the file at a path.
-    """
-
-    seeds: Mapping[str, bytes]
-    damage: mutate.Mutate
-    parse: Callable[[Path], object]
-    odd: tuple[str, ...] = ()
-    """Files that are whole and may be refused all the same."""
-    limited: bool = True
-    """Whether address space is limited: the browser engine that draws figures reserves more than there is."""
 
 
 def _run(folder: Path, **fields: Any) -> Path:
@@ -146,35 +123,12 @@ def _by_content(rng: Any, content: bytes, others: Any) -> bytes:
     return mutate.of_text(rng, content, [other for other in others if not other.startswith(b"PK")])
 
 
-PICTURE: Final = "picture.png"
-
-
-def _picture(folder: Path) -> bytes:
-    from PIL import Image
-
-    written = io.BytesIO()
-    rng = np.random.default_rng(0)
-    Image.fromarray(rng.integers(0, 255, (6, 7, 3), dtype=np.uint8)).save(written, "png")
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / PICTURE).write_bytes(written.getvalue())
-    return written.getvalue()
-
-
-def _rows(picture: bytes) -> list[dict[str, Any]]:
-    encoded = base64.b64encode(picture).decode()
-    return [
-        {"id": f"i{i}", "image": PICTURE if i % 2 else encoded, "question": f"what is {i}?",
-         "options": ["red", "green", "blue"], "answer": "ABC"[i % 3], "hint": "", "group": f"g{i}"}
-        for i in range(4)
-    ]  # fmt: skip
-
-
 def datasets(folder: Path) -> Target:
     """Files of items, of every kind but parquet."""
     from pid_lvlm.extract.config import DatasetSpec
     from pid_lvlm.extract.datasets.load import load_dataset
 
-    rows = _rows(_picture(folder))
+    rows = item_rows(picture_bytes(folder))
     spread = [
         {"index": i, "image": row["image"], "question": row["question"], "A": "red", "B": "green", "C": "",
          "answer": row["answer"] if i != 2 else "B"}
@@ -204,8 +158,8 @@ def parquet(folder: Path) -> Target:
     from pid_lvlm.extract.config import DatasetSpec
     from pid_lvlm.extract.datasets.load import load_dataset
 
-    picture = _picture(folder)
-    rows = [row | {"image": {"bytes": picture, "path": None}} for row in _rows(picture)]
+    picture = picture_bytes(folder)
+    rows = [row | {"image": {"bytes": picture, "path": None}} for row in item_rows(picture)]
     written = io.BytesIO()
     pl.DataFrame(rows).write_parquet(written)
     return Target(
@@ -218,7 +172,7 @@ def cards(folder: Path) -> Target:
     from pid_lvlm.extract.config import DatasetSpec
     from pid_lvlm.extract.datasets.load import load_dataset
 
-    rows = _rows(_picture(folder))
+    rows = item_rows(picture_bytes(folder))
     (folder / "items.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
     card = """name = "toy"
 file = "items.jsonl"
@@ -392,7 +346,7 @@ def checkpoints(folder: Path) -> Target:
     from pid_lvlm.extract.cli.main import main
 
     checkpoint = shutil.copytree(CHECKPOINT, folder / "model", dirs_exist_ok=True)
-    items = _items_file(folder)
+    items = items_file(folder)
     names = ("config.json", "chat_template.jinja", "processor_config.json", "tokenizer_config.json", "tokenizer.json")
     seeds = {name: (checkpoint / name).read_bytes() for name in names}
 
@@ -415,7 +369,7 @@ def weights(folder: Path) -> Target:
     from pid_lvlm.extract.cli.main import main
 
     checkpoint = shutil.copytree(CHECKPOINT, folder / "model", dirs_exist_ok=True)
-    items, out = _items_file(folder), folder / "out"
+    items, out = items_file(folder), folder / "out"
     seeds = {"model.safetensors": (checkpoint / "model.safetensors").read_bytes()}
 
     def parse(path: Path) -> object:
@@ -424,81 +378,6 @@ def weights(folder: Path) -> Target:
         return command(main, "--model", checkpoint, "--data", items, "--out", out, "--limit", 2, "--quiet")
 
     return Target(seeds, mutate.of_safetensors, parse)
-
-
-def _items_file(folder: Path) -> Path:
-    rows = _rows(_picture(folder))
-    (folder / "items.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
-    return folder / "items.jsonl"
-
-
-PLACES: Final = ("MODEL", "ITEMS", "OUT", "RUNS", "TABLE", "FOLDER")
-"""Words of a command line that stand for paths, so that a case can be replayed anywhere."""
-
-
-def _command_target(main: Callable[[], object], lines: Mapping[str, list[str]], places: Mapping[str, Path]) -> Target:
-    def parse(path: Path) -> object:
-        words = json.loads(path.read_text())
-        # What opens connections or changes devices has no place in one process; where jax keeps programs is the user's.
-        refused = {"--distributed", "--coordinator", "--processes", "--process", "--devices", "--cache"}
-        if refused & {word.partition("=")[0] for word in words}:
-            return None
-        for place, file in places.items():
-            words = [word.replace(place, str(file)) for word in words]
-        return command(main, *words, "--dry-run")
-
-    seeds = {f"{name}.json": json.dumps(line).encode() for name, line in lines.items()}
-    return Target(seeds, mutate.of_arguments, parse)
-
-
-def extract_options(folder: Path) -> Target:
-    """Options of `pid-extract`."""
-    import pid_lvlm.extract.models.torchvision_compat  # noqa: F401  before transformers
-    from pid_lvlm.extract.cli.main import main
-
-    need = ["--model", "MODEL", "--data", "ITEMS", "--out", "OUT"]
-    more = {
-        "numbers": ["--layers", "1,2", "--prompt", "plain", "--language-span", "question_options", "--seed", "3"],
-        "names": ["--name", "mine", "--size-b", "0.5", "--stage", "tune", "--step", "7"],
-        "work": ["--batch-size", "2", "--shard-size", "2", "--limit", "3", "--part", "1/1", "--device", "cpu"],
-        "data": ["--columns", "question=question", "--images", "FOLDER", "--on-bad", "skip", "--dtype", "float32"],
-    }
-    places = {"MODEL": CHECKPOINT, "ITEMS": _items_file(folder), "OUT": folder / "out", "FOLDER": folder}
-    return _command_target(main, {"need": need, **{name: need + line for name, line in more.items()}}, places)
-
-
-def estimate_options(folder: Path) -> Target:
-    """Options of `pid-estimate`."""
-    from pid_jax.cli.main import main
-    from pid_jax.cli.options import OPTIONS
-    from pid_jax.config import make_config
-
-    need = ["RUNS", "--out", "OUT", "--batch-size", "32"]
-    config = make_config("default")
-    values = {name: option.value_in(config) for name, option in OPTIONS.items()}
-    given = {name: value[0] if isinstance(value, tuple) and value else value for name, value in values.items()}
-    given["batch-size"] = 16  # the run is small
-    more = {
-        name: need + [f"--{name}", str(value)]
-        for name, value in given.items()
-        if not isinstance(value, bool | tuple | None)
-    }
-    more["how"] = [*need, "--layers", "1,last", "--memory-budget", "1GB", "--part", "1/2", "--preset", "default"]
-    write_run(folder / "runs" / "one", 0) if not (folder / "runs" / "one").exists() else None
-    places = {"RUNS": folder / "runs", "OUT": folder / "results.parquet"}
-    return _command_target(main, {"need": need, **more}, places)
-
-
-def report_options(folder: Path) -> Target:
-    """Options of `pid-report`."""
-    from pid_lvlm.analysis.cli import main
-
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "results.parquet").write_bytes(small_table())
-    need = ["TABLE", "--out", "OUT"]
-    more = {"title": [*need, "--title", "A title", "--format", "svg", "--format", "png"]}
-    places = {"TABLE": folder / "results.parquet", "OUT": folder / "out"}
-    return replace(_command_target(main, {"need": need, **more}, places), limited=False)
 
 
 TARGETS: Final[Mapping[str, Callable[[Path], Target]]] = {

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.hostile.fuzz.judge import Judged, judge, killed_when_stuck, replays
-from tests.hostile.fuzz.targets import TARGETS, Target
+from tests.hostile.fuzz.target import Target
+from tests.hostile.fuzz.targets import TARGETS
 
 HEADROOM: Final = 4 * 2**30
 """Bytes of address space beyond what a worker has when it begins."""
