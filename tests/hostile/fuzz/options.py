@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import chdir
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -16,6 +17,8 @@ PLACES: Final = ("MODEL", "ITEMS", "OUT", "RUNS", "TABLE", "FOLDER")
 
 
 def _command_target(main: Callable[[], object], lines: Mapping[str, list[str]], places: Mapping[str, Path]) -> Target:
+    work = places["OUT"].parent
+
     def parse(path: Path) -> object:
         words = json.loads(path.read_text())
         # What opens connections or changes devices has no place in one process; where jax keeps programs is the user's.
@@ -24,7 +27,8 @@ def _command_target(main: Callable[[], object], lines: Mapping[str, list[str]], 
             return None
         for place, file in places.items():
             words = [word.replace(place, str(file)) for word in words]
-        return command(main, *words, "--dry-run")
+        with chdir(work):  # a damaged `--out` takes the next word for the name of a folder
+            return command(main, *words, "--dry-run")
 
     seeds = {f"{name}.json": json.dumps(line).encode() for name, line in lines.items()}
     return Target(seeds, mutate.of_arguments, parse)
