@@ -39,7 +39,7 @@ def test_both_bounds_of_every_regime():
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_random_problems():
-    widths = np.array([certified(random_problem(number), 1e-4) for number in range(100)])
+    widths = np.array([certified(random_problem(number), 1e-4) for number in range(200)])
     assert (widths <= 1e-3).all(), np.flatnonzero(widths > 1e-3)
     assert (widths <= 1e-4).mean() >= 0.9
 
