@@ -32,11 +32,9 @@ def compare_correlations(measured: pl.DataFrame, outcome: str) -> pl.DataFrame:
     """
     printed = published.correlations().filter(pl.col("outcome") == outcome)
     joined = printed.join(measured, on=["dataset", "column"], suffix="_here", maintain_order="left")
-    counts = pl.format("{} models here, {} in the paper", "num_models_here", "num_models")
-    too_few = pl.format(
-        f"not enough data: {{}} models here, at least {over_models.LEAST} are needed", "num_models_here"
-    )
-    constant = pl.format("not enough data: a value is the same for all {} models here", "num_models_here")
+    counts = pl.format("{} models here, {} there", "num_models_here", "num_models")
+    too_few = pl.format(f"not enough data: {{}} models, at least {over_models.LEAST} are needed", "num_models_here")
+    constant = pl.format("not enough data: a value is the same for all {} models", "num_models_here")
     return joined.select(
         "exhibit",
         "dataset",
@@ -92,7 +90,7 @@ def compare_ablations(known: pl.DataFrame) -> pl.DataFrame:
     Args:
         known: rows of the result table with `paper_model` and `paper_dataset`.
     """
-    rows = final_layer(known).with_columns(
+    rows = final_layer(known.sort("estimator", "run", maintain_order=True)).with_columns(
         pl.col("pooling").fill_null(POOLINGS[0]).alias("_pooling"), pl.col("tau").round(9).alias("_tau")
     )
     printed = published.ablations().with_columns(pl.col("tau").round(9))

@@ -133,7 +133,7 @@ def estimator() -> pl.DataFrame:
 
 
 def _read(table: str, schema: Mapping[str, pl.DataType]) -> pl.DataFrame:
-    return _cached(table, tuple(schema.items()))
+    return _cached(table, tuple(schema.items())).clone()
 
 
 @functools.cache

@@ -81,8 +81,8 @@ def batch_and_exact_table(frame: pl.DataFrame) -> PageTable:
 
 def paper_table(comparison: pl.DataFrame) -> PageTable:
     """Exhibit, benchmark, what is compared, by which estimator; the published number, the one here, the difference."""
-    headings = ["exhibit", "benchmark", "of", "quantity", "estimator", "paper", "here", "difference", "note"]
-    return PageTable(headings, [_paper_row(row) for row in comparison.to_dicts()], names=5)
+    headings = ["exhibit", "benchmark", "of", "quantity", "estimator", "note", "paper", "here", "difference"]
+    return PageTable(headings, [_paper_row(row) for row in comparison.to_dicts()], names=6)
 
 
 def plain_table(frame: pl.DataFrame) -> PageTable:
@@ -154,17 +154,20 @@ def _batch_and_exact(row: dict[str, Any], atom: str) -> str:
 
 def _paper_row(row: dict[str, Any]) -> list[Cell]:
     digits = 0 if row["unit"] == "items" else 1 if row["unit"] == "%" else 3
-    of = ", ".join(filter(None, (row["of"], row["setting"])))
     unit = f" {row['unit']}" if row["unit"] in ("%", "bits") else ""
     between = f" [{row['low']:.3f}, {row['high']:.3f}]" if None not in (row["low"], row["high"]) else ""
     here = f"{_rounded(row['here'], digits)}{unit}{between}{_p_value(row['here_p'])}" if row["here"] is not None else ""
     return [
-        *(Cell(text or "") for text in (row["exhibit"], row["dataset"], of, row["quantity"], row["estimator"])),
+        *(Cell(text or "") for text in _paper_names(row)),
         Cell(f"{_rounded(row['published'], digits)}{unit}{_p_value(row['published_p'], bound=row['p_below'])}"),
         Cell(here or _UNKNOWN),
         Cell(_UNKNOWN if row["difference"] is None else _rounded(row["difference"], digits, sign="+")),
-        Cell(row["note"]),
     ]
+
+
+def _paper_names(row: dict[str, Any]) -> tuple[str | None, ...]:
+    of = ", ".join(filter(None, (row["of"], row["setting"])))
+    return row["exhibit"], row["dataset"], of, row["quantity"], row["estimator"], row["note"]
 
 
 def _rounded(value: float, digits: int, sign: str = "") -> str:
