@@ -8,6 +8,7 @@ import polars as pl
 
 from pid_lvlm.analysis.errors import NothingToShowError
 from pid_lvlm.analysis.frames.given import given
+from pid_lvlm.analysis.frames.load import successful
 from pid_lvlm.analysis.paper import over_models, published
 from pid_lvlm.analysis.paper.joins import (
     SCALING_DATASETS,
@@ -35,7 +36,9 @@ SCHEMA: Final[dict[str, pl.DataType]] = {
 }
 """Columns of `comparison`."""
 
-_STRICT: Final = ("accuracy_strict", "accuracy_strict_no_image")
+ACCURACY: Final = "accuracy_strict"
+"""Accuracy as the paper counts it: the first greedy token is the right letter."""
+WITHOUT_IMAGE: Final = "accuracy_strict_no_image"
 _SHOWN: Final = 5
 """How many names a sentence lists."""
 
@@ -112,6 +115,7 @@ def not_in_paper(results: pl.DataFrame) -> str:
 
 
 def _over_models(known: pl.DataFrame, estimator: str, measures: Measures) -> list[pl.DataFrame]:
+    known = known.filter(pl.col("estimator") == estimator)
     named = known.filter(pl.col("paper_model").is_not_null() & pl.col("dataset").is_in(SCALING_DATASETS))
     frames = []
     for compared in (
@@ -127,16 +131,13 @@ def _over_models(known: pl.DataFrame, estimator: str, measures: Measures) -> lis
 
 
 def _named_as_published(known: pl.DataFrame) -> pl.DataFrame:
-    """Datasets as the paper calls them, and accuracies as it counts them if every row has those."""
+    """Datasets as the paper calls them, and accuracies as it counts them if every usable row has those."""
     renamed = known.with_columns(pl.col("paper_dataset").alias("dataset"))
-    strict, without = _STRICT
-    if renamed[strict].null_count():
+    usable = successful(renamed)
+    if usable[ACCURACY].null_count():
         return renamed
-    drop = pl.col(strict) - pl.col(without)
-    return renamed.with_columns(
-        pl.col(strict).alias("accuracy"),
-        (pl.col("d_vision") if renamed[without].null_count() else drop).alias("d_vision"),
-    )
+    drop = pl.col("d_vision") if usable[WITHOUT_IMAGE].null_count() else pl.col(ACCURACY) - pl.col(WITHOUT_IMAGE)
+    return renamed.with_columns(pl.col(ACCURACY).alias("accuracy"), drop.alias("d_vision"))
 
 
 def _with_published_sizes(named: pl.DataFrame) -> pl.DataFrame:

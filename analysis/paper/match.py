@@ -76,7 +76,7 @@ def _datasets() -> dict[str, str]:
 
 def _keys(frame: pl.DataFrame, name: str, columns: tuple[str, ...]) -> dict[str, str]:
     """Every key of every name; a hub id also counts without its owner."""
-    found = {}
+    found: dict[str, str] = {}
     for row in frame.to_dicts():
         names = [each for each in (*(row[column] for column in columns), *(row["also"] or "").split("|")) if each]
         found |= {_key(each): row[name] for full in names for each in (full, full.rpartition("/")[2])}

@@ -70,6 +70,9 @@ def test_settings_layers_and_checkpoints_are_no_models(many: pl.DataFrame) -> No
 def test_the_first_token_counts_where_all_rows_have_it(many: pl.DataFrame) -> None:
     strict = many.with_columns(accuracy_strict=pl.col("synergy"), accuracy_strict_no_image=pl.lit(0.0))
     assert of(paper.comparison(strict), "T2", quantity="ρ of accuracy and S")["here"].to_list() == [1.0]
+    unread = strict.tail(1).with_columns(accuracy_strict=None, result=pl.lit("invalid_run"), problem_id=pl.lit("none"))
+    with_failed = pl.concat([strict, unread.cast(strict.schema)])
+    assert of(paper.comparison(with_failed), "T2", quantity="ρ of accuracy and S")["here"].to_list() == [1.0]
     partly = strict.with_columns(accuracy_strict=pl.when(pl.col("synergy") > 0).then("accuracy_strict"))
     assert paper.comparison(partly).equals(paper.comparison(many))
 
@@ -165,14 +168,16 @@ def test_what_the_paper_does_not_name_is_one_sentence(many: pl.DataFrame, two_si
     assert paper.not_in_paper(many) == f"Not named in the paper: {expected}"
 
 
-def test_measures_can_be_replaced(many: pl.DataFrame) -> None:
-    def table_2(_results: pl.DataFrame, _estimator: str) -> pl.DataFrame:
+def test_measures_can_be_replaced(many: pl.DataFrame, make_exact) -> None:
+    def table_2(results: pl.DataFrame, estimator: str) -> pl.DataFrame:
+        assert results["estimator"].unique().to_list() == [estimator]
+        assert results["dataset"].unique().to_list() == ["MMBench"]
         return paper.correlations().filter(outcome="accuracy").select("dataset", "column", "rho", "p", "num_models")
 
-    found = of(paper.comparison(many, paper.Measures(correlations=table_2)), "T2")
-    assert found.height == 16
-    assert found["difference"].to_list() == [0.0] * 16
-    assert found.equals(found.clone().with_columns(here=pl.col("published")))
+    both = pl.concat([many, pl.DataFrame([make_exact("MMBench_DEV_EN")], schema=many.schema)])
+    found = of(paper.comparison(both, paper.Measures(correlations=table_2)), "T2")
+    assert found["difference"].to_list() == [0.0] * 32
+    assert found["estimator"].to_list() == ["batch"] * 16 + ["exact"] * 16
 
 
 def test_one_row_of_a_model_by_the_papers_setting(make_row, make_frame) -> None:
