@@ -155,12 +155,13 @@ COMPARISONS: Final[dict[str, TablePart]] = {
         "paper",
         "Beside the paper",
         f"Numbers that the paper prints, and those of this table. The paper: {paper.CITATION}. T1 to T5: its tables. "
-        "TXT: its text. It estimates by BATCH with one seed; here every estimator has a row of its own. Correlations "
-        "are over all models of this table that have the benchmark; p is two-sided and treats models as independent. "
-        "Changes between sizes are in percentage points; the paper does not say what its own are in. In brackets: the "
-        "95 % interval of the value here, over items for the exact estimator and over seeds for BATCH. The paper has "
-        "none, and its noise and split are not public, so that a small difference is expected. Spectra and accuracies "
-        "of single models exist in the paper only as figures and cannot be compared.",
+        "TXT: its text. The paper estimates by BATCH with one seed; here every estimator has a row of its own. "
+        "Correlations are over all models of this table that have the benchmark; p is two-sided and treats models as "
+        "independent. Changes between sizes are in percentage points; the paper does not say what its own are in. In "
+        "brackets: the 95 % interval of the value here, which covers items for the exact estimator and seeds for BATCH "
+        "(the column “interval” of the file); the paper has none. Its noise and split are not public, so that "
+        "differences are expected. Spectra and accuracies of single models exist in the paper only as figures and "
+        "cannot be compared.",
         paper.comparison,
         paper_table,
         of_table=_not_in_paper,
