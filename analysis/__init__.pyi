@@ -1,4 +1,5 @@
 from . import figures as figures
+from . import paper as paper
 from . import tables as tables
 from .errors import NothingToShowError as NothingToShowError
 from .errors import ResultTableError as ResultTableError

@@ -11,7 +11,7 @@ if __name__ == "__main__":  # before the imports, during which Ctrl-C must work 
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -34,6 +34,12 @@ class Estimator(StrEnum):
     batch = "batch"
 
 
+class Published(StrEnum):
+    """Published numbers that a report can compare with."""
+
+    paper = "paper"
+
+
 app = make_app()
 
 
@@ -46,12 +52,14 @@ class Report(CommandResult):
         page: its page.
         files: all its files, the page first.
         rows: how many rows the tables hold.
+        comparison: with `--compare`, each published number and the one here.
     """
 
     out: Path
     page: Path
     files: tuple[Path, ...]
     rows: int
+    comparison: tuple[dict[str, Any], ...] | None = None
 
 
 @app.command(
@@ -86,6 +94,15 @@ def report(
             help="Whose numbers are shown where a table has both; a problem that has only one of them is shown by it.",
         ),
     ] = Estimator.exact,
+    compare: Annotated[
+        Published | None,
+        typer.Option(
+            metavar="paper",
+            help="Also set published numbers beside these, those of the paper that this analysis follows. Whether two "
+            "tables are the same is said by python -m pid_lvlm.analysis.compare.",
+            show_default=False,
+        ),
+    ] = None,
     title: Annotated[str, typer.Option(metavar="TEXT", help="Title of the page.")] = "Information spectrum",
     dry_run: DryRun = False,
     quiet: Quiet = False,
@@ -106,6 +123,7 @@ def report(
         title=title,
         formats=[str(each) for each in formats],
         estimator=str(estimator),
+        compare=None if compare is None else str(compare),
         dry_run=dry_run,
     )
     files = tuple(out / name for name in outcome.files)
@@ -125,6 +143,7 @@ def report(
         page=files[0],
         files=files,
         rows=outcome.problems,
+        comparison=None if outcome.comparison is None else tuple(outcome.comparison),
     )
 
 

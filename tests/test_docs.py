@@ -194,6 +194,10 @@ def test_python_on_the_install_page_runs(capsys):
     assert capsys.readouterr().out.endswith(" write_run read_results\n")
 
 
+def test_python_on_the_paper_page_runs():
+    run_python("docs/paper.md")
+
+
 def test_smallest_runs_on_the_pages_are_right():
     def fits(n: int, preset: str) -> bool:
         config = PRESETS[preset]

@@ -53,7 +53,7 @@ EXCEPTIONS = {
 }
 """Older spellings that are read, and the pages that say so."""
 
-FOLDERS = ("data", "extract", "pid_jax", "pid_lvlm", "analysis", "tests", "benchmarks", "notebooks", "docs")
+FOLDERS = ("data", "extract", "pid_jax", "pid_lvlm", "analysis", "tests", "benchmarks", "notebooks", "docs", "examples")
 KINDS = {".py", ".pyi", ".md", ".j2", ".toml"}
 PATTERN = re.compile("|".join(rf"(?<![A-Za-z])(?:{words})(?![A-Za-z])" for words in AVOID))
 

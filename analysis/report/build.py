@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pid_lvlm.analysis.frames.load import failed_fits, read_results
-from pid_lvlm.analysis.report.compose import compose, file_names
+from pid_lvlm.analysis.report.compose import Drawn, Tabled, compose, file_names
 from pid_lvlm.analysis.report.folder import check_free, write_report
 from pid_lvlm.analysis.report.render import render_files
 from pid_lvlm.data.command.result import Failure, fit_name
@@ -20,11 +21,13 @@ class Outcome:
 
     Attributes:
         failures: the failed fits and their result codes.
+        comparison: rows of published numbers beside these; None if none was asked for.
     """
 
     files: list[str]
     problems: int
     failures: list[Failure]
+    comparison: list[dict[str, Any]] | None = None
 
     @property
     def failed(self) -> int:
@@ -39,6 +42,7 @@ def build_report(
     title: str,
     formats: Sequence[str],
     estimator: str = EXACT,
+    compare: str | None = None,
     dry_run: bool = False,
 ) -> Outcome:
     """Read result tables and write the report, or only find out which files it would have.
@@ -49,6 +53,7 @@ def build_report(
         title: of the page.
         formats: of the figure files, `svg` and `png`.
         estimator: whose numbers to show where a problem has several.
+        compare: `paper`, to set the paper's numbers beside these.
         dry_run: whether to write nothing.
 
     Raises:
@@ -60,10 +65,16 @@ def build_report(
     check_free(out)
     results = read_results(*tables)
     with nullcontext() if dry_run else locked(out, "pid-report"):
-        parts = compose(results, estimator)
+        parts = compose(results, estimator, compare)
         if not dry_run:
             files = render_files(parts, results, sources=tables, title=title, formats=formats, estimator=estimator)
             write_report(out, files)
     failed = failed_fits(results).select("run", "layer", "pooling", "estimator", "tau", "result")
     failures = [Failure(fit_name(row), row["result"]) for row in failed.iter_rows(named=True)]
-    return Outcome(file_names(parts, formats), results.height, failures)
+    compared = None if compare is None else _rows(parts[-1])
+    return Outcome(file_names(parts, formats), results.height, failures, compared)
+
+
+def _rows(part: Drawn | Tabled) -> list[dict[str, Any]]:
+    """All rows of a table; none where it has nothing to show."""
+    return part.frame.to_dicts() if isinstance(part, Tabled) and part.frame is not None else []

@@ -8,7 +8,7 @@ import polars as pl
 
 from pid_lvlm.analysis.errors import NothingToShowError
 from pid_lvlm.analysis.frames.given import labelled
-from pid_lvlm.analysis.report.contents import PARTS, FigurePart, TablePart
+from pid_lvlm.analysis.report.contents import COMPARISONS, PARTS, FigurePart, TablePart
 from pid_lvlm.analysis.report.folder import PAGE
 from pid_lvlm.data.bounds import PAGE_ROWS
 from pid_lvlm.data.contract.results import EXACT
@@ -40,16 +40,18 @@ class Tabled:
     absent: str = ""
 
 
-def compose(results: pl.DataFrame, estimator: str = EXACT) -> list[Drawn | Tabled]:
+def compose(results: pl.DataFrame, estimator: str = EXACT, compare: str | None = None) -> list[Drawn | Tabled]:
     """Draw every figure and compute every table of the report, in the order of the page.
 
     Args:
         results: the result table.
         estimator: whose numbers to show where a problem has several.
+        compare: one of `COMPARISONS`, to set published numbers beside these.
     """
+    parts = PARTS if compare is None else (*PARTS, COMPARISONS[compare])
     return [
         _drawn(part, results, estimator) if isinstance(part, FigurePart) else _tabled(part, results, estimator)
-        for part in PARTS
+        for part in parts
     ]
 
 

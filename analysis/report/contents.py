@@ -8,13 +8,14 @@ from typing import Final
 import altair as alt
 import polars as pl
 
-from pid_lvlm.analysis import figures, tables
+from pid_lvlm.analysis import figures, paper, tables
 from pid_lvlm.analysis.frames.estimators import SWEEP
 from pid_lvlm.analysis.report.captions import interval_caption, summary_caption
 from pid_lvlm.analysis.report.display import (
     PageTable,
     batch_and_exact_table,
     ground_truth_table,
+    paper_table,
     plain_table,
     summary_table,
 )
@@ -69,6 +70,10 @@ class TablePart:
     empty: str = "None."
     of_table: Caption = _nothing
     of_one: bool = False
+
+
+def _not_in_paper(results: pl.DataFrame, _estimator: str) -> str:
+    return paper.not_in_paper(results)
 
 
 PARTS: Final[tuple[FigurePart | TablePart, ...]] = (
@@ -144,3 +149,22 @@ PARTS: Final[tuple[FigurePart | TablePart, ...]] = (
     ),
 )
 """Figures and tables in the order of the page."""
+
+COMPARISONS: Final[dict[str, TablePart]] = {
+    "paper": TablePart(
+        "paper",
+        "Beside the paper",
+        f"Numbers that the paper prints, and those of this table. The paper: {paper.CITATION}. T1 to T5: its tables. "
+        "TXT: its text. The paper estimates by BATCH with one seed; here every estimator has a row of its own. "
+        "Correlations are over all models of this table that have the benchmark; p is two-sided and treats models as "
+        "independent. Changes between sizes are in percentage points; the paper does not say what its own are in. In "
+        "brackets: the 95 % interval of the value here, which covers items for the exact estimator and seeds for BATCH "
+        "(the column “interval” of the file); the paper has none. Its noise and split are not public, so that "
+        "differences are expected. Spectra and accuracies of single models exist in the paper only as figures and "
+        "cannot be compared.",
+        paper.comparison,
+        paper_table,
+        of_table=_not_in_paper,
+    ),
+}
+"""Parts that a report has if it is asked to compare with what was published, by the name of what that is."""

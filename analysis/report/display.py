@@ -79,6 +79,12 @@ def batch_and_exact_table(frame: pl.DataFrame) -> PageTable:
     return PageTable(headings, rows, names=2)
 
 
+def paper_table(comparison: pl.DataFrame) -> PageTable:
+    """Exhibit, benchmark, what is compared, by which estimator; the published number, the one here, the difference."""
+    headings = ["exhibit", "benchmark", "of", "quantity", "estimator", "note", "paper", "here", "difference"]
+    return PageTable(headings, [_paper_row(row) for row in comparison.to_dicts()], names=6)
+
+
 def plain_table(frame: pl.DataFrame) -> PageTable:
     """Every column as it is, numbers to three decimals."""
     names = [name for name, dtype in frame.schema.items() if dtype == pl.String]
@@ -144,6 +150,34 @@ def _batch_and_exact(row: dict[str, Any], atom: str) -> str:
     if low is None or high is None:
         return f"{batch} [{_UNKNOWN}]"
     return f"{batch} [{floor(1000 * low) / 1000 + 0.0:.3f}, {ceil(1000 * high) / 1000 + 0.0:.3f}]"
+
+
+def _paper_row(row: dict[str, Any]) -> list[Cell]:
+    digits = 0 if row["unit"] == "items" else 1 if row["unit"] == "%" else 3
+    unit = f" {row['unit']}" if row["unit"] in ("%", "bits") else ""
+    between = f" [{row['low']:.3f}, {row['high']:.3f}]" if None not in (row["low"], row["high"]) else ""
+    here = f"{_rounded(row['here'], digits)}{unit}{between}{_p_value(row['here_p'])}" if row["here"] is not None else ""
+    return [
+        *(Cell(text or "") for text in _paper_names(row)),
+        Cell(f"{_rounded(row['published'], digits)}{unit}{_p_value(row['published_p'], bound=row['p_below'])}"),
+        Cell(here or _UNKNOWN),
+        Cell(_UNKNOWN if row["difference"] is None else _rounded(row["difference"], digits, sign="+")),
+    ]
+
+
+def _paper_names(row: dict[str, Any]) -> tuple[str | None, ...]:
+    of = ", ".join(filter(None, (row["of"], row["setting"])))
+    return row["exhibit"], row["dataset"], of, row["quantity"], row["estimator"], row["note"]
+
+
+def _rounded(value: float, digits: int, sign: str = "") -> str:
+    return f"{round(value, digits) + 0.0:{sign}.{digits}f}"
+
+
+def _p_value(p: float | None, *, bound: bool | None = False) -> str:
+    if p is None:
+        return ""
+    return f" (p < {max(p, 0.001):.3f})" if bound or p < 0.001 else f" (p {p:.3f})"
 
 
 def _bits(value: float | None) -> str:

@@ -115,3 +115,40 @@ def test_a_failed_fit_without_pooling_is_named_by_its_estimator(command, make_ex
     assert [failure["what"] for failure in json.loads(out)["failures"]] == [
         "demo-llava-small__demo-fusion, layer 3, exact, tau 0.3"
     ]
+
+
+def test_the_papers_numbers_beside_a_table(command, make_row, make_frame, tmp_path):
+    path = tmp_path / "results.parquet"
+    make_frame([make_row("mmbench", model="google/gemma-3-4b-it"), make_row("toy")]).write_parquet(path)
+    code, out, _ = command(path, "--out", tmp_path / "report", "--format", "svg", "--compare", "paper", "--json")
+    assert code == 0
+    compared = json.loads(out)["comparison"]
+    assert [(row["exhibit"], row["published"], row["here"]) for row in compared if row["unit"] == "bits"] == [
+        ("T4", 0.167, 0.6)
+    ]
+    written = pl.read_csv(tmp_path / "report" / "tables" / "paper.csv")
+    assert written["published"].to_list() == [row["published"] for row in compared]
+    page = (tmp_path / "report" / "index.html").read_text()
+    assert "Beside the paper" in page
+    assert "<td>0.167 bits</td>" in page.replace('<td class="">', "<td>")
+    assert "Not named in the paper: models demo-llava-small; benchmarks toy." in page
+
+
+def test_without_compare_there_is_no_such_section(command, table, tmp_path):
+    _, out, _ = command(table, "--out", tmp_path / "report", "--dry-run", "--json")
+    content = json.loads(out)
+    assert content["comparison"] is None
+    assert not [name for name in content["files"] if name.endswith("paper.csv")]
+
+
+def test_compare_with_nothing_in_common_has_no_table(command, table, tmp_path):
+    code, out, _ = command(table, "--out", tmp_path / "report", "--compare", "paper", "--dry-run", "--json")
+    content = json.loads(out)
+    assert (code, content["comparison"]) == (0, [])
+    assert not [name for name in content["files"] if name.endswith("paper.csv")]
+
+
+def test_compare_knows_only_what_was_published(command, table, tmp_path):
+    code, _, err = command(table, "--out", tmp_path / "report", "--compare", "other.parquet")
+    assert code == 2
+    assert "paper" in err
