@@ -3,13 +3,16 @@
 Nothing comes from a network: Furo has no web fonts, and equations become MathML while the site is built.
 """
 
+import inspect
 from importlib.metadata import version as version_of
+from typing import get_type_hints
 
 from docutils import nodes
 from docutils.utils.math import MathError
 from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.application import Sphinx
 from sphinx.util import logging
+from sphinx.util.inspect import stringify_signature
 
 project = "pid-lvlm"
 author = "the authors of pid-lvlm"
@@ -22,7 +25,7 @@ myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 4
 suppress_warnings = ["myst.header"]  # CHANGELOG.md goes from level 1 to level 3
 highlight_language = "none"
-smartquotes = False
+smartquotes_action = "D"  # dashes only: quotation marks are as in the repository
 default_role = "code"  # docstrings have single backticks, as Markdown has
 
 autodoc_default_options = {"members": True, "imported-members": True, "member-order": "bysource"}
@@ -40,6 +43,10 @@ html_copy_source = False
 html_show_sphinx = False
 html_show_search_summary = False  # summaries are fetched, which a page opened from a disk may not do
 html_math_renderer = "mathml"
+
+
+_FACTORY = "<factory>"
+"""How a dataclass shows a default that is made anew, which Sphinx cannot read."""
 
 
 def _visit(as_block: bool):
@@ -70,9 +77,20 @@ def _without_counting_aliases(
     return True if type(field).__name__ == "_tuplegetter" else None
 
 
-def _with_short_names(app: Sphinx, what: str, name: str, of: object, options: object, *shown: str | None) -> tuple:
-    """Arguments and result of a signature, with jax's array under the name that users know."""
-    return tuple(text and text.replace("jaxlib._jax.Array", "jax.Array") for text in shown)
+def _with_short_names(
+    app: Sphinx, what: str, name: str, of: object, options: object, arguments: str | None, result: str | None
+) -> tuple[str | None, str | None]:
+    """A signature without the bounds of settings and fields, and with the name of jax's array that users know."""
+    if arguments and ("Annotated[" in arguments or _FACTORY in arguments):
+        plain = get_type_hints(of.__init__ if isinstance(of, type) else of)
+        signature = inspect.signature(of)
+        shown = [
+            each.replace(annotation=plain[each.name], default=... if repr(each.default) == _FACTORY else each.default)
+            for each in signature.parameters.values()
+        ]
+        signature = signature.replace(parameters=shown, return_annotation=inspect.Signature.empty)
+        arguments = stringify_signature(signature, unqualified_typehints=True).replace("Ellipsis", "...")
+    return tuple(text and text.replace("jaxlib._jax.Array", "jax.Array") for text in (arguments, result))
 
 
 def setup(app: Sphinx) -> None:
