@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo demo-weights test suite test-slow lint format golden fuzz audit clean
+.PHONY: setup demo demo-weights docs test suite test-slow lint format golden fuzz audit clean
 
 setup: $(STAMP)
 
@@ -19,6 +19,10 @@ demo: setup
 
 demo-weights: setup
 	$(BIN)/python -m pid_lvlm.extract.training --out data/demo --threads 1
+
+# Uses no network; a wrong link fails.
+docs: setup
+	$(BIN)/python docs/site/build.py out/site
 
 # Readers of source files do not follow `pid_lvlm/__init__.py` to the folders beside it: they get a tree of links.
 lint: setup
