@@ -16,6 +16,9 @@ LEAST: Final = 4
 
 CONFIDENCE: Final = 0.95
 
+FEW: Final = 10
+"""Below this number of models a bootstrap interval is clearly too narrow; see `paired_means`."""
+
 SEED: Final = 0
 """Of every bootstrap."""
 
@@ -78,6 +81,9 @@ class SignTest:
 
 def paired_means(first: Sequence[float], second: Sequence[float]) -> PairedMeans:
     """Means of two quantities with percentile bootstrap intervals; resampling draws models with both of their values.
+
+    Such intervals are too narrow for few models: of normal values they cover the mean in 80 % of cases for 4 models, in
+    90 % for 10 and in 93 % for 26.
 
     Args:
         first: one value per model.

@@ -50,30 +50,38 @@ class AcrossModels:
 
 
 def across_models(results: pl.DataFrame, estimator: str = EXACT) -> AcrossModels:
-    """Each model once per dataset, all models of a dataset with the same setting.
+    """Each model once per dataset: final layer, final checkpoint, and the setting that `one_setting` chooses.
 
-    A setting is preset, estimator, τ, pooling, marginals and strata. Of those in the table, each dataset gets one of
-    `estimator` if there is one, then the one that most of its models have, then the one that most rows of all datasets
-    have, then the one nearest to the paper's (τ = 0.3, mean pooling). Of several runs of a model with this setting, the
-    first one that succeeded counts. A final checkpoint that failed is not replaced by an earlier one.
+    Of several runs of a model with this setting, the first one that succeeded counts. A final checkpoint that failed is
+    not replaced by an earlier one.
 
     Args:
         results: the result table.
         estimator: whose numbers to take where a problem has several.
     """
-    final = final_layer(final_checkpoint(with_series(results).with_columns(series=pl.col("model"))))
-    setting = _settings(final, estimator)
-    same = final.join(setting, on=["dataset", *SETTINGS], how="semi", nulls_equal=True, maintain_order="left")
-    usable = pl.col("result").is_in(USABLE)
-    ordered = same.sort(~usable, "run", "recipe", maintain_order=True)
-    once = ordered.unique(["model", "dataset"], keep="first", maintain_order=True)
+    final = final_layer(final_checkpoint(by_model(results)))
+    once = one_setting(final, estimator).unique(["model", "dataset"], keep="first", maintain_order=True)
     all_pairs = final.select("model", "dataset").unique().height
     frame = in_reading_order(reported(once))
     return AcrossModels(frame, failed=once.height - frame.height, other_setting=all_pairs - once.height)
 
 
-def _settings(final: pl.DataFrame, estimator: str) -> pl.DataFrame:
-    """The setting of each dataset."""
+def by_model(results: pl.DataFrame) -> pl.DataFrame:
+    """The table with the model as its `series`, without runs whose checkpoint another run has at more layers."""
+    return with_series(results).with_columns(series=pl.col("model"))
+
+
+def one_setting(frame: pl.DataFrame, estimator: str = EXACT) -> pl.DataFrame:
+    """The rows of one setting for each dataset, those that succeeded first, by run and recipe.
+
+    A setting is preset, estimator, τ, pooling, marginals and strata. Of those in the table, each dataset gets one of
+    `estimator` if there is one, then the one that most of its models have, then the one that most rows of all datasets
+    have, then the one nearest to the paper's (τ = 0.3, mean pooling).
+
+    Args:
+        frame: rows of the result table.
+        estimator: the one to prefer.
+    """
     preference: dict[str, pl.Expr] = {
         "_of_another": pl.col("estimator") != estimator,
         "_models": -pl.col("model").n_unique().over("dataset", *SETTINGS).cast(pl.Int64),
@@ -82,8 +90,10 @@ def _settings(final: pl.DataFrame, estimator: str) -> pl.DataFrame:
         "_pooling": pl.col("pooling").fill_null(POOLINGS[0]) != POOLINGS[0],
         "_marginals": pl.col("marginals").fill_null(MARGINALS[0]) != MARGINALS[0],
     }
-    best_first = final.with_columns(**preference).sort(*preference, maintain_order=True)
-    return best_first.unique("dataset", keep="first", maintain_order=True).select("dataset", *SETTINGS)
+    best_first = frame.with_columns(**preference).sort(*preference, maintain_order=True)
+    setting = best_first.unique("dataset", keep="first", maintain_order=True).select("dataset", *SETTINGS)
+    same = frame.join(setting, on=["dataset", *SETTINGS], how="semi", nulls_equal=True, maintain_order="left")
+    return same.sort(~pl.col("result").is_in(USABLE), "run", "recipe", maintain_order=True)
 
 
 def with_total(frame: pl.DataFrame) -> pl.DataFrame:
