@@ -100,7 +100,7 @@ def paired_means(first: Sequence[float], second: Sequence[float]) -> PairedMeans
     one, other = _checked(first, second)
     values = (float(one.mean()), float(other.mean()), float((one - other).mean()))
     if len(one) < LEAST:
-        return PairedMeans(*(Mean(value, None, None) for value in values), count=len(one))
+        return _paired([Mean(value, None, None) for value in values], len(one))
     resamples = min(RESAMPLES, max(_FEWEST_RESAMPLES, _DRAWS // len(one)))
     found = stats.bootstrap(
         (one, other),
@@ -114,7 +114,7 @@ def paired_means(first: Sequence[float], second: Sequence[float]) -> PairedMeans
         rng=np.random.default_rng(SEED),
     ).confidence_interval
     ends = zip(values, found.low.tolist(), found.high.tolist(), strict=True)
-    return PairedMeans(*(Mean(value, low, high) for value, low, high in ends), count=len(one))
+    return _paired([Mean(value, low, high) for value, low, high in ends], len(one))
 
 
 def spearman(first: Sequence[float], second: Sequence[float]) -> Correlation:
@@ -157,6 +157,11 @@ def sign_test(values: Sequence[float]) -> SignTest:
     if not above + below:
         return SignTest(0, 0, None)
     return SignTest(above, below, float(stats.binomtest(above, above + below).pvalue))
+
+
+def _paired(means: Sequence[Mean], count: int) -> PairedMeans:
+    first, second, difference = means
+    return PairedMeans(first, second, difference, count)
 
 
 def _means(one: np.ndarray, other: np.ndarray, axis: int) -> np.ndarray:

@@ -1,6 +1,6 @@
 """How families solve a regime's tasks: medians of synergy against language-unique information (the paper's Fig. 3)."""
 
-from typing import Final
+from typing import Any, Final
 
 import altair as alt
 import polars as pl
@@ -97,7 +97,7 @@ def _marks(sizes: list[float]) -> list[alt.Chart]:
             title=["size (1e9", "parameters)"], orient="right", symbolType="circle", values=sizes, format="~g"
         ),
     )
-    diamond = {"shape": "diamond", "size": 90, "color": theme.INK, "strokeWidth": 1.5}
+    diamond: dict[str, Any] = {"shape": "diamond", "size": 90, "color": theme.INK, "strokeWidth": 1.5}
     corner = base.transform_filter("datum.kind == 'corner'").mark_point(opacity=0, aria=False)
     return [
         corner,
