@@ -6,6 +6,7 @@ Models are treated as independent draws, which sizes of one family are not: inte
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -101,19 +102,7 @@ def paired_means(first: Sequence[float], second: Sequence[float]) -> PairedMeans
     values = (float(one.mean()), float(other.mean()), float((one - other).mean()))
     if len(one) < LEAST:
         return _paired([Mean(value, None, None) for value in values], len(one))
-    resamples = min(RESAMPLES, max(_FEWEST_RESAMPLES, _DRAWS // len(one)))
-    found = stats.bootstrap(
-        (one, other),
-        _means,
-        paired=True,
-        vectorized=True,
-        n_resamples=resamples,
-        batch=max(1, _DRAWS // (8 * len(one))),
-        method="percentile",
-        confidence_level=CONFIDENCE,
-        rng=np.random.default_rng(SEED),
-    ).confidence_interval
-    ends = zip(values, found.low.tolist(), found.high.tolist(), strict=True)
+    ends = zip(values, *_ends(one.tobytes(), other.tobytes()), strict=True)
     return _paired([Mean(value, low, high) for value, low, high in ends], len(one))
 
 
@@ -162,6 +151,24 @@ def sign_test(values: Sequence[float]) -> SignTest:
 def _paired(means: Sequence[Mean], count: int) -> PairedMeans:
     first, second, difference = means
     return PairedMeans(first, second, difference, count)
+
+
+@lru_cache(maxsize=128)
+def _ends(first: bytes, second: bytes) -> tuple[list[float], list[float]]:
+    """Lower and upper ends for both means and their difference; figures, tables and findings need the same ones."""
+    one, other = np.frombuffer(first), np.frombuffer(second)
+    found = stats.bootstrap(
+        (one, other),
+        _means,
+        paired=True,
+        vectorized=True,
+        n_resamples=min(RESAMPLES, max(_FEWEST_RESAMPLES, _DRAWS // len(one))),
+        batch=max(1, _DRAWS // (8 * len(one))),
+        method="percentile",
+        confidence_level=CONFIDENCE,
+        rng=np.random.default_rng(SEED),
+    ).confidence_interval
+    return found.low.tolist(), found.high.tolist()
 
 
 def _means(one: np.ndarray, other: np.ndarray, axis: int) -> np.ndarray:

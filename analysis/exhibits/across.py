@@ -2,7 +2,6 @@
 
 import polars as pl
 
-from pid_lvlm.analysis import tables
 from pid_lvlm.analysis.errors import NothingToShowError
 from pid_lvlm.analysis.exhibits.finding import (
     NotEnoughError,
@@ -23,6 +22,7 @@ from pid_lvlm.analysis.frames.regimes import (
     datasets_of,
     regimes,
 )
+from pid_lvlm.analysis.frames.steps import steps
 from pid_lvlm.analysis.statistics import FEW, LEAST, paired_means, sign_test, spearman
 from pid_lvlm.data.command.shown import count
 
@@ -142,33 +142,33 @@ def family_strategies(models: pl.DataFrame) -> Stated:
     )
 
 
-def scaling_steps(results: pl.DataFrame, estimator: str) -> Stated:
+def scaling_steps(models: pl.DataFrame) -> Stated:
     """Finding 4: what grows with accuracy from one size of a family to the next."""
     try:
-        steps, where = tables.scaling(results, estimator), "synergy-driven datasets"
+        found, where = steps(models, SYNERGY_DRIVEN), "synergy-driven datasets"
     except NothingToShowError:
-        steps, where = tables.scaling(results, estimator, regime=None), "all datasets"
-    if steps.height < LEAST:
-        raise NotEnoughError(f"it takes {LEAST} steps from one size of a family to the next; there are {steps.height}.")
-    accuracy = steps["delta_accuracy"].to_list()
+        found, where = steps(models), "all datasets"
+    if found.height < LEAST:
+        raise NotEnoughError(f"it takes {LEAST} steps from one size of a family to the next; there are {found.height}.")
+    accuracy = found["delta_accuracy"].to_list()
     parts = []
     for symbol, column in (("S", "delta_synergy"), ("U2", "delta_unique_language")):
-        values = steps[column].to_list()
+        values = found[column].to_list()
         same = sum(one * other > 0 for one, other in zip(accuracy, values, strict=True))
         parts.append(
-            f"{symbol} by {correlation(spearman(accuracy, values))} (same sign in {same} of {steps.height})",
+            f"{symbol} by {correlation(spearman(accuracy, values))} (same sign in {same} of {found.height})",
         )
-    grew = sign_test(steps["delta_unique_language"].to_list())
+    grew = sign_test(found["delta_unique_language"].to_list())
     return Stated(
         f"from one size to the next on {where}, the change of accuracy correlates with that of the share of {parts[0]} "
-        f"and of {parts[1]}; the share of U2 rises in {grew.above} of {count(steps.height, 'step')}{signs(grew)}.",
+        f"and of {parts[1]}; the share of U2 rises in {grew.above} of {count(found.height, 'step')}{signs(grew)}.",
         f"{_RANK.replace('models', 'steps')}; exact two-sided sign test of the steps of U2",
-        f"{count(steps.height, 'step')} of {_families(steps)}",
+        f"{count(found.height, 'step')} of {_families(found)}",
     )
 
 
-def _families(steps: pl.DataFrame) -> str:
-    number = steps["family"].n_unique()
+def _families(found: pl.DataFrame) -> str:
+    number = found["family"].n_unique()
     return "1 family" if number == 1 else f"{number:,} families"
 
 

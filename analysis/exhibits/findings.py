@@ -29,7 +29,7 @@ def paper_findings(results: pl.DataFrame, estimator: str = EXACT) -> tuple[Paper
         finding(1, "Task regimes", lambda: task_regimes(models)),
         finding(2, "What goes with accuracy", lambda: accuracy_correlates(models)),
         finding(3, "Strategies of families", lambda: family_strategies(models)),
-        finding(4, "Scaling", lambda: scaling_steps(table, estimator)),
+        finding(4, "Scaling", lambda: scaling_steps(models)),
         finding(5, "Phases over layers", lambda: layer_phases(table, estimator)),
         finding(6, "Stages of training", lambda: training_stages(table, estimator)),
     )

@@ -68,11 +68,11 @@ def _means(regime: of_models.Regime) -> list[dict[str, Any]]:
 def _single(models: pl.DataFrame, found: list[of_models.Regime]) -> list[dict[str, Any]]:
     """Rows of single models, for datasets that have few enough to tell their ticks apart."""
     shown = {each.dataset: each.name for each in found if each.num_models <= FIGURE_MODELS.most}
+    singles = with_total(models.filter(pl.col("dataset").cast(pl.String).is_in(list(shown))))
     return [
         {"regime": shown[row["dataset"]], "dataset": row["dataset"], "atom_label": LEGEND[atom], "kind": "model"}
         | {"model": row["model"], "share": 100 * row[f"{atom}_share"], "low": None, "high": None, "num_models": 1}
-        for row in with_total(models).to_dicts()
-        if row["dataset"] in shown
+        for row in singles.select("dataset", "model", *(f"{atom}_share" for atom in _ATOMS)).to_dicts()
         for atom in _ATOMS
     ]
 

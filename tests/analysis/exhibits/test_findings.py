@@ -90,7 +90,9 @@ def test_families(across):
 
 def test_scaling(across):
     found = _of(across, 4)
-    assert "same sign in 10 of 10" in found.sentence
+    assert "share of S by ρ = " in found.sentence
+    assert "(same sign in 10 of 10) and of U2 by ρ = " in found.sentence
+    assert "(same sign in 0 of 10)" in found.sentence
     assert "rises in 0 of 10 steps, p = 0.002" in found.sentence
     assert found.count == "10 steps of 5 families"
 

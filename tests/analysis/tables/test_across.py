@@ -129,7 +129,7 @@ def test_regimes_are_named_from_the_data(make_row, make_frame):
         noise = i / 100
         rows.append(make_row("fusing", (0.0, 0.0, 0.2 + noise, 0.8 - noise), model=f"m{i}"))
         rows.append(make_row("knowing", (0.0, 0.0, 0.7 - noise, 0.3 + noise), model=f"m{i}"))
-        rows.append(make_row("both", (0.0, 0.0, i / 7, 1 - i / 7), model=f"m{i}"))
+        rows.append(make_row("both", (0.0, 0.0, i / 8, 1 - i / 8), model=f"m{i}"))
     rows += [make_row("few", (0.0, 0.0, 0.2, 0.8), model=f"m{i}") for i in range(3)]
     rows.append(make_row("few", (0.0, 0.0, 0.01, 0.01), model="m3"))
     table = tables.regimes(make_frame(rows))
