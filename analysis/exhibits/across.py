@@ -61,7 +61,7 @@ def _accuracies(models: pl.DataFrame, found: list[Regime]) -> str:
     """How much lower accuracy is on knowledge-driven datasets, for models that have both; empty for too few."""
     accuracy = pl.col("accuracy").cast(pl.Float64)
     mean = {
-        name: models.filter(pl.col("dataset").is_in(datasets_of(found, name)) & accuracy.is_not_null())
+        name: models.filter(pl.col("dataset").is_in(datasets_of(found, name)) & accuracy.is_finite())
         .group_by("model")
         .agg(accuracy.mean() * 100)
         for name in (SYNERGY_DRIVEN, KNOWLEDGE_DRIVEN)

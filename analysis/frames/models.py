@@ -99,9 +99,8 @@ def one_setting(frame: pl.DataFrame, estimator: str = EXACT) -> pl.DataFrame:
 def with_total(frame: pl.DataFrame) -> pl.DataFrame:
     """The rows whose shares mean something: synergy is known, and the atoms have `NEXT_TO_NOTHING` bits or more."""
     total = pl.sum_horizontal(*ATOMS, ignore_nulls=False)
-    return frame.filter(
-        (total >= NEXT_TO_NOTHING) & pl.all_horizontal(pl.col(f"{atom}_share").is_not_null() for atom in ATOMS)
-    )
+    shares = (pl.col(f"{atom}_share").cast(pl.Float64).is_finite() for atom in ATOMS)
+    return frame.filter((total >= NEXT_TO_NOTHING) & pl.all_horizontal(shares))
 
 
 def with_values(frame: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
@@ -118,9 +117,7 @@ def with_values(frame: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
     if found.is_empty():
         empty = next((name for name in columns if frame[name].is_null().all()), None)
         what = (
-            f"a value in the column `{empty}`"
-            if empty
-            else f"values in all of {', '.join(f'`{name}`' for name in columns)}"
+            f"a value in the column `{empty}`" if empty else f"numbers in {', '.join(f'`{name}`' for name in columns)}"
         )
         raise NothingToShowError(f"No usable fit at the final layer of a model has {what}.")
     return found
