@@ -3,10 +3,14 @@ from . import paper as paper
 from . import tables as tables
 from .errors import NothingToShowError as NothingToShowError
 from .errors import ResultTableError as ResultTableError
+from .exhibits import PaperFinding as PaperFinding
+from .exhibits import paper_findings as paper_findings
 from .frames.estimators import one_estimator as one_estimator
 from .frames.load import failed_fits as failed_fits
 from .frames.load import read_results as read_results
 from .frames.load import successful as successful
+from .frames.models import AcrossModels as AcrossModels
+from .frames.models import across_models as across_models
 from .frames.reshape import atoms_long as atoms_long
 from .frames.reshape import final_checkpoint as final_checkpoint
 from .frames.reshape import final_layer as final_layer

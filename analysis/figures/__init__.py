@@ -1,11 +1,15 @@
 """Figures: functions from a result table to an altair chart, the same for a notebook and for the report.
 
-`spectrum(results)`, `layers(results)` and `training(results)` take the whole table and select what they show.
+`spectrum(results)`, `layers(results)` and `training(results)` take the whole table and select what they show; so do
+those over models: `regimes(results)`, `families(results)` and `image_removal(results)`.
 They raise `NothingToShowError` where the table has nothing to show.
 """
 
+from pid_lvlm.analysis.figures.families import families
+from pid_lvlm.analysis.figures.image_removal import image_removal
 from pid_lvlm.analysis.figures.layers import layers
+from pid_lvlm.analysis.figures.regimes import regimes
 from pid_lvlm.analysis.figures.spectrum import spectrum
 from pid_lvlm.analysis.figures.training import training
 
-__all__ = ["layers", "spectrum", "training"]
+__all__ = ["families", "image_removal", "layers", "regimes", "spectrum", "training"]

@@ -3,6 +3,7 @@
 The colours are four of Okabe and Ito's, which can be distinguished under the common kinds of colour blindness.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import altair as alt
@@ -47,10 +48,10 @@ def _theme() -> alt.theme.ThemeConfig:
     return {"config": _CONFIG}
 
 
-def atom_colour(*, legend: bool = True) -> alt.Color:
+def atom_colour(*, legend: bool = True, atoms: Sequence[str] = ATOMS) -> alt.Color:
     """The colour channel of the column `atom_label`, the same in every figure."""
     return alt.Color(
         "atom_label:N",
-        scale=alt.Scale(domain=list(LEGEND.values()), range=list(COLOURS.values())),
+        scale=alt.Scale(domain=[LEGEND[atom] for atom in atoms], range=[COLOURS[atom] for atom in atoms]),
         legend=alt.Legend(title=None, orient="top", columns=4, offset=10) if legend else None,
     )

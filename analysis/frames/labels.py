@@ -39,3 +39,12 @@ def rounded_up(value: float) -> str:
         return "0"
     unit = 10.0 ** math.floor(math.log10(value))
     return f"{math.ceil(value / unit - 1e-9) * unit:.1g}"
+
+
+def p_value(p: float) -> str:
+    """A p value to three decimals.
+
+    >>> p_value(0.0412), p_value(0.00004)
+    ('p = 0.041', 'p < 0.001')
+    """
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"

@@ -10,6 +10,7 @@ from pid_lvlm.analysis.frames.estimators import one_estimator
 from pid_lvlm.analysis.frames.given import given
 from pid_lvlm.analysis.frames.labels import WORDS, bits
 from pid_lvlm.analysis.frames.load import failed_fits, successful
+from pid_lvlm.analysis.frames.models import NEXT_TO_NOTHING, UNANSWERED
 from pid_lvlm.analysis.frames.reshape import finals, shallow_repeats
 from pid_lvlm.data.bounds import PAGE_LISTED
 from pid_lvlm.data.contract.result_table import limit_warnings, places
@@ -19,13 +20,9 @@ from pid_lvlm.data.names import ATOMS
 MOSTLY: Final = 0.6
 """Share of the total from which a single atom describes the spectrum."""
 
-UNANSWERED: Final = 0.5
-"""Share of uniform rows above which a row of the table says nothing about its model."""
-
 SIZE_RATIO: Final = 1.25
 """Ratio of two numbers of rows from which their atoms differ because of it: by up to 0.005 bits at 250 rows."""
 
-_NEXT_TO_NOTHING: Final = 0.05  # bits; below this, shares are shares of noise
 _SHOWN_FROM: Final = 0.005  # bits; smaller values would print as 0.00
 _SENTENCES: Final = 12  # nobody would read more; then one per dataset instead
 
@@ -64,7 +61,7 @@ def describe(row: Mapping[str, float | None]) -> str:
 
 def _described(row: Mapping[str, float]) -> str:
     total = sum(row[atom] for atom in ATOMS)
-    if total < _NEXT_TO_NOTHING:
+    if total < NEXT_TO_NOTHING:
         return f"almost no information about the answer ({bits(total)} bits)"
     first, second, *_ = _by_size(row)
     if row[first] >= MOSTLY * total:

@@ -1,11 +1,25 @@
 """Tables: functions from a result table to a frame, the same for a notebook and for the report.
 
-`summary`, `ground_truth`, `batch_and_exact`, `failed` and `diagnostics` take the whole table and select what they show.
+`summary`, `ground_truth`, `batch_and_exact`, `failed` and `diagnostics` take the whole table and select what they show;
+so do those over models: `regimes`, `correlations`, `image_removal` and `scaling`.
 """
 
 from pid_lvlm.analysis.tables.batch_and_exact import batch_and_exact
+from pid_lvlm.analysis.tables.correlations import correlations, image_removal
 from pid_lvlm.analysis.tables.diagnostics import diagnostics, failed
 from pid_lvlm.analysis.tables.ground_truth import ground_truth
+from pid_lvlm.analysis.tables.regimes import regimes
+from pid_lvlm.analysis.tables.scaling import scaling
 from pid_lvlm.analysis.tables.summary import summary
 
-__all__ = ["batch_and_exact", "diagnostics", "failed", "ground_truth", "summary"]
+__all__ = [
+    "batch_and_exact",
+    "correlations",
+    "diagnostics",
+    "failed",
+    "ground_truth",
+    "image_removal",
+    "regimes",
+    "scaling",
+    "summary",
+]

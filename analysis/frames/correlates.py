@@ -1,0 +1,77 @@
+"""Rank correlations over models, dataset by dataset: what figures, tables and findings share."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import polars as pl
+
+from pid_lvlm.analysis.errors import NothingToShowError
+from pid_lvlm.analysis.frames.models import UNANSWERED, with_values
+from pid_lvlm.analysis.statistics import Correlation, spearman
+from pid_lvlm.data.names import ATOMS
+
+QUANTITIES: Final = {
+    "synergy": "S",
+    "unique_language": "U2",
+    "i_joint": "I(X1,X2;Y)",
+    "coinformation": "I(X1;X2;Y)",
+}
+"""Columns whose correlation with accuracy the paper's Table 2 has, and their symbols."""
+
+
+@dataclass(frozen=True)
+class Correlate:
+    """Spearman's correlation of two columns over the models of one dataset.
+
+    Attributes:
+        dataset: its name.
+        column: one column, the other being the accuracy or the accuracy drop.
+        correlation: the coefficient with p and interval.
+        left_out: models of the dataset that lack one of the two values.
+        num_cut: models whose value is an atom that was negative before the cut at 0.
+        num_unanswered: models that did not answer with an option letter in more than half of the rows.
+    """
+
+    dataset: str
+    column: str
+    correlation: Correlation
+    left_out: int
+    num_cut: int
+    num_unanswered: int
+
+
+def correlates(models: pl.DataFrame, outcome: str, columns: tuple[str, ...]) -> list[Correlate]:
+    """The correlation of `outcome` with each of the columns, by dataset.
+
+    Args:
+        models: one row per model and dataset, as in `AcrossModels.frame`.
+        outcome: a column of it.
+        columns: others; atoms are those cut at 0, as they are published.
+
+    Raises:
+        NothingToShowError: no model has a value in `outcome`, or none in any of the columns.
+    """
+    known = with_values(models, [outcome])
+    if all(known[column].is_null().all() for column in columns):
+        with_values(known, columns)
+    return [
+        _correlate(group, outcome, column)
+        for group in models.sort("dataset", maintain_order=True).partition_by("dataset", maintain_order=True)
+        for column in columns
+    ]
+
+
+def _correlate(group: pl.DataFrame, outcome: str, column: str) -> Correlate:
+    try:
+        found = with_values(group, [outcome, column])
+    except NothingToShowError:
+        found = group.clear()
+    below_0 = (found[f"{column}_raw"] < 0).sum() if column in ATOMS else 0
+    return Correlate(
+        group.item(0, "dataset"),
+        column,
+        spearman(found[outcome].to_list(), found[column].to_list()),
+        left_out=group.height - found.height,
+        num_cut=int(below_0),
+        num_unanswered=int((found["uniform_both"] > UNANSWERED).sum()),
+    )

@@ -1,0 +1,202 @@
+"""Statistics over models, by scipy: means and correlations with their intervals, and a sign test.
+
+Models are treated as independent draws, which sizes of one family are not: intervals and p values are then optimistic.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+from scipy import stats
+
+LEAST: Final = 4
+"""The smallest number of models for which an interval or a correlation is given."""
+
+CONFIDENCE: Final = 0.95
+
+FEW: Final = 10
+"""Below this number of models a bootstrap interval is clearly too narrow; see `paired_means`."""
+
+SEED: Final = 0
+"""Of every bootstrap."""
+
+RESAMPLES: Final = 9_999
+"""Of every bootstrap; fewer where there are more than 400 models, so that their number times that of the models is at
+most four million, but never fewer than 999."""
+
+_DRAWS: Final = 4_000_000
+_FEWEST_RESAMPLES: Final = 999
+_APPROXIMATE_FROM: Final = 8  # models; 7! = 5040 orderings are computed one by one
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A mean and its 95 % interval, of which both ends are None for fewer than `LEAST` values."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class PairedMeans:
+    """Means of two quantities of the same models and of their difference, first minus second."""
+
+    first: Mean
+    second: Mean
+    difference: Mean
+    count: int
+
+
+@dataclass(frozen=True)
+class Correlation:
+    """Spearman's rank correlation of two quantities.
+
+    Attributes:
+        rho: the coefficient; None for fewer than `LEAST` models or where a quantity is the same for all.
+        p: two-sided. From 8 models on by scipy's t approximation, below that over all orderings of the models.
+        low: lower end of the 95 % interval (Fisher's z with the variance of Bonett and Wright); None where rho is 1
+            or -1, for which it is not defined.
+        high: its upper end.
+        count: number of models.
+    """
+
+    rho: float | None
+    p: float | None
+    low: float | None
+    high: float | None
+    count: int
+
+
+@dataclass(frozen=True)
+class SignTest:
+    """How many values are above and below 0, and the two-sided p of the exact sign test; None without values."""
+
+    above: int
+    below: int
+    p: float | None
+
+
+def paired_means(first: Sequence[float], second: Sequence[float]) -> PairedMeans:
+    """Means of two quantities with percentile bootstrap intervals; resampling draws models with both of their values.
+
+    Such intervals are too narrow for few models: of normal values they cover the mean in 80 % of cases for 4 models, in
+    90 % for 10 and in 93 % for 26.
+
+    Args:
+        first: one value per model.
+        second: the other value of the same models.
+
+    Raises:
+        ValueError: no value, unequal lengths, or a value that is not finite.
+
+    Example:
+        >>> means = paired_means([0.5, 0.6, 0.7, 0.8], [0.2, 0.3, 0.2, 0.1])
+        >>> round(means.first.value, 3), round(means.difference.value, 3), means.difference.low > 0
+        (0.65, 0.45, True)
+    """
+    one, other = _checked(first, second)
+    values = (float(one.mean()), float(other.mean()), float((one - other).mean()))
+    if len(one) < LEAST:
+        return _paired([Mean(value, None, None) for value in values], len(one))
+    ends = zip(values, *_ends(one.tobytes(), other.tobytes()), strict=True)
+    return _paired([Mean(value, low, high) for value, low, high in ends], len(one))
+
+
+def spearman(first: Sequence[float], second: Sequence[float]) -> Correlation:
+    """Spearman's rank correlation, with ties at their mean rank.
+
+    Args:
+        first: one value per model.
+        second: the other value of the same models.
+
+    Raises:
+        ValueError: unequal lengths, or a value that is not finite.
+
+    Example:
+        >>> found = spearman([1, 2, 3, 4], [2, 1, 4, 3])
+        >>> found.rho, round(found.p, 3), round(found.low, 2), round(found.high, 2), found.count
+        (0.6, 0.417, -0.89, 0.99, 4)
+    """
+    one, other = _checked(first, second, least=0)
+    count = len(one)
+    if count < LEAST or np.ptp(one) == 0 or np.ptp(other) == 0:
+        return Correlation(None, None, None, None, count)
+    found = stats.spearmanr(one, other)
+    rho = round(float(found.statistic), 12)
+    p = float(found.pvalue) if count >= _APPROXIMATE_FROM else _p_of_orderings(one, other)
+    if abs(rho) >= 1:
+        return Correlation(rho, p, None, None, count)
+    half = float(stats.norm.ppf((1 + CONFIDENCE) / 2)) * math.sqrt((1 + rho**2 / 2) / (count - 3))
+    z = math.atanh(rho)
+    return Correlation(rho, p, math.tanh(z - half), math.tanh(z + half), count)
+
+
+def sign_test(values: Sequence[float]) -> SignTest:
+    """The exact two-sided sign test; values of 0 do not count.
+
+    Example:
+        >>> sign_test([0.5, 0.1, 0.2, 0.4, -0.1])
+        SignTest(above=4, below=1, p=0.375)
+    """
+    above, below = sum(value > 0 for value in values), sum(value < 0 for value in values)
+    if not above + below:
+        return SignTest(0, 0, None)
+    return SignTest(above, below, float(stats.binomtest(above, above + below).pvalue))
+
+
+def _paired(means: Sequence[Mean], count: int) -> PairedMeans:
+    first, second, difference = means
+    return PairedMeans(first, second, difference, count)
+
+
+@lru_cache(maxsize=128)
+def _ends(first: bytes, second: bytes) -> tuple[list[float], list[float]]:
+    """Lower and upper ends for both means and their difference; figures, tables and findings need the same ones."""
+    one, other = np.frombuffer(first), np.frombuffer(second)
+    found = stats.bootstrap(
+        (one, other),
+        _means,
+        paired=True,
+        vectorized=True,
+        n_resamples=min(RESAMPLES, max(_FEWEST_RESAMPLES, _DRAWS // len(one))),
+        batch=max(1, _DRAWS // (8 * len(one))),
+        method="percentile",
+        confidence_level=CONFIDENCE,
+        rng=np.random.default_rng(SEED),
+    ).confidence_interval
+    return found.low.tolist(), found.high.tolist()
+
+
+def _means(one: np.ndarray, other: np.ndarray, axis: int) -> np.ndarray:
+    first, second = one.mean(axis=axis), other.mean(axis=axis)
+    return np.stack([first, second, first - second])
+
+
+def _p_of_orderings(one: np.ndarray, other: np.ndarray) -> float:
+    ranks, others = stats.rankdata(one), stats.rankdata(other)
+    centred = others - others.mean()
+    found = stats.permutation_test(
+        (ranks,),
+        lambda ordered, axis: (ordered * centred).sum(axis=axis),
+        permutation_type="pairings",
+        vectorized=True,
+        n_resamples=np.inf,
+    )
+    return min(float(found.pvalue), 1.0)
+
+
+def _checked(first: Sequence[float], second: Sequence[float], least: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    one, other = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
+    if one.shape != other.shape or one.ndim != 1:
+        raise ValueError(
+            f"expected as many values of one quantity as of the other, found {one.shape} and {other.shape}"
+        )
+    if len(one) < least:
+        raise ValueError("there is no value")
+    if not (np.isfinite(one).all() and np.isfinite(other).all()):
+        raise ValueError("a value is not finite")
+    return one, other
