@@ -2,14 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import polars as pl
 
+from pid_lvlm.analysis import tables
 from pid_lvlm.analysis.errors import NothingToShowError
 from pid_lvlm.analysis.frames.given import given
 from pid_lvlm.analysis.frames.load import successful
-from pid_lvlm.analysis.paper import over_models, published
+from pid_lvlm.analysis.paper import published
 from pid_lvlm.analysis.paper.joins import (
     SCALING_DATASETS,
     compare_ablations,
@@ -54,9 +56,9 @@ class Measures:
             percentage points, `num_datasets`.
     """
 
-    correlations: Measure = over_models.correlations
-    image_removal: Measure = over_models.image_removal
-    scaling: Measure = over_models.scaling
+    correlations: Measure = tables.correlations
+    image_removal: Measure = tables.image_removal
+    scaling: Measure = partial(tables.scaling, regime=None)
 
 
 def comparison(results: pl.DataFrame, measures: Measures | None = None) -> pl.DataFrame:

@@ -5,7 +5,8 @@ from typing import Final
 import polars as pl
 
 from pid_lvlm.analysis.frames.reshape import final_layer
-from pid_lvlm.analysis.paper import over_models, published
+from pid_lvlm.analysis.paper import published
+from pid_lvlm.analysis.statistics import LEAST
 from pid_lvlm.data.contract.results import BATCH, JOINT_KNOWS_LESS, SUCCESSFUL, USABLE
 from pid_lvlm.data.names import ATOMS, POOLINGS
 
@@ -33,7 +34,7 @@ def compare_correlations(measured: pl.DataFrame, outcome: str) -> pl.DataFrame:
     printed = published.correlations().filter(pl.col("outcome") == outcome)
     joined = printed.join(measured, on=["dataset", "column"], suffix="_here", maintain_order="left")
     counts = pl.format("{} models here, {} there", "num_models_here", "num_models")
-    too_few = pl.format(f"not enough data: {{}} models, at least {over_models.LEAST} are needed", "num_models_here")
+    too_few = pl.format(f"not enough data: {{}} models, at least {LEAST} are needed", "num_models_here")
     constant = pl.format("not enough data: a value is the same for all {} models", "num_models_here")
     return joined.select(
         "exhibit",
@@ -49,7 +50,7 @@ def compare_correlations(measured: pl.DataFrame, outcome: str) -> pl.DataFrame:
         pl.col("num_models_here").cast(pl.Int64).alias("num_models"),
         pl.when(pl.col("rho_here").is_not_null())
         .then(counts)
-        .when(pl.col("num_models_here") < over_models.LEAST)
+        .when(pl.col("num_models_here") < LEAST)
         .then(too_few)
         .otherwise(constant)
         .alias("note"),

@@ -6,7 +6,6 @@ from scipy import stats
 
 from pid_lvlm.analysis import NothingToShowError, paper
 from pid_lvlm.analysis.errors import ResultTableError
-from pid_lvlm.analysis.paper import over_models
 from pid_lvlm.analysis.paper.comparison import SCHEMA
 
 GEMMA, QWEN = "google/gemma-3-4b-it", "Qwen/Qwen2.5-VL-7B-Instruct"
@@ -178,9 +177,3 @@ def test_measures_can_be_replaced(many: pl.DataFrame, make_exact) -> None:
     found = of(paper.comparison(both, paper.Measures(correlations=table_2)), "T2")
     assert found["difference"].to_list() == [0.0] * 32
     assert found["estimator"].to_list() == ["batch"] * 16 + ["exact"] * 16
-
-
-def test_one_row_of_a_model_by_the_papers_setting(make_row, make_frame) -> None:
-    rows = [make_row("mmbench", tau=tau, pooling=pooling) for tau in (0.2, 0.3) for pooling in ("max", "mean")]
-    once = over_models.models_once(make_frame(rows), "batch")
-    assert once.select("tau", "pooling").rows() == [(0.3, "mean")]
