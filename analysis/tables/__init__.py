@@ -6,6 +6,7 @@
 from pid_lvlm.analysis.tables.batch_and_exact import batch_and_exact
 from pid_lvlm.analysis.tables.diagnostics import diagnostics, failed
 from pid_lvlm.analysis.tables.ground_truth import ground_truth
+from pid_lvlm.analysis.tables.layer_phases import layer_phases
 from pid_lvlm.analysis.tables.summary import summary
 
-__all__ = ["batch_and_exact", "diagnostics", "failed", "ground_truth", "summary"]
+__all__ = ["batch_and_exact", "diagnostics", "failed", "ground_truth", "layer_phases", "summary"]
