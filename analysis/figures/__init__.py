@@ -1,11 +1,12 @@
 """Figures: functions from a result table to an altair chart, the same for a notebook and for the report.
 
-`spectrum(results)`, `layers(results)` and `training(results)` take the whole table and select what they show.
-They raise `NothingToShowError` where the table has nothing to show.
+`spectrum(results)`, `layers(results)`, `training(results)` and `uncertainties(results)` take the whole table and select
+what they show. They raise `NothingToShowError` where the table has nothing to show.
 """
 
 from pid_lvlm.analysis.figures.layers import layers
 from pid_lvlm.analysis.figures.spectrum import spectrum
 from pid_lvlm.analysis.figures.training import training
+from pid_lvlm.analysis.figures.uncertainty import uncertainties
 
-__all__ = ["layers", "spectrum", "training"]
+__all__ = ["layers", "spectrum", "training", "uncertainties"]

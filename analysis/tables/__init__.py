@@ -3,10 +3,25 @@
 `summary`, `ground_truth`, `batch_and_exact`, `failed` and `diagnostics` take the whole table and select what they show.
 """
 
+from pid_lvlm.analysis.tables.ablations import ablations
 from pid_lvlm.analysis.tables.batch_and_exact import batch_and_exact
 from pid_lvlm.analysis.tables.diagnostics import diagnostics, failed
 from pid_lvlm.analysis.tables.ground_truth import ground_truth
 from pid_lvlm.analysis.tables.layer_phases import layer_phases
+from pid_lvlm.analysis.tables.measures import other_measures, surviving_conclusions
 from pid_lvlm.analysis.tables.summary import summary
+from pid_lvlm.analysis.tables.uncertainty import interval_meanings, uncertainties
 
-__all__ = ["batch_and_exact", "diagnostics", "failed", "ground_truth", "layer_phases", "summary"]
+__all__ = [
+    "ablations",
+    "batch_and_exact",
+    "diagnostics",
+    "failed",
+    "ground_truth",
+    "interval_meanings",
+    "layer_phases",
+    "other_measures",
+    "summary",
+    "surviving_conclusions",
+    "uncertainties",
+]

@@ -1,0 +1,126 @@
+"""One row per model and dataset: final layer, final checkpoint, one setting. What statistics over models count."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import polars as pl
+
+from pid_lvlm.analysis.errors import NothingToShowError
+from pid_lvlm.analysis.frames.reshape import (
+    SETTINGS,
+    final_checkpoint,
+    final_layer,
+    in_reading_order,
+    reported,
+    with_series,
+)
+from pid_lvlm.data.contract.results import EXACT, MARGINALS, USABLE
+from pid_lvlm.data.names import ATOMS, POOLINGS
+
+UNANSWERED: Final = 0.5
+"""Share of uniform rows above which a row of the table says nothing about its model."""
+
+NEXT_TO_NOTHING: Final = 0.05
+"""Total of the four atoms, in bits, below which their shares are shares of noise."""
+
+USUAL_TAU: Final = 0.3
+"""The paper's threshold (its Tables 4 and 5), preferred where a table has as many models with another one."""
+
+
+@dataclass(frozen=True)
+class AcrossModels:
+    """One row per model and dataset, and how many rows are missing for what reason.
+
+    Attributes:
+        frame: rows of the result table as `reported`, in reading order; `series` is the model.
+        failed: pairs of model and dataset whose fit failed.
+        other_setting: pairs that were measured with another setting than most models of the dataset.
+    """
+
+    frame: pl.DataFrame
+    failed: int
+    other_setting: int
+
+    def left_out(self) -> str:
+        """What is not in `frame`, as a sentence; empty if nothing is."""
+        parts = [f"{self.failed} failed"] if self.failed else []
+        parts += [f"{self.other_setting} measured with another setting"] if self.other_setting else []
+        return f"Left out (pairs of model and dataset): {', '.join(parts)}." if parts else ""
+
+
+def across_models(results: pl.DataFrame, estimator: str = EXACT) -> AcrossModels:
+    """Each model once per dataset: final layer, final checkpoint, and the setting that `one_setting` chooses.
+
+    Of several runs of a model with this setting, the first one that succeeded counts. A final checkpoint that failed is
+    not replaced by an earlier one.
+
+    Args:
+        results: the result table.
+        estimator: whose numbers to take where a problem has several.
+    """
+    final = final_layer(final_checkpoint(by_model(results)))
+    once = one_setting(final, estimator).unique(["model", "dataset"], keep="first", maintain_order=True)
+    all_pairs = final.select("model", "dataset").unique().height
+    frame = in_reading_order(reported(once))
+    return AcrossModels(frame, failed=once.height - frame.height, other_setting=all_pairs - once.height)
+
+
+def by_model(results: pl.DataFrame) -> pl.DataFrame:
+    """The table with the model as its `series`, without runs whose checkpoint another run has at more layers."""
+    return with_series(results).with_columns(series=pl.col("model"))
+
+
+def one_setting(frame: pl.DataFrame, estimator: str = EXACT) -> pl.DataFrame:
+    """The rows of one setting for each dataset, those that succeeded first, by run and recipe.
+
+    A setting is preset, estimator, τ, pooling, marginals and strata. Of those in the table, each dataset gets one of
+    `estimator` if there is one, then the one that most of its models have, then the one that most rows of all datasets
+    have, then the one nearest to the paper's (τ = 0.3, mean pooling).
+
+    Args:
+        frame: rows of the result table.
+        estimator: the one to prefer.
+    """
+    preference: dict[str, pl.Expr] = {
+        "_of_another": pl.col("estimator") != estimator,
+        "_models": -pl.col("model").n_unique().over("dataset", *SETTINGS).cast(pl.Int64),
+        "_rows": -pl.struct("model", "dataset").n_unique().over(SETTINGS).cast(pl.Int64),
+        "_tau": (pl.col("tau") - USUAL_TAU).abs().round(9),
+        "_pooling": pl.col("pooling").fill_null(POOLINGS[0]) != POOLINGS[0],
+        "_marginals": pl.col("marginals").fill_null(MARGINALS[0]) != MARGINALS[0],
+    }
+    best_first = frame.with_columns(**preference).sort(*preference, maintain_order=True)
+    setting = best_first.unique("dataset", keep="first", maintain_order=True).select("dataset", *SETTINGS)
+    same = frame.join(setting, on=["dataset", *SETTINGS], how="semi", nulls_equal=True, maintain_order="left")
+    return same.sort(~pl.col("result").is_in(USABLE), "run", "recipe", maintain_order=True)
+
+
+def with_total(frame: pl.DataFrame) -> pl.DataFrame:
+    """The rows whose shares mean something: synergy is known, and the atoms have `NEXT_TO_NOTHING` bits or more."""
+    total = pl.sum_horizontal(*ATOMS, ignore_nulls=False)
+    return frame.filter(
+        (total >= NEXT_TO_NOTHING) & pl.all_horizontal(pl.col(f"{atom}_share").is_not_null() for atom in ATOMS)
+    )
+
+
+def with_values(frame: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
+    """The rows that have a number in each of the columns.
+
+    Raises:
+        NothingToShowError: no row has; the text names the first column without a value.
+    """
+    found = frame.filter(
+        pl.all_horizontal(pl.col(name).is_not_null() & pl.col(name).cast(pl.Float64).is_finite() for name in columns)
+    )
+    if frame.is_empty():
+        raise NothingToShowError("No fit succeeded at the final layer of a model.")
+    if found.is_empty():
+        empty = next((name for name in columns if frame[name].is_null().all()), None)
+        what = (
+            f"a value in the column `{empty}`"
+            if empty
+            else f"values in all of {', '.join(f'`{name}`' for name in columns)}"
+        )
+        raise NothingToShowError(f"No usable fit at the final layer of a model has {what}.")
+    return found
