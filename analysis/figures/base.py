@@ -113,5 +113,5 @@ def dataset_column(datasets: list[str]) -> alt.Column:
     return alt.Column("dataset:N", title=None, sort=datasets, header=alt.Header(labelPadding=6))
 
 
-BITS_AXIS: Final = alt.Axis(title="bits", tickCount=4, format="~g")
+BITS_AXIS: Final = alt.Axis(title="bits", tickCount=4, format=".3~g")
 """Axis of every information quantity."""

@@ -23,6 +23,13 @@ from pid_lvlm.analysis.frames.notes import noted_atoms
 _HEIGHT: Final = 96
 _LEGEND_COLUMNS: Final = 6
 _LARGE, _SMALL = 16, 7
+_FAMILY: Final = "family"
+_OF_MANY, _OF_FEW = ("raw", NOTE), ("low", "high")
+_CURVE_TOOLTIP: Final = [
+    alt.Tooltip("series:N", title="model"),
+    alt.Tooltip("dataset:N"),
+    alt.Tooltip("atom_label:N", title="atom"),
+]
 _FADED: Final = 0.08
 _PICKED: Final = "picked"
 _LINES: Final = "lines"
@@ -49,8 +56,8 @@ class Place:
 def overlaid(frame: pl.DataFrame, place: Place, *, accuracy: bool = False) -> alt.VConcatChart:
     """One line per model in panels of atom by dataset.
 
-    Lines have a colour per model, or one per family where there are more models than colours. A click on the legend
-    fades the others.
+    Lines have a colour per model. Where there are more models than colours, they have one per family, and points only
+    where a value has a note: ten thousand more would hide the lines. A click on the legend fades the others.
 
     Args:
         frame: rows of the result table in reading order, with `series` and the columns of `place`.
@@ -75,14 +82,16 @@ def _picked(field: str) -> alt.TopLevelSelectionParameter:
 
 
 def _atoms(frame: pl.DataFrame, place: Place, field: str, datasets: list[str], width: int) -> alt.FacetChart:
-    long = noted_atoms(frame)
-    shown = shown_values(long)
+    long, many = noted_atoms(frame), field == _FAMILY
+    shown = [name for name in shown_values(long) if name in _OF_MANY or (name in _OF_FEW and not many)]
     data = inline(long, _distinct(["series", field, "dataset", "atom_label", *place.columns, *shown]))
     base = _base(frame, place, field).encode(y=alt.Y("raw:Q", axis=BITS_AXIS))
-    lines = _line(base).properties(name=_LINES)
-    size = _SMALL if frame["series"].n_unique() > len(theme.HUES) else _LARGE
-    dots = points(base.encode(tooltip=tooltip(place.column, shown)), noted=NOTE in shown, size=size)
-    chart = alt.layer(*place.marks, lines, *dots, data=data).properties(width=width, height=_HEIGHT)
+    lines = _line(base).encode(tooltip=_CURVE_TOOLTIP).properties(name=_LINES)
+    dots = points(
+        base.encode(tooltip=tooltip(place.column, shown)), noted=NOTE in shown, size=_SMALL if many else _LARGE
+    )
+    chart = alt.layer(*place.marks, lines, *(dots[1:] if many else dots), data=data)
+    chart = chart.properties(width=width, height=_HEIGHT)
     return chart.facet(column=dataset_column(datasets), row=_row("atom_label", list(LEGEND.values())))
 
 
@@ -97,7 +106,7 @@ def _accuracies(frame: pl.DataFrame, place: Place, field: str, datasets: list[st
         alt.Tooltip("percent:Q", title="accuracy (%)", format=".1f"),
     ]
     base = _base(frame, place, field).encode(y=y)
-    dots = base.encode(tooltip=tips).mark_point(size=20, filled=True, opacity=1, aria=False)
+    dots = base.encode(tooltip=tips).mark_point(size=_LARGE, filled=True, opacity=1, aria=False)
     chart = alt.layer(*place.marks[:1], _line(base), dots, data=data).properties(width=width, height=_HEIGHT)
     column = alt.Column("dataset:N", title=None, sort=datasets, header=alt.Header(labels=False))
     return chart.facet(column=column, row=_row("quantity", [_ACCURACY]))
@@ -124,7 +133,7 @@ def _line(base: alt.Chart) -> alt.Chart:
 
 def _hue(frame: pl.DataFrame) -> str:
     """What has a colour of its own: the model, or its family where there are more models than colours."""
-    return "series" if frame["series"].n_unique() <= len(theme.HUES) else "family"
+    return "series" if frame["series"].n_unique() <= len(theme.HUES) else _FAMILY
 
 
 def _row(column: str, names: list[str]) -> alt.Row:

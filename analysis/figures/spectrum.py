@@ -151,9 +151,12 @@ def _bars(atoms: alt.Chart, shown: list[str]) -> list[alt.Chart]:
 
 def _accuracies(base: alt.Chart) -> list[alt.Chart]:
     """The accuracy of each model to the right of its bars, under a heading."""
-    text = {"align": "right", "fontSize": 11, "dx": _BESIDE, "color": theme.MUTED}
-    numbers = base.mark_text(**text).encode(x=alt.value("width"), text=alt.Text(f"max({_ACCURACY}):Q", format=".0%"))
-    heading = alt.Chart(alt.InlineData(values=[{}])).mark_text(**text | {"fontSize": 10}, baseline="top")
+    numbers = base.mark_text(align="right", dx=_BESIDE, fontSize=11, color=theme.MUTED).encode(
+        x=alt.value("width"), text=alt.Text(f"max({_ACCURACY}):Q", format=".0%")
+    )
+    heading = alt.Chart(alt.InlineData(values=[{}])).mark_text(
+        align="right", baseline="top", dx=_BESIDE, fontSize=10, color=theme.MUTED
+    )
     return [
         numbers.transform_filter(f"isValid(datum.{_ACCURACY})"),
         heading.encode(x=alt.value("width"), y=alt.value(-4), text=alt.value("accuracy")),

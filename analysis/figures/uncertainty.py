@@ -7,8 +7,8 @@ import polars as pl
 
 from pid_lvlm.analysis.figures import theme
 from pid_lvlm.analysis.figures.base import cell_width, dataset_column, drawable, inline, label_margin, ordered
+from pid_lvlm.analysis.frames import uncertainty
 from pid_lvlm.analysis.frames.given import given, labelled
-from pid_lvlm.analysis.tables.uncertainty import uncertainties as table_of_uncertainties
 
 _CAUSES: Final = {
     "certified": "optimisation (certified)",
@@ -31,13 +31,13 @@ def uncertainties(results: pl.DataFrame) -> alt.FacetChart:
         ResultTableError: this is not a result table.
         NothingToShowError: no successful fit at the final layer has an interval.
     """
-    table = table_of_uncertainties(labelled(given(results)))
+    table = uncertainty.uncertainties(labelled(given(results)))
     several = table["estimator"].n_unique() > 1
     name = pl.concat_str("model", "estimator", separator=" · ") if several else pl.col("model")
     drawn = drawable(table.with_columns(name.alias("series"), pl.lit(0).alias("layer")), "layer")
     rows, datasets = ordered(drawn.frame, "series"), sorted(ordered(drawn.frame, "dataset"))
     long = (
-        drawn.frame.unpivot(_CAUSES, index=["series", "dataset"], variable_name="cause", value_name="bits")
+        drawn.frame.unpivot(list(_CAUSES), index=["series", "dataset"], variable_name="cause", value_name="bits")
         .drop_nulls("bits")
         .with_columns(pl.col("cause").replace_strict(_CAUSES))
     )
@@ -47,7 +47,7 @@ def uncertainties(results: pl.DataFrame) -> alt.FacetChart:
         alt.Chart(inline(long, ["series", "dataset", "cause", "bits"]))
         .mark_point(filled=True, opacity=0.9, size=42)
         .encode(
-            x=alt.X("bits:Q", axis=alt.Axis(title="width (bits)", tickCount=4, format="~g")),
+            x=alt.X("bits:Q", axis=alt.Axis(title="width (bits)", tickCount=4, format=".3~g")),
             y=alt.Y(
                 "series:N",
                 sort=rows,

@@ -1,18 +1,21 @@
 """Tables: functions from a result table to a frame, the same for a notebook and for the report.
 
 `summary`, `ground_truth`, `batch_and_exact`, `failed` and `diagnostics` take the whole table and select what they show.
+So do those within models, `layer_phases` and `ablations`, and those of the estimator: `interval_meanings`,
+`uncertainties`, `other_measures` and `surviving_conclusions`.
 """
 
 from pid_lvlm.analysis.tables.ablations import ablations
 from pid_lvlm.analysis.tables.batch_and_exact import batch_and_exact
 from pid_lvlm.analysis.tables.diagnostics import diagnostics, failed
 from pid_lvlm.analysis.tables.ground_truth import ground_truth
-from pid_lvlm.analysis.tables.layer_phases import layer_phases
+from pid_lvlm.analysis.tables.layer_phases import EMERGED, layer_phases
 from pid_lvlm.analysis.tables.measures import other_measures, surviving_conclusions
 from pid_lvlm.analysis.tables.summary import summary
 from pid_lvlm.analysis.tables.uncertainty import interval_meanings, uncertainties
 
 __all__ = [
+    "EMERGED",
     "ablations",
     "batch_and_exact",
     "diagnostics",

@@ -3,11 +3,11 @@
 import polars as pl
 
 from pid_lvlm.analysis.errors import NothingToShowError
+from pid_lvlm.analysis.frames import uncertainty
 from pid_lvlm.analysis.frames.given import given
-from pid_lvlm.analysis.frames.intervals import CERTIFIED, COVERAGES, SEEDS, Coverage
+from pid_lvlm.analysis.frames.intervals import COVERAGES, SEEDS, Coverage
 from pid_lvlm.analysis.frames.reshape import finals_of_each_estimator
-from pid_lvlm.data.contract.results import BATCH, INTERVALS
-from pid_lvlm.data.names import ATOMS
+from pid_lvlm.data.contract.results import INTERVALS
 
 
 def interval_meanings(results: pl.DataFrame) -> pl.DataFrame:
@@ -45,34 +45,13 @@ def uncertainties(results: pl.DataFrame) -> pl.DataFrame:
         ResultTableError: this is not a result table.
         NothingToShowError: no fit at the final layer of a model has such a number.
     """
-    final = finals_of_each_estimator(given(results))
-    kind = pl.col("interval").fill_null(SEEDS)
-    width = _widest(COVERAGES[SEEDS])
-    causes = {
-        "certified": _widest(COVERAGES[CERTIFIED]),
-        "items": pl.when(kind != SEEDS).then(width),
-        "seeds": pl.when(kind == SEEDS).then(width),
-        "reconciliation": pl.col("marginals_spread"),
-        "excess": pl.when(pl.col("estimator") == BATCH).then("excess"),
-    }
-    table = final.select(
-        pl.col("series").alias("model"),
-        "dataset",
-        "estimator",
-        *(width.alias(name) for name, width in causes.items()),
-        "marginal_mismatch",
-    ).filter(pl.any_horizontal(pl.col(name).is_not_null() for name in causes))
-    if table.is_empty():
-        raise NothingToShowError("No successful fit at the final layer of a model has an interval.")
-    most = pl.max_horizontal(*causes)
-    largest = pl.coalesce(pl.when(pl.col(name) == most).then(pl.lit(name)) for name in causes)
-    return table.with_columns(largest.alias("largest"))
+    return uncertainty.uncertainties(given(results))
 
 
 def _meaning(final: pl.DataFrame, name: str, coverage: Coverage) -> list[dict[str, object]]:
     if name in INTERVALS:
         final = final.filter(pl.col("interval").fill_null(SEEDS) == name)
-    rows = final.select("estimator", _widest(coverage).alias("width")).drop_nulls("width")
+    rows = final.select("estimator", uncertainty.widest(coverage).alias("width")).drop_nulls("width")
     if rows.is_empty():
         return []
     columns = " to ".join(end.format("{atom}") for end in (coverage.low, coverage.high) if end)
@@ -88,10 +67,3 @@ def _meaning(final: pl.DataFrame, name: str, coverage: Coverage) -> list[dict[st
             "largest_width": rows["width"].max(),
         }
     ]
-
-
-def _widest(coverage: Coverage) -> pl.Expr:
-    """The width of the interval of the atom for which it is widest."""
-    if not coverage.low:
-        return pl.col(coverage.high)
-    return pl.max_horizontal(pl.col(coverage.high.format(atom)) - pl.col(coverage.low.format(atom)) for atom in ATOMS)

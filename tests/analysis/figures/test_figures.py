@@ -172,3 +172,10 @@ def test_a_bar_below_0_is_hollow(make_row, make_frame):
     assert [mark.get("fill") for mark in marks if mark["type"] == "bar"] == [None, "transparent"]
     notes = {row["atom_label"][:2]: row["note"] for row in _values(chart) if row["note"]}
     assert notes == {"U1": "below 0, which no atom is: estimation error"}
+
+
+def test_ticks_of_bits_have_digits_of_their_own(specification):
+    # With "~g" alone, d3 counts digits from the width of a step and prints 0.12 as 0.1.
+    channels = _channels(specification, "x") + _channels(specification, "y")
+    axes = [channel["axis"] for channel in channels if channel.get("axis")]
+    assert {axis["format"] for axis in axes if axis.get("title") == "bits"} == {".3~g"}
