@@ -7,6 +7,7 @@ from typing import Final, TypeVar
 import altair as alt
 import polars as pl
 import polars.selectors as cs
+from altair.utils.schemapi import debug_mode
 
 from pid_lvlm.analysis.figures import theme
 from pid_lvlm.data.bounds import FIGURE_DATASETS, FIGURE_FITS, FIGURE_MODELS, FIGURE_POINTS, Bound
@@ -26,7 +27,9 @@ def inline(frame: pl.DataFrame, columns: Sequence[str]) -> alt.InlineData:
     Altair refuses frames of more than 5000 rows; a layer sweep of many models has more.
     """
     finite = pl.when(cs.float().is_finite()).then(cs.float().round(_DIGITS))
-    return alt.InlineData(values=frame.select(columns).with_columns(finite).to_dicts())
+    rows = frame.select(columns).with_columns(finite).to_dicts()
+    with debug_mode(False):  # altair would compare every value with its schema, for seconds where there are many
+        return alt.InlineData(values=rows)
 
 
 @dataclass(frozen=True)

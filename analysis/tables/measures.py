@@ -19,6 +19,9 @@ BROJA: Final = "BROJA"
 OTHERS: Final = {"MMI": "redundancy_mmi", "I_min": "redundancy_imin"}
 """Other measures and the columns of their redundancy: min(I1, I2), and I_min of Williams and Beer."""
 
+_BLOCK: Final = 256
+"""Models that are compared with all others at a time."""
+
 _DIGITS: Final = 9
 """Differences of terms are rounded, so that an atom that is 0 is not ordered by rounding errors."""
 
@@ -119,14 +122,16 @@ def _orders(models: pl.DataFrame, atom: str) -> _Orders:
 
 
 def _order(orders: _Orders) -> dict[str, object]:
+    """Pairs of models that BROJA tells apart, and in how many of them the other measures have the same order."""
     cases, same = 0, np.zeros(len(OTHERS) + 1, dtype=int)
-    for index in range(len(orders.own)):
-        later = slice(index + 1, None)
-        apart = (orders.low[later] > orders.high[index]) | (orders.high[later] < orders.low[index])
-        sign = np.sign(orders.own[later] - orders.own[index])
-        hold = [np.sign(other[later] - other[index]) == sign for other in orders.others]
-        cases += int(apart.sum())
-        same += [int((apart & held).sum()) for held in (*hold, np.logical_and.reduce(hold))]
+    for start in range(0, len(orders.own), _BLOCK):
+        first, second = np.s_[start : start + _BLOCK, None], np.s_[None, start:]
+        apart = (orders.low[second] > orders.high[first]) | (orders.high[second] < orders.low[first])
+        apart = np.triu(apart, k=1)  # each pair once
+        more = orders.own[second] > orders.own[first]
+        hold = [np.where(more, other[second] > other[first], other[second] < other[first]) for other in orders.others]
+        cases += np.count_nonzero(apart)
+        same += [np.count_nonzero(apart & held) for held in (*hold, np.logical_and.reduce(hold))]
     return _counted(len(orders.own), cases, same.tolist(), [_kendall(orders.own, other) for other in orders.others])
 
 
