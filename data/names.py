@@ -23,6 +23,11 @@ REQUIRED_CONDITIONS: Final = CONDITIONS[:3]
 POOLINGS: Final = ("mean", "max", "last")
 """How a span of token embeddings becomes one feature vector."""
 
+DEFAULT_POOLING: Final = POOLINGS[0]
+
+DEFAULT_TAU: Final = 0.3
+"""Least total probability of the options before a row counts as uniform, as in the paper."""
+
 SOURCES: Final = ("vision", "language")
 """Source 1 and source 2, always in this order."""
 

@@ -24,7 +24,7 @@ from pid_lvlm.data.command.shown import count
 from pid_lvlm.data.command.suggest import suggestion
 from pid_lvlm.data.contract.results import BATCH, EXACT
 from pid_lvlm.data.contract.sample_size import BATCH_SIZE, TRAIN_SHARE
-from pid_lvlm.data.names import POOLINGS
+from pid_lvlm.data.names import DEFAULT_POOLING, DEFAULT_TAU, POOLINGS
 
 Fallback = Literal["real", "four"]
 SplitRule = Literal["random", "group"]
@@ -58,10 +58,13 @@ class EstimatorConfig:
 
     preset: str = "default"
     taus: tuple[float, ...] = setting(
-        (0.3,), "least total probability of the options; rows below it become uniform", PROBABILITY, option="tau"
+        (DEFAULT_TAU,),
+        "least total probability of the options; rows below it become uniform",
+        PROBABILITY,
+        option="tau",
     )
     poolings: tuple[str, ...] = setting(
-        ("mean",), "how the tokens of a span become one feature vector", one_of(*POOLINGS), option="pooling"
+        (DEFAULT_POOLING,), "how the tokens of a span become one feature vector", one_of(*POOLINGS), option="pooling"
     )
     seeds: tuple[int, ...] = setting(
         (0, 1, 2, 3, 4),

@@ -1,7 +1,7 @@
 """Figures: functions from a result table to an altair chart, the same for a notebook and for the report.
 
-`spectrum(results)`, `layers(results)` and `training(results)` take the whole table and select what they show; so do
-those over models: `regimes(results)`, `families(results)` and `image_removal(results)`.
+`spectrum(results)`, `layers(results)`, `training(results)` and `uncertainties(results)` take the whole table and select
+what they show; so do those over models: `regimes(results)`, `families(results)` and `image_removal(results)`.
 They raise `NothingToShowError` where the table has nothing to show.
 """
 
@@ -11,5 +11,6 @@ from pid_lvlm.analysis.figures.layers import layers
 from pid_lvlm.analysis.figures.regimes import regimes
 from pid_lvlm.analysis.figures.spectrum import spectrum
 from pid_lvlm.analysis.figures.training import training
+from pid_lvlm.analysis.figures.uncertainty import uncertainties
 
-__all__ = ["families", "image_removal", "layers", "regimes", "spectrum", "training"]
+__all__ = ["families", "image_removal", "layers", "regimes", "spectrum", "training", "uncertainties"]

@@ -2,14 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 import altair as alt
 import polars as pl
 import polars.selectors as cs
+from altair.utils.schemapi import debug_mode
 
 from pid_lvlm.analysis.figures import theme
 from pid_lvlm.data.bounds import FIGURE_DATASETS, FIGURE_FITS, FIGURE_MODELS, FIGURE_POINTS, Bound
+
+Figure = alt.FacetChart | alt.VConcatChart
+"""What a function of a figure returns."""
+Drawing = TypeVar("Drawing", alt.FacetChart, alt.VConcatChart)
 
 _PAGE_WIDTH: Final = 1060
 _NARROWEST, _WIDEST = 110, 330
@@ -22,7 +27,9 @@ def inline(frame: pl.DataFrame, columns: Sequence[str]) -> alt.InlineData:
     Altair refuses frames of more than 5000 rows; a layer sweep of many models has more.
     """
     finite = pl.when(cs.float().is_finite()).then(cs.float().round(_DIGITS))
-    return alt.InlineData(values=frame.select(columns).with_columns(finite).to_dicts())
+    rows = frame.select(columns).with_columns(finite).to_dicts()
+    with debug_mode(False):  # altair would compare every value with its schema, for seconds where there are many
+        return alt.InlineData(values=rows)
 
 
 @dataclass(frozen=True)
@@ -32,7 +39,7 @@ class Drawable:
     frame: pl.DataFrame
     left_out: str = ""
 
-    def say(self, chart: alt.FacetChart) -> alt.FacetChart:
+    def say(self, chart: Drawing) -> Drawing:
         """The chart, with a line above it if something is left out."""
         if not self.left_out:
             return chart
@@ -42,24 +49,30 @@ class Drawable:
         return chart.properties(title=title)
 
 
-def drawable(frame: pl.DataFrame, place: str) -> Drawable:
+def drawable(frame: pl.DataFrame, place: str, *, every_model: bool = False) -> Drawable:
     """As many rows as one figure can show: the first datasets and models, of a long curve evenly spaced points.
 
     Args:
         frame: rows in reading order, with `series`.
         place: the column along a curve.
+        every_model: rather draw fewer points of each curve than leave out models.
     """
     notes = []
     datasets, models = sorted(ordered(frame, "dataset")), ordered(frame, "series")
     if len(datasets) > FIGURE_DATASETS.most:
         frame = frame.filter(pl.col("dataset").is_in(datasets[: FIGURE_DATASETS.most]))
         notes.append(_of(FIGURE_DATASETS, FIGURE_DATASETS.most, len(datasets)))
+    if every_model and len(models) > FIGURE_MODELS.most:
+        frame = frame.filter(pl.col("series").is_in(models[: FIGURE_MODELS.most]))
     step = -(-frame[place].n_unique() // FIGURE_POINTS.most)
+    if every_model:
+        step = max(step, -(-frame.height // FIGURE_FITS.most))
     if step > 1:
-        rank = pl.col(place).rank("dense", descending=True) - 1  # from the last point, which stays
-        frame = frame.filter((rank % step == 0).fill_null(value=True))
+        # Counted from the last point, which stays, and with it the one before: the last step of a curve is a finding.
+        rank = (pl.col(place).rank("dense", descending=True) - 1).over("series", "dataset")
+        frame = frame.filter(((rank % step == 0) | (pl.lit(every_model) & (rank == 1))).fill_null(value=True))
         notes.append(f"1 of {step:,} points of a curve")
-    kept = _first_models(frame)
+    kept = ordered(frame, "series") if every_model else _first_models(frame)
     if len(kept) < len(models):
         frame = frame.filter(pl.col("series").is_in(kept))
         notes.append(_of(FIGURE_MODELS, len(kept), len(models)))
@@ -103,5 +116,5 @@ def dataset_column(datasets: list[str]) -> alt.Column:
     return alt.Column("dataset:N", title=None, sort=datasets, header=alt.Header(labelPadding=6))
 
 
-BITS_AXIS: Final = alt.Axis(title="bits", tickCount=4, format="~g")
+BITS_AXIS: Final = alt.Axis(title="bits", tickCount=4, format=".3~g")
 """Axis of every information quantity."""

@@ -8,36 +8,46 @@ import polars as pl
 
 from pid_lvlm.analysis.figures import theme
 from pid_lvlm.analysis.figures.base import BITS_AXIS, cell_width, dataset_column, inline, known, label_margin, ordered
-from pid_lvlm.analysis.frames.reshape import atoms_long
-from pid_lvlm.data.names import ATOMS
+from pid_lvlm.analysis.frames.notes import noted_atoms
 
-_VALUES: Final = ("raw", "low", "high", "sd", "corrected", "certified_low", "certified_high")
+NOTE: Final = "note"
+VALUES: Final = ("raw", "low", "high", "sd", "corrected", "certified_low", "certified_high")
 
 
 def curves(frame: pl.DataFrame, x: alt.X, place: str) -> list[alt.Chart]:
     """Lines and points of the four atoms along `x`, with a band where an interval is known.
 
-    Values are shown before the cut at 0, as the interval is: a curve below 0 shows estimation error. A curve has a gap
-    where an atom is not reported.
+    Values are shown before the cut at 0, as the interval is: a curve below 0 shows estimation error. A point is hollow
+    where its value is below 0 or beyond a limit of a diagnostic; the tooltip says which. A curve has a gap where an
+    atom is not reported.
 
     Args:
         frame: rows of the result table, with `series`.
         x: the horizontal channel.
         place: the column that says in a tooltip where along `x` a point is.
     """
+    shown = shown_values(noted_atoms(frame))
     base = alt.Chart().encode(x=x, color=theme.atom_colour())
     y = alt.Y("raw:Q", axis=BITS_AXIS)
     lines = base.mark_line(strokeWidth=1.8, invalid="break-paths-filter-domains").encode(y=y)
-    # An accessible label on each of ten thousand points would help nobody and triple the file.
-    points = base.mark_point(size=20, filled=True, opacity=1, aria=False).encode(
-        y=y, tooltip=_tooltip(place, _shown(atoms_long(frame)))
-    )
-    if not known(frame, f"{ATOMS[0]}_low"):
-        return [lines, points]
+    marks = [lines, *points(base.encode(y=y, tooltip=tooltip(place, shown)), noted=NOTE in shown)]
+    if "low" not in shown:
+        return marks
     bands = base.mark_area(opacity=0.2, invalid="break-paths-filter-domains").encode(
         y=alt.Y("low:Q", axis=BITS_AXIS), y2="high:Q"
     )
-    return [bands, lines, points]
+    return [bands, *marks]
+
+
+def points(base: alt.Chart, *, noted: bool, size: float = 20) -> list[alt.Chart]:
+    """Points of curves: filled, or hollow where a value has a note."""
+    # An accessible label on each of ten thousand points would help nobody and triple the file.
+    filled = base.mark_point(size=size, filled=True, opacity=1, aria=False)
+    if not noted:
+        return [filled]
+    hollow = base.mark_point(size=1.2 * size, filled=False, strokeWidth=1, opacity=1, aria=False)
+    without, with_note = f"!isValid(datum.{NOTE})", f"isValid(datum.{NOTE})"
+    return [filled.transform_filter(without), hollow.transform_filter(with_note)]
 
 
 def panels(frame: pl.DataFrame, marks: Sequence[alt.Chart], columns: Sequence[str], height: int) -> alt.FacetChart:
@@ -50,8 +60,8 @@ def panels(frame: pl.DataFrame, marks: Sequence[alt.Chart], columns: Sequence[st
         height: of a panel, in pixels.
     """
     series, datasets = ordered(frame, "series"), sorted(ordered(frame, "dataset"))
-    long = atoms_long(frame)
-    data = inline(long, ["series", "dataset", "atom_label", *columns, *_shown(long)])
+    long = noted_atoms(frame)
+    data = inline(long, ["series", "dataset", "atom_label", *columns, *shown_values(long)])
     chart = alt.layer(*marks, data=data).properties(
         width=cell_width(len(datasets), label_margin(series)), height=height
     )
@@ -59,15 +69,19 @@ def panels(frame: pl.DataFrame, marks: Sequence[alt.Chart], columns: Sequence[st
     return chart.facet(column=dataset_column(datasets), row=alt.Row("series:N", title=None, sort=series, header=beside))
 
 
-def _shown(long: pl.DataFrame) -> list[str]:
-    return [name for name in _VALUES if name == _VALUES[0] or known(long, name)]
+def shown_values(long: pl.DataFrame) -> list[str]:
+    """The columns of `noted_atoms` that curves show in tooltips, of those that have a value."""
+    return [name for name in (*VALUES, NOTE) if name == VALUES[0] or known(long, name)]
 
 
-def _tooltip(place: str, shown: Sequence[str]) -> list[alt.Tooltip]:
+def tooltip(place: str, shown: Sequence[str]) -> list[alt.Tooltip]:
+    """Model, dataset, place along the curve, atom, its values, and why it is hollow."""
+    values = [name for name in shown if name != NOTE]
     return [
         alt.Tooltip("series:N", title="model"),
         alt.Tooltip("dataset:N"),
         alt.Tooltip(f"{place}:N"),
         alt.Tooltip("atom_label:N", title="atom"),
-        *(alt.Tooltip(f"{name}:Q", title=f"{name.replace('_', ' ')} (bits)", format=".3f") for name in shown),
+        *(alt.Tooltip(f"{name}:Q", title=f"{name.replace('_', ' ')} (bits)", format=".3f") for name in values),
+        *([alt.Tooltip(f"{NOTE}:N", title="hollow because")] if NOTE in shown else []),
     ]

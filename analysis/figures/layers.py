@@ -5,12 +5,11 @@ from typing import Final
 import altair as alt
 import polars as pl
 
-from pid_lvlm.analysis.errors import NothingToShowError
-from pid_lvlm.analysis.figures.base import drawable
+from pid_lvlm.analysis.figures.base import Figure, drawable
 from pid_lvlm.analysis.figures.curves import curves, panels
-from pid_lvlm.analysis.frames.estimators import SWEEP, one_estimator
+from pid_lvlm.analysis.figures.overlaid import Place, overlaid
+from pid_lvlm.analysis.frames.depth import layered
 from pid_lvlm.analysis.frames.given import given, labelled
-from pid_lvlm.analysis.frames.reshape import final_checkpoint, in_reading_order, reported, with_series
 from pid_lvlm.data.contract.results import EXACT
 
 _HEIGHT: Final = 110
@@ -18,26 +17,31 @@ _TICKS: Final = 6
 _WHOLE: Final = "datum.value == floor(datum.value) ? format(datum.value, 'd') : ''"  # there is no layer 1.5
 
 
-def layers(results: pl.DataFrame, estimator: str = EXACT) -> alt.FacetChart:
-    """Atoms in bits over the decoder's layers, one row of panels per model, one column per dataset.
+def layers(results: pl.DataFrame, estimator: str = EXACT, *, overlay: bool = False, relative: bool = False) -> Figure:
+    """Atoms in bits over the decoder's layers: one row of panels per model, or all models in one, per dataset.
 
     It shows the final checkpoints that were measured at more than one layer, by `estimator` where it has as many layers
-    of a run as any other. A band is the interval that the column `interval` names.
+    of a run as any other. A band is the interval that the column `interval` names. A point is hollow where the value is
+    below 0 or beyond a limit of a diagnostic. The paper's Figures 4, 12 and 13.
+
+    Args:
+        results: the result table.
+        estimator: whose numbers to take where a problem has several.
+        overlay: lines of all models in the same panels, one row of panels per atom, without bands.
+        relative: layers as shares of the model's depth (1 is the output), so that models of different depth compare.
 
     Raises:
         ResultTableError: this is not a result table.
         NothingToShowError: no run has more than one layer.
     """
-    chosen = one_estimator(labelled(given(results)), estimator, SWEEP)
-    frame = in_reading_order(reported(final_checkpoint(with_series(chosen))))
-    frame = frame.filter(pl.col("layer").n_unique().over("series", "dataset") > 1)
-    if frame.is_empty():
-        raise NothingToShowError("No run was measured at more than one layer; `pid-extract --layers all` records them.")
-    drawn = drawable(frame, "layer")
-    frame = drawn.frame
-    chart = drawn.say(panels(frame, curves(frame, _layer_channel(frame), "layer"), ["layer"], _HEIGHT))
-    if frame["num_layers"].n_unique() > 1:  # a model of 4 layers beside one of 80 would shrink to a corner
-        return chart.resolve_scale(x="independent")
+    drawn = drawable(layered(labelled(given(results)), estimator), "layer", every_model=overlay)
+    frame = drawn.frame.with_columns((pl.col("layer") / pl.col("num_layers")).alias("depth"))
+    x, columns = (_depth_channel(), ("layer", "depth")) if relative else (_layer_channel(frame), ("layer",))
+    if overlay:
+        return drawn.say(overlaid(frame, Place(x, "layer", columns)))
+    chart = drawn.say(panels(frame, curves(frame, x, "layer"), columns, _HEIGHT))
+    if not relative and frame["num_layers"].n_unique() > 1:
+        return chart.resolve_scale(x="independent")  # a model of 4 layers beside one of 80 would shrink to a corner
     return chart
 
 
@@ -45,3 +49,8 @@ def _layer_channel(frame: pl.DataFrame) -> alt.X:
     ticks = min(_TICKS, *frame["num_layers"].to_list())
     axis = alt.Axis(title="layer", tickMinStep=1, tickCount=ticks, labelExpr=_WHOLE, grid=False)
     return alt.X("layer:Q", axis=axis, scale=alt.Scale(zero=False, nice=False))
+
+
+def _depth_channel() -> alt.X:
+    axis = alt.Axis(title="layer / number of layers", tickCount=4, format=".0%", grid=False)
+    return alt.X("depth:Q", axis=axis, scale=alt.Scale(domain=[0, 1]))

@@ -19,8 +19,10 @@ from pid_lvlm.analysis.figures.base import (
 )
 from pid_lvlm.analysis.frames.given import given, labelled
 from pid_lvlm.analysis.frames.labels import LEGEND
-from pid_lvlm.analysis.frames.reshape import atoms_long, finals
+from pid_lvlm.analysis.frames.notes import noted_atoms
+from pid_lvlm.analysis.frames.reshape import finals
 from pid_lvlm.data.contract.results import EXACT
+from pid_lvlm.data.names import ATOMS
 
 _NUMBERS: Final = {
     "raw": "bits",
@@ -36,35 +38,69 @@ _NUMBERS: Final = {
     "i_joint": "total I(X1,X2;Y) (bits)",
     "accuracy": "accuracy",
 }
+_NOTE: Final = "note"
+_ACCURACY: Final = "accuracy"
+FAMILY: Final = "family"
+ORDERS: Final = (FAMILY, _ACCURACY, *ATOMS)
+"""How the models of a spectrum can be ordered."""
+
 _THICK, _THIN = 13, 8
 _MANY_SERIES: Final = 4
+_ONE_SCREEN: Final = 12  # models; with more of them an axis may be out of sight
+_SPACING: Final = 18
+_BESIDE: Final = 44  # pixels for the accuracy
 
 
-def spectrum(results: pl.DataFrame, estimator: str = EXACT) -> alt.FacetChart:
-    """Bars of the four atoms in bits, one group per model, one panel per dataset.
+def spectrum(
+    results: pl.DataFrame, estimator: str = EXACT, *, order: str = FAMILY, accuracy: bool = True
+) -> alt.FacetChart:
+    """Bars of the four atoms in bits, one group per model, one panel per dataset, with the accuracy beside.
 
     It shows the final layer of the final checkpoint, by `estimator` where the table has its rows. A thin line is the
     interval that the column `interval` names, a dot on it the corrected estimate, a black tick the ground truth where
-    it is known and not 0. Bars are drawn before the cut at 0; one to the left of 0 is estimation error. An atom that is
-    not reported has no bar.
+    it is known and not 0. Bars are drawn before the cut at 0; a bar is hollow where the value is below 0 or beyond a
+    limit of a diagnostic. An atom that is not reported has no bar. Many models have axis and legend at both ends. The
+    paper's Figures 8 to 11.
+
+    Args:
+        results: the result table.
+        estimator: whose numbers to take where a problem has several.
+        order: of the models, from the top: `family` (then by size), or a value of which the largest mean over the
+            datasets comes first: `accuracy` or an atom. Models without that value come last.
+        accuracy: whether the accuracy stands beside each group, in % of the items.
 
     Raises:
         ResultTableError: this is not a result table.
         NothingToShowError: no fit succeeded at the final layer of a model.
+        ValueError: there is no such order.
     """
-    drawn = drawable(finals(labelled(given(results)), estimator), "layer")
+    if order not in ORDERS:
+        raise ValueError(f"`order` is {order!r}; expected one of {', '.join(ORDERS)}")
+    final = _sorted(finals(labelled(given(results)), estimator), order)
+    drawn = drawable(final, "layer")
     final = drawn.frame
     if final.is_empty():
         raise NothingToShowError("No fit succeeded at the final layer of a model.")
     series, datasets = ordered(final, "series"), sorted(ordered(final, "dataset"))
     band = _THIN if len(series) > _MANY_SERIES else _THICK
-    long = atoms_long(final).filter(pl.col("raw").is_not_null())
+    long = noted_atoms(final).filter(pl.col("raw").is_not_null())
+    if not accuracy:
+        long = long.with_columns(pl.lit(None, pl.Float64).alias(_ACCURACY))
     data = inline(long, ["series", "dataset", "atom_label", *_shown(long)])
+    beside = _BESIDE if known(long, _ACCURACY) else 0
     chart = alt.layer(*_marks(long, series, band), data=data).properties(
-        width=cell_width(len(datasets), label_margin(series)),
+        width=cell_width(len(datasets), label_margin(series), _SPACING + beside),
         height=len(series) * 6 * band,
     )
-    return drawn.say(chart.facet(column=dataset_column(datasets)))
+    facets = chart.resolve_axis(x="independent").facet(column=dataset_column(datasets), spacing=_SPACING)
+    return drawn.say(facets)
+
+
+def _sorted(final: pl.DataFrame, order: str) -> pl.DataFrame:
+    if order == FAMILY:
+        return final
+    mean = pl.col(order).mean().over("series")
+    return final.sort(mean, descending=True, nulls_last=True, maintain_order=True)
 
 
 def _marks(long: pl.DataFrame, series: list[str], band: int) -> list[alt.Chart]:
@@ -76,35 +112,80 @@ def _marks(long: pl.DataFrame, series: list[str], band: int) -> list[alt.Chart]:
             title=None,
             axis=alt.Axis(labelColor=theme.INK, ticks=False, domain=False, labelPadding=8),
             scale=alt.Scale(paddingInner=gap, paddingOuter=gap / 2),
-        ),
-        yOffset=alt.YOffset("atom_label:N", sort=list(LEGEND.values())),
-    )
-    x = alt.X("raw:Q", axis=BITS_AXIS)
-    marks = [base.mark_bar().encode(x=x, color=theme.atom_colour(), tooltip=_tooltip(_shown(long)))]
-    if known(long, "low"):
-        intervals = base.mark_rule(color=theme.INK, strokeWidth=1.2).encode(
-            x=alt.X("low:Q", axis=BITS_AXIS), x2="high:Q"
         )
+    )
+    atoms = base.encode(yOffset=alt.YOffset("atom_label:N", sort=list(LEGEND.values())))
+    marks = _bars(atoms, _shown(long))
+    if known(long, "low"):
+        intervals = atoms.mark_rule(color=theme.INK, strokeWidth=1.2).encode(x=_value("low"), x2="high:Q")
         marks.append(intervals.transform_filter("isValid(datum.low) && isValid(datum.high)"))
     if known(long, "corrected"):
-        dots = base.mark_point(color=theme.INK, filled=True, opacity=1, size=14).encode(x="corrected:Q")
+        dots = atoms.mark_point(color=theme.INK, filled=True, opacity=1, size=14).encode(x=_value("corrected"))
         marks.append(dots.transform_filter("isValid(datum.corrected)"))
     if known(long, "ground_truth"):
-        ground_truth = base.mark_tick(color="black", thickness=2.5, size=band).encode(x="ground_truth:Q")
-        marks.append(ground_truth.transform_filter("datum.ground_truth > 0"))  # a tick at 0 would only thicken the axis
+        ticks = atoms.mark_tick(color="black", thickness=2.5, size=band).encode(x=_value("ground_truth"))
+        marks.append(ticks.transform_filter("datum.ground_truth > 0"))  # a tick at 0 would only thicken the axis
+    if known(long, _ACCURACY):
+        marks += _accuracies(base)
+    if len(series) > _ONE_SCREEN:
+        marks.append(_other_end(atoms))
     return marks
 
 
+def _bars(atoms: alt.Chart, shown: list[str]) -> list[alt.Chart]:
+    """Bars with the axis and legend, hollow where a value has a note."""
+    bars = atoms.encode(
+        x=alt.X("raw:Q", axis=BITS_AXIS, scale=alt.Scale(nice=False)),
+        color=theme.atom_colour(),
+        tooltip=_tooltip(shown),
+    )
+    filled = bars.mark_bar()
+    if _NOTE not in shown:
+        return [filled]
+    hollow = bars.mark_bar(filled=False, fill="transparent", strokeWidth=1.3).encode(x=_value("raw"))
+    return [
+        filled.transform_filter(f"!isValid(datum.{_NOTE})"),
+        hollow.transform_filter(f"isValid(datum.{_NOTE})"),
+    ]
+
+
+def _accuracies(base: alt.Chart) -> list[alt.Chart]:
+    """The accuracy of each model to the right of its bars, under a heading."""
+    numbers = base.mark_text(align="right", dx=_BESIDE, fontSize=11, color=theme.MUTED).encode(
+        x=alt.value("width"), text=alt.Text(f"max({_ACCURACY}):Q", format=".0%")
+    )
+    heading = alt.Chart(alt.InlineData(values=[{}])).mark_text(
+        align="right", baseline="top", dx=_BESIDE, fontSize=10, color=theme.MUTED
+    )
+    return [
+        numbers.transform_filter(f"isValid(datum.{_ACCURACY})"),
+        heading.encode(x=alt.value("width"), y=alt.value(-4), text=alt.value("accuracy")),
+    ]
+
+
+def _other_end(atoms: alt.Chart) -> alt.Chart:
+    """Nothing but an axis above the panels and a legend below them."""
+    above = BITS_AXIS.copy()
+    above.orient, above.grid = "top", False
+    legend = alt.Legend(title=None, orient="bottom", columns=4, offset=10, symbolStrokeWidth=0)
+    colours = theme.atom_colour()
+    fill = alt.Fill(colours["shorthand"], scale=colours["scale"], legend=legend)
+    return atoms.mark_point(opacity=0, size=0, aria=False).encode(x=alt.X("raw:Q", axis=above), fill=fill)
+
+
+def _value(name: str) -> alt.X:
+    return alt.X(f"{name}:Q", axis=None)
+
+
 def _shown(long: pl.DataFrame) -> list[str]:
-    return [name for name in _NUMBERS if name == "raw" or known(long, name)]
+    return [name for name in (*_NUMBERS, _NOTE) if name == "raw" or known(long, name)]
 
 
 def _tooltip(shown: list[str]) -> list[alt.Tooltip]:
-    text = [
+    return [
         alt.Tooltip("series:N", title="model"),
         alt.Tooltip("dataset:N"),
         alt.Tooltip("atom_label:N", title="atom"),
-    ]
-    return text + [
-        alt.Tooltip(f"{name}:Q", title=title, format=".3f") for name, title in _NUMBERS.items() if name in shown
+        *(alt.Tooltip(f"{name}:Q", title=title, format=".3f") for name, title in _NUMBERS.items() if name in shown),
+        *([alt.Tooltip(f"{_NOTE}:N", title="hollow because")] if _NOTE in shown else []),
     ]

@@ -12,6 +12,12 @@ from pid_lvlm.analysis.frames.labels import LEGEND
 from pid_lvlm.data.names import ATOMS
 
 COLOURS: Final = dict(zip(ATOMS, ("#CC79A7", "#0072B2", "#E69F00", "#009E73"), strict=True))
+HUES: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#6f4e9c", "#4d4d4d")
+"""Colours of models or families, in their order; seven are Okabe and Ito's, whose yellow and black are replaced."""
+
+DASHES: Final = ([1, 0], [5, 2], [1.5, 2])
+"""Dashes of the first, second and third round through `HUES`."""
+
 INK: Final = "#1f2933"
 MUTED: Final = "#52606d"
 RULE: Final = "#d9dee4"

@@ -7,8 +7,9 @@ import polars as pl
 
 from pid_lvlm.analysis.errors import NothingToShowError
 from pid_lvlm.analysis.figures import theme
-from pid_lvlm.analysis.figures.base import drawable, inline
+from pid_lvlm.analysis.figures.base import Figure, drawable, inline
 from pid_lvlm.analysis.figures.curves import curves, panels
+from pid_lvlm.analysis.figures.overlaid import Place, overlaid
 from pid_lvlm.analysis.frames.checkpoints import checkpoint_name, checkpoints, is_checkpoint
 from pid_lvlm.analysis.frames.estimators import one_estimator
 from pid_lvlm.analysis.frames.given import given, labelled
@@ -21,12 +22,19 @@ _STEP: Final = "slice(datum.label, lastindexof(datum.label, ' ') + 1)"
 _STEP_LABEL: Final = f"toNumber({_STEP}) >= 10000 ? format(toNumber({_STEP}) / 1000, '~g') + 'k' : {_STEP}"
 
 
-def training(results: pl.DataFrame, estimator: str = EXACT) -> alt.FacetChart:
-    """Atoms in bits at the final layer over training checkpoints, one row of panels per model, one column per dataset.
+def training(results: pl.DataFrame, estimator: str = EXACT, *, overlay: bool = False) -> Figure:
+    """Atoms in bits at the final layer over training checkpoints: one row of panels per model, or all models in one.
 
     Checkpoints are ordered by stage, then by step as a number (`frames.checkpoints`). A vertical line marks the start
-    of each stage and names it. A band is the interval that the column `interval` names; the numbers are
-    those of `estimator` where the table has them.
+    of each stage and names it. A band is the interval that the column `interval` names; a point is hollow where the
+    value is below 0 or beyond a limit of a diagnostic; the numbers are those of `estimator` where the table has them.
+    The paper's Figures 5, 14 and 15, without the loss of the training, which no column of the result table has:
+    `loss_first` and `loss_last` are those of BATCH's networks.
+
+    Args:
+        results: the result table.
+        estimator: whose numbers to take where a problem has several.
+        overlay: lines of all models in the same panels, one row of panels per atom and one for accuracy, without bands.
 
     Raises:
         ResultTableError: this is not a result table.
@@ -41,6 +49,9 @@ def training(results: pl.DataFrame, estimator: str = EXACT) -> alt.FacetChart:
     drawn = drawable(frame, "step")
     points = checkpoints(drawn.frame)
     x = _checkpoint_channel(points)
+    if overlay:
+        place = Place(x, "checkpoint", ("checkpoint",), _stage_marks(points, x))
+        return drawn.say(overlaid(drawn.frame, place, accuracy=True))
     marks = [*_stage_marks(points, x), *curves(drawn.frame, x, "checkpoint")]
     return drawn.say(panels(drawn.frame, marks, ["checkpoint"], _HEIGHT))
 

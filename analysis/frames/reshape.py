@@ -83,6 +83,12 @@ def finals(results: pl.DataFrame, estimator: str = EXACT) -> pl.DataFrame:
     return in_reading_order(reported(final))
 
 
+def finals_of_each_estimator(results: pl.DataFrame) -> pl.DataFrame:
+    """`finals` of every estimator, the exact one's first where several solved the same problem."""
+    names = sorted(results["estimator"].unique().sort(), key=lambda name: name != EXACT) or [EXACT]
+    return in_reading_order(pl.concat(finals(results.filter(pl.col("estimator") == name), name) for name in names))
+
+
 def reported(frame: pl.DataFrame) -> pl.DataFrame:
     """The rows whose numbers hold, without the numbers that do not.
 

@@ -1,23 +1,15 @@
 """Captions that depend on the table: whose numbers are shown, and what their intervals cover."""
 
 from collections.abc import Sequence
-from typing import Final
 
 import polars as pl
 
 from pid_lvlm.analysis.frames.estimators import PROBLEM, one_estimator
+from pid_lvlm.analysis.frames.intervals import COVERAGES, SEEDS
 from pid_lvlm.analysis.frames.labels import rounded_up
 from pid_lvlm.analysis.frames.load import successful
 from pid_lvlm.data.contract.results import EXACT
 from pid_lvlm.data.names import ATOMS
-
-_SEEDS: Final = "seeds"
-_COVERS: Final = {
-    _SEEDS: "95 % interval of the mean over seeds, where there are several",
-    "items": "95 % interval over items, for infinitely many of them. Its centre is corrected for the bias of a finite "
-    "number of items, so that it differs from the value for these items",
-    "items-uncorrected": "95 % interval over items, without correction of the bias of a finite number of items",
-}
 
 
 def interval_caption(
@@ -42,10 +34,10 @@ def interval_caption(
 def summary_caption(results: pl.DataFrame, estimator: str) -> str:
     """What the cells of the summary are."""
     shown = successful(one_estimator(results, estimator))
-    over_seeds = shown.is_empty() or shown["interval"].fill_null(_SEEDS).eq(_SEEDS).any()
+    over_seeds = shown.is_empty() or shown["interval"].fill_null(SEEDS).eq(SEEDS).any()
     spread = ["± standard deviation over seeds"] if over_seeds else []
-    over_items = shown.filter(pl.col("interval").fill_null(_SEEDS) != _SEEDS)
-    covers = [_COVERS[name] for name in over_items["interval"].unique().sort() if name in _COVERS]
+    over_items = shown.filter(pl.col("interval").fill_null(SEEDS) != SEEDS)
+    covers = [COVERAGES[name].caption for name in over_items["interval"].unique().sort() if name in COVERAGES]
     spread += [f"in brackets the {text}" for text in covers]
     return (
         f"Final checkpoint, output layer. Atoms and I(X1,X2;Y) in bits, {'; '.join(spread)}. Vision gain: accuracy "
@@ -57,15 +49,15 @@ def summary_caption(results: pl.DataFrame, estimator: str) -> str:
 def _intervals(shown: pl.DataFrame, mark: str, centre: str) -> list[str]:
     with_interval = shown.filter(pl.any_horizontal(pl.col(f"{atom}_low").is_not_null() for atom in ATOMS))
     kinds = (
-        with_interval.select("estimator", pl.col("interval").fill_null(_SEEDS)).unique().sort("interval", "estimator")
+        with_interval.select("estimator", pl.col("interval").fill_null(SEEDS)).unique().sort("interval", "estimator")
     )
     if kinds.is_empty():
         return []
     groups = kinds.group_by("interval", maintain_order=True).agg("estimator").rows()
     dot = f" {centre}: the corrected value." if centre and _known(shown, "corrected") else ""
     if len(groups) == 1:
-        return [f"{mark}: {_COVERS[groups[0][0]]}.{dot}"]
-    parts = [f"f {' and '.join(map(_quoted, names))}: {_COVERS[kind]}." for kind, names in groups]
+        return [f"{mark}: {COVERAGES[groups[0][0]].caption}.{dot}"]
+    parts = [f"f {' and '.join(map(_quoted, names))}: {COVERAGES[kind].caption}." for kind, names in groups]
     return [f"{mark} o{' O'.join(parts)}{dot}"]
 
 

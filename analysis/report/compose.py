@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import altair as alt
 import polars as pl
 
 from pid_lvlm.analysis.errors import NothingToShowError
+from pid_lvlm.analysis.figures.base import Figure
 from pid_lvlm.analysis.frames.given import labelled
 from pid_lvlm.analysis.report.contents import COMPARISONS, PARTS, FigurePart, TablePart
 from pid_lvlm.analysis.report.folder import PAGE
@@ -19,7 +19,7 @@ class Drawn:
     """A figure with its caption, or the sentence shown instead of it."""
 
     part: FigurePart
-    chart: alt.FacetChart | None
+    chart: Figure | None
     caption: str = ""
     absent: str = ""
 
@@ -41,18 +41,19 @@ class Tabled:
 
 
 def compose(results: pl.DataFrame, estimator: str = EXACT, compare: str | None = None) -> list[Drawn | Tabled]:
-    """Draw every figure and compute every table of the report, in the order of the page.
+    """Draw every figure and compute every table of the report, in the order of the page; without empty optional ones.
 
     Args:
         results: the result table.
         estimator: whose numbers to show where a problem has several.
         compare: one of `COMPARISONS`, to set published numbers beside these.
     """
-    parts = PARTS if compare is None else (*PARTS, COMPARISONS[compare])
-    return [
+    listed = PARTS if compare is None else (*PARTS, COMPARISONS[compare])
+    parts = [
         _drawn(part, results, estimator) if isinstance(part, FigurePart) else _tabled(part, results, estimator)
-        for part in parts
+        for part in listed
     ]
+    return [each for each in parts if not (each.part.optional and each.absent)]
 
 
 def file_names(parts: Sequence[Drawn | Tabled], formats: Sequence[str]) -> list[str]:

@@ -3,13 +3,15 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Final, TypeVar
 
-import altair as alt
 import polars as pl
 
 from pid_lvlm.analysis import figures, paper, tables
+from pid_lvlm.analysis.errors import NothingToShowError
+from pid_lvlm.analysis.figures.base import Figure
 from pid_lvlm.analysis.frames.estimators import SWEEP
+from pid_lvlm.analysis.frames.models import across_models
 from pid_lvlm.analysis.report.captions import interval_caption, summary_caption
 from pid_lvlm.analysis.report.display import (
     PageTable,
@@ -19,6 +21,16 @@ from pid_lvlm.analysis.report.display import (
     plain_table,
     summary_table,
 )
+from pid_lvlm.analysis.report.layouts import (
+    ablations_table,
+    interval_meanings_table,
+    layer_phases_table,
+    surviving_conclusions_table,
+)
+from pid_lvlm.analysis.report.models_display import correlations_table, regimes_table, scaling_table
+from pid_lvlm.analysis.statistics import LEAST
+
+_Shown = TypeVar("_Shown")
 
 Caption = Callable[[pl.DataFrame, str], str]
 """What a table and the estimator that is preferred have for a caption."""
@@ -38,13 +50,15 @@ class FigurePart:
         text: its caption, as far as it is the same for every table.
         draw: draws it, from the table and the estimator to prefer.
         of_table: the rest of its caption.
+        optional: whether the report leaves it out where the results have nothing for it.
     """
 
     name: str
     title: str
     text: str
-    draw: Callable[[pl.DataFrame, str], alt.FacetChart]
+    draw: Callable[[pl.DataFrame, str], Figure]
     of_table: Caption = _nothing
+    optional: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,6 +74,7 @@ class TablePart:
         empty: what is shown if it has no row.
         of_table: the rest of its caption.
         of_one: whether it is of one estimator, which `make` then gets to know.
+        optional: as for a figure.
     """
 
     name: str
@@ -70,6 +85,43 @@ class TablePart:
     empty: str = "None."
     of_table: Caption = _nothing
     of_one: bool = False
+    optional: bool = False
+
+
+def _layers_overlaid(results: pl.DataFrame, estimator: str) -> Figure:
+    if results["model"].n_unique() < 2:
+        raise NothingToShowError("There is one model only, which the figure above shows.")
+    return figures.layers(results, estimator, overlay=True, relative=True)
+
+
+_ABLATIONS: Final = (
+    "{} in bits (cut at 0) at the output layer of the final checkpoint. Poolings are compared at the default τ, values "
+    "of τ at the default pooling; – where a model was not measured with a setting. Range: largest minus smallest."
+)
+
+_HOLLOW: Final = "Hollow: a value below 0 or beyond a limit of a diagnostic; the tooltip says which."
+
+
+def _left_out(results: pl.DataFrame, estimator: str) -> str:
+    return across_models(results, estimator).left_out()
+
+
+def _of_several(show: Callable[..., _Shown]) -> Callable[[pl.DataFrame, str], _Shown]:
+    """What is shown over models, for tables with more than one."""
+
+    def shown(results: pl.DataFrame, estimator: str) -> _Shown:
+        if across_models(results, estimator).frame["model"].n_unique() < 2:
+            raise NothingToShowError("There is one model only.")
+        return show(results, estimator)
+
+    return shown
+
+
+def _some_correlation(results: pl.DataFrame, estimator: str) -> pl.DataFrame:
+    found = tables.correlations(results, estimator)
+    if found["rho"].is_null().all():
+        raise NothingToShowError(f"No dataset has {LEAST} models whose accuracy differs.")
+    return found
 
 
 def _not_in_paper(results: pl.DataFrame, _estimator: str) -> str:
@@ -81,7 +133,8 @@ PARTS: Final[tuple[FigurePart | TablePart, ...]] = (
         "spectrum",
         "Information spectrum",
         "The four atoms in bits at the output layer of each model's final checkpoint, one panel per dataset. "
-        "Black tick: ground truth, where it is known and not 0.",
+        "At the right of each: the accuracy, in % of the items. "
+        f"Black tick: ground truth, where it is known and not 0. {_HOLLOW}",
         figures.spectrum,
         partial(interval_caption, mark="Thin line", centre="Dot"),
     ),
@@ -116,20 +169,171 @@ PARTS: Final[tuple[FigurePart | TablePart, ...]] = (
         batch_and_exact_table,
     ),
     FigurePart(
+        "regimes",
+        "Task regimes",
+        "Mean share of S and of U2 in R + U1 + U2 + S over models, in %, per dataset. Line: 95 % bootstrap interval of "
+        "the mean over models, as if they were independent; it is too narrow below ten models, and says nothing about "
+        "items. Ticks: single models. Hollow, without an interval: fewer than four models. A regime is named after the "
+        "larger share where the interval of the paired difference excludes 0.",
+        _of_several(figures.regimes),
+        _left_out,
+        optional=True,
+    ),
+    TablePart(
+        "regime_shares",
+        "Task regimes in numbers",
+        "The same means in % with their intervals in brackets, and the mean difference of the two shares within a "
+        "model, in percentage points.",
+        _of_several(tables.regimes),
+        regimes_table,
+        of_table=_left_out,
+        of_one=True,
+        optional=True,
+    ),
+    TablePart(
+        "correlations",
+        "What goes with accuracy",
+        "Spearman's ρ of accuracy with each quantity over models, with its 95 % interval (Fisher's z with the variance "
+        "of Bonett and Wright) and two-sided p, not corrected for the number of tests; bold: p < 0.05. Both treat "
+        "models as independent, although sizes of one family are not. A correlation over models does not show a cause.",
+        _some_correlation,
+        correlations_table,
+        of_table=_left_out,
+        of_one=True,
+        optional=True,
+    ),
+    FigurePart(
+        "image_removal",
+        "Accuracy drop without the picture",
+        "Accuracy with the picture minus accuracy without it, in percentage points, against synergy in bits. Each "
+        "point is a model; hollow: no option letter in more than half of its rows. Above each panel: Spearman's ρ, its "
+        "95 % interval over models, two-sided p and the number of models.",
+        _of_several(figures.image_removal),
+        _left_out,
+        optional=True,
+    ),
+    FigurePart(
+        "families",
+        "Strategies of families",
+        "Share of S against share of U2, in %. Diamonds: medians of families (hollow: one model). Dots: models, larger "
+        "for larger ones, joined from small to large. Scales differ between panels.",
+        _of_several(figures.families),
+        _left_out,
+        optional=True,
+    ),
+    TablePart(
+        "scaling",
+        "From size to size",
+        "Changes from a size of a family to the next, in percentage points, on synergy-driven datasets; means over "
+        "datasets. These are single differences, without an interval.",
+        _of_several(tables.scaling),
+        scaling_table,
+        of_table=_left_out,
+        of_one=True,
+        optional=True,
+    ),
+    FigurePart(
         "layers",
         "Layer by layer",
         "The four atoms in bits at every recorded decoder layer, read through the logit lens (the model's final norm "
-        "and head applied to the layer's state); the last layer is the model's output.",
+        "and head applied to the layer's state); the last layer is the model's output. "
+        f"{_HOLLOW}",
         figures.layers,
         partial(interval_caption, mark="Band", of=SWEEP),
+    ),
+    FigurePart(
+        "layers_overlaid",
+        "Layer by layer: models compared",
+        "The same curves, one line per model in the panel of each atom, in bits. Layers are shares of a model's depth, "
+        f"so that models of different depth compare; at 100 % is the output. {_HOLLOW} A click on the legend fades the "
+        "other lines. Neighbouring layers share their items: read a step together with the intervals above.",
+        _layers_overlaid,
+        optional=True,
+    ),
+    TablePart(
+        "layer_phases",
+        "Phases of the layers",
+        "Per model and dataset: the number of layers measured; the layer from which on synergy stays above "
+        f"{tables.EMERGED:.0%} of its maximum (– where that maximum is not above 0), and the layers at which synergy "
+        "and language-unique information are largest, each with its share of the model's depth and the value in bits; "
+        "the change of each atom from the last layer before the output to the output, in bits. The file has every "
+        "atom, and certified intervals of the changes, which hold for these items.",
+        tables.layer_phases,
+        layer_phases_table,
+        of_one=True,
+        optional=True,
     ),
     FigurePart(
         "training",
         "Over training",
         "The four atoms in bits at the output layer of each training checkpoint. A dashed line marks the start of each "
-        "training stage.",
+        f"training stage. {_HOLLOW}",
         figures.training,
         partial(interval_caption, mark="Band"),
+    ),
+    FigurePart(
+        "training_overlaid",
+        "Over training: models compared",
+        "The same curves, one line per model in the panel of each atom, in bits; below them the accuracy, in % of the "
+        f"items. {_HOLLOW} A click on the legend fades the other lines. The result table does not have the loss of the "
+        "models' training.",
+        partial(figures.training, overlay=True),
+        optional=True,
+    ),
+    TablePart(
+        "ablations_synergy",
+        "Synergy by setting",
+        _ABLATIONS.format("Synergy"),
+        partial(tables.ablations, atom="synergy"),
+        ablations_table,
+        optional=True,
+    ),
+    TablePart(
+        "ablations_unique_language",
+        "Language-unique information by setting",
+        _ABLATIONS.format("Language-unique information"),
+        partial(tables.ablations, atom="unique_language"),
+        ablations_table,
+        optional=True,
+    ),
+    FigurePart(
+        "uncertainties",
+        "What is uncertain about each model",
+        "Final checkpoint, output layer: the width in bits of each interval or range, of the atom for which it is "
+        "largest. They answer different questions (next table) and do not add up. A difference between two models that "
+        "is not larger than the rightmost dots of both is not a finding; for models on the same items a paired "
+        "difference tells more.",
+        lambda results, _estimator: figures.uncertainties(results),
+        optional=True,
+    ),
+    TablePart(
+        "interval_meanings",
+        "What each interval covers",
+        "The intervals of the final fits in words, with their widths in bits: the median and the largest over the "
+        "fits, of the atom for which an interval is widest (rounded up).",
+        tables.interval_meanings,
+        interval_meanings_table,
+        optional=True,
+    ),
+    TablePart(
+        "surviving_conclusions",
+        "Conclusions by other measures of redundancy",
+        "Of the pairs of models whose order by an atom BROJA makes certain for these items, how many have the same "
+        "order if redundancy is min(I1, I2) (MMI), or I_min of Williams and Beer; last, of how many models the largest "
+        "atom stays the same. τ: Kendall's rank correlation with BROJA's order over all models. What holds by both "
+        "does not depend on the choice among these three; it can still be a matter of the items.",
+        tables.surviving_conclusions,
+        surviving_conclusions_table,
+        optional=True,
+    ),
+    TablePart(
+        "other_measures",
+        "Atoms by other measures of redundancy",
+        "Final checkpoint, output layer, in bits, before the cut at 0. The other atoms follow from a measure's "
+        "redundancy: U1 = I1 - R, U2 = I2 - R, S = I12 - I1 - I2 + R.",
+        tables.other_measures,
+        plain_table,
+        optional=True,
     ),
     TablePart(
         "failed",

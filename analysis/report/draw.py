@@ -14,6 +14,8 @@ from typing import Any, Final
 
 import altair as alt
 
+from pid_lvlm.analysis.figures.base import Figure
+
 _PNG_SCALE: Final = 2.0  # pixels per point: sharp on a screen of high density and in print
 
 _DRAW: Final = """
@@ -37,7 +39,7 @@ json.dump({{ending: base64.b64encode(image).decode() for ending, image in images
 """
 
 
-def draw(chart: alt.FacetChart, endings: Iterable[str]) -> dict[str, bytes]:
+def draw(chart: Figure, endings: Iterable[str]) -> dict[str, bytes]:
     """A chart as SVG, PNG or both, by vl-convert: no browser, no network.
 
     Raises:

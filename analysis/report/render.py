@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import altair as alt
 import jinja2
 import markupsafe
 import polars as pl
 
+from pid_lvlm.analysis.exhibits.findings import paper_findings
+from pid_lvlm.analysis.figures.base import Figure
 from pid_lvlm.analysis.frames.given import labelled
 from pid_lvlm.analysis.report.compose import PAGE, Drawn, Tabled, figure_file, table_file
 from pid_lvlm.analysis.report.draw import draw, javascript
@@ -49,7 +50,7 @@ def render_files(
     return files
 
 
-def _images(chart: alt.FacetChart | None, formats: Sequence[str]) -> dict[str, bytes]:
+def _images(chart: Figure | None, formats: Sequence[str]) -> dict[str, bytes]:
     """A chart in the given formats, and in that of the page's still image."""
     return {} if chart is None else draw(chart, {_STILL, *formats})
 
@@ -72,6 +73,7 @@ def _page(
         subtitle=_subtitle(results),
         findings=findings(results, estimator),
         warnings=warnings(results, estimator),
+        paper_findings=paper_findings(results, estimator),
         parts=contexts,
         provenance=provenance(results, sources),
         recipes=recipes(results),

@@ -1,25 +1,38 @@
 """Tables: functions from a result table to a frame, the same for a notebook and for the report.
 
-`summary`, `ground_truth`, `batch_and_exact`, `failed` and `diagnostics` take the whole table and select what they show;
-so do those over models: `regimes`, `correlations`, `image_removal` and `scaling`.
+`summary`, `ground_truth`, `batch_and_exact`, `failed` and `diagnostics` take the whole table and select what they show.
+So do those within models, `layer_phases` and `ablations`, those over models, `regimes`, `correlations`,
+`image_removal` and `scaling`, and those of the estimator: `interval_meanings`, `uncertainties`, `other_measures` and
+`surviving_conclusions`.
 """
 
+from pid_lvlm.analysis.tables.ablations import ablations
 from pid_lvlm.analysis.tables.batch_and_exact import batch_and_exact
 from pid_lvlm.analysis.tables.correlations import correlations, image_removal
 from pid_lvlm.analysis.tables.diagnostics import diagnostics, failed
 from pid_lvlm.analysis.tables.ground_truth import ground_truth
+from pid_lvlm.analysis.tables.layer_phases import EMERGED, layer_phases
+from pid_lvlm.analysis.tables.measures import other_measures, surviving_conclusions
 from pid_lvlm.analysis.tables.regimes import regimes
 from pid_lvlm.analysis.tables.scaling import scaling
 from pid_lvlm.analysis.tables.summary import summary
+from pid_lvlm.analysis.tables.uncertainty import interval_meanings, uncertainties
 
 __all__ = [
+    "EMERGED",
+    "ablations",
     "batch_and_exact",
     "correlations",
     "diagnostics",
     "failed",
     "ground_truth",
     "image_removal",
+    "interval_meanings",
+    "layer_phases",
+    "other_measures",
     "regimes",
     "scaling",
     "summary",
+    "surviving_conclusions",
+    "uncertainties",
 ]

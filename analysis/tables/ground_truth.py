@@ -6,7 +6,7 @@ import polars as pl
 
 from pid_lvlm.analysis.errors import NothingToShowError
 from pid_lvlm.analysis.frames.given import given
-from pid_lvlm.analysis.frames.reshape import atoms_long, finals, in_reading_order
+from pid_lvlm.analysis.frames.reshape import atoms_long, finals_of_each_estimator
 from pid_lvlm.data.contract.results import EXACT
 
 DOMINANT_TOLERANCE: Final = 0.15
@@ -36,7 +36,7 @@ def ground_truth(results: pl.DataFrame) -> pl.DataFrame:
     Raises:
         NothingToShowError: the true atoms of no successful fit are known.
     """
-    final = _final_of_each_estimator(given(results))
+    final = finals_of_each_estimator(given(results))
     known = atoms_long(final).filter(pl.col("ground_truth").is_not_null())
     if known.is_empty():
         raise NothingToShowError("The true atoms of no successful fit are known.")
@@ -70,9 +70,3 @@ def _within() -> pl.Expr:
     near = pl.col("difference").abs() <= pl.col("tolerance")
     inside = pl.col("ground_truth").is_between("low", "high")
     return near.fill_null(value=False) | inside.fill_null(value=False)
-
-
-def _final_of_each_estimator(results: pl.DataFrame) -> pl.DataFrame:
-    """Final fits of every estimator, the exact one's first where several solved the same problem."""
-    names = sorted(results["estimator"].unique().sort(), key=lambda name: name != EXACT)
-    return in_reading_order(pl.concat(finals(results.filter(pl.col("estimator") == name), name) for name in names))

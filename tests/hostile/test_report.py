@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -140,8 +141,9 @@ BAD_FRAMES = {
 @pytest.mark.parametrize("kind", BAD_FRAMES)
 def test_functions_refuse_what_is_no_result_table(kind, five_tasks):  # noqa: F811
     bad = BAD_FRAMES[kind](five_tasks)
-    functions = [figures.spectrum, figures.layers, figures.training, findings, warnings, check]
-    functions += [tables.summary, tables.ground_truth, tables.failed, tables.diagnostics]
+    functions = [getattr(figures, name) for name in figures.__all__]
+    functions += [getattr(tables, name) for name in tables.__all__ if callable(getattr(tables, name))]
+    functions += [findings, warnings, check]
     for function in functions:
         with pytest.raises(ResultTableError, match=r"^result table `results`: .*(expected|such as)"):
             function(bad)
@@ -152,7 +154,10 @@ def test_functions_take_numbers_that_are_none(make_row, make_frame):  # noqa: F8
     frame = make_frame([make_row("d", layer=layer, num_layers=3, **odd) for layer in (1, 2, 3)])
     for draw in (figures.spectrum, figures.layers):
         json.dumps(draw(frame).to_dict(), allow_nan=False)
+    for draw in (figures.uncertainties, partial(figures.layers, overlay=True, relative=True)):
+        json.dumps(draw(frame).to_dict(), allow_nan=False)
     findings(frame), warnings(frame), tables.summary(frame), tables.diagnostics(frame)
+    tables.layer_phases(frame), tables.interval_meanings(frame), tables.uncertainties(frame)
     with pytest.raises(NothingToShowError):
         figures.training(frame.clear())
 

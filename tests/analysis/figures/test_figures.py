@@ -89,7 +89,7 @@ def test_a_spectrum_of_failed_fits_says_so(make_row, make_frame):
 def test_one_seed_without_ground_truth_leaves_no_empty_marks(make_row, make_frame):
     unknown = {f"{atom}_{end}": None for atom in ATOMS for end in ("low", "high")}
     frame = make_frame([make_row("mmbench", layer=layer, stage="tune", step=1, **unknown) for layer in (3, 4)])
-    assert len(figures.spectrum(frame).to_dict()["spec"]["layer"]) == 1
+    assert len(figures.spectrum(frame, accuracy=False).to_dict()["spec"]["layer"]) == 1
     assert len(figures.layers(frame).to_dict()["spec"]["layer"]) == 2
 
 
@@ -115,3 +115,67 @@ def test_an_atom_that_is_not_reported_has_no_bar_and_leaves_a_gap_in_its_curve(m
     assert [value["atom_label"][0] for value in _values(figures.spectrum(frame))] == ["R", "U", "U"]
     synergy = [value["raw"] for value in _values(figures.layers(frame)) if value["atom_label"].startswith("S")]
     assert synergy == [0.45, 0.45, 0.45, None]
+
+
+@pytest.fixture
+def three_models(make_row, make_frame):
+    """Synergy and accuracy on two datasets: the largest mean synergy is b's, the largest mean accuracy c's."""
+    of_models = {"a": ((0.2, 0.5), (0.3, 0.6)), "b": ((0.9, 0.4), (0.8, 0.5)), "c": ((0.5, 0.9), (0.4, None))}
+    return make_frame(
+        [
+            make_row(dataset, (0.1, 0.0, 0.2, synergy), model=model, family=f"family {model}", accuracy=accuracy)
+            for model, values in of_models.items()
+            for dataset, (synergy, accuracy) in zip(("d1", "d2"), values, strict=True)
+        ]
+    )
+
+
+@pytest.mark.parametrize(("order", "expected"), [("family", "abc"), ("synergy", "bca"), ("accuracy", "cab")])
+def test_a_spectrum_is_in_the_order_asked_for(three_models, order, expected):
+    specification = figures.spectrum(three_models, order=order).to_dict(validate=True)
+    (models,) = {tuple(channel["sort"]) for channel in _channels(specification, "y") if "sort" in channel}
+    assert models == tuple(expected)
+
+
+def test_an_unknown_order_is_an_error(three_models):
+    with pytest.raises(ValueError, match=r"expected one of family, accuracy, redundancy"):
+        figures.spectrum(three_models, order="size")
+
+
+def test_accuracy_stands_beside_each_model(three_models):
+    specification = figures.spectrum(three_models).to_dict(validate=True)
+    texts = [channel for channel in _channels(specification, "text") if "field" in channel]
+    assert [(channel["aggregate"], channel["field"]) for channel in texts] == [("max", "accuracy")]
+    values = {(row["series"], row["dataset"]): row["accuracy"] for row in _values(figures.spectrum(three_models))}
+    assert (values["a", "d1"], values["c", "d2"]) == (0.5, None)
+    assert _channels(figures.spectrum(three_models, accuracy=False).to_dict(), "text") == []
+
+
+@pytest.mark.parametrize(("count", "ends"), [(12, ["top"]), (13, ["top", "bottom"])])
+def test_many_models_have_axis_and_legend_at_both_ends(make_row, make_frame, count, ends):
+    specification = figures.spectrum(make_frame([make_row(model=f"m{i:02}") for i in range(count)])).to_dict()
+    legends = [
+        channel["legend"]["orient"]
+        for name in ("color", "fill")
+        for channel in _channels(specification, name)
+        if "field" in channel
+    ]
+    assert legends == ends
+    axes = [channel["axis"] for channel in _channels(specification, "x") if channel.get("axis")]
+    assert len(axes) == len(ends)
+    assert {axis.get("orient", "bottom") for axis in axes} == ({"bottom"} if len(ends) == 1 else {"top", "bottom"})
+
+
+def test_a_bar_below_0_is_hollow(make_row, make_frame):
+    chart = figures.spectrum(make_frame([make_row("d", (0.1, -0.02, 0.2, 0.3))]))
+    marks = [layer["mark"] for layer in chart.to_dict(validate=True)["spec"]["layer"]]
+    assert [mark.get("fill") for mark in marks if mark["type"] == "bar"] == [None, "transparent"]
+    notes = {row["atom_label"][:2]: row["note"] for row in _values(chart) if row["note"]}
+    assert notes == {"U1": "below 0, which no atom is: estimation error"}
+
+
+def test_ticks_of_bits_have_digits_of_their_own(specification):
+    # With "~g" alone, d3 counts digits from the width of a step and prints 0.12 as 0.1.
+    channels = _channels(specification, "x") + _channels(specification, "y")
+    axes = [channel["axis"] for channel in channels if channel.get("axis")]
+    assert {axis["format"] for axis in axes if axis.get("title") == "bits"} == {".3~g"}

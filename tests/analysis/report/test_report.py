@@ -56,10 +56,13 @@ def test_a_full_report_is_one_file_that_loads_nothing(build, five_tasks, layered
     html = (out / "index.html").read_text()
     assert "default-src 'none'" in html
     assert not re.search(r"@import|url\(\s*['\"]?http", html[: html.index("<body")])
+    drawn = {path.stem for path in (out / "figures").iterdir()}
+    assert drawn >= {"layers", "spectrum", "training", "regimes", "image_removal"}
     assert sorted(path.name for path in (out / "figures").iterdir()) == sorted(
-        f"{name}.{ending}" for name in ("layers", "spectrum", "training") for ending in ("svg", "png")
+        f"{name}.{ending}" for name in drawn for ending in ("svg", "png")
     )
-    assert {"specification-spectrum", "specification-layers", "specification-training"} <= page.ids
+    assert {f"specification-{name}" for name in drawn} <= page.ids
+    assert "not enough data" in page.text
     for linked in page.links:
         assert linked[1:] in page.ids if linked.startswith("#") else (out / linked).is_file()
 
