@@ -130,7 +130,7 @@ def _order(orders: _Orders) -> dict[str, object]:
         apart = np.triu(apart, k=1)  # each pair once
         more = orders.own[second] > orders.own[first]
         hold = [np.where(more, other[second] > other[first], other[second] < other[first]) for other in orders.others]
-        cases += np.count_nonzero(apart)
+        cases += int(np.count_nonzero(apart))
         same += [np.count_nonzero(apart & held) for held in (*hold, np.logical_and.reduce(hold))]
     return _counted(len(orders.own), cases, same.tolist(), [_kendall(orders.own, other) for other in orders.others])
 

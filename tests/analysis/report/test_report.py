@@ -56,8 +56,9 @@ def test_a_full_report_is_one_file_that_loads_nothing(build, five_tasks, layered
     html = (out / "index.html").read_text()
     assert "default-src 'none'" in html
     assert not re.search(r"@import|url\(\s*['\"]?http", html[: html.index("<body")])
+    names = ("layers", "spectrum", "training", "training_overlaid", "uncertainties")
     assert sorted(path.name for path in (out / "figures").iterdir()) == sorted(
-        f"{name}.{ending}" for name in ("layers", "spectrum", "training") for ending in ("svg", "png")
+        f"{name}.{ending}" for name in names for ending in ("svg", "png")
     )
     assert {"specification-spectrum", "specification-layers", "specification-training"} <= page.ids
     for linked in page.links:
