@@ -52,5 +52,5 @@ def _layer_channel(frame: pl.DataFrame) -> alt.X:
 
 
 def _depth_channel() -> alt.X:
-    axis = alt.Axis(title="layer / number of layers", tickCount=4, format=".0%", grid=False)
+    axis = alt.Axis(title="layer / number of layers", values=[0, 0.5, 1], format=".0%", grid=False)
     return alt.X("depth:Q", axis=axis, scale=alt.Scale(domain=[0, 1]))

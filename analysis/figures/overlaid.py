@@ -98,7 +98,7 @@ def _atoms(frame: pl.DataFrame, place: Place, field: str, datasets: list[str], w
 def _accuracies(frame: pl.DataFrame, place: Place, field: str, datasets: list[str], width: int) -> alt.FacetChart:
     named = frame.with_columns(pl.lit(_ACCURACY).alias("quantity"), (100 * pl.col(_ACCURACY)).alias("percent"))
     data = inline(named, _distinct(["series", field, "dataset", "quantity", *place.columns, "percent"]))
-    y = alt.Y("percent:Q", axis=alt.Axis(title="%", tickCount=4), scale=alt.Scale(zero=False))
+    y = alt.Y("percent:Q", axis=alt.Axis(title="%", tickCount=4), scale=alt.Scale(domain=[0, 100]))
     tips = [
         alt.Tooltip("series:N", title="model"),
         alt.Tooltip("dataset:N"),

@@ -10,6 +10,7 @@ import polars as pl
 from pid_lvlm.analysis import figures, paper, tables
 from pid_lvlm.analysis.errors import NothingToShowError
 from pid_lvlm.analysis.figures.base import Figure
+from pid_lvlm.analysis.frames.depth import layered
 from pid_lvlm.analysis.frames.estimators import SWEEP
 from pid_lvlm.analysis.frames.models import across_models
 from pid_lvlm.analysis.report.captions import interval_caption, summary_caption
@@ -89,8 +90,8 @@ class TablePart:
 
 
 def _layers_overlaid(results: pl.DataFrame, estimator: str) -> Figure:
-    if results["model"].n_unique() < 2:
-        raise NothingToShowError("There is one model only, which the figure above shows.")
+    if layered(results, estimator)["series"].n_unique() < 2:
+        raise NothingToShowError("One model only was measured at more than one layer.")
     return figures.layers(results, estimator, overlay=True, relative=True)
 
 

@@ -120,7 +120,7 @@ def test_an_atom_that_is_not_reported_has_no_bar_and_leaves_a_gap_in_its_curve(m
 @pytest.fixture
 def three_models(make_row, make_frame):
     """Synergy and accuracy on two datasets: the largest mean synergy is b's, the largest mean accuracy c's."""
-    of_models = {"a": ((0.2, 0.5), (0.3, 0.6)), "b": ((0.9, 0.4), (0.8, 0.5)), "c": ((0.5, 0.9), (0.4, None))}
+    of_models = {"a": ((0.2, 0.5), (0.3, 0.6)), "b": ((0.9, 0.4), (0.3, 0.5)), "c": ((0.5, 0.9), (0.4, None))}
     return make_frame(
         [
             make_row(dataset, (0.1, 0.0, 0.2, synergy), model=model, family=f"family {model}", accuracy=accuracy)

@@ -66,6 +66,11 @@ def test_which_orders_survive(three):
     assert [largest[name] for name in ("cases", "survive_both", "kendall_mmi")] == [3, 3, None]
 
 
+def test_an_order_does_not_survive_a_tie(three):
+    row = tables.surviving_conclusions(three(redundancy_mmi=0.1)).row(0, named=True)
+    assert (row["cases"], row["survive_mmi"], row["kendall_mmi"], row["survive_imin"]) == (3, 0, None, 2)
+
+
 def test_pairs_that_broja_does_not_tell_apart_do_not_count(three):
     wide = {"redundancy_certified_low": 0.0, "redundancy_certified_high": 0.5}
     row = tables.surviving_conclusions(three(**wide)).row(0, named=True)
