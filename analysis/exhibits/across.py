@@ -13,6 +13,7 @@ from pid_lvlm.analysis.exhibits.finding import (
 )
 from pid_lvlm.analysis.frames.correlates import QUANTITIES, Correlate, correlates
 from pid_lvlm.analysis.frames.families import families_and_models
+from pid_lvlm.analysis.frames.models import of_enough_models, with_total, with_values
 from pid_lvlm.analysis.frames.regimes import (
     KNOWLEDGE_DRIVEN,
     REGIMES,
@@ -33,10 +34,10 @@ _RANK = f"Spearman's correlation with 95 % intervals (Fisher's z, variance of Bo
 
 def task_regimes(models: pl.DataFrame) -> Stated:
     """Finding 1: the datasets of each regime, and how accuracies differ between the two."""
-    found = regimes(models)
-    if all(each.name == UNDECIDED for each in found):
-        most = max((each.num_models for each in found), default=0)
+    if of_enough_models(with_total(models)).is_empty():
+        most = max(with_total(models).group_by("dataset").len()["len"].to_list(), default=0)
         raise NotEnoughError(f"a dataset needs {LEAST} models with shares of the atoms; the most is {most}.")
+    found = regimes(models)
     parts = []
     for name in REGIMES:
         members = [each for each in found if each.name == name]
@@ -79,13 +80,18 @@ def _accuracies(models: pl.DataFrame, found: list[Regime]) -> str:
 
 def accuracy_correlates(models: pl.DataFrame) -> Stated:
     """Finding 2: what goes with accuracy, and on how many datasets S is the strongest positive correlate."""
-    found = [each for each in correlates(models, "accuracy", tuple(QUANTITIES)) if each.correlation.rho is not None]
+    compared = of_enough_models(with_values(models, ["accuracy"]))
+    found = (
+        []
+        if compared.is_empty()
+        else [each for each in correlates(compared, "accuracy", tuple(QUANTITIES)) if each.correlation.rho is not None]
+    )
     by_dataset: dict[str, list[Correlate]] = {}
     for each in found:
         by_dataset.setdefault(each.dataset, []).append(each)
     if not by_dataset:
         raise NotEnoughError(f"a correlation needs {LEAST} models of a dataset with different accuracies.")
-    named = {each.dataset: each.name for each in regimes(models)}
+    named = {each.dataset: each.name for each in regimes(compared)}
     driven = [dataset for dataset in by_dataset if named.get(dataset) == SYNERGY_DRIVEN]
     others = [dataset for dataset in by_dataset if dataset not in driven]
     leads = [

@@ -15,17 +15,15 @@ from pid_lvlm.analysis.frames.reshape import (
     reported,
     with_series,
 )
+from pid_lvlm.analysis.statistics import LEAST
 from pid_lvlm.data.contract.results import EXACT, MARGINALS, USABLE
-from pid_lvlm.data.names import ATOMS, POOLINGS
+from pid_lvlm.data.names import ATOMS, DEFAULT_POOLING, DEFAULT_TAU
 
 UNANSWERED: Final = 0.5
 """Share of uniform rows above which a row of the table says nothing about its model."""
 
 NEXT_TO_NOTHING: Final = 0.05
 """Total of the four atoms, in bits, below which their shares are shares of noise."""
-
-USUAL_TAU: Final = 0.3
-"""The paper's threshold (its Tables 4 and 5), preferred where a table has as many models with another one."""
 
 
 @dataclass(frozen=True)
@@ -86,14 +84,19 @@ def one_setting(frame: pl.DataFrame, estimator: str = EXACT) -> pl.DataFrame:
         "_of_another": pl.col("estimator") != estimator,
         "_models": -pl.col("model").n_unique().over("dataset", *SETTINGS).cast(pl.Int64),
         "_rows": -pl.struct("model", "dataset").n_unique().over(SETTINGS).cast(pl.Int64),
-        "_tau": (pl.col("tau") - USUAL_TAU).abs().round(9),
-        "_pooling": pl.col("pooling").fill_null(POOLINGS[0]) != POOLINGS[0],
+        "_tau": (pl.col("tau") - DEFAULT_TAU).abs().round(9),
+        "_pooling": pl.col("pooling").fill_null(DEFAULT_POOLING) != DEFAULT_POOLING,
         "_marginals": pl.col("marginals").fill_null(MARGINALS[0]) != MARGINALS[0],
     }
     best_first = frame.with_columns(**preference).sort(*preference, maintain_order=True)
     setting = best_first.unique("dataset", keep="first", maintain_order=True).select("dataset", *SETTINGS)
     same = frame.join(setting, on=["dataset", *SETTINGS], how="semi", nulls_equal=True, maintain_order="left")
     return same.sort(~pl.col("result").is_in(USABLE), "run", "recipe", maintain_order=True)
+
+
+def of_enough_models(frame: pl.DataFrame) -> pl.DataFrame:
+    """The rows of datasets with enough models for a correlation or the name of a regime."""
+    return frame.filter(pl.col("model").n_unique().over("dataset") >= LEAST)
 
 
 def with_total(frame: pl.DataFrame) -> pl.DataFrame:

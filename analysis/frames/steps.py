@@ -5,7 +5,7 @@ from typing import Final
 import polars as pl
 
 from pid_lvlm.analysis.errors import NothingToShowError
-from pid_lvlm.analysis.frames.models import with_total, with_values
+from pid_lvlm.analysis.frames.models import of_enough_models, with_total, with_values
 from pid_lvlm.analysis.frames.regimes import datasets_of, regimes
 
 _OUTCOMES: Final = {"accuracy": "accuracy", "synergy": "synergy_share", "unique_language": "unique_language_share"}
@@ -27,7 +27,7 @@ def steps(models: pl.DataFrame, regime: str | None = None, accuracy: str = "accu
     """
     chosen = models
     if regime is not None:
-        names = datasets_of(regimes(models), regime)
+        names = datasets_of(regimes(of_enough_models(models)), regime)
         if not names:
             raise NothingToShowError(f"No dataset is {regime}, as far as the models of this table tell.")
         chosen = models.filter(pl.col("dataset").cast(pl.String).is_in(names))

@@ -12,7 +12,7 @@ from pid_lvlm.analysis.errors import NothingToShowError
 from pid_lvlm.analysis.figures.base import Figure
 from pid_lvlm.analysis.frames.depth import layered
 from pid_lvlm.analysis.frames.estimators import SWEEP
-from pid_lvlm.analysis.frames.models import across_models
+from pid_lvlm.analysis.frames.models import across_models, of_enough_models
 from pid_lvlm.analysis.report.captions import interval_caption, summary_caption
 from pid_lvlm.analysis.report.display import (
     PageTable,
@@ -119,8 +119,9 @@ def _of_several(show: Callable[..., _Shown]) -> Callable[[pl.DataFrame, str], _S
 
 
 def _some_correlation(results: pl.DataFrame, estimator: str) -> pl.DataFrame:
-    found = tables.correlations(results, estimator)
-    if found["rho"].is_null().all():
+    compared = of_enough_models(results)
+    found = None if compared.is_empty() else tables.correlations(compared, estimator)
+    if found is None or found["rho"].is_null().all():
         raise NothingToShowError(f"No dataset has {LEAST} models whose accuracy differs.")
     return found
 
