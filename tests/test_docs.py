@@ -183,6 +183,7 @@ def test_python_on_the_contract_page_runs(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out == "400 (1,) (400, 3, 1, 4)\n"
 
 
+@pytest.mark.slow
 def test_python_on_the_python_page_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     run_python("docs/python.md")

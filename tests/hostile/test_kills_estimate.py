@@ -26,7 +26,7 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         yield scene
 
 
-@pytest.mark.parametrize("number", range(3))
+@pytest.mark.parametrize("number", range(2))
 def test_killed_and_resumed(scene: Scene, number: int) -> None:
     scene.kill_and_resume(Random(SEED), number)
 
@@ -36,7 +36,7 @@ def test_a_second_one_on_the_same_output(scene: Scene) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", range(3, 43))
+@pytest.mark.parametrize("number", range(2, 42))
 def test_killed_and_resumed_forty_times(scene: Scene, number: int) -> None:
     scene.kill_and_resume(Random(SEED), number)
 

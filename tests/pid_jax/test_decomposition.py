@@ -26,6 +26,7 @@ def arrays(folder):
     return p[:, 1], p[:, 2], p[:, 0], run.features(1, "mean"), run.features(2, "mean")
 
 
+@pytest.mark.slow
 def test_same_as_through_a_run_folder(folder, arrays):
     found = pid_jax.decompose(*arrays, CONFIG)
     row = pid_jax.estimate([folder], CONFIG).row(0, named=True)

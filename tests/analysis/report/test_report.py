@@ -112,6 +112,7 @@ def test_names_are_text_and_never_markup(build, make_row, make_frame):
     assert "<b>x" not in (out / "index.html").read_text()
 
 
+@pytest.mark.slow
 def test_the_same_input_gives_the_same_bytes(build, five_tasks):
     first = {path: path.read_bytes() for path in build(five_tasks)[0].rglob("*.*") if path.is_file()}
     build(five_tasks)

@@ -31,7 +31,9 @@ def solved_terms(p, weights, marginals):
     return np.array([information(first), information(second), problem.i_joint, coupling])
 
 
-@pytest.mark.parametrize(("marginals", "zeros"), [("tilt", False), ("tilt", True), ("rescale", False)])
+@pytest.mark.parametrize(
+    ("marginals", "zeros"), [pytest.param("tilt", False, marks=pytest.mark.slow), ("tilt", True), ("rescale", False)]
+)
 def test_values_are_derivatives_with_respect_to_the_weight_of_an_item(marginals, zeros):
     p = rows(3, zeros=zeros)
     weights = np.random.default_rng(4).dirichlet(np.full(N, 5.0))

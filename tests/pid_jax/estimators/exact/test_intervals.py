@@ -139,6 +139,7 @@ def test_what_has_no_difference():
             paired_difference(found, other)
 
 
+@pytest.mark.slow
 def test_intervals_of_your_own_arrays():
     p = rows(9)
     pictures = [f"picture {item // 2}" for item in range(N)]
