@@ -14,7 +14,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 PAGES = ("*.md", "docs/*.md", "docs/images/*", "*/README.md", "data/demo/README.md", "tests/*/README.md")
 """Where pages and their pictures lie."""
-FILES = ("CITATION.cff", "LICENSE", "notebooks/*.py")
+FILES = ("CITATION.cff", "LICENSE", "examples/*.toml", "notebooks/*.py")
 """What pages link to beside pages; the site offers these as downloads."""
 OPTIONS = ("--quiet", "--fail-on-warning", "--keep-going", "--fresh-env")
 
@@ -22,6 +22,8 @@ OPTIONS = ("--quiet", "--fail-on-warning", "--keep-going", "--fresh-env")
 def copy_pages(tree: Path) -> None:
     """Fill an empty folder with what Sphinx reads."""
     for path in (path for pattern in (*PAGES, *FILES) for path in ROOT.glob(pattern)):
+        if path.relative_to(ROOT).parts[0].startswith("."):  # caches have a README.md, too
+            continue
         copied = tree / path.relative_to(ROOT)
         copied.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, copied)
