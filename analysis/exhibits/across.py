@@ -34,10 +34,11 @@ _RANK = f"Spearman's correlation with 95 % intervals (Fisher's z, variance of Bo
 
 def task_regimes(models: pl.DataFrame) -> Stated:
     """Finding 1: the datasets of each regime, and how accuracies differ between the two."""
-    if of_enough_models(with_total(models)).is_empty():
-        most = max(with_total(models).group_by("dataset").len()["len"].to_list(), default=0)
+    known = with_total(models)
+    found = [] if of_enough_models(known).is_empty() else regimes(models)
+    if all(each.name == UNDECIDED for each in found):
+        most = max(known.group_by("dataset").len()["len"].to_list(), default=0)
         raise NotEnoughError(f"a dataset needs {LEAST} models with shares of the atoms; the most is {most}.")
-    found = regimes(models)
     parts = []
     for name in REGIMES:
         members = [each for each in found if each.name == name]
