@@ -72,7 +72,7 @@ def spectrum(
     Raises:
         ResultTableError: this is not a result table.
         NothingToShowError: no fit succeeded at the final layer of a model.
-        ValueError: there is no such order.
+        ValueError: `order` is not one of `ORDERS`.
     """
     if order not in ORDERS:
         raise ValueError(f"`order` is {order!r}; expected one of {', '.join(ORDERS)}")

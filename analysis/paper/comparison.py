@@ -78,7 +78,7 @@ def comparison(results: pl.DataFrame, measures: Measures | None = None) -> pl.Da
         `exhibit`; `dataset`; `of` (model, or family and sizes); `quantity`; `setting`; `estimator` and `run` of this
         table; `unit`; `published`, `published_p`, `p_below` (whether `published_p` is a bound); `here`, `here_p`; the
         interval of a value here, `low` and `high`, which covers what `interval` says; `difference` (here minus
-        published); `num_models` here; `note`: why there is no number here, or what makes the two differ.
+        published); `num_models` here; `note`: why a number is missing here, or why the two differ.
 
     Raises:
         ResultTableError: this is not a result table.

@@ -95,10 +95,18 @@ def _layers_overlaid(results: pl.DataFrame, estimator: str) -> Figure:
     return figures.layers(results, estimator, overlay=True, relative=True)
 
 
-_ABLATIONS: Final = (
-    "{} in bits (cut at 0) at the output layer of the final checkpoint. Poolings are compared at the default τ, values "
-    "of τ at the default pooling; – where a model was not measured with a setting. Range: largest minus smallest."
-)
+def _ablation(atom: str, name: str) -> TablePart:
+    return TablePart(
+        f"ablations_{atom}",
+        f"{name} by setting",
+        f"{name} in bits (cut at 0) at the output layer of the final checkpoint. Poolings are compared at the default "
+        "τ, values of τ at the default pooling; – where a model was not measured with a setting. Range: largest minus "
+        "smallest.",
+        partial(tables.ablations, atom=atom),
+        ablations_table,
+        optional=True,
+    )
+
 
 _HOLLOW: Final = "Hollow: a value below 0 or beyond a limit of a diagnostic; the tooltip says which."
 
@@ -282,22 +290,8 @@ PARTS: Final[tuple[FigurePart | TablePart, ...]] = (
         partial(figures.training, overlay=True),
         optional=True,
     ),
-    TablePart(
-        "ablations_synergy",
-        "Synergy by setting",
-        _ABLATIONS.format("Synergy"),
-        partial(tables.ablations, atom="synergy"),
-        ablations_table,
-        optional=True,
-    ),
-    TablePart(
-        "ablations_unique_language",
-        "Language-unique information by setting",
-        _ABLATIONS.format("Language-unique information"),
-        partial(tables.ablations, atom="unique_language"),
-        ablations_table,
-        optional=True,
-    ),
+    _ablation("synergy", "Synergy"),
+    _ablation("unique_language", "Language-unique information"),
     FigurePart(
         "uncertainties",
         "What is uncertain about each model",

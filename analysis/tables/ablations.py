@@ -38,7 +38,7 @@ def ablations(
     Raises:
         ResultTableError: this is not a result table.
         NothingToShowError: no model was measured with two settings.
-        ValueError: there is no such atom.
+        ValueError: `atom` is not the name of an atom.
     """
     if atom not in ATOMS:
         raise ValueError(f"`atom` is {atom!r}; expected one of {', '.join(ATOMS)}")
