@@ -48,7 +48,8 @@ class GivenRows:
     @property
     def marginal_mismatch(self) -> float:
         """Largest total variation between two of the three P(Y)."""
-        return max(float(np.abs(a - b).sum() / 2) for a in self.p_y for b in self.p_y)
+        p_y = self.p_y
+        return max(float(np.abs(a - b).sum() / 2) for a in p_y for b in p_y)
 
 
 @dataclass(frozen=True)

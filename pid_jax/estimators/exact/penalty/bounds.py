@@ -157,7 +157,7 @@ def _ratio(x: Float[np.ndarray, "n k"], y: Float[np.ndarray, "n k"]) -> Float[np
 
 
 def xlogx(x: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
-    """X log x, nats; 0 at 0."""
+    """Of every entry x log x, nats; 0 at 0."""
     return _xlogy(x, x)
 
 
