@@ -1,15 +1,14 @@
 """CSV and parquet from outside as polars frames: from bytes, never from a path that polars may expand or fetch."""
 
 import io
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pid_lvlm.data.bounds import ROWS, UNPACKED, VALUES, Bound
 from pid_lvlm.data.command.shown import cut
 from pid_lvlm.data.errors import PidError
+from pid_lvlm.data.inputs.panics import PanicError, panics_as_errors, silent_stderr
 from pid_lvlm.data.inputs.paths import open_regular
 
 if TYPE_CHECKING:
@@ -106,13 +105,12 @@ def guarded(call: Callable[[], T], advice: str = "") -> T:
     """What a call of polars on outside data gives; `advice` ends the message if there is an error.
 
     Raises:
-        TableError: polars refused the data, or its own code failed over them: that is a `PanicException`, which is no
-            `Exception`, and whose traces polars prints before anyone can catch it.
+        TableError: polars refused the data, or its own code failed over them.
     """
     import polars as pl
 
     try:
-        with _silent_errors():
+        with silent_stderr(), panics_as_errors():
             return call()
     except MemoryError:
         raise TableError("it does not fit into memory") from None
@@ -120,25 +118,9 @@ def guarded(call: Callable[[], T], advice: str = "") -> T:
         raise TableError("it has no data") from None
     except (pl.exceptions.PolarsError, OSError, ValueError, TypeError, OverflowError) as error:
         raise TableError(_first_line(error) + advice) from None
-    except BaseException as error:
-        if type(error).__name__ != "PanicException":
-            raise
+    except PanicError as error:
         raise TableError(f"polars cannot read it ({_first_line(error)}){advice}") from None
 
 
 def _first_line(error: BaseException) -> str:
     return cut(str(error).partition("\n")[0])
-
-
-@contextmanager
-def _silent_errors() -> Iterator[None]:
-    """Standard error of the process goes nowhere: below Python's own, where the threads of polars write to."""
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    os.close(nowhere)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)

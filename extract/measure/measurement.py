@@ -94,7 +94,7 @@ class Measurement:
         return features
 
     def _decoded(self, tokens: NDArray[np.int64]) -> NDArray[np.str_]:
-        texts = {token: self.adapter.tokenizer.decode([token]) for token in np.unique(tokens).tolist()}
+        texts = {token: self.adapter.decode([token]) for token in np.unique(tokens).tolist()}
         return np.array([[texts[token] for token in row] for row in tokens.tolist()], dtype=np.str_)
 
 

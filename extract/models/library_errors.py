@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from pid_lvlm.data.errors import printable
+from pid_lvlm.data.inputs.panics import PanicError, panics_as_errors
 
 LONGEST: Final = 300
 """Characters of a library's message that are repeated."""
@@ -39,7 +40,8 @@ def processor_code(*, trusted: bool) -> Iterator[None]:
         ProcessorError: it failed; if not `trusted`, errors pass unchanged.
     """
     try:
-        yield
+        with panics_as_errors():
+            yield
     except Exception as error:
         if not trusted:
             raise
@@ -60,6 +62,8 @@ def known_reason(error: Exception) -> str | None:
         )
     if "ignore_mismatched_sizes" in text:
         return "its parameters have other shapes than config.json describes; the two do not belong together"
+    if isinstance(error, PanicError):
+        return f"compiled code fails over its files ({first_line(error)}); download the checkpoint again"
     if isinstance(error, RecursionError):
         return "its files are nested too deeply"
     if isinstance(error, MemoryError) or "can't allocate memory" in text:

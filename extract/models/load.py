@@ -15,6 +15,7 @@ from transformers.utils.hub import cached_file, extract_commit_hash
 
 from pid_lvlm.data.command.shown import cut
 from pid_lvlm.data.command.suggest import near_names
+from pid_lvlm.data.inputs.panics import panics_as_errors, silent_stderr
 from pid_lvlm.extract.config import ModelSpec
 from pid_lvlm.extract.errors import ModelError
 from pid_lvlm.extract.models.adapters.base import Adapter
@@ -29,6 +30,8 @@ from pid_lvlm.extract.models.settings_files import CONFIG_FILE, check_settings, 
 from pid_lvlm.extract.models.weights import check_finite, check_weight_files
 
 TOKENIZER_FILES: Final = ("tokenizer.json", "tokenizer.model", "vocab.json", "tokenizer_config.json")
+TRIAL: Final = "A"
+"""What every tokenizer must read and write: over some broken files it fails no sooner than that."""
 UNREACHABLE: Final = "the hub cannot be reached"
 
 
@@ -178,6 +181,8 @@ def _check_processor(processor: Any, spec: ModelSpec) -> None:
             )
             raise ModelError(message)
     check_picture_sizes(processor, spec.model)
+    with silent_stderr():
+        _guarded(spec, "tokenizer", lambda _: processor.tokenizer.decode(processor.tokenizer(TRIAL)["input_ids"]))
 
 
 def _load_weights(spec: ModelSpec, auto_class: Any) -> Any:
@@ -202,7 +207,8 @@ def _load_weights(spec: ModelSpec, auto_class: Any) -> Any:
 def _guarded(spec: ModelSpec, what: str, load: Any, **options: Any) -> Any:
     """Call a loader of a library; whatever it raises for missing, broken and hostile files becomes one sentence."""
     try:
-        return load(spec.model, **options)
+        with panics_as_errors():
+            return load(spec.model, **options)
     except ModelError:
         raise
     except Exception as error:

@@ -78,7 +78,7 @@ def make_plan(adapter: Adapter, dataset: Dataset, template: str, language_span: 
     finder = SpanFinder(
         lambda text: adapter.render(text, picture=True),
         adapter.tokenize,
-        lambda ids: adapter.tokenizer.decode(ids, skip_special_tokens=True),
+        lambda ids: adapter.decode(ids, special=False),
         language_span,
     )
     items = tuple(

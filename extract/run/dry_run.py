@@ -71,7 +71,7 @@ def _memory_lines(adapter: Adapter, spec: ModelSpec, plan: Plan, config: Extract
 
 
 def _first_item_lines(adapter: Adapter, first: PlannedItem, visual: int) -> list[str]:
-    language = adapter.tokenizer.decode(first.span.ids)
+    language = adapter.decode(first.span.ids)
     return [
         f"  first item  {first.item.id!r}: {visual} visual tokens, {len(first.span.ids)} language tokens",
         f"  prompt      {first.prompt!r}",

@@ -77,7 +77,7 @@ def marked_prompt(adapter: Adapter, planned: PlannedItem) -> str:
     """The prompt decoded from its tokens, with marks around the language span."""
     ids = adapter.tokenize([planned.prompt])[0]
     start, end = planned.span.bounds(len(ids))
-    before, span, after = (adapter.tokenizer.decode(part) for part in (ids[:start], ids[start:end], ids[end:]))
+    before, span, after = (adapter.decode(part) for part in (ids[:start], ids[start:end], ids[end:]))
     return f"{before}{SPAN_MARKS[0]}{span}{SPAN_MARKS[1]}{after}"
 
 

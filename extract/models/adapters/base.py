@@ -141,6 +141,11 @@ class Adapter:
             raise ModelError(message) from error
         return ids
 
+    def decode(self, ids: Sequence[int], *, special: bool = True) -> str:
+        """Text of token ids, with or without those that stand for no text."""
+        with processor_code(trusted=self.leak_tested):
+            return str(self.tokenizer.decode(ids, skip_special_tokens=not special))
+
     def encode(self, prompts: Sequence[str], pictures: Sequence[Image.Image] | None) -> ModelInputs:
         """Left-padded model inputs of a batch of rendered prompts; `pictures` None for prompts without.
 

@@ -15,7 +15,7 @@ from pid_lvlm.extract.prompts.templates import TEMPLATES, UserText
 
 def decoded(adapter: Adapter, dataset: Dataset, setting: str) -> list[str]:
     plan = make_plan(adapter, dataset, "letters", setting)
-    return [adapter.tokenizer.decode(planned.span.ids) for planned in plan.items]
+    return [adapter.decode(planned.span.ids) for planned in plan.items]
 
 
 def test_span_is_the_users_text(adapter: Adapter, dataset: Dataset) -> None:

@@ -145,7 +145,7 @@ def test_spans_are_picture_and_text(tiny: Tiny) -> None:
     batch = encode_batch(adapter, items)
     ids = batch.inputs["input_ids"]
     for row, planned in enumerate(items):
-        text = adapter.tokenizer.decode(ids[row][batch.masks.language[row]])
+        text = adapter.decode(ids[row][batch.masks.language[row]])
         assert text == TEMPLATES["letters"](planned.item).full
     text_only = adapter.encode([p.text_only_prompt for p in items], None)
     assert not adapter.visual_mask(text_only).any()
