@@ -64,7 +64,10 @@ class Arguments:
         """One text for each of `rows`; integers become text; None if they are neither, or not so many."""
         values = value.tolist() if isinstance(value, np.ndarray) and value.ndim else value
         if not isinstance(values, str | bytes) and not isinstance(values, Sequence):
-            values = list(values) if hasattr(values, "__iter__") and not isinstance(values, Mapping | set) else None
+            try:
+                values = None if isinstance(values, Mapping | set) else list(values)
+            except TypeError:  # not iterable, or only in name, as an array without axes is
+                values = None
         if isinstance(values, str | bytes) or values is None:
             self.fail(name, f"expected {rows} texts, found {shown(value)}")
             return None

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pid_lvlm import data
@@ -153,7 +153,7 @@ ODD = st.one_of(
     st.fractions(),
     st.dates(),
     st.sampled_from(
-        [Path("x"), np.int64(3), np.float32(0.5), np.datetime64("2020"), np.zeros(0), np.array(2), {1}, object]
+        [Path("x"), np.int64(3), np.float32(0.5), np.datetime64("2020"), np.zeros(0), np.array(2), {1}, object, list]
     ),
 )
 VALUES = st.one_of(
@@ -169,6 +169,8 @@ NAMES = sorted(
 
 
 @given(st.dictionaries(st.sampled_from(NAMES), VALUES, min_size=1, max_size=2))
+@example({"group_id": np.array(2)})
+@example({"sample_id": list})
 @settings(max_examples=200, deadline=None)
 def test_any_arguments_are_written_whole_or_refused(
     tmp_path_factory: pytest.TempPathFactory, changes: dict[str, Any]
