@@ -67,6 +67,7 @@ CACHE = "JAX_COMPILATION_CACHE_DIR"
 _made = []
 
 LONGEST = (
+    "test_solve.py",  # of the slow tests
     "test_families.py",
     "test_known_answers.py",
     "test_install.py",
