@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from pid_lvlm.extract.conditions.hooks import Edit, edited_inputs
+from pid_lvlm.extract.conditions.prefix import Begun
 from pid_lvlm.extract.errors import MisfitError
 from pid_lvlm.extract.models.adapters.base import Adapter, ModelInputs
 from pid_lvlm.extract.models.misfit import model_code
@@ -46,7 +47,12 @@ def _carried(states: dict[int, Tensor], index: int) -> Tensor:
 
 
 def layer_states(
-    adapter: Adapter, inputs: ModelInputs, edit: Edit | None, layers: Sequence[int], keep: int
+    adapter: Adapter,
+    inputs: ModelInputs,
+    edit: Edit | None,
+    layers: Sequence[int],
+    keep: int,
+    begun: Begun | None = None,
 ) -> tuple[list[Tensor], Tensor]:
     """One forward pass.
 
@@ -55,14 +61,16 @@ def layer_states(
         inputs: a batch, pictures encoded.
         edit: what to do to the decoder's inputs; None leaves them alone.
         layers: layers to record, 1 for the first block.
-        keep: last positions to keep.
+        keep: last positions to keep; they come after what was computed before.
+        begun: what of the batch was computed before; None computes everything and keeps nothing.
 
     Returns:
         States of the layers, each (batch, keep, hidden), and the model's logits (batch, keep, vocabulary).
     """
     blocks = adapter.layers[: max(layers, default=0)]
     editing = nullcontext() if edit is None else edited_inputs(adapter.decoder, edit, adapter.hook_points)
-    with editing, last_states(adapter, blocks, keep) as states, model_code(adapter):
+    continuing = nullcontext() if begun is None else begun.continued(adapter.decoder)
+    with editing, continuing, last_states(adapter, blocks, keep) as states, model_code(adapter):
         logits = adapter.forward(inputs, keep)
     return [_carried(states, layer - 1) for layer in layers], logits
 

@@ -7,8 +7,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pid_lvlm.data.names import CONDITIONS, NO_IMAGE, SOURCES, feature_key
+from pid_lvlm.data.names import BOTH, CONDITIONS, LANGUAGE_ONLY, NO_IMAGE, SOURCES, VISION_ONLY, feature_key
 from pid_lvlm.extract.conditions.noise import Arrays, NoiseStats
+from pid_lvlm.extract.conditions.prefix import Begun, SharedPrefix, common_length
 from pid_lvlm.extract.conditions.replacement import ABLATED, replacement
 from pid_lvlm.extract.datasets.item import Item
 from pid_lvlm.extract.measure.embeddings import pool, read_inputs
@@ -31,6 +32,7 @@ class Measurement:
         seed: the run's seed.
         layers: recorded layers; the last is the output.
         max_options: size of the options axis of the scores; None for one entry per letter.
+        share_prefix: whether passes that begin alike compute their beginning once, where the family allows it.
     """
 
     adapter: Adapter
@@ -39,6 +41,7 @@ class Measurement:
     seed: int
     layers: tuple[int, ...]
     max_options: int | None = None
+    share_prefix: bool = True
 
     def shard(self, items: Sequence[PlannedItem], batch_size: int, advance: Callable[[int], None]) -> Arrays:
         """Arrays of one shard, rows in the order of `items`; `advance` is told how many items were done."""
@@ -55,7 +58,7 @@ class Measurement:
     def batch(self, items: Sequence[PlannedItem]) -> Arrays:
         """Arrays of one batch, rows in the order of `items`."""
         batch = encode_batch(self.adapter, items)
-        scores = {condition: self._condition(condition, batch, items) for condition in CONDITIONS}
+        scores = self._scores(batch, items)
         letters = [planned.item.letters for planned in items]
         width = self.max_options or len(self.candidates.ids)
         first = np.stack([scores[condition].first_token for condition in CONDITIONS], axis=1)
@@ -72,13 +75,25 @@ class Measurement:
             "first_token_text": self._decoded(first),
         }
 
-    def _condition(self, condition: str, batch: Batch, items: Sequence[PlannedItem]) -> Scores:
+    def _scores(self, batch: Batch, items: Sequence[PlannedItem]) -> dict[str, Scores]:
+        """By condition. `vision_only` goes on where `both` has computed the picture and what precedes it."""
+        prefix = SharedPrefix()
+        begun = {BOTH: Begun(prefix), VISION_ONLY: Begun(prefix, common_length(batch.masks))}
+        scores = {condition: self._condition(condition, batch, items, begun[condition]) for condition in begun}
+        del prefix, begun  # as large as the weights of some layers
+        for condition in (LANGUAGE_ONLY, NO_IMAGE):
+            alone = Begun(SharedPrefix()) if self.candidates.longest > 1 else None
+            scores[condition] = self._condition(condition, batch, items, alone)
+        return scores
+
+    def _condition(self, condition: str, batch: Batch, items: Sequence[PlannedItem], begun: Begun | None) -> Scores:
         adapter = self.adapter
         inputs = encode_text_only(adapter, items) if condition == NO_IMAGE else batch.inputs
         edit = None
         if condition in ABLATED:
             edit = replacement(adapter.sites, batch.masks, self.stats, self.seed, batch.ids, condition)
-        return score_batch(adapter, inputs, edit, self.candidates, self.layers[:-1])
+        shared = begun if self.share_prefix and adapter.can_share_prefix else None
+        return score_batch(adapter, inputs, edit, self.candidates, self.layers[:-1], shared)
 
     def _features(self, batch: Batch) -> Arrays:
         """Pooled spans and their lengths; the features of a source come from its first site."""

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from pid_lvlm.data.names import OPTION_LETTERS
 from pid_lvlm.extract.conditions.hooks import Edit
+from pid_lvlm.extract.conditions.prefix import Begun
 from pid_lvlm.extract.measure.logit_lens import layer_states, token_logprobs
 from pid_lvlm.extract.models.adapters.base import Adapter, ModelInputs
 from pid_lvlm.extract.models.answer_tokens import Candidates
@@ -29,7 +30,12 @@ class Scores:
 
 
 def score_batch(
-    adapter: Adapter, inputs: ModelInputs, edit: Edit | None, candidates: Candidates, lens_layers: Sequence[int]
+    adapter: Adapter,
+    inputs: ModelInputs,
+    edit: Edit | None,
+    candidates: Candidates,
+    lens_layers: Sequence[int],
+    begun: Begun | None = None,
 ) -> Scores:
     """Score every option of a batch under one condition.
 
@@ -39,13 +45,14 @@ def score_batch(
         edit: the condition's replacement; None leaves the inputs alone.
         candidates: tokens of the option letters.
         lens_layers: layers to read through the lens, the output not among them.
+        begun: what of the prompts was computed before; None where the family does not share prefixes.
     """
-    states, logits = layer_states(adapter, inputs, edit, lens_layers, keep=1)
+    states, logits = layer_states(adapter, inputs, edit, lens_layers, keep=1, begun=begun)
     first = torch.tensor([candidates.first_ids])
     columns = token_logprobs(adapter, states, logits, first)[:, :, 0, :]
     for index, tokens in enumerate(candidates.ids):
         if len(tokens) > 1:
-            columns[..., index] = _mean_logprob(adapter, inputs, edit, tokens, lens_layers)
+            columns[..., index] = _mean_logprob(adapter, inputs, edit, tokens, lens_layers, begun)
     return Scores(
         loglik=columns.permute(1, 0, 2).cpu().numpy(),
         first_token=logits[:, -1].argmax(dim=-1).cpu().numpy(),
@@ -53,12 +60,18 @@ def score_batch(
 
 
 def _mean_logprob(
-    adapter: Adapter, inputs: ModelInputs, edit: Edit | None, tokens: tuple[int, ...], lens_layers: Sequence[int]
+    adapter: Adapter,
+    inputs: ModelInputs,
+    edit: Edit | None,
+    tokens: tuple[int, ...],
+    lens_layers: Sequence[int],
+    begun: Begun | None,
 ) -> torch.Tensor:
     """Teacher-forced mean over a candidate's tokens, (layers + 1, batch)."""
     with model_code(adapter):
         extended = adapter.append(inputs, tokens[:-1])
-    states, logits = layer_states(adapter, extended, edit, lens_layers, keep=len(tokens))
+    whole = None if begun is None else begun.up_to(inputs["input_ids"].shape[1] - 1)
+    states, logits = layer_states(adapter, extended, edit, lens_layers, keep=len(tokens), begun=whole)
     scored = token_logprobs(adapter, states, logits, torch.tensor(tokens)[:, None])
     return scored[..., 0].mean(dim=-1)
 

@@ -28,6 +28,11 @@ class Candidates:
         """First token of each letter."""
         return tuple(tokens[0] for tokens in self.ids)
 
+    @property
+    def longest(self) -> int:
+        """Tokens of the letter that has most."""
+        return max(map(len, self.ids))
+
     def describe(self) -> dict[str, Any]:
         """What the manifest records."""
         letters = dict(zip(OPTION_LETTERS, map(list, self.ids), strict=False))

@@ -41,6 +41,8 @@ class Adapter:
         template_options: values that the chat template is given.
         nested: whether the processor wants one list of pictures per prompt.
         auto_class: class of transformers that loads the family's checkpoints.
+        shares_prefix: whether the decoder is causal over all that precedes the user's text, and takes keys and values
+            of an earlier pass: a test compares both ways.
         leak_tested: whether tests show that replaced sources do not leak; otherwise every run begins with that test.
     """
 
@@ -56,6 +58,7 @@ class Adapter:
     template_options: ClassVar[Mapping[str, Any]] = {"enable_thinking": False}  # an answer, not what precedes it
     nested: bool = False
     auto_class: ClassVar[str] = "AutoModelForImageTextToText"
+    shares_prefix: ClassVar[bool] = False
     leak_tested: ClassVar[bool] = True
 
     def __init__(self, model: Any, processor: Any) -> None:
@@ -114,6 +117,17 @@ class Adapter:
         kinds = [rope, *(kind for kind in rope.values() if isinstance(kind, Mapping))]  # one for all layers, or several
         stretched = max((kind.get("factor") or 1 for kind in kinds), default=1)
         return None if positions is None else int(positions * stretched)
+
+    @property
+    def can_share_prefix(self) -> bool:
+        """Whether passes over this checkpoint may go on from each other's keys and values: every layer sees all before.
+
+        Layers that see a window, or keep a state instead of keys, would need caches of their own kind.
+        """
+        text = self.model.config.get_text_config()
+        kinds = getattr(text, "layer_types", None)
+        windowed = bool(getattr(text, "sliding_window", None)) and getattr(text, "use_sliding_window", True)
+        return self.shares_prefix and (not windowed if kinds is None else set(kinds) == {"full_attention"})
 
     def render(self, text: str, *, picture: bool) -> str:
         """The whole prompt as text: a user turn with or without a picture, then the answer's beginning.

@@ -16,6 +16,7 @@ class FuyuAdapter(Adapter):
     """`FuyuForCausalLM`. A prompt is: rows of patches with row ends, BOS, the text, the answer's beginning."""
 
     family: ClassVar[str] = "fuyu"
+    shares_prefix: ClassVar[bool] = True
     norm: ClassVar[str] = "final_layernorm"
 
     def __init__(self, model: Any, processor: Any) -> None:

@@ -13,6 +13,7 @@ class Qwen2VLAdapter(Adapter):
     """`Qwen2VLForConditionalGeneration`."""
 
     family: ClassVar[str] = "qwen2_vl"
+    shares_prefix: ClassVar[bool] = True
     needed: ClassVar[tuple[str, ...]] = NEEDED
 
 
@@ -29,6 +30,7 @@ class Qwen3VLAdapter(Qwen2VLAdapter):
     """
 
     family: ClassVar[str] = "qwen3_vl"
+    shares_prefix: ClassVar[bool] = False
 
     def __init__(self, model: Any, processor: Any) -> None:
         super().__init__(model, processor)
@@ -40,6 +42,7 @@ class Qwen35Adapter(Qwen2VLAdapter):
     """`Qwen3_5ForConditionalGeneration`: no deepstack, some layers with linear attention."""
 
     family: ClassVar[str] = "qwen3_5"
+    shares_prefix: ClassVar[bool] = False
 
 
 def _deepstack(level: int) -> VisualRowsSite:

@@ -13,12 +13,14 @@ class LlavaAdapter(Adapter):
     """`LlavaForConditionalGeneration`: LLaVA-1.5, and Pixtral, which shares the class."""
 
     family: ClassVar[str] = "llava"
+    shares_prefix: ClassVar[bool] = True
 
 
 class LlavaNextAdapter(Adapter):
     """`LlavaNextForConditionalGeneration`: tiles; a learned vector ends each row of the visual span."""
 
     family: ClassVar[str] = "llava_next"
+    shares_prefix: ClassVar[bool] = True
     needed: ClassVar[tuple[str, ...]] = (PIXELS, "image_sizes")
 
 
@@ -32,12 +34,14 @@ class InternVLAdapter(Adapter):
     """`InternVLForConditionalGeneration`: InternVL 2.5 (MPO), 3 and 3.5 in their transformers form."""
 
     family: ClassVar[str] = "internvl"
+    shares_prefix: ClassVar[bool] = True
 
 
 class Idefics3Adapter(Adapter):
     """`Idefics3ForConditionalGeneration`: Idefics3 and SmolVLM; `Idefics2ForConditionalGeneration` alike."""
 
     family: ClassVar[str] = "idefics3"
+    shares_prefix: ClassVar[bool] = True
     needed: ClassVar[tuple[str, ...]] = (PIXELS, "pixel_attention_mask")
     nested = True
 
@@ -79,6 +83,7 @@ class Glm4vAdapter(Adapter):
     """`Glm4vForConditionalGeneration`: rotary positions in three dimensions."""
 
     family: ClassVar[str] = "glm4v"
+    shares_prefix: ClassVar[bool] = True
     needed: ClassVar[tuple[str, ...]] = (PIXELS, "image_grid_thw", "mm_token_type_ids")
 
 
@@ -86,18 +91,21 @@ class Ovis2Adapter(Adapter):
     """`Ovis2ForConditionalGeneration`: tiles; a picture is a mixture of rows of a visual vocabulary."""
 
     family: ClassVar[str] = "ovis2"
+    shares_prefix: ClassVar[bool] = True
 
 
 class DeepseekVLAdapter(Adapter):
     """`DeepseekVLForConditionalGeneration`."""
 
     family: ClassVar[str] = "deepseek_vl"
+    shares_prefix: ClassVar[bool] = True
 
 
 class JanusAdapter(Adapter):
     """`JanusForConditionalGeneration`, as a reader of pictures."""
 
     family: ClassVar[str] = "janus"
+    shares_prefix: ClassVar[bool] = True
 
 
 class Llama4Adapter(Adapter):

@@ -73,6 +73,13 @@ def by_condition(arrays: Arrays) -> dict[str, np.ndarray]:
     return {name: arrays["loglik"][:, index, :, :2] for index, name in enumerate(CONDITIONS)}
 
 
+def with_long_letters(measurement: Measurement) -> Measurement:
+    """Letters of one, two and three tokens."""
+    first, second, third, *rest = measurement.candidates.ids
+    ids = (first, (*second, first[0]), (*third, second[0], first[0]), *rest)
+    return replace(measurement, candidates=replace(measurement.candidates, ids=ids))
+
+
 MakeTiny = Callable[[str], Tiny]
 
 

@@ -28,12 +28,18 @@ from pid_lvlm.extract.prompts.templates import TEMPLATES
 from pid_lvlm.extract.run.dry_run import describe_plan
 from pid_lvlm.extract.run.extract_run import extract_run
 from pid_lvlm.extract.run.progress import Reporter
-from tests.extract.models.families.conftest import Tiny, by_condition, lines, save_picture, spec_of
+from tests.extract.models.families.conftest import Tiny, by_condition, lines, save_picture, spec_of, with_long_letters
 from tests.extract.models.families.tiny import on_device
 
 RESUMING = ("qwen3_vl", "mllama", "instructblip_t5", "toyvl")
 """Families whose runs are interrupted and resumed in the quick suite: sites of every kind, and one from outside."""
 resuming = pytest.mark.parametrize("tiny", lines(slow_but=RESUMING), indirect=True, scope="session")
+
+SHARING = {
+    *("llava", "llava_next", "llava_next_video", "llava_onevision", "qwen2_vl", "qwen2_5_vl", "internvl", "idefics3"),
+    *("smolvlm", "glm4v", "glm46v", "glm4v_moe", "ovis2", "deepseek_vl", "janus", "fuyu"),
+}
+"""Families whose passes go on from each other's keys and values; transformers' default Mistral has a sliding window."""
 
 CLEARLY, AT_ALL = 0.01, 1e-3
 """Nats by which some item's and every item's scores must differ where a source is visible."""
@@ -165,6 +171,16 @@ def test_sites_are_written_in_copies(tiny: Tiny) -> None:
             assert torch.equal(site.read(inputs, batch.masks), before), site.name
             if site.replaced(batch.masks) == site.rows(batch.masks):
                 assert torch.equal(site.read(changed, batch.masks).cpu(), noise), site.name
+
+
+def test_shared_or_not_scores_are_the_same(tiny: Tiny) -> None:
+    """Passes that go on from each other's keys and values, and passes that compute everything."""
+    assert tiny.adapter.can_share_prefix == (tiny.family.name in SHARING)
+    if tiny.adapter.can_share_prefix:
+        measurement, items = with_long_letters(tiny.measurement), tiny.plan()
+        alone, shared = (replace(measurement, share_prefix=share).batch(items) for share in (False, True))
+        np.testing.assert_allclose(shared["loglik"], alone["loglik"], rtol=0, atol=1e-5)
+        np.testing.assert_array_equal(shared["first_token"], alone["first_token"])
 
 
 def test_no_cache_lives_on(tiny: Tiny) -> None:
