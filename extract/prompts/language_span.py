@@ -57,24 +57,24 @@ class SpanFinder:
         self._setting = setting
         self._frames: dict[tuple[str, str], list[list[int]]] = {}
 
-    def find(self, text: UserText, ids: Sequence[int]) -> Span:
-        """Span of `text` in its tokenised prompt.
+    def find(self, texts: Sequence[UserText], prompts: Sequence[Sequence[int]]) -> list[Span]:
+        """Spans of texts in their tokenised prompts.
 
         Args:
-            text: the user's text in its parts.
-            ids: token ids of the rendered prompt.
+            texts: the user's texts in their parts.
+            prompts: token ids of the rendered prompts.
 
         Raises:
-            ModelError: the span is empty, or decodes to something else than the text.
+            ModelError: a span is empty, or decodes to something else than the text.
         """
-        before, body, after = self._parts(text)
-        frames = self._frame_ids(before, after)
-        start = min(common_prefix(ids, frame) for frame in frames)
-        tail = min(common_prefix(ids[::-1], frame[::-1]) for frame in frames)
-        tail = min(tail, len(ids) - start)
-        span = Span(tuple(ids[start : len(ids) - tail]), tail)
-        self._check(span, body)
-        return span
+        parts = [self._parts(text) for text in texts]
+        bodies = [body for _, body, _ in parts]
+        spans = [
+            _span(ids, self._frame_ids(before, after)) for (before, _, after), ids in zip(parts, prompts, strict=True)
+        ]
+        for span, body, ids in zip(spans, bodies, self._tokenize(bodies), strict=True):
+            self._check(span, body, ids)
+        return spans
 
     def _parts(self, text: UserText) -> tuple[str, str, str]:
         if self._setting == SPAN_ALL:
@@ -88,9 +88,9 @@ class SpanFinder:
             self._frames[key] = self._tokenize([self._render(before + sentinel + after) for sentinel in SENTINELS])
         return self._frames[key]
 
-    def _check(self, span: Span, body: str) -> None:
+    def _check(self, span: Span, body: str, ids: Sequence[int]) -> None:
         """The span must decode to the text. Both go through the tokenizer, which need not keep case or spaces."""
-        expected = _squeezed(self._decode(self._tokenize([body])[0]))
+        expected = _squeezed(self._decode(ids))
         found = _squeezed(self._decode(span.ids))
         if not found or expected not in found:
             message = (
@@ -98,6 +98,14 @@ class SpanFinder:
                 f"the tokens there read {self._decode(span.ids)[:60]!r}; this chat template needs an adapter of its own"
             )
             raise ModelError(message)
+
+
+def _span(ids: Sequence[int], frames: Sequence[Sequence[int]]) -> Span:
+    """What lies between the ends that a prompt shares with all frames."""
+    start = min(common_prefix(ids, frame) for frame in frames)
+    tail = min(common_prefix(ids[::-1], frame[::-1]) for frame in frames)
+    tail = min(tail, len(ids) - start)
+    return Span(tuple(ids[start : len(ids) - tail]), tail)
 
 
 def common_prefix(first: Sequence[int], second: Sequence[int]) -> int:

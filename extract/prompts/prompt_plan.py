@@ -81,16 +81,17 @@ def make_plan(adapter: Adapter, dataset: Dataset, template: str, language_span: 
         lambda ids: adapter.decode(ids, special=False),
         language_span,
     )
+    spans = finder.find(texts, tokenised)
     items = tuple(
         PlannedItem(
             item=item,
             text=text.full,
             prompt=prompt,
             text_only_prompt=adapter.render(text.full, picture=False),
-            span=finder.find(text, ids),
+            span=span,
             tokens=len(ids),
         )
-        for item, text, prompt, ids in zip(dataset.items, texts, prompts, tokenised, strict=True)
+        for item, text, prompt, ids, span in zip(dataset.items, texts, prompts, tokenised, spans, strict=True)
     )
     _check_pictures_in_text(adapter, dataset, items)
     variants = adapter.answer_variants(prompts[0], len(dataset.letters))
@@ -122,6 +123,9 @@ def _check_placeholders(adapter: Adapter, dataset: Dataset) -> None:
 
 def _check_pictures_in_text(adapter: Adapter, dataset: Dataset, items: Sequence[PlannedItem]) -> None:
     """Some processors replace the placeholder by other tokens; a text may contain those, too."""
+    ids = [token for planned in items for token in planned.span.ids]
+    if not adapter.visual_mask({"input_ids": torch.tensor([ids])}).any():
+        return
     faults = [
         Fault(dataset.file, "a text contains a token that this model fills with the picture", row=planned.item.row)
         for planned in items

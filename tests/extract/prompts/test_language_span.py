@@ -43,7 +43,7 @@ def test_bounds_count_from_the_end() -> None:
 def test_lost_text_is_an_error() -> None:
     finder = SpanFinder(lambda _: "fixed", lambda texts: [[1, 2] for _ in texts], lambda _: "", "all")
     with pytest.raises(ModelError, match="language span was not found"):
-        finder.find(UserText("", "question", ""), [1, 2])
+        finder.find([UserText("", "question", "")], [[1, 2]])
 
 
 def test_common_prefix() -> None:
