@@ -28,8 +28,8 @@ SPLITS: Final = 4
 ATTEMPTS: Final = 16
 """Splits that are drawn at most: one is dropped if a half cannot be brought to its P(Y)."""
 
-EXTRAPOLATION: Final = 2.0
-"""Of V beyond the halves: V + 2 (V - their mean). A bias of order n^-1/2 needs 2.41, one of order 1/n needs 1."""
+FEWEST_STEPS, STEPS_PER_OPTION, MOST_STEPS = 2.0, 0.28, 4.0
+"""How far V is extrapolated beyond the halves (`extrapolation`), measured at 2 to 10 options (docs/accuracy.md)."""
 
 FEWEST_GROUPS: Final = 4
 """Of items, in which an interval is possible at all."""
@@ -49,6 +49,7 @@ class ItemInterval:
         weights: of the items; they sum to 1.
         groups: of every item, the number of its group; items of a group are not independent of each other.
         level: share of samples whose interval should contain the truth.
+        half_gap: half the width of the certified interval, bits, by which both ends are further out.
         corrected: whether half samples were used. If not, the interval is for the expected value at this n: as asked
             for, or because halves of these items cannot be brought to their P(Y).
     """
@@ -62,6 +63,7 @@ class ItemInterval:
     weights: Float[np.ndarray, " n"]
     groups: Int[np.ndarray, " n"]
     level: float
+    half_gap: float
     corrected: bool
 
     def __repr__(self) -> str:
@@ -113,10 +115,22 @@ def item_intervals(
         terms = np.array([solution.i1, solution.i2, solution.i12, solution.iq])
         if parts:
             half_values, half_terms = _means_of_halves(values, parts, [next(solved) for _ in parts], marginals)
-            values, terms = _corrected(values, half_values), _corrected(terms, half_terms)
+            steps = extrapolation(problem)
+            values, terms = _corrected(values, half_values, steps), _corrected(terms, half_terms, steps)
         terms[3] = terms[[0, 1, 3]].max()
-        found.append(_around(values, terms, problem.weights, own, level, corrected=bool(parts)))
+        half_gap = solution.gap_bits / 2
+        found.append(_around(values, terms, problem.weights, own, level, half_gap, corrected=bool(parts)))
     return found
+
+
+def extrapolation(problem: ExactProblem) -> float:
+    """How far V is extrapolated: V + c (V - mean of the halves).
+
+    A bias of order 1/n needs c = 1, one of order n^-a needs 1 / (2^a - 1). Where both sources have one law, a falls
+    with the number of options, from 0.47 at 4 to 0.32 at 10: c is 2.0, 2.3, 2.9, 3.4, 4.0 at 2, 4, 6, 8, 10 options.
+    """
+    options = int((problem.weights @ problem.p_y_x1x2 > 0).sum())
+    return min(MOST_STEPS, max(FEWEST_STEPS, 1.2 + STEPS_PER_OPTION * options))
 
 
 def paired_difference(first: ItemInterval, second: ItemInterval) -> ItemInterval:
@@ -135,7 +149,10 @@ def paired_difference(first: ItemInterval, second: ItemInterval) -> ItemInterval
             raise ArgumentError("second", f"expected the same {name} as in first")
     terms = TermsInBits(*(a - b for a, b in zip(first.terms, second.terms, strict=True)))
     values = first.values - second.values
-    return interval_of_values(values, terms, first.weights, first.groups, first.level, corrected=first.corrected)
+    half_gap = first.half_gap + second.half_gap
+    return interval_of_values(
+        values, terms, first.weights, first.groups, first.level, half_gap, corrected=first.corrected
+    )
 
 
 def _checked_groups(problem: ExactProblem, groups: Shaped[np.ndarray, " _"] | None) -> Int[np.ndarray, " n"]:
@@ -174,11 +191,13 @@ def _means_of_halves(
     return np.where(count[:, None] > 0, total / np.maximum(count, 1)[:, None], values), terms
 
 
-def _corrected(whole: Float[np.ndarray, "*n 4"], half: Float[np.ndarray, "*n 4"]) -> Float[np.ndarray, "*n 4"]:
-    """I1, I2, I12 extrapolated for a bias of order 1/n, and V = I_q - (I1 + I2)/2 by `EXTRAPOLATION`."""
+def _corrected(
+    whole: Float[np.ndarray, "*n 4"], half: Float[np.ndarray, "*n 4"], steps: float
+) -> Float[np.ndarray, "*n 4"]:
+    """I1, I2, I12 extrapolated for a bias of order 1/n, and V = I_q - (I1 + I2)/2 by so many `steps`."""
     to_v = np.array([-0.5, -0.5, 0.0, 1.0])
     found = 2 * whole - half
-    v = whole @ to_v + EXTRAPOLATION * ((whole - half) @ to_v)
+    v = whole @ to_v + steps * ((whole - half) @ to_v)
     found[..., 3] = v + (found[..., 0] + found[..., 1]) / 2
     return found
 
@@ -189,6 +208,7 @@ def _around(
     weights: Float[np.ndarray, " n"],
     groups: Int[np.ndarray, " n"],
     level: float,
+    half_gap: float,
     *,
     corrected: bool,
 ) -> ItemInterval:
@@ -197,7 +217,13 @@ def _around(
     atoms = np.stack(atoms_from_terms(InformationTerms(*values.T)).in_bits(), axis=-1)
     estimate = np.array(atoms_from_terms(information).in_bits())
     return interval_of_values(
-        atoms + (estimate - weights @ atoms), information.in_bits(), weights, groups, level, corrected=corrected
+        atoms + (estimate - weights @ atoms),
+        information.in_bits(),
+        weights,
+        groups,
+        level,
+        half_gap,
+        corrected=corrected,
     )
 
 
@@ -207,17 +233,18 @@ def interval_of_values(
     weights: Float[np.ndarray, " n"],
     groups: Int[np.ndarray, " n"],
     level: float,
+    half_gap: float,
     *,
     corrected: bool,
 ) -> ItemInterval:
-    """Student's interval of the weighted mean, with the sums of the groups as independent."""
+    """Student's interval of the weighted mean, with the sums of the groups as independent, on both sides of the gap."""
     estimate = weights @ values
     count = len(np.unique(groups[weights > 0]))
     sums = np.zeros((groups.max() + 1, values.shape[1]))
     np.add.at(sums, groups, weights[:, None] * (values - estimate))
     error = np.sqrt(count / (count - 1) * (sums**2).sum(0))
-    reach = special.stdtrit(count - 1, (1 + level) / 2) * error
+    reach = special.stdtrit(count - 1, (1 + level) / 2) * error + half_gap
     low, high, middle, spread = (
         AtomsInBits(*map(float, side)) for side in (estimate - reach, estimate + reach, estimate, error)
     )
-    return ItemInterval(middle, low, high, spread, terms, values, weights, groups, level, corrected)
+    return ItemInterval(middle, low, high, spread, terms, values, weights, groups, level, half_gap, corrected)

@@ -212,7 +212,8 @@ def _average_interval(
     masses = [stratum.mass for stratum in problem.strata]
     terms = TermsInBits(*(float(np.dot(masses, term)) for term in zip(*(part.terms for part in parts), strict=True)))
     corrected = all(part.corrected for part in parts)
-    return interval_of_values(values, terms, weights, groups, parts[0].level, corrected=corrected)
+    half_gap = float(np.dot(masses, [part.half_gap for part in parts]))
+    return interval_of_values(values, terms, weights, groups, parts[0].level, half_gap, corrected=corrected)
 
 
 def _average(problem: StratifiedProblem, parts: tuple[ExactSolution, ...]) -> StratifiedSolution:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import pid_jax
-from pid_jax.estimators.exact.intervals import item_intervals, paired_difference
+from pid_jax.estimators.exact.intervals import extrapolation, item_intervals, paired_difference
 from pid_jax.estimators.exact.parts import number_groups, random_parts
 from pid_jax.estimators.exact.problem import ExactProblem, GivenRows, solve_problems
 from pid_lvlm.data import PidError
@@ -47,7 +47,9 @@ def test_the_estimate_is_the_mean_of_the_values_and_the_terms_belong_to_it():
     assert min(found.estimate.unique1, found.estimate.unique2) >= -1e-12
     np.testing.assert_allclose(found.standard_error, found.values.std(axis=0, ddof=1) / math.sqrt(N), rtol=1e-9)
     reach = 2.0395134 * np.array(found.standard_error)  # Student's t, 31 degrees of freedom
-    np.testing.assert_allclose(found.high, np.array(found.estimate) + reach, rtol=1e-6)
+    assert 0 < found.half_gap <= TOLERANCE / 2
+    np.testing.assert_allclose(found.high, np.array(found.estimate) + reach + found.half_gap, rtol=1e-6)
+    np.testing.assert_allclose(found.low, np.array(found.estimate) - reach - found.half_gap, rtol=1e-6, atol=1e-9)
 
 
 def test_the_correction_is_the_extrapolation_from_the_halves():
@@ -61,10 +63,16 @@ def test_the_correction_is_the_extrapolation_from_the_halves():
     whole = np.array(plain.terms)
     i1, i2, i12 = 2 * whole[:3] - means[:3]
     v, half_v = (terms[3] - (terms[0] + terms[1]) / 2 for terms in (whole, means))
-    coupling = max(v + 2 * (v - half_v) + (i1 + i2) / 2, i1, i2)
+    coupling = max(v + extrapolation(problem) * (v - half_v) + (i1 + i2) / 2, i1, i2)
     np.testing.assert_allclose(found.terms[:3], (i1, i2, i12), atol=1e-9)
     assert found.terms.iq_y_x1x2 == pytest.approx(coupling, abs=1e-6)
     assert not plain.corrected
+
+
+@pytest.mark.parametrize(("options", "steps"), [(2, 2.0), (4, 2.32), (6, 2.88), (10, 4.0), (26, 4.0)])
+def test_the_extrapolation_follows_the_options_that_occur(options, steps):
+    p = np.pad(np.full((N, options), 1 / options), ((0, 0), (0, 3)))
+    assert extrapolation(ExactProblem.of(GivenRows(p, p, p, EQUAL), "tilt")) == pytest.approx(steps)
 
 
 def test_halves_are_disjoint_whole_groups_with_their_own_marginals():
