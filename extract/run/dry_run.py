@@ -55,7 +55,7 @@ def describe_plan(adapter: Adapter, spec: ModelSpec, dataset: Dataset, config: E
 
 
 def _memory_lines(adapter: Adapter, spec: ModelSpec, plan: Plan, config: ExtractionConfig, visual: int) -> list[str]:
-    """Weights exactly, working memory roughly: one block's states and the logits of a batch."""
+    """Weights exactly, working memory roughly: one block's states, the logits of a batch, and keys that are kept."""
     text: Any = adapter.model.config.get_text_config()
     device = resolve_device(spec.device)
     dtype = spec.dtype or ("float32" if device == "cpu" else str(text.dtype or torch.float32).removeprefix("torch."))
@@ -64,10 +64,18 @@ def _memory_lines(adapter: Adapter, spec: ModelSpec, plan: Plan, config: Extract
     states = config.batch_size * tokens * text.hidden_size * STATES_PER_TOKEN * BYTES[dtype]
     layers = run_layers(spec, config, adapter)
     logits = config.batch_size * text.vocab_size * 4 * min(len(layers), 2)
+    kept = config.batch_size * tokens * _cached_per_token(text) * BYTES[dtype] if adapter.can_share_prefix else 0
     return [
-        f"  memory      {_size(weights)} weights ({dtype} on {device}), about {_size(states + logits)} per batch "
+        f"  memory      {_size(weights)} weights ({dtype} on {device}), about {_size(states + logits + kept)} per batch "
         f"of {config.batch_size} × {tokens} tokens"
     ]
+
+
+def _cached_per_token(text: Any) -> int:
+    """Numbers that one token leaves in the keys and values of all layers."""
+    heads = getattr(text, "num_key_value_heads", None) or text.num_attention_heads
+    width = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
+    return int(2 * text.num_hidden_layers * heads * width)
 
 
 def _first_item_lines(adapter: Adapter, first: PlannedItem, visual: int) -> list[str]:

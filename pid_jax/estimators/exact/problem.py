@@ -13,6 +13,9 @@ from pid_jax.estimators.exact.solve import solve_many
 from pid_jax.information import Atoms, InformationTerms, atoms_from_terms
 from pid_lvlm.data.names import NATS_PER_BIT
 
+LEAST_DEFICIT: Final = 0.01
+"""Bits by which the joint conditionals must know less before the synergy is left out: smaller ones count as 0."""
+
 REACHED: Final = 1e-9
 """Largest total variation between a source's mean and P(Y) that counts as equal."""
 
@@ -137,12 +140,13 @@ class ExactSolution:
     def joint_knows_less(self, tol_bits: float) -> bool:
         """Whether the pairs' conditionals know less of Y than the sources imply, so that the synergy is negative.
 
-        The other bounds on the atoms hold for all reconciled problems; this one depends on a third measurement.
+        The other bounds on the atoms hold for all reconciled problems; this one depends on a third measurement. A
+        synergy of 0 is measured as a little more or less: up to `LEAST_DEFICIT` below 0, it counts as 0.
 
         Args:
-            tol_bits: how far I(X1,X2;Y) may be below the lower bound on I_q, bits.
+            tol_bits: how wide the certified interval may be, bits; a deficit below that says nothing.
         """
-        return self.i12 < self.low - tol_bits * NATS_PER_BIT
+        return self.i12 < self.low - max(tol_bits, LEAST_DEFICIT) * NATS_PER_BIT
 
     def atoms(self, iq: float | None = None) -> Atoms:
         """The atoms, nats, at the middle of the certified interval or at another I_q."""

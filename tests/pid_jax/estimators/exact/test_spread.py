@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pid_jax.estimators.exact.problem import ExactProblem, GivenRows, solve_problems
+from pid_jax.estimators.exact.problem import ExactProblem, ExactSolution, GivenRows, solve_problems
 from pid_jax.estimators.exact.spread import WAYS, marginals_spreads
 from pid_jax.information import AtomsInBits
 from pid_lvlm.data.names import NATS_PER_BIT
@@ -94,7 +94,7 @@ def test_bounds_hold_with_one_p_y_except_where_the_pairs_know_less(marginals, mi
         pairs = pairs ** (0.3 if seed % 2 else 10)
         pairs /= pairs.sum(1, keepdims=True)
         (found,) = solve_problems([ExactProblem.of(GivenRows(first, second, pairs, weights(seed)), marginals)], 1e-3)
-        knows.append(not found.joint_knows_less(1e-9))
+        knows.append(found.i12 >= found.low - 1e-9)
         for iq in (found.low, found.high):
             atoms, slack = found.atoms(iq), 1e-9
             assert -slack <= atoms.redundancy <= min(found.i1, found.i2) + slack
@@ -102,3 +102,12 @@ def test_bounds_hold_with_one_p_y_except_where_the_pairs_know_less(marginals, mi
             assert atoms.synergy <= found.i12 + slack
         assert (found.atoms(found.low).synergy >= -slack) == knows[-1]
     assert set(knows) == {False, True}
+
+
+@pytest.mark.parametrize(
+    ("deficit", "tol_bits", "less"), [(0.009, 1e-3, False), (0.011, 1e-3, True), (0.02, 0.05, False)]
+)
+def test_a_synergy_just_below_0_is_0(deficit, tol_bits, less):
+    i12 = 1.0 - deficit * NATS_PER_BIT
+    found = ExactSolution(0.5, 0.5, i12, low=1.0, high=1.0, dual_low=1.0, potentials=(np.zeros((0, 2)),) * 2)
+    assert found.joint_knows_less(tol_bits) == less
