@@ -22,7 +22,7 @@ FILES: Final = {KEEP_NONE: (), KEEP_TEXT: (ITEMS_FILE,), KEEP_PICTURES: ITEM_FIL
 """Files for each way to keep items."""
 TRIED: Final = 24
 """Thumbnails that are made to estimate the size of all."""
-ENTRY_BYTES: Final = 120
+ENTRY_BYTES: Final = 96
 """What the zip file adds to a thumbnail."""
 
 
