@@ -86,7 +86,7 @@ class DatasetSpec:
         benchmark: name of a known benchmark, whose rules are then used.
         on_bad: one of `ON_BAD`: what to do about a row that cannot become an item; None for the card's choice.
         max_pixels: larger pictures are bad rows; the number is known before a picture is decoded.
-        keep_items: one of `KEEP_ITEMS`: what run folders keep of the items; None for `KEEP_PICTURES`.
+        keep_items: one of `KEEP_ITEMS`: what run folders keep of the items; None for the card's choice.
     """
 
     file: Path

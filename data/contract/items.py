@@ -1,7 +1,7 @@
 """Items kept in a run folder: what was asked, and a small picture, for readers that have only the folder."""
 
 import zipfile
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -74,8 +74,7 @@ def read_items(folder: str | Path, ids: Collection[str] | None = None) -> dict[s
     thumbnails: dict[int, bytes] = {}
     if THUMBNAILS_FILE in manifest.checksums:
         wanted = {record.picture for record in records if record.picture is not None}
-        thumbnails, faults = _thumbnails(folder, wanted)
-        if faults:
+        if faults := _thumbnail_faults(folder, wanted, thumbnails.__setitem__):
             raise ContractError(str(folder), faults)
     return {record.sample_id: _kept(record, thumbnails) for record in records}
 
@@ -110,7 +109,8 @@ def kept_files_faults(folder: Path, manifest: Manifest, ids: Sequence[str], labe
             faults.append(Fault(ITEMS_FILE, f"has `label` {record.label}, but the shards have {label}", row=row))
     faults = faults[:MAX_ROWS_PER_RULE]
     if THUMBNAILS_FILE in names:
-        faults += _thumbnails(folder, {record.picture for record in records if record.picture is not None})[1]
+        wanted = {record.picture for record in records if record.picture is not None}
+        faults += _thumbnail_faults(folder, wanted, lambda _number, _content: None)
     return faults
 
 
@@ -152,23 +152,20 @@ def _records(folder: Path, manifest: Manifest, ids: frozenset[str] | None) -> tu
     return records, faults
 
 
-def _thumbnails(folder: Path, wanted: Collection[int]) -> tuple[dict[int, bytes], list[Fault]]:
-    """Pictures by number, and what is wrong with them or the file."""
-    found: dict[int, bytes] = {}
-    faults: list[Fault] = []
+def _thumbnail_faults(folder: Path, wanted: Collection[int], take: Callable[[int, bytes], object]) -> list[Fault]:
+    """What is wrong with these thumbnails or their file; `take` is given the number and the bytes of each."""
     try:
         with open_zip(folder / THUMBNAILS_FILE, THUMBNAILS) as archive:
             entries = _entries(archive)
             for number in sorted(wanted):
                 if number not in entries:
-                    faults.append(Fault(THUMBNAILS_FILE, UNREADABLE.format(f"lacks picture {number}")))
-                    break
-                found[number] = _content(archive, entries[number])
+                    raise ZipError(f"lacks picture {number}")
+                take(number, _content(archive, entries[number]))
     except FileNotFoundError:
-        faults.append(Fault(THUMBNAILS_FILE, UNREADABLE.format("missing")))
+        return [Fault(THUMBNAILS_FILE, UNREADABLE.format("missing"))]
     except ZipError as error:
-        faults.append(Fault(THUMBNAILS_FILE, UNREADABLE.format(error)))
-    return found, faults
+        return [Fault(THUMBNAILS_FILE, UNREADABLE.format(error))]
+    return []
 
 
 def _entries(archive: zipfile.ZipFile) -> dict[int, zipfile.ZipInfo]:

@@ -178,7 +178,7 @@ def extract(
         typer.Option(
             metavar="none|text|pictures",
             help="What run folders keep of the items, for reports: nothing, question and options, or these and "
-            "thumbnails. Default: the sweep file's choice, else pictures.",
+            "thumbnails. Default: the sweep file's or card's choice, else pictures.",
             rich_help_panel=WORK,
         ),
     ] = None,

@@ -179,7 +179,8 @@ def test_the_plan_says_what_would_be_kept(
 
 def test_from_the_command_line(command: Command, checkpoint: Path, items: Path, tmp_path: Path) -> None:
     sweep = tmp_path / "sweep.toml"
-    sweep.write_text(f'[[datasets]]\nfile = "{items.name}"\nkeep_items = "text"\n')
+    (tmp_path / "card.toml").write_text(f'name = "toy"\nfile = "{items.name}"\nkeep_items = "none"\n')
+    sweep.write_text('[[datasets]]\nfile = "card.toml"\nkeep_items = "text"\n')
     arguments = ("--model", checkpoint, "--sweep", sweep, "--out", tmp_path / "runs", "--limit", 2, "--quiet")
     planned = json.loads(command(*arguments, "--dry-run", "--json")[1])["runs"][0]["items_bytes"]
     code, output, _ = command(*arguments, "--json")
@@ -187,6 +188,9 @@ def test_from_the_command_line(command: Command, checkpoint: Path, items: Path, 
     folder = tmp_path / "runs" / "tiny__toy"
     assert (folder / ITEMS_FILE).stat().st_size == json.loads(output)["runs"][0]["items_bytes"] == planned
     assert not (folder / THUMBNAILS_FILE).exists()
+    code, _, _ = command("--model", checkpoint, "--data", tmp_path / "card.toml", *arguments[4:])
+    assert code == 0
+    assert not (folder / ITEMS_FILE).exists()  # the card's own choice
     said = "--keep-items: unknown value `picture`; did you mean `pictures`? known are none, pictures, text"
     assert_one_sentence(command(*arguments, "--keep-items", "picture"), said)
     sweep.write_text(f'[[datasets]]\nfile = "{items.name}"\nkeep_items = "all"\n')
