@@ -22,7 +22,7 @@ from pid_lvlm.extract.run.keep_items import plan_kept
 from pid_lvlm.extract.run.progress import Reporter
 from tests.extract.console import Command, assert_one_sentence
 
-MODES = {"none": set(), "text": {ITEMS_FILE}, "pictures": set(ITEM_FILES)}
+MODES = {"text": {ITEMS_FILE}, "none": set(), "pictures": set(ITEM_FILES)}
 Extract = Callable[..., tuple[Outcome, str]]
 
 
@@ -74,21 +74,21 @@ def test_a_run_keeps_what_was_asked(run: Path, dataset: Dataset) -> None:
     assert len({item.thumbnail for item in kept.values()}) == 6  # eleven items about six pictures
 
 
-@pytest.mark.parametrize("keep", MODES)
-def test_another_choice_changes_files_and_measures_nothing(extract: Extract, run: Path, keep: str) -> None:
+def test_another_choice_changes_files_and_measures_nothing(extract: Extract, run: Path) -> None:
     whole = contents(run)
-    outcome, _ = extract(run.parent, keep)
-    assert outcome.measured == 0
-    there = contents(run)
-    assert set(there) & set(ITEM_FILES) == MODES[keep]
-    assert outcome.items_bytes == sum(len(there[name]) for name in MODES[keep])
-    assert all(there[name] == whole[name] for name in there if name != MANIFEST_FILE)
-    assert data.validate_run(run) == []
-    assert (data.read_items(run) == {}) == (keep == "none")
-    extract(run.parent)  # the default
-    assert contents(run) == whole
+    for keep, names in MODES.items():
+        outcome, _ = extract(run.parent, keep)
+        assert outcome.measured == 0
+        there = contents(run)
+        assert set(there) & set(ITEM_FILES) == names
+        assert outcome.items_bytes == sum(len(there[name]) for name in names)
+        assert all(there[name] == whole[name] for name in there if name != MANIFEST_FILE)
+        assert data.validate_run(run) == []
+        assert (data.read_items(run) == {}) == (keep == "none")
+    assert contents(run) == whole  # the last one is the default
 
 
+@pytest.mark.slow
 def test_the_file_of_items_says_how_much_and_the_command_more(extract: Extract, dataset: Dataset, run: Path) -> None:
     extract(run.parent, None, replace(dataset, keep_items="text"))
     assert not (run / THUMBNAILS_FILE).exists()
@@ -96,26 +96,25 @@ def test_the_file_of_items_says_how_much_and_the_command_more(extract: Extract, 
     assert (run / THUMBNAILS_FILE).exists()
 
 
-@pytest.mark.parametrize("name", ITEM_FILES)
-@pytest.mark.parametrize("damage", ["flipped", "gone"])
-def test_damage_is_found_and_repaired_without_measuring(extract: Extract, run: Path, name: str, damage: str) -> None:
+@pytest.mark.parametrize("flipped", ITEM_FILES)
+def test_damage_is_found_and_repaired_without_measuring(extract: Extract, run: Path, flipped: str) -> None:
+    """Of one file that was changed, and one that is gone."""
     whole = contents(run)
-    if damage == "gone":
-        (run / name).unlink()
-    else:
-        content = bytearray(whole[name])
-        content[len(content) // 2] ^= 1
-        (run / name).write_bytes(content)
-    assert [fault.file for fault in data.validate_run(run)] == [name]
+    content = bytearray(whole[flipped])
+    content[len(content) // 2] ^= 1
+    (run / flipped).write_bytes(content)
+    (run / next(name for name in ITEM_FILES if name != flipped)).unlink()
+    assert [fault.file for fault in data.validate_run(run)] == [*ITEM_FILES]
     outcome, said = extract(run.parent)
     assert outcome.measured == 0
-    assert f"note: tiny__toy: `{name}` is written again; nothing is measured for it" in said
+    assert all(f"note: tiny__toy: `{name}` is written again; nothing is measured" in said for name in ITEM_FILES)
     assert contents(run) == whole
 
 
 def test_a_run_of_an_older_version_gets_its_items(extract: Extract, run: Path) -> None:
     """And stays what it was: measured under its own versions of the libraries."""
-    extract(run.parent, "none")
+    for name in ITEM_FILES:
+        (run / name).unlink()
     versions = json.loads((run / MANIFEST_FILE).read_text())["versions"] | {"torch": "1.0"}
     set_fields(run, schema_version=2, checksums={}, versions=versions)
     before = contents(run)
@@ -142,9 +141,11 @@ def test_killed_before_the_files_got_their_names(extract: Extract, run: Path) ->
 
 
 def test_a_file_that_was_not_removed_to_the_end(extract: Extract, run: Path) -> None:
-    extract(run.parent, "none")
-    (run / THUMBNAILS_FILE).write_bytes(b"left by a process that was killed")
-    extract(run.parent, "none")
+    checksums = json.loads((run / MANIFEST_FILE).read_text())["checksums"]
+    del checksums[THUMBNAILS_FILE]
+    set_fields(run, checksums=checksums)
+    _, said = extract(run.parent, "text")
+    assert f"`{THUMBNAILS_FILE}` is removed (--keep-items)" in said
     assert not (run / THUMBNAILS_FILE).exists()
 
 
