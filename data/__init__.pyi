@@ -1,3 +1,5 @@
+from .contract.items import KeptItem as KeptItem
+from .contract.items import read_items as read_items
 from .contract.manifest import Manifest as Manifest
 from .contract.manifest import read_manifest as read_manifest
 from .contract.run_folder import Run as Run

@@ -3,8 +3,10 @@
 import hashlib
 import io
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,25 +19,44 @@ def partial_file(path: Path) -> Path:
     return path.with_name(f".{path.name}.partial")
 
 
-def write_atomic(path: Path, content: bytes) -> None:
-    """Write `content` to `path` so that a reader sees the old file or the new one, never a part.
+@contextmanager
+def atomic_file(path: Path) -> Iterator[BinaryIO]:
+    """A file to write, which gets its name when the block ends: a reader sees the old file or the new one.
 
     Raises:
-        PidError: the disk is full or the folder cannot be written; no partial file is left.
+        PidError: the disk is full or the folder cannot be written. Whatever goes wrong, no partial file is left.
     """
     temporary = partial_file(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.unlink(missing_ok=True)
         with temporary.open("xb") as file:  # never through a link that somebody has put there
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True) if temporary.parent.is_dir() else None
+        _forget(temporary)
         message = f"cannot write `{path}`: {error.strerror or error}; free space or choose another --out"
         raise PidError(message) from error
+    except BaseException:
+        _forget(temporary)
+        raise
+
+
+def _forget(temporary: Path) -> None:
+    with suppress(OSError):
+        temporary.unlink(missing_ok=True)
+
+
+def write_atomic(path: Path, content: bytes) -> None:
+    """Write `content` to `path` so that a reader sees the old file or the new one, never a part.
+
+    Raises:
+        PidError: the disk is full or the folder cannot be written; no partial file is left.
+    """
+    with atomic_file(path) as file:
+        file.write(content)
 
 
 def npz_bytes(arrays: Mapping[str, NDArray]) -> bytes:

@@ -8,7 +8,7 @@ from typing import Final
 from pid_lvlm.data.bounds import NAME
 from pid_lvlm.data.errors import PidError
 
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
 """Version of the run-folder contract. Raise it when an array or manifest field changes meaning."""
 
 BOTH: Final = "both"
@@ -40,6 +40,10 @@ OPTION_LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 MANIFEST_FILE: Final = "manifest.json"
 NOISE_FILE: Final = "noise_stats.npz"
+ITEMS_FILE: Final = "items.jsonl"
+THUMBNAILS_FILE: Final = "thumbnails.zip"
+ITEM_FILES: Final = (ITEMS_FILE, THUMBNAILS_FILE)
+"""What a run keeps of its items, if anything; the second only with the first."""
 
 
 def shard_file(index: int) -> str:

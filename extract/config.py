@@ -21,6 +21,12 @@ ON_BAD_ERROR: Final = "error"
 ON_BAD_SKIP: Final = "skip"
 ON_BAD: Final = (ON_BAD_ERROR, ON_BAD_SKIP)
 
+KEEP_NONE: Final = "none"
+KEEP_TEXT: Final = "text"
+KEEP_PICTURES: Final = "pictures"
+KEEP_ITEMS: Final = (KEEP_NONE, KEEP_TEXT, KEEP_PICTURES)
+"""What a run folder keeps of its items: nothing; question and options; these and thumbnails."""
+
 DTYPES: Final = ("float32", "bfloat16", "float16")
 
 
@@ -80,6 +86,7 @@ class DatasetSpec:
         benchmark: name of a known benchmark, whose rules are then used.
         on_bad: one of `ON_BAD`: what to do about a row that cannot become an item; None for the card's choice.
         max_pixels: larger pictures are bad rows; the number is known before a picture is decoded.
+        keep_items: one of `KEEP_ITEMS`: what run folders keep of the items; None for the card's choice.
     """
 
     file: Path
@@ -88,6 +95,7 @@ class DatasetSpec:
     benchmark: str | None = None
     on_bad: str | None = None
     max_pixels: int = PIXELS.most
+    keep_items: str | None = None
 
 
 @dataclass(frozen=True)
@@ -103,6 +111,7 @@ class ExtractionConfig:
         batch_size: samples per forward pass; changes numbers by rounding only.
         shard_size: samples per file.
         limit: use only the first items.
+        keep_items: one of `KEEP_ITEMS`: what run folders keep of the items; None for the dataset's setting.
     """
 
     out: Path
@@ -113,3 +122,4 @@ class ExtractionConfig:
     batch_size: int = 16
     shard_size: int = 256
     limit: int | None = None
+    keep_items: str | None = None

@@ -11,6 +11,7 @@ from pid_lvlm.data.errors import PidError
 from pid_lvlm.extract.config import (
     ALL_LAYERS,
     DTYPES,
+    KEEP_ITEMS,
     LANGUAGE_SPANS,
     ON_BAD,
     OPTION_SEPARATOR,
@@ -90,6 +91,7 @@ def extract(
     step: int | None = None,
     batch_size: int = 16,
     shard_size: int = 256,
+    keep_items: str | None = None,
     device: str = "auto",
     quiet: bool = False,
 ) -> "Outcome":
@@ -120,6 +122,8 @@ def extract(
         step: training step of a checkpoint.
         batch_size: samples per forward pass; changes numbers by rounding only.
         shard_size: samples per file.
+        keep_items: `none`, `text` or `pictures`: what the run folder keeps of the items; by default the dataset's
+            choice, else `pictures`.
         device: `cpu`, `cuda`, `cuda:1`, …, or `auto`.
         quiet: report no progress on standard error.
 
@@ -134,6 +138,7 @@ def extract(
         check_choice("`on_bad`", on_bad, ON_BAD)
         check_choice("`dtype`", dtype, DTYPES)
         check_choice("`language_span`", language_span, LANGUAGE_SPANS)
+        check_choice("`keep_items`", keep_items, KEEP_ITEMS)
         chosen = layers if isinstance(layers, str) else ",".join(map(str, layers))
         check_options(
             model=None if isinstance(model, ModelSpec) else [model],
@@ -157,7 +162,9 @@ def extract(
         if not isinstance(spec, ModelSpec):
             labels = {"name": name, "size_b": size_b, "stage": stage, "step": step}
             spec = ModelSpec(str(model), revision=revision, dtype=dtype, device=device, **labels)  # type: ignore[arg-type]
-        config = ExtractionConfig(Path(out), chosen, seed, prompt, language_span, batch_size, shard_size, limit)
+        config = ExtractionConfig(
+            Path(out), chosen, seed, prompt, language_span, batch_size, shard_size, limit, keep_items
+        )
         check_out_folder(config.out)
         dataset = (
             data.first(limit)

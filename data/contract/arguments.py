@@ -1,7 +1,7 @@
 """Arguments from Python as arrays and plain values: what would be changed silently is refused, with its place."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -62,17 +62,8 @@ class Arguments:
 
     def texts(self, name: str, value: Any, rows: int) -> NDArray[np.str_] | None:
         """One text for each of `rows`; integers become text; None if they are neither, or not so many."""
-        values = value.tolist() if isinstance(value, np.ndarray) and value.ndim else value
-        if not isinstance(values, str | bytes) and not isinstance(values, Sequence):
-            try:
-                values = None if isinstance(values, Mapping | set) else list(values)
-            except TypeError:  # not iterable, or only in name, as an array without axes is
-                values = None
-        if isinstance(values, str | bytes) or values is None:
-            self.fail(name, f"expected {rows} texts, found {shown(value)}")
-            return None
-        if len(values) != rows:
-            self.fail(name, f"expected shape ({rows},), one text for each row, found {len(values)}")
+        values = self._values(name, value, rows, "text")
+        if values is None:
             return None
         texts = []
         for row, one in enumerate(values):
@@ -85,6 +76,40 @@ class Arguments:
                 return None
             texts.append(text)
         return np.array(texts, dtype=np.str_)
+
+    def rows(self, name: str, value: Any, rows: int, what: str, fault: Callable[[Any], str | None]) -> list[Any] | None:
+        """One value for each of `rows`; None if they are not so many, or `fault` says what is wrong with one of them.
+
+        Args:
+            name: of the argument.
+            value: a sequence, or anything else that can be gone through.
+            rows: how many values are expected.
+            what: what each of them should be, as the message names it.
+            fault: a sentence about a value that cannot be used, or None.
+        """
+        values = self._values(name, value, rows, what)
+        if values is None:
+            return None
+        for row, one in enumerate(values):
+            if (message := fault(one)) is not None:
+                self.fail(name, message, row)
+                return None
+        return values
+
+    def _values(self, name: str, value: Any, rows: int, what: str) -> list[Any] | None:
+        values = value.tolist() if isinstance(value, np.ndarray) and value.ndim else value
+        if not isinstance(values, str | bytes) and not isinstance(values, Sequence):
+            try:
+                values = None if isinstance(values, Mapping | set) else list(values)
+            except TypeError:  # not iterable, or only in name, as an array without axes is
+                values = None
+        if isinstance(values, str | bytes) or values is None:
+            self.fail(name, f"expected {rows} {what}s, found {shown(value)}")
+            return None
+        if len(values) != rows:
+            self.fail(name, f"expected shape ({rows},), one {what} for each row, found {len(values)}")
+            return None
+        return list(values)
 
     def _array(self, name: str, value: Any, kinds: str, expected: str) -> NDArray | None:
         if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):

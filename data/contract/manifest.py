@@ -29,11 +29,14 @@ from pid_lvlm.data.inputs.schema import STRICT, SchemaError, checked, shown
 from pid_lvlm.data.inputs.text import TextError, parse_json, read_text
 from pid_lvlm.data.names import (
     CONDITIONS,
+    ITEM_FILES,
+    ITEMS_FILE,
     MANIFEST_FILE,
     NOISE_FILE,
     POOLINGS,
     REQUIRED_CONDITIONS,
     SCHEMA_VERSION,
+    THUMBNAILS_FILE,
     shard_file,
 )
 
@@ -48,7 +51,16 @@ def _from_version_2(raw: dict[str, Any]) -> dict[str, Any]:
     return raw
 
 
-MIGRATIONS: Final[dict[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {1: _from_version_1, 2: _from_version_2}
+def _from_version_3(raw: dict[str, Any]) -> dict[str, Any]:
+    """Version 3 kept no items."""
+    return raw
+
+
+MIGRATIONS: Final[dict[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {
+    1: _from_version_1,
+    2: _from_version_2,
+    3: _from_version_3,
+}
 """From version v to v + 1: a function on the manifest's mapping."""
 
 
@@ -60,7 +72,7 @@ class Manifest:
     the model's real output. `ground_truth` holds the true atoms in bits where they are known. `recipe` identifies
     every setting that changes numbers: a run is only ever continued under the same recipe. `dataset_rows` says
     what became of the benchmark file's rows, where that is known. `checksums` holds the SHA-256 of every file of the
-    run that has been written so far; older versions wrote none.
+    run that has been written so far, and so says what is kept of the items; older versions wrote none.
 
     The annotations are the schema of `manifest.json`, on read and on write; `manifest_faults` has the rules between
     fields.
@@ -223,8 +235,10 @@ def manifest_faults(manifest: Manifest) -> list[str]:
 def _checksum_faults(manifest: Manifest) -> list[str]:
     files = {shard_file(index) for index in range(manifest.num_shards)}
     named = set(manifest.checksums)
-    if other := sorted(named - files - {NOISE_FILE}):
+    if other := sorted(named - files - {NOISE_FILE, *ITEM_FILES}):
         return [f"`checksums` names {shown(other[0])}, which this run does not have"]
+    if THUMBNAILS_FILE in named and ITEMS_FILE not in named:
+        return [f"`checksums` names {THUMBNAILS_FILE!r} without {ITEMS_FILE!r}"]
     if manifest.finished and (missing := sorted(files - named)):
         return [f"`checksums` lacks {missing[0]!r}, but the run is finished"]
     return []

@@ -1,9 +1,5 @@
 """npz files read with suspicion: their headers are compared with the file before memory is spent on an array."""
 
-import errno
-import os
-import stat
-import struct
 import warnings
 import zipfile
 from collections.abc import Collection, Mapping
@@ -18,27 +14,21 @@ from numpy.typing import NDArray
 
 from pid_lvlm.data.bounds import CELL, MEMBERS
 from pid_lvlm.data.command.shown import SHOWN
-from pid_lvlm.data.errors import PidError
+from pid_lvlm.data.contract.zip_file import ZipError, open_zip
 from pid_lvlm.data.inputs.schema import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from io import BufferedReader
 
 KINDS: Final = "biufU"
 """Kinds of dtypes that are read: booleans, integers, floats and text; never objects."""
 LONGEST_HEADER: Final = 1000
 """Characters of an npy header."""
-_END: Final = struct.Struct("<4s4H2LH")
-"""The end of a zip file: signature, disks, entries, size and place of its table of contents, length of a comment."""
-_END_64: Final = struct.Struct("<4sQ2H2L4Q")
-_LOCATOR_64: Final = struct.Struct("<4sLQL")
-"""The same of a file of more than 4 GB, and what comes between the two ends: where the longer one begins."""
 TEXT_BYTES: Final = 4
 """Bytes of a character in an array of text."""
 
 
-class NpzError(PidError):
+class NpzError(ZipError):
     """A file is not the npz that it should be; the message is a clause such as `is compressed`."""
 
 
@@ -139,68 +129,12 @@ def open_npz(path: Path) -> "Iterator[Npz]":
             inside the block becomes this error, too.
     """
     try:
-        with regular_file(path) as file, warnings.catch_warnings(action="ignore"):  # of numpy, about old headers
-            _check_end(file)
-            with zipfile.ZipFile(file) as archive:
-                yield Npz(archive)
-    except (FileNotFoundError, NpzError):
+        with open_zip(path, MEMBERS) as archive, warnings.catch_warnings(action="ignore"):  # of numpy, on old headers
+            yield Npz(archive)
+    except NpzError:
         raise
-    except MemoryError:
-        raise NpzError("does not fit into memory") from None
-    except OSError as error:
-        if error.errno == errno.EINVAL:  # a place before the file's beginning, which a damaged table names
-            raise NpzError("damaged or truncated (its table of contents points outside the file)") from None
-        raise NpzError(f"cannot be read ({error.strerror or error})") from None
-    except DAMAGE as error:
-        raise NpzError(f"damaged or truncated ({shown(str(error))})") from None
-
-
-DAMAGE: Final = (
-    zipfile.BadZipFile,
-    ValueError,
-    EOFError,
-    KeyError,
-    OverflowError,
-    NotImplementedError,
-    RuntimeError,  # says that it is encrypted
-    struct.error,
-)
-"""What zipfile and numpy raise on bytes that are not what they should be."""
-
-
-@contextmanager
-def regular_file(path: Path) -> "Iterator[BufferedReader]":
-    """A file opened for reading; not a pipe, which would wait for a writer.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        OSError: it cannot be read.
-    """
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError("not a regular file")
-        yield file
-
-
-def _check_end(file: IO[bytes]) -> None:
-    """A table of contents of a size that is worth reading: numpy writes few arrays and no comment after them."""
-    file.seek(max(file.seek(0, os.SEEK_END) - _END_64.size - _LOCATOR_64.size - _END.size, 0))
-    *before, end = _split(file.read())
-    if len(end) < _END.size or not end.startswith(b"PK\5\6"):
-        raise NpzError("damaged or truncated (the end of the zip file is missing)")
-    entries, table = _END.unpack(end)[4:6]
-    if before[1].startswith(b"PK\6\7") and len(before[0]) == _END_64.size:
-        entries, table = _END_64.unpack(before[0])[7:9]
-    if entries > MEMBERS.most or table > MEMBERS.most * LONGEST_HEADER:
-        raise NpzError(f"has {entries:,} arrays in a table of {table:,} bytes; at most {MEMBERS}")
-    file.seek(0)
-
-
-def _split(tail: bytes) -> tuple[bytes, bytes, bytes]:
-    """The longer end, the locator and the end, as far as they are there."""
-    rest, end = tail[: -_END.size], tail[-_END.size :]
-    return rest[: -_LOCATOR_64.size], rest[-_LOCATOR_64.size :], end
+    except ZipError as error:
+        raise NpzError(str(error)) from None
 
 
 def read_npz(path: Path, names: Collection[str] | None = None) -> tuple[Mapping[str, Member], dict[str, NDArray]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from pid_lvlm.data.contract.items import kept_files_faults
 from pid_lvlm.data.contract.manifest import Manifest, read_manifest
 from pid_lvlm.data.contract.run_header import RunOutline, content_checksums, shards_to_read
 from pid_lvlm.data.contract.validate import changed_files, checked_shard, duplicate_id_faults
@@ -124,12 +125,13 @@ def _children(path: Path) -> list[Path]:
 
 
 def validate_run(folder: str | Path) -> list[Fault]:
-    """Every fault of a run folder; an empty list means that it is valid."""
+    """Every fault of a run folder, and of the items it keeps; an empty list means that it is valid."""
+    folder = Path(folder)
     try:
-        read_run(folder)
+        run = read_run(folder, poolings=())
     except ContractError as error:
         return list(error.faults)
-    return []
+    return kept_files_faults(folder, run.manifest, *(run.arrays[name].tolist() for name in ("sample_id", "label")))
 
 
 def _load(folder: Path, manifest: Manifest, indices: Sequence[int], skipped: Collection[str]) -> dict[str, NDArray]:

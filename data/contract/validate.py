@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from pid_lvlm.data.contract.arrays import ARRAY_BY_NAME, ARRAYS, KIND_NAMES, ArraySpec
 from pid_lvlm.data.contract.manifest import Manifest
-from pid_lvlm.data.contract.npz import NpzError, open_npz, regular_file
+from pid_lvlm.data.contract.npz import NpzError, open_npz
+from pid_lvlm.data.contract.zip_file import regular_file
 from pid_lvlm.data.errors import Fault
 from pid_lvlm.data.files import sha256_of_file
 from pid_lvlm.data.inputs.schema import shown

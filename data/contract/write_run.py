@@ -1,5 +1,6 @@
 """A run folder from plain arrays: everything is checked before anything is written, the manifest last."""
 
+import io
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields, replace
@@ -11,13 +12,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from pid_lvlm.data.command.suggest import suggestion
 from pid_lvlm.data.contract.arguments import Arguments, plain
+from pid_lvlm.data.contract.item_arguments import Items, items_of
+from pid_lvlm.data.contract.item_records import write_records, write_thumbnails
 from pid_lvlm.data.contract.manifest import Manifest, manifest_faults
 from pid_lvlm.data.contract.validate import duplicate_id_faults, form_faults, value_faults
 from pid_lvlm.data.errors import ARGUMENTS, Fault, OutputExistsError, RunArgumentsError
 from pid_lvlm.data.files import npz_bytes, sha256, write_atomic
 from pid_lvlm.data.inputs.schema import SchemaError, checked
 from pid_lvlm.data.locks import locked
-from pid_lvlm.data.names import CONDITIONS, POOLINGS, feature_key, shard_file
+from pid_lvlm.data.names import CONDITIONS, ITEMS_FILE, POOLINGS, THUMBNAILS_FILE, feature_key, shard_file
 
 FROM_ARRAYS: Final = {
     "num_samples",
@@ -47,6 +50,9 @@ def write_run(
     sample_id: Sequence[str] | None = None,
     group_id: Sequence[str] | None = None,
     layers: Sequence[int] | None = None,
+    questions: Sequence[str] | None = None,
+    options: Sequence[Sequence[str]] | None = None,
+    thumbnails: Sequence[bytes | None] | None = None,
     **manifest_fields: Any,
 ) -> Path:
     """Write a run folder from plain numpy arrays: for models that pid-extract does not support.
@@ -65,6 +71,9 @@ def write_run(
         sample_id: names of the samples, unique; by default their numbers.
         group_id: rows of one group are never divided between training and test; by default each row is a group.
         layers: numbers of the recorded layers; the last is the output. By default 1, 2, …
+        questions: (n,) texts of the questions, for reports that show single items; `read_items` reads them.
+        options: the texts of each item's options; needed with `questions`.
+        thumbnails: (n,) small pictures as bytes of a JPEG or PNG, or None; equal ones are written once.
         **manifest_fields: other fields of `data.Manifest`, such as `family="llava"` or `size_b=7.0`. Scalars of numpy
             and paths become plain numbers and texts.
 
@@ -107,9 +116,13 @@ def write_run(
             faults += value_faults(ARGUMENTS, arrays)
             faults += duplicate_id_faults([ARGUMENTS], [arrays["sample_id"]])
         given.faults += [_renamed(fault, named) for fault in faults]
+    items: Items = ([], [])
+    if not given.faults:
+        ids, labels, counts = (arrays[name].tolist() for name in ("sample_id", "label", "num_options"))
+        items = items_of(given, ids, labels, counts, questions, options, thumbnails)
     if given.faults or manifest is None:
         raise RunArgumentsError(str(folder), given.faults)
-    _write(folder, manifest, arrays)
+    _write(folder, manifest, arrays, items)
     return folder
 
 
@@ -229,19 +242,36 @@ def _renamed(fault: Fault, named: Mapping[str, str]) -> Fault:
     return Fault(fault.file, fault.message, named.get(fault.array or "", fault.array), fault.row)
 
 
-def _write(folder: Path, manifest: Manifest, arrays: Mapping[str, NDArray]) -> None:
-    """The shard, then the manifest; neither if one of them fails."""
-    shard = folder / shard_file(0)
-    content = npz_bytes(arrays)
+def _items_files(items: Items) -> dict[str, bytes]:
+    """Content of the files that keep the items, by name."""
+    records, pictures = items
+    contents = {}
+    if records:
+        file = io.BytesIO()
+        write_records(file, records)
+        contents[ITEMS_FILE] = file.getvalue()
+    if pictures:
+        file = io.BytesIO()
+        write_thumbnails(file, pictures)
+        contents[THUMBNAILS_FILE] = file.getvalue()
+    return contents
+
+
+def _write(folder: Path, manifest: Manifest, arrays: Mapping[str, NDArray], items: Items) -> None:
+    """The shard and the items, then the manifest; none if one of them fails."""
+    contents = {shard_file(0): npz_bytes(arrays)} | _items_files(items)
     made = not folder.exists()
     with locked(folder, "data.write_run"):
         _check_empty(folder)
         try:
-            write_atomic(shard, content)
-            replace(manifest, checksums={shard.name: sha256(content)}).write(folder)
+            for name, content in contents.items():
+                write_atomic(folder / name, content)
+            checksums = {name: sha256(content) for name, content in sorted(contents.items())}
+            replace(manifest, checksums=checksums).write(folder)
         except BaseException:
             with suppress(OSError):
-                shard.unlink(missing_ok=True)
+                for name in contents:
+                    (folder / name).unlink(missing_ok=True)
                 if made:
                     folder.rmdir()
             raise

@@ -23,6 +23,7 @@ from pid_lvlm.extract.cli.results import benchmarks, checked, finished, model_ty
 from pid_lvlm.extract.config import (
     ALL_LAYERS,
     DTYPES,
+    KEEP_ITEMS,
     LANGUAGE_SPANS,
     ON_BAD,
     SPAN_ALL,
@@ -172,6 +173,15 @@ def extract(
             rich_help_panel=WORK,
         ),
     ] = 256,
+    keep_items: Annotated[
+        str | None,
+        typer.Option(
+            metavar="none|text|pictures",
+            help="What run folders keep of the items, for reports: nothing, question and options, or these and "
+            "thumbnails. Default: the sweep file's or card's choice, else pictures.",
+            rich_help_panel=WORK,
+        ),
+    ] = None,
     device: Annotated[
         str,
         typer.Option(
@@ -266,6 +276,7 @@ def extract(
     check_choice("--dtype", dtype, DTYPES)
     check_choice("--language-span", language_span, LANGUAGE_SPANS)
     check_choice("--on-bad", on_bad, ON_BAD)
+    check_choice("--keep-items", keep_items, KEEP_ITEMS)
     if out is None:
         message = "--out is missing; give the folder for the run folders"
         raise UsageError(message)
@@ -284,7 +295,7 @@ def extract(
         raise UsageError(message)
     if part is not None:
         models, datasets = select_part(part, models, datasets)
-    config = ExtractionConfig(out, layers, seed, prompt, language_span, batch_size, shard_size, limit)
+    config = ExtractionConfig(out, layers, seed, prompt, language_span, batch_size, shard_size, limit, keep_items)
     if preview is not None:
         return _preview(models, datasets, config, preview, quiet=quiet)
     return _run(models, datasets, config, dry_run=dry_run or check_data, check_data=check_data, quiet=quiet)

@@ -18,9 +18,10 @@ COMPLETE: Final = "complete"
 
 @dataclass(frozen=True)
 class RunFolder:
-    """One run folder: its samples, and how many of them this command measured, in how many seconds.
+    """One run folder: its samples, how many of them this command measured in how many seconds, and its kept items.
 
-    `state` is `complete`, `unfinished` or `new` (nothing there yet), or `preview`.
+    `state` is `complete`, `unfinished` or `new` (nothing there yet), or `preview`; `items_bytes` is the size of the
+    items that the folder keeps, in a plan an estimate.
     """
 
     run: str
@@ -29,6 +30,7 @@ class RunFolder:
     samples: int
     measured: int = 0
     seconds: float = 0.0
+    items_bytes: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +50,9 @@ def finished(out: Path, jobs: "FinishedJobs") -> Extraction:
         failures=tuple(Failure(failure.run, str(failure.error)) for failure in jobs.failures),
         out=out,
         runs=tuple(
-            RunFolder(one.folder.name, one.folder, COMPLETE, one.samples, one.measured, round(one.seconds, 3))
+            RunFolder(
+                one.folder.name, one.folder, COMPLETE, one.samples, one.measured, round(one.seconds, 3), one.items_bytes
+            )
             for one in jobs.outcomes
         ),
     )
@@ -56,7 +60,10 @@ def finished(out: Path, jobs: "FinishedJobs") -> Extraction:
 
 def planned(out: Path, runs: Sequence["PlannedRun"]) -> Extraction:
     """The result of `--dry-run`: runs that are complete already count as skipped."""
-    folders = tuple(RunFolder(run.folder.name, run.folder, _state(run.folder), run.samples) for run in runs)
+    folders = tuple(
+        RunFolder(run.folder.name, run.folder, _state(run.folder), run.samples, items_bytes=run.items_bytes)
+        for run in runs
+    )
     complete = sum(folder.state == COMPLETE for folder in folders)
     return Extraction(action="dry-run", done=len(runs) - complete, skipped=complete, out=out, runs=folders)
 

@@ -22,6 +22,7 @@ from pid_lvlm.extract.fields import (
     Count,
     Dtype,
     FileName,
+    KeepItems,
     LayerList,
     ModelName,
     OnBad,
@@ -82,6 +83,7 @@ class DatasetEntry:
     columns: Mapping[str, Column] = field(default_factory=dict)
     images: PathText | None = None
     on_bad: OnBad | None = None
+    keep_items: KeepItems | None = None
 
 
 def _say_nothing(_: str) -> None:
@@ -153,4 +155,11 @@ def _folder_or_id(model: str, folder: Path) -> str:
 def _dataset(entry: DatasetEntry, folder: Path, where: str) -> DatasetSpec:
     check_fields(entry.columns, f"{where}columns")
     images = None if entry.images is None else folder / entry.images
-    return DatasetSpec(resolve_source(folder, entry.file), entry.columns, images, entry.benchmark, entry.on_bad)
+    return DatasetSpec(
+        resolve_source(folder, entry.file),
+        entry.columns,
+        images,
+        entry.benchmark,
+        entry.on_bad,
+        keep_items=entry.keep_items,
+    )

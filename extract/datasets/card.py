@@ -14,7 +14,7 @@ from pid_lvlm.data.inputs.text import TextError, parse_toml, read_text
 from pid_lvlm.extract.datasets.column_mapping import check_fields
 from pid_lvlm.extract.datasets.errors import DatasetError
 from pid_lvlm.extract.datasets.sources.table import HUB_PREFIX
-from pid_lvlm.extract.fields import Bits, Column, FileName, FirstIndex, OnBad, PathText, Values, checked_file
+from pid_lvlm.extract.fields import Bits, Column, FileName, FirstIndex, KeepItems, OnBad, PathText, Values, checked_file
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ class CardFile:
     first_index: FirstIndex | None = None
     images: PathText | None = None
     on_bad: OnBad | None = None
+    keep_items: KeepItems | None = None
     split: Word | None = None
     prompt: Word | None = None
     ground_truth: TrueAtoms | None = None
@@ -56,7 +57,7 @@ class Card:
 
     `benchmark` names a known benchmark; `options` are the texts of the options if all items have the same ones; `where`
     selects rows by the values of columns; answers that are numbers count options from `first_index`, if it is stated;
-    `on_bad` says what to do about bad rows.
+    `on_bad` says what to do about bad rows, `keep_items` what run folders keep of the items.
     """
 
     name: str | None
@@ -66,6 +67,7 @@ class Card:
     where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     first_index: int | None = None
     on_bad: str | None = None
+    keep_items: str | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
     images: Path | None = None
     split: str | None = None
@@ -103,6 +105,7 @@ def read_card(path: Path) -> Card:
         where=card.where,
         first_index=card.first_index,
         on_bad=card.on_bad,
+        keep_items=card.keep_items,
         columns=card.columns,
         images=None if card.images is None else folder / card.images,
         split=card.split,

@@ -45,7 +45,7 @@ class CheckedPicture:
     several: bool
 
 
-def open_picture(source: Path | bytes, most: int = PIXELS.most) -> Image.Image:
+def open_picture(source: Path | bytes, most: int = PIXELS.most, side: int | None = None) -> Image.Image:
     """Decode a picture completely, turn it upright according to its EXIF data, and convert it to RGB.
 
     Processors convert to RGB each in its own way, or not at all. Of an animation or a file of several pages this is the
@@ -54,11 +54,14 @@ def open_picture(source: Path | bytes, most: int = PIXELS.most) -> Image.Image:
     Args:
         source: a file or its content.
         most: pixels that are decoded at most; the number is known before any is.
+        side: pixels of a side that are enough; a JPEG is then decoded at a fraction of its size, which is quick.
 
     Raises:
         RowError: it is missing, not a picture, cut off, too large, or has pixels without a fixed range.
     """
     with _opened(source, most) as file, _decoding(source, file, most) as image:
+        if side is not None:
+            image.draft(None, (side, side))
         image.load()
         return _upright(_in_8_bits(image)).convert("RGB")
 

@@ -130,6 +130,7 @@ class Dataset:
         notes: what the user should know about the file, one sentence each.
         rows: what became of the file's rows.
         skip_bad: whether bad rows were to be left out, which then holds for items that a model cannot be given.
+        keep_items: what run folders keep of the items unless the command says otherwise (`extract.config.KEEP_ITEMS`).
     """
 
     name: str
@@ -142,6 +143,7 @@ class Dataset:
     notes: tuple[str, ...] = ()
     rows: RowCounts = field(default_factory=RowCounts)
     skip_bad: bool = False
+    keep_items: str | None = None
 
     def first(self, count: int | None) -> "Dataset":
         """The same dataset with only its first `count` items; None for all."""

@@ -71,6 +71,7 @@ def load_dataset(spec: DatasetSpec, limit: int | None = None) -> Dataset:
         notes=(*table.notes, *reader.notes(), *([dropped_note(bad, chosen)] if bad else [])),
         rows=count_rows(table.read, chosen, reader.choices(table), bad),
         skip_bad=skip,
+        keep_items=spec.keep_items or card.keep_items,
     )
 
 

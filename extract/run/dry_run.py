@@ -1,5 +1,6 @@
 """The text of `--dry-run`: counts, names, memory, and the first item as the model will see it."""
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 import torch
@@ -13,6 +14,7 @@ from pid_lvlm.extract.models.adapters.base import Adapter
 from pid_lvlm.extract.models.load import resolve_device
 from pid_lvlm.extract.prompts.prompt_plan import Plan, PlannedItem, make_plan
 from pid_lvlm.extract.prompts.templates import template_name
+from pid_lvlm.extract.run.keep_items import files_to_keep, plan_kept
 from pid_lvlm.extract.run.manifest import planned_settings, run_layers
 from pid_lvlm.extract.run.run_folder import describe_existing, run_path
 
@@ -21,8 +23,21 @@ STATES_PER_TOKEN: Final = 12
 """Hidden-sized tensors that one decoder block holds at its peak: residual, norm, q, k, v, attention, MLP."""
 
 
-def describe_plan(adapter: Adapter, spec: ModelSpec, dataset: Dataset, config: ExtractionConfig) -> str:
-    """Plan of one run, as text. `adapter` may hold a model without weights.
+@dataclass(frozen=True)
+class DryRun:
+    """The plan of a run.
+
+    Attributes:
+        text: for people.
+        items_bytes: size of what would be kept of the items, estimated.
+    """
+
+    text: str
+    items_bytes: int
+
+
+def describe_plan(adapter: Adapter, spec: ModelSpec, dataset: Dataset, config: ExtractionConfig) -> DryRun:
+    """Plan of one run. `adapter` may hold a model without weights.
 
     Raises:
         PidError: the items do not fit the model.
@@ -35,7 +50,10 @@ def describe_plan(adapter: Adapter, spec: ModelSpec, dataset: Dataset, config: E
     layers = run_layers(spec, config, adapter)
     folder = run_path(config.out, spec.run_name(dataset.name))
     settings = planned_settings(adapter, spec, dataset, config, plan)
-    found = describe_existing(folder, settings, [[planned.item.id for planned in shard] for shard in shards])
+    wanted = files_to_keep(config, dataset)
+    kept = plan_kept([planned.item for planned in plan.items], dataset, wanted)
+    ids = [[planned.item.id for planned in shard] for shard in shards]
+    found = describe_existing(folder, settings, ids, wanted)
     lines = [
         f"run {folder}",
         f"  found       {found}",
@@ -44,6 +62,7 @@ def describe_plan(adapter: Adapter, spec: ModelSpec, dataset: Dataset, config: E
         *(f"  {line}" for line in dataset.rows.lines(len(plan.items))),
         f"  estimate    {describe_enough_rows(len(plan.items))}",
         f"  files       {shard_file(0)} … {shard_file(len(shards) - 1)} ({config.shard_size} samples each)",
+        f"  kept        {kept.text}" + (f" (about {_size(kept.size)}; --keep-items)" if kept.size else ""),
         f"  passes      {count} batches of up to {config.batch_size}, {len(CONDITIONS)} conditions each",
         f"  layers      {', '.join(map(str, layers))} of {len(adapter.layers)}",
         *_memory_lines(adapter, spec, plan, config, visual),
@@ -51,7 +70,7 @@ def describe_plan(adapter: Adapter, spec: ModelSpec, dataset: Dataset, config: E
         f"  letters     {_letters(plan)}",
         *(f"  note        {note}" for note in dataset.notes),
     ]
-    return "\n".join(lines)
+    return DryRun("\n".join(lines), kept.size)
 
 
 def _memory_lines(adapter: Adapter, spec: ModelSpec, plan: Plan, config: ExtractionConfig, visual: int) -> list[str]:

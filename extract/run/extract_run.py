@@ -14,7 +14,7 @@ from typing import Final
 import torch
 
 from pid_lvlm.data.locks import locked
-from pid_lvlm.data.names import CONDITIONS, shard_file
+from pid_lvlm.data.names import CONDITIONS, ITEM_FILES, shard_file
 from pid_lvlm.extract.conditions.noise import NoiseStats
 from pid_lvlm.extract.config import ExtractionConfig, ModelSpec
 from pid_lvlm.extract.datasets.item import Dataset, Item
@@ -27,6 +27,7 @@ from pid_lvlm.extract.models.misfit import refuse_misfits
 from pid_lvlm.extract.prompts.prompt_plan import Plan, PlannedItem, make_plan
 from pid_lvlm.extract.prompts.templates import template_name
 from pid_lvlm.extract.run.check_data import usable_for_run
+from pid_lvlm.extract.run.keep_items import files_to_keep, keep_items
 from pid_lvlm.extract.run.leak_test import check_leaks
 from pid_lvlm.extract.run.prepare import PreparedRun, prepare_run
 from pid_lvlm.extract.run.progress import Reporter, run_passes
@@ -45,12 +46,13 @@ OTHER_BYTES: Final = (
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one run: its folder, samples, those measured now, and seconds."""
+    """What became of one run: its folder, samples, those measured now, seconds, and bytes of the items it keeps."""
 
     folder: Path
     samples: int
     measured: int
     seconds: float
+    items_bytes: int = 0
 
     def __str__(self) -> str:
         if not self.measured:
@@ -89,8 +91,13 @@ def extract_run(
             folder = RunFolder(path, run.manifest, _ids(run.plan, config))
             for sentence in folder.found.sentences:
                 reporter.note(f"{path.name}: {sentence}")
-            measured = 0 if folder.complete else _measure(adapter, run, folder, dataset, config, reporter)
-    return Outcome(path, len(run.plan.items), measured, time.monotonic() - started)
+            if folder.complete:
+                measured = 0
+                _keep_items(run.plan, folder, dataset, config, reporter)
+            else:
+                measured = _measure(adapter, run, folder, dataset, config, reporter)
+            kept = sum((path / name).stat().st_size for name in ITEM_FILES if name in folder.manifest.checksums)
+    return Outcome(path, len(run.plan.items), measured, time.monotonic() - started, kept)
 
 
 def _measure(
@@ -107,9 +114,14 @@ def _measure(
     measurement = Measurement(adapter, run.candidates, stats, config.seed, layers, run.plan.max_options)
     if not adapter.leak_tested:
         check_leaks(measurement, dataset.items, partial(_plan_items, adapter, dataset, config))
+    _keep_items(run.plan, folder, dataset, config, reporter)
     measured = _write_shards(measurement, run.plan, folder, config, reporter)
     folder.finish()
     return measured
+
+
+def _keep_items(plan: Plan, folder: RunFolder, dataset: Dataset, config: ExtractionConfig, reporter: Reporter) -> None:
+    keep_items(folder, [planned.item for planned in plan.items], dataset, files_to_keep(config, dataset), reporter)
 
 
 def _ids(plan: Plan, config: ExtractionConfig) -> list[list[str]]:

@@ -43,11 +43,12 @@ class FinishedJobs:
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """A run that was looked at and not made: its folder, how many samples it has, and the text about it."""
+    """A run that was looked at and not made: its folder, its samples, a text about it, and bytes of its kept items."""
 
     folder: Path
     samples: int
     text: str
+    items_bytes: int = 0
 
 
 def run_jobs(
@@ -203,8 +204,9 @@ def plan_jobs(
 
         with refuse_misfits(adapter):
             chosen = usable(adapter, dataset.first(spec.limit), config, reporter, every_item=every_item)
-            text = describe_plan(adapter, spec, chosen, config)
-        planned.append(PlannedRun(run_path(config.out, spec.run_name(dataset.name)), len(chosen.items), text))
+            plan = describe_plan(adapter, spec, chosen, config)
+        folder = run_path(config.out, spec.run_name(dataset.name))
+        planned.append(PlannedRun(folder, len(chosen.items), plan.text, plan.items_bytes))
     return planned
 
 

@@ -1,20 +1,21 @@
 """A run folder while it is written: what may already be there, what is kept, what is added."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import numpy as np
 
+from pid_lvlm.data.command.shown import backticked
 from pid_lvlm.data.contract.manifest import Manifest, read_manifest
 from pid_lvlm.data.contract.npz import NpzError, read_npz
 from pid_lvlm.data.contract.run_folder import is_run
 from pid_lvlm.data.contract.validate import changed, load_shard, shard_fault
-from pid_lvlm.data.errors import OutputExistsError
-from pid_lvlm.data.files import npz_bytes, sha256, write_atomic
+from pid_lvlm.data.errors import OutputExistsError, PidError
+from pid_lvlm.data.files import atomic_file, npz_bytes, partial_file, sha256, sha256_of_file, write_atomic
 from pid_lvlm.data.locks import is_lock
-from pid_lvlm.data.names import MANIFEST_FILE, NOISE_FILE, file_name, shard_file
+from pid_lvlm.data.names import ITEM_FILES, MANIFEST_FILE, NOISE_FILE, file_name, shard_file
 from pid_lvlm.extract.conditions.noise import Arrays, NoiseStats, from_arrays, to_arrays
 
 
@@ -114,7 +115,8 @@ class RunFolder:
         if not self.complete:
             _check_same(self.path, existing, self.manifest, versions=True)
         unlisted = {shard_file(index) for index in self.found.kept} - set(existing.checksums)
-        self.manifest = replace(self.manifest, checksums=existing.checksums)
+        new = existing if self.complete else self.manifest
+        self.manifest = replace(new, checksums=existing.checksums)
         for name in sorted(unlisted):  # of an older version
             self._record(name, sha256((self.path / name).read_bytes()))
 
@@ -169,6 +171,28 @@ class RunFolder:
         self.manifest.write(self.path)
         write_atomic(self.path / name, content)
 
+    def write_file(self, name: str, fill: Callable[[BinaryIO], None]) -> None:
+        """Write a file that is not a measurement, in pieces, all of it or nothing."""
+        path = self.path / name
+        with atomic_file(path) as file:
+            fill(file)
+            file.flush()
+            with partial_file(path).open("rb") as written:
+                self._record(name, sha256_of_file(written))
+            self.manifest.write(self.path)
+
+    def remove_file(self, name: str) -> None:
+        """Take a file out of the run."""
+        if name in self.manifest.checksums:
+            checksums = {other: checksum for other, checksum in self.manifest.checksums.items() if other != name}
+            self.manifest = replace(self.manifest, checksums=checksums)
+            self.manifest.write(self.path)
+        try:
+            (self.path / name).unlink(missing_ok=True)
+        except OSError as error:
+            message = f"cannot remove `{self.path / name}`: {error.strerror or error}; remove it yourself"
+            raise PidError(message) from error
+
     def finish(self) -> None:
         """Mark the run as finished."""
         self.manifest = replace(self.manifest, finished=True)
@@ -176,19 +200,22 @@ class RunFolder:
 
 
 def is_complete(folder: Path, manifest: Manifest) -> bool:
-    """Whether a run is finished and none of its files has been lost or damaged since."""
+    """Whether a run is finished and none of its measurements has been lost or damaged since."""
     if not manifest.finished or any(shard_fault(folder, index, manifest) for index in range(manifest.num_shards)):
         return False
     return NOISE_FILE not in manifest.checksums or changed(folder, NOISE_FILE, manifest) is None
 
 
-def describe_existing(folder: Path, settings: Mapping[str, Any], shards: Sequence[Sequence[str]]) -> str:
+def describe_existing(
+    folder: Path, settings: Mapping[str, Any], shards: Sequence[Sequence[str]], wanted: Sequence[str]
+) -> str:
     """What a run would find in its folder and do about it, for the plan of a run.
 
     Args:
         folder: the run's folder.
         settings: fields of the run's manifest, as far as they are known.
         shards: sample ids of each shard.
+        wanted: files that the run is to keep of its items.
     """
     if not is_run(folder):
         return "nothing yet" if not folder.exists() or is_blank(folder) else f"refused: {_not_a_run(folder)}"
@@ -197,11 +224,20 @@ def describe_existing(folder: Path, settings: Mapping[str, Any], shards: Sequenc
         return f"refused: {other}"
     found = look_at(folder, existing, shards)
     if existing.finished and not found.damaged and not found.missing:
-        return "complete; the run would be skipped"
+        return f"complete; {_items_to_change(folder, existing, wanted) or 'the run would be skipped'}"
     samples = sum(len(shards[index]) for index in found.kept)
     there = f"{len(found.kept)} of {len(shards)} files ({samples} of {sum(map(len, shards))} samples)"
     damaged = f" and measure {', '.join(f'`{name}`' for name in found.damaged)} again" if found.damaged else ""
     return f"{there}; the run would continue{damaged}"
+
+
+def _items_to_change(folder: Path, manifest: Manifest, wanted: Sequence[str]) -> str:
+    """What would become of the kept items of a complete run; nothing if they are as they are wanted."""
+    whole = {name for name in ITEM_FILES if name in manifest.checksums and changed(folder, name, manifest) is None}
+    make = [name for name in wanted if name not in whole]
+    remove = [name for name in ITEM_FILES if name not in wanted and (folder / name).exists()]
+    changes = [f"{what} {backticked(names)}" for what, names in (("write", make), ("remove", remove)) if names]
+    return f"the run would only {' and '.join(changes)}" if changes else ""
 
 
 def _not_a_run(folder: Path) -> str:

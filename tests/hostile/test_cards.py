@@ -53,6 +53,7 @@ def refused(tmp_path: Path) -> Any:
         (f"{FILE}first_index = true", "`first_index` should be an integer, found True"),
         (f"{FILE}first_index = -1", "`first_index` should be at least 0, found -1"),
         (f"{FILE}images = 3", "`images` should be text"),
+        (f"{FILE}keep_items = 'all'", "`keep_items` should be 'none', 'text' or 'pictures', found 'all'"),
         (f"{FILE}on_bad = 'drop'", "`on_bad` should be 'error' or 'skip', found 'drop'"),
         (f"{FILE}prompt = 1979-05-27", "is the date or time 1979-05-27, and none is expected; put it in quotes"),
         (f"{FILE}ground_truth = 'x'", "`ground_truth` should be named values, found 'x'"),

@@ -18,6 +18,7 @@ from tests.hostile.fuzz.worker import cases, check_seeds, place
 QUICK = {
     "manifest": 60,
     "npz": 40,
+    "kept": 60,
     "datasets": 60,
     "parquet": 40,
     "cards": 60,

@@ -148,7 +148,7 @@ def test_the_run_records_it(spoilt: Path, run: Callable[..., Outcome], tmp_path:
 def test_the_plan_counts_options_and_right_letters(adapter: Adapter, spoilt: Path, tmp_path: Path) -> None:
     """Of every row whose options can be read, also those beyond a limit."""
     dataset = load_dataset(skipping(spoilt), limit=2)
-    text = describe_plan(adapter, ModelSpec("tiny"), dataset, ExtractionConfig(tmp_path / "runs"))
+    text = describe_plan(adapter, ModelSpec("tiny"), dataset, ExtractionConfig(tmp_path / "runs")).text
     assert "  rows        11 read, 11 chosen, 1 dropped (1 missing picture), 2 used\n" in text
     assert "  options     2 in 3 rows, 3 in 3 rows, 4 in 3 rows\n" in text
     assert "  answers     A 5, B 4\n" in text

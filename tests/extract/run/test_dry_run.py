@@ -27,7 +27,7 @@ def test_every_letter_and_the_rows_an_estimate_needs(
     nine = [{**{k: v for k, v in row.items() if k != "options"}, **{c: f"w{c}" for c in "ABCDEFGHI"}} for row in rows]
     dataset = load_dataset(DatasetSpec(write_items(nine)))
     assert {item.options[-1] for item in dataset.items} == {"wI"}
-    text = describe_plan(adapter, ModelSpec("tiny"), dataset, ExtractionConfig(tmp_path / "runs"))
+    text = describe_plan(adapter, ModelSpec("tiny"), dataset, ExtractionConfig(tmp_path / "runs")).text
     assert ", H 43, I 44" in text
     few = "estimate    11 rows are too few: the estimate needs at least 342 rows: 75% of the rows train the coupling"
     assert few in text
@@ -38,7 +38,7 @@ def test_what_is_already_there(adapter: Adapter, run: Callable[..., Outcome], da
 
     def found(**settings: Any) -> str:
         config = ExtractionConfig(out, **{"shard_size": 4, "layers": "last", **settings})
-        text = describe_plan(adapter, ModelSpec("tiny"), dataset, config)
+        text = describe_plan(adapter, ModelSpec("tiny"), dataset, config).text
         return re.search(r"^  found       (.*)$", text, re.MULTILINE)[1]  # type: ignore[index]
 
     assert found() == "nothing yet"

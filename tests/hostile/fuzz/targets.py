@@ -14,6 +14,7 @@ import numpy as np
 from pid_lvlm import data
 from pid_lvlm.data.contract.results import USABLE
 from pid_lvlm.data.errors import PidError
+from pid_lvlm.data.names import ITEM_FILES
 from tests.hostile.fuzz import mutate
 from tests.hostile.fuzz.judge import Unacceptable, command
 from tests.hostile.fuzz.options import estimate_options, extract_options, report_options
@@ -68,12 +69,36 @@ def npz(folder: Path) -> Target:
     return Target({"shard-00000.npz": (run / "shard-00000.npz").read_bytes()}, mutate.of_archive, parse)
 
 
+def kept(folder: Path) -> Target:
+    """What a run keeps of its items: whatever `--check` finds valid is read, and the rest refused."""
+    png = picture_bytes(folder)
+    run = _run(
+        folder,
+        questions=["which colour?"] * 8,
+        options=[["red", "green", "blue"]] * 8,
+        thumbnails=[png, b"\xff\xd8\xff and so on", None, png] * 2,
+    )
+
+    def parse(path: Path) -> object:
+        with _resealed(path):
+            faults = data.validate_run(path.parent)
+            try:
+                return data.read_items(path.parent)
+            except PidError:
+                if not faults:
+                    raise Unacceptable("--check finds items valid that are not read") from None
+                raise
+
+    return Target({name: (run / name).read_bytes() for name in ITEM_FILES}, _by_content, parse)
+
+
 @contextmanager
 def _resealed(path: Path) -> Iterator[None]:
-    """Give every other damaged shard, chosen by its own bytes, the checksum that its manifest should have for it."""
+    """Give every other damaged file, chosen by its own bytes, the checksum that its manifest should have for it."""
     manifest = path.parent / "manifest.json"
     content, digest = manifest.read_bytes(), hashlib.sha256(path.read_bytes()).hexdigest()
-    fields = json.loads(content) if path.suffix == ".npz" and int(digest, 16) % 2 else {}
+    sealed = path.name != manifest.name and int(digest, 16) % 2
+    fields = json.loads(content) if sealed else {}
     if path.name in fields.get("checksums", {}):
         fields["checksums"][path.name] = digest
         manifest.write_text(json.dumps(fields))
@@ -383,6 +408,7 @@ def weights(folder: Path) -> Target:
 TARGETS: Final[Mapping[str, Callable[[Path], Target]]] = {
     "manifest": manifest,
     "npz": npz,
+    "kept": kept,
     "estimate": estimate,
     "datasets": datasets,
     "parquet": parquet,

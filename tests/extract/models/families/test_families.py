@@ -234,7 +234,7 @@ def test_resumes(tiny: Tiny, tmp_path: Path) -> None:
 
 def test_the_plan_needs_no_weights(tiny: Tiny) -> None:
     spec = spec_of(tiny.folder)
-    text = describe_plan(load_adapter(spec, weights=False), spec, tiny.dataset, ExtractionConfig(Path("runs")))
+    text = describe_plan(load_adapter(spec, weights=False), spec, tiny.dataset, ExtractionConfig(Path("runs"))).text
     count = int(encode_batch(tiny.adapter, tiny.plan()[:1]).masks.vision.sum())
     assert f"first item  'item-0': {count} visual tokens" in text
 
