@@ -85,8 +85,8 @@ def _memory_lines(adapter: Adapter, spec: ModelSpec, plan: Plan, config: Extract
     logits = config.batch_size * text.vocab_size * 4 * min(len(layers), 2)
     kept = config.batch_size * tokens * _cached_per_token(text) * BYTES[dtype] if adapter.can_share_prefix else 0
     return [
-        f"  memory      {_size(weights)} weights ({dtype} on {device}), about {_size(states + logits + kept)} per batch "
-        f"of {config.batch_size} × {tokens} tokens"
+        f"  memory      {_size(weights)} weights ({dtype} on {device}), about {_size(states + logits + kept)} "
+        f"per batch of {config.batch_size} × {tokens} tokens"
     ]
 
 
