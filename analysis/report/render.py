@@ -6,23 +6,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import jinja2
 import markupsafe
 import polars as pl
 
 from pid_lvlm.analysis.exhibits.findings import paper_findings
 from pid_lvlm.analysis.figures.base import Figure
+from pid_lvlm.analysis.figures.markup import environment
 from pid_lvlm.analysis.frames.given import labelled
 from pid_lvlm.analysis.report.compose import PAGE, Drawn, Tabled, figure_file, table_file
 from pid_lvlm.analysis.report.draw import draw, javascript
 from pid_lvlm.analysis.report.findings import findings, warnings
 from pid_lvlm.analysis.report.provenance import provenance, recipes
 from pid_lvlm.analysis.tables.csv_file import csv_bytes
-from pid_lvlm.data.bounds import PAGE_TEXT
-from pid_lvlm.data.command.display import displayable
 from pid_lvlm.data.command.shown import count
 
 _STILL: Final = "svg"  # sharp in print, and smaller than a PNG of twice the density
+_NOTHING: Final = markupsafe.Markup()
 
 
 def render_files(
@@ -33,8 +32,9 @@ def render_files(
     title: str,
     formats: Sequence[str],
     estimator: str,
+    browser: markupsafe.Markup = _NOTHING,
 ) -> dict[str, bytes]:
-    """Every file of the report by its name in the report's folder; the page comes last."""
+    """Every file of the report by its name in the report's folder; the page comes last, with the item browser in it."""
     files: dict[str, bytes] = {}
     contexts = []
     for part in parts:
@@ -46,7 +46,7 @@ def render_files(
             if part.frame is not None:
                 files[table_file(part.part.name)] = csv_bytes(part.frame)
             contexts.append(_table_context(part))
-    files[PAGE] = _page(contexts, results, sources, title, estimator).encode()
+    files[PAGE] = _page(contexts, results, sources, title, estimator, browser).encode()
     return files
 
 
@@ -56,36 +56,31 @@ def _images(chart: Figure | None, formats: Sequence[str]) -> dict[str, bytes]:
 
 
 def _page(
-    contexts: Sequence[dict[str, Any]], results: pl.DataFrame, sources: Sequence[Path], title: str, estimator: str
+    contexts: Sequence[dict[str, Any]],
+    results: pl.DataFrame,
+    sources: Sequence[Path],
+    title: str,
+    estimator: str,
+    browser: markupsafe.Markup,
 ) -> str:
     """The report as one HTML document that loads nothing."""
     results = labelled(results)
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_shown,
+    return (
+        environment(Path(__file__).parent)
+        .get_template("page.html.j2")
+        .render(
+            title=title,
+            subtitle=_subtitle(results),
+            findings=findings(results, estimator),
+            warnings=warnings(results, estimator),
+            paper_findings=paper_findings(results, estimator),
+            parts=contexts,
+            browser=browser,
+            provenance=provenance(results, sources),
+            recipes=recipes(results),
+            library=_library(),
+        )
     )
-    return environment.get_template("page.html.j2").render(
-        title=title,
-        subtitle=_subtitle(results),
-        findings=findings(results, estimator),
-        warnings=warnings(results, estimator),
-        paper_findings=paper_findings(results, estimator),
-        parts=contexts,
-        provenance=provenance(results, sources),
-        recipes=recipes(results),
-        library=_library(),
-    )
-
-
-def _shown(value: object) -> object:
-    """Every text that the page shows, in the one place where it gets there; a Markup is a text of ours."""
-    if isinstance(value, str) and not isinstance(value, markupsafe.Markup):
-        return displayable(value, PAGE_TEXT.most, keep="\n")
-    return value
 
 
 def _subtitle(results: pl.DataFrame) -> str:
