@@ -1,7 +1,8 @@
-"""Items as cards: picture, question and options once, and beside them what every model made of it (paper, Fig. 6, 7)."""
+"""Items as cards: picture, question and options once, and what every model made of them (paper, Fig. 6 and 7)."""
 
 import base64
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -152,12 +153,15 @@ def make_cards(frame: pl.DataFrame, rules: Mapping[tuple[str, str], str], scale:
 
 def render_cards(cards: Sequence[Card], scale: Scale) -> list[markupsafe.Markup]:
     """The HTML of each card."""
-    template = environment(Path(__file__).parent).get_template("cards.html.j2")
-    macro = template.module.card  # type: ignore[attr-defined]
     return [
-        macro(card, zero=scale.zero, colours=COLOURS, height=BAR_HEIGHT, atom_width=ATOM_WIDTH, legend=LEGEND)
+        _macro()(card, zero=scale.zero, colours=COLOURS, height=BAR_HEIGHT, atom_width=ATOM_WIDTH, legend=LEGEND)
         for card in cards
     ]
+
+
+@functools.cache
+def _macro() -> Callable[..., markupsafe.Markup]:
+    return environment(Path(__file__).parent).get_template("cards.html.j2").module.card  # type: ignore[attr-defined]
 
 
 def style() -> markupsafe.Markup:
