@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
@@ -20,7 +20,7 @@ PROBABILITIES: Final = {condition: f"p_{condition}" for condition in CONDITIONS}
 TOTALS: Final = {condition: f"total_{condition}" for condition in CONDITIONS}
 """Condition -> column with the total probability of the options under the full vocabulary."""
 
-SCORES: Final = {
+SCORES: Final[Mapping[str, Any]] = {
     "sample_id": pl.String(),
     "num_options": pl.Int64(),
     "letters": pl.String(),

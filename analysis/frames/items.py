@@ -140,7 +140,7 @@ def _scores(problems: pl.DataFrame, folders: Mapping[str, Path]) -> tuple[dict[s
 def _joined(problems: pl.DataFrame, pointwise: pl.DataFrame | None, scores: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     asked = pl.concat(
         [
-            pl.DataFrame(schema={"run": pl.String()} | SCORES),
+            pl.DataFrame(schema={"run": pl.String(), **SCORES}),
             *(frame.select(pl.lit(run).alias("run"), *SCORES) for run, frame in scores.items()),
         ]
     )

@@ -123,5 +123,6 @@ def _said(frame: pl.DataFrame, shown: pl.DataFrame) -> str:
 
 
 def _range(numbers: pl.Series) -> str:
-    least, most = numbers.min(), numbers.max()
+    ordered = sorted(numbers)
+    least, most = ordered[0], ordered[-1]
     return f"{most:,}" if least == most else f"{least:,} to {most:,}"
