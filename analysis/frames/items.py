@@ -4,15 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import polars as pl
 
-from pid_lvlm import data
 from pid_lvlm.analysis.errors import NothingToShowError
 from pid_lvlm.analysis.frames.given import given
 from pid_lvlm.analysis.frames.item_problems import ItemProblems, item_problems
 from pid_lvlm.analysis.frames.item_scores import SCORES, find_run_folders, item_scores
+from pid_lvlm.analysis.frames.kept_items import with_questions, without_questions
 from pid_lvlm.analysis.frames.labels import rounded_up
 from pid_lvlm.analysis.frames.models import NEXT_TO_NOTHING
 from pid_lvlm.analysis.frames.pointwise import read_pointwise
@@ -55,27 +55,7 @@ class Items:
         An item is read from the first run folder of its dataset that has it. The columns are empty where none has it,
         because no folder was given or `pid-extract --keep-items none` kept nothing.
         """
-        rows = self.frame if frame is None else frame
-        kept = {
-            (str(dataset), name): item
-            for (dataset,), part in rows.group_by("dataset", maintain_order=True)
-            for name, item in self._kept(part).items()
-        }
-        found = [kept.get(key) for key in rows.select("dataset", "sample_id").iter_rows()]
-        return rows.with_columns(
-            pl.Series("question", [item and item.question for item in found], pl.String),
-            pl.Series("options", [item and list(item.options) for item in found], pl.List(pl.String)),
-            pl.Series("thumbnail", [item and item.thumbnail for item in found], pl.Binary),
-        )
-
-    def _kept(self, of_dataset: pl.DataFrame) -> dict[str, Any]:
-        reader = getattr(data, "read_items", None)
-        found: dict[str, Any] = {}
-        for (run,), part in of_dataset.group_by("run", maintain_order=True):
-            wanted = set(part["sample_id"]) - set(found)
-            if reader is not None and wanted and str(run) in self.folders:
-                found |= reader(self.folders[str(run)], wanted)
-        return found
+        return with_questions(self.frame if frame is None else frame, self.folders)
 
 
 def items(
@@ -110,7 +90,8 @@ def items(
     scores, wrong = _scores(problems, folders)
     frame = _joined(problems, pointwise, scores)
     missing = [*_without_atoms(results, found, pointwise), *_without_folder(problems, folders, frame)]
-    return Items(frame, (*missing, *unreadable, *wrong), tuple(_notes(problems, pointwise)), folders)
+    missing += [*unreadable, *wrong, *without_questions(frame, folders)]
+    return Items(frame, tuple(missing), tuple(_notes(problems, pointwise)), folders)
 
 
 def _scores(problems: pl.DataFrame, folders: Mapping[str, Path]) -> tuple[dict[str, pl.DataFrame], list[str]]:

@@ -6,18 +6,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import jinja2
 import markupsafe
 import polars as pl
 
 from pid_lvlm.analysis.exhibits.findings import paper_findings
 from pid_lvlm.analysis.figures.base import Figure
-from pid_lvlm.analysis.figures.markup import environment
 from pid_lvlm.analysis.frames.given import labelled
 from pid_lvlm.analysis.report.compose import PAGE, Drawn, Tabled, figure_file, table_file
 from pid_lvlm.analysis.report.draw import draw, javascript
 from pid_lvlm.analysis.report.findings import findings, warnings
 from pid_lvlm.analysis.report.provenance import provenance, recipes
 from pid_lvlm.analysis.tables.csv_file import csv_bytes
+from pid_lvlm.data.bounds import PAGE_TEXT
+from pid_lvlm.data.command.display import displayable
 from pid_lvlm.data.command.shown import count
 
 _STILL: Final = "svg"  # sharp in print, and smaller than a PNG of twice the density
@@ -65,22 +67,33 @@ def _page(
 ) -> str:
     """The report as one HTML document that loads nothing."""
     results = labelled(results)
-    return (
-        environment(Path(__file__).parent)
-        .get_template("page.html.j2")
-        .render(
-            title=title,
-            subtitle=_subtitle(results),
-            findings=findings(results, estimator),
-            warnings=warnings(results, estimator),
-            paper_findings=paper_findings(results, estimator),
-            parts=contexts,
-            browser=browser,
-            provenance=provenance(results, sources),
-            recipes=recipes(results),
-            library=_library(),
-        )
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_shown,
     )
+    return environment.get_template("page.html.j2").render(
+        title=title,
+        subtitle=_subtitle(results),
+        findings=findings(results, estimator),
+        warnings=warnings(results, estimator),
+        paper_findings=paper_findings(results, estimator),
+        parts=contexts,
+        browser=browser,
+        provenance=provenance(results, sources),
+        recipes=recipes(results),
+        library=_library(),
+    )
+
+
+def _shown(value: object) -> object:
+    """Every text that the page shows, in the one place where it gets there; a Markup is a text of ours."""
+    if isinstance(value, str) and not isinstance(value, markupsafe.Markup):
+        return displayable(value, PAGE_TEXT.most, keep="\n")
+    return value
 
 
 def _subtitle(results: pl.DataFrame) -> str:

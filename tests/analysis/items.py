@@ -24,6 +24,7 @@ class KeptItem:
     options: tuple[str, ...]
     label: int = 0
     thumbnail: bytes | None = DOT
+    hint: str = ""
 
 
 def probabilities(*rows: Sequence[float]) -> np.ndarray:

@@ -117,7 +117,7 @@ def test_a_wrong_answer_says_which_one_was_right(found):
 
 def test_what_was_not_kept_is_said(found):
     card, page = drawn(found)
-    assert "The question was not kept" in page.text
+    assert "No question: " in page.text
     assert not page.all("img")
 
 

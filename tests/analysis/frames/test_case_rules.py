@@ -1,6 +1,6 @@
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pid_lvlm.analysis import NothingToShowError
@@ -95,6 +95,7 @@ def test_rules_take_turns_and_skip_what_is_chosen():
 values = st.sampled_from([-0.5, 0.0, 0.1, 0.3, 0.3, 2.0])
 
 
+@settings(deadline=None, max_examples=40)
 @given(
     st.lists(st.tuples(st.sampled_from("abcdefgh"), st.sampled_from("mn"), values, values), min_size=1, max_size=12),
     st.integers(1, 9),

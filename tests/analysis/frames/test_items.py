@@ -21,6 +21,13 @@ SCORES = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def kept(monkeypatch):
+    """What every run folder keeps."""
+    items_kept = {f"q{number}": KeptItem(f"q{number}", "why?", ("this", "that")) for number in range(3)}
+    monkeypatch.setattr(data, "read_items", reader(items_kept), raising=False)
+
+
 @pytest.fixture
 def runs(tmp_path):
     """Two models on three items; the last item has no known answer."""
@@ -69,6 +76,30 @@ def test_questions_come_from_the_run_folders(results, pointwise, runs, monkeypat
     assert shown["question"].to_list() == ["which one?", None, None]
     assert shown["options"].to_list()[0] == ["this", "that"]
     assert shown["thumbnail"].to_list()[0] == DOT
+
+
+def test_questions_that_were_not_kept_or_are_damaged_are_missing(results, pointwise, runs, monkeypatch):
+    def damaged(folder, ids=None):
+        if folder.name == "small__toy":
+            raise data.ContractError(str(folder), [data.Fault("items.jsonl", "is damaged")])
+        return {}
+
+    monkeypatch.setattr(data, "read_items", damaged, raising=False)
+    found = items(results, pointwise, [runs])
+    assert found.missing[0].endswith("`items.jsonl`: is damaged; its questions are not shown.")
+    assert found.missing[1] == "The run folders of `toy` keep no questions (`pid-extract --keep-items`)."
+    assert found.with_questions()["question"].null_count() == 6
+
+
+def test_a_question_is_read_from_the_first_folder_that_has_it(results, pointwise, runs, monkeypatch):
+    def of_small_only(folder, ids=None):
+        kept = {"q0": KeptItem("q0", "why?", ("a", "b"), hint="Think.")} if folder.name == "small__toy" else {}
+        return {name: item for name, item in kept.items() if name in ids}
+
+    monkeypatch.setattr(data, "read_items", of_small_only, raising=False)
+    found = items(results, pointwise, [runs])
+    assert found.missing == ()
+    assert found.with_questions().filter(sample_id="q0")["question"].to_list() == ["Think.\nwhy?"] * 2
 
 
 def test_items_of_an_option_less_have_probabilities_of_theirs_only(results, pointwise, tmp_path):

@@ -19,10 +19,18 @@ from pid_lvlm.data.contract.result_file import write_frame
 from tests.analysis.items import KeptItem, item_rows, means, probabilities, reader, write_scores
 
 NUMBER = 30
+HOSTILE = "</script><script>alert(1)</script>\x1b" + "x" * 10_000
 ATOMS = {
     "small": [(0.0, 0.0, 0.1 * number, 0.0) for number in range(NUMBER)],
     "large": [(0.0, 0.0, 0.0, 3.0 - 0.1 * number) for number in range(NUMBER)],
 }
+
+
+@pytest.fixture(autouse=True)
+def kept(monkeypatch):
+    """What every run folder keeps: questions that would like to be HTML."""
+    items_kept = {f"q{number}": KeptItem(f"q{number}", HOSTILE, (HOSTILE, "b")) for number in range(NUMBER)}
+    monkeypatch.setattr(data, "read_items", reader(items_kept), raising=False)
 
 
 @pytest.fixture
@@ -96,10 +104,7 @@ def test_more_models_than_the_page_shows_are_counted(found, monkeypatch):
 
 
 @pytest.mark.slow
-def test_the_page_has_the_browser_if_it_is_asked_for(report, folder, monkeypatch):
-    hostile = "</script><script>alert(1)</script>\x1b" + "x" * 10_000
-    kept = {f"q{number}": KeptItem(f"q{number}", hostile, (hostile, "b")) for number in range(NUMBER)}
-    monkeypatch.setattr(data, "read_items", reader(kept), raising=False)
+def test_the_page_has_the_browser_if_it_is_asked_for(report, folder):
     code, without, _, plain = report()
     assert (code, without["items"]) == (0, None)
     assert "item-browser" not in plain
