@@ -29,6 +29,8 @@ SEEN: Final = {
 
 BAR_HEIGHT: Final = 22
 ATOM_WIDTH: Final = 92
+ATOM_ROW: Final = 16
+"""Pixels; the style sheet has the same height for rows and half of it for bars."""
 _PITCH, _BARS_WIDTH = 14, 140
 _KINDS: Final = ((b"\xff\xd8\xff", "jpeg"), (b"\x89PNG\r\n\x1a\n", "png"))
 
@@ -154,7 +156,15 @@ def make_cards(frame: pl.DataFrame, rules: Mapping[tuple[str, str], str], scale:
 def render_cards(cards: Sequence[Card], scale: Scale) -> list[markupsafe.Markup]:
     """The HTML of each card."""
     return [
-        _macro()(card, zero=scale.zero, colours=COLOURS, height=BAR_HEIGHT, atom_width=ATOM_WIDTH, legend=LEGEND)
+        _macro()(
+            card,
+            zero=scale.zero,
+            colours=COLOURS,
+            height=BAR_HEIGHT,
+            atom_width=ATOM_WIDTH,
+            row=ATOM_ROW,
+            legend=LEGEND,
+        )
         for card in cards
     ]
 
