@@ -68,7 +68,7 @@ class Bars:
 
 @dataclass(frozen=True)
 class AtomBar:
-    """A pointwise atom: its value in bits, and where its bar begins and how long it is."""
+    """A pointwise atom: its value in bits (– where it is not known), where its bar begins and how long it is."""
 
     name: str
     symbol: str
@@ -202,11 +202,8 @@ def _card(rows: Sequence[Mapping[str, Any]], rule: str, scale: Scale) -> Card:
 
 
 def _answer(row: Mapping[str, Any], letters: str | None, scale: Scale) -> Answer:
-    atoms = [
-        AtomBar(atom, SYMBOLS[atom], _signed(row[atom]), *scale.bar(row[atom]))
-        for atom in ATOMS
-        if row[atom] is not None
-    ]
+    some = any(row[atom] is not None for atom in ATOMS)
+    atoms = [AtomBar(atom, SYMBOLS[atom], _signed(row[atom]), *scale.bar(row[atom] or 0.0)) for atom in ATOMS if some]
     pitch = _pitch(row["num_options"] or 1)
     return Answer(
         model=row["model"],
@@ -263,8 +260,8 @@ def _letter(position: int, letters: str | None) -> str:
     return known[position] if position < len(known) else f"option {position + 1}"
 
 
-def _signed(value: float) -> str:
-    return bits(value).replace("-", "\N{MINUS SIGN}")
+def _signed(value: float | None) -> str:
+    return "–" if value is None else bits(value).replace("-", "\N{MINUS SIGN}")
 
 
 def _data_uri(picture: bytes | None) -> str:

@@ -29,6 +29,7 @@ FINE_GAP: Final = 2e-5
 """Widest certified interval, in bits, at which single items' atoms are off by less than 0.001 bits."""
 
 _ACCURACY_SLACK: Final = 1e-6
+_NAMED: Final = 3
 
 
 @dataclass(frozen=True)
@@ -162,8 +163,8 @@ def _without_folder(problems: pl.DataFrame, folders: Mapping[str, Path], frame: 
     sentences = []
     if gone := [run for run in problems["run"] if run not in folders]:
         sentences.append(
-            f"No run folder was found of {count(len(gone), 'run')}, {backticked(gone)}: questions and probabilities "
-            "are missing there."
+            f"No run folder was found of {count(len(gone), 'run')} ({backticked(gone[:_NAMED])}"
+            f"{', …' if len(gone) > _NAMED else ''}): questions and probabilities are missing there."
         )
     lost = frame.filter(pl.col("run").is_in(list(folders)) & pl.col("num_options").is_null())
     partly = [f"{run} ({number:,})" for run, number in lost["run"].value_counts().sort("run").iter_rows()]
@@ -175,11 +176,20 @@ def _without_folder(problems: pl.DataFrame, folders: Mapping[str, Path], frame: 
 
 
 def _notes(problems: pl.DataFrame, pointwise: pl.DataFrame | None) -> list[str]:
+    notes = []
     own = problems.filter((pl.col("estimator") == EXACT) & (pl.col("item_problem") == pl.col("problem_id")))
     widest = own["gap"].max()
-    if pointwise is None or not isinstance(widest, float) or widest <= FINE_GAP:
-        return []
-    return [
-        f"Solved to {rounded_up(widest)} bits: atoms of single items are off by about 0.005 bits (root mean square) at "
-        "0.0001, and 0.01 at 0.001. `pid-estimate --tol-bits 2e-5` has them within 0.001."
-    ]
+    if pointwise is not None and isinstance(widest, float) and widest > FINE_GAP:
+        notes.append(
+            f"Solved to {rounded_up(widest)} bits: single items are off by about 0.005 bits (root mean square) "
+            "at 0.0001, and 0.01 at 0.001. `pid-estimate --tol-bits 2e-5` has them within 0.001."
+        )
+    unread = problems.filter(result=JOINT_KNOWS_LESS)
+    if pointwise is not None and not unread.is_empty():
+        pairs = [f"{model} on {dataset}" for model, dataset in unread.select("model", "dataset").iter_rows()]
+        notes.append(
+            f"Without synergy: {'; '.join(pairs[:_NAMED])}{'; …' if len(pairs) > _NAMED else ''}. There the answers "
+            "under both sources hold less information than those under the single sources imply, so that it cannot be "
+            "computed."
+        )
+    return notes

@@ -107,6 +107,18 @@ def test_atoms_share_a_scale_with_zero_in_it(found):
     assert scale.bar(-0.5) == (0.0, ATOM_WIDTH / 4)
 
 
+def test_an_atom_that_is_not_known_has_no_bar(found):
+    card, _ = drawn(found, synergy=None)
+    assert [bar.value for bar in card.answers[0].atoms] == ["0.10", "0.00", "0.00", "–"]
+    assert card.answers[0].atoms[3].length == 0
+    assert card.answers[0].values == "0.1000,0.0000,0.0000,"
+    assert (
+        not drawn(found, **dict.fromkeys(("redundancy", "unique_vision", "unique_language", "synergy")))[0]
+        .answers[0]
+        .atoms
+    )
+
+
 def test_a_wrong_answer_says_which_one_was_right(found):
     assert drawn(found, predicted=1, correct=False)[0].answers[0].verdict == "wrong: B, not A"
     assert drawn(found, correct=None, label=None)[0].answers[0].verdict == "answers A"

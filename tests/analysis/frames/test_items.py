@@ -134,7 +134,7 @@ def test_without_run_folders_the_atoms_are_still_there(results, pointwise):
     assert found.frame["synergy"].null_count() == 0
     assert found.frame["p_both"].null_count() == 6
     (sentence,) = found.missing
-    assert sentence.startswith("No run folder was found of 2 runs, `large__toy`, `small__toy`")
+    assert sentence.startswith("No run folder was found of 2 runs (`large__toy`, `small__toy`): ")
     assert isinstance(found, Items)
     assert found.with_questions()["question"].null_count() == 6
 
@@ -163,6 +163,7 @@ def test_synergy_that_cannot_be_read_is_left_out(results, pointwise):
     found = items(results.with_columns(result=pl.lit("joint_knows_less")), pointwise)
     assert found.frame["synergy"].null_count() == 6
     assert "synergy" not in found.frame["dominating"].to_list()
+    assert found.notes[0].startswith("Without synergy: large on toy; small on toy. ")
 
 
 def test_a_wide_gap_is_noted(results, pointwise):
