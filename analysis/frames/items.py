@@ -15,7 +15,7 @@ from pid_lvlm.analysis.frames.item_scores import SCORES, find_run_folders, item_
 from pid_lvlm.analysis.frames.kept_items import with_questions, without_questions
 from pid_lvlm.analysis.frames.labels import rounded_up
 from pid_lvlm.analysis.frames.models import NEXT_TO_NOTHING
-from pid_lvlm.analysis.frames.pointwise import read_pointwise
+from pid_lvlm.analysis.frames.pointwise import given_pointwise, read_pointwise
 from pid_lvlm.data.command.shown import backticked, count
 from pid_lvlm.data.contract.item_table import ITEM_TERMS
 from pid_lvlm.data.contract.results import EXACT, JOINT_KNOWS_LESS
@@ -81,8 +81,10 @@ def items(
         NothingToShowError: there is neither a table of atoms per item nor a run folder.
     """
     results = given(results)
-    if pointwise is not None and not isinstance(pointwise, pl.DataFrame):
+    if isinstance(pointwise, str | PathLike):
         pointwise = read_pointwise(pointwise)
+    elif pointwise is not None:
+        pointwise = given_pointwise(pointwise)
     if pointwise is None and not runs:
         raise NothingToShowError("There is neither a table of atoms per item nor a run folder.")
     found = item_problems(results, pointwise)

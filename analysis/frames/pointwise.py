@@ -27,10 +27,26 @@ def read_pointwise(*paths: str | PathLike[str]) -> pl.DataFrame:
     Raises:
         ItemTableError: a file is missing, damaged or another table, or holds a value that cannot be.
     """
-    frames = [_read_one(Path(path)) for path in paths]
-    if not frames:
-        return pl.DataFrame(schema={name: POLARS_TYPES[kind] for name, kind in ITEM_COLUMNS.items()})
-    return pl.concat(frames).unique(["problem_id", "sample_id"], keep="last", maintain_order=True)
+    found = pl.DataFrame(schema={name: POLARS_TYPES[kind] for name, kind in ITEM_COLUMNS.items()})
+    for path in paths:
+        frame = _read_one(Path(path))
+        found = pl.concat([found.join(frame, on="problem_id", how="anti", maintain_order="left"), frame])
+    return found
+
+
+def given_pointwise(frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame, if it is a table of atoms per item.
+
+    Raises:
+        ItemTableError: it is not a polars frame, lacks a column, or holds a value that cannot be.
+    """
+    if not isinstance(frame, pl.DataFrame):
+        found = type(frame).__name__
+        raise ItemTableError("pointwise", f"expected a polars frame such as `read_pointwise` returns, found {found}")
+    try:
+        return _checked(frame)
+    except TableError as error:
+        raise ItemTableError("pointwise", str(error)) from error
 
 
 def _read_one(path: Path) -> pl.DataFrame:

@@ -12,6 +12,7 @@ from pid_lvlm.analysis import NothingToShowError, items
 from pid_lvlm.analysis.figures import case_studies
 from pid_lvlm.analysis.figures.cards import ATOM_WIDTH, BAR_HEIGHT, Scale, make_cards, render_cards
 from pid_lvlm.data import PidError
+from pid_lvlm.data.bounds import CARD_PICTURE
 from tests.analysis.items import KeptItem, item_rows, means, probabilities, reader, write_scores
 
 ATOMS = [(0.1, 0.0, 0.0, 1.5), (-0.5, 0.2, 1.2, 0.1)]
@@ -131,6 +132,12 @@ def test_what_was_not_kept_is_said(found):
     card, page = drawn(found)
     assert "No question: " in page.text
     assert not page.all("img")
+
+
+@pytest.mark.parametrize("thumbnail", [None, b"GIF89a", b"\xff\xd8\xff" + bytes(CARD_PICTURE.most)])
+def test_only_small_jpeg_and_png_pictures_are_shown(found, kept, thumbnail):
+    kept(q0=KeptItem("q0", "which one?", ("this", "that"), thumbnail=thumbnail))
+    assert not Tags(case_studies(found, ["q0"]).html).all("img")
 
 
 def test_nothing_from_outside_becomes_html(found, kept, make_frame):

@@ -4,7 +4,7 @@ import pytest
 
 from pid_lvlm import data
 from pid_lvlm.analysis import Items, NothingToShowError, items, read_pointwise
-from pid_lvlm.analysis.errors import ItemTableError
+from pid_lvlm.analysis.errors import ItemTableError, ResultTableError
 from pid_lvlm.data import PidError
 from pid_lvlm.data.contract.result_file import write_frame
 from pid_lvlm.data.names import ATOMS
@@ -198,7 +198,7 @@ def test_runs_that_are_not_of_the_tables(results, pointwise, runs, tmp_path):
 
 
 def test_a_table_of_other_problems(results, pointwise):
-    other = pointwise.with_columns(problem_id=pl.lit("x"), run=pl.lit("another"))
+    other = pointwise.with_columns(problem_id=pl.lit("x ") + pl.col("problem_id"), run=pl.lit("another"))
     with pytest.raises(PidError, match="no problem of the result tables \\(its runs: `another`\\)"):
         items(results, other)
 
@@ -208,8 +208,18 @@ def test_the_file_is_read_whole_and_later_files_win(pointwise, tmp_path):
     write_frame(first, pointwise)
     write_frame(second, pointwise.head(1).with_columns(synergy=pl.lit(9.0)))
     found = read_pointwise(first, second)
-    assert found.height == 6
-    assert found.filter(problem_id="small", sample_id="q0")["synergy"].to_list() == [9.0]
+    assert found.height == 4
+    assert found.filter(problem_id="small")["synergy"].to_list() == [9.0]
+    assert read_pointwise().is_empty()
+
+
+def test_a_frame_that_is_not_such_a_table_names_what_it_lacks(results, pointwise):
+    with pytest.raises(ItemTableError, match="has no column `synergy`"):
+        items(results, pointwise.drop("synergy"))
+    with pytest.raises(ItemTableError, match="expected a polars frame .* found list"):
+        items(results, [1])
+    with pytest.raises(ResultTableError, match="has no column `dataset`"):
+        items(results.drop("dataset"), pointwise)
 
 
 @pytest.mark.parametrize(
