@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
+
 from pid_lvlm.analysis.frames.items import items
 from pid_lvlm.analysis.frames.load import failed_fits, read_results
 from pid_lvlm.analysis.frames.pointwise import read_pointwise
@@ -79,12 +81,12 @@ def build_report(
     check_free(out)
     results = read_results(*tables)
     found = items(results, read_pointwise(*pointwise), runs) if pointwise else None
+    browser = Markup() if found is None or dry_run else render_browser(item_browser(found, most_items), found)
     with nullcontext() if dry_run else locked(out, "pid-report"):
         parts = compose(results, estimator, compare)
         if not dry_run:
-            browser = {} if found is None else {"browser": render_browser(item_browser(found, most_items), found)}
             files = render_files(
-                parts, results, sources=tables, title=title, formats=formats, estimator=estimator, **browser
+                parts, results, sources=tables, title=title, formats=formats, estimator=estimator, browser=browser
             )
             write_report(out, files)
     failed = failed_fits(results).select("run", "layer", "pooling", "estimator", "tau", "result")
