@@ -12,7 +12,6 @@ import polars as pl
 
 from pid_lvlm.analysis.figures.markup import environment
 from pid_lvlm.analysis.figures.theme import COLOURS
-from pid_lvlm.analysis.frames.given import labelled
 from pid_lvlm.analysis.frames.item_scores import PROBABILITIES, TOTALS
 from pid_lvlm.analysis.frames.labels import LEGEND, SYMBOLS, bits
 from pid_lvlm.data.bounds import CARD_OPTIONS, CARD_PICTURE, CARD_TEXT
@@ -139,18 +138,14 @@ def make_cards(frame: pl.DataFrame, rules: Mapping[tuple[str, str], str], scale:
     """One card per dataset and item, in the order of their first rows; the answers in the order of their rows.
 
     Args:
-        frame: rows of `Items.with_questions`.
+        frame: rows of `Items.with_questions`, with names that can be shown (`labelled`).
         rules: why an item was chosen, by dataset and sample id.
         scale: of the bars of the atoms.
     """
-    names = dict(zip(*(labelled(each)["dataset"].to_list() for each in (frame, frame)), strict=True))
-    cards = []
-    for group in labelled(frame).partition_by("dataset", "sample_id", maintain_order=True):
-        rows = group.to_dicts()
-        dataset, sample_id = rows[0]["dataset"], rows[0]["sample_id"]
-        rule = rules.get((names[dataset], sample_id), "")
-        cards.append(_card(rows, rule, scale))
-    return cards
+    groups = frame.partition_by("dataset", "sample_id", maintain_order=True)
+    return [
+        _card(group.to_dicts(), rules.get((group["dataset"][0], group["sample_id"][0]), ""), scale) for group in groups
+    ]
 
 
 def render_cards(cards: Sequence[Card], scale: Scale) -> list[markupsafe.Markup]:

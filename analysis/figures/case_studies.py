@@ -8,6 +8,7 @@ import polars as pl
 from pid_lvlm.analysis.errors import NothingToShowError
 from pid_lvlm.analysis.figures.cards import Scale, make_cards, render_cards, style
 from pid_lvlm.analysis.frames.case_rules import pick, rule_named
+from pid_lvlm.analysis.frames.given import labelled
 from pid_lvlm.analysis.frames.items import Items
 from pid_lvlm.data.command.suggest import unknown_name
 from pid_lvlm.data.errors import PidError
@@ -67,8 +68,9 @@ def case_studies(
     order = pl.col("sample_id").replace_strict(ids, range(len(ids)), return_dtype=pl.Int64)
     rows = items.with_questions(frame.filter(pl.col("sample_id").is_in(ids)).sort(order, maintain_order=True))
     scale = Scale.of(rows)
-    rules = {(rows["dataset"][0], name): title for name in ids}
-    cards = render_cards(make_cards(rows, rules, scale), scale)
+    shown = labelled(rows)
+    rules = {(shown["dataset"][0], name): title for name in ids}
+    cards = render_cards(make_cards(shown, rules, scale), scale)
     return CaseStudies(rows, "\n".join([f"<style>\n{style()}</style>", *map(str, cards)]))
 
 

@@ -31,11 +31,13 @@ class Browser:
     Attributes:
         cards: the HTML of each, in the order in which the rules chose them.
         said: what is shown, of how many, chosen how.
+        others: whether items are among them that no rule chose.
         models, datasets, rules: what they can be filtered by.
     """
 
     cards: Sequence[markupsafe.Markup]
     said: str
+    others: bool
     models: Sequence[str]
     datasets: Sequence[str]
     rules: Sequence[str]
@@ -49,32 +51,17 @@ def item_browser(items: Items, most: int | None = None) -> Browser:
         most: how many of each dataset; by default `BY_DEFAULT`, and fewer where the page would become too large.
     """
     frame, left_out = _shown_rows(items.frame)
-    chosen = taking_turns(frame, BY_DEFAULT if most is None else most)
-    rows = frame.join(chosen, on=["dataset", "sample_id"], maintain_order="left")
-    order = rows.select("dataset").unique(maintain_order=True).with_row_index("_place")
-    rows = rows.join(order, on="dataset", maintain_order="left").sort("turn", "_place", maintain_order=True)
-    rows = items.with_questions(rows)
-    scale = Scale.of(rows)
-    titles = {(row["dataset"], row["sample_id"]): _title(row["rule"]) for row in chosen.to_dicts()}
-    html: list[markupsafe.Markup] = []
-    used: set[str] = set()
-    size = turns = 0
-    for turn in rows.partition_by("turn", maintain_order=True):
-        cards = make_cards(turn, titles, scale)
-        more = render_cards(cards, scale)
-        size += sum(len(each.encode()) for each in more)
-        if most is None and html and size > CARDS_BYTES.most:
-            break
-        html += more
-        used |= {card.rule for card in cards}
-        turns += 1
-    names = labelled(frame)
+    rows = labelled(items.with_questions(_chosen(frame, BY_DEFAULT if most is None else most)))
+    cards, turns = _cards(rows, CARDS_BYTES.most if most is None else None)
+    shown = rows.filter(pl.col("turn") < turns)
+    used = set(shown["rule"])
     return Browser(
-        cards=html,
-        said=" ".join([_said(frame, chosen.filter(pl.col("turn") < turns)), *left_out]),
-        models=names["model"].unique(maintain_order=True).to_list(),
-        datasets=names["dataset"].unique(maintain_order=True).to_list(),
-        rules=[rule.title for rule in RULES.values() if rule.title in used],
+        cards=cards,
+        said=" ".join([_said(frame, shown), *left_out]),
+        others=shown["rule"].has_nulls(),
+        models=shown["model"].unique(maintain_order=True).to_list(),
+        datasets=shown["dataset"].unique(maintain_order=True).to_list(),
+        rules=[rule.title for name, rule in RULES.items() if name in used],
     )
 
 
@@ -109,13 +96,34 @@ def _shown_rows(frame: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
     return frame, said
 
 
-def _title(rule: str | None) -> str:
-    return "" if rule is None else RULES[rule].title
+def _chosen(frame: pl.DataFrame, most: int) -> pl.DataFrame:
+    """The rows of the chosen items with `turn` and `rule`: the first item of each dataset, then the second, …"""
+    rows = frame.join(taking_turns(frame, most), on=["dataset", "sample_id"], maintain_order="left")
+    places = rows.select("dataset").unique(maintain_order=True).with_row_index("place")
+    return rows.join(places, on="dataset", maintain_order="left").sort("turn", "place", maintain_order=True)
+
+
+def _cards(rows: pl.DataFrame, most_bytes: int | None) -> tuple[list[markupsafe.Markup], int]:
+    """The cards of whole turns, at least of one, as far as they fit; and how many turns these are."""
+    scale = Scale.of(rows)
+    keys = rows.select("dataset", "sample_id", "rule").iter_rows()
+    titles = {(dataset, name): RULES[rule].title for dataset, name, rule in keys if rule is not None}
+    cards: list[markupsafe.Markup] = []
+    size = turns = 0
+    for turn in rows.partition_by("turn", maintain_order=True):
+        more = render_cards(make_cards(turn, titles, scale), scale)
+        size += sum(len(each.encode()) for each in more)
+        if cards and most_bytes is not None and size > most_bytes:
+            break
+        cards += more
+        turns += 1
+    return cards, turns
 
 
 def _said(frame: pl.DataFrame, shown: pl.DataFrame) -> str:
-    total = frame.group_by("dataset").agg(pl.col("sample_id").n_unique()).to_series(1)
-    of_each = shown.group_by("dataset").len().to_series(1)
+    total, of_each = (
+        each.group_by("dataset").agg(pl.col("sample_id").n_unique()).to_series(1) for each in (frame, shown)
+    )
     return (
         f"{_range(of_each)} of {_range(total)} items of each dataset, as answered by "
         f"{count(frame['model'].n_unique(), 'model')}."

@@ -82,6 +82,9 @@ def test_rules_take_turns_and_the_page_says_how_many_of_how_many(found):
     assert browser.rules == ["most synergistic", "strongest language prior", "wrong with high confidence"]
     page = str(render_browser(browser, found))
     assert browser.said in page
+    assert "that no rule chose" not in page
+    everything = item_browser(found, NUMBER)
+    assert everything.others == ("that no rule chose" in str(render_browser(everything, found)))
     assert page.count("<article") == 4
     assert page.count('<section class="answer"') == 8
 
