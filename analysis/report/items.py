@@ -97,7 +97,7 @@ def _shown_rows(frame: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
 
 
 def _chosen(frame: pl.DataFrame, most: int) -> pl.DataFrame:
-    """The rows of the chosen items with `turn` and `rule`: the first item of each dataset, then the second, …"""
+    """The rows of the chosen items with `turn` and `rule`: the first of each dataset, then the second of each."""
     rows = frame.join(taking_turns(frame, most), on=["dataset", "sample_id"], maintain_order="left")
     places = rows.select("dataset").unique(maintain_order=True).with_row_index("place")
     return rows.join(places, on="dataset", maintain_order="left").sort("turn", "place", maintain_order=True)
