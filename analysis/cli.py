@@ -15,9 +15,11 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from pid_lvlm.data.bounds import CARDS
 from pid_lvlm.data.command.console import run_command
 from pid_lvlm.data.command.options import AsJson, DryRun, Quiet, Version, epilog, make_app
 from pid_lvlm.data.command.result import CommandResult
+from pid_lvlm.data.errors import PidError
 
 
 class Format(StrEnum):
@@ -53,6 +55,7 @@ class Report(CommandResult):
         files: all its files, the page first.
         rows: how many rows the tables hold.
         comparison: with `--compare`, each published number and the one here.
+        items: with `--pointwise`, how many items of all models have atoms.
     """
 
     out: Path
@@ -60,12 +63,14 @@ class Report(CommandResult):
     files: tuple[Path, ...]
     rows: int
     comparison: tuple[dict[str, Any], ...] | None = None
+    items: int | None = None
 
 
 @app.command(
     epilog=epilog(
         "pid-report results.parquet --out report",
         'pid-report out/demo/results.parquet --out out/demo/report --title "Demo" --format svg',
+        "pid-report results.parquet --out report --pointwise items.parquet --runs runs",
         failing="done, but the tables hold failed fits",
     )
 )
@@ -103,6 +108,33 @@ def report(
             show_default=False,
         ),
     ] = None,
+    pointwise: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Also show single items, by their atoms in this file of pid-estimate --pointwise; repeat for several.",
+            show_default=False,
+        ),
+    ] = None,
+    runs: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Run folder, or folder of run folders, with the questions, pictures and probabilities of these items; "
+            "repeat for several.",
+            show_default=False,
+        ),
+    ] = None,
+    items: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=CARDS.most,
+            metavar="N",
+            help="Items of each dataset on the page, each with every model. Default: 48, or as many as take 2 MB.",
+            show_default=False,
+        ),
+    ] = None,
     title: Annotated[str, typer.Option(metavar="TEXT", help="Title of the page.")] = "Information spectrum",
     dry_run: DryRun = False,
     quiet: Quiet = False,
@@ -117,6 +149,9 @@ def report(
     """
     from pid_lvlm.analysis.report.build import build_report
 
+    for option, given in (("--runs", runs), ("--items", items)):
+        if given and not pointwise:
+            raise PidError(f"{option}: items are shown by their atoms; add --pointwise FILE, from pid-estimate")
     outcome = build_report(
         tables,
         out,
@@ -124,6 +159,9 @@ def report(
         formats=[str(each) for each in formats],
         estimator=str(estimator),
         compare=None if compare is None else str(compare),
+        pointwise=pointwise or (),
+        runs=runs or (),
+        most_items=items,
         dry_run=dry_run,
     )
     files = tuple(out / name for name in outcome.files)
@@ -132,6 +170,8 @@ def report(
         typer.echo("\n".join(map(str, files)))
     elif not quiet:
         typer.echo(f"{files[0]} (and {len(files) - 1} figure and table files beside it)", err=True)
+    for sentence in () if quiet else outcome.items_missing:
+        typer.echo(f"warning: items: {sentence}", err=True)
     if outcome.failed:
         typer.echo(f"{outcome.failed} of {outcome.problems} fits failed; the report lists them", err=True)
     return Report(
@@ -144,6 +184,7 @@ def report(
         files=files,
         rows=outcome.problems,
         comparison=None if outcome.comparison is None else tuple(outcome.comparison),
+        items=outcome.items,
     )
 
 

@@ -1,5 +1,6 @@
 """Errors of this step that are for the user to fix; the text is written for them."""
 
+from pid_lvlm.data.command.shown import shown_path
 from pid_lvlm.data.errors import PidError
 
 
@@ -13,3 +14,11 @@ class ResultTableError(PidError):
 
 class NothingToShowError(PidError):
     """A valid table has nothing for this figure or table to show; the text says what it would need."""
+
+
+class ItemTableError(PidError):
+    """A table of atoms per item cannot be used: which file, what was expected, what was found, what to do."""
+
+    def __init__(self, file: str, message: str) -> None:
+        self.file = file
+        super().__init__(f"atoms per item `{shown_path(file)}`: {message}")

@@ -103,6 +103,12 @@ FIGURE_POINTS: Final = Bound(400, "points", "a curve in a figure of a report, wh
 PAGE_ROWS: Final = Bound(240, "rows", "a table on the page of a report; its file has all of them")
 PAGE_TEXT: Final = Bound(4_000, "characters", "a text on the page of a report")
 PAGE_LISTED: Final = Bound(40, "entries", "a list on the page of a report, such as its recipes")
+CARDS: Final = Bound(1_000, "items", "a dataset in the item browser of a report (--items)")
+CARDS_BYTES: Final = Bound(2 * 2**20, "bytes", "the items on the page of a report, by default", "--items")
+CARD_MODELS: Final = Bound(30, "models", "an item in the item browser of a report")
+CARD_OPTIONS: Final = Bound(26, "options", "an item in the item browser of a report")
+CARD_TEXT: Final = Bound(1_000, "characters", "a question or an option in the item browser of a report")
+CARD_PICTURE: Final = Bound(64 * 2**10, "bytes", "a thumbnail in the item browser of a report")
 
 BOUNDS: Final = {name: value for name, value in sorted(globals().items()) if isinstance(value, Bound)}
 """Every bound by name, for the docs."""

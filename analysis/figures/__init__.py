@@ -2,9 +2,11 @@
 
 `spectrum(results)`, `layers(results)`, `training(results)` and `uncertainties(results)` take the whole table and select
 what they show; so do those over models: `regimes(results)`, `families(results)` and `image_removal(results)`.
+`case_studies(items)` takes what `pid_lvlm.analysis.items` returns, and shows single items.
 They raise `NothingToShowError` where the table has nothing to show.
 """
 
+from pid_lvlm.analysis.figures.case_studies import CaseStudies, case_studies
 from pid_lvlm.analysis.figures.families import families
 from pid_lvlm.analysis.figures.image_removal import image_removal
 from pid_lvlm.analysis.figures.layers import layers
@@ -13,4 +15,14 @@ from pid_lvlm.analysis.figures.spectrum import spectrum
 from pid_lvlm.analysis.figures.training import training
 from pid_lvlm.analysis.figures.uncertainty import uncertainties
 
-__all__ = ["families", "image_removal", "layers", "regimes", "spectrum", "training", "uncertainties"]
+__all__ = [
+    "CaseStudies",
+    "case_studies",
+    "families",
+    "image_removal",
+    "layers",
+    "regimes",
+    "spectrum",
+    "training",
+    "uncertainties",
+]

@@ -2,13 +2,18 @@
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
+
+from pid_lvlm.analysis.frames.items import items
 from pid_lvlm.analysis.frames.load import failed_fits, read_results
+from pid_lvlm.analysis.frames.pointwise import read_pointwise
 from pid_lvlm.analysis.report.compose import Drawn, Tabled, compose, file_names
 from pid_lvlm.analysis.report.folder import check_free, write_report
+from pid_lvlm.analysis.report.items import item_browser, render_browser
 from pid_lvlm.analysis.report.render import render_files
 from pid_lvlm.data.command.result import Failure, fit_name
 from pid_lvlm.data.contract.results import EXACT
@@ -22,12 +27,16 @@ class Outcome:
     Attributes:
         failures: the failed fits and their result codes.
         comparison: rows of published numbers beside these; None if none was asked for.
+        items: items of which there are atoms; None if none were asked for.
+        items_missing: sentences about what the items lack.
     """
 
     files: list[str]
     problems: int
     failures: list[Failure]
     comparison: list[dict[str, Any]] | None = None
+    items: int | None = None
+    items_missing: tuple[str, ...] = ()
 
     @property
     def failed(self) -> int:
@@ -43,6 +52,9 @@ def build_report(
     formats: Sequence[str],
     estimator: str = EXACT,
     compare: str | None = None,
+    pointwise: Sequence[Path] = (),
+    runs: Sequence[Path] = (),
+    most_items: int | None = None,
     dry_run: bool = False,
 ) -> Outcome:
     """Read result tables and write the report, or only find out which files it would have.
@@ -54,25 +66,34 @@ def build_report(
         formats: of the figure files, `svg` and `png`.
         estimator: whose numbers to show where a problem has several.
         compare: `paper`, to set the paper's numbers beside these.
+        pointwise: tables of atoms per item, for the item browser.
+        runs: run folders, or folders of run folders, with the items' probabilities and questions.
+        most_items: how many items of each dataset the browser has; by default as many as the page can hold.
         dry_run: whether to write nothing.
 
     Raises:
         ResultTableError: a table cannot be used.
+        ItemTableError: a table of atoms per item cannot be used.
         OutputExistsError: `out` has content that is not a report.
-        PidError: `out` cannot be written.
+        PidError: `out` cannot be written; a run folder cannot be used, or is not of these tables.
     """
     formats = list(dict.fromkeys(formats))
     check_free(out)
     results = read_results(*tables)
+    found = items(results, read_pointwise(*pointwise), runs) if pointwise else None
+    browser = Markup() if found is None or dry_run else render_browser(item_browser(found, most_items), found)
     with nullcontext() if dry_run else locked(out, "pid-report"):
         parts = compose(results, estimator, compare)
         if not dry_run:
-            files = render_files(parts, results, sources=tables, title=title, formats=formats, estimator=estimator)
+            files = render_files(
+                parts, results, sources=tables, title=title, formats=formats, estimator=estimator, browser=browser
+            )
             write_report(out, files)
     failed = failed_fits(results).select("run", "layer", "pooling", "estimator", "tau", "result")
     failures = [Failure(fit_name(row), row["result"]) for row in failed.iter_rows(named=True)]
     compared = None if compare is None else _rows(parts[-1])
-    return Outcome(file_names(parts, formats), results.height, failures, compared)
+    outcome = Outcome(file_names(parts, formats), results.height, failures, compared)
+    return outcome if found is None else replace(outcome, items=found.frame.height, items_missing=found.missing)
 
 
 def _rows(part: Drawn | Tabled) -> list[dict[str, Any]]:

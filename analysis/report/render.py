@@ -23,6 +23,7 @@ from pid_lvlm.data.command.display import displayable
 from pid_lvlm.data.command.shown import count
 
 _STILL: Final = "svg"  # sharp in print, and smaller than a PNG of twice the density
+_NOTHING: Final = markupsafe.Markup()
 
 
 def render_files(
@@ -33,8 +34,9 @@ def render_files(
     title: str,
     formats: Sequence[str],
     estimator: str,
+    browser: markupsafe.Markup = _NOTHING,
 ) -> dict[str, bytes]:
-    """Every file of the report by its name in the report's folder; the page comes last."""
+    """Every file of the report by its name in the report's folder; the page comes last, with the item browser in it."""
     files: dict[str, bytes] = {}
     contexts = []
     for part in parts:
@@ -46,7 +48,7 @@ def render_files(
             if part.frame is not None:
                 files[table_file(part.part.name)] = csv_bytes(part.frame)
             contexts.append(_table_context(part))
-    files[PAGE] = _page(contexts, results, sources, title, estimator).encode()
+    files[PAGE] = _page(contexts, results, sources, title, estimator, browser).encode()
     return files
 
 
@@ -56,7 +58,12 @@ def _images(chart: Figure | None, formats: Sequence[str]) -> dict[str, bytes]:
 
 
 def _page(
-    contexts: Sequence[dict[str, Any]], results: pl.DataFrame, sources: Sequence[Path], title: str, estimator: str
+    contexts: Sequence[dict[str, Any]],
+    results: pl.DataFrame,
+    sources: Sequence[Path],
+    title: str,
+    estimator: str,
+    browser: markupsafe.Markup,
 ) -> str:
     """The report as one HTML document that loads nothing."""
     results = labelled(results)
@@ -75,6 +82,7 @@ def _page(
         warnings=warnings(results, estimator),
         paper_findings=paper_findings(results, estimator),
         parts=contexts,
+        browser=browser,
         provenance=provenance(results, sources),
         recipes=recipes(results),
         library=_library(),

@@ -24,6 +24,7 @@ import typer
 from pid_lvlm.data.command.console import run_command
 from pid_lvlm.data.command.options import Version, epilog, make_app
 from pid_lvlm.data.command.result import EXIT_DONE, EXIT_WITH_FAILURES
+from pid_lvlm.data.inputs.text import TextError, parse_toml, read_text
 from pid_lvlm.data.locks import locked
 
 HERE = Path(__file__).parent
@@ -34,6 +35,8 @@ MODULES = {
 }
 QUICK = ("--interval", "items-uncorrected", "--no-spread")
 """The half samples and the other ways to one P(Y) would take several times as long as the rest of the estimate."""
+FINE = ("--estimator", "exact", "--layers", "last", "--tol-bits", "2e-5")
+"""Atoms of single items need a narrower certified interval than those of a whole run; final checkpoints, for time."""
 PROCESSES = max(1, min(4, os.cpu_count() or 1))
 
 
@@ -98,6 +101,7 @@ def run_steps(out: Path, wanted: Sequence[Step]) -> int:
 def steps(out: Path, sweep: Path, limit: int | None, seeds: int) -> list[Step]:
     """The steps in their order."""
     runs, table, report = str(out / "runs"), str(out / "results.parquet"), str(out / "report")
+    items = str(out / "items.parquet")
     limited = () if limit is None else ("--limit", str(limit))
     extract = ("pid-extract", "--sweep", str(sweep), "--out", runs, "--batch-size", "64", *limited)
     # A small model cannot use two cores, two processes can.
@@ -106,10 +110,31 @@ def steps(out: Path, sweep: Path, limit: int | None, seeds: int) -> list[Step]:
         Step("extract", tuple(extract + part for part in parts)),
         Step("estimate", (("pid-estimate", runs, "--out", table, "--seeds", str(seeds), *QUICK, "--overwrite"),)),
         Step(
-            "report", (("pid-report", table, "--out", report, "--title", "Demo: models whose ground truth is known"),)
+            "items",
+            (
+                ("pid-estimate", *final_runs(out / "runs", sweep), "--out", str(out / "exact.parquet"))
+                + ("--pointwise", items, *FINE, *QUICK, "--overwrite"),
+            ),
+        ),
+        Step(
+            "report",
+            (
+                ("pid-report", table, "--out", report, "--title", "Demo: models whose ground truth is known")
+                + ("--pointwise", items, "--runs", runs),
+            ),
         ),
         Step("check", (("python", "-m", "pid_lvlm.analysis.check", table),)),
     ]
+
+
+def final_runs(runs: Path, sweep: Path) -> list[str]:
+    """Patterns of the run folders of a sweep file's final checkpoints; the folder of all where it marks none."""
+    try:
+        models = parse_toml(read_text(sweep)).get("models", [])
+        final = {f"*__{each['stage']}-{each['step']}" for each in models if each.get("final")}
+    except (OSError, TextError, LookupError, TypeError, AttributeError):  # what is wrong is said by `pid-extract`
+        final = set()
+    return [str(runs / name) for name in sorted(final)] or [str(runs)]
 
 
 def run_together(commands: Sequence[Sequence[str]]) -> int:

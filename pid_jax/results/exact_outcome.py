@@ -15,6 +15,7 @@ from pid_jax.estimators.exact.strata import StratifiedProblem, StratifiedSolutio
 from pid_jax.information import AtomsInBits, InformationTerms, bits_from_nats
 from pid_jax.results.columns import Columns, atom_columns, term_columns
 from pid_jax.results.solution import Result
+from pid_lvlm.data.contract.item_table import ITEM_TERMS
 from pid_lvlm.data.names import ATOMS
 
 
@@ -87,6 +88,3 @@ class ExactOutcome:
         terms = (found.i1, found.i2, found.i12, found.iq)
         values = dict(zip((*ATOMS, *ITEM_TERMS), (*atoms, *terms), strict=True))
         return pl.DataFrame({"sample_id": self.sample_ids.astype(str)} | values).fill_nan(None)
-
-
-ITEM_TERMS = ("i_vision", "i_language", "i_joint", "i_coupling")

@@ -6,21 +6,15 @@ from typing import Final
 
 import polars as pl
 
-from pid_jax.results.exact_outcome import ITEM_TERMS, ExactOutcome
+from pid_jax.results.exact_outcome import ExactOutcome
 from pid_lvlm.data import OutputExistsError, PidError
+from pid_lvlm.data.contract.item_table import ITEM_COLUMNS
 from pid_lvlm.data.contract.result_checks import TableError
 from pid_lvlm.data.contract.result_file import read_table, write_frame
-from pid_lvlm.data.names import ATOMS
+from pid_lvlm.data.contract.result_table import POLARS_TYPES
 
-SCHEMA: Final = {
-    "problem_id": pl.String(),
-    "run": pl.String(),
-    "layer": pl.Int64(),
-    "tau": pl.Float64(),
-    "sample_id": pl.String(),
-    **dict.fromkeys((*ATOMS, *ITEM_TERMS), pl.Float64()),
-}
-"""Columns and types; the atoms and terms are in bits, and empty where an item has weight 0."""
+SCHEMA: Final = {name: POLARS_TYPES[kind] for name, kind in ITEM_COLUMNS.items()}
+"""Columns and types."""
 
 
 class ItemFile:

@@ -10,11 +10,22 @@ from pid_lvlm.data.demo import __main__ as demo
 
 def test_the_steps_are_the_three_commands_and_the_check():
     steps = demo.steps(Path("out"), Path("sweep.toml"), 400, 2)
-    assert [step.name for step in steps] == ["extract", "estimate", "report", "check"]
+    assert [step.name for step in steps] == ["extract", "estimate", "items", "report", "check"]
     parts = [command[command.index("--part") + 1] for command in steps[0].commands]
     assert parts == [f"{i}/{len(parts)}" for i in range(1, len(parts) + 1)]
     assert all(command[command.index("--limit") + 1] == "400" for command in steps[0].commands)
     assert "--seeds 2" in " ".join(steps[1].commands[0])
+
+
+def test_items_are_those_of_the_final_checkpoints(tmp_path):
+    assert demo.final_runs(tmp_path, demo.HERE / "sweep.toml") == [str(tmp_path / "*__tune-1000")]
+    odd = tmp_path / "odd.toml"
+    for text in ("models = [1]", '[[models]]\nmodel = "m"\nfinal = true', "models", ""):
+        odd.write_text(text)
+        assert demo.final_runs(tmp_path, odd) == [str(tmp_path)]
+    of = {step.name: step for step in demo.steps(tmp_path, odd, None, 1)}
+    written, read = (of[name].commands[0] for name in ("items", "report"))
+    assert written[written.index("--pointwise") + 1] == read[read.index("--pointwise") + 1]
 
 
 def test_commands_run_with_this_interpreter():

@@ -1,0 +1,28 @@
+"""Templates of HTML in which every text from outside is escaped and shown without what could confuse a page."""
+
+from pathlib import Path
+
+import jinja2
+import markupsafe
+
+from pid_lvlm.data.bounds import PAGE_TEXT
+from pid_lvlm.data.command.display import displayable
+
+
+def environment(folder: Path) -> jinja2.Environment:
+    """Templates of a folder; undefined names are errors."""
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=shown,
+    )
+
+
+def shown(value: object) -> object:
+    """Every text that a page shows, in the one place where it gets there; a Markup is a text of ours."""
+    if isinstance(value, str) and not isinstance(value, markupsafe.Markup):
+        return displayable(value, PAGE_TEXT.most, keep="\n")
+    return value

@@ -1,0 +1,102 @@
+"""Read the table of atoms per item: every column present, of the right type, with values that can be."""
+
+from os import PathLike
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+from pid_lvlm.analysis.errors import ItemTableError
+from pid_lvlm.data.bounds import ITEM_ID, RESULT_ROWS, RESULT_TEXT
+from pid_lvlm.data.contract.item_table import ITEM_COLUMNS
+from pid_lvlm.data.contract.result_checks import TableError
+from pid_lvlm.data.contract.result_file import read_table
+from pid_lvlm.data.contract.result_table import POLARS_TYPES, SCHEMA
+from pid_lvlm.data.inputs.paths import is_there
+
+_MADE_BY: Final = "`pid-estimate RUN... --out results.parquet --pointwise items.parquet` writes one"
+_MOST_BITS: Final = 300.0
+"""As for the atoms of the result table."""
+
+
+def read_pointwise(*paths: str | PathLike[str]) -> pl.DataFrame:
+    """Read tables of atoms per item into one frame with the columns of `pid_lvlm.data.contract.item_table`.
+
+    A problem that is in several files counts once; the last file wins.
+
+    Raises:
+        ItemTableError: a file is missing, damaged or another table, or holds a value that cannot be.
+    """
+    found = pl.DataFrame(schema={name: POLARS_TYPES[kind] for name, kind in ITEM_COLUMNS.items()})
+    for path in paths:
+        frame = _read_one(Path(path))
+        found = pl.concat([found.join(frame, on="problem_id", how="anti", maintain_order="left"), frame])
+    return found
+
+
+def given_pointwise(frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame, if it is a table of atoms per item.
+
+    Raises:
+        ItemTableError: it is not a polars frame, lacks a column, or holds a value that cannot be.
+    """
+    if not isinstance(frame, pl.DataFrame):
+        found = type(frame).__name__
+        raise ItemTableError("pointwise", f"expected a polars frame such as `read_pointwise` returns, found {found}")
+    try:
+        return _checked(frame)
+    except TableError as error:
+        raise ItemTableError("pointwise", str(error)) from error
+
+
+def _read_one(path: Path) -> pl.DataFrame:
+    if not is_there(path):
+        raise ItemTableError(str(path), f"no such file; {_MADE_BY}")
+    try:
+        return _checked(read_table(path))
+    except TableError as error:
+        raise ItemTableError(str(path), str(error)) from error
+
+
+def _checked(frame: pl.DataFrame) -> pl.DataFrame:
+    missing = [name for name in ITEM_COLUMNS if name not in frame.columns]
+    if missing and set(SCHEMA) <= set(frame.columns):
+        raise TableError(f"is a result table; expected one with a row per item, which {_MADE_BY.replace('one', 'it')}")
+    if missing:
+        raise TableError(f"has no column `{missing[0]}`; expected a table of atoms per item: {_MADE_BY}")
+    if frame.is_empty():
+        raise TableError("holds no row; did `pid-estimate` finish?")
+    if frame.height > RESULT_ROWS.most:
+        raise TableError(f"has {frame.height:,} rows; at most {RESULT_ROWS} are possible")
+    frame = frame.select(_typed(frame[name], kind) for name, kind in ITEM_COLUMNS.items())
+    for name, kind in ITEM_COLUMNS.items():
+        wrong, expected = _wrong(name, kind)
+        rows = frame.select(wrong.fill_null(value=False).arg_true()).to_series()
+        if rows.len():
+            raise TableError(f"row {rows[0]} of the file, column `{name}`: expected {expected}")
+    if (again := frame.select(pl.struct("problem_id", "sample_id").is_duplicated().arg_true()).to_series()).len():
+        raise TableError(f"rows {again[0]} and another of the file are the same item of one problem; keep one of them")
+    return frame
+
+
+def _typed(series: pl.Series, kind: str) -> pl.Series:
+    wanted = POLARS_TYPES[kind]
+    fits = {"text": series.dtype == pl.String, "int": series.dtype.is_integer(), "float": series.dtype.is_numeric()}
+    if series.dtype != pl.Null and not fits[kind]:
+        raise TableError(f"column `{series.name}` is of type {series.dtype}; expected {kind}")
+    try:
+        typed = series.cast(wanted)
+    except pl.exceptions.PolarsError:
+        raise TableError(f"column `{series.name}` has numbers that do not fit into 64 bits") from None
+    return typed.fill_nan(None) if kind == "float" else typed
+
+
+def _wrong(name: str, kind: str) -> tuple[pl.Expr, str]:
+    """Where a column has what it cannot have, and what it may have."""
+    column = pl.col(name)
+    if kind == "text":
+        most = ITEM_ID.most if name == "sample_id" else RESULT_TEXT.most
+        return column.is_null() | (column.str.len_chars() > most), f"a text of at most {most:,} characters"
+    if kind == "int":
+        return column.is_null() | (column < 0), "a number that is not below 0"
+    return column.is_infinite() | (column.abs() > _MOST_BITS), f"a number between -{_MOST_BITS:g} and {_MOST_BITS:g}"
