@@ -1,8 +1,7 @@
 """Questions, options and thumbnails as the run folders keep them."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -43,7 +42,7 @@ def without_questions(frame: pl.DataFrame, folders: Mapping[str, Path]) -> list[
     for (dataset,), part in firsts.group_by("dataset", maintain_order=True):
         for run, sample_id in part.select("run", "sample_id").iter_rows():
             try:
-                if _read(folders[run], {sample_id}):
+                if data.read_items(folders[run], {sample_id}):
                     break
             except PidError as error:
                 sentences.append(f"{error}; its questions are not shown.")
@@ -54,23 +53,17 @@ def without_questions(frame: pl.DataFrame, folders: Mapping[str, Path]) -> list[
     return sentences
 
 
-def _of_dataset(rows: pl.DataFrame, folders: Mapping[str, Path]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _of_dataset(rows: pl.DataFrame, folders: Mapping[str, Path]) -> dict[str, data.KeptItem]:
+    found: dict[str, data.KeptItem] = {}
     for (run,), part in rows.group_by("run", maintain_order=True):
         if str(run) in folders and (wanted := set(part["sample_id"]) - set(found)):
             try:
-                found |= _read(folders[str(run)], wanted)
+                found |= data.read_items(folders[str(run)], wanted)
             except PidError:
                 continue
     return found
 
 
-def _read(folder: Path, ids: Collection[str]) -> Mapping[str, Any]:
-    reader = getattr(data, "read_items", None)
-    return {} if reader is None else reader(folder, ids)
-
-
-def _asked(item: Any) -> str:
+def _asked(item: data.KeptItem) -> str:
     """The question, after the hint that stood before it."""
-    hint: str = getattr(item, "hint", "")
-    return f"{hint}\n{item.question}" if hint else item.question
+    return f"{item.hint}\n{item.question}" if item.hint else item.question
