@@ -1,8 +1,8 @@
 """Samples per second of `pid-extract` and of three `generate` calls per sample at batch size 1, same model and machine.
 
 The three calls are those of the published scripts: picture and question, noise for vision, noise for language, each
-with one new token. Ours measures four conditions, by default all layers, and the pooled features. Reading the dataset,
-loading the model and the noise statistics are not counted on either side.
+with one new token. Ours measures four conditions, by default all layers, and the pooled features. Decoder tokens per
+sample are counted on both sides. Reading the dataset, loading the model and the noise statistics are not timed.
 
 Example: python -m benchmarks.extract --model DIR --data CARD.toml --items 64 --json
 """
@@ -11,12 +11,16 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import nn
 
 from benchmarks.machine import describe_machine, peak_host_bytes, torch_device_name
 from pid_lvlm.data.errors import PidError
@@ -62,6 +66,22 @@ def span_masks(adapter: Adapter, inputs: ModelInputs, item: PlannedItem) -> Span
     return SpanMasks(vision, language)
 
 
+@contextmanager
+def counted_tokens(adapter: Adapter) -> Iterator[list[int]]:
+    """While active, positions (padding included) that each pass through the decoder's first block computes."""
+    seen: list[int] = []
+
+    def count(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        states = args[0] if args else kwargs["hidden_states"]
+        seen.append(states.shape[0] * states.shape[1])
+
+    handle = adapter.layers[0].register_forward_pre_hook(count, with_kwargs=True)
+    try:
+        yield seen
+    finally:
+        handle.remove()
+
+
 def fastest(work: Callable[[], object], repeat: int, device: str) -> float:
     """Seconds of the fastest of some repetitions, the device idle at both ends."""
     seconds = []
@@ -78,6 +98,12 @@ def same_answers(generated: Sequence[Sequence[int]], measured: Any) -> float:
     """Share of first tokens on which both agree; our columns are named by `pid_lvlm.data.names.CONDITIONS`."""
     columns = [CONDITIONS.index(name) for name in (BOTH, VISION_ONLY, LANGUAGE_ONLY)]
     return float((np.asarray(measured)[:, columns] == np.asarray(generated)).mean())
+
+
+def largest_difference(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+    """Of two arrays of scores, nats; options that an item does not have are -inf in both."""
+    known = np.isfinite(other)
+    return float(np.abs(one[known] - other[known]).max())
 
 
 def compare(given: argparse.Namespace) -> dict[str, Any]:
@@ -97,8 +123,11 @@ def compare(given: argparse.Namespace) -> dict[str, Any]:
     statistics_seconds = time.perf_counter() - started
     layers = run_layers(spec, config, adapter)
     measurement = Measurement(adapter, plan.variants[0], stats, config.seed, layers)
-    arrays = measurement.shard(plan.items, config.batch_size, lambda _: None)
-    generated = [generate_three(adapter, item, stats, config.seed) for item in plan.items]
+    with counted_tokens(adapter) as our_tokens:
+        arrays = measurement.shard(plan.items, config.batch_size, lambda _: None)
+    with counted_tokens(adapter) as their_tokens:
+        generated = [generate_three(adapter, item, stats, config.seed) for item in plan.items]
+    alone = replace(measurement, share_prefix=False).shard(plan.items, config.batch_size, lambda _: None)
     ours = fastest(lambda: measurement.shard(plan.items, config.batch_size, lambda _: None), given.repeat, device)
     theirs = fastest(
         lambda: [generate_three(adapter, item, stats, config.seed) for item in plan.items], given.repeat, device
@@ -114,6 +143,10 @@ def compare(given: argparse.Namespace) -> dict[str, Any]:
         "our_samples_per_second": count / ours,
         "baseline_samples_per_second": count / theirs,
         "ratio": theirs / ours,
+        "our_decoder_tokens_per_sample": sum(our_tokens) / count,
+        "baseline_decoder_tokens_per_sample": sum(their_tokens) / count,
+        "shares_prefix": adapter.can_share_prefix,
+        "largest_difference_by_sharing": largest_difference(arrays["loglik"], alone["loglik"]),
         "our_conditions": len(CONDITIONS),
         "baseline_conditions": 3,
         "same_first_tokens": same_answers(generated, arrays["first_token"]),

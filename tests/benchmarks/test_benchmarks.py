@@ -171,6 +171,10 @@ def test_extract(call):
     found = json.loads(output)
     assert found["items"] == 4
     assert found["same_first_tokens"] == 1
+    assert found["shares_prefix"]
+    assert found["largest_difference_by_sharing"] < 1e-5
+    prompt = found["baseline_decoder_tokens_per_sample"] / 3
+    assert 2 * prompt < found["our_decoder_tokens_per_sample"] < 4 * prompt
 
 
 def test_extract_says_what_is_wrong(call, tmp_path):
