@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import cast
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from pid_jax.arguments import as_array
@@ -12,21 +13,25 @@ from pid_jax.estimators.exact.intervals import ItemInterval, paired_difference
 from pid_jax.estimators.exact.rows import Marginals
 from pid_jax.exact_arguments import reconciled_problem
 from pid_jax.exact_decomposition import ExactDecomposition
+from pid_jax.results.exact_outcome import ExactOutcome
 from pid_jax.setting import ArgumentError
 
 
-def exact_difference(first: ExactDecomposition, second: ExactDecomposition) -> ItemInterval:
+def exact_difference(
+    first: ExactDecomposition | ExactOutcome, second: ExactDecomposition | ExactOutcome
+) -> ItemInterval:
     """Atoms of `first` less those of `second`, with an interval over the items that both share.
 
     For two models, two layers or two checkpoints that answered the same items, in the same order. What makes an item
     hard for both cancels, so the interval is narrower than the two intervals side by side suggest.
 
     Args:
-        first: of `exact` with `interval=`.
+        first: of `exact` with `interval=`, or of `estimate`, which hands it to `keep`.
         second: of the same items, with the same `interval`, weights and groups.
 
     Raises:
-        ArgumentError: one of them has no interval over items, or their items differ.
+        ArgumentError: one of them has no interval over items, or their items differ. Arrays have no names of items, so
+            that only the items of runs are compared by name.
 
     Example:
         >>> import numpy as np
@@ -42,10 +47,22 @@ def exact_difference(first: ExactDecomposition, second: ExactDecomposition) -> I
     """
     for name, found in (("first", first), ("second", second)):
         if found.items is None:
-            raise ArgumentError(name, 'has no interval over items; call exact with interval="items"')
+            raise ArgumentError(name, 'has no interval over items; ask for interval="items"')
+    if isinstance(first, ExactOutcome) and isinstance(second, ExactOutcome):
+        _check_same_items(first, second)
     assert first.items is not None
     assert second.items is not None
     return paired_difference(first.items, second.items)
+
+
+def _check_same_items(first: ExactOutcome, second: ExactOutcome) -> None:
+    if np.array_equal(first.sample_ids, second.sample_ids):
+        return
+    if set(first.sample_ids) == set(second.sample_ids):
+        raise ArgumentError("second", "has the items of first in another order")
+    shared = len(set(first.sample_ids) & set(second.sample_ids))
+    found = f"found {len(second.sample_ids):,}, of which {shared:,} are the same"
+    raise ArgumentError("second", f"expected the {len(first.sample_ids):,} items of first, {found}")
 
 
 def curve_over_rows(

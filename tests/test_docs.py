@@ -195,6 +195,11 @@ def test_python_on_the_install_page_runs(capsys):
     assert capsys.readouterr().out.endswith(" write_run read_results\n")
 
 
+def test_python_on_the_notebooks_page_runs(capsys):
+    run_python("docs/notebooks.md")
+    assert capsys.readouterr().out == "True\n"
+
+
 def test_python_on_the_paper_page_runs():
     run_python("docs/paper.md")
 

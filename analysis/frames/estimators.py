@@ -5,6 +5,7 @@ from typing import Final
 
 import polars as pl
 
+from pid_lvlm.analysis.frames.given import having
 from pid_lvlm.data.contract.results import EXACT
 
 PROBLEM: Final = ("run", "layer", "tau")
@@ -25,11 +26,15 @@ def one_estimator(results: pl.DataFrame, estimator: str = EXACT, of: Sequence[st
         of: the columns that tell problems apart. With `SWEEP` a whole run is one, and `estimator` is shown if it has as
             many layers as the others have.
 
+    Raises:
+        ResultTableError: the frame lacks `layer`, `estimator` or a column of `of`.
+
     Example:
         >>> table = pl.DataFrame({"run": ["a", "a", "b"], "layer": 4, "estimator": ["batch", "exact", "batch"]})
         >>> one_estimator(table, of=["run"]).rows()
         [('a', 4, 'exact'), ('b', 4, 'batch')]
     """
+    results = having(results, (*of, "layer", "estimator"))
     wanted = pl.col("estimator") == estimator
     layers, others = (pl.col("layer").filter(rows).n_unique().over(of) for rows in (wanted, ~wanted))
     chosen = (layers > 0) & (layers >= others)

@@ -1,5 +1,6 @@
 """Result frames that someone hands to a function of this package: checked, and with names that can be drawn."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import polars as pl
@@ -12,7 +13,12 @@ from pid_lvlm.data.contract.result_table import SCHEMA
 NAMES: Final = ("run", "model", "family", "dataset", "stage", "preset", "estimator", "pooling", "result", "device")
 """Columns whose texts become labels."""
 
+SERIES: Final = "series"
+"""The column that `with_series` adds."""
+
 _EMPTY: Final = "(empty)"
+_LISTED: Final = 3
+"""How many missing columns an error names."""
 
 _OF_OBJECTS: Final = frozenset(
     ("__defineGetter__", "__defineSetter__", "__lookupGetter__", "__lookupSetter__", "__proto__", "constructor")
@@ -27,20 +33,49 @@ def given(results: pl.DataFrame) -> pl.DataFrame:
     Raises:
         ResultTableError: it is not a polars frame, lacks a column, or has one of another type.
     """
-    if not isinstance(results, pl.DataFrame):
-        message = f"expected a polars frame such as `read_results` returns, found {type(results).__name__}"
-        raise ResultTableError("results", message)
-    missing = [name for name in SCHEMA if name not in results.columns]
-    if missing:
-        more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
-        message = f"has no column `{missing[0]}`{more}; expected the columns that `read_results` returns"
-        raise ResultTableError("results", message)
-    for name, wanted in SCHEMA.items():
-        found = results.schema[name]
-        if found != wanted and found != pl.Null and not _is_as_good(found, wanted):
+    return having(results, tuple(SCHEMA))
+
+
+def having(frame: pl.DataFrame, names: Sequence[str], called: str = "results") -> pl.DataFrame:
+    """The frame, if it has these columns; those of the result table are also of the right type.
+
+    Args:
+        frame: what a function was given.
+        names: the columns that the function reads.
+        called: the name of the argument.
+
+    Raises:
+        ResultTableError: it is not a polars frame, lacks a column, or has one of another type.
+
+    Example:
+        >>> having(pl.DataFrame({"layer": [1]}), ("layer", "num_layers"))
+        Traceback (most recent call last):
+        pid_lvlm.analysis.errors.ResultTableError: result table `results`: has no column `num_layers`; ...
+    """
+    if not isinstance(frame, pl.DataFrame):
+        collected = "; call its `collect()`" if isinstance(frame, pl.LazyFrame) else ""
+        message = f"expected a polars frame such as `read_results` returns, found {type(frame).__name__}{collected}"
+        raise ResultTableError(called, message)
+    if missing := [name for name in names if name not in frame.columns]:
+        raise ResultTableError(called, f"has no {_columns(missing)}; {_where_from(missing[0])}")
+    for name in names:
+        found, wanted = frame.schema[name], SCHEMA.get(name)
+        if wanted and found != wanted and found != pl.Null and not _is_as_good(found, wanted):
             message = f"column `{name}` is of type {found}; expected {wanted}, as `read_results` returns it"
-            raise ResultTableError("results", message)
-    return results
+            raise ResultTableError(called, message)
+    return frame
+
+
+def _columns(missing: Sequence[str]) -> str:
+    shown = ", ".join(f"`{name}`" for name in missing[:_LISTED])
+    more = f" and {len(missing) - _LISTED} more" if len(missing) > _LISTED else ""
+    return f"column{'s' if len(missing) > 1 else ''} {shown}{more}"
+
+
+def _where_from(name: str) -> str:
+    if name in SCHEMA:
+        return "expected the columns that `read_results` returns"
+    return "`with_series` adds it" if name == SERIES else "the function's documentation lists the columns that it reads"
 
 
 def _is_as_good(found: pl.DataType, wanted: pl.DataType) -> bool:

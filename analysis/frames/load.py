@@ -6,6 +6,7 @@ from pathlib import Path
 import polars as pl
 
 from pid_lvlm.analysis.errors import ResultTableError
+from pid_lvlm.analysis.frames.given import having
 from pid_lvlm.data.contract.result_checks import TableError, checked_table
 from pid_lvlm.data.contract.result_file import read_table
 from pid_lvlm.data.contract.results import USABLE
@@ -28,23 +29,29 @@ def read_results(*paths: str | PathLike[str]) -> pl.DataFrame:
 def successful(results: pl.DataFrame) -> pl.DataFrame:
     """The rows whose numbers hold: those of successful fits, and those with a result that only asks for care.
 
+    Raises:
+        ResultTableError: the frame has no column `result`.
+
     >>> import polars as pl
     >>> table = pl.DataFrame({"run": ["a", "b", "c"], "result": ["successful", "nonfinite_loss", "wide_interval"]})
     >>> successful(table)["run"].to_list()
     ['a', 'c']
     """
-    return results.filter(pl.col("result").is_in(USABLE))
+    return having(results, ("result",)).filter(pl.col("result").is_in(USABLE))
 
 
 def failed_fits(results: pl.DataFrame) -> pl.DataFrame:
     """The rows whose fit failed; `result` says why.
+
+    Raises:
+        ResultTableError: the frame has no column `result`.
 
     >>> import polars as pl
     >>> table = pl.DataFrame({"run": ["a", "b"], "result": ["successful", "nonfinite_loss"]})
     >>> failed_fits(table)["result"].to_list()
     ['nonfinite_loss']
     """
-    return results.filter(~pl.col("result").is_in(USABLE))
+    return having(results, ("result",)).filter(~pl.col("result").is_in(USABLE))
 
 
 def _read_one(path: Path) -> pl.DataFrame:

@@ -7,6 +7,7 @@ from typing import Final
 import polars as pl
 
 from pid_lvlm.analysis.errors import NothingToShowError
+from pid_lvlm.analysis.frames.given import given
 from pid_lvlm.analysis.frames.reshape import (
     SETTINGS,
     final_checkpoint,
@@ -56,8 +57,11 @@ def across_models(results: pl.DataFrame, estimator: str = EXACT) -> AcrossModels
     Args:
         results: the result table.
         estimator: whose numbers to take where a problem has several.
+
+    Raises:
+        ResultTableError: this is not a result table.
     """
-    final = final_layer(final_checkpoint(by_model(results)))
+    final = final_layer(final_checkpoint(by_model(given(results))))
     once = one_setting(final, estimator).unique(["model", "dataset"], keep="first", maintain_order=True)
     all_pairs = final.select("model", "dataset").unique().height
     frame = in_reading_order(reported(once))

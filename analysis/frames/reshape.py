@@ -6,6 +6,7 @@ import polars as pl
 
 from pid_lvlm.analysis.frames.checkpoints import STAGE_RANK, is_checkpoint
 from pid_lvlm.analysis.frames.estimators import one_estimator
+from pid_lvlm.analysis.frames.given import SERIES, given, having
 from pid_lvlm.analysis.frames.labels import LEGEND, SYMBOLS
 from pid_lvlm.analysis.frames.load import successful
 from pid_lvlm.data.contract.results import EXACT, JOINT_KNOWS_LESS
@@ -14,7 +15,9 @@ from pid_lvlm.data.names import ATOMS
 SETTINGS: Final = ("preset", "estimator", "tau", "pooling", "marginals", "strata")
 """Settings that distinguish series of one model; those that vary within a table become part of the series' name."""
 
-_PLACE: Final = ("series", "dataset", "stage", "step")
+_PLACE: Final = (SERIES, "dataset", "stage", "step")
+_NAMED_BY: Final = ("model", "run", "recipe", "layer", "dataset", "stage", "step")
+"""What the name of a series can depend on beside the settings."""
 _ATOM_VALUES: Final = {
     "{}": "estimate",
     "{}_raw": "raw",
@@ -34,7 +37,11 @@ def with_series(results: pl.DataFrame) -> pl.DataFrame:
 
     Where several runs hold the same checkpoint, the first keeps this name and the others add the name of their run;
     where even the run is the same, the second recipe and those after it add a number.
+
+    Raises:
+        ResultTableError: the frame lacks a column that a name depends on.
     """
+    results = having(results, (*_NAMED_BY, *SETTINGS))
     # A setting that an estimator does not have is empty, and no part of the name.
     varying = [name for name in SETTINGS if results[name].drop_nulls().n_unique() > 1]
     name = pl.concat_str("model", *(_setting(setting) for setting in varying), separator=" · ", ignore_nulls=True)
@@ -50,8 +57,13 @@ def shallow_repeats(results: pl.DataFrame) -> pl.DataFrame:
 
 
 def final_checkpoint(frame: pl.DataFrame) -> pl.DataFrame:
-    """The final checkpoint of every series and dataset: no stage or step, else the last step of the last stage."""
-    group = ("series", "dataset")
+    """The final checkpoint of every series and dataset: no stage or step, else the last step of the last stage.
+
+    Raises:
+        ResultTableError: the frame lacks `dataset`, `stage`, `step` or `series`, which `with_series` adds.
+    """
+    group = (SERIES, "dataset")
+    frame = having(frame, (*group, "stage", "step"))
     finished = ~is_checkpoint()
     aged = frame.filter(finished | ~finished.any().over(group))
     for key in (STAGE_RANK, pl.col("stage").rank("dense"), pl.col("step")):
@@ -64,11 +76,14 @@ def final_checkpoint(frame: pl.DataFrame) -> pl.DataFrame:
 def final_layer(frame: pl.DataFrame) -> pl.DataFrame:
     """The rows measured at the model's output, not through the logit lens.
 
+    Raises:
+        ResultTableError: the frame lacks `layer` or `num_layers`.
+
     >>> import polars as pl
     >>> final_layer(pl.DataFrame({"layer": [1, 2, 3], "num_layers": [3, 3, 3]})).rows()
     [(3, 3)]
     """
-    return frame.filter(pl.col("layer") == pl.col("num_layers"))
+    return having(frame, ("layer", "num_layers")).filter(pl.col("layer") == pl.col("num_layers"))
 
 
 def finals(results: pl.DataFrame, estimator: str = EXACT) -> pl.DataFrame:
@@ -77,9 +92,12 @@ def finals(results: pl.DataFrame, estimator: str = EXACT) -> pl.DataFrame:
     Args:
         results: the result table.
         estimator: whose numbers to take where a problem has several; see `one_estimator`.
+
+    Raises:
+        ResultTableError: this is not a result table.
     """
     # The final checkpoint is chosen among all rows: if it failed, an earlier one must not take its place.
-    final = final_layer(final_checkpoint(with_series(one_estimator(results, estimator))))
+    final = final_layer(final_checkpoint(with_series(one_estimator(given(results), estimator))))
     return in_reading_order(reported(final))
 
 
@@ -113,8 +131,12 @@ def atoms_long(frame: pl.DataFrame) -> pl.DataFrame:
         The columns that are not about a single atom, and `atom`, `atom_label`, `symbol`, `estimate` (cut at 0), `raw`,
         `low`, `high`, `sd`, `certified_low`, `certified_high`, `corrected`, `ground_truth` in bits, `share` of the
         total.
+
+    Raises:
+        ResultTableError: the frame lacks a column of an atom.
     """
-    of_atoms = {pattern.format(atom) for atom in ATOMS for pattern in _ATOM_VALUES}
+    of_atoms = [pattern.format(atom) for atom in ATOMS for pattern in _ATOM_VALUES]
+    frame = having(frame, of_atoms)
     keys = [name for name in frame.columns if name not in of_atoms]
     return pl.concat(
         frame.select(

@@ -4,6 +4,7 @@ from typing import Final
 
 import polars as pl
 
+from pid_lvlm.analysis.frames.given import having
 from pid_lvlm.analysis.frames.reshape import final_layer
 from pid_lvlm.analysis.paper import published
 from pid_lvlm.analysis.statistics import LEAST
@@ -30,7 +31,11 @@ def compare_correlations(measured: pl.DataFrame, outcome: str) -> pl.DataFrame:
     Args:
         measured: `dataset` (as the paper calls it), `column`, `rho`, `p`, `num_models`.
         outcome: `accuracy` or `d_vision`.
+
+    Raises:
+        ResultTableError: `measured` lacks a column.
     """
+    measured = having(measured, ("dataset", "column", "rho", "p", "num_models"), "measured")
     printed = published.correlations().filter(pl.col("outcome") == outcome)
     joined = printed.join(measured, on=["dataset", "column"], suffix="_here", maintain_order="left")
     counts = pl.format("{} models here, {} there", "num_models_here", "num_models")
@@ -62,8 +67,12 @@ def compare_scaling(measured: pl.DataFrame) -> pl.DataFrame:
 
     Args:
         measured: `family` (as the paper calls it), `from_size`, `to_size`, the three changes, `num_datasets`.
+
+    Raises:
+        ResultTableError: `measured` lacks a column.
     """
     place = ["family", "from_size", "to_size"]
+    measured = having(measured, (*place, *_CHANGES, "num_datasets"), "measured")
     joined = published.scaling().join(measured, on=place, suffix="_here", maintain_order="left")
     size = pl.col("from_size", "to_size").cast(pl.String).str.strip_suffix(".0")
     few = pl.col("num_datasets") < len(SCALING_DATASETS)

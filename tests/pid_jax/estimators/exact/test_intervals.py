@@ -1,6 +1,7 @@
 """Intervals over items: what they are made of, what must not change them, and what is refused."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import pid_jax
 from pid_jax.estimators.exact.intervals import extrapolation, item_intervals, paired_difference
 from pid_jax.estimators.exact.parts import number_groups, random_parts
 from pid_jax.estimators.exact.problem import ExactProblem, GivenRows, solve_problems
-from pid_lvlm.data import PidError
+from pid_lvlm.data import PidError, write_run
 
 N, K = 32, 4
 """As in the other tests: few compiled programs."""
@@ -158,6 +159,33 @@ def test_intervals_of_your_own_arrays():
     assert set(pid_jax.exact_difference(found, found).estimate) == {0.0}
     with pytest.raises(PidError, match="second: has no interval over items"):
         pid_jax.exact_difference(found, pid_jax.exact(*p, tol_bits=TOLERANCE))
+
+
+def outcome(folder, p, names):
+    """What `estimate` hands to `keep` for a run of these conditionals."""
+    both, vision, language = p[2], p[0], p[1]
+    loglik, features = np.log(np.stack([both, vision, language], axis=1)), np.zeros((len(names), 1))
+    write_run(folder, model="m", dataset="d", loglik=loglik, x1=features, x2=features, sample_id=names)
+    kept = {}
+    config = pid_jax.make_config(estimator="exact", interval="items-uncorrected", spread=False, tol_bits=TOLERANCE)
+    pid_jax.estimate(folder, config, keep=kept.__setitem__)
+    (found,) = kept.values()
+    return found
+
+
+@pytest.mark.slow
+def test_runs_are_compared_if_they_have_the_same_items_in_the_same_order(tmp_path):
+    names = [f"item {i}" for i in range(N)]
+    first = outcome(tmp_path / "run", rows(1), names)
+    second = replace(first, items=intervals(rows(2), method="items-uncorrected"))
+    expected = paired_difference(first.items, second.items)
+    np.testing.assert_array_equal(ends(pid_jax.exact_difference(first, second)), ends(expected))
+    for others, sentence in (
+        (names[::-1], "second: has the items of first in another order"),
+        ([*names[1:], "new"], f"second: expected the {N} items of first, found {N}, of which {N - 1} are the same"),
+    ):
+        with pytest.raises(PidError, match=sentence):
+            pid_jax.exact_difference(first, replace(second, sample_ids=np.array(others)))
 
 
 @pytest.mark.parametrize(
