@@ -25,6 +25,7 @@ class Format(StrEnum):
 
     svg = "svg"
     png = "png"
+    pdf = "pdf"
 
 
 class Estimator(StrEnum):
@@ -85,8 +86,8 @@ def report(
     ],
     formats: Annotated[
         list[Format],
-        typer.Option("--format", metavar="svg|png", help="Format of the figure files; repeat for both."),
-    ] = [Format.svg, Format.png],  # noqa: B006  # typer reads the default, nobody changes it
+        typer.Option("--format", metavar="svg|png|pdf", help="Format of the figure files; repeat for several."),
+    ] = [Format.svg, Format.png, Format.pdf],  # noqa: B006  # typer reads the default, nobody changes it
     estimator: Annotated[
         Estimator,
         typer.Option(

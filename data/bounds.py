@@ -99,6 +99,7 @@ FIGURE_DATASETS: Final = Bound(24, "datasets", "a figure of a report")
 FIGURE_POINTS: Final = Bound(400, "points", "a curve in a figure of a report, which is less than 400 pixels wide")
 PAGE_ROWS: Final = Bound(240, "rows", "a table on the page of a report; its file has all of them")
 PAGE_TEXT: Final = Bound(4_000, "characters", "a text on the page of a report")
+PAGE_STILL: Final = Bound(150_000, "bytes", "a figure's image on the page of a report, for where no script runs")
 PAGE_LISTED: Final = Bound(40, "entries", "a list on the page of a report, such as its recipes")
 
 BOUNDS: Final = {name: value for name, value in sorted(globals().items()) if isinstance(value, Bound)}

@@ -2,13 +2,14 @@
 
 `spectrum(results)`, `layers(results)`, `training(results)` and `uncertainties(results)` take the whole table and select
 what they show; so do those over models: `regimes(results)`, `families(results)` and `image_removal(results)`.
-They raise `NothingToShowError` where the table has nothing to show.
+`with sized("one-column")` lays them out for print. They raise `NothingToShowError` where the table has nothing to show.
 """
 
 from pid_lvlm.analysis.figures.families import families
 from pid_lvlm.analysis.figures.image_removal import image_removal
 from pid_lvlm.analysis.figures.layers import layers
 from pid_lvlm.analysis.figures.regimes import regimes
+from pid_lvlm.analysis.figures.sizes import sized as sized
 from pid_lvlm.analysis.figures.spectrum import spectrum
 from pid_lvlm.analysis.figures.training import training
 from pid_lvlm.analysis.figures.uncertainty import uncertainties

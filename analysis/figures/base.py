@@ -10,14 +10,14 @@ import polars.selectors as cs
 from altair.utils.schemapi import debug_mode
 
 from pid_lvlm.analysis.figures import theme
+from pid_lvlm.analysis.figures.sizes import current
 from pid_lvlm.data.bounds import FIGURE_DATASETS, FIGURE_FITS, FIGURE_MODELS, FIGURE_POINTS, Bound
 
 Figure = alt.FacetChart | alt.VConcatChart
 """What a function of a figure returns."""
 Drawing = TypeVar("Drawing", alt.FacetChart, alt.VConcatChart)
 
-_PAGE_WIDTH: Final = 1060
-_NARROWEST, _WIDEST = 110, 330
+_WIDEST: Final = 330
 _DIGITS: Final = 5
 
 
@@ -97,13 +97,14 @@ def known(frame: pl.DataFrame, column: str) -> bool:
 
 def cell_width(columns: int, margin: int, spacing: int = 18) -> int:
     """Width in pixels of one facet of `columns` side by side, beside row labels `margin` pixels wide."""
-    room = (_PAGE_WIDTH - margin) // max(columns, 1) - spacing
-    return min(max(room, _NARROWEST), _WIDEST)
+    size = current()
+    room = (size.pixels - margin) // max(columns, 1) - spacing
+    return min(max(room, size.narrowest), _WIDEST)
 
 
 def label_margin(names: Sequence[str]) -> int:
     """About how many pixels the longest name takes as a label, within what the theme allows."""
-    return min(7 * max(len(name) for name in names) + 10, 240)
+    return min(7 * max(len(name) for name in names), current().label) + 10
 
 
 def ordered(frame: pl.DataFrame, column: str) -> list[str]:

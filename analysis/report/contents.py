@@ -51,7 +51,7 @@ class FigurePart:
         text: its caption, as far as it is the same for every table.
         draw: draws it, from the table and the estimator to prefer.
         of_table: the rest of its caption.
-        optional: whether the report leaves it out where the results have nothing for it.
+        optional: whether the report does not say so where the results have nothing for it.
     """
 
     name: str
@@ -76,6 +76,7 @@ class TablePart:
         of_table: the rest of its caption.
         of_one: whether it is of one estimator, which `make` then gets to know.
         optional: as for a figure.
+        file_only: whether the page has it in a shorter form, in its last section.
     """
 
     name: str
@@ -87,6 +88,7 @@ class TablePart:
     of_table: Caption = _nothing
     of_one: bool = False
     optional: bool = False
+    file_only: bool = False
 
 
 def _layers_overlaid(results: pl.DataFrame, estimator: str) -> Figure:
@@ -139,15 +141,6 @@ def _not_in_paper(results: pl.DataFrame, _estimator: str) -> str:
 
 
 PARTS: Final[tuple[FigurePart | TablePart, ...]] = (
-    FigurePart(
-        "spectrum",
-        "Information spectrum",
-        "The four atoms in bits at the output layer of each model's final checkpoint, one panel per dataset. "
-        "At the right of each: the accuracy, in % of the items. "
-        f"Black tick: ground truth, where it is known and not 0. {_HOLLOW}",
-        figures.spectrum,
-        partial(interval_caption, mark="Thin line", centre="Dot"),
-    ),
     TablePart(
         "summary",
         "Summary",
@@ -156,6 +149,15 @@ PARTS: Final[tuple[FigurePart | TablePart, ...]] = (
         summary_table,
         of_table=summary_caption,
         of_one=True,
+    ),
+    FigurePart(
+        "spectrum",
+        "Information spectrum",
+        "The four atoms in bits at the output layer of each model's final checkpoint, one panel per dataset. "
+        "At the right of each: the accuracy, in % of the items. "
+        f"Black tick: ground truth, where it is known and not 0. {_HOLLOW}",
+        figures.spectrum,
+        partial(interval_caption, mark="Thin line", centre="Dot"),
     ),
     TablePart(
         "ground_truth",
@@ -338,6 +340,7 @@ PARTS: Final[tuple[FigurePart | TablePart, ...]] = (
         tables.failed,
         plain_table,
         "None: every fit succeeded.",
+        file_only=True,
     ),
     TablePart(
         "diagnostics",
@@ -346,6 +349,7 @@ PARTS: Final[tuple[FigurePart | TablePart, ...]] = (
         tables.diagnostics,
         plain_table,
         "None: every diagnostic is within its limit.",
+        file_only=True,
     ),
 )
 """Figures and tables in the order of the page."""
