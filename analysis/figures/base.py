@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import altair as alt
 import polars as pl
@@ -18,6 +18,8 @@ Figure = alt.FacetChart | alt.VConcatChart
 Drawing = TypeVar("Drawing", alt.FacetChart, alt.VConcatChart)
 
 _WIDEST: Final = 330
+_BETWEEN: Final = 18  # pixels between panels
+_LETTER: Final = 7  # pixels of a letter of a heading
 _DIGITS: Final = 5
 
 
@@ -104,7 +106,7 @@ def cell_width(columns: int, margin: int, spacing: int = 18) -> int:
 
 def label_margin(names: Sequence[str]) -> int:
     """About how many pixels the longest name takes as a label, within what the theme allows."""
-    return min(7 * max(len(name) for name in names), current().label) + 10
+    return min(_LETTER * max(len(name) for name in names), current().label) + 10
 
 
 def ordered(frame: pl.DataFrame, column: str) -> list[str]:
@@ -112,9 +114,13 @@ def ordered(frame: pl.DataFrame, column: str) -> list[str]:
     return frame[column].unique(maintain_order=True).to_list()
 
 
-def dataset_column(datasets: list[str]) -> alt.Column:
-    """One column of panels per dataset, in the given order."""
-    return alt.Column("dataset:N", title=None, sort=datasets, header=alt.Header(labelPadding=6))
+def dataset_column(datasets: list[str], width: int) -> alt.Column:
+    """One column of panels of so many pixels per dataset, in the given order; names that are too long are broken."""
+    room = width + _BETWEEN
+    fits = _LETTER * max(map(len, datasets)) <= room
+    broken: dict[str, Any] = {"labelExpr": "split(datum.label, /[-_ ]/)", "labelLimit": room}
+    header = alt.Header(labelPadding=6, **({} if fits else broken))
+    return alt.Column("dataset:N", title=None, sort=datasets, header=header)
 
 
 BITS_AXIS: Final = alt.Axis(title="bits", tickCount=4, format=".3~g")

@@ -62,11 +62,11 @@ def panels(frame: pl.DataFrame, marks: Sequence[alt.Chart], columns: Sequence[st
     series, datasets = ordered(frame, "series"), sorted(ordered(frame, "dataset"))
     long = noted_atoms(frame)
     data = inline(long, ["series", "dataset", "atom_label", *columns, *shown_values(long)])
-    chart = alt.layer(*marks, data=data).properties(
-        width=cell_width(len(datasets), label_margin(series)), height=height
-    )
+    width = cell_width(len(datasets), label_margin(series))
+    chart = alt.layer(*marks, data=data).properties(width=width, height=height)
     beside = alt.Header(labelAngle=0, labelAlign="left", labelAnchor="middle", labelFontWeight="normal")
-    return chart.facet(column=dataset_column(datasets), row=alt.Row("series:N", title=None, sort=series, header=beside))
+    row = alt.Row("series:N", title=None, sort=series, header=beside)
+    return chart.facet(column=dataset_column(datasets, width), row=row)
 
 
 def shown_values(long: pl.DataFrame) -> list[str]:

@@ -80,7 +80,7 @@ def _marks(drops: alt.Scale) -> list[alt.Chart]:
         alt.Tooltip("accuracy:Q", title="accuracy", format=".3f"),
         alt.Tooltip("hollow:N", title="hollow because"),
     ]
-    base = alt.Chart().transform_filter("isValid(datum.model)")
+    base = alt.Chart()
     x = alt.X("synergy:Q", axis=alt.Axis(title="S (bits)", tickCount=4, format="~g"), scale=alt.Scale(zero=True))
     y = alt.Y("drop:Q", axis=alt.Axis(title="accuracy drop without the picture (points)", tickCount=5), scale=drops)
     points = base.mark_point(size=45, opacity=0.9, strokeWidth=1.5, color=theme.COLOURS["synergy"]).encode(

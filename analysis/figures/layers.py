@@ -8,6 +8,7 @@ import polars as pl
 from pid_lvlm.analysis.figures.base import Figure, drawable
 from pid_lvlm.analysis.figures.curves import curves, panels
 from pid_lvlm.analysis.figures.overlaid import Place, overlaid
+from pid_lvlm.analysis.figures.sizes import title
 from pid_lvlm.analysis.frames.depth import layered
 from pid_lvlm.analysis.frames.given import given, labelled
 from pid_lvlm.data.contract.results import EXACT
@@ -52,5 +53,5 @@ def _layer_channel(frame: pl.DataFrame) -> alt.X:
 
 
 def _depth_channel() -> alt.X:
-    axis = alt.Axis(title="layer / number of layers", values=[0, 0.5, 1], format=".0%", grid=False)
+    axis = alt.Axis(title=title("share of depth", "depth"), values=[0, 0.5, 1], format=".0%", labelFlush=True, grid=False)
     return alt.X("depth:Q", axis=axis, scale=alt.Scale(domain=[0, 1]))

@@ -93,7 +93,7 @@ def _atoms(frame: pl.DataFrame, place: Place, field: str, datasets: list[str], w
     )
     chart = alt.layer(*place.marks, lines, *(dots[1:] if many else dots), data=data)
     chart = chart.properties(width=width, height=_HEIGHT)
-    return chart.facet(column=dataset_column(datasets), row=_row("atom_label", list(LEGEND.values())))
+    return chart.facet(column=dataset_column(datasets, width), row=_row("atom_label", list(LEGEND.values())))
 
 
 def _accuracies(frame: pl.DataFrame, place: Place, field: str, datasets: list[str], width: int) -> alt.FacetChart:

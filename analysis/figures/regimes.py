@@ -81,7 +81,7 @@ def _single(models: pl.DataFrame, found: list[of_models.Regime]) -> list[dict[st
 
 def _marks(datasets: list[str]) -> list[alt.Chart]:
     share = alt.Axis(title="share of R + U1 + U2 + S (%)", tickCount=5)
-    y = alt.Y("dataset:N", title=None, sort=datasets, axis=alt.Axis(labelColor=theme.INK, ticks=False, domain=False))
+    y = alt.Y("dataset:N", title=None, sort=datasets, axis=alt.Axis(labelColor=theme.INK, ticks=False, domain=False, labelPadding=8))
     base = alt.Chart().encode(
         x=alt.X("share:Q", axis=share, scale=alt.Scale(domain=[0, 100])),
         y=y,

@@ -38,6 +38,8 @@ SIZES: Final = {size.name: size for size in (SCREEN, TWO_COLUMNS, ONE_COLUMN)}
 MILLIMETRES: Final = 0.2406
 """Of a pixel in print: a label of 11 pixels is then 7.5 points high."""
 
+_SHORT: Final = 60  # pixels of a panel
+
 _current: ContextVar[Size] = ContextVar("size", default=SCREEN)
 
 
@@ -69,6 +71,11 @@ def sized(name: str) -> Iterator[Size]:
         yield SIZES[name]
     finally:
         _current.reset(token)
+
+
+def title(whole: str, short: str) -> str:
+    """An axis title that still fits under the narrowest panels."""
+    return whole if current().narrowest > _SHORT else short
 
 
 def across(most: int, panel: int) -> int:

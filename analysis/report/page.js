@@ -45,9 +45,10 @@ function rows(dataset) {
 }
 const figures = [...document.querySelectorAll("figure[data-name]")].map((element) => ({
   element,
-  chart: element.querySelector(".chart"),
+  box: element.querySelector(".chart"),
+  chart: element.querySelector(".drawing"),
   specifications: parsed("specification-" + element.dataset.name),
-  still: element.querySelector(".chart").innerHTML,
+  still: element.querySelector(".drawing").innerHTML,
   drawn: "",
   view: null,
 }));
@@ -58,11 +59,11 @@ const isKept = (row) => isOf(row.series ?? row.model, filter.model) && isOf(row.
 const isFiltered = () => Boolean(filter.model || filter.dataset);
 
 function sizeFor(width) {
-  const names = Object.keys(widths);
+  const names = Object.keys(widths).sort((a, b) => widths[b] - widths[a]);
   return names.find((name) => widths[name] <= width) ?? names.at(-1);
 }
 async function draw(figure) {
-  const size = sizeFor(figure.chart.clientWidth);
+  const size = sizeFor(figure.box.clientWidth);
   const wanted = [size, filter.model, filter.dataset].join("\n");
   if (figure.drawn === wanted) return;
   figure.drawn = wanted;
@@ -83,6 +84,7 @@ async function draw(figure) {
     const made = await vegaEmbed(figure.chart, specification, {
       mode: "vega-lite",
       renderer: "svg",
+      logLevel: 1,
       downloadFileName: figure.element.dataset.name,
       actions: {export: true, source: false, compiled: false, editor: false},
     });
