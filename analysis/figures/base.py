@@ -31,7 +31,14 @@ def inline(frame: pl.DataFrame, columns: Sequence[str]) -> alt.InlineData:
     finite = pl.when(cs.float().is_finite()).then(cs.float().round(_DIGITS))
     rows = frame.select(columns).with_columns(finite).to_dicts()
     with debug_mode(False):  # altair would compare every value with its schema, for seconds where there are many
-        return alt.InlineData(values=rows)
+        return _Data(values=rows)
+
+
+class _Data(alt.InlineData):
+    """Inline data that charts share: altair would copy every value each time that it puts charts together."""
+
+    def __deepcopy__(self, _memo: object) -> "_Data":
+        return self
 
 
 @dataclass(frozen=True)

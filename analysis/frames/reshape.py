@@ -4,6 +4,7 @@ from typing import Final
 
 import polars as pl
 
+from pid_lvlm.analysis.frames.memory import remembered
 from pid_lvlm.analysis.frames.checkpoints import STAGE_RANK, is_checkpoint
 from pid_lvlm.analysis.frames.estimators import one_estimator
 from pid_lvlm.analysis.frames.labels import LEGEND, SYMBOLS
@@ -71,6 +72,7 @@ def final_layer(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.filter(pl.col("layer") == pl.col("num_layers"))
 
 
+@remembered
 def finals(results: pl.DataFrame, estimator: str = EXACT) -> pl.DataFrame:
     """Fits of the final checkpoints at the final layer, by family, size, series and dataset, as `reported`.
 

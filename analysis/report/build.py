@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from pid_lvlm.analysis.frames.load import failed_fits, read_results
+from pid_lvlm.analysis.frames.memory import remembering
 from pid_lvlm.analysis.report.compose import Drawn, Tabled, compose, file_names
+from pid_lvlm.analysis.report.draw import start_javascript
 from pid_lvlm.analysis.report.folder import check_free, write_report
-from pid_lvlm.analysis.report.render import render_files
+from pid_lvlm.analysis.report.render import LIBRARY, render_files
 from pid_lvlm.data.command.result import Failure, fit_name
 from pid_lvlm.data.contract.results import EXACT
 from pid_lvlm.data.locks import locked
@@ -64,11 +66,17 @@ def build_report(
     formats = list(dict.fromkeys(formats))
     check_free(out)
     results = read_results(*tables)
-    with nullcontext() if dry_run else locked(out, "pid-report"):
-        parts = compose(results, estimator, compare)
-        if not dry_run:
-            files = render_files(parts, results, sources=tables, title=title, formats=formats, estimator=estimator)
-            write_report(out, files)
+    with nullcontext() if dry_run else locked(out, "pid-report"), remembering():
+        if dry_run:
+            parts = compose(results, estimator, compare)
+        else:
+            library = start_javascript(LIBRARY)  # takes seconds, in a process of its own
+            try:
+                parts = compose(results, estimator, compare)
+                given = {"sources": tables, "title": title, "formats": formats, "estimator": estimator}
+                write_report(out, render_files(parts, results, library=library, **given))
+            finally:
+                library.stop()
     failed = failed_fits(results).select("run", "layer", "pooling", "estimator", "tau", "result")
     failures = [Failure(fit_name(row), row["result"]) for row in failed.iter_rows(named=True)]
     compared = None if compare is None else _rows(parts[-1])

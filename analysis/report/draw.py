@@ -9,15 +9,15 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.util import find_spec
+from tempfile import TemporaryFile
 from typing import Any, Final
 
 import altair as alt
 
 _DENSITY: Final = 300  # pixels per inch in print
-_MOST_PIXELS: Final = 24_000_000  # of a PNG file; a taller figure has fewer per inch
+_MOST_PIXELS: Final = 5_000_000  # of a PNG file; a taller figure has fewer per inch
 _PROCESSES: Final = 2
 
 _DRAW: Final = """
@@ -79,21 +79,29 @@ def draw(jobs: Mapping[str, Job], endings: Iterable[str], unit: float) -> dict[s
         "density": _DENSITY,
         "most": _MOST_PIXELS,
     }
-    with ThreadPoolExecutor(_PROCESSES) as pool:
-        shares = [
-            pool.submit(_run, _DRAW, common | {"jobs": {name: vars(jobs[name]) for name in names}})
-            for names in _shared_out(jobs)
-        ]
-        return {name: image for share in shares for name, image in share.result().items()}
+    running = [
+        start(_DRAW, common | {"jobs": {name: vars(jobs[name]) for name in names}}) for names in _shared_out(jobs)
+    ]
+    try:
+        return {name: image for each in running for name, image in each.result().items()}
+    finally:
+        for each in running:
+            each.stop()
 
 
-def javascript(snippet: str) -> str:
-    """Vega, Vega-Lite and Vega-Embed with a line of ours, as one script.
+def start_javascript(snippet: str) -> "Running":
+    """Begin to make one script of Vega, Vega-Lite, Vega-Embed and a line of ours; `javascript` has it in the end."""
+    return start(_BUNDLE, {"snippet": snippet})
+
+
+def javascript(running: "Running") -> str:
+    """The script that `start_javascript` began.
 
     Raises:
         RuntimeError: the library fails; the text is what it said.
+        ImportError: it is not installed.
     """
-    return _run(_BUNDLE, {"snippet": snippet})["js"].decode()
+    return running.result()["js"].decode()
 
 
 def _shared_out(jobs: Mapping[str, Job]) -> list[list[str]]:
@@ -105,18 +113,36 @@ def _shared_out(jobs: Mapping[str, Job]) -> list[list[str]]:
     return shares
 
 
-def _run(program: str, given: dict[str, Any]) -> dict[str, bytes]:
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", _FRAME.format(program)],
-        input=json.dumps(given, allow_nan=False),
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        errors="backslashreplace",
-        check=False,
-    )
-    if done.returncode:
-        if find_spec("vl_convert") is None:
-            raise ImportError("vl_convert is not installed", name="vl_convert")
-        raise RuntimeError(f"vl-convert ended with code {done.returncode}: {done.stderr[-4000:]}")
-    return {ending: base64.b64decode(image) for ending, image in json.loads(done.stdout).items()}
+class Running:
+    """A program of ours in another process, from its start to its images."""
+
+    def __init__(self, program: str, given: dict[str, Any]) -> None:
+        self._files = [TemporaryFile() for _ in range(3)]
+        source, self._images, self._errors = self._files
+        source.write(json.dumps(given, allow_nan=False).encode())
+        source.seek(0)
+        command = [sys.executable, "-P", "-c", _FRAME.format(program)]
+        self._process = subprocess.Popen(command, stdin=source, stdout=self._images, stderr=self._errors)
+
+    def result(self) -> dict[str, bytes]:
+        """What the program made, once it has ended."""
+        code = self._process.wait()
+        for file in self._files:
+            file.seek(0)
+        if code:
+            if find_spec("vl_convert") is None:
+                raise ImportError("vl_convert is not installed", name="vl_convert")
+            said = self._errors.read().decode("utf-8", "backslashreplace")
+            raise RuntimeError(f"vl-convert ended with code {code}: {said[-4000:]}")
+        return {ending: base64.b64decode(image) for ending, image in json.load(self._images).items()}
+
+    def stop(self) -> None:
+        """End the program, if it still runs, and let go of its files."""
+        self._process.kill()
+        self._process.wait()
+        for file in self._files:
+            file.close()
+
+
+start = Running
+"""Starts a program; tests put another in its place."""

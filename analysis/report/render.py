@@ -1,7 +1,6 @@
 """Charts to files, and parts to the one HTML page."""
 
 import base64
-import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -19,7 +18,7 @@ from pid_lvlm.analysis.report import widget
 from pid_lvlm.analysis.report.columns import Columns, shared
 from pid_lvlm.analysis.report.compose import PAGE, PRINTED, Drawn, Tabled, figure_file, table_file
 from pid_lvlm.analysis.report.display import cautions_table
-from pid_lvlm.analysis.report.draw import Job, draw, javascript
+from pid_lvlm.analysis.report.draw import Job, Running, draw, javascript
 from pid_lvlm.analysis.report.findings import comparability, findings, notice
 from pid_lvlm.analysis.report.provenance import provenance, recipes
 from pid_lvlm.analysis.tables.csv_file import csv_bytes
@@ -28,6 +27,9 @@ from pid_lvlm.data.command.display import displayable
 from pid_lvlm.data.command.shown import count
 
 _HERE: Final = Path(__file__).parent
+LIBRARY: Final = "window.vegaEmbed = vegaEmbed;"
+"""The line that makes Vega known to the page."""
+
 _STILL: Final = "svg"
 """Format of the image that the page shows where no script runs; sharp, and smaller than a PNG of twice the density."""
 
@@ -40,8 +42,19 @@ def render_files(
     title: str,
     formats: Sequence[str],
     estimator: str,
+    library: Running,
 ) -> dict[str, bytes]:
-    """Every file of the report by its name in the report's folder; the page comes last."""
+    """Every file of the report by its name in the report's folder; the page comes last.
+
+    Args:
+        parts: of the report.
+        results: the result table.
+        sources: the files that it was read from.
+        title: of the page.
+        formats: of the figure files.
+        estimator: whose numbers to show where a problem has several.
+        library: Vega as one script, on its way (`LIBRARY`).
+    """
     drawn = [part for part in parts if isinstance(part, Drawn) and not part.absent]
     images = _images(drawn, {_STILL, *formats})
     files = {name: image for name, image in images.items() if name.rpartition(".")[2] in formats}
@@ -65,6 +78,7 @@ def render_files(
         columns=columns.content,
         missing=[(part.part.title, _reason(part)) for part in missing],
         provenance=provenance(results, sources),
+        library=markupsafe.Markup(javascript(library).replace("</script", "<\\/script")),
     ).encode()
     return files
 
@@ -118,7 +132,6 @@ def _page(results: pl.DataFrame, estimator: str, **context: Any) -> str:
         dark=theme.DARK,
         widths={name: size.pixels for name, size in SIZES.items()},
         style=markupsafe.Markup(widget.style() + _text("page.css")),
-        library=markupsafe.Markup(_library()),
         widget=markupsafe.Markup(widget.script()),
         script=markupsafe.Markup(_text("page.js")),
     )
@@ -177,9 +190,3 @@ def _table_context(tabled: Tabled) -> dict[str, Any]:
         "left_out": tabled.frame.height - tabled.page.height,
         "files": [("all columns", "csv", table_file(tabled.part.name))],
     }
-
-
-@functools.cache
-def _library() -> str:
-    """Vega, Vega-Lite and Vega-Embed as one script that can be embedded in a page."""
-    return javascript("window.vegaEmbed = vegaEmbed;").replace("</script", "<\\/script")
