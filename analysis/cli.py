@@ -35,6 +35,14 @@ class Estimator(StrEnum):
     batch = "batch"
 
 
+class Summary(StrEnum):
+    """How the headline table is printed."""
+
+    table = "table"
+    markdown = "markdown"
+    json = "json"
+
+
 class Published(StrEnum):
     """Published numbers that a report can compare with."""
 
@@ -65,7 +73,8 @@ class Report(CommandResult):
 
 @app.command(
     epilog=epilog(
-        "pid-report results.parquet --out report",
+        "pid-report results.parquet --out report --open",
+        "pid-report results.parquet --out report --summary markdown --quiet",
         'pid-report out/demo/results.parquet --out out/demo/report --title "Demo" --format svg',
         failing="done, but the tables hold failed fits",
     )
@@ -105,6 +114,15 @@ def report(
         ),
     ] = None,
     title: Annotated[str, typer.Option(metavar="TEXT", help="Title of the page.")] = "Information spectrum",
+    summary: Annotated[
+        Summary | None,
+        typer.Option(
+            metavar="table|markdown|json",
+            help="Also print the headline table on standard output: every model and dataset in a row.",
+            show_default=False,
+        ),
+    ] = None,
+    open_page: Annotated[bool, typer.Option("--open", help="Then open the page in the browser.")] = False,
     dry_run: DryRun = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -116,6 +134,7 @@ def report(
     model and dataset, how it changes over layers and training, the ground truth where it is known, how far BATCH is
     from the certified optimum, and how the numbers were made. It loads nothing from a network.
     """
+    from pid_lvlm.analysis.report import terminal
     from pid_lvlm.analysis.report.build import build_report
 
     outcome = build_report(
@@ -125,6 +144,7 @@ def report(
         formats=[str(each) for each in formats],
         estimator=str(estimator),
         compare=None if compare is None else str(compare),
+        summary=None if summary is None else str(summary),
         dry_run=dry_run,
     )
     files = tuple(out / name for name in outcome.files)
@@ -133,6 +153,12 @@ def report(
         typer.echo("\n".join(map(str, files)))
     elif not quiet:
         typer.echo(f"{files[0]} (and {len(files) - 1} figure and table files beside it)", err=True)
+    if outcome.summary is not None:
+        typer.echo(outcome.summary)
+    if open_page and not dry_run:
+        sentence = terminal.open_page(files[0])
+        if sentence:
+            typer.echo(sentence, err=True)
     if outcome.failed:
         typer.echo(f"{outcome.failed} of {outcome.problems} fits failed; the report lists them", err=True)
     return Report(

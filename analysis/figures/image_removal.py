@@ -44,10 +44,16 @@ def image_removal(results: pl.DataFrame, estimator: str = EXACT) -> alt.FacetCha
         hollow=pl.when(pl.col("uniform_both") > UNANSWERED).then(pl.lit(_UNANSWERED)),
     )
     datasets = frame["dataset"].unique().sort().to_list()
-    chart = alt.layer(*_marks(_drops(frame)), data=inline(_with_notes(frame, notes), _DRAWN)).properties(width=_SIZE, height=_SIZE)
+    chart = alt.layer(*_marks(_drops(frame)), data=inline(_with_notes(frame, notes), _DRAWN)).properties(
+        width=_SIZE, height=_SIZE
+    )
     header = alt.Header(labelPadding=6)
     facet = alt.Facet("dataset:N", title=None, sort=datasets, header=header)
-    return drawn.say(chart.facet(facet=facet, columns=across(min(_COLUMNS, len(datasets)), _SIZE + _MARGIN)).resolve_scale(x="independent"))
+    return drawn.say(
+        chart.facet(facet=facet, columns=across(min(_COLUMNS, len(datasets)), _SIZE + _MARGIN)).resolve_scale(
+            x="independent"
+        )
+    )
 
 
 def _with_notes(frame: pl.DataFrame, notes: dict[str, str]) -> pl.DataFrame:
@@ -89,7 +95,9 @@ def _marks(drops: alt.Scale) -> list[alt.Chart]:
         fill=alt.when("datum.answered").then(alt.value(theme.COLOURS["synergy"])).otherwise(alt.value("transparent")),
         tooltip=tooltip,
     )
-    notes = alt.Chart().mark_text(align="left", baseline="top", lineBreak="\n", color=theme.MUTED, fontSize=11).encode(
-        x=alt.value(6), y=alt.value(4), text="note:N"
+    notes = (
+        alt.Chart()
+        .mark_text(align="left", baseline="top", lineBreak="\n", color=theme.MUTED, fontSize=11)
+        .encode(x=alt.value(6), y=alt.value(4), text="note:N")
     )
     return [points, notes.transform_filter("isValid(datum.note)")]

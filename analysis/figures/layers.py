@@ -53,5 +53,7 @@ def _layer_channel(frame: pl.DataFrame) -> alt.X:
 
 
 def _depth_channel() -> alt.X:
-    axis = alt.Axis(title=title("share of depth", "depth"), values=[0, 0.5, 1], format=".0%", labelFlush=True, grid=False)
+    axis = alt.Axis(
+        title=title("share of depth", "depth"), values=[0, 0.5, 1], format=".0%", labelFlush=True, grid=False
+    )
     return alt.X("depth:Q", axis=axis, scale=alt.Scale(domain=[0, 1]))

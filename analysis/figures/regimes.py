@@ -44,7 +44,9 @@ def regimes(results: pl.DataFrame, estimator: str = EXACT) -> alt.FacetChart:
     )
     datasets = [each.dataset for each in found]
     names = list(dict.fromkeys(each.name for each in found))
-    chart = alt.layer(*_marks(datasets), data=inline(rows, _COLUMNS)).properties(width=min(_WIDTH, current().pixels - label_margin(datasets) - _MARGIN), height=alt.Step(_BAND))
+    chart = alt.layer(*_marks(datasets), data=inline(rows, _COLUMNS)).properties(
+        width=min(_WIDTH, current().pixels - label_margin(datasets) - _MARGIN), height=alt.Step(_BAND)
+    )
     header = alt.Header(labelOrient="top", labelAnchor="start", labelAngle=0, labelAlign="left", labelPadding=4)
     row = alt.Row("regime:N", title=None, sort=names, header=header)
     return chart.facet(row=row).resolve_scale(y="independent")
@@ -81,7 +83,12 @@ def _single(models: pl.DataFrame, found: list[of_models.Regime]) -> list[dict[st
 
 def _marks(datasets: list[str]) -> list[alt.Chart]:
     share = alt.Axis(title="share of R + U1 + U2 + S (%)", tickCount=5)
-    y = alt.Y("dataset:N", title=None, sort=datasets, axis=alt.Axis(labelColor=theme.INK, ticks=False, domain=False, labelPadding=8))
+    y = alt.Y(
+        "dataset:N",
+        title=None,
+        sort=datasets,
+        axis=alt.Axis(labelColor=theme.INK, ticks=False, domain=False, labelPadding=8),
+    )
     base = alt.Chart().encode(
         x=alt.X("share:Q", axis=share, scale=alt.Scale(domain=[0, 100])),
         y=y,

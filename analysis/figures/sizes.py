@@ -95,9 +95,7 @@ def by_dataset(chart: alt.LayerChart | alt.Chart, datasets: list[str], panel: in
     header = alt.Header(labelPadding=6)
     columns = across(len(datasets), panel)
     if columns == len(datasets) or current().millimetres is None:
-        return chart.facet(
-            column=alt.Column("dataset:N", title=None, sort=datasets, header=header), spacing=spacing
-        )
+        return chart.facet(column=alt.Column("dataset:N", title=None, sort=datasets, header=header), spacing=spacing)
     return chart.facet(
         facet=alt.Facet("dataset:N", title=None, sort=datasets, header=header), columns=columns, spacing=spacing
     )

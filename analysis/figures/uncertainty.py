@@ -65,9 +65,7 @@ def uncertainties(results: pl.DataFrame) -> alt.FacetChart:
                 alt.Tooltip("bits:Q", title="width (bits)", format=".2~g"),
             ],
         )
-        .properties(
-            width=cell_width(across(len(datasets), _PANEL), label_margin(rows)), height=alt.Step(_ROW)
-        )
+        .properties(width=cell_width(across(len(datasets), _PANEL), label_margin(rows)), height=alt.Step(_ROW))
     )
     return drawn.say(by_dataset(dots, datasets, _PANEL))
 

@@ -6,8 +6,8 @@ from typing import Final
 
 import polars as pl
 
-from pid_lvlm.analysis.frames.memory import remembered
 from pid_lvlm.analysis.errors import NothingToShowError
+from pid_lvlm.analysis.frames.memory import remembered
 from pid_lvlm.analysis.frames.reshape import (
     SETTINGS,
     final_checkpoint,

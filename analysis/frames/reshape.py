@@ -4,11 +4,11 @@ from typing import Final
 
 import polars as pl
 
-from pid_lvlm.analysis.frames.memory import remembered
 from pid_lvlm.analysis.frames.checkpoints import STAGE_RANK, is_checkpoint
 from pid_lvlm.analysis.frames.estimators import one_estimator
 from pid_lvlm.analysis.frames.labels import LEGEND, SYMBOLS
 from pid_lvlm.analysis.frames.load import successful
+from pid_lvlm.analysis.frames.memory import remembered
 from pid_lvlm.data.contract.results import EXACT, JOINT_KNOWS_LESS
 from pid_lvlm.data.names import ATOMS
 

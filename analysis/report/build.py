@@ -12,6 +12,7 @@ from pid_lvlm.analysis.report.compose import Drawn, Tabled, compose, file_names
 from pid_lvlm.analysis.report.draw import start_javascript
 from pid_lvlm.analysis.report.folder import check_free, write_report
 from pid_lvlm.analysis.report.render import LIBRARY, render_files
+from pid_lvlm.analysis.report.terminal import summary_text
 from pid_lvlm.data.command.result import Failure, fit_name
 from pid_lvlm.data.contract.results import EXACT
 from pid_lvlm.data.locks import locked
@@ -24,12 +25,14 @@ class Outcome:
     Attributes:
         failures: the failed fits and their result codes.
         comparison: rows of published numbers beside these; None if none was asked for.
+        summary: the headline table as text; None if none was asked for.
     """
 
     files: list[str]
     problems: int
     failures: list[Failure]
     comparison: list[dict[str, Any]] | None = None
+    summary: str | None = None
 
     @property
     def failed(self) -> int:
@@ -45,6 +48,7 @@ def build_report(
     formats: Sequence[str],
     estimator: str = EXACT,
     compare: str | None = None,
+    summary: str | None = None,
     dry_run: bool = False,
 ) -> Outcome:
     """Read result tables and write the report, or only find out which files it would have.
@@ -53,9 +57,10 @@ def build_report(
         tables: files of `pid-estimate`.
         out: folder of the report.
         title: of the page.
-        formats: of the figure files, `svg` and `png`.
+        formats: of the figure files: `svg`, `png`, `pdf`.
         estimator: whose numbers to show where a problem has several.
         compare: `paper`, to set the paper's numbers beside these.
+        summary: `table`, `markdown` or `json`, to have the headline table as text.
         dry_run: whether to write nothing.
 
     Raises:
@@ -80,7 +85,8 @@ def build_report(
     failed = failed_fits(results).select("run", "layer", "pooling", "estimator", "tau", "result")
     failures = [Failure(fit_name(row), row["result"]) for row in failed.iter_rows(named=True)]
     compared = None if compare is None else _rows(parts[-1])
-    return Outcome(file_names(parts, formats), results.height, failures, compared)
+    text = None if summary is None else summary_text(results, summary, estimator)
+    return Outcome(file_names(parts, formats), results.height, failures, compared, text)
 
 
 def _rows(part: Drawn | Tabled) -> list[dict[str, Any]]:

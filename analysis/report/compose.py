@@ -50,7 +50,7 @@ class Tabled:
 
 
 def compose(results: pl.DataFrame, estimator: str = EXACT, compare: str | None = None) -> list[Drawn | Tabled]:
-    """Draw every figure and compute every table of the report, in the order of the page.
+    """Draw every figure and compute every table of the report, in the order of the page; without empty optional ones.
 
     Args:
         results: the result table.
@@ -58,10 +58,11 @@ def compose(results: pl.DataFrame, estimator: str = EXACT, compare: str | None =
         compare: one of `COMPARISONS`, to set published numbers beside these.
     """
     listed = PARTS if compare is None else (*PARTS, COMPARISONS[compare])
-    return [
+    parts = [
         _drawn(part, results, estimator) if isinstance(part, FigurePart) else _tabled(part, results, estimator)
         for part in listed
     ]
+    return [each for each in parts if not (each.part.optional and each.absent)]
 
 
 def file_names(parts: Sequence[Drawn | Tabled], formats: Sequence[str]) -> list[str]:

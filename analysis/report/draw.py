@@ -9,6 +9,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.util import find_spec
 from tempfile import TemporaryFile
@@ -117,31 +118,31 @@ class Running:
     """A program of ours in another process, from its start to its images."""
 
     def __init__(self, program: str, given: dict[str, Any]) -> None:
-        self._files = [TemporaryFile() for _ in range(3)]
-        source, self._images, self._errors = self._files
-        source.write(json.dumps(given, allow_nan=False).encode())
-        source.seek(0)
-        command = [sys.executable, "-P", "-c", _FRAME.format(program)]
-        self._process = subprocess.Popen(command, stdin=source, stdout=self._images, stderr=self._errors)
+        with ExitStack() as files:
+            source, self._images, self._errors = (files.enter_context(TemporaryFile()) for _ in range(3))
+            source.write(json.dumps(given, allow_nan=False).encode())
+            source.seek(0)
+            command = [sys.executable, "-P", "-c", _FRAME.format(program)]
+            self._process = subprocess.Popen(command, stdin=source, stdout=self._images, stderr=self._errors)
+            self._files = files.pop_all()
 
     def result(self) -> dict[str, bytes]:
         """What the program made, once it has ended."""
         code = self._process.wait()
-        for file in self._files:
-            file.seek(0)
         if code:
             if find_spec("vl_convert") is None:
                 raise ImportError("vl_convert is not installed", name="vl_convert")
+            self._errors.seek(0)
             said = self._errors.read().decode("utf-8", "backslashreplace")
             raise RuntimeError(f"vl-convert ended with code {code}: {said[-4000:]}")
+        self._images.seek(0)
         return {ending: base64.b64decode(image) for ending, image in json.load(self._images).items()}
 
     def stop(self) -> None:
         """End the program, if it still runs, and let go of its files."""
         self._process.kill()
         self._process.wait()
-        for file in self._files:
-            file.close()
+        self._files.close()
 
 
 start = Running

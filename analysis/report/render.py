@@ -69,7 +69,7 @@ def render_files(
         for part in parts
         if _is_on_page(part)
     ]
-    missing = [part for part in parts if not part.part.optional and not _is_file_only(part) and not _is_on_page(part)]
+    missing = [part for part in parts if not _is_file_only(part) and not _is_on_page(part)]
     files[PAGE] = _page(
         results,
         estimator,

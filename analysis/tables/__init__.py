@@ -1,7 +1,7 @@
 """Tables: functions from a result table to a frame, the same for a notebook and for the report.
 
-`summary`, `ground_truth`, `batch_and_exact`, `failed`, `diagnostics` and `cautions` take the whole table and select what they show.
-So do those within models, `layer_phases` and `ablations`, those over models, `regimes`, `correlations`,
+`summary`, `ground_truth`, `batch_and_exact`, `failed`, `diagnostics` and `cautions` take the whole table and select
+what they show. So do those within models, `layer_phases` and `ablations`, those over models, `regimes`, `correlations`,
 `image_removal` and `scaling`, and those of the estimator: `interval_meanings`, `uncertainties`, `other_measures` and
 `surviving_conclusions`.
 """
