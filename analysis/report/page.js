@@ -118,7 +118,7 @@ function save(text, name, type) {
 function markdown(table) {
   const escaped = (text) => text.trim().replace(/\s+/g, " ").replace(/[\\|]/g, "\\$&");
   const line = (texts) => `| ${texts.map(escaped).join(" | ")} |`;
-  const shown = [...table.rows({search: "applied", order: "applied"}).nodes()];
+  const shown = table.rows({search: "applied", order: "applied"}).nodes().toArray();
   const headings = table.columns().header().toArray();
   const rules = headings.map((cell) => (cell.classList.contains("name") ? ":--" : "--:"));
   const cells = (row) => [...row.cells].map((cell) => cell.textContent);
