@@ -14,6 +14,7 @@ from pid_lvlm.analysis.frames.given import given, labelled
 from pid_lvlm.data.contract.results import EXACT
 
 _HEIGHT: Final = 110
+_ROWS: Final = 40  # rows of panels, up to which fewer points of each curve are better than fewer models
 _TICKS: Final = 6
 _WHOLE: Final = "datum.value == floor(datum.value) ? format(datum.value, 'd') : ''"  # there is no layer 1.5
 
@@ -35,7 +36,8 @@ def layers(results: pl.DataFrame, estimator: str = EXACT, *, overlay: bool = Fal
         ResultTableError: this is not a result table.
         NothingToShowError: no run has more than one layer.
     """
-    drawn = drawable(layered(labelled(given(results)), estimator), "layer", every_model=overlay)
+    swept = layered(labelled(given(results)), estimator)
+    drawn = drawable(swept, "layer", every_model=overlay or swept["series"].n_unique() <= _ROWS)
     frame = drawn.frame.with_columns((pl.col("layer") / pl.col("num_layers")).alias("depth"))
     x, columns = (_depth_channel(), ("layer", "depth")) if relative else (_layer_channel(frame), ("layer",))
     if overlay:

@@ -30,6 +30,7 @@ from pid_lvlm.analysis.report.layouts import (
 )
 from pid_lvlm.analysis.report.models_display import correlations_table, regimes_table, scaling_table
 from pid_lvlm.analysis.statistics import LEAST
+from pid_lvlm.data.names import ATOMS
 
 _Shown = TypeVar("_Shown")
 
@@ -136,6 +137,13 @@ def _some_correlation(results: pl.DataFrame, estimator: str) -> pl.DataFrame:
     return found
 
 
+def _batch_beside_exact(results: pl.DataFrame) -> pl.DataFrame:
+    found = tables.batch_and_exact(results)
+    if all(found[f"{atom}_batch"].is_null().all() for atom in ATOMS):
+        raise NothingToShowError("No problem was solved by both estimators.")
+    return found
+
+
 def _not_in_paper(results: pl.DataFrame, _estimator: str) -> str:
     return paper.not_in_paper(results)
 
@@ -177,7 +185,7 @@ PARTS: Final[tuple[FigurePart | TablePart, ...]] = (
         "unique atoms by as much. Gap: width of the certified interval on I_q. Marginals: largest range of an atom "
         "over the ways to bring the sources to one P(Y). Last, the redundancy by two other definitions: min(I1, I2) "
         "(MMI), and I_min of Williams and Beer.",
-        tables.batch_and_exact,
+        _batch_beside_exact,
         batch_and_exact_table,
     ),
     FigurePart(

@@ -101,7 +101,7 @@ def plain_table(frame: pl.DataFrame) -> PageTable:
     return PageTable(headings, [[Cell(_plain(value)) for value in row] for row in ordered.rows()], names=len(names))
 
 
-def cautions_table(cautions: pl.DataFrame) -> PageTable:
+def issues_table(issues: pl.DataFrame) -> PageTable:
     """How many fits, what is wrong with them, the worst value and the limit, where, and what to do."""
     headings = ["what", "where", "what to do", "fits", "worst", "limit"]
     rows = [
@@ -110,7 +110,7 @@ def cautions_table(cautions: pl.DataFrame) -> PageTable:
             Cell(f"{row['num_fits']:,}"),
             *(Cell(_UNKNOWN if row[name] is None else f"{row[name]:.3g}") for name in ("worst", "limit")),
         ]
-        for row in cautions.to_dicts()
+        for row in issues.to_dicts()
     ]
     return PageTable(headings, rows, names=3)
 

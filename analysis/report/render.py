@@ -17,7 +17,7 @@ from pid_lvlm.analysis.frames.given import labelled
 from pid_lvlm.analysis.report import widget
 from pid_lvlm.analysis.report.columns import Columns, shared
 from pid_lvlm.analysis.report.compose import PAGE, PRINTED, Drawn, Tabled, figure_file, table_file
-from pid_lvlm.analysis.report.display import cautions_table
+from pid_lvlm.analysis.report.display import issues_table
 from pid_lvlm.analysis.report.draw import Job, Running, draw, javascript
 from pid_lvlm.analysis.report.findings import comparability, findings, notice
 from pid_lvlm.analysis.report.provenance import provenance, recipes
@@ -119,14 +119,14 @@ def _page(results: pl.DataFrame, estimator: str, **context: Any) -> str:
         lstrip_blocks=True,
         finalize=_shown,
     )
-    cautions = tables.cautions(results)
+    issues = tables.issues(results)
     return environment.get_template("page.html.j2").render(
         **context,
         subtitle=_subtitle(results),
         notice=notice(results),
         findings=findings(results, estimator),
         comparability=comparability(results, estimator),
-        cautions=None if cautions.is_empty() else cautions_table(cautions),
+        issues=None if issues.is_empty() else issues_table(issues),
         paper_findings=paper_findings(results, estimator),
         recipes=recipes(results),
         dark=theme.DARK,

@@ -8,7 +8,7 @@ from pid_lvlm.analysis.frames.load import failed_fits, successful
 from pid_lvlm.data.contract.limits import LIMITS, RESULT_WARNINGS, Limit
 from pid_lvlm.data.contract.result_table import exceeds, places, value_of, worth_a_warning
 
-_CAUTIONS = {
+_ISSUES = {
     "num_fits": pl.Int64,
     "what": pl.String,
     "worst": pl.Float64,
@@ -52,7 +52,7 @@ def failed(results: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def cautions(results: pl.DataFrame) -> pl.DataFrame:
+def issues(results: pl.DataFrame) -> pl.DataFrame:
     """One row per reason to be careful, with the number of fits it is about; empty if there are none.
 
     Failed fits come first, by their `result`, then results to be careful with, then each diagnostic with values beyond
@@ -73,7 +73,7 @@ def cautions(results: pl.DataFrame) -> pl.DataFrame:
     for limit in LIMITS:
         fits = answered.filter(worth_a_warning(limit))
         rows.append((fits.height, limit.meaning, _worst(fits, limit), limit.limit, places(fits), limit.advice))
-    return pl.DataFrame([row for row in rows if row[0]], schema=_CAUTIONS, orient="row")
+    return pl.DataFrame([row for row in rows if row[0]], schema=_ISSUES, orient="row")
 
 
 def _worst(fits: pl.DataFrame, limit: Limit) -> float | None:
@@ -83,6 +83,6 @@ def _worst(fits: pl.DataFrame, limit: Limit) -> float | None:
 
 
 def num_doubtful(results: pl.DataFrame) -> int:
-    """How many fits have numbers but are in `cautions`."""
+    """How many fits have numbers but are in `issues`."""
     reasons = [pl.col("result").is_in([warning.result for warning in RESULT_WARNINGS]), *map(worth_a_warning, LIMITS)]
     return successful(results).filter(pl.any_horizontal(reasons)).height

@@ -26,7 +26,7 @@ CONTRASTS = """() => {
       .map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
     return 0.2126 * r + 0.7152 * g + 0.0722 * b;
   };
-  const behind = (element) => {
+  const backdrop = (element) => {
     for (let each = element; each; each = each.parentElement) {
       const colour = getComputedStyle(each).backgroundColor;
       if (!/, 0\\)|transparent/.test(colour)) return colour;
@@ -36,7 +36,7 @@ CONTRASTS = """() => {
   const ratio = (a, b) => (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
   const worst = (selector, property) => Math.min(...[...document.querySelectorAll(selector)]
     .filter((each) => each.textContent.trim() && each.checkVisibility())
-    .map((each) => ratio(light(getComputedStyle(each)[property]), light(behind(each)))));
+    .map((each) => ratio(light(getComputedStyle(each)[property]), light(backdrop(each)))));
   return {
     page: worst("h1, h2, p, li, td, th, a, dt, dd, figcaption, label, button, summary", "color"),
     charts: worst(".chart svg text", "fill"),
@@ -190,4 +190,4 @@ def test_what_is_wrong_is_one_sentence_at_the_top_and_one_table_at_the_end(opene
         "1 of 24 fits failed; 2 more have a value beyond a limit of a diagnostic: see Diagnostics before trusting "
         "these numbers."
     )
-    assert _column(page, "cautions", 4) == ["1", "1", "1"]
+    assert _column(page, "issues", 4) == ["1", "1", "1"]
