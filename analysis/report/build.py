@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from pid_lvlm.analysis.frames.load import failed_fits, read_results
 from pid_lvlm.analysis.frames.memory import remembering
 from pid_lvlm.analysis.report.compose import Drawn, Tabled, compose, file_names
@@ -75,18 +77,34 @@ def build_report(
         if dry_run:
             parts = compose(results, estimator, compare)
         else:
-            library = start_javascript(LIBRARY)  # takes seconds, in a process of its own
-            try:
-                parts = compose(results, estimator, compare)
-                given = {"sources": tables, "title": title, "formats": formats, "estimator": estimator}
-                write_report(out, render_files(parts, results, library=library, **given))
-            finally:
-                library.stop()
+            parts = _write(results, tables, out, title, formats, estimator, compare)
     failed = failed_fits(results).select("run", "layer", "pooling", "estimator", "tau", "result")
     failures = [Failure(fit_name(row), row["result"]) for row in failed.iter_rows(named=True)]
     compared = None if compare is None else _rows(parts[-1])
     text = None if summary is None else summary_text(results, summary, estimator)
     return Outcome(file_names(parts, formats), results.height, failures, compared, text)
+
+
+def _write(
+    results: pl.DataFrame,
+    sources: Sequence[Path],
+    out: Path,
+    title: str,
+    formats: Sequence[str],
+    estimator: str,
+    compare: str | None,
+) -> list[Drawn | Tabled]:
+    """Write the report; its parts."""
+    library = start_javascript(LIBRARY)  # takes seconds, in a process of its own
+    try:
+        parts = compose(results, estimator, compare)
+        files = render_files(
+            parts, results, sources=sources, title=title, formats=formats, estimator=estimator, library=library
+        )
+        write_report(out, files)
+    finally:
+        library.stop()
+    return parts
 
 
 def _rows(part: Drawn | Tabled) -> list[dict[str, Any]]:

@@ -63,7 +63,7 @@ def issues(results: pl.DataFrame) -> pl.DataFrame:
         layers; `advice`.
     """
     failures, answered = failed_fits(given(results)), successful(results)
-    rows = [
+    rows: list[tuple[object, ...]] = [
         (fits.height, f"failed: {name}", None, None, places(fits), "left out of every figure and table")
         for (name,), fits in sorted(failures.partition_by("result", as_dict=True).items())
     ]
