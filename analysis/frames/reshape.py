@@ -80,6 +80,10 @@ def finals(results: pl.DataFrame, estimator: str = EXACT) -> pl.DataFrame:
         results: the result table.
         estimator: whose numbers to take where a problem has several; see `one_estimator`.
     """
+    return _finals(results, estimator)
+
+
+def _finals(results: pl.DataFrame, estimator: str) -> pl.DataFrame:
     # The final checkpoint is chosen among all rows: if it failed, an earlier one must not take its place.
     final = final_layer(final_checkpoint(with_series(one_estimator(results, estimator))))
     return in_reading_order(reported(final))
@@ -88,7 +92,7 @@ def finals(results: pl.DataFrame, estimator: str = EXACT) -> pl.DataFrame:
 def finals_of_each_estimator(results: pl.DataFrame) -> pl.DataFrame:
     """`finals` of every estimator, the exact one's first where several solved the same problem."""
     names = sorted(results["estimator"].unique().sort(), key=lambda name: name != EXACT) or [EXACT]
-    return in_reading_order(pl.concat(finals(results.filter(pl.col("estimator") == name), name) for name in names))
+    return in_reading_order(pl.concat(_finals(results.filter(pl.col("estimator") == name), name) for name in names))
 
 
 def reported(frame: pl.DataFrame) -> pl.DataFrame:
