@@ -27,6 +27,7 @@ class Format(StrEnum):
 
     svg = "svg"
     png = "png"
+    pdf = "pdf"
 
 
 class Estimator(StrEnum):
@@ -34,6 +35,14 @@ class Estimator(StrEnum):
 
     exact = "exact"
     batch = "batch"
+
+
+class Summary(StrEnum):
+    """How the headline table is printed."""
+
+    table = "table"
+    markdown = "markdown"
+    json = "json"
 
 
 class Published(StrEnum):
@@ -68,7 +77,8 @@ class Report(CommandResult):
 
 @app.command(
     epilog=epilog(
-        "pid-report results.parquet --out report",
+        "pid-report results.parquet --out report --open",
+        "pid-report results.parquet --out report --summary markdown --quiet",
         'pid-report out/demo/results.parquet --out out/demo/report --title "Demo" --format svg',
         "pid-report results.parquet --out report --pointwise items.parquet --runs runs",
         failing="done, but the tables hold failed fits",
@@ -90,8 +100,8 @@ def report(
     ],
     formats: Annotated[
         list[Format],
-        typer.Option("--format", metavar="svg|png", help="Format of the figure files; repeat for both."),
-    ] = [Format.svg, Format.png],  # noqa: B006  # typer reads the default, nobody changes it
+        typer.Option("--format", metavar="svg|png|pdf", help="Format of the figure files; repeat for several."),
+    ] = [Format.svg, Format.png, Format.pdf],  # noqa: B006  # typer reads the default, nobody changes it
     estimator: Annotated[
         Estimator,
         typer.Option(
@@ -136,6 +146,15 @@ def report(
         ),
     ] = None,
     title: Annotated[str, typer.Option(metavar="TEXT", help="Title of the page.")] = "Information spectrum",
+    summary: Annotated[
+        Summary | None,
+        typer.Option(
+            metavar="table|markdown|json",
+            help="Also print the headline table on standard output: every model and dataset in a row.",
+            show_default=False,
+        ),
+    ] = None,
+    open_page: Annotated[bool, typer.Option("--open", help="Then open the page in the browser.")] = False,
     dry_run: DryRun = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -147,6 +166,7 @@ def report(
     model and dataset, how it changes over layers and training, the ground truth where it is known, how far BATCH is
     from the certified optimum, and how the numbers were made. It loads nothing from a network.
     """
+    from pid_lvlm.analysis.report import terminal
     from pid_lvlm.analysis.report.build import build_report
 
     for option, given in (("--runs", runs), ("--items", items)):
@@ -162,6 +182,7 @@ def report(
         pointwise=pointwise or (),
         runs=runs or (),
         most_items=items,
+        summary=None if summary is None else str(summary),
         dry_run=dry_run,
     )
     files = tuple(out / name for name in outcome.files)
@@ -172,6 +193,12 @@ def report(
         typer.echo(f"{files[0]} (and {len(files) - 1} figure and table files beside it)", err=True)
     for sentence in () if quiet else outcome.items_missing:
         typer.echo(f"warning: items: {sentence}", err=True)
+    if outcome.summary is not None:
+        typer.echo(outcome.summary)
+    if open_page and not dry_run:
+        sentence = terminal.open_page(files[0])
+        if sentence:
+            typer.echo(sentence, err=True)
     if outcome.failed:
         typer.echo(f"{outcome.failed} of {outcome.problems} fits failed; the report lists them", err=True)
     return Report(

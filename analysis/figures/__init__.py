@@ -3,7 +3,7 @@
 `spectrum(results)`, `layers(results)`, `training(results)` and `uncertainties(results)` take the whole table and select
 what they show; so do those over models: `regimes(results)`, `families(results)` and `image_removal(results)`.
 `case_studies(items)` takes what `pid_lvlm.analysis.items` returns, and shows single items.
-They raise `NothingToShowError` where the table has nothing to show.
+`with sized("one-column")` lays them out for print. They raise `NothingToShowError` where the table has nothing to show.
 """
 
 from pid_lvlm.analysis.figures.case_studies import CaseStudies, case_studies
@@ -11,6 +11,7 @@ from pid_lvlm.analysis.figures.families import families
 from pid_lvlm.analysis.figures.image_removal import image_removal
 from pid_lvlm.analysis.figures.layers import layers
 from pid_lvlm.analysis.figures.regimes import regimes
+from pid_lvlm.analysis.figures.sizes import sized as sized
 from pid_lvlm.analysis.figures.spectrum import spectrum
 from pid_lvlm.analysis.figures.training import training
 from pid_lvlm.analysis.figures.uncertainty import uncertainties

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import altair as alt
 import polars as pl
@@ -10,14 +10,16 @@ import polars.selectors as cs
 from altair.utils.schemapi import debug_mode
 
 from pid_lvlm.analysis.figures import theme
+from pid_lvlm.analysis.figures.sizes import current
 from pid_lvlm.data.bounds import FIGURE_DATASETS, FIGURE_FITS, FIGURE_MODELS, FIGURE_POINTS, Bound
 
 Figure = alt.FacetChart | alt.VConcatChart
 """What a function of a figure returns."""
 Drawing = TypeVar("Drawing", alt.FacetChart, alt.VConcatChart)
 
-_PAGE_WIDTH: Final = 1060
-_NARROWEST, _WIDEST = 110, 330
+_WIDEST: Final = 330
+_BETWEEN: Final = 18  # pixels between panels
+_LETTER: Final = 7  # pixels of a letter of a heading
 _DIGITS: Final = 5
 
 
@@ -29,7 +31,14 @@ def inline(frame: pl.DataFrame, columns: Sequence[str]) -> alt.InlineData:
     finite = pl.when(cs.float().is_finite()).then(cs.float().round(_DIGITS))
     rows = frame.select(columns).with_columns(finite).to_dicts()
     with debug_mode(False):  # altair would compare every value with its schema, for seconds where there are many
-        return alt.InlineData(values=rows)
+        return _Data(values=rows)
+
+
+class _Data(alt.InlineData):
+    """Inline data that charts share: altair would copy every value each time that it puts charts together."""
+
+    def __deepcopy__(self, _memo: object) -> "_Data":
+        return self
 
 
 @dataclass(frozen=True)
@@ -97,13 +106,14 @@ def known(frame: pl.DataFrame, column: str) -> bool:
 
 def cell_width(columns: int, margin: int, spacing: int = 18) -> int:
     """Width in pixels of one facet of `columns` side by side, beside row labels `margin` pixels wide."""
-    room = (_PAGE_WIDTH - margin) // max(columns, 1) - spacing
-    return min(max(room, _NARROWEST), _WIDEST)
+    size = current()
+    room = (size.pixels - margin) // max(columns, 1) - spacing
+    return min(max(room, size.narrowest), _WIDEST)
 
 
 def label_margin(names: Sequence[str]) -> int:
     """About how many pixels the longest name takes as a label, within what the theme allows."""
-    return min(7 * max(len(name) for name in names) + 10, 240)
+    return min(_LETTER * max(len(name) for name in names), current().label) + 10
 
 
 def ordered(frame: pl.DataFrame, column: str) -> list[str]:
@@ -111,9 +121,13 @@ def ordered(frame: pl.DataFrame, column: str) -> list[str]:
     return frame[column].unique(maintain_order=True).to_list()
 
 
-def dataset_column(datasets: list[str]) -> alt.Column:
-    """One column of panels per dataset, in the given order."""
-    return alt.Column("dataset:N", title=None, sort=datasets, header=alt.Header(labelPadding=6))
+def dataset_column(datasets: list[str], width: int) -> alt.Column:
+    """One column of panels of so many pixels per dataset, in the given order; names that are too long are broken."""
+    room = width + _BETWEEN
+    fits = _LETTER * max(map(len, datasets)) <= room
+    broken: dict[str, Any] = {"labelExpr": "split(datum.label, /[-_ ]/)", "labelLimit": room}
+    header = alt.Header(labelPadding=6, **({} if fits else broken))
+    return alt.Column("dataset:N", title=None, sort=datasets, header=header)
 
 
 BITS_AXIS: Final = alt.Axis(title="bits", tickCount=4, format=".3~g")

@@ -8,8 +8,10 @@ import polars as pl
 
 from pid_lvlm.analysis.figures import theme
 from pid_lvlm.analysis.figures.base import BITS_AXIS, cell_width, dataset_column, inline, known, label_margin, ordered
+from pid_lvlm.analysis.figures.sizes import current
 from pid_lvlm.analysis.frames.notes import noted_atoms
 
+_MANY: Final = 500  # fits; with more of them, points on paper would hide the lines
 NOTE: Final = "note"
 VALUES: Final = ("raw", "low", "high", "sd", "corrected", "certified_low", "certified_high")
 
@@ -30,7 +32,9 @@ def curves(frame: pl.DataFrame, x: alt.X, place: str) -> list[alt.Chart]:
     base = alt.Chart().encode(x=x, color=theme.atom_colour())
     y = alt.Y("raw:Q", axis=BITS_AXIS)
     lines = base.mark_line(strokeWidth=1.8, invalid="break-paths-filter-domains").encode(y=y)
-    marks = [lines, *points(base.encode(y=y, tooltip=tooltip(place, shown)), noted=NOTE in shown)]
+    on_paper = current().millimetres is not None and frame.height > _MANY
+    pointed = base.encode(y=y, tooltip=tooltip(place, shown))
+    marks = [lines, *points(pointed, noted=NOTE in shown, shown=not on_paper)]
     if "low" not in shown:
         return marks
     bands = base.mark_area(opacity=0.2, invalid="break-paths-filter-domains").encode(
@@ -39,15 +43,16 @@ def curves(frame: pl.DataFrame, x: alt.X, place: str) -> list[alt.Chart]:
     return [bands, *marks]
 
 
-def points(base: alt.Chart, *, noted: bool, size: float = 20) -> list[alt.Chart]:
-    """Points of curves: filled, or hollow where a value has a note."""
+def points(base: alt.Chart, *, noted: bool, size: float = 20, shown: bool = True) -> list[alt.Chart]:
+    """Points of curves: filled, unless only those are `shown` that are hollow, whose value has a note."""
     # An accessible label on each of ten thousand points would help nobody and triple the file.
     filled = base.mark_point(size=size, filled=True, opacity=1, aria=False)
     if not noted:
-        return [filled]
+        return [filled] if shown else []
     hollow = base.mark_point(size=1.2 * size, filled=False, strokeWidth=1, opacity=1, aria=False)
     without, with_note = f"!isValid(datum.{NOTE})", f"isValid(datum.{NOTE})"
-    return [filled.transform_filter(without), hollow.transform_filter(with_note)]
+    marks = [filled.transform_filter(without)] if shown else []
+    return [*marks, hollow.transform_filter(with_note)]
 
 
 def panels(frame: pl.DataFrame, marks: Sequence[alt.Chart], columns: Sequence[str], height: int) -> alt.FacetChart:
@@ -62,11 +67,11 @@ def panels(frame: pl.DataFrame, marks: Sequence[alt.Chart], columns: Sequence[st
     series, datasets = ordered(frame, "series"), sorted(ordered(frame, "dataset"))
     long = noted_atoms(frame)
     data = inline(long, ["series", "dataset", "atom_label", *columns, *shown_values(long)])
-    chart = alt.layer(*marks, data=data).properties(
-        width=cell_width(len(datasets), label_margin(series)), height=height
-    )
+    width = cell_width(len(datasets), label_margin(series))
+    chart = alt.layer(*marks, data=data).properties(width=width, height=height)
     beside = alt.Header(labelAngle=0, labelAlign="left", labelAnchor="middle", labelFontWeight="normal")
-    return chart.facet(column=dataset_column(datasets), row=alt.Row("series:N", title=None, sort=series, header=beside))
+    row = alt.Row("series:N", title=None, sort=series, header=beside)
+    return chart.facet(column=dataset_column(datasets, width), row=row)
 
 
 def shown_values(long: pl.DataFrame) -> list[str]:

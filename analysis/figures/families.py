@@ -9,6 +9,7 @@ from pid_lvlm.analysis.errors import NothingToShowError
 from pid_lvlm.analysis.figures import theme
 from pid_lvlm.analysis.figures.base import Drawable, cell_width, inline
 from pid_lvlm.analysis.figures.beside import Panel, beside
+from pid_lvlm.analysis.figures.sizes import across
 from pid_lvlm.analysis.frames.families import families_and_models
 from pid_lvlm.analysis.frames.given import given, labelled
 from pid_lvlm.analysis.frames.models import across_models
@@ -18,6 +19,7 @@ from pid_lvlm.data.contract.results import EXACT
 
 _HEIGHT: Final = 320
 _LEAST_RANGE: Final = 0.05  # bits
+_PANEL: Final = 240  # pixels of a panel with its spacing that leave room for labels
 _MARGIN: Final = 150  # of the axis and of the legend of sizes
 _DRAWN: Final = (
     *("kind", "regime", "family", "model", "size_b", "synergy", "unique_language", "num_models", "num_datasets"),
@@ -44,11 +46,12 @@ def families(results: pl.DataFrame, estimator: str = EXACT) -> alt.FacetChart:
         )
     drawn = _first(frame)
     names = [name for name in REGIMES if name in drawn.frame["regime"].to_list()]
-    width = cell_width(len(names), _MARGIN)
+    columns = across(len(names), _PANEL)
+    width = cell_width(columns, _MARGIN)
     placed = pl.concat(_placed(group, width) for group in drawn.frame.partition_by("regime", maintain_order=True))
     chart = alt.layer(*_marks(_sizes(placed)), data=inline(placed, _DRAWN)).properties(width=width, height=_HEIGHT)
-    column = alt.Column("regime:N", title=None, sort=names, header=alt.Header(labelPadding=6))
-    return drawn.say(chart.facet(column=column).resolve_scale(x="independent", y="independent"))
+    facet = alt.Facet("regime:N", title=None, sort=names, header=alt.Header(labelPadding=6))
+    return drawn.say(chart.facet(facet=facet, columns=columns).resolve_scale(x="independent", y="independent"))
 
 
 def _first(frame: pl.DataFrame) -> Drawable:

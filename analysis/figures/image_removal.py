@@ -7,6 +7,7 @@ import polars as pl
 
 from pid_lvlm.analysis.figures import theme
 from pid_lvlm.analysis.figures.base import drawable, inline
+from pid_lvlm.analysis.figures.sizes import across
 from pid_lvlm.analysis.frames.correlates import correlates
 from pid_lvlm.analysis.frames.given import given, labelled
 from pid_lvlm.analysis.frames.labels import interval, p_value
@@ -17,7 +18,9 @@ from pid_lvlm.data.contract.results import EXACT
 
 _COLUMNS: Final = 4  # panels side by side
 _SIZE: Final = 215
-_DRAWN: Final = ("dataset", "model", "family", "size_b", "synergy", "drop", "accuracy", "answered", "note")
+_MARGIN: Final = 30  # pixels between panels, with an axis
+_DRAWN: Final = ("dataset", "model", "family", "size_b", "synergy", "drop", "accuracy", "answered", "hollow", "note")
+_UNANSWERED: Final = f"no option letter in more than {UNANSWERED:.0%} of the rows"
 
 
 def image_removal(results: pl.DataFrame, estimator: str = EXACT) -> alt.FacetChart:
@@ -34,17 +37,29 @@ def image_removal(results: pl.DataFrame, estimator: str = EXACT) -> alt.FacetCha
     models = across_models(labelled(given(results)), estimator).frame
     notes = {each.dataset: _note(each.correlation) for each in correlates(models, "d_vision", ("synergy",))}
     drawn = drawable(with_values(models, ["d_vision", "synergy"]), "layer")
-    first = pl.int_range(pl.len()).over("dataset") == 0
     frame = drawn.frame.with_columns(
         drop=100 * pl.col("d_vision"),
         answered=pl.col("uniform_both") <= UNANSWERED,
-        note=pl.when(first).then(pl.col("dataset").cast(pl.String).replace_strict(notes, return_dtype=pl.String)),
+        dataset=pl.col("dataset").cast(pl.String),
+        hollow=pl.when(pl.col("uniform_both") > UNANSWERED).then(pl.lit(_UNANSWERED)),
     )
     datasets = frame["dataset"].unique().sort().to_list()
-    chart = alt.layer(*_marks(_drops(frame)), data=inline(frame, _DRAWN)).properties(width=_SIZE, height=_SIZE)
+    chart = alt.layer(*_marks(_drops(frame)), data=inline(_with_notes(frame, notes), _DRAWN)).properties(
+        width=_SIZE, height=_SIZE
+    )
     header = alt.Header(labelPadding=6)
     facet = alt.Facet("dataset:N", title=None, sort=datasets, header=header)
-    return drawn.say(chart.facet(facet=facet, columns=min(_COLUMNS, len(datasets))).resolve_scale(x="independent"))
+    return drawn.say(
+        chart.facet(facet=facet, columns=across(min(_COLUMNS, len(datasets)), _SIZE + _MARGIN)).resolve_scale(
+            x="independent"
+        )
+    )
+
+
+def _with_notes(frame: pl.DataFrame, notes: dict[str, str]) -> pl.DataFrame:
+    """The points, and for each panel a row that has nothing but its note."""
+    rows = [{"dataset": dataset, "note": notes[dataset]} for dataset in frame["dataset"].unique().sort()]
+    return pl.concat([frame, pl.DataFrame(rows)], how="diagonal")
 
 
 def _drops(frame: pl.DataFrame) -> alt.Scale:
@@ -69,6 +84,7 @@ def _marks(drops: alt.Scale) -> list[alt.Chart]:
         alt.Tooltip("synergy:Q", title="S (bits)", format=".3f"),
         alt.Tooltip("drop:Q", title="accuracy drop (points)", format=".1f"),
         alt.Tooltip("accuracy:Q", title="accuracy", format=".3f"),
+        alt.Tooltip("hollow:N", title="hollow because"),
     ]
     base = alt.Chart()
     x = alt.X("synergy:Q", axis=alt.Axis(title="S (bits)", tickCount=4, format="~g"), scale=alt.Scale(zero=True))
@@ -79,7 +95,9 @@ def _marks(drops: alt.Scale) -> list[alt.Chart]:
         fill=alt.when("datum.answered").then(alt.value(theme.COLOURS["synergy"])).otherwise(alt.value("transparent")),
         tooltip=tooltip,
     )
-    notes = base.mark_text(align="left", baseline="top", lineBreak="\n", color=theme.MUTED, fontSize=11).encode(
-        x=alt.value(6), y=alt.value(4), text="note:N"
+    notes = (
+        alt.Chart()
+        .mark_text(align="left", baseline="top", lineBreak="\n", color=theme.MUTED, fontSize=11)
+        .encode(x=alt.value(6), y=alt.value(4), text="note:N")
     )
     return [points, notes.transform_filter("isValid(datum.note)")]

@@ -8,11 +8,13 @@ import polars as pl
 from pid_lvlm.analysis.figures.base import Figure, drawable
 from pid_lvlm.analysis.figures.curves import curves, panels
 from pid_lvlm.analysis.figures.overlaid import Place, overlaid
+from pid_lvlm.analysis.figures.sizes import title
 from pid_lvlm.analysis.frames.depth import layered
 from pid_lvlm.analysis.frames.given import given, labelled
 from pid_lvlm.data.contract.results import EXACT
 
 _HEIGHT: Final = 110
+_ROWS: Final = 40  # rows of panels, up to which fewer points of each curve are better than fewer models
 _TICKS: Final = 6
 _WHOLE: Final = "datum.value == floor(datum.value) ? format(datum.value, 'd') : ''"  # there is no layer 1.5
 
@@ -34,7 +36,8 @@ def layers(results: pl.DataFrame, estimator: str = EXACT, *, overlay: bool = Fal
         ResultTableError: this is not a result table.
         NothingToShowError: no run has more than one layer.
     """
-    drawn = drawable(layered(labelled(given(results)), estimator), "layer", every_model=overlay)
+    swept = layered(labelled(given(results)), estimator)
+    drawn = drawable(swept, "layer", every_model=overlay or swept["series"].n_unique() <= _ROWS)
     frame = drawn.frame.with_columns((pl.col("layer") / pl.col("num_layers")).alias("depth"))
     x, columns = (_depth_channel(), ("layer", "depth")) if relative else (_layer_channel(frame), ("layer",))
     if overlay:
@@ -52,5 +55,7 @@ def _layer_channel(frame: pl.DataFrame) -> alt.X:
 
 
 def _depth_channel() -> alt.X:
-    axis = alt.Axis(title="layer / number of layers", values=[0, 0.5, 1], format=".0%", grid=False)
+    axis = alt.Axis(
+        title=title("share of depth", "depth"), values=[0, 0.5, 1], format=".0%", labelFlush=True, grid=False
+    )
     return alt.X("depth:Q", axis=axis, scale=alt.Scale(domain=[0, 1]))

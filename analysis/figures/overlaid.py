@@ -17,6 +17,7 @@ from pid_lvlm.analysis.figures.base import (
     ordered,
 )
 from pid_lvlm.analysis.figures.curves import NOTE, points, shown_values, tooltip
+from pid_lvlm.analysis.figures.sizes import across
 from pid_lvlm.analysis.frames.labels import LEGEND
 from pid_lvlm.analysis.frames.notes import noted_atoms
 
@@ -92,7 +93,7 @@ def _atoms(frame: pl.DataFrame, place: Place, field: str, datasets: list[str], w
     )
     chart = alt.layer(*place.marks, lines, *(dots[1:] if many else dots), data=data)
     chart = chart.properties(width=width, height=_HEIGHT)
-    return chart.facet(column=dataset_column(datasets), row=_row("atom_label", list(LEGEND.values())))
+    return chart.facet(column=dataset_column(datasets, width), row=_row("atom_label", list(LEGEND.values())))
 
 
 def _accuracies(frame: pl.DataFrame, place: Place, field: str, datasets: list[str], width: int) -> alt.FacetChart:
@@ -115,7 +116,7 @@ def _accuracies(frame: pl.DataFrame, place: Place, field: str, datasets: list[st
 def _base(frame: pl.DataFrame, place: Place, field: str) -> alt.Chart:
     names = ordered(frame, field)
     hues = len(theme.HUES)
-    legend = alt.Legend(title=None, orient="top", columns=_LEGEND_COLUMNS, symbolType="stroke", offset=10)
+    legend = alt.Legend(title=None, orient="top", columns=across(_LEGEND_COLUMNS, 175), symbolType="stroke", offset=10)
     colours = alt.Scale(domain=names, range=[theme.HUES[i % hues] for i in range(len(names))])
     encoded = alt.Chart().encode(
         x=place.x, color=alt.Color(f"{field}:N", scale=colours, legend=legend), detail="series:N"

@@ -7,7 +7,8 @@ import polars as pl
 
 from pid_lvlm.analysis.errors import NothingToShowError
 from pid_lvlm.analysis.figures import theme
-from pid_lvlm.analysis.figures.base import inline
+from pid_lvlm.analysis.figures.base import inline, label_margin
+from pid_lvlm.analysis.figures.sizes import current
 from pid_lvlm.analysis.frames import regimes as of_models
 from pid_lvlm.analysis.frames.given import given, labelled
 from pid_lvlm.analysis.frames.labels import LEGEND
@@ -17,6 +18,7 @@ from pid_lvlm.data.contract.results import EXACT
 
 _ATOMS: Final = ("unique_language", "synergy")
 _WIDTH: Final = 520
+_MARGIN: Final = 20  # right of the panels
 _BAND: Final = 17  # pixels of one atom of a dataset
 _COLUMNS: Final = ("regime", "dataset", "atom_label", "kind", "model", "share", "low", "high", "num_models")
 
@@ -42,7 +44,9 @@ def regimes(results: pl.DataFrame, estimator: str = EXACT) -> alt.FacetChart:
     )
     datasets = [each.dataset for each in found]
     names = list(dict.fromkeys(each.name for each in found))
-    chart = alt.layer(*_marks(datasets), data=inline(rows, _COLUMNS)).properties(width=_WIDTH, height=alt.Step(_BAND))
+    chart = alt.layer(*_marks(datasets), data=inline(rows, _COLUMNS)).properties(
+        width=min(_WIDTH, current().pixels - label_margin(datasets) - _MARGIN), height=alt.Step(_BAND)
+    )
     header = alt.Header(labelOrient="top", labelAnchor="start", labelAngle=0, labelAlign="left", labelPadding=4)
     row = alt.Row("regime:N", title=None, sort=names, header=header)
     return chart.facet(row=row).resolve_scale(y="independent")
@@ -79,7 +83,12 @@ def _single(models: pl.DataFrame, found: list[of_models.Regime]) -> list[dict[st
 
 def _marks(datasets: list[str]) -> list[alt.Chart]:
     share = alt.Axis(title="share of R + U1 + U2 + S (%)", tickCount=5)
-    y = alt.Y("dataset:N", title=None, sort=datasets, axis=alt.Axis(labelColor=theme.INK, ticks=False, domain=False))
+    y = alt.Y(
+        "dataset:N",
+        title=None,
+        sort=datasets,
+        axis=alt.Axis(labelColor=theme.INK, ticks=False, domain=False, labelPadding=8),
+    )
     base = alt.Chart().encode(
         x=alt.X("share:Q", axis=share, scale=alt.Scale(domain=[0, 100])),
         y=y,

@@ -10,13 +10,13 @@ from pid_lvlm.analysis.figures import theme
 from pid_lvlm.analysis.figures.base import (
     BITS_AXIS,
     cell_width,
-    dataset_column,
     drawable,
     inline,
     known,
     label_margin,
     ordered,
 )
+from pid_lvlm.analysis.figures.sizes import across, by_dataset
 from pid_lvlm.analysis.frames.given import given, labelled
 from pid_lvlm.analysis.frames.labels import LEGEND
 from pid_lvlm.analysis.frames.notes import noted_atoms
@@ -48,6 +48,7 @@ _THICK, _THIN = 13, 8
 _MANY_SERIES: Final = 4
 _ONE_SCREEN: Final = 12  # models; with more of them an axis may be out of sight
 _SPACING: Final = 18
+_PANEL: Final = 110  # pixels of the narrowest panel with its spacing
 _BESIDE: Final = 44  # pixels for the accuracy
 
 
@@ -88,12 +89,13 @@ def spectrum(
         long = long.with_columns(pl.lit(None, pl.Float64).alias(_ACCURACY))
     data = inline(long, ["series", "dataset", "atom_label", *_shown(long)])
     beside = _BESIDE if known(long, _ACCURACY) else 0
+    margin = label_margin(series)
+    side_by_side = across(len(datasets), _PANEL + beside)
     chart = alt.layer(*_marks(long, series, band), data=data).properties(
-        width=cell_width(len(datasets), label_margin(series), _SPACING + beside),
-        height=len(series) * 6 * band,
+        width=cell_width(side_by_side, margin, _SPACING + beside),
+        height=alt.Step(6 * band, **{"for": "position"}),
     )
-    facets = chart.resolve_axis(x="independent").facet(column=dataset_column(datasets), spacing=_SPACING)
-    return drawn.say(facets)
+    return drawn.say(by_dataset(chart.resolve_axis(x="independent"), datasets, _PANEL + beside, _SPACING))
 
 
 def _sorted(final: pl.DataFrame, order: str) -> pl.DataFrame:
@@ -167,7 +169,7 @@ def _other_end(atoms: alt.Chart) -> alt.Chart:
     """Nothing but an axis above the panels and a legend below them."""
     above = BITS_AXIS.copy()
     above.orient, above.grid = "top", False
-    legend = alt.Legend(title=None, orient="bottom", columns=4, offset=10, symbolStrokeWidth=0)
+    legend = alt.Legend(title=None, orient="bottom", columns=across(4, 150), offset=10, symbolStrokeWidth=0)
     colours = theme.atom_colour()
     fill = alt.Fill(colours["shorthand"], scale=colours["scale"], legend=legend)
     return atoms.mark_point(opacity=0, size=0, aria=False).encode(x=alt.X("raw:Q", axis=above), fill=fill)

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import altair as alt
 
+from pid_lvlm.analysis.figures.sizes import across, current
 from pid_lvlm.analysis.frames.labels import LEGEND
 from pid_lvlm.data.names import ATOMS
 
@@ -22,6 +23,24 @@ INK: Final = "#1f2933"
 MUTED: Final = "#52606d"
 RULE: Final = "#d9dee4"
 
+GRID: Final = "#eceff2"
+PAPER: Final = "white"
+
+DARK: Final = {
+    INK: "#e4e9ee",
+    MUTED: "#a9b4bf",
+    RULE: "#46525e",
+    GRID: "#2c353e",
+    PAPER: "#14191e",
+    "black": "#ffffff",
+    HUES[6]: "#a98bd6",
+    HUES[7]: "#b4b4b4",
+    COLOURS["unique_vision"]: "#3d9be0",
+    HUES[1]: "#ef7d2d",
+    COLOURS["synergy"]: "#1fb88d",
+}
+"""What becomes of the colours of a figure on a dark page."""
+
 FONT: Final = "Liberation Sans, Helvetica, Arial, sans-serif"
 """Liberation Sans has the metrics of Helvetica, and is what static files are drawn with where Helvetica is missing."""
 
@@ -30,7 +49,7 @@ NAME: Final = "pid_report"
 _TEXT: Final = {"labelFont": FONT, "titleFont": FONT, "labelColor": MUTED, "titleColor": INK}
 
 _CONFIG: Final[Any] = {
-    "background": "white",
+    "background": PAPER,
     "font": FONT,
     "view": {"stroke": None},
     "axis": {
@@ -38,12 +57,11 @@ _CONFIG: Final[Any] = {
         "labelFontSize": 11,
         "titleFontSize": 11,
         "titleFontWeight": "normal",
-        "gridColor": "#eceff2",
+        "gridColor": GRID,
         "domainColor": RULE,
         "tickColor": RULE,
-        "labelLimit": 230,
     },
-    "header": {**_TEXT, "labelFontSize": 12, "labelFontWeight": "bold", "labelColor": INK, "labelLimit": 230},
+    "header": {**_TEXT, "labelFontSize": 12, "labelFontWeight": "bold", "labelColor": INK},
     "legend": {**_TEXT, "labelFontSize": 12, "labelColor": INK, "symbolType": "square", "symbolOpacity": 1},
     "facet": {"spacing": 18},
 }
@@ -51,7 +69,8 @@ _CONFIG: Final[Any] = {
 
 @alt.theme.register(NAME, enable=True)
 def _theme() -> alt.theme.ThemeConfig:
-    return {"config": _CONFIG}
+    limits = {name: _CONFIG[name] | {"labelLimit": current().label} for name in ("axis", "header")}
+    return {"config": _CONFIG | limits}
 
 
 def atom_colour(*, legend: bool = True, atoms: Sequence[str] = ATOMS) -> alt.Color:
@@ -59,5 +78,5 @@ def atom_colour(*, legend: bool = True, atoms: Sequence[str] = ATOMS) -> alt.Col
     return alt.Color(
         "atom_label:N",
         scale=alt.Scale(domain=[LEGEND[atom] for atom in atoms], range=[COLOURS[atom] for atom in atoms]),
-        legend=alt.Legend(title=None, orient="top", columns=4, offset=10) if legend else None,
+        legend=alt.Legend(title=None, orient="top", columns=across(4, 150), offset=10) if legend else None,
     )

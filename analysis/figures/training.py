@@ -10,6 +10,7 @@ from pid_lvlm.analysis.figures import theme
 from pid_lvlm.analysis.figures.base import Figure, drawable, inline
 from pid_lvlm.analysis.figures.curves import curves, panels
 from pid_lvlm.analysis.figures.overlaid import Place, overlaid
+from pid_lvlm.analysis.figures.sizes import title
 from pid_lvlm.analysis.frames.checkpoints import checkpoint_name, checkpoints, is_checkpoint
 from pid_lvlm.analysis.frames.estimators import one_estimator
 from pid_lvlm.analysis.frames.given import given, labelled
@@ -61,7 +62,7 @@ def _checkpoint_channel(points: pl.DataFrame) -> alt.X:
     return alt.X(
         "checkpoint:O",
         axis=alt.Axis(
-            title="training step",
+            title=title("training step", "step"),
             labelExpr=_STEP_LABEL,
             labelAngle=0,
             labelFontSize=10,

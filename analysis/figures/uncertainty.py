@@ -6,7 +6,8 @@ import altair as alt
 import polars as pl
 
 from pid_lvlm.analysis.figures import theme
-from pid_lvlm.analysis.figures.base import cell_width, dataset_column, drawable, inline, label_margin, ordered
+from pid_lvlm.analysis.figures.base import cell_width, drawable, inline, label_margin, ordered
+from pid_lvlm.analysis.figures.sizes import across, by_dataset
 from pid_lvlm.analysis.frames import uncertainty
 from pid_lvlm.analysis.frames.given import given, labelled
 
@@ -19,6 +20,7 @@ _CAUSES: Final = {
 }
 _SHAPES: Final = ("circle", "diamond", "cross", "square", "triangle-up")
 _ROW: Final = 20
+_PANEL: Final = 120  # pixels of the narrowest panel with its spacing
 
 
 def uncertainties(results: pl.DataFrame) -> alt.FacetChart:
@@ -42,7 +44,7 @@ def uncertainties(results: pl.DataFrame) -> alt.FacetChart:
         .with_columns(pl.col("cause").replace_strict(_CAUSES))
     )
     causes = [cause for cause in _CAUSES.values() if cause in long["cause"]]
-    legend = alt.Legend(title=None, orient="top", columns=3, offset=10)
+    legend = alt.Legend(title=None, orient="top", columns=across(3, 170), offset=10)
     dots = (
         alt.Chart(inline(long, ["series", "dataset", "cause", "bits"]))
         .mark_point(filled=True, opacity=0.9, size=42)
@@ -63,9 +65,9 @@ def uncertainties(results: pl.DataFrame) -> alt.FacetChart:
                 alt.Tooltip("bits:Q", title="width (bits)", format=".2~g"),
             ],
         )
-        .properties(width=cell_width(len(datasets), label_margin(rows)), height=len(rows) * _ROW)
+        .properties(width=cell_width(across(len(datasets), _PANEL), label_margin(rows)), height=alt.Step(_ROW))
     )
-    return drawn.say(dots.facet(column=dataset_column(datasets)))
+    return drawn.say(by_dataset(dots, datasets, _PANEL))
 
 
 def _scale(causes: list[str], values: tuple[str, ...]) -> alt.Scale:

@@ -4,10 +4,12 @@ import polars as pl
 
 from pid_lvlm.analysis.errors import NothingToShowError
 from pid_lvlm.analysis.frames.estimators import SWEEP, one_estimator
+from pid_lvlm.analysis.frames.memory import remembered
 from pid_lvlm.analysis.frames.reshape import final_checkpoint, in_reading_order, reported, with_series
 from pid_lvlm.data.contract.results import EXACT
 
 
+@remembered
 def layered(results: pl.DataFrame, estimator: str = EXACT) -> pl.DataFrame:
     """Usable rows of runs with more than one layer, in reading order.
 

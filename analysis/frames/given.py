@@ -6,6 +6,7 @@ from typing import Final
 import polars as pl
 
 from pid_lvlm.analysis.errors import ResultTableError
+from pid_lvlm.analysis.frames.memory import always_remembered
 from pid_lvlm.data.bounds import SHOWN_NAME
 from pid_lvlm.data.command.display import displayable
 from pid_lvlm.data.contract.result_table import SCHEMA
@@ -86,6 +87,7 @@ def _is_as_good(found: pl.DataType, wanted: pl.DataType) -> bool:
     return isinstance(found, pl.List)
 
 
+@always_remembered
 def labelled(results: pl.DataFrame) -> pl.DataFrame:
     r"""The frame with names as they are shown: without control characters, cut where they are long, still distinct.
 

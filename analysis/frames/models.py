@@ -8,6 +8,7 @@ import polars as pl
 
 from pid_lvlm.analysis.errors import NothingToShowError
 from pid_lvlm.analysis.frames.given import given
+from pid_lvlm.analysis.frames.memory import remembered
 from pid_lvlm.analysis.frames.reshape import (
     SETTINGS,
     final_checkpoint,
@@ -48,6 +49,7 @@ class AcrossModels:
         return f"Left out (pairs of model and dataset): {', '.join(parts)}." if parts else ""
 
 
+@remembered
 def across_models(results: pl.DataFrame, estimator: str = EXACT) -> AcrossModels:
     """Each model once per dataset: final layer, final checkpoint, and the setting that `one_setting` chooses.
 

@@ -6,6 +6,7 @@ from typing import Final
 
 import polars as pl
 
+from pid_lvlm.analysis.frames.memory import remembered
 from pid_lvlm.analysis.frames.models import with_total
 from pid_lvlm.analysis.statistics import Mean, PairedMeans, paired_means
 
@@ -41,6 +42,7 @@ class Regime:
     left_out: int
 
 
+@remembered
 def regimes(models: pl.DataFrame) -> list[Regime]:
     """The regime of each dataset that has a model with shares, the most synergy first within each regime.
 

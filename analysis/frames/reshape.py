@@ -9,6 +9,7 @@ from pid_lvlm.analysis.frames.estimators import one_estimator
 from pid_lvlm.analysis.frames.given import SERIES, given, having
 from pid_lvlm.analysis.frames.labels import LEGEND, SYMBOLS
 from pid_lvlm.analysis.frames.load import successful
+from pid_lvlm.analysis.frames.memory import remembered
 from pid_lvlm.data.contract.results import EXACT, JOINT_KNOWS_LESS
 from pid_lvlm.data.names import ATOMS
 
@@ -86,6 +87,7 @@ def final_layer(frame: pl.DataFrame) -> pl.DataFrame:
     return having(frame, ("layer", "num_layers")).filter(pl.col("layer") == pl.col("num_layers"))
 
 
+@remembered
 def finals(results: pl.DataFrame, estimator: str = EXACT) -> pl.DataFrame:
     """Fits of the final checkpoints at the final layer, by family, size, series and dataset, as `reported`.
 
@@ -96,6 +98,10 @@ def finals(results: pl.DataFrame, estimator: str = EXACT) -> pl.DataFrame:
     Raises:
         ResultTableError: this is not a result table.
     """
+    return _finals(results, estimator)
+
+
+def _finals(results: pl.DataFrame, estimator: str) -> pl.DataFrame:
     # The final checkpoint is chosen among all rows: if it failed, an earlier one must not take its place.
     final = final_layer(final_checkpoint(with_series(one_estimator(given(results), estimator))))
     return in_reading_order(reported(final))
@@ -104,7 +110,7 @@ def finals(results: pl.DataFrame, estimator: str = EXACT) -> pl.DataFrame:
 def finals_of_each_estimator(results: pl.DataFrame) -> pl.DataFrame:
     """`finals` of every estimator, the exact one's first where several solved the same problem."""
     names = sorted(results["estimator"].unique().sort(), key=lambda name: name != EXACT) or [EXACT]
-    return in_reading_order(pl.concat(finals(results.filter(pl.col("estimator") == name), name) for name in names))
+    return in_reading_order(pl.concat(_finals(results.filter(pl.col("estimator") == name), name) for name in names))
 
 
 def reported(frame: pl.DataFrame) -> pl.DataFrame:

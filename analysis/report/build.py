@@ -6,15 +6,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 from markupsafe import Markup
 
 from pid_lvlm.analysis.frames.items import items
 from pid_lvlm.analysis.frames.load import failed_fits, read_results
+from pid_lvlm.analysis.frames.memory import remembering
 from pid_lvlm.analysis.frames.pointwise import read_pointwise
 from pid_lvlm.analysis.report.compose import Drawn, Tabled, compose, file_names
+from pid_lvlm.analysis.report.draw import start_javascript
 from pid_lvlm.analysis.report.folder import check_free, write_report
 from pid_lvlm.analysis.report.items import item_browser, render_browser
-from pid_lvlm.analysis.report.render import render_files
+from pid_lvlm.analysis.report.render import LIBRARY, render_files
+from pid_lvlm.analysis.report.terminal import summary_text
 from pid_lvlm.data.command.result import Failure, fit_name
 from pid_lvlm.data.contract.results import EXACT
 from pid_lvlm.data.locks import locked
@@ -29,6 +33,7 @@ class Outcome:
         comparison: rows of published numbers beside these; None if none was asked for.
         items: items of which there are atoms; None if none were asked for.
         items_missing: sentences about what the items lack.
+        summary: the headline table as text; None if none was asked for.
     """
 
     files: list[str]
@@ -37,6 +42,7 @@ class Outcome:
     comparison: list[dict[str, Any]] | None = None
     items: int | None = None
     items_missing: tuple[str, ...] = ()
+    summary: str | None = None
 
     @property
     def failed(self) -> int:
@@ -55,6 +61,7 @@ def build_report(
     pointwise: Sequence[Path] = (),
     runs: Sequence[Path] = (),
     most_items: int | None = None,
+    summary: str | None = None,
     dry_run: bool = False,
 ) -> Outcome:
     """Read result tables and write the report, or only find out which files it would have.
@@ -63,12 +70,13 @@ def build_report(
         tables: files of `pid-estimate`.
         out: folder of the report.
         title: of the page.
-        formats: of the figure files, `svg` and `png`.
+        formats: of the figure files: `svg`, `png`, `pdf`.
         estimator: whose numbers to show where a problem has several.
         compare: `paper`, to set the paper's numbers beside these.
         pointwise: tables of atoms per item, for the item browser.
         runs: run folders, or folders of run folders, with the items' probabilities and questions.
         most_items: how many items of each dataset the browser has; by default as many as the page can hold.
+        summary: `table`, `markdown` or `json`, to have the headline table as text.
         dry_run: whether to write nothing.
 
     Raises:
@@ -82,18 +90,47 @@ def build_report(
     results = read_results(*tables)
     found = items(results, read_pointwise(*pointwise), runs) if pointwise else None
     browser = Markup() if found is None or dry_run else render_browser(item_browser(found, most_items), found)
-    with nullcontext() if dry_run else locked(out, "pid-report"):
-        parts = compose(results, estimator, compare)
-        if not dry_run:
-            files = render_files(
-                parts, results, sources=tables, title=title, formats=formats, estimator=estimator, browser=browser
-            )
-            write_report(out, files)
+    with nullcontext() if dry_run else locked(out, "pid-report"), remembering():
+        if dry_run:
+            parts = compose(results, estimator, compare)
+        else:
+            parts = _write(results, tables, out, title, formats, estimator, compare, browser)
     failed = failed_fits(results).select("run", "layer", "pooling", "estimator", "tau", "result")
     failures = [Failure(fit_name(row), row["result"]) for row in failed.iter_rows(named=True)]
     compared = None if compare is None else _rows(parts[-1])
-    outcome = Outcome(file_names(parts, formats), results.height, failures, compared)
+    text = None if summary is None else summary_text(results, summary, estimator)
+    outcome = Outcome(file_names(parts, formats), results.height, failures, compared, summary=text)
     return outcome if found is None else replace(outcome, items=found.frame.height, items_missing=found.missing)
+
+
+def _write(
+    results: pl.DataFrame,
+    sources: Sequence[Path],
+    out: Path,
+    title: str,
+    formats: Sequence[str],
+    estimator: str,
+    compare: str | None,
+    browser: Markup,
+) -> list[Drawn | Tabled]:
+    """Write the report; its parts."""
+    library = start_javascript(LIBRARY)  # takes seconds, in a process of its own
+    try:
+        parts = compose(results, estimator, compare)
+        files = render_files(
+            parts,
+            results,
+            sources=sources,
+            title=title,
+            formats=formats,
+            estimator=estimator,
+            library=library,
+            browser=browser,
+        )
+        write_report(out, files)
+    finally:
+        library.stop()
+    return parts
 
 
 def _rows(part: Drawn | Tabled) -> list[dict[str, Any]]:

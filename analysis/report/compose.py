@@ -1,32 +1,41 @@
 """From a result table to the parts of a report, drawn but not yet rendered: what there is, or why it is absent."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 import polars as pl
+from altair.utils.schemapi import debug_mode
 
 from pid_lvlm.analysis.errors import NothingToShowError
-from pid_lvlm.analysis.figures.base import Figure
+from pid_lvlm.analysis.figures.sizes import SIZES, sized
 from pid_lvlm.analysis.frames.given import labelled
 from pid_lvlm.analysis.report.contents import COMPARISONS, PARTS, FigurePart, TablePart
 from pid_lvlm.analysis.report.folder import PAGE
 from pid_lvlm.data.bounds import PAGE_ROWS
 from pid_lvlm.data.contract.results import EXACT
 
+PRINTED: Final = tuple(name for name, size in SIZES.items() if size.millimetres is not None)
+"""Sizes of the figure files."""
+
 
 @dataclass(frozen=True)
 class Drawn:
-    """A figure with its caption, or the sentence shown instead of it."""
+    """A figure with its caption, or the sentence that says why there is none.
+
+    Attributes:
+        specifications: one for each size of `SIZES`; none where there is nothing to show.
+    """
 
     part: FigurePart
-    chart: Figure | None
+    specifications: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     caption: str = ""
     absent: str = ""
 
 
 @dataclass(frozen=True)
 class Tabled:
-    """A table with its caption, or the sentence shown instead of it.
+    """A table with its caption, or the sentence that says why there is none.
 
     Attributes:
         frame: all of it, with names as they are.
@@ -58,18 +67,18 @@ def compose(results: pl.DataFrame, estimator: str = EXACT, compare: str | None =
 
 def file_names(parts: Sequence[Drawn | Tabled], formats: Sequence[str]) -> list[str]:
     """Files of the report relative to its folder: the page, then each figure in each format, then each table."""
-    figures = [part.part.name for part in parts if isinstance(part, Drawn) and part.chart is not None]
+    figures = [part.part.name for part in parts if isinstance(part, Drawn) and not part.absent]
     tables = [part.part.name for part in parts if isinstance(part, Tabled) and part.frame is not None]
     return [
         PAGE,
-        *(figure_file(name, ending) for name in figures for ending in formats),
+        *(figure_file(name, size, ending) for name in figures for size in PRINTED for ending in formats),
         *(table_file(name) for name in tables),
     ]
 
 
-def figure_file(name: str, ending: str) -> str:
-    """Path of a figure in the report's folder."""
-    return f"figures/{name}.{ending}"
+def figure_file(name: str, size: str, ending: str) -> str:
+    """Path of a figure of a size in the report's folder, such as `figures/spectrum-one-column.pdf`."""
+    return f"figures/{name}-{size}.{ending}"
 
 
 def table_file(name: str) -> str:
@@ -78,10 +87,14 @@ def table_file(name: str) -> str:
 
 
 def _drawn(part: FigurePart, results: pl.DataFrame, estimator: str) -> Drawn:
+    specifications = {}
     try:
-        return Drawn(part, part.draw(results, estimator), _caption(part, results, estimator))
+        for name in SIZES:
+            with sized(name), debug_mode(False):  # altair would check each object against its schema, for seconds
+                specifications[name] = part.draw(results, estimator).to_dict(validate=False)
     except NothingToShowError as nothing:
-        return Drawn(part, None, absent=str(nothing))
+        return Drawn(part, absent=str(nothing))
+    return Drawn(part, specifications, _caption(part, results, estimator))
 
 
 def _tabled(part: TablePart, results: pl.DataFrame, estimator: str) -> Tabled:

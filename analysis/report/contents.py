@@ -30,6 +30,7 @@ from pid_lvlm.analysis.report.layouts import (
 )
 from pid_lvlm.analysis.report.models_display import correlations_table, regimes_table, scaling_table
 from pid_lvlm.analysis.statistics import LEAST
+from pid_lvlm.data.names import ATOMS
 
 _Shown = TypeVar("_Shown")
 
@@ -51,7 +52,7 @@ class FigurePart:
         text: its caption, as far as it is the same for every table.
         draw: draws it, from the table and the estimator to prefer.
         of_table: the rest of its caption.
-        optional: whether the report leaves it out where the results have nothing for it.
+        optional: whether the report does not say so where the results have nothing for it.
     """
 
     name: str
@@ -76,6 +77,7 @@ class TablePart:
         of_table: the rest of its caption.
         of_one: whether it is of one estimator, which `make` then gets to know.
         optional: as for a figure.
+        file_only: whether the page has it in a shorter form, in its last section.
     """
 
     name: str
@@ -87,6 +89,7 @@ class TablePart:
     of_table: Caption = _nothing
     of_one: bool = False
     optional: bool = False
+    file_only: bool = False
 
 
 def _layers_overlaid(results: pl.DataFrame, estimator: str) -> Figure:
@@ -134,20 +137,18 @@ def _some_correlation(results: pl.DataFrame, estimator: str) -> pl.DataFrame:
     return found
 
 
+def _batch_beside_exact(results: pl.DataFrame) -> pl.DataFrame:
+    found = tables.batch_and_exact(results)
+    if all(found[f"{atom}_batch"].is_null().all() for atom in ATOMS):
+        raise NothingToShowError("No problem was solved by both estimators.")
+    return found
+
+
 def _not_in_paper(results: pl.DataFrame, _estimator: str) -> str:
     return paper.not_in_paper(results)
 
 
 PARTS: Final[tuple[FigurePart | TablePart, ...]] = (
-    FigurePart(
-        "spectrum",
-        "Information spectrum",
-        "The four atoms in bits at the output layer of each model's final checkpoint, one panel per dataset. "
-        "At the right of each: the accuracy, in % of the items. "
-        f"Black tick: ground truth, where it is known and not 0. {_HOLLOW}",
-        figures.spectrum,
-        partial(interval_caption, mark="Thin line", centre="Dot"),
-    ),
     TablePart(
         "summary",
         "Summary",
@@ -156,6 +157,15 @@ PARTS: Final[tuple[FigurePart | TablePart, ...]] = (
         summary_table,
         of_table=summary_caption,
         of_one=True,
+    ),
+    FigurePart(
+        "spectrum",
+        "Information spectrum",
+        "The four atoms in bits at the output layer of each model's final checkpoint, one panel per dataset. "
+        "At the right of each: the accuracy, in % of the items. "
+        f"Black tick: ground truth, where it is known and not 0. {_HOLLOW}",
+        figures.spectrum,
+        partial(interval_caption, mark="Thin line", centre="Dot"),
     ),
     TablePart(
         "ground_truth",
@@ -175,7 +185,7 @@ PARTS: Final[tuple[FigurePart | TablePart, ...]] = (
         "unique atoms by as much. Gap: width of the certified interval on I_q. Marginals: largest range of an atom "
         "over the ways to bring the sources to one P(Y). Last, the redundancy by two other definitions: min(I1, I2) "
         "(MMI), and I_min of Williams and Beer.",
-        tables.batch_and_exact,
+        _batch_beside_exact,
         batch_and_exact_table,
     ),
     FigurePart(
@@ -338,6 +348,7 @@ PARTS: Final[tuple[FigurePart | TablePart, ...]] = (
         tables.failed,
         plain_table,
         "None: every fit succeeded.",
+        file_only=True,
     ),
     TablePart(
         "diagnostics",
@@ -346,6 +357,7 @@ PARTS: Final[tuple[FigurePart | TablePart, ...]] = (
         tables.diagnostics,
         plain_table,
         "None: every diagnostic is within its limit.",
+        file_only=True,
     ),
 )
 """Figures and tables in the order of the page."""

@@ -1,5 +1,6 @@
 """Tables laid out for reading: few digits, values with their spread, what matters in bold."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, floor
@@ -12,6 +13,7 @@ from pid_lvlm.data.contract.results import BATCH
 from pid_lvlm.data.names import ATOMS
 
 _UNKNOWN: Final = "–"
+_NUMBER: Final = re.compile(r"[+-]?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,12 @@ class Cell:
 
     text: str
     style: str = ""
+
+    @property
+    def order(self) -> str:
+        """What the cell is sorted by: the number that it begins with; empty where it has none."""
+        found = _NUMBER.match(self.text.replace(",", ""))
+        return found[0] if found else ""
 
 
 @dataclass(frozen=True)
@@ -91,6 +99,20 @@ def plain_table(frame: pl.DataFrame) -> PageTable:
     ordered = frame.select(*names, *(name for name in frame.columns if name not in names))
     headings = [name.replace("_", " ") for name in ordered.columns]
     return PageTable(headings, [[Cell(_plain(value)) for value in row] for row in ordered.rows()], names=len(names))
+
+
+def issues_table(issues: pl.DataFrame) -> PageTable:
+    """How many fits, what is wrong with them, the worst value and the limit, where, and what to do."""
+    headings = ["what", "where", "what to do", "fits", "worst", "limit"]
+    rows = [
+        [
+            *(Cell(row[name]) for name in ("what", "where", "advice")),
+            Cell(f"{row['num_fits']:,}"),
+            *(Cell(_UNKNOWN if row[name] is None else f"{row[name]:.3g}") for name in ("worst", "limit")),
+        ]
+        for row in issues.to_dicts()
+    ]
+    return PageTable(headings, rows, names=3)
 
 
 def _estimator(frame: pl.DataFrame) -> list[str]:

@@ -1,4 +1,4 @@
-"""Charts become images in a process of their own.
+"""Charts become images in processes of their own, two at a time.
 
 The library that draws them keeps Python's lock for seconds, in which Ctrl-C would wait, and a crash of its engine ends
 the process that it is in.
@@ -8,22 +8,36 @@ import base64
 import json
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
 from importlib.util import find_spec
+from tempfile import TemporaryFile
 from typing import Any, Final
 
 import altair as alt
 
-from pid_lvlm.analysis.figures.base import Figure
-
-_PNG_SCALE: Final = 2.0  # pixels per point: sharp on a screen of high density and in print
+_DENSITY: Final = 300  # pixels per inch in print
+_MOST_PIXELS: Final = 5_000_000  # of a PNG file; a taller figure has fewer per inch
+_PROCESSES: Final = 2
 
 _DRAW: Final = """
-chart, version, images = given["chart"], given["version"], {}
-if "svg" in given["endings"]:
-    images["svg"] = vl_convert.vegalite_to_svg(chart, vl_version=version).encode()
-if "png" in given["endings"]:
-    images["png"] = vl_convert.vegalite_to_png(chart, vl_version=version, scale=given["scale"], ppi=72)
+import math, re
+images = {}
+for name, job in given["jobs"].items():
+    svg = vl_convert.vegalite_to_svg(job["chart"], vl_version=given["version"])
+    size = re.search(r'width="([0-9.]+)" height="([0-9.]+)"', svg)
+    width, height = float(size[1]), float(size[2])
+    unit = min(given["millimetres"], job["millimetres"] / width)
+    points = unit * 72 / 25.4
+    if "svg" in given["endings"]:
+        printed = f'width="{unit * width:.2f}mm" height="{unit * height:.2f}mm"'
+        images[name + ".svg"] = (svg[: size.start()] + printed + svg[size.end() :]).encode()
+    if "png" in given["endings"]:
+        density = min(given["density"], 72 * math.sqrt(given["most"] / (width * height)) / points)
+        images[name + ".png"] = vl_convert.svg_to_png(svg, scale=points, ppi=density)
+    if "pdf" in given["endings"]:
+        images[name + ".pdf"] = vl_convert.svg_to_pdf(svg, scale=points)
 """
 
 _BUNDLE: Final = """
@@ -39,39 +53,97 @@ json.dump({{ending: base64.b64encode(image).decode() for ending, image in images
 """
 
 
-def draw(chart: Figure, endings: Iterable[str]) -> dict[str, bytes]:
-    """A chart as SVG, PNG or both, by vl-convert: no browser, no network.
+@dataclass(frozen=True)
+class Job:
+    """A chart to draw: its specification, and how wide it may be in print, in millimetres."""
+
+    chart: Mapping[str, Any]
+    millimetres: float
+
+
+def draw(jobs: Mapping[str, Job], endings: Iterable[str], unit: float) -> dict[str, bytes]:
+    """Charts as files of a size in print, by vl-convert: no browser, no network.
+
+    Args:
+        jobs: charts by the names of their files without ending.
+        endings: of the files: `svg`, `png` (300 pixels per inch), `pdf`.
+        unit: millimetres of a chart's pixel in print; a chart that is too wide for its job is made smaller.
 
     Raises:
         RuntimeError: the library fails; the text is what it said.
         ImportError: it is not installed.
     """
-    version = "_".join(alt.SCHEMA_VERSION.split(".")[:2])
-    given = {"chart": chart.to_dict(), "version": version, "endings": sorted(endings), "scale": _PNG_SCALE}
-    return _run(_DRAW, given)
+    common = {
+        "version": "_".join(alt.SCHEMA_VERSION.split(".")[:2]),
+        "endings": sorted(set(endings)),
+        "millimetres": unit,
+        "density": _DENSITY,
+        "most": _MOST_PIXELS,
+    }
+    running = [
+        start(_DRAW, common | {"jobs": {name: vars(jobs[name]) for name in names}}) for names in _shared_out(jobs)
+    ]
+    try:
+        return {name: image for each in running for name, image in each.result().items()}
+    finally:
+        for each in running:
+            each.stop()
 
 
-def javascript(snippet: str) -> str:
-    """Vega, Vega-Lite and Vega-Embed with a line of ours, as one script.
+def start_javascript(snippet: str) -> "Running":
+    """Begin to make one script of Vega, Vega-Lite, Vega-Embed and a line of ours; `javascript` has it in the end."""
+    return start(_BUNDLE, {"snippet": snippet})
+
+
+def javascript(running: "Running") -> str:
+    """The script that `start_javascript` began.
 
     Raises:
         RuntimeError: the library fails; the text is what it said.
+        ImportError: it is not installed.
     """
-    return _run(_BUNDLE, {"snippet": snippet})["js"].decode()
+    return running.result()["js"].decode()
 
 
-def _run(program: str, given: dict[str, Any]) -> dict[str, bytes]:
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", _FRAME.format(program)],
-        input=json.dumps(given, allow_nan=False),
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        errors="backslashreplace",
-        check=False,
-    )
-    if done.returncode:
-        if find_spec("vl_convert") is None:
-            raise ImportError("vl_convert is not installed", name="vl_convert")
-        raise RuntimeError(f"vl-convert ended with code {done.returncode}: {done.stderr[-4000:]}")
-    return {ending: base64.b64decode(image) for ending, image in json.loads(done.stdout).items()}
+def _shared_out(jobs: Mapping[str, Job]) -> list[list[str]]:
+    """Names of jobs for each process, so that all have about as much to draw."""
+    weights = {name: len(json.dumps(job.chart)) for name, job in jobs.items()}
+    shares: list[list[str]] = [[] for _ in range(min(_PROCESSES, len(jobs)))]
+    for name in sorted(jobs, key=lambda each: -weights[each]):
+        min(shares, key=lambda share: sum(weights[each] for each in share)).append(name)
+    return shares
+
+
+class Running:
+    """A program of ours in another process, from its start to its images."""
+
+    def __init__(self, program: str, given: dict[str, Any]) -> None:
+        with ExitStack() as files:
+            source, self._images, self._errors = (files.enter_context(TemporaryFile()) for _ in range(3))
+            source.write(json.dumps(given, allow_nan=False).encode())
+            source.seek(0)
+            command = [sys.executable, "-P", "-c", _FRAME.format(program)]
+            self._process = subprocess.Popen(command, stdin=source, stdout=self._images, stderr=self._errors)
+            self._files = files.pop_all()
+
+    def result(self) -> dict[str, bytes]:
+        """What the program made, once it has ended."""
+        code = self._process.wait()
+        if code:
+            if find_spec("vl_convert") is None:
+                raise ImportError("vl_convert is not installed", name="vl_convert")
+            self._errors.seek(0)
+            said = self._errors.read().decode("utf-8", "backslashreplace")
+            raise RuntimeError(f"vl-convert ended with code {code}: {said[-4000:]}")
+        self._images.seek(0)
+        return {ending: base64.b64decode(image) for ending, image in json.load(self._images).items()}
+
+    def stop(self) -> None:
+        """End the program, if it still runs, and let go of its files."""
+        self._process.kill()
+        self._process.wait()
+        self._files.close()
+
+
+start = Running
+"""Starts a program; tests put another in its place."""

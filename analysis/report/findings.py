@@ -12,7 +12,9 @@ from pid_lvlm.analysis.frames.labels import WORDS, bits
 from pid_lvlm.analysis.frames.load import failed_fits, successful
 from pid_lvlm.analysis.frames.models import NEXT_TO_NOTHING, UNANSWERED
 from pid_lvlm.analysis.frames.reshape import finals, shallow_repeats
+from pid_lvlm.analysis.tables.diagnostics import num_doubtful
 from pid_lvlm.data.bounds import PAGE_LISTED
+from pid_lvlm.data.command.shown import count
 from pid_lvlm.data.contract.result_table import limit_warnings, places
 from pid_lvlm.data.contract.results import EXACT
 from pid_lvlm.data.names import ATOMS
@@ -91,7 +93,22 @@ def warnings(results: pl.DataFrame, estimator: str = EXACT) -> list[str]:
             f"{failed.height} of {results.height} fits failed and appear in no figure; they are listed below."
         )
     sentences += [f"{each[0].upper()}{each[1:]}." for each in limit_warnings(successful(results))]
-    sentences += _unequal_sizes(finals(results, estimator))
+    return sentences + comparability(results, estimator)
+
+
+def notice(results: pl.DataFrame) -> str:
+    """How many fits failed and how many have numbers to be careful with, in one sentence."""
+    failures, doubtful = failed_fits(results).height, num_doubtful(results)
+    said = [f"{failures:,} of {count(results.height, 'fit')} failed"] if failures else []
+    if doubtful:
+        of = f" of {count(results.height, 'fit')}" if not failures else " more"
+        said.append(f"{doubtful:,}{of} {'has' if doubtful == 1 else 'have'} a value beyond a limit of a diagnostic")
+    return "; ".join(said) or "Every fit succeeded, and no diagnostic is beyond its limit"
+
+
+def comparability(results: pl.DataFrame, estimator: str = EXACT) -> list[str]:
+    """What keeps rows of this table from being compared or shown, a sentence each."""
+    sentences = _unequal_sizes(finals(results, estimator))
     repeats = shallow_repeats(one_estimator(results, estimator))
     if not repeats.is_empty():
         names = repeats["run"].unique(maintain_order=True)

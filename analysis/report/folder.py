@@ -22,7 +22,7 @@ HALF_MARKER: Final = partial_file(Path(MARKER)).name
 UNFINISHED: Final = ".pid-report.partial"
 """Folder inside the report's in which its files are until all of them are written."""
 
-_OURS: Final = re.compile(r"index\.html|figures/\w+\.(?:svg|png)|tables/\w+\.csv")
+_OURS: Final = re.compile(r"index\.html|figures/[\w-]+\.(?:svg|png|pdf)|tables/\w+\.csv")
 
 
 def check_free(folder: Path) -> None:

@@ -1,29 +1,36 @@
-"""Charts to bytes, and parts to the one HTML page."""
+"""Charts to files, and parts to the one HTML page."""
 
 import base64
-import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import jinja2
 import markupsafe
 import polars as pl
 
+from pid_lvlm.analysis import tables
 from pid_lvlm.analysis.exhibits.findings import paper_findings
-from pid_lvlm.analysis.figures.base import Figure
+from pid_lvlm.analysis.figures import theme
+from pid_lvlm.analysis.figures.markup import environment
+from pid_lvlm.analysis.figures.sizes import MILLIMETRES, SIZES
 from pid_lvlm.analysis.frames.given import labelled
-from pid_lvlm.analysis.report.compose import PAGE, Drawn, Tabled, figure_file, table_file
-from pid_lvlm.analysis.report.draw import draw, javascript
-from pid_lvlm.analysis.report.findings import findings, warnings
+from pid_lvlm.analysis.report import widget
+from pid_lvlm.analysis.report.columns import Columns, shared
+from pid_lvlm.analysis.report.compose import PAGE, PRINTED, Drawn, Tabled, figure_file, table_file
+from pid_lvlm.analysis.report.display import issues_table
+from pid_lvlm.analysis.report.draw import Job, Running, draw, javascript
+from pid_lvlm.analysis.report.findings import comparability, findings, notice
 from pid_lvlm.analysis.report.provenance import provenance, recipes
 from pid_lvlm.analysis.tables.csv_file import csv_bytes
-from pid_lvlm.data.bounds import PAGE_TEXT
-from pid_lvlm.data.command.display import displayable
+from pid_lvlm.data.bounds import PAGE_STILL
 from pid_lvlm.data.command.shown import count
 
-_STILL: Final = "svg"  # sharp in print, and smaller than a PNG of twice the density
-_NOTHING: Final = markupsafe.Markup()
+_HERE: Final = Path(__file__).parent
+LIBRARY: Final = "window.vegaEmbed = vegaEmbed;"
+"""The line that makes Vega known to the page."""
+
+_STILL: Final = "svg"
+"""Format of the image that the page shows where no script runs; sharp, and smaller than a PNG of twice the density."""
 
 
 def render_files(
@@ -34,66 +41,102 @@ def render_files(
     title: str,
     formats: Sequence[str],
     estimator: str,
-    browser: markupsafe.Markup = _NOTHING,
+    library: Running,
+    browser: markupsafe.Markup,
 ) -> dict[str, bytes]:
-    """Every file of the report by its name in the report's folder; the page comes last, with the item browser in it."""
-    files: dict[str, bytes] = {}
-    contexts = []
-    for part in parts:
-        if isinstance(part, Drawn):
-            images = _images(part.chart, formats)
-            files |= {figure_file(part.part.name, each): images[each] for each in formats if each in images}
-            contexts.append(_figure_context(part, images.get(_STILL, b""), formats))
-        else:
-            if part.frame is not None:
-                files[table_file(part.part.name)] = csv_bytes(part.frame)
-            contexts.append(_table_context(part))
-    files[PAGE] = _page(contexts, results, sources, title, estimator, browser).encode()
+    """Every file of the report by its name in the report's folder; the page comes last.
+
+    Args:
+        parts: of the report.
+        results: the result table.
+        sources: the files that it was read from.
+        title: of the page.
+        formats: of the figure files.
+        estimator: whose numbers to show where a problem has several.
+        library: Vega as one script, on its way (`LIBRARY`).
+        browser: the section of single items; empty where there are none.
+    """
+    drawn = [part for part in parts if isinstance(part, Drawn) and not part.absent]
+    images = _images(drawn, {_STILL, *formats})
+    files = {name: image for name, image in images.items() if name.rpartition(".")[2] in formats}
+    files |= {
+        table_file(part.part.name): csv_bytes(part.frame)
+        for part in parts
+        if isinstance(part, Tabled) and part.frame is not None
+    }
+    columns = Columns()
+    contexts = [
+        _figure_context(part, images, formats, columns) if isinstance(part, Drawn) else _table_context(part)
+        for part in parts
+        if _is_on_page(part)
+    ]
+    missing = [part for part in parts if not _is_file_only(part) and not _is_on_page(part)]
+    files[PAGE] = _page(
+        results,
+        estimator,
+        title=title,
+        parts=contexts,
+        browser=browser,
+        columns=columns.content,
+        missing=[(part.part.title, _reason(part)) for part in missing],
+        provenance=provenance(results, sources),
+        library=markupsafe.Markup(javascript(library).replace("</script", "<\\/script")),
+    ).encode()
     return files
 
 
-def _images(chart: Figure | None, formats: Sequence[str]) -> dict[str, bytes]:
-    """A chart in the given formats, and in that of the page's still image."""
-    return {} if chart is None else draw(chart, {_STILL, *formats})
+def _images(drawn: Sequence[Drawn], endings: set[str]) -> dict[str, bytes]:
+    """Each figure in each printed size and format, by the name of its file."""
+    jobs = {
+        figure_file(part.part.name, size, ""): Job(part.specifications[size], SIZES[size].millimetres or 0.0)
+        for part in drawn
+        for size in PRINTED
+    }
+    found = draw({name.removesuffix("."): job for name, job in jobs.items()}, endings, MILLIMETRES)
+    return {name: found[name] for name in sorted(found)}
 
 
-def _page(
-    contexts: Sequence[dict[str, Any]],
-    results: pl.DataFrame,
-    sources: Sequence[Path],
-    title: str,
-    estimator: str,
-    browser: markupsafe.Markup,
-) -> str:
+def _is_file_only(part: Drawn | Tabled) -> bool:
+    return isinstance(part, Tabled) and part.part.file_only
+
+
+def _is_on_page(part: Drawn | Tabled) -> bool:
+    if isinstance(part, Drawn):
+        return not part.absent
+    return not (part.part.file_only or part.frame is None or part.frame.is_empty())
+
+
+def _reason(part: Drawn | Tabled) -> str:
+    return part.absent if isinstance(part, Drawn) or part.absent else part.part.empty
+
+
+def _page(results: pl.DataFrame, estimator: str, **context: Any) -> str:
     """The report as one HTML document that loads nothing."""
     results = labelled(results)
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_shown,
-    )
-    return environment.get_template("page.html.j2").render(
-        title=title,
-        subtitle=_subtitle(results),
-        findings=findings(results, estimator),
-        warnings=warnings(results, estimator),
-        paper_findings=paper_findings(results, estimator),
-        parts=contexts,
-        browser=browser,
-        provenance=provenance(results, sources),
-        recipes=recipes(results),
-        library=_library(),
+    issues = tables.issues(results)
+    return (
+        environment(_HERE)
+        .get_template("page.html.j2")
+        .render(
+            **context,
+            subtitle=_subtitle(results),
+            notice=notice(results),
+            findings=findings(results, estimator),
+            comparability=comparability(results, estimator),
+            issues=None if issues.is_empty() else issues_table(issues),
+            paper_findings=paper_findings(results, estimator),
+            recipes=recipes(results),
+            dark=theme.DARK,
+            widths={name: size.pixels for name, size in SIZES.items()},
+            style=markupsafe.Markup(widget.style() + _text("page.css")),
+            widget=markupsafe.Markup(widget.script()),
+            script=markupsafe.Markup(_text("page.js")),
+        )
     )
 
 
-def _shown(value: object) -> object:
-    """Every text that the page shows, in the one place where it gets there; a Markup is a text of ours."""
-    if isinstance(value, str) and not isinstance(value, markupsafe.Markup):
-        return displayable(value, PAGE_TEXT.most, keep="\n")
-    return value
+def _text(name: str) -> str:
+    return (_HERE / name).read_text(encoding="utf-8")
 
 
 def _subtitle(results: pl.DataFrame) -> str:
@@ -102,30 +145,39 @@ def _subtitle(results: pl.DataFrame) -> str:
     return f"{' on '.join(counted)}: {count(results.height, 'row')}"
 
 
-def _figure_context(drawn: Drawn, still: bytes, formats: Sequence[str]) -> dict[str, Any]:
+def _figure_context(
+    drawn: Drawn, images: Mapping[str, bytes], formats: Sequence[str], columns: Columns
+) -> dict[str, Any]:
     """What the page shows of a figure; the image `still` is shown until the script has run, or if it cannot run."""
-    context: dict[str, Any] = {"kind": "figure", "part": drawn.part, "caption": drawn.caption, "absent": drawn.absent}
-    if drawn.chart is None:
-        return context
-    specification = drawn.chart.to_dict()
-    specification.pop("$schema")  # a web address, which a page that loads nothing does not need
-    fallback = base64.b64encode(still).decode()
-    files = [figure_file(drawn.part.name, ending) for ending in formats]
-    return context | {"specification": specification, "fallback": fallback, "files": files}
+    name = drawn.part.name
+    alt = f"{drawn.part.title}. {drawn.part.text}"
+    still = images[figure_file(name, PRINTED[0], _STILL)]
+    return {
+        "kind": "figure",
+        "part": drawn.part,
+        "caption": drawn.caption,
+        "alt": alt,
+        "specifications": {
+            size: shared(specification, columns) | {"description": alt}
+            for size, specification in drawn.specifications.items()
+        },
+        "still": base64.b64encode(still).decode() if len(still) <= PAGE_STILL.most else "",
+        "files": [
+            (f"{size.replace('-', ' ')} ({SIZES[size].millimetres:.0f} mm)", ending, figure_file(name, size, ending))
+            for size in PRINTED
+            for ending in formats
+        ],
+    }
 
 
 def _table_context(tabled: Tabled) -> dict[str, Any]:
-    context: dict[str, Any] = {"kind": "table", "part": tabled.part, "caption": tabled.caption, "absent": tabled.absent}
-    if tabled.frame is None or tabled.page is None:
-        return context
-    files = [table_file(tabled.part.name)]
-    if tabled.frame.is_empty():
-        return context | {"absent": tabled.part.empty, "files": files}
-    left_out = tabled.frame.height - tabled.page.height
-    return context | {"table": tabled.part.show(tabled.page), "left_out": left_out, "files": files}
-
-
-@functools.cache
-def _library() -> str:
-    """Vega, Vega-Lite and Vega-Embed as one script that can be embedded in a page."""
-    return javascript("window.vegaEmbed = vegaEmbed;").replace("</script", "<\\/script")
+    assert tabled.frame is not None
+    assert tabled.page is not None
+    return {
+        "kind": "table",
+        "part": tabled.part,
+        "caption": tabled.caption,
+        "table": tabled.part.show(tabled.page),
+        "left_out": tabled.frame.height - tabled.page.height,
+        "files": [("all columns", "csv", table_file(tabled.part.name))],
+    }

@@ -1,7 +1,7 @@
 """Tables: functions from a result table to a frame, the same for a notebook and for the report.
 
-`summary`, `ground_truth`, `batch_and_exact`, `failed` and `diagnostics` take the whole table and select what they show.
-So do those within models, `layer_phases` and `ablations`, those over models, `regimes`, `correlations`,
+`summary`, `ground_truth`, `batch_and_exact`, `failed`, `diagnostics` and `issues` take the whole table and select
+what they show. So do those within models, `layer_phases` and `ablations`, those over models, `regimes`, `correlations`,
 `image_removal` and `scaling`, and those of the estimator: `interval_meanings`, `uncertainties`, `other_measures` and
 `surviving_conclusions`.
 """
@@ -9,7 +9,7 @@ So do those within models, `layer_phases` and `ablations`, those over models, `r
 from pid_lvlm.analysis.tables.ablations import ablations
 from pid_lvlm.analysis.tables.batch_and_exact import batch_and_exact
 from pid_lvlm.analysis.tables.correlations import correlations, image_removal
-from pid_lvlm.analysis.tables.diagnostics import diagnostics, failed
+from pid_lvlm.analysis.tables.diagnostics import diagnostics, failed, issues
 from pid_lvlm.analysis.tables.ground_truth import ground_truth
 from pid_lvlm.analysis.tables.layer_phases import EMERGED, layer_phases
 from pid_lvlm.analysis.tables.measures import other_measures, surviving_conclusions
@@ -22,6 +22,7 @@ __all__ = [
     "EMERGED",
     "ablations",
     "batch_and_exact",
+    "issues",
     "correlations",
     "diagnostics",
     "failed",

@@ -5,8 +5,17 @@ import polars as pl
 from pid_lvlm.analysis.frames.checkpoints import in_training_order
 from pid_lvlm.analysis.frames.given import given
 from pid_lvlm.analysis.frames.load import failed_fits, successful
-from pid_lvlm.data.contract.limits import LIMITS
-from pid_lvlm.data.contract.result_table import exceeds, value_of
+from pid_lvlm.data.contract.limits import LIMITS, RESULT_WARNINGS, Limit
+from pid_lvlm.data.contract.result_table import exceeds, places, value_of, worth_a_warning
+
+_ISSUES = {
+    "num_fits": pl.Int64,
+    "what": pl.String,
+    "worst": pl.Float64,
+    "limit": pl.Float64,
+    "where": pl.String,
+    "advice": pl.String,
+}
 
 
 def diagnostics(results: pl.DataFrame) -> pl.DataFrame:
@@ -41,3 +50,39 @@ def failed(results: pl.DataFrame) -> pl.DataFrame:
     return in_training_order(failed_fits(given(results))).select(
         "run", "model", "dataset", "estimator", "layer", "stage", "step", "result", "problem_id"
     )
+
+
+def issues(results: pl.DataFrame) -> pl.DataFrame:
+    """One row per reason to be careful, with the number of fits it is about; empty if there are none.
+
+    Failed fits come first, by their `result`, then results to be careful with, then each diagnostic with values beyond
+    its limit where that matters (`diagnostics` has these fit by fit, and those of the layers where it does not).
+
+    Returns:
+        `num_fits`; `what` is wrong; the `worst` value and the `limit` of a diagnostic; `where`: the first runs and
+        layers; `advice`.
+    """
+    failures, answered = failed_fits(given(results)), successful(results)
+    rows: list[tuple[object, ...]] = [
+        (fits.height, f"failed: {name}", None, None, places(fits), "left out of every figure and table")
+        for (name,), fits in sorted(failures.partition_by("result", as_dict=True).items())
+    ]
+    for warning in RESULT_WARNINGS:
+        fits = answered.filter(pl.col("result") == warning.result)
+        rows.append((fits.height, warning.meaning, None, None, places(fits), warning.advice))
+    for limit in LIMITS:
+        fits = answered.filter(worth_a_warning(limit))
+        rows.append((fits.height, limit.meaning, _worst(fits, limit), limit.limit, places(fits), limit.advice))
+    return pl.DataFrame([row for row in rows if row[0]], schema=_ISSUES, orient="row")
+
+
+def _worst(fits: pl.DataFrame, limit: Limit) -> float | None:
+    values = fits.select(value_of(limit)).to_series()
+    worst = values.min() if limit.below else values.max()
+    return worst if isinstance(worst, float) else None
+
+
+def num_doubtful(results: pl.DataFrame) -> int:
+    """How many fits have numbers but are in `issues`."""
+    reasons = [pl.col("result").is_in([warning.result for warning in RESULT_WARNINGS]), *map(worth_a_warning, LIMITS)]
+    return successful(results).filter(pl.any_horizontal(reasons)).height

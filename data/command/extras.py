@@ -20,7 +20,7 @@ EXTRAS: Final[dict[str, tuple[str, ...]]] = {
         "transformers",
     ),
     "estimate": ("flax", "jax", "jaxtyping", "loky", "optax", "ott", "polars", "scipy", "threadpoolctl"),
-    "analysis": ("altair", "jinja2", "polars", "scipy", "vl_convert"),
+    "analysis": ("altair", "itables", "jinja2", "polars", "scipy", "vl_convert"),
     "datasets": ("datasets",),
     "peft": ("peft",),
 }

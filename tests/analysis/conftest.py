@@ -39,7 +39,18 @@ def _drawn(program: str, given: str) -> dict[str, bytes]:
 @pytest.fixture(autouse=True)
 def _draw_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each chart is drawn once, in this process; tests/hostile/test_report.py draws as the command does."""
-    monkeypatch.setattr(draw, "_run", lambda program, given: _drawn(program, json.dumps(given, allow_nan=False)))
+    monkeypatch.setattr(draw, "start", _DrawnHere)
+
+
+class _DrawnHere:
+    def __init__(self, program: str, given: dict[str, Any]) -> None:
+        self.program, self.given = program, json.dumps(given, allow_nan=False)
+
+    def result(self) -> dict[str, bytes]:
+        return _drawn(self.program, self.given)
+
+    def stop(self) -> None:
+        pass
 
 
 @pytest.fixture

@@ -42,7 +42,7 @@ def test_quiet_says_nothing(command, table, tmp_path):
 def test_a_dry_run_lists_files_and_writes_none(command, table, tmp_path):
     code, out, _ = command(table, "--out", tmp_path / "report", "--dry-run", "--quiet")
     assert code == 0
-    assert "figures/spectrum.png" in out
+    assert "figures/spectrum-one-column.pdf" in out
     code, result, err = command(table, "--out", tmp_path / "report", "--dry-run", "--json")
     content = json.loads(result)
     assert (code, content["action"], content["done"]) == (0, "dry-run", len(content["files"]))
@@ -130,7 +130,7 @@ def test_the_papers_numbers_beside_a_table(command, make_row, make_frame, tmp_pa
     assert written["published"].to_list() == [row["published"] for row in compared]
     page = (tmp_path / "report" / "index.html").read_text()
     assert "Beside the paper" in page
-    assert "<td>0.167 bits</td>" in page.replace('<td class="">', "<td>")
+    assert '<td class="" data-order="0.167">0.167 bits</td>' in page
     assert "Not named in the paper: models demo-llava-small; benchmarks toy." in page
 
 

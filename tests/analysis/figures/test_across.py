@@ -98,8 +98,13 @@ def test_image_removal_plots_every_model_and_says_the_correlation(six):
         six.with_columns(uniform_both=pl.when(pl.col("model") == "qwen-1").then(0.9).otherwise(0))
     )
     values = _values(chart)
-    assert [value["drop"] for value in values if value["dataset"] == "pope"] == pytest.approx([20, 22, 0, 2, 10, 12])
-    assert {value["model"] for value in values if not value["answered"]} == {"qwen-1"}
+    assert [value["drop"] for value in values if value["dataset"] == "pope" and value["model"]] == pytest.approx(
+        [20, 22, 0, 2, 10, 12]
+    )
+    assert {value["model"] for value in values if value["answered"] is False} == {"qwen-1"}
+    assert {value["model"]: value["hollow"] for value in values if value["hollow"]} == {
+        "qwen-1": "no option letter in more than 50% of the rows"
+    }
     notes = {value["dataset"]: value["note"] for value in values if value["note"]}
     found = tables.image_removal(six).filter(pl.col("dataset") == "pope").row(0, named=True)
     assert f"ρ = {found['rho']:.2f} [" in notes["pope"]

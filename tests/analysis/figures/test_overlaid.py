@@ -51,7 +51,7 @@ def test_all_models_share_panels_with_depth_as_a_share(two_depths):
 def test_relative_depth_shares_one_axis_between_models(two_depths):
     chart = figures.layers(two_depths, relative=True).to_dict()
     assert "resolve" not in chart
-    assert {axis["title"] for axis in every(chart["spec"], "axis")} == {"layer / number of layers", "bits"}
+    assert {axis["title"] for axis in every(chart["spec"], "axis")} == {"share of depth", "bits"}
 
 
 def test_a_value_that_cannot_be_is_hollow_and_says_why(make_exact, make_frame):

@@ -56,10 +56,11 @@ def test_a_full_report_is_one_file_that_loads_nothing(build, five_tasks, layered
     html = (out / "index.html").read_text()
     assert "default-src 'none'" in html
     assert not re.search(r"@import|url\(\s*['\"]?http", html[: html.index("<body")])
-    drawn = {path.stem for path in (out / "figures").iterdir()}
+    drawn = {path.stem.partition("-")[0] for path in (out / "figures").iterdir()}
     assert drawn >= {"layers", "spectrum", "training", "regimes", "image_removal"}
+    sizes = ("one-column", "two-columns")
     assert sorted(path.name for path in (out / "figures").iterdir()) == sorted(
-        f"{name}.{ending}" for name in drawn for ending in ("svg", "png")
+        f"{name}-{size}.{ending}" for name in drawn for size in sizes for ending in ("svg", "png")
     )
     assert {f"specification-{name}" for name in drawn} <= page.ids
     assert "not enough data" in page.text
@@ -72,7 +73,7 @@ def test_a_report_of_one_row_says_what_is_not_there(build, make_row, make_frame)
     assert "llava-1.5-7b on mmbench: a blend" in page.text
     assert "No run was measured at more than one layer" in page.text
     assert "The true atoms of no successful fit are known" in page.text
-    assert not (out / "figures" / "layers.svg").exists()
+    assert not (out / "figures" / "layers-one-column.svg").exists()
 
 
 def test_failed_fits_are_counted_and_listed(build, make_row, make_frame):
@@ -124,7 +125,7 @@ def test_an_earlier_report_is_replaced_and_other_files_stay(build, five_tasks, l
     out, _ = build(layered)
     (out / "notes.txt").write_text("mine")
     build(five_tasks)
-    assert not (out / "figures" / "layers.svg").exists()
+    assert not (out / "figures" / "layers-one-column.svg").exists()
     assert (out / "notes.txt").read_text() == "mine"
 
 
@@ -149,11 +150,12 @@ def test_a_folder_that_is_not_ours_is_left_alone(tmp_path, five_tasks):
         build_report([table], table, title="x", formats=["svg"])
 
 
-def test_a_long_table_is_cut_on_the_page_and_whole_in_its_file(build, make_row, make_frame):
+def test_diagnostics_are_one_row_per_reason_on_the_page_and_fit_by_fit_in_their_file(build, make_row, make_frame):
     rows = [make_row(layer=layer, num_layers=300, uniform_both=0.9) for layer in range(1, 301)]
     out, page = build(make_frame(rows))
-    assert "… and 60 more rows in tables/diagnostics.csv" in page.text
     assert pl.read_csv(out / "tables" / "diagnostics.csv").height == 300
+    assert page.text.count("fell back to uniform") == 1
+    assert "1 of 300 fits has a value beyond a limit of a diagnostic: see Diagnostics" in page.text
 
 
 def test_a_report_of_two_estimators_shows_one_and_compares_both(build, both_estimators):

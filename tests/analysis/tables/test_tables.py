@@ -58,3 +58,12 @@ def test_diagnostics_name_the_diagnostic_beyond_its_limit(make_row, make_frame, 
     assert tables.diagnostics(make_frame([make_row(**{column: fine})])).is_empty()
     diagnostics = tables.diagnostics(make_frame([make_row(**{column: beyond})]))
     assert diagnostics.select("diagnostic", "value").rows() == [(column, beyond)]
+
+
+def test_issues_count_fits_by_reason(make_row, make_frame):
+    rows = [make_row(result="nonfinite_loss"), make_row(marginal_mismatch=0.3), make_row(marginal_mismatch=0.06)]
+    found = tables.issues(make_frame([*rows, make_row(layer=2, uniform_both=0.9), make_row()]))
+    assert found.select("num_fits", "worst", "limit").rows() == [(1, None, None), (2, 0.3, 0.05)]
+    assert found["what"].to_list()[0] == "failed: nonfinite_loss"
+    assert "P(Y) differs" in found["what"].to_list()[1]
+    assert tables.issues(make_frame([make_row()])).is_empty()

@@ -1,0 +1,71 @@
+"""What is computed from one frame again and again, remembered for as long as a report is put together."""
+
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
+
+import polars as pl
+
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
+
+_MOST: Final = 20_000  # rows
+
+_memory: ContextVar[dict[Any, tuple[pl.DataFrame, Any]] | None] = ContextVar("memory", default=None)
+
+
+@contextmanager
+def remembering() -> Iterator[None]:
+    """Inside the block, `remembered` functions compute their result for the same frame and arguments once."""
+    token = _memory.set({})
+    try:
+        yield
+    finally:
+        _memory.reset(token)
+
+
+def remembered(
+    function: Callable[Concatenate[pl.DataFrame, _Arguments], _Result],
+) -> Callable[Concatenate[pl.DataFrame, _Arguments], _Result]:
+    """A function of a frame and of arguments that `repr` tells apart, whose result nobody changes.
+
+    A result of very many rows is not kept: a dozen of them would take more memory than computing them takes time.
+    """
+    return _remembered(function, whole=False)
+
+
+def always_remembered(
+    function: Callable[Concatenate[pl.DataFrame, _Arguments], _Result],
+) -> Callable[Concatenate[pl.DataFrame, _Arguments], _Result]:
+    """The same for a result that is the frame itself but for a few columns, however many rows it has."""
+    return _remembered(function, whole=True)
+
+
+def _rows(result: object) -> int:
+    frame = getattr(result, "frame", result)
+    return frame.height if isinstance(frame, pl.DataFrame) else 0
+
+
+def _remembered(
+    function: Callable[Concatenate[pl.DataFrame, _Arguments], _Result], *, whole: bool
+) -> Callable[Concatenate[pl.DataFrame, _Arguments], _Result]:
+    @functools.wraps(function)
+    def wrapper(frame: pl.DataFrame, /, *args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Result:
+        memory = _memory.get()
+        if memory is None:
+            return function(frame, *args, **kwargs)
+        key = (function, id(frame), repr((args, kwargs)))
+        if key in memory:
+            found: _Result = memory[key][1]
+            return found
+        result = function(frame, *args, **kwargs)
+        # The frame is kept, too, so that its id stays its own; a large one only if it is kept in any case.
+        if whole:
+            memory[key] = memory[id(frame)] = memory[id(result)] = (frame, result)
+        elif _rows(result) <= _MOST and (frame.height <= _MOST or id(frame) in memory):
+            memory[key] = (frame, result)
+        return result
+
+    return wrapper
