@@ -42,7 +42,7 @@ suite: setup
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-slow: setup
-	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -m slow -rs -n 2 --dist loadfile --no-loadscope-reorder
 
 golden: setup
 	$(BIN)/python -m tests.golden tests/golden/*.npz

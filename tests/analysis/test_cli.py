@@ -96,6 +96,7 @@ def test_a_folder_that_cannot_be_written_is_code_2(command, table):
     assert "choose another --out" in err
 
 
+@pytest.mark.slow
 def test_the_estimator_that_is_shown(command, both_estimators, tmp_path):
     path = tmp_path / "results.parquet"
     both_estimators.write_parquet(path)
@@ -141,6 +142,7 @@ def test_without_compare_there_is_no_such_section(command, table, tmp_path):
     assert not [name for name in content["files"] if name.endswith("paper.csv")]
 
 
+@pytest.mark.slow
 def test_compare_with_nothing_in_common_has_no_table(command, table, tmp_path):
     code, out, _ = command(table, "--out", tmp_path / "report", "--compare", "paper", "--dry-run", "--json")
     content = json.loads(out)

@@ -89,6 +89,7 @@ def test_sections_without_content_are_left_out(five_tasks, two_models):
     assert all(each.page is not None for each in found if isinstance(each, Tabled) and each.part.optional)
 
 
+@pytest.mark.slow
 def test_one_model_is_not_compared(layered, five_tasks):
     other = five_tasks.with_columns(model=pl.lit("other"))
     assert "layers_overlaid" not in {each.part.name for each in compose(layered.vstack(other))}

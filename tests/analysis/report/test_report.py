@@ -87,12 +87,14 @@ def test_a_report_of_failures_only_is_still_a_report(build, make_row, make_frame
     assert "No fit succeeded at the final layer" in page.text
 
 
+@pytest.mark.slow
 def test_models_that_lack_datasets(build, make_row, make_frame):
     rows = [make_row("mmbench", model="a"), make_row("pope", model="b"), make_row("pope", model="a")]
     _, page = build(make_frame(rows))
     assert page.text.count("b on pope") == 1
 
 
+@pytest.mark.slow
 def test_circular_accuracy_is_shown_where_a_benchmark_has_rotations(build, make_row, make_frame):
     _, page = build(make_frame([make_row("mmbench", model="a", accuracy_circular=0.625), make_row("pope", model="a")]))
     assert "circular accuracy" in page.text
@@ -129,6 +131,7 @@ def test_an_earlier_report_is_replaced_and_other_files_stay(build, five_tasks, l
     assert (out / "notes.txt").read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_a_tampered_marker_removes_nothing_outside(build, five_tasks, tmp_path):
     out, _ = build(five_tasks)
     outside = tmp_path / "precious.txt"
