@@ -71,6 +71,7 @@ def demo(
         typer.Option(min=1, metavar="N", help="Only the first N items of each dataset; the estimate needs 342."),
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, metavar="N", help="Number of seeds of each fit.")] = 3,
+    items: Annotated[bool, typer.Option("--items/--no-items", help="Whether the report has single items.")] = True,
     version: Version = False,
 ) -> int:
     """Extract, estimate and report on the shipped models, whose ground truth is known, and compare.
@@ -78,7 +79,7 @@ def demo(
     The exit code is that of the first step that fails.
     """
     with locked(out, "python -m pid_lvlm.data.demo"):
-        return run_steps(out, steps(out, sweep, limit, seeds))
+        return run_steps(out, steps(out, sweep, limit, seeds, items=items))
 
 
 def run_steps(out: Path, wanted: Sequence[Step]) -> int:
@@ -98,29 +99,30 @@ def run_steps(out: Path, wanted: Sequence[Step]) -> int:
     return EXIT_DONE
 
 
-def steps(out: Path, sweep: Path, limit: int | None, seeds: int) -> list[Step]:
-    """The steps in their order."""
+def steps(out: Path, sweep: Path, limit: int | None, seeds: int, *, items: bool = True) -> list[Step]:
+    """The steps in their order, with or without those for single items."""
     runs, table, report = str(out / "runs"), str(out / "results.parquet"), str(out / "report")
-    items = str(out / "items.parquet")
+    pointwise = str(out / "items.parquet")
     limited = () if limit is None else ("--limit", str(limit))
     extract = ("pid-extract", "--sweep", str(sweep), "--out", runs, "--batch-size", "64", *limited)
     # A small model cannot use two cores, two processes can.
     parts = [("--part", f"{i}/{PROCESSES}") + (() if i == 1 else ("--quiet",)) for i in range(1, PROCESSES + 1)]
+    of_items = Step(
+        "items",
+        (
+            ("pid-estimate", *final_runs(out / "runs", sweep), "--out", str(out / "exact.parquet"))
+            + ("--pointwise", pointwise, *FINE, *QUICK, "--overwrite"),
+        ),
+    )
     return [
         Step("extract", tuple(extract + part for part in parts)),
         Step("estimate", (("pid-estimate", runs, "--out", table, "--seeds", str(seeds), *QUICK, "--overwrite"),)),
-        Step(
-            "items",
-            (
-                ("pid-estimate", *final_runs(out / "runs", sweep), "--out", str(out / "exact.parquet"))
-                + ("--pointwise", items, *FINE, *QUICK, "--overwrite"),
-            ),
-        ),
+        *([of_items] if items else []),
         Step(
             "report",
             (
                 ("pid-report", table, "--out", report, "--title", "Demo: models whose ground truth is known")
-                + ("--pointwise", items, "--runs", runs),
+                + (("--pointwise", pointwise, "--runs", runs) if items else ()),
             ),
         ),
         Step("check", (("python", "-m", "pid_lvlm.analysis.check", table),)),

@@ -53,7 +53,9 @@ def replay(call: Call, name: str, *arguments: object) -> list[str]:
     return output.split()
 
 
-@pytest.mark.parametrize(("name", "steps"), [("weak_long_k3", 8), ("synergy_k4", 2)])
+@pytest.mark.parametrize(
+    ("name", "steps"), [("weak_long_k3", 8), pytest.param("synergy_k4", 2, marks=pytest.mark.slow)]
+)
 def test_baseline_replays_a_golden_file(call, name, steps):
     words = replay(call, name, "--steps", steps)
     assert float(words[words.index("train") + 1]) < 1e-4

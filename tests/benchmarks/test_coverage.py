@@ -13,6 +13,7 @@ LEAST = 0.87
 """Five binomial standard deviations below 0.95, at 200 repetitions."""
 
 
+@pytest.mark.slow
 def test_the_command_prints_every_cell_once(capsys):
     size = ("--options", "4", "--repetitions", "2", "--rows", "32")
     assert coverage.main(["--families", "table", *size, "--grouped", "yes", "--json"]) == 0

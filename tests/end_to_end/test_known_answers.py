@@ -23,7 +23,18 @@ def demo(tmp_path_factory):
     datasets = "".join(f'[[datasets]]\nfile = "{DEMO / "items" / f"{name}.toml"}"\n' for name in TASKS)
     sweep = folder / "sweep.toml"
     sweep.write_text(f'[[models]]\nmodel = "{FINAL}"\nname = "tiny"\nlayers = "last"\n{datasets}')
-    command = [sys.executable, "-m", "pid_lvlm.data.demo", "--out", "out", "--sweep", sweep, "--seeds", "2"]
+    command = [
+        sys.executable,
+        "-m",
+        "pid_lvlm.data.demo",
+        "--out",
+        "out",
+        "--sweep",
+        sweep,
+        "--seeds",
+        "2",
+        "--no-items",
+    ]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=500)
     assert done.returncode == 0, done.stderr
     return folder / "out", done.stdout

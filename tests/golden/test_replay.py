@@ -39,7 +39,8 @@ def test_recorded_fit_is_reproduced(path):
     assert max(found.train_bits, found.test_bits) < 1e-5, found
 
 
-@pytest.mark.parametrize("path", quickly(*QUICK))
+@pytest.mark.slow
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_converged_couplings_reproduce_it_unless_the_published_stops_early(path):
     assert replay(path, FitSettings()).passed == (path.stem != STOPS_EARLY_THROUGHOUT)
 

@@ -42,6 +42,7 @@ def test_same_as_through_a_run_folder(folder, arrays):
     assert found.marginal_mismatch == pytest.approx(row["marginal_mismatch"])
 
 
+@pytest.mark.slow
 def test_the_anchor_exchanges_the_sources_and_back(folder, arrays):
     """With language as the anchor, the fit is that of the exchanged arrays, and its atoms carry their own names."""
     p1, p2, p12, x1, x2 = arrays

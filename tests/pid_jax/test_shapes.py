@@ -87,6 +87,7 @@ def test_named_tuples_on_the_host(workload):
         assert_as_annotated(value)
 
 
+@pytest.mark.slow
 def test_named_tuples_in_a_compiled_program(workload):
     """Traced, not run: alone, under vmap, and as a sweep maps them."""
     keys, made, _ = workload

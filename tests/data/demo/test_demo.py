@@ -26,6 +26,9 @@ def test_items_are_those_of_the_final_checkpoints(tmp_path):
     of = {step.name: step for step in demo.steps(tmp_path, odd, None, 1)}
     written, read = (of[name].commands[0] for name in ("items", "report"))
     assert written[written.index("--pointwise") + 1] == read[read.index("--pointwise") + 1]
+    without = demo.steps(tmp_path, odd, None, 1, items=False)
+    assert "items" not in [step.name for step in without]
+    assert "--pointwise" not in next(step for step in without if step.name == "report").commands[0]
 
 
 def test_commands_run_with_this_interpreter():

@@ -61,7 +61,8 @@ def test_pairs_of_weight_0_have_no_values():
     assert np.isfinite(found.synergy[1:]).all()
 
 
-@pytest.mark.parametrize("missing", [pytest.param(False, marks=pytest.mark.slow), True])
+@pytest.mark.slow
+@pytest.mark.parametrize("missing", [False, True])
 def test_values_depend_on_the_problem_only(missing):
     rows = conditionals(3, missing=missing)
     reference = pid_jax.exact(*rows, tol_bits=2e-6).pointwise()
