@@ -11,10 +11,10 @@ from pid_lvlm.analysis.exhibits.finding import (
     listed,
     signs,
 )
-from pid_lvlm.analysis.frames.correlates import QUANTITIES, Correlate, correlates
-from pid_lvlm.analysis.frames.families import families_and_models
-from pid_lvlm.analysis.frames.models import of_enough_models, with_total, with_values
-from pid_lvlm.analysis.frames.regimes import (
+from pid_lvlm.analysis.frames.over_models.correlates import QUANTITIES, Correlate, correlates
+from pid_lvlm.analysis.frames.over_models.families import families_and_models
+from pid_lvlm.analysis.frames.over_models.models import of_enough_models, with_total, with_values
+from pid_lvlm.analysis.frames.over_models.regimes import (
     KNOWLEDGE_DRIVEN,
     REGIMES,
     SYNERGY_DRIVEN,
@@ -23,7 +23,7 @@ from pid_lvlm.analysis.frames.regimes import (
     datasets_of,
     regimes,
 )
-from pid_lvlm.analysis.frames.steps import steps
+from pid_lvlm.analysis.frames.over_models.steps import steps
 from pid_lvlm.analysis.statistics import FEW, LEAST, paired_means, sign_test, spearman
 from pid_lvlm.data.command.shown import count
 

@@ -7,7 +7,7 @@ import polars as pl
 from pid_lvlm.analysis.exhibits.finding import NotEnoughError, Stated, change, listed, medians, signs
 from pid_lvlm.analysis.frames.checkpoints import in_training_order, is_checkpoint
 from pid_lvlm.analysis.frames.labels import SYMBOLS
-from pid_lvlm.analysis.frames.models import NEXT_TO_NOTHING, by_model, one_setting
+from pid_lvlm.analysis.frames.over_models.models import NEXT_TO_NOTHING, by_model, one_setting
 from pid_lvlm.analysis.frames.reshape import final_checkpoint, final_layer, reported
 from pid_lvlm.analysis.statistics import sign_test
 from pid_lvlm.data.command.shown import count

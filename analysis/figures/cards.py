@@ -12,7 +12,7 @@ import polars as pl
 
 from pid_lvlm.analysis.figures.markup import environment
 from pid_lvlm.analysis.figures.theme import COLOURS
-from pid_lvlm.analysis.frames.item_scores import PROBABILITIES, TOTALS
+from pid_lvlm.analysis.frames.items.scores import PROBABILITIES, TOTALS
 from pid_lvlm.analysis.frames.labels import LEGEND, SYMBOLS, bits
 from pid_lvlm.data.bounds import CARD_OPTIONS, CARD_PICTURE, CARD_TEXT
 from pid_lvlm.data.command.display import displayable

@@ -7,9 +7,9 @@ import polars as pl
 
 from pid_lvlm.analysis.errors import NothingToShowError
 from pid_lvlm.analysis.figures.cards import Scale, make_cards, render_cards, style
-from pid_lvlm.analysis.frames.case_rules import pick, rule_named
 from pid_lvlm.analysis.frames.given import labelled
-from pid_lvlm.analysis.frames.items import Items
+from pid_lvlm.analysis.frames.items.joined import Items
+from pid_lvlm.analysis.frames.items.rules import pick, rule_named
 from pid_lvlm.data.command.suggest import unknown_name
 from pid_lvlm.data.errors import PidError
 

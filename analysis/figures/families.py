@@ -10,10 +10,10 @@ from pid_lvlm.analysis.figures import theme
 from pid_lvlm.analysis.figures.base import Drawable, cell_width, inline
 from pid_lvlm.analysis.figures.beside import Panel, beside
 from pid_lvlm.analysis.figures.sizes import across
-from pid_lvlm.analysis.frames.families import families_and_models
 from pid_lvlm.analysis.frames.given import given, labelled
-from pid_lvlm.analysis.frames.models import across_models
-from pid_lvlm.analysis.frames.regimes import REGIMES
+from pid_lvlm.analysis.frames.over_models.families import families_and_models
+from pid_lvlm.analysis.frames.over_models.models import across_models
+from pid_lvlm.analysis.frames.over_models.regimes import REGIMES
 from pid_lvlm.data.bounds import FIGURE_MODELS
 from pid_lvlm.data.contract.results import EXACT
 

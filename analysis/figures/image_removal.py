@@ -8,10 +8,10 @@ import polars as pl
 from pid_lvlm.analysis.figures import theme
 from pid_lvlm.analysis.figures.base import drawable, inline
 from pid_lvlm.analysis.figures.sizes import across
-from pid_lvlm.analysis.frames.correlates import correlates
 from pid_lvlm.analysis.frames.given import given, labelled
 from pid_lvlm.analysis.frames.labels import interval, p_value
-from pid_lvlm.analysis.frames.models import UNANSWERED, across_models, with_values
+from pid_lvlm.analysis.frames.over_models.correlates import correlates
+from pid_lvlm.analysis.frames.over_models.models import UNANSWERED, across_models, with_values
 from pid_lvlm.analysis.statistics import LEAST, Correlation
 from pid_lvlm.data.command.shown import count
 from pid_lvlm.data.contract.results import EXACT

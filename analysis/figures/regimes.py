@@ -9,10 +9,10 @@ from pid_lvlm.analysis.errors import NothingToShowError
 from pid_lvlm.analysis.figures import theme
 from pid_lvlm.analysis.figures.base import inline, label_margin
 from pid_lvlm.analysis.figures.sizes import current
-from pid_lvlm.analysis.frames import regimes as of_models
 from pid_lvlm.analysis.frames.given import given, labelled
 from pid_lvlm.analysis.frames.labels import LEGEND
-from pid_lvlm.analysis.frames.models import across_models, with_total
+from pid_lvlm.analysis.frames.over_models import regimes as of_models
+from pid_lvlm.analysis.frames.over_models.models import across_models, with_total
 from pid_lvlm.data.bounds import FIGURE_DATASETS, FIGURE_MODELS
 from pid_lvlm.data.contract.results import EXACT
 

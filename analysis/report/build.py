@@ -9,10 +9,10 @@ from typing import Any
 import polars as pl
 from markupsafe import Markup
 
-from pid_lvlm.analysis.frames.items import items
+from pid_lvlm.analysis.frames.items.joined import items
+from pid_lvlm.analysis.frames.items.pointwise import read_pointwise
 from pid_lvlm.analysis.frames.load import failed_fits, read_results
 from pid_lvlm.analysis.frames.memory import remembering
-from pid_lvlm.analysis.frames.pointwise import read_pointwise
 from pid_lvlm.analysis.report.compose import Drawn, Tabled, compose, file_names
 from pid_lvlm.analysis.report.draw import start_javascript
 from pid_lvlm.analysis.report.folder import check_free, write_report

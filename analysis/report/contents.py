@@ -12,7 +12,7 @@ from pid_lvlm.analysis.errors import NothingToShowError
 from pid_lvlm.analysis.figures.base import Figure
 from pid_lvlm.analysis.frames.depth import layered
 from pid_lvlm.analysis.frames.estimators import SWEEP
-from pid_lvlm.analysis.frames.models import across_models, of_enough_models
+from pid_lvlm.analysis.frames.over_models.models import across_models, of_enough_models
 from pid_lvlm.analysis.report.captions import interval_caption, summary_caption
 from pid_lvlm.analysis.report.display import (
     PageTable,

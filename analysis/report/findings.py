@@ -10,7 +10,7 @@ from pid_lvlm.analysis.frames.estimators import one_estimator
 from pid_lvlm.analysis.frames.given import given
 from pid_lvlm.analysis.frames.labels import WORDS, bits
 from pid_lvlm.analysis.frames.load import failed_fits, successful
-from pid_lvlm.analysis.frames.models import NEXT_TO_NOTHING, UNANSWERED
+from pid_lvlm.analysis.frames.over_models.models import NEXT_TO_NOTHING, UNANSWERED
 from pid_lvlm.analysis.frames.reshape import finals, shallow_repeats
 from pid_lvlm.analysis.tables.diagnostics import num_doubtful
 from pid_lvlm.data.bounds import PAGE_LISTED

@@ -10,9 +10,9 @@ import polars as pl
 
 from pid_lvlm.analysis.figures.cards import SEEN, Scale, make_cards, render_cards, style
 from pid_lvlm.analysis.figures.markup import environment
-from pid_lvlm.analysis.frames.case_rules import RULES, taking_turns
 from pid_lvlm.analysis.frames.given import labelled
-from pid_lvlm.analysis.frames.items import Items
+from pid_lvlm.analysis.frames.items.joined import Items
+from pid_lvlm.analysis.frames.items.rules import RULES, taking_turns
 from pid_lvlm.analysis.frames.labels import LEGEND
 from pid_lvlm.data.bounds import CARD_MODELS, CARDS_BYTES, FIGURE_DATASETS
 from pid_lvlm.data.command.shown import count

@@ -4,8 +4,8 @@ from typing import Any
 
 import polars as pl
 
-from pid_lvlm.analysis.frames.correlates import QUANTITIES
 from pid_lvlm.analysis.frames.labels import bits, interval, p_value
+from pid_lvlm.analysis.frames.over_models.correlates import QUANTITIES
 from pid_lvlm.analysis.report.display import Cell, PageTable
 
 _UNKNOWN = "–"

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from pid_lvlm.analysis.frames.correlates import QUANTITIES, Correlate, correlates
 from pid_lvlm.analysis.frames.given import given
-from pid_lvlm.analysis.frames.models import across_models
+from pid_lvlm.analysis.frames.over_models.correlates import QUANTITIES, Correlate, correlates
+from pid_lvlm.analysis.frames.over_models.models import across_models
 from pid_lvlm.data.contract.results import EXACT
 
 

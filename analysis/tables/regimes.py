@@ -3,9 +3,9 @@
 import polars as pl
 
 from pid_lvlm.analysis.errors import NothingToShowError
-from pid_lvlm.analysis.frames import regimes as of_models
 from pid_lvlm.analysis.frames.given import given
-from pid_lvlm.analysis.frames.models import across_models
+from pid_lvlm.analysis.frames.over_models import regimes as of_models
+from pid_lvlm.analysis.frames.over_models.models import across_models
 from pid_lvlm.analysis.statistics import Mean
 from pid_lvlm.data.contract.results import EXACT
 

@@ -3,9 +3,9 @@
 import polars as pl
 
 from pid_lvlm.analysis.frames.given import given
-from pid_lvlm.analysis.frames.models import across_models
-from pid_lvlm.analysis.frames.regimes import SYNERGY_DRIVEN
-from pid_lvlm.analysis.frames.steps import steps
+from pid_lvlm.analysis.frames.over_models.models import across_models
+from pid_lvlm.analysis.frames.over_models.regimes import SYNERGY_DRIVEN
+from pid_lvlm.analysis.frames.over_models.steps import steps
 from pid_lvlm.data.contract.results import EXACT
 
 

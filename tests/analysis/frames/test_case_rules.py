@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pid_lvlm.analysis import NothingToShowError
-from pid_lvlm.analysis.frames.case_rules import RULES, pick, ranked, taking_turns
+from pid_lvlm.analysis.frames.items.rules import RULES, pick, ranked, taking_turns
 from pid_lvlm.data import PidError
 
 SURE, SPLIT, OTHER = [0.9, 0.1], [0.5, 0.5], [0.2, 0.8]

@@ -1,7 +1,7 @@
 import pytest
 
 from pid_lvlm.analysis.errors import NothingToShowError
-from pid_lvlm.analysis.frames.models import across_models, with_total, with_values
+from pid_lvlm.analysis.frames.over_models.models import across_models, with_total, with_values
 
 MODELS = ("a", "b", "c")
 

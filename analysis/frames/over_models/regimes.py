@@ -7,7 +7,7 @@ from typing import Final
 import polars as pl
 
 from pid_lvlm.analysis.frames.memory import remembered
-from pid_lvlm.analysis.frames.models import with_total
+from pid_lvlm.analysis.frames.over_models.models import with_total
 from pid_lvlm.analysis.statistics import Mean, PairedMeans, paired_means
 
 SYNERGY_DRIVEN: Final = "synergy-driven"

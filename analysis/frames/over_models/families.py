@@ -2,8 +2,8 @@
 
 import polars as pl
 
-from pid_lvlm.analysis.frames.models import NEXT_TO_NOTHING, of_enough_models
-from pid_lvlm.analysis.frames.regimes import UNDECIDED, regimes
+from pid_lvlm.analysis.frames.over_models.models import NEXT_TO_NOTHING, of_enough_models
+from pid_lvlm.analysis.frames.over_models.regimes import UNDECIDED, regimes
 from pid_lvlm.data.names import ATOMS
 
 _VALUES = ("synergy", "unique_language", "lead")

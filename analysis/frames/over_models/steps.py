@@ -5,8 +5,8 @@ from typing import Final
 import polars as pl
 
 from pid_lvlm.analysis.errors import NothingToShowError
-from pid_lvlm.analysis.frames.models import of_enough_models, with_total, with_values
-from pid_lvlm.analysis.frames.regimes import datasets_of, regimes
+from pid_lvlm.analysis.frames.over_models.models import of_enough_models, with_total, with_values
+from pid_lvlm.analysis.frames.over_models.regimes import datasets_of, regimes
 
 _OUTCOMES: Final = {"accuracy": "accuracy", "synergy": "synergy_share", "unique_language": "unique_language_share"}
 

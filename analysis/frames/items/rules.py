@@ -7,8 +7,8 @@ from typing import Final
 import polars as pl
 
 from pid_lvlm.analysis.errors import NothingToShowError
-from pid_lvlm.analysis.frames.item_scores import PROBABILITIES, TOTALS
-from pid_lvlm.analysis.frames.models import NEXT_TO_NOTHING
+from pid_lvlm.analysis.frames.items.scores import PROBABILITIES, TOTALS
+from pid_lvlm.analysis.frames.over_models.models import NEXT_TO_NOTHING
 from pid_lvlm.data.command.suggest import unknown_name
 from pid_lvlm.data.errors import PidError
 from pid_lvlm.data.names import BOTH, LANGUAGE_ONLY, VISION_ONLY

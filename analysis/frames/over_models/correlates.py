@@ -6,7 +6,7 @@ from typing import Final
 import polars as pl
 
 from pid_lvlm.analysis.errors import NothingToShowError
-from pid_lvlm.analysis.frames.models import UNANSWERED, with_values
+from pid_lvlm.analysis.frames.over_models.models import UNANSWERED, with_values
 from pid_lvlm.analysis.statistics import Correlation, spearman
 from pid_lvlm.data.names import ATOMS
 

@@ -10,12 +10,12 @@ import polars as pl
 
 from pid_lvlm.analysis.errors import NothingToShowError
 from pid_lvlm.analysis.frames.given import given
-from pid_lvlm.analysis.frames.item_problems import ItemProblems, item_problems
-from pid_lvlm.analysis.frames.item_scores import SCORES, find_run_folders, item_scores
-from pid_lvlm.analysis.frames.kept_items import with_questions, without_questions
+from pid_lvlm.analysis.frames.items.kept import with_questions, without_questions
+from pid_lvlm.analysis.frames.items.pointwise import given_pointwise, read_pointwise
+from pid_lvlm.analysis.frames.items.problems import ItemProblems, item_problems
+from pid_lvlm.analysis.frames.items.scores import SCORES, find_run_folders, item_scores
 from pid_lvlm.analysis.frames.labels import rounded_up
-from pid_lvlm.analysis.frames.models import NEXT_TO_NOTHING
-from pid_lvlm.analysis.frames.pointwise import given_pointwise, read_pointwise
+from pid_lvlm.analysis.frames.over_models.models import NEXT_TO_NOTHING
 from pid_lvlm.data.command.shown import backticked, count
 from pid_lvlm.data.contract.item_table import ITEM_TERMS
 from pid_lvlm.data.contract.results import EXACT, JOINT_KNOWS_LESS

@@ -1,0 +1,1 @@
+"""Each model once per dataset, and what is computed over models: regimes, families, correlates, scaling."""
