@@ -15,6 +15,10 @@ QUALITY: Final = 75
 """Of JPEG, from 0 to 95."""
 ENOUGH: Final = 2 * SIDE
 """Pixels of a side from which a picture is scaled down well."""
+REMEMBERED: Final = 8192
+"""Thumbnails that a process keeps, by the hash of the picture: the models of a sweep have the same items."""
+
+_made: dict[tuple[str, int], bytes] = {}
 
 
 def thumbnail(item: Item) -> bytes:
@@ -25,6 +29,16 @@ def thumbnail(item: Item) -> bytes:
     Raises:
         RowError: the picture is no longer what it was when the dataset was read.
     """
+    key = (item.picture_sha256, item.max_pixels)
+    if key in _made:
+        return _made[key]
+    made = _scaled_down(item)
+    if item.picture_sha256 and len(_made) < REMEMBERED:
+        _made[key] = made
+    return made
+
+
+def _scaled_down(item: Item) -> bytes:
     picture = open_picture(item.picture, item.max_pixels, ENOUGH)
     small = max(picture.size) <= SIDE
     picture.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
