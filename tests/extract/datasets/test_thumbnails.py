@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
-from pid_lvlm.data.bounds import THUMBNAIL
+from pid_lvlm.data.bounds import PIXELS, THUMBNAIL
+from pid_lvlm.extract.datasets import thumbnails
 from pid_lvlm.extract.datasets.item import Item
 from pid_lvlm.extract.datasets.thumbnails import SIDE, distinct_pictures, thumbnail
 
@@ -86,3 +87,12 @@ def test_equal_pictures_are_one() -> None:
     firsts, numbers = distinct_pictures(items)
     assert numbers == [0, 1, 0, 2, 2]  # by the hash of the file, or else by its content
     assert [first.id for first in firsts] == ["a", "b", "d"]
+
+
+def test_a_thumbnail_is_made_once_for_equal_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(thumbnails, "_made", {})
+    first = thumbnail(item(encoded(halves(300, 200), "PNG"), sha256="a"))
+    assert thumbnail(item(b"not read again", "b", sha256="a")) is first
+    monkeypatch.setattr(thumbnails, "REMEMBERED", 1)
+    assert thumbnail(item(encoded(halves(200, 300), "PNG"), sha256="c")) != first
+    assert list(thumbnails._made) == [("a", PIXELS.most)]

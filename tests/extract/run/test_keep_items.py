@@ -11,6 +11,7 @@ import pytest
 from pid_lvlm import data
 from pid_lvlm.data.names import ITEM_FILES, ITEMS_FILE, MANIFEST_FILE, THUMBNAILS_FILE, shard_file
 from pid_lvlm.extract.config import ExtractionConfig, ModelSpec
+from pid_lvlm.extract.datasets import thumbnails
 from pid_lvlm.extract.datasets.item import Dataset
 from pid_lvlm.extract.datasets.thumbnails import thumbnail
 from pid_lvlm.extract.models.adapters.base import Adapter
@@ -149,7 +150,8 @@ def test_a_file_that_was_not_removed_to_the_end(extract: Extract, run: Path) -> 
     assert not (run / THUMBNAILS_FILE).exists()
 
 
-def test_a_picture_that_changed_meanwhile(dataset: Dataset) -> None:
+def test_a_picture_that_changed_meanwhile(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(thumbnails, "_made", {})
     picture = dataset.items[0].picture
     assert isinstance(picture, Path)
     picture.write_bytes(b"no picture any more")
