@@ -14,6 +14,10 @@ SPAN_ALL: Final = "all"
 SPAN_QUESTION_OPTIONS: Final = "question_options"
 LANGUAGE_SPANS: Final = (SPAN_ALL, SPAN_QUESTION_OPTIONS)
 
+LETTERS_AUTO: Final = "auto"
+LETTERS: Final = (LETTERS_AUTO, "plain", "space")
+"""How a letter follows the prompt: as the model prefers on the run's first items, directly, or after a space."""
+
 OPTION_SEPARATOR: Final = "|"
 """Between the columns of options, as `A|B|C|D`."""
 
@@ -112,6 +116,7 @@ class ExtractionConfig:
         shard_size: samples per file.
         limit: use only the first items.
         keep_items: one of `KEEP_ITEMS`: what run folders keep of the items; None for the dataset's setting.
+        letters: one of `LETTERS`: how the option letters follow the prompt.
     """
 
     out: Path
@@ -123,3 +128,4 @@ class ExtractionConfig:
     shard_size: int = 256
     limit: int | None = None
     keep_items: str | None = None
+    letters: str = LETTERS_AUTO

@@ -13,6 +13,8 @@ from pid_lvlm.extract.config import (
     DTYPES,
     KEEP_ITEMS,
     LANGUAGE_SPANS,
+    LETTERS,
+    LETTERS_AUTO,
     ON_BAD,
     OPTION_SEPARATOR,
     SPAN_ALL,
@@ -82,6 +84,7 @@ def extract(
     layers: str | Sequence[int] = ALL_LAYERS,
     prompt: str | None = None,
     language_span: str = SPAN_ALL,
+    letters: str = LETTERS_AUTO,
     seed: int = 0,
     dtype: str | None = None,
     revision: str | None = None,
@@ -113,6 +116,7 @@ def extract(
         layers: `all`, `last`, or layer numbers (1 is the first decoder block).
         prompt: prompt template; by default the dataset's, else `letters`.
         language_span: what counts as source 2: `all` of the user's text, or `question_options`.
+        letters: how an option letter follows the prompt: `plain`, `space`, or `auto`, as the model prefers.
         seed: seed of the replacement noise.
         dtype: `float32`, `bfloat16` or `float16`; by default float32 on a CPU, else the checkpoint's.
         revision: branch, tag or commit of a hub model.
@@ -138,6 +142,7 @@ def extract(
         check_choice("`on_bad`", on_bad, ON_BAD)
         check_choice("`dtype`", dtype, DTYPES)
         check_choice("`language_span`", language_span, LANGUAGE_SPANS)
+        check_choice("`letters`", letters, LETTERS)
         check_choice("`keep_items`", keep_items, KEEP_ITEMS)
         chosen = layers if isinstance(layers, str) else ",".join(map(str, layers))
         check_options(
@@ -163,7 +168,7 @@ def extract(
             labels = {"name": name, "size_b": size_b, "stage": stage, "step": step}
             spec = ModelSpec(str(model), revision=revision, dtype=dtype, device=device, **labels)  # type: ignore[arg-type]
         config = ExtractionConfig(
-            Path(out), chosen, seed, prompt, language_span, batch_size, shard_size, limit, keep_items
+            Path(out), chosen, seed, prompt, language_span, batch_size, shard_size, limit, keep_items, letters
         )
         check_out_folder(config.out)
         dataset = (

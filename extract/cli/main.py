@@ -25,6 +25,8 @@ from pid_lvlm.extract.config import (
     DTYPES,
     KEEP_ITEMS,
     LANGUAGE_SPANS,
+    LETTERS,
+    LETTERS_AUTO,
     ON_BAD,
     SPAN_ALL,
     DatasetSpec,
@@ -128,6 +130,15 @@ def extract(
             rich_help_panel=NUMBERS,
         ),
     ] = SPAN_ALL,
+    letters: Annotated[
+        str,
+        typer.Option(
+            metavar="HOW",
+            help="How an option letter follows the prompt: `plain`, `space` (after a space), or `auto`: as the model "
+            "prefers on the first items of each run. Pin it to compare runs.",
+            rich_help_panel=NUMBERS,
+        ),
+    ] = LETTERS_AUTO,
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of the replacement noise.", rich_help_panel=NUMBERS)] = 0,
     dtype: Annotated[
         str | None,
@@ -275,6 +286,7 @@ def extract(
         return _check_runs(check)
     check_choice("--dtype", dtype, DTYPES)
     check_choice("--language-span", language_span, LANGUAGE_SPANS)
+    check_choice("--letters", letters, LETTERS)
     check_choice("--on-bad", on_bad, ON_BAD)
     check_choice("--keep-items", keep_items, KEEP_ITEMS)
     if out is None:
@@ -295,7 +307,9 @@ def extract(
         raise UsageError(message)
     if part is not None:
         models, datasets = select_part(part, models, datasets)
-    config = ExtractionConfig(out, layers, seed, prompt, language_span, batch_size, shard_size, limit, keep_items)
+    config = ExtractionConfig(
+        out, layers, seed, prompt, language_span, batch_size, shard_size, limit, keep_items, letters
+    )
     if preview is not None:
         return _preview(models, datasets, config, preview, quiet=quiet)
     return _run(models, datasets, config, dry_run=dry_run or check_data, check_data=check_data, quiet=quiet)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pid_lvlm.data.names import OPTION_LETTERS
+from pid_lvlm.extract.config import LETTERS_AUTO
 from pid_lvlm.extract.errors import ModelError
 
 SEPARATORS: Final = ("", " ")
@@ -37,6 +38,26 @@ class Candidates:
         """What the manifest records."""
         letters = dict(zip(OPTION_LETTERS, map(list, self.ids), strict=False))
         return {"separator": self.separator, "token_ids": letters}
+
+
+def pinned_variants(variants: Sequence[Candidates], letters: str) -> tuple[Candidates, ...]:
+    """The ways to write the letters that a setting of `LETTERS` allows.
+
+    Raises:
+        ModelError: the letters cannot follow this prompt in that way.
+    """
+    if letters == LETTERS_AUTO:
+        return tuple(variants)
+    wanted = {"plain": "", "space": " "}[letters]
+    found = tuple(variant for variant in variants if variant.separator == wanted)
+    if not found:
+        other = "space" if letters == "plain" else "plain"
+        message = (
+            f"--letters {letters}: after this prompt the tokenizer has the option letters in one way only, which is "
+            f"`{other}`; leave --letters out"
+        )
+        raise ModelError(message)
+    return found
 
 
 def candidate_variants(

@@ -7,11 +7,12 @@ from typing import Final
 import torch
 
 from pid_lvlm.data.errors import Fault
+from pid_lvlm.extract.config import LETTERS_AUTO
 from pid_lvlm.extract.datasets.errors import DatasetError
 from pid_lvlm.extract.datasets.item import Dataset, Item
 from pid_lvlm.extract.errors import ModelError
 from pid_lvlm.extract.models.adapters.base import Adapter
-from pid_lvlm.extract.models.answer_tokens import Candidates
+from pid_lvlm.extract.models.answer_tokens import Candidates, pinned_variants
 from pid_lvlm.extract.prompts.language_span import Span, SpanFinder
 from pid_lvlm.extract.prompts.picture_tokens import expected_picture_tokens
 from pid_lvlm.extract.prompts.templates import get_template
@@ -60,8 +61,17 @@ class Plan:
         return [self.items[start : start + size] for start in range(0, len(self.items), size)]
 
 
-def make_plan(adapter: Adapter, dataset: Dataset, template: str, language_span: str) -> Plan:
+def make_plan(
+    adapter: Adapter, dataset: Dataset, template: str, language_span: str, letters: str = LETTERS_AUTO
+) -> Plan:
     """Render, tokenise and check every prompt of a run.
+
+    Args:
+        adapter: the model.
+        dataset: the items.
+        template: name of the prompt template.
+        language_span: what counts as source 2.
+        letters: how the option letters follow the prompt, one of `pid_lvlm.extract.config.LETTERS`.
 
     Raises:
         DatasetError: a text contains the model's picture placeholder, or is too long for the model.
@@ -94,7 +104,7 @@ def make_plan(adapter: Adapter, dataset: Dataset, template: str, language_span: 
         for item, text, prompt, ids, span in zip(dataset.items, texts, prompts, tokenised, spans, strict=True)
     )
     _check_pictures_in_text(adapter, dataset, items)
-    variants = adapter.answer_variants(prompts[0], len(dataset.letters))
+    variants = pinned_variants(adapter.answer_variants(prompts[0], len(dataset.letters)), letters)
     return Plan(items, variants, dataset.max_options)
 
 

@@ -94,9 +94,9 @@ def bad_items(
     if rest.items:
         chosen = rest if every_item else replace(rest, items=most_likely_bad(rest.items))
         try:
-            planned = make_plan(adapter, chosen, template, config.language_span).items
+            planned = make_plan(adapter, chosen, template, config.language_span, config.letters).items
         except DatasetError:
-            make_plan(adapter, rest, template, config.language_span)  # lists the bad ones of all
+            make_plan(adapter, rest, template, config.language_span, config.letters)  # lists the bad ones of all
             raise
         with reporter.task(f"{dataset.name}: checking items", len(planned)) as advance:
             bad += _refused(adapter, planned, advance)

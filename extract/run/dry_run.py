@@ -42,7 +42,7 @@ def describe_plan(adapter: Adapter, spec: ModelSpec, dataset: Dataset, config: E
     Raises:
         PidError: the items do not fit the model.
     """
-    plan = make_plan(adapter, dataset, template_name(config, dataset), config.language_span)
+    plan = make_plan(adapter, dataset, template_name(config, dataset), config.language_span, config.letters)
     first = plan.items[0]
     visual = int(adapter.visual_mask(prepared(adapter, adapter.process, [first], [first.item.image()])).sum())
     shards = plan.shards(config.shard_size)
@@ -50,6 +50,8 @@ def describe_plan(adapter: Adapter, spec: ModelSpec, dataset: Dataset, config: E
     layers = run_layers(spec, config, adapter)
     folder = run_path(config.out, spec.run_name(dataset.name))
     settings = planned_settings(adapter, spec, dataset, config, plan)
+    if len(plan.variants) == 1:  # otherwise the model chooses, which has no weights here
+        settings["candidates"] = plan.variants[0].describe()
     wanted = files_to_keep(config, dataset)
     kept = plan_kept([planned.item for planned in plan.items], dataset, wanted)
     ids = [[planned.item.id for planned in shard] for shard in shards]

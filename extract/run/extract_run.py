@@ -177,4 +177,4 @@ def _plan_items(
 ) -> tuple[PlannedItem, ...]:
     """Other items planned as the run's own."""
     chosen = replace(dataset, items=items)
-    return make_plan(adapter, chosen, template_name(config, dataset), config.language_span).items
+    return make_plan(adapter, chosen, template_name(config, dataset), config.language_span, config.letters).items

@@ -54,7 +54,7 @@ def prepare_run(
     Raises:
         PidError: the items do not fit the model.
     """
-    plan = make_plan(adapter, dataset, template_name(config, dataset), config.language_span)
+    plan = make_plan(adapter, dataset, template_name(config, dataset), config.language_span, config.letters)
     with first_pass(adapter, spec.model):
         _check_lens(adapter, plan)
     head = plan.items[:CALIBRATION_ITEMS]

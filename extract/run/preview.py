@@ -32,7 +32,7 @@ def write_preview(adapter: Adapter, dataset: Dataset, config: ExtractionConfig, 
         folder: made if needed.
     """
     template = template_name(config, dataset)
-    plan = make_plan(adapter, dataset, template, config.language_span)
+    plan = make_plan(adapter, dataset, template, config.language_span, config.letters)
     pictures: dict[Path, Image.Image] = {}
     parts = [f"{folder}: prompt template `{template}`, source 2 between {' and '.join(SPAN_MARKS)}\n"]
     parts += ["\n".join(dataset.rows.lines(len(plan.items))) + "\n"]

@@ -16,7 +16,7 @@ from pid_lvlm.extract.measure.encode import encode_batch
 from pid_lvlm.extract.measure.measurement import choose_candidates
 from pid_lvlm.extract.measure.option_scores import option_scores, score_batch
 from pid_lvlm.extract.models.adapters.base import Adapter
-from pid_lvlm.extract.models.answer_tokens import candidate_variants
+from pid_lvlm.extract.models.answer_tokens import candidate_variants, pinned_variants
 from pid_lvlm.extract.prompts.prompt_plan import make_plan
 from pid_lvlm.extract.run.manifest import parse_layers
 
@@ -47,6 +47,15 @@ def test_the_likelier_spelling_is_chosen(adapter: Adapter, dataset: Dataset) -> 
     chosen = choose_candidates(adapter, plan.variants, plan.items, 4)
     assert chosen in plan.variants
     assert choose_candidates(adapter, plan.variants[::-1], plan.items, 64) == chosen
+
+
+def test_a_spelling_can_be_pinned(adapter: Adapter, dataset: Dataset) -> None:
+    plain, spaced = make_plan(adapter, dataset, "letters", "all").variants
+    for letters, expected in (("plain", plain), ("space", spaced)):
+        assert make_plan(adapter, dataset, "letters", "all", letters).variants == (expected,)
+    assert pinned_variants([spaced], "auto") == (spaced,)
+    with pytest.raises(ModelError, match="--letters plain: after this prompt .* one way only, which is `space`"):
+        pinned_variants([spaced], "plain")
 
 
 def test_several_tokens_score_their_mean(adapter: Adapter, dataset: Dataset) -> None:

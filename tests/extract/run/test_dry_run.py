@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pid_lvlm import data
+from pid_lvlm.data.errors import OutputExistsError
 from pid_lvlm.extract.config import DatasetSpec, ExtractionConfig, ModelSpec
 from pid_lvlm.extract.datasets.item import Dataset
 from pid_lvlm.extract.datasets.load import load_dataset
@@ -48,6 +49,12 @@ def test_what_is_already_there(adapter: Adapter, run: Callable[..., Outcome], da
         f"refused: `{folder}` holds a run with other settings (noise_seed was 0, now 5); choose another "
         "--out or delete that folder"
     )
+    separator = data.read_manifest(folder).candidates["separator"]
+    assert found(letters="space" if separator else "plain") == "complete; the run would be skipped"
+    other = "plain" if separator else "space"
+    assert "holds a run with other settings (candidates.separator was" in found(letters=other)
+    with pytest.raises(OutputExistsError, match=r"other settings \(candidates.separator was"):
+        run(dataset, out, layers="last", letters=other)
     (folder / "shard-00001.npz").unlink()
     assert found() == "2 of 3 files (7 of 11 samples); the run would continue"  # although the manifest says finished
     replace(data.read_manifest(folder), finished=False).write(folder)
