@@ -119,7 +119,7 @@ def test_the_page_has_the_browser_if_it_is_asked_for(report, folder):
     assert "img-src data:" in page
     start, end = page.index("<style>\n.item"), page.index('<h2 id="paper-findings">')
     assert page[:start].rstrip() + page[end:].strip() != plain  # the entry in the contents
-    assert plain.partition("<h2")[2].partition('<h2 id="paper-findings">')[0].rstrip() == (
+    assert plain.partition("<h2")[2].partition('<section aria-labelledby="paper-findings">')[0].rstrip() == (
         page[:start].partition("<h2")[2].rstrip()
     )
     assert len(page) - len(plain) < 300_000
