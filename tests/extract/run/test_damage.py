@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -21,11 +20,11 @@ from pid_lvlm.data.names import MANIFEST_FILE, NOISE_FILE, shard_file
 from pid_lvlm.extract.config import ExtractionConfig, ModelSpec
 from pid_lvlm.extract.datasets.item import Dataset
 from pid_lvlm.extract.models.adapters.base import Adapter
-from pid_lvlm.extract.models.load import pinned, recorded_revision
 from pid_lvlm.extract.run.extract_run import extract_run
 from pid_lvlm.extract.run.progress import Reporter
 from pid_lvlm.extract.run.run_folder import check_out_folder, run_path
 from tests.extract.console import Command, assert_one_sentence
+from tests.extract.run.conftest import ExtractInto, contents
 
 SETTINGS = ("--batch-size", 4, "--shard-size", 4, "--layers", "last")
 Again = Callable[..., tuple[int, str, str]]
@@ -43,34 +42,19 @@ def again(command: Command, checkpoint: Path, items: Path, tmp_path: Path) -> Ag
 
 
 @pytest.fixture
-def extract(adapter: Adapter, checkpoint: Path, dataset: Dataset, capsys: pytest.CaptureFixture[str]) -> Extract:
+def extract(extract_into: ExtractInto) -> Extract:
     """What the command does once the model is loaded; gives what it says."""
 
     def call(out: Path) -> str:
-        spec = pinned(ModelSpec(str(checkpoint)))
-        config = ExtractionConfig(out, layers="last", batch_size=4, shard_size=4)
-        outcome = extract_run(adapter, spec, recorded_revision(spec), dataset, config, Reporter())
-        return f"{capsys.readouterr().err}{outcome}"
+        outcome, said = extract_into(out)
+        return f"{said}{outcome}"
 
     return call
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("finished") / "runs"
-
-
 @pytest.fixture
-def run(extract: Extract, finished: Path, tmp_path: Path) -> Path:
-    """A finished run of three shards."""
-    if not finished.exists():
-        extract(finished)
-    shutil.copytree(finished, tmp_path / "runs")
-    return tmp_path / "runs" / "tiny__toy"
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+def run(finished_run: Path) -> Path:
+    return finished_run
 
 
 def flip(path: Path, place: int) -> None:

@@ -22,12 +22,9 @@ from pid_lvlm.extract.models.load import load_adapter
 from pid_lvlm.extract.run.extract_run import Outcome, extract_run
 from pid_lvlm.extract.run.progress import Reporter
 from pid_lvlm.extract.run.run_folder import check_out_folder
+from tests.extract.run.conftest import contents
 
 Extract = Callable[..., Outcome]
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
 def test_a_run_folder_is_valid(run: Extract, dataset: Dataset, tmp_path: Path) -> None:

@@ -1,8 +1,6 @@
 """What run folders keep of their items: made once, repaired or removed to fit, and never a reason to measure again."""
 
 import json
-import shutil
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,47 +13,23 @@ from pid_lvlm.extract.datasets import thumbnails
 from pid_lvlm.extract.datasets.item import Dataset
 from pid_lvlm.extract.datasets.thumbnails import thumbnail
 from pid_lvlm.extract.models.adapters.base import Adapter
-from pid_lvlm.extract.models.load import pinned, recorded_revision
 from pid_lvlm.extract.run import keep_items as module
 from pid_lvlm.extract.run.dry_run import DryRun, describe_plan
-from pid_lvlm.extract.run.extract_run import Outcome, extract_run
 from pid_lvlm.extract.run.keep_items import plan_kept
-from pid_lvlm.extract.run.progress import Reporter
 from tests.extract.console import Command, assert_one_sentence
+from tests.extract.run.conftest import ExtractInto, contents
 
 MODES = {"text": {ITEMS_FILE}, "none": set(), "pictures": set(ITEM_FILES)}
-Extract = Callable[..., tuple[Outcome, str]]
 
 
 @pytest.fixture
-def extract(adapter: Adapter, checkpoint: Path, dataset: Dataset, capsys: pytest.CaptureFixture[str]) -> Extract:
-    """What the command does once the model is loaded, and what it says."""
-
-    def call(out: Path, keep: str | None = None, items: Dataset = dataset) -> tuple[Outcome, str]:
-        spec = pinned(ModelSpec(str(checkpoint)))
-        config = ExtractionConfig(out, layers="last", batch_size=4, shard_size=4, keep_items=keep)
-        outcome = extract_run(adapter, spec, recorded_revision(spec), items, config, Reporter())
-        return outcome, capsys.readouterr().err
-
-    return call
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("finished") / "runs"
+def extract(extract_into: ExtractInto) -> ExtractInto:
+    return extract_into
 
 
 @pytest.fixture
-def run(extract: Extract, finished: Path, tmp_path: Path) -> Path:
-    """A finished run of three shards, which kept everything."""
-    if not finished.exists():
-        extract(finished)
-    shutil.copytree(finished, tmp_path / "runs")
-    return tmp_path / "runs" / "tiny__toy"
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+def run(finished_run: Path) -> Path:
+    return finished_run
 
 
 def set_fields(folder: Path, **changes: object) -> None:
@@ -75,7 +49,7 @@ def test_a_run_keeps_what_was_asked(run: Path, dataset: Dataset) -> None:
     assert len({item.thumbnail for item in kept.values()}) == 6  # eleven items about six pictures
 
 
-def test_another_choice_changes_files_and_measures_nothing(extract: Extract, run: Path) -> None:
+def test_another_choice_changes_files_and_measures_nothing(extract: ExtractInto, run: Path) -> None:
     whole = contents(run)
     for keep, names in MODES.items():
         outcome, _ = extract(run.parent, keep)
@@ -90,7 +64,9 @@ def test_another_choice_changes_files_and_measures_nothing(extract: Extract, run
 
 
 @pytest.mark.slow
-def test_the_file_of_items_says_how_much_and_the_command_more(extract: Extract, dataset: Dataset, run: Path) -> None:
+def test_the_file_of_items_says_how_much_and_the_command_more(
+    extract: ExtractInto, dataset: Dataset, run: Path
+) -> None:
     extract(run.parent, None, replace(dataset, keep_items="text"))
     assert not (run / THUMBNAILS_FILE).exists()
     extract(run.parent, "pictures", replace(dataset, keep_items="none"))
@@ -98,7 +74,7 @@ def test_the_file_of_items_says_how_much_and_the_command_more(extract: Extract, 
 
 
 @pytest.mark.parametrize("flipped", ITEM_FILES)
-def test_damage_is_found_and_repaired_without_measuring(extract: Extract, run: Path, flipped: str) -> None:
+def test_damage_is_found_and_repaired_without_measuring(extract: ExtractInto, run: Path, flipped: str) -> None:
     """Of one file that was changed, and one that is gone."""
     whole = contents(run)
     content = bytearray(whole[flipped])
@@ -112,7 +88,7 @@ def test_damage_is_found_and_repaired_without_measuring(extract: Extract, run: P
     assert contents(run) == whole
 
 
-def test_a_run_of_an_older_version_gets_its_items(extract: Extract, run: Path) -> None:
+def test_a_run_of_an_older_version_gets_its_items(extract: ExtractInto, run: Path) -> None:
     """And stays what it was: measured under its own versions of the libraries."""
     for name in ITEM_FILES:
         (run / name).unlink()
@@ -130,7 +106,7 @@ def test_a_run_of_an_older_version_gets_its_items(extract: Extract, run: Path) -
     assert len(data.read_items(run)) == 11
 
 
-def test_killed_before_the_files_got_their_names(extract: Extract, run: Path) -> None:
+def test_killed_before_the_files_got_their_names(extract: ExtractInto, run: Path) -> None:
     whole = contents(run)
     set_fields(run, finished=False)
     for name in (ITEMS_FILE, THUMBNAILS_FILE, shard_file(2)):
@@ -141,7 +117,7 @@ def test_killed_before_the_files_got_their_names(extract: Extract, run: Path) ->
     assert contents(run) == whole
 
 
-def test_a_file_that_was_not_removed_to_the_end(extract: Extract, run: Path) -> None:
+def test_a_file_that_was_not_removed_to_the_end(extract: ExtractInto, run: Path) -> None:
     checksums = json.loads((run / MANIFEST_FILE).read_text())["checksums"]
     del checksums[THUMBNAILS_FILE]
     set_fields(run, checksums=checksums)
