@@ -122,7 +122,7 @@ def compare(given: argparse.Namespace) -> dict[str, Any]:
     stats = measure(adapter, plan.items, config.batch_size, lambda _: None)
     statistics_seconds = time.perf_counter() - started
     layers = run_layers(spec, config, adapter)
-    measurement = Measurement(adapter, plan.variants[0], stats, config.seed, layers)
+    measurement = Measurement(adapter, plan.candidates, stats, config.seed, layers)
     with counted_tokens(adapter) as our_tokens:
         arrays = measurement.shard(plan.items, config.batch_size, lambda _: None)
     with counted_tokens(adapter) as their_tokens:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from pid_lvlm.data.bounds import PIXELS
 
@@ -33,6 +33,11 @@ KEEP_ITEMS: Final = (KEEP_NONE, KEEP_TEXT, KEEP_PICTURES)
 
 DTYPES: Final = ("float32", "bfloat16", "float16")
 
+HEAD_FLOAT32: Final = "float32"
+HEAD_MODEL: Final = "model"
+HEAD_DTYPES: Final = (HEAD_FLOAT32, HEAD_MODEL)
+"""In what the head turns the last positions into logits: float32, or what the model computes in."""
+
 
 @dataclass(frozen=True)
 class ModelSpec:
@@ -42,6 +47,8 @@ class ModelSpec:
         model: hub id or checkpoint folder.
         revision: branch, tag or commit of a hub model.
         dtype: one of `DTYPES`; None for float32 on a CPU and the checkpoint's own elsewhere.
+        head_dtype: one of `HEAD_DTYPES`, for the scored positions at every layer.
+        processor: settings of the image processor that replace the checkpoint's, such as `max_pixels`.
         device: `cpu`, `cuda`, `cuda:1`, …, or `auto`.
         name: what to call it in tables; by default the hub id or the folder's name.
         family: model family; by default the adapter's.
@@ -55,6 +62,8 @@ class ModelSpec:
     model: str
     revision: str | None = None
     dtype: str | None = None
+    head_dtype: str = HEAD_FLOAT32
+    processor: Mapping[str, Any] = field(default_factory=dict, hash=False)
     device: str = "auto"
     name: str | None = None
     family: str | None = None

@@ -4,13 +4,15 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pid_lvlm.data.bounds import PIXELS
 from pid_lvlm.data.errors import PidError
 from pid_lvlm.extract.config import (
     ALL_LAYERS,
     DTYPES,
+    HEAD_DTYPES,
+    HEAD_FLOAT32,
     KEEP_ITEMS,
     LANGUAGE_SPANS,
     LETTERS,
@@ -87,6 +89,8 @@ def extract(
     letters: str = LETTERS_AUTO,
     seed: int = 0,
     dtype: str | None = None,
+    head_dtype: str = HEAD_FLOAT32,
+    processor: Mapping[str, Any] | None = None,
     revision: str | None = None,
     name: str | None = None,
     size_b: float | None = None,
@@ -116,9 +120,12 @@ def extract(
         layers: `all`, `last`, or layer numbers (1 is the first decoder block).
         prompt: prompt template; by default the dataset's, else `letters`.
         language_span: what counts as source 2: `all` of the user's text, or `question_options`.
-        letters: how an option letter follows the prompt: `plain`, `space`, or `auto`, as the model prefers.
+        letters: how an option letter follows the prompt: `plain`, `space`, or `auto`: either, where both are single
+            tokens.
         seed: seed of the replacement noise.
         dtype: `float32`, `bfloat16` or `float16`; by default float32 on a CPU, else the checkpoint's.
+        head_dtype: `float32` or `model`: what the head computes the scored logits in, at every layer.
+        processor: other values of settings of the image processor, such as `{"max_pixels": 1003520}`.
         revision: branch, tag or commit of a hub model.
         name: name of the model in tables; by default its id or folder.
         size_b: size in 1e9 parameters; by default counted.
@@ -141,6 +148,7 @@ def extract(
     with speaking_of_arguments():
         check_choice("`on_bad`", on_bad, ON_BAD)
         check_choice("`dtype`", dtype, DTYPES)
+        check_choice("`head_dtype`", head_dtype, HEAD_DTYPES)
         check_choice("`language_span`", language_span, LANGUAGE_SPANS)
         check_choice("`letters`", letters, LETTERS)
         check_choice("`keep_items`", keep_items, KEEP_ITEMS)
@@ -162,11 +170,13 @@ def extract(
             batch_size=batch_size,
             shard_size=shard_size,
             device=device,
+            processor=processor,
         )
         spec = model
         if not isinstance(spec, ModelSpec):
             labels = {"name": name, "size_b": size_b, "stage": stage, "step": step}
-            spec = ModelSpec(str(model), revision=revision, dtype=dtype, device=device, **labels)  # type: ignore[arg-type]
+            numbers = {"dtype": dtype, "head_dtype": head_dtype, "processor": dict(processor or {})}
+            spec = ModelSpec(str(model), revision=revision, device=device, **numbers, **labels)  # type: ignore[arg-type]
         config = ExtractionConfig(
             Path(out), chosen, seed, prompt, language_span, batch_size, shard_size, limit, keep_items, letters
         )

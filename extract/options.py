@@ -1,11 +1,14 @@
 """What the options of an extraction may be, for the command and for Python alike."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+from pid_lvlm.data.bounds import NESTING, TEXT
+from pid_lvlm.data.command.shown import cut
 from pid_lvlm.data.command.suggest import unknown_name
 from pid_lvlm.data.inputs.schema import STRICT, SchemaError, Word, checked
+from pid_lvlm.data.inputs.text import TextError, parse_json
 from pid_lvlm.extract.errors import UsageError
 from pid_lvlm.extract.fields import (
     BatchSize,
@@ -48,6 +51,7 @@ class Options:
     batch_size: BatchSize = 1
     shard_size: ShardSize = 1
     device: Word = "auto"
+    processor: Mapping[Word, Any] = field(default_factory=dict)
 
 
 def check_choice(option: str, value: str | None, known: Sequence[str]) -> None:
@@ -76,9 +80,44 @@ def check_options(**values: Any) -> None:
         raise UsageError(as_options(error.faults)) from None
 
 
+def parse_settings(given: Sequence[str], option: str) -> dict[str, Any]:
+    """`KEY=VALUE` pairs as a mapping; a value is read as JSON where it is that, else it is text.
+
+    Raises:
+        UsageError: a pair has no `=` or no key, a value is too long or nested, or a key occurs twice.
+
+    Example:
+        >>> parse_settings(["max_pixels=1003520", 'size={"height": 336, "width": 336}'], "--processor")
+        {'max_pixels': 1003520, 'size': {'height': 336, 'width': 336}}
+    """
+    settings: dict[str, Any] = {}
+    for pair in given:
+        key, equals, value = (part.strip() for part in pair.partition("="))
+        if not (equals and key and value):
+            raise UsageError(f"{option}: expected KEY=VALUE, such as max_pixels=1003520, found `{cut(pair)}`")
+        if key in settings:
+            raise UsageError(f"{option}: `{cut(key)}` is given twice; leave one out")
+        settings[key] = _value(value, f"{option} {cut(key)}")
+    return settings
+
+
+def _value(text: str, option: str) -> Any:
+    if len(text) > TEXT.most:
+        raise UsageError(f"{option}: the value has more than {TEXT} characters")
+    try:
+        return parse_json(text)
+    except TextError as error:
+        if text[0] in "[{":
+            message = f"{option}: {error}; lists and objects are JSON, at most {NESTING} deep"
+            raise UsageError(message) from None
+        return text
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(one) for one in value]
+    if isinstance(value, Mapping):
+        return {key: _plain(one) for key, one in value.items()}
     if hasattr(value, "__fspath__"):
         return value.__fspath__()
     return value.item() if hasattr(value, "dtype") and hasattr(value, "item") else value

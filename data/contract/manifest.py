@@ -111,6 +111,8 @@ class Manifest:
     shard_size: Length | None = None
     ground_truth: Atoms | None = None
     candidates: Mapping[str, Any] = field(default_factory=dict)
+    head_dtype: Label | None = None
+    processor: Mapping[str, Any] = field(default_factory=dict)
     recipe: Label | None = None
     versions: Words = field(default_factory=dict)
     checksums: Checksums = field(default_factory=dict)

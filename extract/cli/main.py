@@ -23,6 +23,8 @@ from pid_lvlm.extract.cli.results import benchmarks, checked, finished, model_ty
 from pid_lvlm.extract.config import (
     ALL_LAYERS,
     DTYPES,
+    HEAD_DTYPES,
+    HEAD_FLOAT32,
     KEEP_ITEMS,
     LANGUAGE_SPANS,
     LETTERS,
@@ -134,8 +136,8 @@ def extract(
         str,
         typer.Option(
             metavar="HOW",
-            help="How an option letter follows the prompt: `plain`, `space` (after a space), or `auto`: as the model "
-            "prefers on the first items of each run. Pin it to compare runs.",
+            help="How an option letter follows the prompt: `plain`, `space` (after a space), or `auto`: either, their "
+            "probabilities summed, where both are single tokens.",
             rich_help_panel=NUMBERS,
         ),
     ] = LETTERS_AUTO,
@@ -145,6 +147,23 @@ def extract(
         typer.Option(
             metavar="DTYPE",
             help="float32, bfloat16 or float16. Default: float32 on a CPU, else the checkpoint's.",
+            rich_help_panel=NUMBERS,
+        ),
+    ] = None,
+    head_dtype: Annotated[
+        str,
+        typer.Option(
+            metavar="float32|model",
+            help="What the head computes the scored logits in, at every layer: `model` rounds as the model does.",
+            rich_help_panel=NUMBERS,
+        ),
+    ] = HEAD_FLOAT32,
+    processor: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=VALUE",
+            help="Another value of a setting of the models' image processor, such as max_pixels=1003520. Repeat for "
+            "several.",
             rich_help_panel=NUMBERS,
         ),
     ] = None,
@@ -254,7 +273,7 @@ def extract(
 
     Writes one run folder per model and dataset, for pid-estimate. The same command continues an interrupted one.
     """
-    from pid_lvlm.extract.options import check_choice, check_options
+    from pid_lvlm.extract.options import check_choice, check_options, parse_settings
 
     if list_models:
         return _list_models()
@@ -285,6 +304,7 @@ def extract(
     if check:
         return _check_runs(check)
     check_choice("--dtype", dtype, DTYPES)
+    check_choice("--head-dtype", head_dtype, HEAD_DTYPES)
     check_choice("--language-span", language_span, LANGUAGE_SPANS)
     check_choice("--letters", letters, LETTERS)
     check_choice("--on-bad", on_bad, ON_BAD)
@@ -295,10 +315,19 @@ def extract(
     models, datasets = ([], []) if sweep is None else _read_sweep(sweep, device, quiet=quiet)
     labels = {"name": name, "size_b": size_b, "stage": stage, "step": step}
     _check_labels(labels, len(model or []))
-    models += [
-        ModelSpec(one, revision=revision, dtype=dtype, device=device, name=name, size_b=size_b, stage=stage, step=step)
-        for one in model or []
-    ]
+    first = ModelSpec(
+        "",
+        revision=revision,
+        dtype=dtype,
+        head_dtype=head_dtype,
+        processor=parse_settings(processor or [], "--processor"),
+        device=device,
+        name=name,
+        size_b=size_b,
+        stage=stage,
+        step=step,
+    )
+    models += [replace(first, model=one) for one in model or []]
     mapping = parse_mapping(columns) if columns else {}
     datasets += [parse_data(one, mapping, images) for one in data or []]
     datasets = [replace(spec, on_bad=on_bad or spec.on_bad, max_pixels=max_pixels) for spec in datasets]

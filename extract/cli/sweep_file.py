@@ -22,6 +22,7 @@ from pid_lvlm.extract.fields import (
     Count,
     Dtype,
     FileName,
+    HeadDtype,
     KeepItems,
     LayerList,
     ModelName,
@@ -59,6 +60,8 @@ class ModelEntry:
     name: ModelName | None = None
     revision: Word | None = None
     dtype: Dtype | None = None
+    head_dtype: HeadDtype | None = None
+    processor: Mapping[str, Any] | None = None
     family: Word | None = None
     size_b: SizeB | None = None
     stage: FileName | None = None

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import torch
 from PIL import Image
@@ -14,13 +13,11 @@ from pid_lvlm.extract.errors import ModelError
 from pid_lvlm.extract.models.adapters.base import Adapter, ModelInputs
 from pid_lvlm.extract.models.library_errors import first_line
 from pid_lvlm.extract.models.misfit import model_code
+from pid_lvlm.extract.models.picture_sizes import PLAIN_SIZE
 from pid_lvlm.extract.prompts.prompt_plan import PlannedItem, too_long
 
 Prepare = Callable[[Sequence[str], Sequence[Image.Image]], ModelInputs]
 """An adapter's `encode` or `process`."""
-
-PLAIN_SIZE: Final = (336, 336)
-"""Size of a picture that every processor takes."""
 
 
 class BadItemError(ModelError):

@@ -60,7 +60,7 @@ class Measurement:
         batch = encode_batch(self.adapter, items)
         scores = self._scores(batch, items)
         letters = [planned.item.letters for planned in items]
-        width = self.max_options or len(self.candidates.ids)
+        width = self.max_options or len(self.candidates.spellings[0].ids)
         first = np.stack([scores[condition].first_token for condition in CONDITIONS], axis=1)
         return {
             "sample_id": np.array([planned.item.id for planned in items], dtype=np.str_),
@@ -121,23 +121,6 @@ def _rotations(items: Sequence[Item]) -> Arrays:
         "rotation_of": np.array([item.rotation_of for item in items], dtype=np.str_),
         "rotations": np.array([item.rotations for item in items], dtype=np.int64),
     }
-
-
-def choose_candidates(
-    adapter: Adapter, variants: Sequence[Candidates], items: Sequence[PlannedItem], batch_size: int
-) -> Candidates:
-    """The spelling of the letters that gets the most probability over `items` with picture and question.
-
-    The choice uses the model's own preference, never the right answers, and is made once per run.
-    """
-    if len(variants) == 1:
-        return variants[0]
-    mass = np.zeros(len(variants))
-    with torch.inference_mode():
-        for start in range(0, len(items), batch_size):
-            inputs = encode_batch(adapter, items[start : start + batch_size]).inputs
-            mass += [np.exp(score_batch(adapter, inputs, None, v, ()).loglik).sum() for v in variants]
-    return variants[int(np.argmax(mass))]
 
 
 def lens_difference(adapter: Adapter, items: Sequence[PlannedItem]) -> float:

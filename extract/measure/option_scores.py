@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pid_lvlm.data.names import OPTION_LETTERS
 from pid_lvlm.extract.conditions.hooks import Edit
 from pid_lvlm.extract.conditions.prefix import Begun
-from pid_lvlm.extract.measure.logit_lens import layer_states, token_logprobs
+from pid_lvlm.extract.measure.logit_lens import layer_states, token_logprobs, unembed
 from pid_lvlm.extract.models.adapters.base import Adapter, ModelInputs
 from pid_lvlm.extract.models.answer_tokens import Candidates
 from pid_lvlm.extract.models.misfit import model_code
@@ -47,16 +47,23 @@ def score_batch(
         lens_layers: layers to read through the lens, the output not among them.
         begun: what of the prompts was computed before; None where the family does not share prefixes.
     """
-    states, logits = layer_states(adapter, inputs, edit, lens_layers, keep=1, begun=begun)
-    first = torch.tensor([candidates.first_ids])
-    columns = token_logprobs(adapter, states, logits, first)[:, :, 0, :]
-    for index, tokens in enumerate(candidates.ids):
-        if len(tokens) > 1:
-            columns[..., index] = _mean_logprob(adapter, inputs, edit, tokens, lens_layers, begun)
+    states, logits = _states_and_output(adapter, inputs, edit, lens_layers, 1, begun)
+    first = [spelling.first_ids for spelling in candidates.spellings]
+    tokens = torch.tensor(first).reshape(1, -1)
+    columns = token_logprobs(adapter, states, logits, tokens)[:, :, 0, :].unflatten(-1, (len(first), -1))
+    for way, spelling in enumerate(candidates.spellings):
+        for index, ids in enumerate(spelling.ids):
+            if len(ids) > 1:
+                columns[..., way, index] = _mean_logprob(adapter, inputs, edit, ids, lens_layers, begun)
     return Scores(
-        loglik=columns.permute(1, 0, 2).cpu().numpy(),
+        loglik=_summed(columns).permute(1, 0, 2).cpu().numpy(),
         first_token=logits[:, -1].argmax(dim=-1).cpu().numpy(),
     )
+
+
+def _summed(columns: torch.Tensor) -> torch.Tensor:
+    """Log-probability of each letter in any spelling, from (…, spellings, letters)."""
+    return columns[..., 0, :] if columns.shape[-2] == 1 else columns.logsumexp(dim=-2).clamp(max=0)
 
 
 def _mean_logprob(
@@ -71,9 +78,24 @@ def _mean_logprob(
     with model_code(adapter):
         extended = adapter.append(inputs, tokens[:-1])
     whole = None if begun is None else begun.up_to(inputs["input_ids"].shape[1] - 1)
-    states, logits = layer_states(adapter, extended, edit, lens_layers, keep=len(tokens), begun=whole)
+    states, logits = _states_and_output(adapter, extended, edit, lens_layers, len(tokens), whole)
     scored = token_logprobs(adapter, states, logits, torch.tensor(tokens)[:, None])
     return scored[..., 0].mean(dim=-1)
+
+
+def _states_and_output(
+    adapter: Adapter,
+    inputs: ModelInputs,
+    edit: Edit | None,
+    lens_layers: Sequence[int],
+    keep: int,
+    begun: Begun | None,
+) -> tuple[list[torch.Tensor], torch.Tensor]:
+    """What `layer_states` gives, the output's logits in float32 where the head is."""
+    if not adapter.widens_head:
+        return layer_states(adapter, inputs, edit, lens_layers, keep, begun)
+    *states, last = layer_states(adapter, inputs, edit, [*lens_layers, len(adapter.layers)], keep, begun)[0]
+    return states, unembed(adapter, last)
 
 
 def option_scores(loglik: NDArray[np.float32], letters: Sequence[str], max_options: int) -> NDArray[np.float32]:

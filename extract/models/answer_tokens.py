@@ -13,7 +13,7 @@ SEPARATORS: Final = ("", " ")
 
 
 @dataclass(frozen=True)
-class Candidates:
+class Spelling:
     """Token ids of each option letter after the prompt, for one way of writing the letter.
 
     Attributes:
@@ -39,17 +39,59 @@ class Candidates:
         letters = dict(zip(OPTION_LETTERS, map(list, self.ids), strict=False))
         return {"separator": self.separator, "token_ids": letters}
 
+    def listed(self, letters: str) -> str:
+        """The token ids of these letters, for people."""
+        pairs = zip(OPTION_LETTERS, self.ids, strict=False)
+        tokens = (f"{letter} {'+'.join(map(str, ids))}" for letter, ids in pairs if letter in letters)
+        return ", ".join(tokens) + (" (after a space)" if self.separator else "")
 
-def pinned_variants(variants: Sequence[Candidates], letters: str) -> tuple[Candidates, ...]:
-    """The ways to write the letters that a setting of `LETTERS` allows.
+
+@dataclass(frozen=True)
+class Candidates:
+    """The spellings of the letters that count as an answer; a letter's probability is the sum over them.
+
+    Attributes:
+        spellings: one, or several whose letters are single and different tokens.
+    """
+
+    spellings: tuple[Spelling, ...]
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the letter that has most."""
+        return max(spelling.longest for spelling in self.spellings)
+
+    def describe(self) -> dict[str, Any]:
+        """What the manifest records."""
+        described = [spelling.describe() for spelling in self.spellings]
+        return described[0] if len(described) == 1 else {"spellings": described}
+
+    def listed(self, letters: str = OPTION_LETTERS) -> str:
+        """The token ids of these letters, for people."""
+        return " and ".join(one.listed(letters) for one in self.spellings) + " (token ids)"
+
+
+def chosen_spellings(spellings: Sequence[Spelling], letters: str) -> Candidates:
+    """The spellings that a setting of `LETTERS` counts.
+
+    `auto` depends on the tokenizer and the prompt alone, so it is the same for all checkpoints of a training and for
+    every dataset: the letter with and without a space before it, if both are single tokens; otherwise the spelling with
+    fewer tokens.
+
+    Args:
+        spellings: all that can follow the prompt, at least one.
+        letters: the setting.
 
     Raises:
         ModelError: the letters cannot follow this prompt in that way.
     """
     if letters == LETTERS_AUTO:
-        return tuple(variants)
+        shortest = min(spellings, key=lambda one: sum(map(len, one.ids)))
+        single = [one for one in spellings if one.longest == 1]
+        tokens = [token for one in single for token in one.first_ids]
+        return Candidates(tuple(single) if single and len(set(tokens)) == len(tokens) else (shortest,))
     wanted = {"plain": "", "space": " "}[letters]
-    found = tuple(variant for variant in variants if variant.separator == wanted)
+    found = tuple(spelling for spelling in spellings if spelling.separator == wanted)
     if not found:
         other = "space" if letters == "plain" else "plain"
         message = (
@@ -57,19 +99,19 @@ def pinned_variants(variants: Sequence[Candidates], letters: str) -> tuple[Candi
             f"`{other}`; leave --letters out"
         )
         raise ModelError(message)
-    return found
+    return Candidates(found)
 
 
-def candidate_variants(
+def letter_spellings(
     tokenize: Callable[[Sequence[str]], list[list[int]]], prompt: str, count: int
-) -> tuple[Candidates, ...]:
+) -> tuple[Spelling, ...]:
     """Every distinct way in which the first `count` letters can follow `prompt`.
 
     Raises:
         ModelError: letters merge with the prompt's last token, so that they cannot be scored after it.
     """
     base = tokenize([prompt])[0]
-    variants: dict[tuple[tuple[int, ...], ...], Candidates] = {}
+    spellings: dict[tuple[tuple[int, ...], ...], Spelling] = {}
     for separator in SEPARATORS:
         if separator and prompt.endswith(separator):
             continue  # the letter would follow two spaces
@@ -78,12 +120,12 @@ def candidate_variants(
             continue
         tails = tuple(tuple(ids[len(base) :]) for ids in extended)
         if len(set(tails)) == count:
-            variants.setdefault(tails, Candidates(separator, tails))
-    if not variants:
+            spellings.setdefault(tails, Spelling(separator, tails))
+    if not spellings:
         message = (
             f"the option letters merge with the end of the prompt ({prompt[-20:]!r}) or are unknown to the tokenizer; "
             "the prompt must end where an answer can start, without a trailing space: fix the checkpoint's "
             "chat template"
         )
         raise ModelError(message)
-    return tuple(variants.values())
+    return tuple(spellings.values())

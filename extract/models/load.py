@@ -16,7 +16,7 @@ from transformers.utils.hub import cached_file, extract_commit_hash
 from pid_lvlm.data.command.shown import cut
 from pid_lvlm.data.command.suggest import near_names
 from pid_lvlm.data.inputs.panics import panics_as_errors, silent_stderr
-from pid_lvlm.extract.config import ModelSpec
+from pid_lvlm.extract.config import HEAD_FLOAT32, ModelSpec
 from pid_lvlm.extract.errors import ModelError
 from pid_lvlm.extract.models.adapters.base import Adapter
 from pid_lvlm.extract.models.fingerprint import fingerprint, is_sampled, sampled_fingerprint
@@ -25,6 +25,7 @@ from pid_lvlm.extract.models.library_errors import first_line, known_reason
 from pid_lvlm.extract.models.locate import check_model
 from pid_lvlm.extract.models.peft import base_spec, hub_adapter_file, merge_adapter, processor_spec
 from pid_lvlm.extract.models.picture_sizes import check_picture_sizes
+from pid_lvlm.extract.models.processor_settings import change_settings
 from pid_lvlm.extract.models.registry import ADAPTERS, adapter_class
 from pid_lvlm.extract.models.settings_files import CONFIG_FILE, check_settings, read_configuration
 from pid_lvlm.extract.models.weights import check_finite, check_weight_files
@@ -57,6 +58,8 @@ def load_adapter(spec: ModelSpec, *, weights: bool = True) -> Adapter:
         check_settings(Path(source.model), source.model)
     processor = _guarded(source, "processor", AutoProcessor.from_pretrained, **_options(source))
     _check_processor(processor, source)
+    if spec.processor:
+        change_settings(processor, spec.processor, spec.model)
     auto_class = getattr(transformers, adapter.auto_class)
     with torch.device("meta"):
         model = _guarded(spec, "configuration", lambda _: auto_class.from_config(config))
@@ -68,7 +71,9 @@ def load_adapter(spec: ModelSpec, *, weights: bool = True) -> Adapter:
     if weights and asked is not spec:
         model = merge_adapter(model, asked)
         check_finite(model, asked.model)
-    return adapter.build(model.eval(), processor)
+    built = adapter.build(model.eval(), processor)
+    built.float32_head = spec.head_dtype == HEAD_FLOAT32
+    return built
 
 
 def pinned(spec: ModelSpec) -> ModelSpec:

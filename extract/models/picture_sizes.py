@@ -7,6 +7,8 @@ from pid_lvlm.data.bounds import PICTURE_SIDE
 from pid_lvlm.data.inputs.schema import shown
 from pid_lvlm.extract.errors import ModelError
 
+PLAIN_SIZE: Final = (336, 336)
+"""Size of a picture that every processor takes."""
 SETTINGS: Final = ("size", "crop_size", "max_image_size", "min_image_size", "tile_size", "pad_size")
 COUNTS: Final = ("max_pixels", "min_pixels")
 IN_PIXELS: Final = "merge_size"

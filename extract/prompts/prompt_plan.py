@@ -12,7 +12,7 @@ from pid_lvlm.extract.datasets.errors import DatasetError
 from pid_lvlm.extract.datasets.item import Dataset, Item
 from pid_lvlm.extract.errors import ModelError
 from pid_lvlm.extract.models.adapters.base import Adapter
-from pid_lvlm.extract.models.answer_tokens import Candidates, pinned_variants
+from pid_lvlm.extract.models.answer_tokens import Candidates, chosen_spellings
 from pid_lvlm.extract.prompts.language_span import Span, SpanFinder
 from pid_lvlm.extract.prompts.picture_tokens import expected_picture_tokens
 from pid_lvlm.extract.prompts.templates import get_template
@@ -48,12 +48,12 @@ class Plan:
 
     Attributes:
         items: in the dataset's order.
-        variants: ways in which the letters can follow the prompt; scoring uses one.
+        candidates: tokens of the option letters.
         max_options: options axis of the run.
     """
 
     items: tuple[PlannedItem, ...]
-    variants: tuple[Candidates, ...]
+    candidates: Candidates
     max_options: int
 
     def shards(self, size: int) -> list[tuple[PlannedItem, ...]]:
@@ -104,8 +104,8 @@ def make_plan(
         for item, text, prompt, ids, span in zip(dataset.items, texts, prompts, tokenised, spans, strict=True)
     )
     _check_pictures_in_text(adapter, dataset, items)
-    variants = pinned_variants(adapter.answer_variants(prompts[0], len(dataset.letters)), letters)
-    return Plan(items, variants, dataset.max_options)
+    candidates = chosen_spellings(adapter.spellings(prompts[0], len(dataset.letters)), letters)
+    return Plan(items, candidates, dataset.max_options)
 
 
 def batches(items: Sequence[PlannedItem], size: int) -> list[tuple[int, ...]]:

@@ -50,8 +50,6 @@ def describe_plan(adapter: Adapter, spec: ModelSpec, dataset: Dataset, config: E
     layers = run_layers(spec, config, adapter)
     folder = run_path(config.out, spec.run_name(dataset.name))
     settings = planned_settings(adapter, spec, dataset, config, plan)
-    if len(plan.variants) == 1:  # otherwise the model chooses, which has no weights here
-        settings["candidates"] = plan.variants[0].describe()
     wanted = files_to_keep(config, dataset)
     kept = plan_kept([planned.item for planned in plan.items], dataset, wanted)
     ids = [[planned.item.id for planned in shard] for shard in shards]
@@ -69,7 +67,7 @@ def describe_plan(adapter: Adapter, spec: ModelSpec, dataset: Dataset, config: E
         f"  layers      {', '.join(map(str, layers))} of {len(adapter.layers)}",
         *_memory_lines(adapter, spec, plan, config, visual),
         *_first_item_lines(adapter, first, visual),
-        f"  letters     {_letters(plan)}",
+        f"  letters     {plan.candidates.listed()}",
         *(f"  note        {note}" for note in dataset.notes),
     ]
     return DryRun("\n".join(lines), kept.size)
@@ -106,15 +104,6 @@ def _first_item_lines(adapter: Adapter, first: PlannedItem, visual: int) -> list
         f"  prompt      {first.prompt!r}",
         f"  span        {language!r}",
     ]
-
-
-def _letters(plan: Plan) -> str:
-    ways = [
-        ", ".join(f"{letter} {'+'.join(map(str, ids))}" for letter, ids in variant.describe()["token_ids"].items())
-        + (" (after a space)" if variant.separator else "")
-        for variant in plan.variants
-    ]
-    return " or ".join(ways) + " (token ids)"
 
 
 def _size(count: float) -> str:

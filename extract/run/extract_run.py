@@ -111,7 +111,7 @@ def _measure(
     """Measure what is missing; returns the number of samples measured."""
     stats = _noise_stats(adapter, run.plan, folder, config, reporter)
     layers = folder.manifest.layers
-    measurement = Measurement(adapter, run.candidates, stats, config.seed, layers, run.plan.max_options)
+    measurement = Measurement(adapter, run.plan.candidates, stats, config.seed, layers, run.plan.max_options)
     if not adapter.leak_tested:
         check_leaks(measurement, dataset.items, partial(_plan_items, adapter, dataset, config))
     _keep_items(run.plan, folder, dataset, config, reporter)

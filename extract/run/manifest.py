@@ -9,11 +9,10 @@ from pid_lvlm.data.bounds import TEXT
 from pid_lvlm.data.contract.manifest import Manifest, recipe_hash
 from pid_lvlm.data.names import SOURCES
 from pid_lvlm.extract.conditions.noise import Moments
-from pid_lvlm.extract.config import ALL_LAYERS, LAST_LAYER, SPAN_ALL, ExtractionConfig, ModelSpec
+from pid_lvlm.extract.config import ALL_LAYERS, HEAD_FLOAT32, LAST_LAYER, SPAN_ALL, ExtractionConfig, ModelSpec
 from pid_lvlm.extract.datasets.item import Dataset
 from pid_lvlm.extract.errors import UsageError
 from pid_lvlm.extract.models.adapters.base import Adapter
-from pid_lvlm.extract.models.answer_tokens import Candidates
 from pid_lvlm.extract.prompts.prompt_plan import Plan
 from pid_lvlm.extract.prompts.templates import template_name
 
@@ -28,6 +27,9 @@ NOT_IN_RECIPE: Final = (
     "items_sha256",
     "checksums",
 )
+
+SINCE_LATER: Final = ("head_dtype", "processor")
+"""Settings that earlier versions did not have; a run that does not use them has its earlier recipe."""
 
 
 def run_layers(spec: ModelSpec, config: ExtractionConfig, adapter: Adapter) -> tuple[int, ...]:
@@ -59,6 +61,9 @@ def planned_settings(
         "noise_sites": _noise_sites(adapter, config.language_span),
         "shard_size": config.shard_size,
         "ground_truth": dataset.ground_truth,
+        "candidates": plan.candidates.describe(),
+        "head_dtype": HEAD_FLOAT32 if adapter.widens_head else None,
+        "processor": dict(spec.processor),
     }
 
 
@@ -69,7 +74,6 @@ def describe_run(
     dataset: Dataset,
     config: ExtractionConfig,
     plan: Plan,
-    candidates: Candidates,
     probe: dict[str, Moments],
 ) -> Manifest:
     """Manifest of an unfinished run.
@@ -81,7 +85,6 @@ def describe_run(
         dataset: the items.
         config: settings of the command.
         plan: the planned items.
-        candidates: chosen tokens of the letters.
         probe: moments of one item's sites, for the widths.
     """
     d1, d2 = (len(probe[adapter.first_site(source).name].total) for source in SOURCES)
@@ -95,7 +98,6 @@ def describe_run(
         num_parameters=parameters,
         size_b=parameters / 1e9 if spec.size_b is None else spec.size_b,
         dataset_rows=dataset.rows.describe(len(plan.items)),
-        candidates=candidates.describe(),
         versions=_versions(adapter),
     )
     return replace(manifest, recipe=_recipe(manifest))
@@ -118,6 +120,9 @@ def _versions(adapter: Adapter) -> dict[str, str]:
 
 def _recipe(manifest: Manifest) -> str:
     settings: dict[str, Any] = {name: value for name, value in asdict(manifest).items() if name not in NOT_IN_RECIPE}
+    for name in SINCE_LATER:
+        if not settings[name]:
+            del settings[name]
     settings |= {"planted": settings.pop("ground_truth"), "schema_version": 1}  # the same over versions of the contract
     return recipe_hash(settings)
 

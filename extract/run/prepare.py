@@ -1,4 +1,4 @@
-"""The first step of a run: prompts planned, the lens checked, the letters' tokens chosen."""
+"""The first step of a run: prompts planned, the lens checked."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -9,18 +9,14 @@ from pid_lvlm.extract.config import ExtractionConfig, ModelSpec
 from pid_lvlm.extract.datasets.item import Dataset
 from pid_lvlm.extract.errors import ModelError
 from pid_lvlm.extract.measure.embeddings import batch_moments
-from pid_lvlm.extract.measure.measurement import choose_candidates, lens_difference
+from pid_lvlm.extract.measure.measurement import lens_difference
 from pid_lvlm.extract.models.adapters.base import Adapter
-from pid_lvlm.extract.models.answer_tokens import Candidates
 from pid_lvlm.extract.models.load import continued_revision
 from pid_lvlm.extract.models.misfit import first_pass
 from pid_lvlm.extract.prompts.prompt_plan import Plan, make_plan
 from pid_lvlm.extract.prompts.templates import template_name
 from pid_lvlm.extract.run.manifest import describe_run
 from pid_lvlm.extract.run.run_folder import run_path
-
-CALIBRATION_ITEMS: Final = 32
-"""Items on which the spelling of the letters is chosen."""
 
 LENS_TOLERANCE: Final = {"float32": 1e-3, "float16": 0.1, "bfloat16": 0.5}
 """Largest logit difference between last lens layer and output that is still rounding."""
@@ -32,18 +28,16 @@ class PreparedRun:
 
     Attributes:
         plan: prompts and spans of the items.
-        candidates: tokens of the option letters.
         manifest: what the run is.
     """
 
     plan: Plan
-    candidates: Candidates
     manifest: Manifest
 
     @property
     def splits_letters(self) -> bool:
         """Whether the tokenizer splits an option letter into several tokens."""
-        return any(len(ids) > 1 for ids in self.candidates.ids)
+        return self.plan.candidates.longest > 1
 
 
 def prepare_run(
@@ -57,14 +51,12 @@ def prepare_run(
     plan = make_plan(adapter, dataset, template_name(config, dataset), config.language_span, config.letters)
     with first_pass(adapter, spec.model):
         _check_lens(adapter, plan)
-    head = plan.items[:CALIBRATION_ITEMS]
-    candidates = choose_candidates(adapter, plan.variants, head, config.batch_size)
-    probe = batch_moments(adapter, head[:1])
+    probe = batch_moments(adapter, plan.items[:1])
     folder = run_path(config.out, spec.run_name(dataset.name))
     if is_run(folder):
         revision = continued_revision(spec, revision, read_manifest(folder).revision)
-    manifest = describe_run(adapter, spec, revision, dataset, config, plan, candidates, probe)
-    return PreparedRun(plan, candidates, manifest)
+    manifest = describe_run(adapter, spec, revision, dataset, config, plan, probe)
+    return PreparedRun(plan, manifest)
 
 
 def _check_lens(adapter: Adapter, plan: Plan) -> None:

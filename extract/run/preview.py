@@ -65,7 +65,7 @@ def _describe(adapter: Adapter, plan: Plan, planned: PlannedItem, picture_file: 
             f"--- item {item.id!r} (row {item.row}), group {item.group!r}, right answer {right}",
             marked_prompt(adapter, planned),
             f"--- without picture: {planned.text_only_prompt!r}",
-            f"--- letters: {_letters(plan, item.letters)}",
+            f"--- letters: {plan.candidates.listed(item.letters)}",
             f"--- picture: {sizes}",
             "",
         ]
@@ -79,19 +79,6 @@ def marked_prompt(adapter: Adapter, planned: PlannedItem) -> str:
     start, end = planned.span.bounds(len(ids))
     before, span, after = (adapter.decode(part) for part in (ids[:start], ids[start:end], ids[end:]))
     return f"{before}{SPAN_MARKS[0]}{span}{SPAN_MARKS[1]}{after}"
-
-
-def _letters(plan: Plan, letters: str) -> str:
-    ways = [
-        ", ".join(
-            f"{letter} {'+'.join(map(str, ids))}"
-            for letter, ids in variant.describe()["token_ids"].items()
-            if letter in letters
-        )
-        + (" (after a space)" if variant.separator else "")
-        for variant in plan.variants
-    ]
-    return " or ".join(ways) + " (token ids)"
 
 
 def _size(picture: Image.Image) -> str:

@@ -12,7 +12,7 @@ from pid_lvlm.data.names import SOURCES
 from pid_lvlm.extract.conditions.hooks import HookPoint
 from pid_lvlm.extract.conditions.sites import EmbeddingSite, Site
 from pid_lvlm.extract.errors import ModelError
-from pid_lvlm.extract.models.answer_tokens import Candidates, candidate_variants
+from pid_lvlm.extract.models.answer_tokens import Spelling, letter_spellings
 from pid_lvlm.extract.models.chat_template import render_prompt
 from pid_lvlm.extract.models.library_errors import ProcessorError, processor_code
 
@@ -43,6 +43,7 @@ class Adapter:
         auto_class: class of transformers that loads the family's checkpoints.
         shares_prefix: whether the decoder is causal over all that precedes the user's text, and takes keys and values
             of an earlier pass: a test compares both ways.
+        float32_head: whether the head reads the last positions in float32, whatever the model computes in.
         leak_tested: whether tests show that replaced sources do not leak; otherwise every run begins with that test.
     """
 
@@ -59,6 +60,7 @@ class Adapter:
     nested: bool = False
     auto_class: ClassVar[str] = "AutoModelForImageTextToText"
     shares_prefix: ClassVar[bool] = False
+    float32_head: bool = True
     leak_tested: ClassVar[bool] = True
 
     def __init__(self, model: Any, processor: Any) -> None:
@@ -100,8 +102,21 @@ class Adapter:
 
     def unembed(self, states: Tensor) -> Tensor:
         """Logits (…, vocabulary) in float32 of residual states (…, hidden) of any layer: the logit lens."""
+        return self.cap(self._head(self.final_norm(states.to(self.device)))).float()
+
+    @property
+    def widens_head(self) -> bool:
+        """Whether the logits that are scored are computed in another dtype than the model's own."""
+        return self.float32_head and self.model.dtype != torch.float32
+
+    def _head(self, normed: Tensor) -> Tensor:
+        """Logits of normed states. In bfloat16, logits from 16 to 32 are multiples of 1/8, and options often tie."""
         head = self.model.get_output_embeddings()
-        return self.cap(head(self.final_norm(states.to(self.device)))).float()
+        if not self.widens_head:
+            logits: Tensor = head(normed)
+            return logits
+        wide = {name: parameter.float() for name, parameter in head.named_parameters()}
+        return torch.func.functional_call(head, wide, (normed.float(),))
 
     @property
     def device(self) -> torch.device:
@@ -192,13 +207,13 @@ class Adapter:
             message = f"the processor returned `{unknown[0]}`, which the model's forward would ignore; adapter needed"
             raise ModelError(message)
 
-    def answer_variants(self, prompt: str, count: int) -> tuple[Candidates, ...]:
+    def spellings(self, prompt: str, count: int) -> tuple[Spelling, ...]:
         """Ways in which the first `count` letters can follow `prompt`.
 
         Raises:
             ModelError: the letters cannot be scored after it.
         """
-        return candidate_variants(self.tokenize, prompt, count)
+        return letter_spellings(self.tokenize, prompt, count)
 
     def _special_tokens(self, prompts: Sequence[str]) -> dict[str, bool]:
         """Some chat templates write the BOS token themselves; the tokenizer must not add a second one."""

@@ -14,7 +14,7 @@ from pid_lvlm.extract.conditions.hooks import OutputHook
 from pid_lvlm.extract.conditions.sites import QUESTION, EmbeddingSite, QuestionSite, Site
 from pid_lvlm.extract.errors import ModelError
 from pid_lvlm.extract.models.adapters.base import PIXELS, Adapter, ModelInputs
-from pid_lvlm.extract.models.answer_tokens import Candidates, candidate_variants
+from pid_lvlm.extract.models.answer_tokens import Spelling, letter_spellings
 
 IDS: Final = "input_ids"
 MASK: Final = "attention_mask"
@@ -158,7 +158,7 @@ class InstructBlipT5Adapter(InstructBlipAdapter):
         start = self.model.config.text_config.decoder_start_token_id
         return {**inputs, ANSWER_IDS: torch.full((len(prompts), 1), start)}
 
-    def answer_variants(self, prompt: str, count: int) -> tuple[Candidates, ...]:
+    def spellings(self, prompt: str, count: int) -> tuple[Spelling, ...]:
         """The letters as an answer of their own: they follow the start token, not the prompt."""
         del prompt
 
@@ -166,7 +166,7 @@ class InstructBlipT5Adapter(InstructBlipAdapter):
             ids: list[list[int]] = self.tokenizer(list(texts), add_special_tokens=False)[IDS]
             return ids
 
-        return candidate_variants(tokenize, "", count)
+        return letter_spellings(tokenize, "", count)
 
     def append(self, inputs: ModelInputs, tokens: Sequence[int]) -> ModelInputs:
         """The same prompts with an answer that begins with `tokens`."""

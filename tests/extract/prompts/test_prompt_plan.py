@@ -13,7 +13,7 @@ from pid_lvlm.extract.datasets.item import Dataset
 from pid_lvlm.extract.errors import ModelError
 from pid_lvlm.extract.measure.encode import encode_batch, encode_text_only
 from pid_lvlm.extract.models.adapters.base import Adapter
-from pid_lvlm.extract.models.answer_tokens import candidate_variants
+from pid_lvlm.extract.models.answer_tokens import letter_spellings
 from pid_lvlm.extract.prompts.prompt_plan import PlannedItem, make_plan
 from tests.extract.tiny_llava import TEMPLATE
 
@@ -109,8 +109,8 @@ def test_a_prompt_that_ends_in_a_space_is_refused() -> None:
         """As SentencePiece does: a space belongs to the word after it, and is a token by itself at the end."""
         return [part.replace("_", "▁") for part in ("_" + text.replace(" ", " _")).split(" ")]
 
-    spaced = candidate_variants(tokenize, "USER: x ASSISTANT:", 2)
+    spaced = letter_spellings(tokenize, "USER: x ASSISTANT:", 2)
     assert [variant.separator for variant in spaced] == [" "]
     assert spaced[0].ids == ((known["▁A"],), (known["▁B"],))
     with pytest.raises(ModelError, match="letters merge with the end of the prompt .*without a trailing space"):
-        candidate_variants(tokenize, "USER: x ASSISTANT: ", 2)
+        letter_spellings(tokenize, "USER: x ASSISTANT: ", 2)

@@ -34,3 +34,5 @@ def test_the_recipe_follows_settings_only() -> None:
     assert _recipe(replace(MANIFEST, noise_seed=1)) != _recipe(MANIFEST)
     assert _recipe(replace(MANIFEST, ground_truth=None)) != _recipe(MANIFEST)
     assert _recipe(replace(MANIFEST, finished=True, versions={"torch": "9"})) == _recipe(MANIFEST)
+    for other in ({"head_dtype": "float32"}, {"processor": {"max_pixels": 1}}):
+        assert _recipe(replace(MANIFEST, **other)) != _recipe(MANIFEST)

@@ -45,7 +45,7 @@ def test_preview_of_two_items(
     ) in text
     assert "--- item 'item-1' (row 2), group 'picture-1.png', right answer B 'green'" in text
     assert '--- without picture: "USER: which colour is common here?' in text
-    assert "letters: A 36, B 37 or A" in text
+    assert "letters: A 36, B 37, C 38 (token ids)" in text
     assert "--- picture: 24 × 20, 4 visual tokens; 001.png shows it as the model receives it, 16 × 16" in text
     preview(checkpoint, tmp_path / "toy.jsonl", tmp_path / "look", count=1)
     assert not (folder / "002.png").exists()

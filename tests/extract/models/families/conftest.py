@@ -15,8 +15,9 @@ from pid_lvlm.extract.conditions.noise import Arrays
 from pid_lvlm.extract.config import ModelSpec
 from pid_lvlm.extract.datasets.item import Dataset, Item
 from pid_lvlm.extract.measure.embeddings import measure
-from pid_lvlm.extract.measure.measurement import Measurement, choose_candidates
+from pid_lvlm.extract.measure.measurement import Measurement
 from pid_lvlm.extract.models.adapters.base import Adapter
+from pid_lvlm.extract.models.answer_tokens import Candidates
 from pid_lvlm.extract.models.load import load_adapter
 from pid_lvlm.extract.prompts.prompt_plan import Plan, PlannedItem, make_plan
 from tests.extract.models.families.catalogue import FAMILIES
@@ -50,9 +51,8 @@ class Tiny:
         """The project's own measurement, every layer."""
         plan = self._plan
         stats = measure(self.adapter, plan.items, ITEMS, lambda _count: None)
-        candidates = choose_candidates(self.adapter, plan.variants, plan.items, ITEMS)
         layers = tuple(range(1, len(self.adapter.layers) + 1))
-        return Measurement(self.adapter, candidates, stats, seed=0, layers=layers)
+        return Measurement(self.adapter, plan.candidates, stats, seed=0, layers=layers)
 
     def scores(self, items: tuple[Item, ...]) -> dict[str, np.ndarray]:
         """Finite scores (n, layers, options that all items have) per condition."""
@@ -75,9 +75,10 @@ def by_condition(arrays: Arrays) -> dict[str, np.ndarray]:
 
 def with_long_letters(measurement: Measurement) -> Measurement:
     """Letters of one, two and three tokens."""
-    first, second, third, *rest = measurement.candidates.ids
+    spelling = measurement.candidates.spellings[0]
+    first, second, third, *rest = spelling.ids
     ids = (first, (*second, first[0]), (*third, second[0], first[0]), *rest)
-    return replace(measurement, candidates=replace(measurement.candidates, ids=ids))
+    return replace(measurement, candidates=Candidates((replace(spelling, ids=ids),)))
 
 
 MakeTiny = Callable[[str], Tiny]

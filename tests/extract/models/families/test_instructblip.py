@@ -14,7 +14,7 @@ from pid_lvlm.extract.errors import ModelError
 from pid_lvlm.extract.measure.encode import encode_batch
 from pid_lvlm.extract.measure.logit_lens import layer_states
 from pid_lvlm.extract.models.adapters.instructblip import InstructBlipAdapter
-from pid_lvlm.extract.models.answer_tokens import Candidates
+from pid_lvlm.extract.models.answer_tokens import Candidates, Spelling
 from tests.extract.models.families.conftest import Tiny
 from tests.extract.models.families.special import FAMILIES
 from tests.extract.models.families.test_families import other_questions
@@ -59,7 +59,7 @@ def test_padding_stands_in_front_of_the_picture(tiny: Tiny) -> None:
 
 @both_kinds
 def test_the_tower_runs_once(tiny: Tiny) -> None:
-    calls, measure = [], tiny.measurement.batch  # statistics and candidates run the tower as well
+    calls, measure = [], tiny.measurement.batch  # statistics run the tower as well
     handle = tiny.adapter.model.vision_model.register_forward_hook(lambda *_: calls.append(1))
     measure(tiny.plan()[:1])
     handle.remove()
@@ -70,14 +70,14 @@ def test_the_tower_runs_once(tiny: Tiny) -> None:
 def test_an_answer_of_flan_t5_starts_at_the_decoder(tiny: Tiny) -> None:
     """Letters are the tokenizer's own, without the prompt and without its end token; more of them extend the answer."""
     adapter, items = tiny.adapter, tiny.plan()[:2]
-    bare = adapter.answer_variants(items[0].prompt, 2)[0]
+    bare = adapter.spellings(items[0].prompt, 2)[0]
     assert bare.ids == tuple(tuple(adapter.tokenizer(x, add_special_tokens=False)["input_ids"]) for x in "AB")
     inputs = encode_batch(adapter, items).inputs
     word = (*bare.ids[1], *bare.ids[0])
     longer = adapter.append(inputs, word)
     assert longer["decoder_input_ids"].tolist() == [[0, *word]] * 2
     assert longer["input_ids"] is inputs["input_ids"]
-    words = Candidates("", (word, bare.ids[1]))
+    words = Candidates((Spelling("", (word, bare.ids[1])),))
     items = [planned for planned in items if len(planned.item.options) == 2]
     measured = replace(tiny.measurement, candidates=words).batch(items)["loglik"][0, 0, -1]
     with torch.inference_mode():
