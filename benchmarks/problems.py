@@ -75,7 +75,7 @@ def baseline_rows(stack: Stack, problem: int) -> tuple[Rows, Rows]:
 def torch_weights(stack: Stack, problem: int) -> dict[str, NDArray]:
     """The weights that our fit of one problem starts from, named as in a golden file."""
     spec = jax.tree.map(lambda leaf: leaf[problem], stack.specs)
-    networks = initial_params(spec, stack.tables, FitSettings())
+    networks = initial_params(spec.key, stack.tables.widths, spec.p_y.shape[-1], FitSettings())
     return {
         f"init/mlp{number}/{layer.removeprefix('Dense_')}/{part}": np.asarray(value)
         for number, network in enumerate(networks, start=1)

@@ -44,6 +44,11 @@ class Tables(NamedTuple):
     test_rows: Int[Held, "u t c"]
     test_mask: Bool[Held, "u t c"]
 
+    @property
+    def widths(self) -> tuple[int, int]:
+        """Numbers per row of the features of source 1 and source 2."""
+        return self.x1.shape[-1], self.x2.shape[-1]
+
 
 class FitSpec(NamedTuple):
     """One fit, as pointers into the tables. All fields carry the fit axis when fits are stacked.

@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 from jaxtyping import Float
-from scipy import stats
+from scipy import special
 
 from pid_jax.information import AtomsInBits, TermsInBits
 from pid_lvlm.data.names import ATOMS
@@ -50,5 +50,5 @@ def seed_spread(values: Float[np.ndarray, " seeds"]) -> tuple[float, float] | No
     if len(values) < 2:
         return None
     sd = float(values.std(ddof=1))
-    quantile = float(stats.t.ppf((1 + INTERVAL) / 2, len(values) - 1))
+    quantile = float(special.stdtrit(len(values) - 1, (1 + INTERVAL) / 2))
     return sd, quantile * sd / len(values) ** 0.5

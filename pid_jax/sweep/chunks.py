@@ -11,12 +11,23 @@ import jax
 
 from pid_jax.config import BATCH, FitSettings
 from pid_jax.problems.types import Shape
-from pid_jax.sweep.memory import FITS_SHARE, TABLES_SHARE, conditional_bytes, draw_bytes, feature_bytes, fit_bytes
+from pid_jax.sweep.memory import (
+    FITS_SHARE,
+    TABLES_SHARE,
+    conditional_bytes,
+    draw_bytes,
+    feature_bytes,
+    fit_bytes,
+    weight_bytes,
+)
 from pid_jax.sweep.protocol import Chunk, Group, Machine, ProblemRef, RunPlan
 from pid_lvlm.data.command.part import WHOLE, Part
 
 FITS_PER_CALL = 64
 """Largest number of fits handed to the device at once: what a kill loses, and how often progress is reported."""
+
+ALWAYS_DRAWN = 64 * 2**20
+"""Bytes of initial weights that a call may have whatever the budget."""
 
 FITS_SIDE_BY_SIDE = {"cpu": 4}
 """Fits under one vmap on one device. On a CPU more of them do not fit into its cache (docs/performance.md)."""
@@ -112,7 +123,8 @@ def choose_pace(
     if side_by_side is None:
         side_by_side = min(FITS_SIDE_BY_SIDE.get(machine.backend, FITS_PER_CALL), fitting, per_device)
     width = side_by_side * machine.devices
-    most = max(FITS_PER_CALL // width, 1) * width
+    drawn = max(int(FITS_SHARE * machine.budget), ALWAYS_DRAWN) // weight_bytes(shape, settings)
+    most = max(min(FITS_PER_CALL, drawn) // width, 1) * width
     return Pace(min(-(-fits // width) * width, most), side_by_side, machine.devices)
 
 

@@ -106,9 +106,13 @@ def fit_bytes(shape: Shape, settings: FitSettings) -> int:
     """Bytes that one fit needs while it runs, besides the tables: pair matrices, weights, a batch's features."""
     rows = max(shape.batch, shape.test_width)
     pairs = PAIR_MATRICES * shape.options * rows * rows
-    weights = sum(_weights(width, shape.options, settings) for width in (shape.d1, shape.d2))
     features = FEATURE_COPIES * rows * (shape.d1 + shape.d2)
-    return FLOAT * (pairs + WEIGHT_COPIES * weights + features)
+    return FLOAT * (pairs + features) + WEIGHT_COPIES * weight_bytes(shape, settings)
+
+
+def weight_bytes(shape: Shape, settings: FitSettings) -> int:
+    """Bytes of both networks' weights; the initial ones of all fits of a call are there at once."""
+    return FLOAT * sum(_weights(width, shape.options, settings) for width in (shape.d1, shape.d2))
 
 
 def _weights(width: int, options: int, settings: FitSettings) -> int:

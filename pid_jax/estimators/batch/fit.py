@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, Key
 
 from pid_jax.config import FitSettings
 from pid_jax.estimators.batch.loss import objective
@@ -56,11 +56,13 @@ def source_network(settings: FitSettings, num_options: int) -> SourceNetwork:
     return SourceNetwork(num_options, settings.hidden, settings.hidden_layers, settings.embedding)
 
 
-def initial_params(spec: FitSpec, tables: Tables, settings: FitSettings) -> Params:
-    """Fresh weights of both networks from the fit's key."""
-    network = source_network(settings, spec.p_y.shape[-1])
-    key1, key2 = jax.random.split(spec.key)
-    return network.init(key1, tables.x1[0, :1]), network.init(key2, tables.x2[0, :1])
+def initial_params(key: Key[Array, ""], widths: tuple[int, int], options: int, settings: FitSettings) -> Params:
+    """Fresh weights of both networks from the fit's key; `widths` are those of the two sources' features."""
+    network = source_network(settings, options)
+    first, second = (
+        network.init(own, jnp.zeros((1, width))) for own, width in zip(jax.random.split(key), widths, strict=True)
+    )
+    return first, second
 
 
 def take_batch(spec: FitSpec, tables: Tables, rows: Int[Array, " n"], mask: Bool[Array, " n"]) -> Batch:
@@ -127,7 +129,9 @@ def fit(spec: FitSpec, tables: Tables, settings: FitSettings, params: Params | N
         settings: learning rate, network sizes, Sinkhorn.
         params: initial weights; drawn from the fit's key by default.
     """
-    start = initial_params(spec, tables, settings) if params is None else params
+    start = params
+    if start is None:
+        start = initial_params(spec.key, tables.widths, spec.p_y.shape[-1], settings)
     trained, train_terms = train(start, spec, tables, settings)
     test_terms, test_error = evaluate(trained, spec, tables, settings)
     weight = tables.test_mask[spec.draw].sum(axis=-1).astype(test_error.dtype)

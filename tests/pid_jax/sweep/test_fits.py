@@ -1,16 +1,18 @@
 """Many problems at once give what each gives alone: under jit, vmap, in groups, padded, beside a poisoned one."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from pid_jax.config import FitSettings, make_config
-from pid_jax.estimators.batch.fit import fit
+from pid_jax.estimators.batch.fit import fit, initial_params
 from pid_jax.problems.build import make_workload
 from pid_jax.results.solution import Result, Solution
 from pid_jax.sweep.chunks import Capacity, Pace, group_problems
-from pid_jax.sweep.fits import launch, run_fits, summarise
+from pid_jax.sweep.fits import draw_params, launch, run_fits, summarise
 from pid_jax.sweep.plan import plan_run
 from pid_jax.sweep.protocol import Machine
 from pid_jax.sweep.stack import stack_problems
@@ -67,6 +69,14 @@ def test_slice_of_many_is_each_alone(stack, together):
     alone = jax.jit(summarise, static_argnums=2)
     for index in range(len(stack.owners)):
         assert_same(alone(take(stack.specs, index), stack.tables, SETTINGS), take(together, index))
+
+
+def test_weights_drawn_apart_are_those_that_the_program_draws(stack):
+    """Up to the rounding of one product and sum, which compilers may do in one step."""
+    keys, options = stack.specs.key, stack.specs.p_y.shape[-1]
+    apart = draw_params(keys, stack.tables.widths, options, SETTINGS)
+    inside = jax.jit(jax.vmap(lambda key: initial_params(key, stack.tables.widths, options, SETTINGS)))(keys)
+    jax.tree.map(partial(np.testing.assert_allclose, rtol=0, atol=1e-7), apart, inside)
 
 
 @pytest.mark.slow

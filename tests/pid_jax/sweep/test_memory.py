@@ -1,15 +1,14 @@
 """The arithmetic of memory against real arrays, and how a budget cuts a group into chunks."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from pid_jax.config import FitSettings, make_config
 from pid_jax.estimators.batch.fit import initial_params
 from pid_jax.problems.build import make_workload
-from pid_jax.problems.types import FitSpec, Shape, Tables
-from pid_jax.sweep.chunks import group_problems
+from pid_jax.problems.types import Shape
+from pid_jax.sweep.chunks import FITS_PER_CALL, choose_pace, group_problems
 from pid_jax.sweep.memory import (
     FEATURE_COPIES,
     FLOAT,
@@ -18,6 +17,7 @@ from pid_jax.sweep.memory import (
     fit_bytes,
     host_memory,
     parse_bytes,
+    weight_bytes,
 )
 from pid_jax.sweep.plan import plan_run
 from pid_jax.sweep.protocol import Machine
@@ -59,13 +59,20 @@ def test_the_host_has_memory():
 def test_a_fit_is_pairs_weights_and_features():
     settings = FitSettings(hidden=7, hidden_layers=2, embedding=5)
     shape = Shape(d1=40, d2=30, options=3, steps=2, batch=64, test_batches=1, test_width=96)
-    spec = FitSpec(*(np.zeros((), np.int32),) * 3, np.zeros(3, np.float32), jax.random.key(0))
-    x1, x2 = (jnp.zeros((1, 2, width)) for width in (shape.d1, shape.d2))
-    tables = Tables(x1, x2, *[None] * 4)  # the weights depend on nothing else
-    params = jax.eval_shape(lambda: initial_params(spec, tables, settings))
+    params = jax.eval_shape(lambda: initial_params(jax.random.key(0), (shape.d1, shape.d2), shape.options, settings))
     weights = sum(leaf.size for leaf in jax.tree.leaves(params))
     expected = PAIR_MATRICES * 3 * 96**2 + WEIGHT_COPIES * weights + FEATURE_COPIES * 96 * 70
     assert fit_bytes(shape, settings) == FLOAT * expected
+
+
+def test_a_call_has_no_more_fits_than_the_budget_has_room_for_their_initial_weights():
+    shape = Shape(d1=4096, d2=4096, options=4, steps=2, batch=64, test_batches=1, test_width=96)
+    wide = FitSettings(hidden=2048)
+    budget = 16 * 10**9
+    pace = choose_pace(1000, shape, wide, Machine("cpu", 1, budget))
+    assert 4 <= pace.per_call < FITS_PER_CALL
+    assert pace.per_call * weight_bytes(shape, wide) <= budget / 2
+    assert choose_pace(1000, shape, FitSettings(), Machine("cpu", 1, budget)).per_call == FITS_PER_CALL
 
 
 @pytest.mark.parametrize("budget", [1, 300_000, 10**9])
