@@ -93,6 +93,7 @@ def extract(
     stage: str | None = None,
     step: int | None = None,
     batch_size: int = 16,
+    batch_tokens: int | None = None,
     shard_size: int = 256,
     keep_items: str | None = None,
     device: str = "auto",
@@ -124,7 +125,9 @@ def extract(
         size_b: size in 1e9 parameters; by default counted.
         stage: training stage of a checkpoint.
         step: training step of a checkpoint.
-        batch_size: samples per forward pass; changes numbers by rounding only.
+        batch_size: samples per forward pass at most; changes numbers by rounding only. It is halved when memory runs
+            out.
+        batch_tokens: tokens per forward pass at most, padding included; by default any number.
         shard_size: samples per file.
         keep_items: `none`, `text` or `pictures`: what the run folder keeps of the items; by default the dataset's
             choice, else `pictures`.
@@ -160,6 +163,7 @@ def extract(
             stage=stage,
             step=step,
             batch_size=batch_size,
+            batch_tokens=batch_tokens,
             shard_size=shard_size,
             device=device,
         )
@@ -168,7 +172,17 @@ def extract(
             labels = {"name": name, "size_b": size_b, "stage": stage, "step": step}
             spec = ModelSpec(str(model), revision=revision, dtype=dtype, device=device, **labels)  # type: ignore[arg-type]
         config = ExtractionConfig(
-            Path(out), chosen, seed, prompt, language_span, batch_size, shard_size, limit, keep_items, letters
+            Path(out),
+            chosen,
+            seed,
+            prompt,
+            language_span,
+            batch_size,
+            shard_size,
+            limit,
+            keep_items,
+            letters,
+            batch_tokens,
         )
         check_out_folder(config.out)
         dataset = (
@@ -194,8 +208,8 @@ def as_arguments(text: str) -> str:
     """A message with options of the command line as arguments of a function.
 
     Example:
-        >>> as_arguments("out of memory at batch size 4; try --batch-size 2 or --dtype bfloat16")
-        'out of memory at batch size 4; try `batch_size` 2 or `dtype` bfloat16'
+        >>> as_arguments("out of memory at batch size 1; try --dtype bfloat16")
+        'out of memory at batch size 1; try `dtype` bfloat16'
     """
     return OPTION.sub(lambda match: f"`{match[1].replace('-', '_')}`", text)
 

@@ -9,6 +9,7 @@ from pid_lvlm.data.inputs.schema import STRICT, SchemaError, Word, checked
 from pid_lvlm.extract.errors import UsageError
 from pid_lvlm.extract.fields import (
     BatchSize,
+    BatchTokens,
     Count,
     FileName,
     LayerList,
@@ -46,6 +47,7 @@ class Options:
     stage: FileName | None = None
     step: Step | None = None
     batch_size: BatchSize = 1
+    batch_tokens: BatchTokens | None = None
     shard_size: ShardSize = 1
     device: Word = "auto"
 

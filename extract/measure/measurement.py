@@ -12,13 +12,14 @@ from pid_lvlm.extract.conditions.noise import Arrays, NoiseStats
 from pid_lvlm.extract.conditions.prefix import Begun, SharedPrefix, common_length
 from pid_lvlm.extract.conditions.replacement import ABLATED, replacement
 from pid_lvlm.extract.datasets.item import Item
+from pid_lvlm.extract.measure.batching import Batching
 from pid_lvlm.extract.measure.embeddings import pool, read_inputs
 from pid_lvlm.extract.measure.encode import Batch, encode_batch, encode_text_only
 from pid_lvlm.extract.measure.logit_lens import layer_states, unembed
 from pid_lvlm.extract.measure.option_scores import Scores, option_scores, score_batch
 from pid_lvlm.extract.models.adapters.base import Adapter
 from pid_lvlm.extract.models.answer_tokens import Candidates
-from pid_lvlm.extract.prompts.prompt_plan import PlannedItem, batches
+from pid_lvlm.extract.prompts.prompt_plan import PlannedItem
 
 
 @dataclass(frozen=True)
@@ -43,12 +44,12 @@ class Measurement:
     max_options: int | None = None
     share_prefix: bool = True
 
-    def shard(self, items: Sequence[PlannedItem], batch_size: int, advance: Callable[[int], None]) -> Arrays:
+    def shard(self, items: Sequence[PlannedItem], batching: Batching, advance: Callable[[int], None]) -> Arrays:
         """Arrays of one shard, rows in the order of `items`; `advance` is told how many items were done."""
         parts: list[Arrays] = []
         order: list[int] = []
-        for indices in batches(items, batch_size):
-            parts.append(self.batch([items[index] for index in indices]))
+        for indices, part in batching.each(items, self.batch):
+            parts.append(part)
             order += indices
             advance(len(indices))
         back = np.argsort(order)
@@ -124,7 +125,7 @@ def _rotations(items: Sequence[Item]) -> Arrays:
 
 
 def choose_candidates(
-    adapter: Adapter, variants: Sequence[Candidates], items: Sequence[PlannedItem], batch_size: int
+    adapter: Adapter, variants: Sequence[Candidates], items: Sequence[PlannedItem], batching: Batching
 ) -> Candidates:
     """The spelling of the letters that gets the most probability over `items` with picture and question.
 
@@ -132,12 +133,14 @@ def choose_candidates(
     """
     if len(variants) == 1:
         return variants[0]
-    mass = np.zeros(len(variants))
-    with torch.inference_mode():
-        for start in range(0, len(items), batch_size):
-            inputs = encode_batch(adapter, items[start : start + batch_size]).inputs
-            mass += [np.exp(score_batch(adapter, inputs, None, v, ()).loglik).sum() for v in variants]
-    return variants[int(np.argmax(mass))]
+
+    @torch.inference_mode()
+    def mass(batch: Sequence[PlannedItem]) -> list[float]:
+        inputs = encode_batch(adapter, batch).inputs
+        return [float(np.exp(score_batch(adapter, inputs, None, v, ()).loglik).sum()) for v in variants]
+
+    found = np.sum([part for _, part in batching.each(items, mass)], axis=0)
+    return variants[int(np.argmax(found))]
 
 
 def lens_difference(adapter: Adapter, items: Sequence[PlannedItem]) -> float:

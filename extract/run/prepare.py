@@ -8,6 +8,7 @@ from pid_lvlm.data.contract.run_folder import is_run
 from pid_lvlm.extract.config import ExtractionConfig, ModelSpec
 from pid_lvlm.extract.datasets.item import Dataset
 from pid_lvlm.extract.errors import ModelError
+from pid_lvlm.extract.measure.batching import Batching
 from pid_lvlm.extract.measure.embeddings import batch_moments
 from pid_lvlm.extract.measure.measurement import choose_candidates, lens_difference
 from pid_lvlm.extract.models.adapters.base import Adapter
@@ -47,7 +48,12 @@ class PreparedRun:
 
 
 def prepare_run(
-    adapter: Adapter, spec: ModelSpec, revision: str | None, dataset: Dataset, config: ExtractionConfig
+    adapter: Adapter,
+    spec: ModelSpec,
+    revision: str | None,
+    dataset: Dataset,
+    config: ExtractionConfig,
+    batching: Batching,
 ) -> PreparedRun:
     """Plan a run; nothing is written yet.
 
@@ -58,7 +64,7 @@ def prepare_run(
     with first_pass(adapter, spec.model):
         _check_lens(adapter, plan)
     head = plan.items[:CALIBRATION_ITEMS]
-    candidates = choose_candidates(adapter, plan.variants, head, config.batch_size)
+    candidates = choose_candidates(adapter, plan.variants, head, batching)
     probe = batch_moments(adapter, head[:1])
     folder = run_path(config.out, spec.run_name(dataset.name))
     if is_run(folder):

@@ -11,6 +11,7 @@ import torch
 from pid_lvlm.extract.conditions.hooks import decoder_inputs, edited_inputs
 from pid_lvlm.extract.datasets.item import Dataset
 from pid_lvlm.extract.errors import ModelError, UsageError
+from pid_lvlm.extract.measure.batching import Batching
 from pid_lvlm.extract.measure.embeddings import pool
 from pid_lvlm.extract.measure.encode import encode_batch
 from pid_lvlm.extract.measure.measurement import choose_candidates
@@ -44,9 +45,9 @@ def test_a_way_of_writing_that_changes_the_prompts_end_is_left_out() -> None:
 
 def test_the_likelier_spelling_is_chosen(adapter: Adapter, dataset: Dataset) -> None:
     plan = make_plan(adapter, dataset, "letters", "all")
-    chosen = choose_candidates(adapter, plan.variants, plan.items, 4)
+    chosen = choose_candidates(adapter, plan.variants, plan.items, Batching(4))
     assert chosen in plan.variants
-    assert choose_candidates(adapter, plan.variants[::-1], plan.items, 64) == chosen
+    assert choose_candidates(adapter, plan.variants[::-1], plan.items, Batching(64)) == chosen
 
 
 def test_a_spelling_can_be_pinned(adapter: Adapter, dataset: Dataset) -> None:
