@@ -118,6 +118,7 @@ class ExtractionConfig:
         keep_items: one of `KEEP_ITEMS`: what run folders keep of the items; None for the dataset's setting.
         letters: one of `LETTERS`: how the option letters follow the prompt.
         batch_tokens: decoder positions per forward pass at most, padding included; None for any number.
+        workers: processes that prepare pictures while the device computes; None for as many as are usual there.
     """
 
     out: Path
@@ -131,3 +132,4 @@ class ExtractionConfig:
     keep_items: str | None = None
     letters: str = LETTERS_AUTO
     batch_tokens: int | None = None
+    workers: int | None = None

@@ -94,6 +94,7 @@ def extract(
     step: int | None = None,
     batch_size: int = 16,
     batch_tokens: int | None = None,
+    workers: int | None = None,
     shard_size: int = 256,
     keep_items: str | None = None,
     device: str = "auto",
@@ -128,6 +129,7 @@ def extract(
         batch_size: samples per forward pass at most; changes numbers by rounding only. It is halved when memory runs
             out.
         batch_tokens: tokens per forward pass at most, padding included; by default any number.
+        workers: processes that prepare images while the device computes; by default 0 on a CPU, else up to 4.
         shard_size: samples per file.
         keep_items: `none`, `text` or `pictures`: what the run folder keeps of the items; by default the dataset's
             choice, else `pictures`.
@@ -164,6 +166,7 @@ def extract(
             step=step,
             batch_size=batch_size,
             batch_tokens=batch_tokens,
+            workers=workers,
             shard_size=shard_size,
             device=device,
         )
@@ -183,6 +186,7 @@ def extract(
             keep_items,
             letters,
             batch_tokens,
+            workers,
         )
         check_out_folder(config.out)
         dataset = (

@@ -20,6 +20,7 @@ from pid_lvlm.extract.fields import (
     ShardSize,
     SizeB,
     Step,
+    Workers,
     as_options,
 )
 
@@ -48,6 +49,7 @@ class Options:
     step: Step | None = None
     batch_size: BatchSize = 1
     batch_tokens: BatchTokens | None = None
+    workers: Workers | None = None
     shard_size: ShardSize = 1
     device: Word = "auto"
 

@@ -185,6 +185,14 @@ def extract(
             rich_help_panel=WORK,
         ),
     ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Processes that prepare images while the device computes. Default: 0 on a CPU, else up to 4.",
+            rich_help_panel=WORK,
+        ),
+    ] = None,
     shard_size: Annotated[
         int,
         typer.Option(
@@ -289,6 +297,7 @@ def extract(
         step=step,
         batch_size=batch_size,
         batch_tokens=batch_tokens,
+        workers=workers,
         shard_size=shard_size,
         device=device,
     )
@@ -318,7 +327,18 @@ def extract(
     if part is not None:
         models, datasets = select_part(part, models, datasets)
     config = ExtractionConfig(
-        out, layers, seed, prompt, language_span, batch_size, shard_size, limit, keep_items, letters, batch_tokens
+        out,
+        layers,
+        seed,
+        prompt,
+        language_span,
+        batch_size,
+        shard_size,
+        limit,
+        keep_items,
+        letters,
+        batch_tokens,
+        workers,
     )
     if preview is not None:
         return _preview(models, datasets, config, preview, quiet=quiet)

@@ -1,23 +1,41 @@
 """How many items go through a model at once: what the options ask for, and less once memory has run out."""
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import chain
-from typing import Final, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
 
 import torch
 from accelerate.utils.memory import clear_device_cache, should_reduce_batch_size
 
+from pid_lvlm.extract.measure.ahead import Outcome, prepared_ahead
 from pid_lvlm.extract.prompts.prompt_plan import PlannedItem, batches
 
+Items = Sequence[PlannedItem]
+Prepared = TypeVar("Prepared")
 Result = TypeVar("Result")
 
 OTHER_NAMES: Final = ("CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "can't allocate memory")
 """How CUDA, its libraries and allocators other than torch's say that memory ran out."""
 
 
+@dataclass(frozen=True)
+class Done(Generic[Result]):
+    """A batch that was measured.
+
+    Attributes:
+        group: number of the group that its items are of.
+        indices: of its items in that group.
+        result: what was made of them.
+    """
+
+    group: int
+    indices: tuple[int, ...]
+    result: Result
+
+
 class Batching:
-    """Forms the batches of a model's runs, and halves them when a device runs out of memory.
+    """Forms the batches of a model's runs, has them prepared, and halves them when a device runs out of memory.
 
     The smaller size holds from then on, so one object should see all runs of a model.
 
@@ -25,59 +43,77 @@ class Batching:
         rows: items of a batch, at most.
         tokens: positions of a batch, padding included, at most; an item with more of them is a batch by itself. None
             for any number.
+        workers: processes that prepare batches while others are computed.
         note: told once that memory ran out and how large batches are now.
     """
 
-    def __init__(self, rows: int, tokens: int | None = None, note: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        rows: int,
+        tokens: int | None = None,
+        workers: int = 0,
+        note: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self.rows = rows
         self.tokens = tokens
+        self.workers = workers
         self._note = note
         self._failed: tuple[int, int] | None = None
 
     def each(
-        self, items: Sequence[PlannedItem], work: Callable[[Sequence[PlannedItem]], Result]
-    ) -> Iterator[tuple[tuple[int, ...], Result]]:
-        """Give every item to `work` once, in batches.
+        self,
+        groups: Sequence[Sequence[PlannedItem]],
+        prepare: Callable[[Items], Prepared],
+        work: Callable[[Items, Prepared], Result],
+    ) -> Iterator[Done[Result]]:
+        """Give every item to `work` once, in batches of items of one group, one group after the other.
 
         Args:
-            items: the items.
-            work: what to do with a batch. It may be called again with some of its items if memory ran out.
+            groups: items, such as those of each shard.
+            prepare: what can be done to a batch ahead of the device, without using that.
+            work: what to do with a batch and what was prepared of it. It is called again with some of its items if
+                memory ran out.
 
         Yields:
-            Indices of a batch's items, and what `work` made of them.
+            What `work` made of each batch.
 
         Raises:
             torch.OutOfMemoryError: one item is too much; or the error by which a library says so.
         """
-        waiting = self._formed(items, range(len(items)))
-        while waiting:
-            indices = waiting.popleft()
-            done = self._attempt([items[index] for index in indices], work)
-            if done is None:
+        left = [list(range(len(group))) for group in groups]
+        while any(left):
+            formed = [
+                (number, batch) for number, group in enumerate(groups) for batch in self._formed(group, left[number])
+            ]
+            parts = [[groups[number][index] for index in batch] for number, batch in formed]
+            with closing(prepared_ahead(parts, prepare, self.workers)) as stream:
+                for (number, batch), part in zip(formed, parts, strict=True):
+                    done = self._attempt(part, stream, work)
+                    if done is None:
+                        break
+                    self._say_what_fits()
+                    left[number] = sorted({*left[number]} - {*batch})
+                    yield Done(number, batch, done[0])
+            if any(left):
                 clear_device_cache(garbage_collection=True)
-                waiting = self._formed(items, chain(indices, *waiting))
-                continue
-            self._say_what_fits()
-            yield indices, done[0]
 
-    def _formed(self, items: Sequence[PlannedItem], indices: Iterable[int]) -> deque[tuple[int, ...]]:
-        left = list(indices)
-        formed = batches([items[index] for index in left], self.rows, self.tokens)
-        return deque(tuple(left[place] for place in batch) for batch in formed)
+    def _formed(self, group: Sequence[PlannedItem], left: Sequence[int]) -> list[tuple[int, ...]]:
+        formed = batches([group[index] for index in left], self.rows, self.tokens)
+        return [tuple(left[place] for place in batch) for batch in formed]
 
     def _attempt(
-        self, batch: Sequence[PlannedItem], work: Callable[[Sequence[PlannedItem]], Result]
+        self, batch: Items, stream: Iterator[Outcome[Prepared]], work: Callable[[Items, Prepared], Result]
     ) -> tuple[Result] | None:
         """The result, or None if memory ran out. The error ends here: its traceback holds every tensor of the pass."""
         try:
-            return (work(batch),)
+            return (work(batch, next(stream).get()),)
         except Exception as error:
             if len(batch) == 1 or not out_of_memory(error):
                 raise
         self._halve(batch)
         return None
 
-    def _halve(self, batch: Sequence[PlannedItem]) -> None:
+    def _halve(self, batch: Items) -> None:
         longest = max(planned.length for planned in batch)
         self._failed = self._failed or (len(batch), longest)
         if self.tokens is None:

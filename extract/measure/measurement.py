@@ -1,7 +1,8 @@
 """Second pass: one batch through all conditions, and a shard's arrays from its batches."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -14,10 +15,10 @@ from pid_lvlm.extract.conditions.replacement import ABLATED, replacement
 from pid_lvlm.extract.datasets.item import Item
 from pid_lvlm.extract.measure.batching import Batching
 from pid_lvlm.extract.measure.embeddings import pool, read_inputs
-from pid_lvlm.extract.measure.encode import Batch, encode_batch, encode_text_only
+from pid_lvlm.extract.measure.encode import Batch, encode_batch, encode_text_only, host_inputs
 from pid_lvlm.extract.measure.logit_lens import layer_states, unembed
 from pid_lvlm.extract.measure.option_scores import Scores, option_scores, score_batch
-from pid_lvlm.extract.models.adapters.base import Adapter
+from pid_lvlm.extract.models.adapters.base import Adapter, ModelInputs
 from pid_lvlm.extract.models.answer_tokens import Candidates
 from pid_lvlm.extract.prompts.prompt_plan import PlannedItem
 
@@ -46,19 +47,27 @@ class Measurement:
 
     def shard(self, items: Sequence[PlannedItem], batching: Batching, advance: Callable[[int], None]) -> Arrays:
         """Arrays of one shard, rows in the order of `items`; `advance` is told how many items were done."""
+        return next(self.shards([items], batching, advance))
+
+    def shards(
+        self, shards: Sequence[Sequence[PlannedItem]], batching: Batching, advance: Callable[[int], None]
+    ) -> Iterator[Arrays]:
+        """Arrays of one shard after the other, each as soon as its last batch is measured; see `shard`."""
         parts: list[Arrays] = []
         order: list[int] = []
-        for indices, part in batching.each(items, self.batch):
-            parts.append(part)
-            order += indices
-            advance(len(indices))
-        back = np.argsort(order)
-        return {name: np.concatenate([part[name] for part in parts])[back] for name in parts[0]}
+        for done in batching.each(shards, partial(host_inputs, self.adapter), self.batch):
+            parts.append(done.result)
+            order += done.indices
+            advance(len(done.indices))
+            if len(order) == len(shards[done.group]):
+                back = np.argsort(order)
+                yield {name: np.concatenate([part[name] for part in parts])[back] for name in parts[0]}
+                parts, order = [], []
 
     @torch.inference_mode()
-    def batch(self, items: Sequence[PlannedItem]) -> Arrays:
-        """Arrays of one batch, rows in the order of `items`."""
-        batch = encode_batch(self.adapter, items)
+    def batch(self, items: Sequence[PlannedItem], host: ModelInputs | None = None) -> Arrays:
+        """Arrays of one batch, rows in the order of `items`; `host` is what `host_inputs` made of it, if known."""
+        batch = encode_batch(self.adapter, items, host)
         scores = self._scores(batch, items)
         letters = [planned.item.letters for planned in items]
         width = self.max_options or len(self.candidates.ids)
@@ -135,11 +144,12 @@ def choose_candidates(
         return variants[0]
 
     @torch.inference_mode()
-    def mass(batch: Sequence[PlannedItem]) -> list[float]:
-        inputs = encode_batch(adapter, batch).inputs
+    def mass(batch: Sequence[PlannedItem], host: ModelInputs) -> list[float]:
+        inputs = encode_batch(adapter, batch, host).inputs
         return [float(np.exp(score_batch(adapter, inputs, None, v, ()).loglik).sum()) for v in variants]
 
-    found = np.sum([part for _, part in batching.each(items, mass)], axis=0)
+    parts = batching.each([items], partial(host_inputs, adapter), mass)
+    found = np.sum([part.result for part in parts], axis=0)
     return variants[int(np.argmax(found))]
 
 

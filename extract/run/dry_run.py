@@ -10,7 +10,7 @@ from pid_lvlm.data.names import CONDITIONS, shard_file
 from pid_lvlm.extract.config import ExtractionConfig, ModelSpec
 from pid_lvlm.extract.datasets.item import Dataset
 from pid_lvlm.extract.datasets.row_counts import describe_enough_rows
-from pid_lvlm.extract.measure.encode import prepared
+from pid_lvlm.extract.measure.encode import item_picture, prepared
 from pid_lvlm.extract.models.adapters.base import Adapter
 from pid_lvlm.extract.models.load import resolve_device
 from pid_lvlm.extract.prompts.prompt_plan import Plan, PlannedItem, batches, make_plan
@@ -45,7 +45,7 @@ def describe_plan(adapter: Adapter, spec: ModelSpec, dataset: Dataset, config: E
     """
     plan = make_plan(adapter, dataset, template_name(config, dataset), config.language_span, config.letters)
     first = plan.items[0]
-    visual = int(adapter.visual_mask(prepared(adapter, adapter.process, [first], [first.item.image()])).sum())
+    visual = int(adapter.visual_mask(prepared(adapter, adapter.process, [first], [item_picture(first.item)])).sum())
     shards = plan.shards(config.shard_size)
     formed = _formed(shards, config, visual)
     layers = run_layers(spec, config, adapter)

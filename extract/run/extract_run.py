@@ -3,6 +3,7 @@
 Prepare (`pid_lvlm.extract.run.prepare`), then the statistics of the replacement noise, then the shards.
 """
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from pid_lvlm.extract.config import ExtractionConfig, ModelSpec
 from pid_lvlm.extract.datasets.item import Dataset, Item
 from pid_lvlm.extract.datasets.row_counts import few_rows_note
 from pid_lvlm.extract.errors import ModelError
+from pid_lvlm.extract.measure.ahead import can_fork, lost_worker, usual_workers
 from pid_lvlm.extract.measure.batching import Batching, out_of_memory
 from pid_lvlm.extract.measure.embeddings import measure
 from pid_lvlm.extract.measure.measurement import Measurement
@@ -87,8 +89,8 @@ def extract_run(
     """
     started = time.monotonic()
     smaller_batches = " (--batch-size 1 may help)" if config.batch_size > 1 else ""
-    batching = batching or model_batching(spec, config, reporter)
-    with refuse_misfits(adapter, smaller_batches), _explained_memory():
+    batching = batching or model_batching(adapter, spec, config, reporter)
+    with refuse_misfits(adapter, smaller_batches), _explained_machine():
         if dataset.skip_bad:
             dataset = usable_for_run(adapter, spec, dataset, config, reporter)
         run = prepare_run(adapter, spec, revision, dataset, config, batching)
@@ -140,19 +142,34 @@ def _ids(plan: Plan, config: ExtractionConfig) -> list[list[str]]:
     return [[planned.item.id for planned in items] for items in plan.shards(config.shard_size)]
 
 
-def model_batching(spec: ModelSpec, config: ExtractionConfig, reporter: Reporter) -> Batching:
+def model_batching(adapter: Adapter, spec: ModelSpec, config: ExtractionConfig, reporter: Reporter) -> Batching:
     """The batches of all runs of a model, as the settings ask for them."""
+    workers = config.workers
+    if workers is None:
+        workers = usual_workers(adapter.device.type, len(os.sched_getaffinity(0)) if can_fork() else 1)
+    elif workers and not can_fork():
+        reporter.note("--workers needs Linux; pictures are prepared by the process itself")
+        workers = 0
     return Batching(
-        config.batch_size, config.batch_tokens, lambda message: reporter.note(f"{spec.display_name}: {message}")
+        config.batch_size,
+        config.batch_tokens,
+        workers,
+        lambda message: reporter.note(f"{spec.display_name}: {message}"),
     )
 
 
 @contextmanager
-def _explained_memory() -> Iterator[None]:
-    """Batches were halved down to one sample, or only one was asked for."""
+def _explained_machine() -> Iterator[None]:
+    """One sample was too much for the memory, or the system ended one of our processes."""
     try:
         yield
     except Exception as error:
+        if lost := lost_worker(error):
+            message = (
+                f"a process that prepares pictures ended ({lost}), perhaps for lack of memory; run the same command "
+                "again with fewer --workers, or 0; every whole shard is kept"
+            )
+            raise ModelError(message) from error
         if isinstance(error, MemoryError) or not out_of_memory(error):  # the host's has a sentence of its own
             raise
         message = "out of memory at batch size 1; try --dtype bfloat16, or a --device with more memory"
@@ -189,8 +206,9 @@ def _write_shards(
     ]
     total = sum(len(items) for _, items in missing)
     with reporter.task(f"{folder.name}: {len(CONDITIONS)} conditions", total, passes=len(CONDITIONS)) as advance:
-        for index, items in missing:
-            if not folder.write_shard(index, measurement.shard(items, batching, advance)):
+        arrays = measurement.shards([items for _, items in missing], batching, advance)
+        for (index, _), measured in zip(missing, arrays, strict=True):
+            if not folder.write_shard(index, measured):
                 reporter.note(f"{folder.name}: `{shard_file(index)}` {OTHER_BYTES}")
     return total
 

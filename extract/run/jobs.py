@@ -167,7 +167,7 @@ def _run_model(
         state = file_state(spec)
         adapter = load_adapter(spec)
     revision = identify(spec, state, reporter)
-    batching = model_batching(spec, config, reporter)
+    batching = model_batching(adapter, spec, config, reporter)
     for number, dataset in enumerate(datasets, start=first):
         reporter.begin(number)
         try:

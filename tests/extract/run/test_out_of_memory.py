@@ -126,12 +126,24 @@ def test_memory_that_runs_out_in_the_second_pass_only(
     np.testing.assert_allclose(data.read_run(whole).arrays["loglik"], before, atol=2e-5)
 
 
+def test_memory_that_runs_out_while_processes_prepare_batches(
+    run: Extract, recorded: Callable[..., Any], dataset: Dataset, tmp_path: Path, limit: Limit
+) -> None:
+    settings = {"shard_size": 6, "layers": "last", "letters": "plain"}
+    expected = data.read_run(run(dataset, tmp_path / "small", batch_size=2, **settings).folder).arrays["loglik"]
+    failed = limit(2)
+    outcome, recorder = recorded(dataset, tmp_path / "halved", batch_size=3, workers=2, **settings)
+    assert failed == [3]
+    assert recorder.tasks[-1][1] == [1] * 11
+    np.testing.assert_allclose(data.read_run(outcome.folder).arrays["loglik"], expected, atol=2e-5)
+
+
 def test_a_model_remembers_what_fits(
-    recorded: Callable[..., Any], dataset: Dataset, tmp_path: Path, checkpoint: Path, limit: Limit
+    adapter: Adapter, recorded: Callable[..., Any], dataset: Dataset, tmp_path: Path, checkpoint: Path, limit: Limit
 ) -> None:
     recorder = Recorder()
-    config = ExtractionConfig(tmp_path, batch_size=8, batch_tokens=None)
-    batching = model_batching(ModelSpec(str(checkpoint)), config, recorder)
+    config = ExtractionConfig(tmp_path, batch_size=8)
+    batching = model_batching(adapter, ModelSpec(str(checkpoint)), config, recorder)
     failed = limit(3)
     recorded(dataset, tmp_path / "a", batching)
     assert failed == [8, 4]
@@ -152,15 +164,15 @@ def test_one_sample_that_does_not_fit_ends_the_run(
 def test_a_budget_of_tokens_is_halved_where_there_is_one(adapter: Adapter, dataset: Dataset) -> None:
     items = make_plan(adapter, dataset, "letters", "all").items
     notes: list[str] = []
-    batching = Batching(64, 1000, notes.append)
+    batching = Batching(64, 1000, note=notes.append)
 
-    def work(batch: Any) -> int:
+    def work(batch: Any, _prepared: None) -> int:
         if len(batch) * max(item.length for item in batch) > 500:
             raise torch.OutOfMemoryError
         return len(batch)
 
-    found = list(batching.each(items, work))
-    assert sorted(index for indices, _ in found for index in indices) == list(range(len(items)))
+    found = list(batching.each([items], lambda _batch: None, work))
+    assert sorted(index for done in found for index in done.indices) == list(range(len(items)))
     assert batching.tokens is not None
     assert 250 < batching.tokens <= 500
     assert batching.rows == 64
