@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from weakref import ref
@@ -196,6 +197,8 @@ def test_batches_keep_to_both_limits(adapter: Adapter, dataset: Dataset) -> None
     items = make_plan(adapter, dataset, "letters", "all").items
     lengths = [planned.length for planned in items]
     assert all(planned.picture_tokens == 4 and planned.length == planned.tokens + 3 for planned in items)
+    mixed = [replace(planned, picture_tokens=(4, 900)[i % 2]) for i, planned in enumerate(items)]
+    assert [{index % 2 for index in batch} for batch in batches(mixed, 5)] == [{1}, {0}, {0}]
     budget = 3 * min(lengths)
     formed = batches(items, 4, budget)
     assert sorted(index for batch in formed for index in batch) == list(range(len(items)))

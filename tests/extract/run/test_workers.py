@@ -129,7 +129,7 @@ def test_an_iteration_that_stops_early_leaves_no_process() -> None:
     stream = prepared_ahead([*range(40)], lambda _number: os.getpid(), 2)
     pids = {next(stream).get() for _ in range(3)}
     assert os.getpid() not in pids
-    stream.close()  # type: ignore[attr-defined]
+    stream.close()
     for pid in pids:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
