@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import torch
@@ -63,11 +64,17 @@ class Batch:
 def host_inputs(adapter: Adapter, items: Sequence[PlannedItem]) -> ModelInputs:
     """Prompts and decoded pictures as the processor gives them, on the host: the part of encoding that uses no device.
 
+    A picture that several of the items are about is decoded once.
+
     Raises:
         BadItemError: a picture can no longer be read, or the processor refuses it.
         ModelError: the processor takes no picture, or does not fit the model.
     """
-    return prepared(adapter, adapter.process, items, [item_picture(planned.item) for planned in items])
+    pictures: dict[Path | bytes, Image.Image] = {}
+    for planned in items:
+        if planned.item.picture not in pictures:
+            pictures[planned.item.picture] = item_picture(planned.item)
+    return prepared(adapter, adapter.process, items, [pictures[planned.item.picture] for planned in items])
 
 
 def item_picture(item: Item) -> Image.Image:

@@ -20,6 +20,7 @@ from pid_lvlm.extract.models.adapters.base import Adapter
 from pid_lvlm.extract.prompts.prompt_plan import batches, make_plan
 from pid_lvlm.extract.run.extract_run import Outcome, extract_run, model_batching
 from pid_lvlm.extract.run.progress import Advance, Reporter
+from tests.extract.run.conftest import contents
 
 Extract = Callable[..., Outcome]
 Limit = Callable[..., list[int]]
@@ -93,18 +94,13 @@ def recorded(adapter: Adapter, checkpoint: Path) -> Callable[..., tuple[Outcome,
 def test_a_run_goes_on_with_smaller_batches(
     run: Extract, recorded: Callable[..., Any], dataset: Dataset, tmp_path: Path, limit: Limit, error: Exception
 ) -> None:
-    expected = data.read_run(run(dataset, tmp_path / "small", batch_size=2, shard_size=6, layers="last").folder).arrays
+    expected = contents(run(dataset, tmp_path / "small", batch_size=2, shard_size=6, layers="last").folder)
     failed = limit(2, error)
     outcome, recorder = recorded(dataset, tmp_path / "halved")
-    arrays = data.read_run(outcome.folder).arrays
     assert failed == [8, 4]  # once each: the smaller size holds for both passes and for every shard
     assert data.validate_run(outcome.folder) == []
     assert data.read_manifest(outcome.folder).finished
-    for name, array in expected.items():
-        if array.dtype.kind == "f":
-            np.testing.assert_allclose(arrays[name], array, atol=2e-5, err_msg=name)
-        else:
-            np.testing.assert_array_equal(arrays[name], array, err_msg=name)
+    assert contents(outcome.folder) == expected  # memory ran out before the first of the passes that count
     assert [(total, sum(steps), max(steps)) for total, steps in recorder.tasks if total == 11] == [(11, 11, 2)] * 2
     said = [note for note in recorder.notes if "memory" in note]
     assert len(said) == 1

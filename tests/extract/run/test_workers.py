@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from pid_lvlm.data.errors import PidError
 from pid_lvlm.extract.datasets.item import Dataset, Item
 from pid_lvlm.extract.errors import ModelError, UsageError
 from pid_lvlm.extract.measure.ahead import SHARED_MEMORY, can_fork, prepared_ahead, usual_workers
-from pid_lvlm.extract.measure.encode import BadItemError, RefusedPictureError
+from pid_lvlm.extract.measure.encode import BadItemError, RefusedPictureError, host_inputs
 from pid_lvlm.extract.models.adapters.base import Adapter
 from pid_lvlm.extract.prompts.prompt_plan import make_plan
 from pid_lvlm.extract.run.extract_run import Outcome
@@ -80,6 +81,19 @@ def test_a_process_that_is_killed_is_one_sentence(
             run(dataset, tmp_path / "a", **SETTINGS, workers=2)
     again = run(dataset, tmp_path / "a", **SETTINGS, workers=2)
     assert contents(again.folder) == contents(run(dataset, tmp_path / "b", **SETTINGS, workers=0).folder)
+
+
+def test_a_picture_is_decoded_once_for_all_its_questions_in_a_batch(
+    adapter: Adapter, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    items = make_plan(adapter, dataset, "letters", "all").items
+    expected = [host_inputs(adapter, [planned])["pixel_values"][0] for planned in items]
+    opened: list[str] = []
+    image = Item.image
+    monkeypatch.setattr(Item, "image", lambda item: opened.append(item.id) or image(item))
+    found = host_inputs(adapter, items)["pixel_values"]
+    assert opened == [f"item-{i}" for i in range(6)]  # eleven items, six pictures
+    assert torch.equal(found, torch.stack(expected))
 
 
 class OddError(Exception):
