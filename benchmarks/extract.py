@@ -2,7 +2,9 @@
 
 The three calls are those of the published scripts: picture and question, noise for vision, noise for language, each
 with one new token. Ours measures four conditions, by default all layers, and the pooled features. Decoder tokens per
-sample are counted on both sides. Reading the dataset, loading the model and the noise statistics are not timed.
+sample are counted on both sides, padding included, and ours without it; `padding_share_by_text_length` is what batches
+would waste that are formed without regard to how many tokens each picture fills. Reading the dataset, loading the model
+and the noise statistics are not timed.
 
 Example: python -m benchmarks.extract --model DIR --data CARD.toml --items 64 --json
 """
@@ -12,15 +14,15 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from benchmarks.machine import describe_machine, peak_host_bytes, torch_device_name
 from pid_lvlm.data.errors import PidError
@@ -32,6 +34,7 @@ from pid_lvlm.extract.conditions.sites import SpanMasks
 from pid_lvlm.extract.config import DTYPES, DatasetSpec, ExtractionConfig, ModelSpec
 from pid_lvlm.extract.datasets.images import open_picture
 from pid_lvlm.extract.datasets.load import load_dataset
+from pid_lvlm.extract.measure.batching import Batching
 from pid_lvlm.extract.measure.embeddings import measure
 from pid_lvlm.extract.measure.measurement import Measurement
 from pid_lvlm.extract.models.adapters.base import Adapter, ModelInputs
@@ -66,20 +69,39 @@ def span_masks(adapter: Adapter, inputs: ModelInputs, item: PlannedItem) -> Span
     return SpanMasks(vision, language)
 
 
+@dataclass
+class DecoderTokens:
+    """Positions that passes through a decoder's first block computed, and those of them that were not padding."""
+
+    computed: int = 0
+    real: int = 0
+
+    @property
+    def padding_share(self) -> float:
+        """Share of padding, 0 to 1."""
+        return 1 - self.real / self.computed
+
+
 @contextmanager
-def counted_tokens(adapter: Adapter) -> Iterator[list[int]]:
-    """While active, positions (padding included) that each pass through the decoder's first block computes."""
-    seen: list[int] = []
+def counted_tokens(adapter: Adapter) -> Iterator[DecoderTokens]:
+    """Counts while it is active. Where a prefix is shared, only what follows it is computed."""
+    seen = DecoderTokens()
+    given: dict[str, Tensor | None] = {"attention_mask": None}
+
+    def remember(_module: nn.Module, _args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        given["attention_mask"] = kwargs.get("attention_mask")
 
     def count(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         states = args[0] if args else kwargs["hidden_states"]
-        seen.append(states.shape[0] * states.shape[1])
+        mask = given["attention_mask"]
+        positions = states.shape[0] * states.shape[1]
+        seen.computed += positions
+        seen.real += positions if mask is None else int(mask[:, -states.shape[1] :].sum())
 
-    handle = adapter.layers[0].register_forward_pre_hook(count, with_kwargs=True)
-    try:
+    with ExitStack() as stack:
+        for module, hook in ((adapter.model, remember), (adapter.layers[0], count)):
+            stack.callback(module.register_forward_pre_hook(hook, with_kwargs=True).remove)
         yield seen
-    finally:
-        handle.remove()
 
 
 def fastest(work: Callable[[], object], repeat: int, device: str) -> float:
@@ -114,21 +136,24 @@ def compare(given: argparse.Namespace) -> dict[str, Any]:
     """
     spec = pinned(ModelSpec(given.model, dtype=given.dtype, device=given.device))
     dataset = load_dataset(DatasetSpec(given.data), given.items)
-    config = ExtractionConfig(Path(), layers=given.layers, batch_size=given.batch_size)
+    config = ExtractionConfig(Path(), layers=given.layers, batch_size=given.batch_size, batch_tokens=given.batch_tokens)
     adapter = load_adapter(spec)
     device = adapter.device.type
     plan = make_plan(adapter, dataset, template_name(config, dataset), config.language_span)
     started = time.perf_counter()
-    stats = measure(adapter, plan.items, config.batch_size, lambda _: None)
+    batching = Batching(config.batch_size, config.batch_tokens)
+    stats = measure(adapter, plan.items, batching, lambda _: None)
     statistics_seconds = time.perf_counter() - started
     layers = run_layers(spec, config, adapter)
     measurement = Measurement(adapter, plan.candidates, stats, config.seed, layers)
     with counted_tokens(adapter) as our_tokens:
-        arrays = measurement.shard(plan.items, config.batch_size, lambda _: None)
+        arrays = measurement.shard(plan.items, batching, lambda _: None)
+    with counted_tokens(adapter) as by_text:
+        measurement.shard([replace(item, picture_tokens=0) for item in plan.items], batching, lambda _: None)
     with counted_tokens(adapter) as their_tokens:
         generated = [generate_three(adapter, item, stats, config.seed) for item in plan.items]
-    alone = replace(measurement, share_prefix=False).shard(plan.items, config.batch_size, lambda _: None)
-    ours = fastest(lambda: measurement.shard(plan.items, config.batch_size, lambda _: None), given.repeat, device)
+    alone = replace(measurement, share_prefix=False).shard(plan.items, batching, lambda _: None)
+    ours = fastest(lambda: measurement.shard(plan.items, batching, lambda _: None), given.repeat, device)
     theirs = fastest(
         lambda: [generate_three(adapter, item, stats, config.seed) for item in plan.items], given.repeat, device
     )
@@ -139,12 +164,16 @@ def compare(given: argparse.Namespace) -> dict[str, Any]:
         "dataset": dataset.name,
         "items": count,
         "batch_size": config.batch_size,
+        "batch_tokens": config.batch_tokens,
         "layers": len(layers),
         "our_samples_per_second": count / ours,
         "baseline_samples_per_second": count / theirs,
         "ratio": theirs / ours,
-        "our_decoder_tokens_per_sample": sum(our_tokens) / count,
-        "baseline_decoder_tokens_per_sample": sum(their_tokens) / count,
+        "our_decoder_tokens_per_sample": our_tokens.computed / count,
+        "our_real_tokens_per_sample": our_tokens.real / count,
+        "padding_share": our_tokens.padding_share,
+        "padding_share_by_text_length": by_text.padding_share,
+        "baseline_decoder_tokens_per_sample": their_tokens.computed / count,
         "shares_prefix": adapter.can_share_prefix,
         "largest_difference_by_sharing": largest_difference(arrays["loglik"], alone["loglik"]),
         "our_conditions": len(CONDITIONS),
@@ -169,6 +198,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, required=True, help="benchmark file or dataset card")
     parser.add_argument("--items", type=int, default=64)
     parser.add_argument("--batch-size", type=int, default=16)
+    parser.add_argument("--batch-tokens", type=int)
     parser.add_argument("--layers", default="all", help="layers that ours reads: all, last, or numbers")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--dtype", choices=DTYPES)

@@ -121,11 +121,13 @@ class ExtractionConfig:
         seed: seed of the replacement noise.
         prompt: name of the prompt template; None for the dataset card's choice.
         language_span: what counts as source 2, one of `LANGUAGE_SPANS`.
-        batch_size: samples per forward pass; changes numbers by rounding only.
+        batch_size: samples per forward pass at most; changes numbers by rounding only.
         shard_size: samples per file.
         limit: use only the first items.
         keep_items: one of `KEEP_ITEMS`: what run folders keep of the items; None for the dataset's setting.
         letters: one of `LETTERS`: how the option letters follow the prompt.
+        batch_tokens: decoder positions per forward pass at most, padding included; None for any number.
+        workers: processes that prepare pictures while the device computes; None for as many as are usual there.
     """
 
     out: Path
@@ -138,3 +140,5 @@ class ExtractionConfig:
     limit: int | None = None
     keep_items: str | None = None
     letters: str = LETTERS_AUTO
+    batch_tokens: int | None = None
+    workers: int | None = None

@@ -97,6 +97,8 @@ def extract(
     stage: str | None = None,
     step: int | None = None,
     batch_size: int = 16,
+    batch_tokens: int | None = None,
+    workers: int | None = None,
     shard_size: int = 256,
     keep_items: str | None = None,
     device: str = "auto",
@@ -131,7 +133,10 @@ def extract(
         size_b: size in 1e9 parameters; by default counted.
         stage: training stage of a checkpoint.
         step: training step of a checkpoint.
-        batch_size: samples per forward pass; changes numbers by rounding only.
+        batch_size: samples per forward pass at most; changes numbers by rounding only. It is halved when memory runs
+            out.
+        batch_tokens: tokens per forward pass at most, padding included; by default any number.
+        workers: processes that prepare images while the device computes; by default 0 on a CPU, else up to 4.
         shard_size: samples per file.
         keep_items: `none`, `text` or `pictures`: what the run folder keeps of the items; by default the dataset's
             choice, else `pictures`.
@@ -168,6 +173,8 @@ def extract(
             stage=stage,
             step=step,
             batch_size=batch_size,
+            batch_tokens=batch_tokens,
+            workers=workers,
             shard_size=shard_size,
             device=device,
             processor=processor,
@@ -178,7 +185,18 @@ def extract(
             numbers = {"dtype": dtype, "head_dtype": head_dtype, "processor": dict(processor or {})}
             spec = ModelSpec(str(model), revision=revision, device=device, **numbers, **labels)  # type: ignore[arg-type]
         config = ExtractionConfig(
-            Path(out), chosen, seed, prompt, language_span, batch_size, shard_size, limit, keep_items, letters
+            Path(out),
+            chosen,
+            seed,
+            prompt,
+            language_span,
+            batch_size,
+            shard_size,
+            limit,
+            keep_items,
+            letters,
+            batch_tokens,
+            workers,
         )
         check_out_folder(config.out)
         dataset = (
@@ -204,8 +222,8 @@ def as_arguments(text: str) -> str:
     """A message with options of the command line as arguments of a function.
 
     Example:
-        >>> as_arguments("out of memory at batch size 4; try --batch-size 2 or --dtype bfloat16")
-        'out of memory at batch size 4; try `batch_size` 2 or `dtype` bfloat16'
+        >>> as_arguments("out of memory at batch size 1; try --dtype bfloat16")
+        'out of memory at batch size 1; try `dtype` bfloat16'
     """
     return OPTION.sub(lambda match: f"`{match[1].replace('-', '_')}`", text)
 

@@ -12,6 +12,7 @@ from pid_lvlm.data.inputs.text import TextError, parse_json
 from pid_lvlm.extract.errors import UsageError
 from pid_lvlm.extract.fields import (
     BatchSize,
+    BatchTokens,
     Count,
     FileName,
     LayerList,
@@ -22,6 +23,7 @@ from pid_lvlm.extract.fields import (
     ShardSize,
     SizeB,
     Step,
+    Workers,
     as_options,
 )
 
@@ -49,6 +51,8 @@ class Options:
     stage: FileName | None = None
     step: Step | None = None
     batch_size: BatchSize = 1
+    batch_tokens: BatchTokens | None = None
+    workers: Workers | None = None
     shard_size: ShardSize = 1
     device: Word = "auto"
     processor: Mapping[Word, Any] = field(default_factory=dict)

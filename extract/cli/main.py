@@ -191,10 +191,27 @@ def extract(
         int,
         typer.Option(
             metavar="N",
-            help="Samples per forward pass; changes numbers by rounding only.",
+            help="Samples per forward pass at most; changes numbers by rounding only. Halved when memory runs out.",
             rich_help_panel=WORK,
         ),
     ] = 16,
+    batch_tokens: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Tokens per forward pass at most, padding included, where prompts or images differ much in length. "
+            "Default: any number.",
+            rich_help_panel=WORK,
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Processes that prepare images while the device computes. Default: 0 on a CPU, else up to 4.",
+            rich_help_panel=WORK,
+        ),
+    ] = None,
     shard_size: Annotated[
         int,
         typer.Option(
@@ -298,6 +315,8 @@ def extract(
         stage=stage,
         step=step,
         batch_size=batch_size,
+        batch_tokens=batch_tokens,
+        workers=workers,
         shard_size=shard_size,
         device=device,
     )
@@ -337,7 +356,18 @@ def extract(
     if part is not None:
         models, datasets = select_part(part, models, datasets)
     config = ExtractionConfig(
-        out, layers, seed, prompt, language_span, batch_size, shard_size, limit, keep_items, letters
+        out,
+        layers,
+        seed,
+        prompt,
+        language_span,
+        batch_size,
+        shard_size,
+        limit,
+        keep_items,
+        letters,
+        batch_tokens,
+        workers,
     )
     if preview is not None:
         return _preview(models, datasets, config, preview, quiet=quiet)

@@ -13,10 +13,11 @@ from pid_lvlm.extract.conditions.hooks import decoder_inputs
 from pid_lvlm.extract.conditions.noise import Moments, NoiseStats
 from pid_lvlm.extract.conditions.sites import DecoderInputs
 from pid_lvlm.extract.errors import MisfitError
-from pid_lvlm.extract.measure.encode import Batch, encode_batch
-from pid_lvlm.extract.models.adapters.base import Adapter
+from pid_lvlm.extract.measure.batching import Batching
+from pid_lvlm.extract.measure.encode import Batch, encode_batch, host_inputs
+from pid_lvlm.extract.models.adapters.base import Adapter, ModelInputs
 from pid_lvlm.extract.models.misfit import model_code
-from pid_lvlm.extract.prompts.prompt_plan import PlannedItem, batches
+from pid_lvlm.extract.prompts.prompt_plan import PlannedItem
 
 
 def pool(vectors: Tensor, rows: Sequence[int]) -> dict[str, NDArray[np.float32]]:
@@ -40,14 +41,14 @@ def pool(vectors: Tensor, rows: Sequence[int]) -> dict[str, NDArray[np.float32]]
 
 
 def measure(
-    adapter: Adapter, items: Sequence[PlannedItem], batch_size: int, advance: Callable[[int], None]
+    adapter: Adapter, items: Sequence[PlannedItem], batching: Batching, advance: Callable[[int], None]
 ) -> NoiseStats:
     """Mean and standard deviation of every site over `items`; `advance` is told how many items were done."""
     moments: dict[str, Moments] = {}
-    for indices in batches(items, batch_size):
-        part = batch_moments(adapter, [items[index] for index in indices])
+    for done in batching.each([items], partial(host_inputs, adapter), partial(batch_moments, adapter)):
+        part = done.result
         moments = {site: moments[site].merge(new) if site in moments else new for site, new in part.items()}
-        advance(len(indices))
+        advance(len(done.indices))
     return {site: total.gaussian() for site, total in moments.items()}
 
 
@@ -67,8 +68,10 @@ def read_inputs(adapter: Adapter, batch: Batch) -> DecoderInputs:
 
 
 @torch.inference_mode()
-def batch_moments(adapter: Adapter, items: Sequence[PlannedItem]) -> dict[str, Moments]:
-    """Moments of every site over one batch."""
-    batch = encode_batch(adapter, items)
+def batch_moments(
+    adapter: Adapter, items: Sequence[PlannedItem], host: ModelInputs | None = None
+) -> dict[str, Moments]:
+    """Moments of every site over one batch; `host` is what `host_inputs` made of it, if that was done before."""
+    batch = encode_batch(adapter, items, host)
     inputs = read_inputs(adapter, batch)
     return {site.name: Moments.of(site.read(inputs, batch.masks).float().cpu().numpy()) for site in adapter.sites}

@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image
 from torch import Tensor
 
 from pid_lvlm.extract.conditions.sites import SpanMasks
+from pid_lvlm.extract.datasets.errors import RowError
 from pid_lvlm.extract.datasets.item import Item
 from pid_lvlm.extract.errors import ModelError
 from pid_lvlm.extract.models.adapters.base import Adapter, ModelInputs
@@ -26,6 +29,11 @@ class BadItemError(ModelError):
     def __init__(self, item: Item, reason: str) -> None:
         self.reason = reason
         super().__init__(f"item {item.id!r} (row {item.row}): {reason}")
+        self.item = item
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For other processes: what it is made of, not its text."""
+        return type(self), (self.item, self.reason), self.__dict__
 
 
 class RefusedPictureError(BadItemError):
@@ -51,14 +59,47 @@ class Batch:
     masks: SpanMasks
 
 
-def encode_batch(adapter: Adapter, items: Sequence[PlannedItem]) -> Batch:
+def host_inputs(adapter: Adapter, items: Sequence[PlannedItem]) -> ModelInputs:
+    """Prompts and decoded pictures as the processor gives them, on the host: the part of encoding that uses no device.
+
+    A picture that several of the items are about is decoded once.
+
+    Raises:
+        BadItemError: a picture can no longer be read, or the processor refuses it.
+        ModelError: the processor takes no picture, or does not fit the model.
+    """
+    pictures: dict[Path | bytes, Image.Image] = {}
+    for planned in items:
+        if planned.item.picture not in pictures:
+            pictures[planned.item.picture] = item_picture(planned.item)
+    return prepared(adapter, adapter.process, items, [pictures[planned.item.picture] for planned in items])
+
+
+def item_picture(item: Item) -> Image.Image:
+    """The picture of an item, decoded.
+
+    Raises:
+        BadItemError: its file is no longer what it was when the dataset was read.
+    """
+    try:
+        return item.image()
+    except RowError as error:
+        raise BadItemError(item, str(error)) from None
+
+
+def encode_batch(adapter: Adapter, items: Sequence[PlannedItem], host: ModelInputs | None = None) -> Batch:
     """Encode prompts and pictures; the vision part runs here, once for all conditions.
+
+    Args:
+        adapter: the adapter.
+        items: the items.
+        host: what `host_inputs` made of them, if that was done before.
 
     Raises:
         ModelError: a span is not where the plan found it, the two overlap, BOS occurs twice, or the processor refuses a
             picture.
     """
-    inputs = prepared(adapter, adapter.encode, items, [planned.item.image() for planned in items])
+    inputs = adapter.to_device(host_inputs(adapter, items) if host is None else host)
     with model_code(adapter):
         vision = adapter.visual_mask(inputs)
     ids = inputs["input_ids"]

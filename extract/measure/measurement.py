@@ -1,7 +1,8 @@
 """Second pass: one batch through all conditions, and a shard's arrays from its batches."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -12,13 +13,14 @@ from pid_lvlm.extract.conditions.noise import Arrays, NoiseStats
 from pid_lvlm.extract.conditions.prefix import Begun, SharedPrefix, common_length
 from pid_lvlm.extract.conditions.replacement import ABLATED, replacement
 from pid_lvlm.extract.datasets.item import Item
+from pid_lvlm.extract.measure.batching import Batching
 from pid_lvlm.extract.measure.embeddings import pool, read_inputs
-from pid_lvlm.extract.measure.encode import Batch, encode_batch, encode_text_only
+from pid_lvlm.extract.measure.encode import Batch, encode_batch, encode_text_only, host_inputs
 from pid_lvlm.extract.measure.logit_lens import layer_states, unembed
 from pid_lvlm.extract.measure.option_scores import Scores, option_scores, score_batch
-from pid_lvlm.extract.models.adapters.base import Adapter
+from pid_lvlm.extract.models.adapters.base import Adapter, ModelInputs
 from pid_lvlm.extract.models.answer_tokens import Candidates
-from pid_lvlm.extract.prompts.prompt_plan import PlannedItem, batches
+from pid_lvlm.extract.prompts.prompt_plan import PlannedItem
 
 
 @dataclass(frozen=True)
@@ -43,21 +45,29 @@ class Measurement:
     max_options: int | None = None
     share_prefix: bool = True
 
-    def shard(self, items: Sequence[PlannedItem], batch_size: int, advance: Callable[[int], None]) -> Arrays:
+    def shard(self, items: Sequence[PlannedItem], batching: Batching, advance: Callable[[int], None]) -> Arrays:
         """Arrays of one shard, rows in the order of `items`; `advance` is told how many items were done."""
+        return next(self.shards([items], batching, advance))
+
+    def shards(
+        self, shards: Sequence[Sequence[PlannedItem]], batching: Batching, advance: Callable[[int], None]
+    ) -> Iterator[Arrays]:
+        """Arrays of one shard after the other, each as soon as its last batch is measured; see `shard`."""
         parts: list[Arrays] = []
         order: list[int] = []
-        for indices in batches(items, batch_size):
-            parts.append(self.batch([items[index] for index in indices]))
-            order += indices
-            advance(len(indices))
-        back = np.argsort(order)
-        return {name: np.concatenate([part[name] for part in parts])[back] for name in parts[0]}
+        for done in batching.each(shards, partial(host_inputs, self.adapter), self.batch):
+            parts.append(done.result)
+            order += done.indices
+            advance(len(done.indices))
+            if len(order) == len(shards[done.group]):
+                back = np.argsort(order)
+                yield {name: np.concatenate([part[name] for part in parts])[back] for name in parts[0]}
+                parts, order = [], []
 
     @torch.inference_mode()
-    def batch(self, items: Sequence[PlannedItem]) -> Arrays:
-        """Arrays of one batch, rows in the order of `items`."""
-        batch = encode_batch(self.adapter, items)
+    def batch(self, items: Sequence[PlannedItem], host: ModelInputs | None = None) -> Arrays:
+        """Arrays of one batch, rows in the order of `items`; `host` is what `host_inputs` made of it, if known."""
+        batch = encode_batch(self.adapter, items, host)
         scores = self._scores(batch, items)
         letters = [planned.item.letters for planned in items]
         width = self.max_options or len(self.candidates.spellings[0].ids)

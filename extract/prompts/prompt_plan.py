@@ -32,6 +32,7 @@ class PlannedItem:
         text_only_prompt: the same conversation without the picture.
         span: the language span of `prompt`.
         tokens: length of `prompt` before the picture's expansion.
+        picture_tokens: tokens that the picture will fill; 0 where that is not known before it is prepared.
     """
 
     item: Item
@@ -40,6 +41,12 @@ class PlannedItem:
     text_only_prompt: str
     span: Span
     tokens: int
+    picture_tokens: int = 0
+
+    @property
+    def length(self) -> int:
+        """Tokens that the decoder will see, as far as they are known: the placeholder gives way to the picture."""
+        return self.tokens + max(0, self.picture_tokens - 1)
 
 
 @dataclass(frozen=True)
@@ -83,7 +90,8 @@ def make_plan(
     prompts = [adapter.render(text.full, picture=True) for text in texts]
     _check_template(adapter, texts[0].full)
     tokenised = adapter.tokenize(prompts)
-    if long := _too_long(adapter, dataset, tokenised):
+    pictures = expected_picture_tokens(adapter, dataset.items)
+    if long := _too_long(adapter, dataset, tokenised, pictures):
         raise DatasetError(dataset.file, [Fault(dataset.file, why, row=item.row) for item, why in long])
     finder = SpanFinder(
         lambda text: adapter.render(text, picture=True),
@@ -100,21 +108,35 @@ def make_plan(
             text_only_prompt=adapter.render(text.full, picture=False),
             span=span,
             tokens=len(ids),
+            picture_tokens=picture,
         )
-        for item, text, prompt, ids, span in zip(dataset.items, texts, prompts, tokenised, spans, strict=True)
+        for item, text, prompt, ids, span, picture in zip(
+            dataset.items, texts, prompts, tokenised, spans, pictures, strict=True
+        )
     )
     _check_pictures_in_text(adapter, dataset, items)
     candidates = chosen_spellings(adapter.spellings(prompts[0], len(dataset.letters)), letters)
     return Plan(items, candidates, dataset.max_options)
 
 
-def batches(items: Sequence[PlannedItem], size: int) -> list[tuple[int, ...]]:
+def batches(items: Sequence[PlannedItem], rows: int, tokens: int | None = None) -> list[tuple[int, ...]]:
     """Indices of each batch: items of similar length together, so that little of a batch is padding.
 
-    Batches never reach beyond the shard they belong to, hence a resumed run forms the same ones.
+    Longest first: what does not fit into memory shows at once. Batches depend on nothing but the items of their shard,
+    hence a resumed run forms the same ones.
+
+    Args:
+        items: the items of a shard.
+        rows: items of a batch, at most.
+        tokens: positions of a batch, padding included, at most; an item with more of them is a batch by itself.
     """
-    order = sorted(range(len(items)), key=lambda index: items[index].tokens)
-    return [tuple(order[start : start + size]) for start in range(0, len(order), size)]
+    order = sorted(range(len(items)), key=lambda index: -items[index].length)
+    found = []
+    while order:
+        size = rows if tokens is None else max(1, min(rows, tokens // items[order[0]].length))
+        found.append(tuple(order[:size]))
+        order = order[size:]
+    return found
 
 
 def _check_placeholders(adapter: Adapter, dataset: Dataset) -> None:
@@ -149,15 +171,17 @@ def long_prompts(adapter: Adapter, dataset: Dataset, template: str) -> list[tupl
     """Items whose prompts are, with the picture, too long for the model, and what is wrong with each."""
     write = get_template(template)
     prompts = [adapter.render(write(item).full, picture=True) for item in dataset.items]
-    return _too_long(adapter, dataset, adapter.tokenize(prompts))
+    pictures = expected_picture_tokens(adapter, dataset.items)
+    return _too_long(adapter, dataset, adapter.tokenize(prompts), pictures)
 
 
-def _too_long(adapter: Adapter, dataset: Dataset, tokenised: Sequence[Sequence[int]]) -> list[tuple[Item, str]]:
+def _too_long(
+    adapter: Adapter, dataset: Dataset, tokenised: Sequence[Sequence[int]], pictures: Sequence[int]
+) -> list[tuple[Item, str]]:
     """A prompt must fit together with its picture: models go on after the end of their context, with wrong numbers."""
     context = adapter.context
     if context is None:
         return []
-    pictures = expected_picture_tokens(adapter, dataset.items)
     return [
         (item, too_long(len(ids), picture, context))
         for item, ids, picture in zip(dataset.items, tokenised, pictures, strict=True)

@@ -15,7 +15,7 @@ from pid_lvlm.extract.datasets.errors import DatasetError
 from pid_lvlm.extract.datasets.images import picture_size
 from pid_lvlm.extract.datasets.item import Dataset, Item, by_reason
 from pid_lvlm.extract.datasets.row_counts import SHOWN_ROWS
-from pid_lvlm.extract.measure.encode import RefusedPictureError, TooLongError, check_lengths, prepared
+from pid_lvlm.extract.measure.encode import RefusedPictureError, TooLongError, check_lengths, item_picture, prepared
 from pid_lvlm.extract.models.adapters.base import Adapter
 from pid_lvlm.extract.models.misfit import model_code
 from pid_lvlm.extract.prompts.prompt_plan import PlannedItem, long_prompts, make_plan
@@ -108,7 +108,7 @@ def _refused(adapter: Adapter, items: Sequence[PlannedItem], advance: Advance) -
     found = []
     for planned in items:
         try:
-            inputs = prepared(adapter, adapter.process, [planned], [planned.item.image()])
+            inputs = prepared(adapter, adapter.process, [planned], [item_picture(planned.item)])
             with model_code(adapter):
                 vision = adapter.visual_mask(inputs)
             check_lengths(adapter, inputs, vision, [planned])

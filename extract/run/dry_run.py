@@ -1,5 +1,6 @@
 """The text of `--dry-run`: counts, names, memory, and the first item as the model will see it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -9,10 +10,10 @@ from pid_lvlm.data.names import CONDITIONS, shard_file
 from pid_lvlm.extract.config import ExtractionConfig, ModelSpec
 from pid_lvlm.extract.datasets.item import Dataset
 from pid_lvlm.extract.datasets.row_counts import describe_enough_rows
-from pid_lvlm.extract.measure.encode import prepared
+from pid_lvlm.extract.measure.encode import item_picture, prepared
 from pid_lvlm.extract.models.adapters.base import Adapter
 from pid_lvlm.extract.models.load import resolve_device
-from pid_lvlm.extract.prompts.prompt_plan import Plan, PlannedItem, make_plan
+from pid_lvlm.extract.prompts.prompt_plan import PlannedItem, batches, make_plan
 from pid_lvlm.extract.prompts.templates import template_name
 from pid_lvlm.extract.run.keep_items import files_to_keep, plan_kept
 from pid_lvlm.extract.run.manifest import planned_settings, run_layers
@@ -44,9 +45,9 @@ def describe_plan(adapter: Adapter, spec: ModelSpec, dataset: Dataset, config: E
     """
     plan = make_plan(adapter, dataset, template_name(config, dataset), config.language_span, config.letters)
     first = plan.items[0]
-    visual = int(adapter.visual_mask(prepared(adapter, adapter.process, [first], [first.item.image()])).sum())
+    visual = int(adapter.visual_mask(prepared(adapter, adapter.process, [first], [item_picture(first.item)])).sum())
     shards = plan.shards(config.shard_size)
-    count = sum(-(-len(shard) // config.batch_size) for shard in shards)
+    formed = _formed(shards, config, visual)
     layers = run_layers(spec, config, adapter)
     folder = run_path(config.out, spec.run_name(dataset.name))
     settings = planned_settings(adapter, spec, dataset, config, plan)
@@ -63,9 +64,10 @@ def describe_plan(adapter: Adapter, spec: ModelSpec, dataset: Dataset, config: E
         f"  estimate    {describe_enough_rows(len(plan.items))}",
         f"  files       {shard_file(0)} … {shard_file(len(shards) - 1)} ({config.shard_size} samples each)",
         f"  kept        {kept.text}" + (f" (about {_size(kept.size)}; --keep-items)" if kept.size else ""),
-        f"  passes      {count} batches of up to {config.batch_size}, {len(CONDITIONS)} conditions each",
+        f"  passes      {len(formed)} batches of up to {max(batch.rows for batch in formed)}, "
+        f"{len(CONDITIONS)} conditions each; {_padding_share(formed):.0%} of their tokens is padding",
         f"  layers      {', '.join(map(str, layers))} of {len(adapter.layers)}",
-        *_memory_lines(adapter, spec, plan, config, visual),
+        *_memory_lines(adapter, spec, config, max(formed, key=lambda batch: batch.positions)),
         *_first_item_lines(adapter, first, visual),
         f"  letters     {plan.candidates.listed()}",
         *(f"  note        {note}" for note in dataset.notes),
@@ -73,20 +75,48 @@ def describe_plan(adapter: Adapter, spec: ModelSpec, dataset: Dataset, config: E
     return DryRun("\n".join(lines), kept.size)
 
 
-def _memory_lines(adapter: Adapter, spec: ModelSpec, plan: Plan, config: ExtractionConfig, visual: int) -> list[str]:
+@dataclass(frozen=True)
+class Formed:
+    """A batch that is not measured yet: its items, the longest of them, and the tokens of all, as far as known."""
+
+    rows: int
+    longest: int
+    tokens: int
+
+    @property
+    def positions(self) -> int:
+        """What the decoder computes for it in a pass over whole prompts."""
+        return self.rows * self.longest
+
+
+def _formed(shards: Sequence[Sequence[PlannedItem]], config: ExtractionConfig, visual: int) -> list[Formed]:
+    """Every batch; a picture whose tokens are not known yet is taken to have `visual`."""
+    found = []
+    for shard in shards:
+        for batch in batches(shard, config.batch_size, config.batch_tokens):
+            items = [shard[index] for index in batch]
+            lengths = [planned.length + (0 if planned.picture_tokens else visual) for planned in items]
+            found.append(Formed(len(items), max(lengths), sum(lengths)))
+    return found
+
+
+def _padding_share(formed: Sequence[Formed]) -> float:
+    return 1 - sum(batch.tokens for batch in formed) / sum(batch.positions for batch in formed)
+
+
+def _memory_lines(adapter: Adapter, spec: ModelSpec, config: ExtractionConfig, batch: Formed) -> list[str]:
     """Weights exactly, working memory roughly: one block's states, the logits of a batch, and keys that are kept."""
     text: Any = adapter.model.config.get_text_config()
     device = resolve_device(spec.device)
     dtype = spec.dtype or ("float32" if device == "cpu" else str(text.dtype or torch.float32).removeprefix("torch."))
     weights = sum(parameter.numel() for parameter in adapter.model.parameters()) * BYTES[dtype]
-    tokens = max(planned.tokens for planned in plan.items) + visual
-    states = config.batch_size * tokens * text.hidden_size * STATES_PER_TOKEN * BYTES[dtype]
+    states = batch.positions * text.hidden_size * STATES_PER_TOKEN * BYTES[dtype]
     layers = run_layers(spec, config, adapter)
-    logits = config.batch_size * text.vocab_size * 4 * min(len(layers), 2)
-    kept = config.batch_size * tokens * _cached_per_token(text) * BYTES[dtype] if adapter.can_share_prefix else 0
+    logits = batch.rows * text.vocab_size * 4 * min(len(layers), 2)
+    kept = batch.positions * _cached_per_token(text) * BYTES[dtype] if adapter.can_share_prefix else 0
     return [
         f"  memory      {_size(weights)} weights ({dtype} on {device}), about {_size(states + logits + kept)} "
-        f"per batch of {config.batch_size} × {tokens} tokens"
+        f"per batch of {batch.rows} × {batch.longest} tokens"
     ]
 
 

@@ -3,6 +3,7 @@
 Prepare (`pid_lvlm.extract.run.prepare`), then the statistics of the replacement noise, then the shards.
 """
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,8 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-import torch
-
 from pid_lvlm.data.locks import locked
 from pid_lvlm.data.names import CONDITIONS, ITEM_FILES, shard_file
 from pid_lvlm.extract.conditions.noise import NoiseStats
@@ -20,6 +19,8 @@ from pid_lvlm.extract.config import ExtractionConfig, ModelSpec
 from pid_lvlm.extract.datasets.item import Dataset, Item
 from pid_lvlm.extract.datasets.row_counts import few_rows_note
 from pid_lvlm.extract.errors import ModelError
+from pid_lvlm.extract.measure.ahead import can_fork, lost_worker, usual_workers
+from pid_lvlm.extract.measure.batching import Batching, out_of_memory
 from pid_lvlm.extract.measure.embeddings import measure
 from pid_lvlm.extract.measure.measurement import Measurement
 from pid_lvlm.extract.models.adapters.base import Adapter
@@ -70,15 +71,26 @@ def extract_run(
     dataset: Dataset,
     config: ExtractionConfig,
     reporter: Reporter,
+    batching: Batching | None = None,
 ) -> Outcome:
     """Measure a dataset with a model, or finish what an earlier command began.
+
+    Args:
+        adapter: the model.
+        spec: what the user calls it.
+        revision: commit of a hub model, or hash of a checkpoint folder.
+        dataset: the items.
+        config: settings of the extraction.
+        reporter: told how far the run is.
+        batching: the batches of all runs of this model; None if this is the only one.
 
     Raises:
         PidError: the folder is not ours, the items do not fit the model, or memory or disk are full.
     """
     started = time.monotonic()
     smaller_batches = " (--batch-size 1 may help)" if config.batch_size > 1 else ""
-    with _explained_memory(config.batch_size), refuse_misfits(adapter, smaller_batches):
+    batching = batching or model_batching(adapter, spec, config, reporter)
+    with refuse_misfits(adapter, smaller_batches), _explained_machine():
         if dataset.skip_bad:
             dataset = usable_for_run(adapter, spec, dataset, config, reporter)
         run = prepare_run(adapter, spec, revision, dataset, config)
@@ -95,7 +107,7 @@ def extract_run(
                 measured = 0
                 _keep_items(run.plan, folder, dataset, config, reporter)
             else:
-                measured = _measure(adapter, run, folder, dataset, config, reporter)
+                measured = _measure(adapter, run, folder, dataset, config, reporter, batching)
             kept = sum((path / name).stat().st_size for name in ITEM_FILES if name in folder.manifest.checksums)
     return Outcome(path, len(run.plan.items), measured, time.monotonic() - started, kept)
 
@@ -107,15 +119,16 @@ def _measure(
     dataset: Dataset,
     config: ExtractionConfig,
     reporter: Reporter,
+    batching: Batching,
 ) -> int:
     """Measure what is missing; returns the number of samples measured."""
-    stats = _noise_stats(adapter, run.plan, folder, config, reporter)
+    stats = _noise_stats(adapter, run.plan, folder, reporter, batching)
     layers = folder.manifest.layers
     measurement = Measurement(adapter, run.plan.candidates, stats, config.seed, layers, run.plan.max_options)
     if not adapter.leak_tested:
         check_leaks(measurement, dataset.items, partial(_plan_items, adapter, dataset, config))
     _keep_items(run.plan, folder, dataset, config, reporter)
-    measured = _write_shards(measurement, run.plan, folder, config, reporter)
+    measured = _write_shards(measurement, run.plan, folder, config, reporter, batching)
     folder.finish()
     return measured
 
@@ -129,19 +142,41 @@ def _ids(plan: Plan, config: ExtractionConfig) -> list[list[str]]:
     return [[planned.item.id for planned in items] for items in plan.shards(config.shard_size)]
 
 
+def model_batching(adapter: Adapter, spec: ModelSpec, config: ExtractionConfig, reporter: Reporter) -> Batching:
+    """The batches of all runs of a model, as the settings ask for them."""
+    workers = config.workers
+    if workers is None:
+        workers = usual_workers(adapter.device.type, len(os.sched_getaffinity(0)) if can_fork() else 1)
+    elif workers and not can_fork():
+        reporter.note("--workers needs Linux; pictures are prepared by the process itself")
+        workers = 0
+    return Batching(
+        config.batch_size,
+        config.batch_tokens,
+        workers,
+        lambda message: reporter.note(f"{spec.display_name}: {message}"),
+    )
+
+
 @contextmanager
-def _explained_memory(batch_size: int) -> Iterator[None]:
+def _explained_machine() -> Iterator[None]:
+    """One sample was too much for the memory, or the system ended one of our processes."""
     try:
         yield
-    except torch.OutOfMemoryError as error:
-        smaller = max(1, batch_size // 2)
-        message = f"out of memory at batch size {batch_size}; try --batch-size {smaller} or --dtype bfloat16"
+    except Exception as error:
+        if lost := lost_worker(error):
+            message = (
+                f"a process that prepares pictures ended ({lost}), perhaps for lack of memory; run the same command "
+                "again with fewer --workers, or 0; every whole shard is kept"
+            )
+            raise ModelError(message) from error
+        if isinstance(error, MemoryError) or not out_of_memory(error):  # the host's has a sentence of its own
+            raise
+        message = "out of memory at batch size 1; try --dtype bfloat16, or a --device with more memory"
         raise ModelError(message) from error
 
 
-def _noise_stats(
-    adapter: Adapter, plan: Plan, folder: RunFolder, config: ExtractionConfig, reporter: Reporter
-) -> NoiseStats:
+def _noise_stats(adapter: Adapter, plan: Plan, folder: RunFolder, reporter: Reporter, batching: Batching) -> NoiseStats:
     """Statistics of the replacement noise: those in the folder, or measured now and written there."""
     stats = folder.noise_stats([site.name for site in adapter.sites])
     if stats is not None:
@@ -149,7 +184,7 @@ def _noise_stats(
     try:
         count = len(plan.items)
         with reporter.task(f"{folder.name}: noise statistics", count, left=run_passes(count)) as advance:
-            stats = measure(adapter, plan.items, config.batch_size, advance)
+            stats = measure(adapter, plan.items, batching, advance)
     except ModelError:  # an image that the processor refuses
         folder.discard_if_bare()
         raise
@@ -158,7 +193,12 @@ def _noise_stats(
 
 
 def _write_shards(
-    measurement: Measurement, plan: Plan, folder: RunFolder, config: ExtractionConfig, reporter: Reporter
+    measurement: Measurement,
+    plan: Plan,
+    folder: RunFolder,
+    config: ExtractionConfig,
+    reporter: Reporter,
+    batching: Batching,
 ) -> int:
     """Measure the shards that are missing; returns the number of samples measured."""
     missing = [
@@ -166,8 +206,9 @@ def _write_shards(
     ]
     total = sum(len(items) for _, items in missing)
     with reporter.task(f"{folder.name}: {len(CONDITIONS)} conditions", total, passes=len(CONDITIONS)) as advance:
-        for index, items in missing:
-            if not folder.write_shard(index, measurement.shard(items, config.batch_size, advance)):
+        arrays = measurement.shards([items for _, items in missing], batching, advance)
+        for (index, _), measured in zip(missing, arrays, strict=True):
+            if not folder.write_shard(index, measured):
                 reporter.note(f"{folder.name}: `{shard_file(index)}` {OTHER_BYTES}")
     return total
 

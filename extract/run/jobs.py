@@ -160,17 +160,18 @@ def _run_model(
     check_model(spec)
     with reporter.wait(f"loading {spec.model}"):
         from pid_lvlm.extract.models.load import load_adapter, pinned
-        from pid_lvlm.extract.run.extract_run import extract_run
+        from pid_lvlm.extract.run.extract_run import extract_run, model_batching
         from pid_lvlm.extract.run.identity import file_state, identify
 
         spec = pinned(spec)
         state = file_state(spec)
         adapter = load_adapter(spec)
     revision = identify(spec, state, reporter)
+    batching = model_batching(adapter, spec, config, reporter)
     for number, dataset in enumerate(datasets, start=first):
         reporter.begin(number)
         try:
-            outcome = extract_run(adapter, spec, revision, dataset.first(spec.limit), config, reporter)
+            outcome = extract_run(adapter, spec, revision, dataset.first(spec.limit), config, reporter, batching)
         except PidError as error:
             if alone:
                 raise

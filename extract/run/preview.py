@@ -10,7 +10,7 @@ from pid_lvlm.data.errors import OutputExistsError
 from pid_lvlm.data.files import write_atomic
 from pid_lvlm.extract.config import ExtractionConfig
 from pid_lvlm.extract.datasets.item import Dataset
-from pid_lvlm.extract.measure.encode import prepared
+from pid_lvlm.extract.measure.encode import item_picture, prepared
 from pid_lvlm.extract.models.adapters.base import Adapter
 from pid_lvlm.extract.prompts.prompt_plan import Plan, PlannedItem, make_plan
 from pid_lvlm.extract.prompts.templates import template_name
@@ -52,7 +52,7 @@ def write_preview(adapter: Adapter, dataset: Dataset, config: ExtractionConfig, 
 def _describe(adapter: Adapter, plan: Plan, planned: PlannedItem, picture_file: str) -> tuple[str, Image.Image]:
     """Text of one item, and the picture to save under the name that it mentions."""
     item = planned.item
-    original = item.image()
+    original = item_picture(item)
     inputs = prepared(adapter, adapter.process, [planned], [original])
     visual = int(adapter.visual_mask(inputs).sum())
     received = received_picture(adapter.processor.image_processor, inputs)

@@ -177,6 +177,8 @@ def test_extract(call):
     assert found["largest_difference_by_sharing"] < 1e-5
     prompt = found["baseline_decoder_tokens_per_sample"] / 3
     assert 2 * prompt < found["our_decoder_tokens_per_sample"] < 4 * prompt
+    assert 2 * prompt < found["our_real_tokens_per_sample"] <= found["our_decoder_tokens_per_sample"]
+    assert 0 <= found["padding_share"] <= found["padding_share_by_text_length"] < 0.2
 
 
 def test_extract_says_what_is_wrong(call, tmp_path):

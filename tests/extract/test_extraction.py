@@ -54,6 +54,8 @@ def test_it_writes_what_the_command_writes(checkpoint: Path, items: Path, tmp_pa
         ({"dtype": "int8"}, "`dtype`: unknown value `int8`; known are bfloat16, float16, float32"),
         ({"on_bad": "skp"}, "`on_bad`: unknown value `skp`; did you mean `skip`?"),
         ({"batch_size": 0}, "`batch_size` should be at least 1, found 0"),
+        ({"batch_tokens": 0}, "`batch_tokens` should be at least 1, found 0"),
+        ({"workers": -1}, "`workers` should be at least 0, found -1"),
         ({"prompt": "lettres"}, "unknown prompt template `lettres`; did you mean `letters`"),
     ],
 )

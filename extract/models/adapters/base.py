@@ -181,7 +181,10 @@ class Adapter:
         Raises:
             ModelError: the processor returns less than the model needs, or what the forward does not know.
         """
-        inputs = self.process(prompts, pictures)
+        return self.to_device(self.process(prompts, pictures))
+
+    def to_device(self, inputs: ModelInputs) -> ModelInputs:
+        """The same inputs where the model is."""
         return {name: value.to(self.device) if isinstance(value, Tensor) else value for name, value in inputs.items()}
 
     def process(self, prompts: Sequence[str], pictures: Sequence[Image.Image] | None) -> ModelInputs:

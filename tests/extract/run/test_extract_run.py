@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from pid_lvlm import data
 from pid_lvlm.data.errors import OutputExistsError, PidError
@@ -147,17 +146,6 @@ def test_full_disk_and_read_only_folder(
     with pytest.raises(PidError, match=rf"cannot write `.*manifest.json`: {os.strerror(code)}"):
         run(dataset, tmp_path / "runs")
     assert list((tmp_path / "runs" / "tiny__toy").iterdir()) == []
-
-
-def test_out_of_memory_says_what_to_try(
-    run: Extract, dataset: Dataset, tmp_path: Path, adapter: Adapter, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def exhaust(*_: object) -> None:
-        raise torch.OutOfMemoryError
-
-    monkeypatch.setattr(type(adapter), "forward", exhaust)
-    with pytest.raises(PidError, match="out of memory at batch size 4; try --batch-size 2"):
-        run(dataset, tmp_path / "runs")
 
 
 def test_a_lens_that_is_not_the_output_is_an_error(

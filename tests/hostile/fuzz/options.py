@@ -44,6 +44,7 @@ def extract_options(folder: Path) -> Target:
         "numbers": ["--layers", "1,2", "--prompt", "plain", "--language-span", "question_options", "--seed", "3"],
         "names": ["--name", "mine", "--size-b", "0.5", "--stage", "tune", "--step", "7"],
         "work": ["--batch-size", "2", "--shard-size", "2", "--limit", "3", "--part", "1/1", "--device", "cpu"],
+        "batches": ["--batch-tokens", "300", "--workers", "0"],
         "data": ["--columns", "question=question", "--images", "FOLDER", "--on-bad", "skip", "--dtype", "float32"],
     }
     places = {"MODEL": CHECKPOINT, "ITEMS": items_file(folder), "OUT": folder / "out", "FOLDER": folder}

@@ -14,6 +14,7 @@ from pid_lvlm.data.names import CONDITIONS
 from pid_lvlm.extract.conditions.noise import Arrays
 from pid_lvlm.extract.config import ModelSpec
 from pid_lvlm.extract.datasets.item import Dataset, Item
+from pid_lvlm.extract.measure.batching import Batching
 from pid_lvlm.extract.measure.embeddings import measure
 from pid_lvlm.extract.measure.measurement import Measurement
 from pid_lvlm.extract.models.adapters.base import Adapter
@@ -50,7 +51,7 @@ class Tiny:
     def measurement(self) -> Measurement:
         """The project's own measurement, every layer."""
         plan = self._plan
-        stats = measure(self.adapter, plan.items, ITEMS, lambda _count: None)
+        stats = measure(self.adapter, plan.items, Batching(ITEMS), lambda _count: None)
         layers = tuple(range(1, len(self.adapter.layers) + 1))
         return Measurement(self.adapter, plan.candidates, stats, seed=0, layers=layers)
 

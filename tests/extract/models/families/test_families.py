@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch.testing import assert_close
 
 from pid_lvlm import data
 from pid_lvlm.data.names import BOTH, CONDITIONS, LANGUAGE_ONLY, NO_IMAGE, VISION_ONLY
@@ -20,7 +21,8 @@ from pid_lvlm.extract.config import ExtractionConfig
 from pid_lvlm.extract.datasets.images import open_picture
 from pid_lvlm.extract.datasets.item import Item
 from pid_lvlm.extract.errors import ModelError
-from pid_lvlm.extract.measure.encode import encode_batch
+from pid_lvlm.extract.measure.ahead import can_fork, prepared_ahead
+from pid_lvlm.extract.measure.encode import encode_batch, host_inputs
 from pid_lvlm.extract.measure.logit_lens import layer_states
 from pid_lvlm.extract.models.load import load_adapter
 from pid_lvlm.extract.prompts.picture_tokens import expected_picture_tokens
@@ -247,3 +249,15 @@ def test_a_forecast_of_a_pictures_tokens_is_never_too_high(tiny: Tiny) -> None:
     for one, count in zip(planned, forecast, strict=True):
         inputs = tiny.adapter.process([one.prompt], [open_picture(one.item.picture)])
         assert one.tokens + max(0, count - 1) <= int(inputs["attention_mask"].sum()), (count, one.tokens)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not can_fork(), reason="other processes share the model by fork")
+@pytest.mark.filterwarnings("ignore:.*use of fork.*may lead to deadlocks:DeprecationWarning")
+def test_other_processes_prepare_the_same(tiny: Tiny) -> None:
+    """Every kind of processor, in a process that was forked after the model had run."""
+    batches = [[planned] for planned in tiny.plan()]
+    prepare = partial(host_inputs, tiny.adapter)
+    ahead = [outcome.get() for outcome in prepared_ahead(batches, prepare, 2)]
+    for batch, inputs in zip(batches, ahead, strict=True):
+        assert_close(inputs, prepare(batch), rtol=0, atol=0)

@@ -1,0 +1,76 @@
+"""Processes that prepare pictures end with the command, whatever ends it, and the same command continues."""
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests import ROOT
+from tests.hostile.test_endings import LONGEST, begin, ended
+
+CHILDREN = Path("/proc/self/task") / str(os.getpid()) / "children"
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not CHILDREN.exists(), reason="processes are found in /proc"),
+]
+
+
+def extract(out: Path, workers: int) -> subprocess.Popen[str]:
+    model, card = ROOT / "data/demo/checkpoints/tiny/tune-1000", ROOT / "data/demo/items/fusion.toml"
+    sizes = ("--limit", 160, "--shard-size", 32, "--batch-size", 4, "--layers", "last", "--workers", workers)
+    return begin("pid-extract", "--model", model, "--data", card, "--out", out, *sizes, start_new_session=True)
+
+
+def workers_of(process: subprocess.Popen[str]) -> list[int]:
+    """Ids of a command's two processes, once there are some."""
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    until = time.monotonic() + 120
+    while time.monotonic() < until and process.poll() is None:
+        found = [int(pid) for pid in children.read_text().split()]
+        if len(found) == 2:
+            return found
+        time.sleep(0.02)
+    raise AssertionError("the command started no processes")
+
+
+def are_gone(pids: list[int]) -> bool:
+    until = time.monotonic() + LONGEST
+    while any(_runs(pid) for pid in pids):
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_the_command_and_its_processes_end_together(tmp_path: Path) -> None:
+    assert ended(extract(tmp_path / "whole", 0))[0] == 0
+    for number, code in ((signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)):
+        process = extract(tmp_path / "cut", 2)
+        pids = workers_of(process)
+        time.sleep(0.3)
+        begun = time.monotonic()
+        if number == signal.SIGINT:  # as a terminal does, which interrupts all processes of a command
+            os.killpg(process.pid, number)
+        else:
+            process.kill()
+        left, _, err = ended(process)
+        assert time.monotonic() - begun < LONGEST
+        assert left in (0, code), err
+        assert are_gone(pids)
+    assert ended(extract(tmp_path / "cut", 2))[0] == 0  # nobody holds the lock any more
+    whole, cut = (
+        {path.relative_to(out): path.read_bytes() for path in out.glob("*/*")}
+        for out in (tmp_path / "whole", tmp_path / "cut")
+    )
+    assert cut == whole
