@@ -6,31 +6,32 @@ Prepare (`pid_lvlm.extract.run.prepare`), then the statistics of the replacement
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 import torch
 
+from pid_lvlm.data.contract.receipt import Receipt
 from pid_lvlm.data.locks import locked
 from pid_lvlm.data.names import CONDITIONS, ITEM_FILES, shard_file
 from pid_lvlm.extract.conditions.noise import NoiseStats
 from pid_lvlm.extract.config import ExtractionConfig, ModelSpec
-from pid_lvlm.extract.datasets.item import Dataset, Item
+from pid_lvlm.extract.datasets.item import Dataset
 from pid_lvlm.extract.datasets.row_counts import few_rows_note
-from pid_lvlm.extract.errors import ModelError
+from pid_lvlm.extract.errors import MisfitError, ModelError
 from pid_lvlm.extract.measure.embeddings import measure
 from pid_lvlm.extract.measure.measurement import Measurement
 from pid_lvlm.extract.models.adapters.base import Adapter
 from pid_lvlm.extract.models.misfit import refuse_misfits
-from pid_lvlm.extract.prompts.prompt_plan import Plan, PlannedItem, make_plan
-from pid_lvlm.extract.prompts.templates import template_name
+from pid_lvlm.extract.prompts.prompt_plan import Plan
 from pid_lvlm.extract.run.check_data import usable_for_run
 from pid_lvlm.extract.run.keep_items import files_to_keep, keep_items
-from pid_lvlm.extract.run.leak_test import check_leaks
 from pid_lvlm.extract.run.prepare import PreparedRun, prepare_run
 from pid_lvlm.extract.run.progress import Reporter, run_passes
+from pid_lvlm.extract.run.receipt import Subject, make_receipt, plan_like_run
+from pid_lvlm.extract.run.receipt_verdict import require
 from pid_lvlm.extract.run.run_folder import RunFolder, run_path
 
 SPLIT_LETTERS: Final = (
@@ -109,15 +110,41 @@ def _measure(
     reporter: Reporter,
 ) -> int:
     """Measure what is missing; returns the number of samples measured."""
+    with reporter.wait(f"{folder.name}: checking the first items"):
+        folder.keep_receipt(_receipt(adapter, run, folder, dataset, config))
     stats = _noise_stats(adapter, run.plan, folder, config, reporter)
     layers = folder.manifest.layers
     measurement = Measurement(adapter, run.candidates, stats, config.seed, layers, run.plan.max_options)
-    if not adapter.leak_tested:
-        check_leaks(measurement, dataset.items, partial(_plan_items, adapter, dataset, config))
     _keep_items(run.plan, folder, dataset, config, reporter)
     measured = _write_shards(measurement, run.plan, folder, config, reporter)
     folder.finish()
     return measured
+
+
+def _receipt(
+    adapter: Adapter, run: PreparedRun, folder: RunFolder, dataset: Dataset, config: ExtractionConfig
+) -> Receipt:
+    """What the first items show; every command that measures something checks anew.
+
+    Raises:
+        ModelError: a check failed; a folder without measurements is removed.
+    """
+    try:
+        subject = Subject(
+            adapter,
+            run.plan,
+            run.candidates,
+            folder.manifest.layers,
+            config.seed,
+            config.batch_size,
+            partial(plan_like_run, adapter, dataset, config),
+        )
+        receipt = make_receipt(subject)
+        require(adapter, receipt)
+    except (MisfitError, ModelError):
+        folder.discard_if_bare()
+        raise
+    return receipt
 
 
 def _keep_items(plan: Plan, folder: RunFolder, dataset: Dataset, config: ExtractionConfig, reporter: Reporter) -> None:
@@ -170,11 +197,3 @@ def _write_shards(
             if not folder.write_shard(index, measurement.shard(items, config.batch_size, advance)):
                 reporter.note(f"{folder.name}: `{shard_file(index)}` {OTHER_BYTES}")
     return total
-
-
-def _plan_items(
-    adapter: Adapter, dataset: Dataset, config: ExtractionConfig, items: tuple[Item, ...]
-) -> tuple[PlannedItem, ...]:
-    """Other items planned as the run's own."""
-    chosen = replace(dataset, items=items)
-    return make_plan(adapter, chosen, template_name(config, dataset), config.language_span, config.letters).items

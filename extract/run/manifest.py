@@ -27,6 +27,7 @@ NOT_IN_RECIPE: Final = (
     "dataset_rows",
     "items_sha256",
     "checksums",
+    "receipt",
 )
 
 

@@ -1,0 +1,91 @@
+"""The items that a receipt is made of, and what they are compared with: another picture, another text."""
+
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+from PIL import Image
+
+from pid_lvlm.extract.datasets.item import Item
+from pid_lvlm.extract.prompts.prompt_plan import PlannedItem
+
+TRIED: Final = 32
+"""First items that are searched for one whose text can be replaced by another of equal length."""
+
+CHOSEN: Final = 3
+"""Items of a receipt: one that can be compared, the longest prompt and the shortest."""
+
+PlanItems = Callable[[tuple[Item, ...]], tuple[PlannedItem, ...]]
+"""Plans items as the run does."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What a receipt is made of.
+
+    Attributes:
+        items: at most `CHOSEN` of the first items. The first is compared with the two others below.
+        other_picture: the first item with another picture of the same size.
+        other_text: the first item with another text in a prompt of equal length; None if there is none.
+        no_text: why there is none.
+    """
+
+    items: tuple[PlannedItem, ...]
+    other_picture: PlannedItem
+    other_text: PlannedItem | None
+    no_text: str = ""
+
+
+def choose_items(items: Sequence[PlannedItem], plan: PlanItems) -> Chosen:
+    """Choose among the first items.
+
+    Args:
+        items: the run's items.
+        plan: plans items as the run does.
+    """
+    head = tuple(items[:TRIED])
+    found = _reordered(head, plan) or _same_length(head, plan)
+    first, other_text = found or (head[0], None)
+    by_length = sorted(head, key=lambda planned: planned.tokens)
+    chosen = {planned.item.id: planned for planned in (first, by_length[-1], by_length[0], *head)}
+    other_picture = plan((replace(first.item, picture=_noise_picture(first.item)),))[0]
+    why = "" if other_text else f"none of the first {len(head)} items can be reordered without changing its length"
+    return Chosen(tuple(chosen.values())[:CHOSEN], other_picture, other_text, why)
+
+
+def _reordered(items: Sequence[PlannedItem], plan: PlanItems) -> tuple[PlannedItem, PlannedItem] | None:
+    """An item, and the same item with its options reordered and a prompt of equal length."""
+    for first in items:
+        item = first.item
+        moved = replace(item, options=item.options[1:] + item.options[:1])
+        if moved.options == item.options:
+            continue
+        other = plan((moved,))[0]
+        if _comparable(first, other):
+            return first, other
+    return None
+
+
+def _same_length(items: Sequence[PlannedItem], plan: PlanItems) -> tuple[PlannedItem, PlannedItem] | None:
+    """An item, and the same item with the text of another one whose prompt is as long."""
+    for number, first in enumerate(items):
+        for other in items[number + 1 :]:
+            if _comparable(first, other):
+                picture = {name: getattr(first.item, name) for name in ("id", "picture", "picture_sha256")}
+                return first, plan((replace(other.item, **picture),))[0]
+    return None
+
+
+def _comparable(one: PlannedItem, other: PlannedItem) -> bool:
+    same_form = one.tokens == other.tokens and len(one.span.ids) == len(other.span.ids)
+    return same_form and one.item.letters == other.item.letters and one.prompt != other.prompt
+
+
+def _noise_picture(item: Item) -> bytes:
+    width, height = item.image().size
+    pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG", compress_level=1)  # noise does not compress, and trying takes seconds
+    return file.getvalue()
