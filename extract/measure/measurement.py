@@ -75,13 +75,24 @@ class Measurement:
             "first_token_text": self._decoded(first),
         }
 
-    def _scores(self, batch: Batch, items: Sequence[PlannedItem]) -> dict[str, Scores]:
+    @torch.inference_mode()
+    def scores(self, items: Sequence[PlannedItem], conditions: Sequence[str]) -> NDArray[np.float32]:
+        """Scores of one batch under `both` and other `conditions`, (items, conditions, layers, options) nats."""
+        scores = self._scores(encode_batch(self.adapter, items), items, conditions)
+        letters = [planned.item.letters for planned in items]
+        width = self.max_options or len(self.candidates.ids)
+        return np.stack([option_scores(scores[name].loglik, letters, width) for name in conditions], axis=1)
+
+    def _scores(
+        self, batch: Batch, items: Sequence[PlannedItem], conditions: Sequence[str] = CONDITIONS
+    ) -> dict[str, Scores]:
         """By condition. `vision_only` goes on where `both` has computed the picture and what precedes it."""
         prefix = SharedPrefix()
         begun = {BOTH: Begun(prefix), VISION_ONLY: Begun(prefix, common_length(batch.masks))}
-        scores = {condition: self._condition(condition, batch, items, begun[condition]) for condition in begun}
+        wanted = [condition for condition in begun if condition in conditions]
+        scores = {condition: self._condition(condition, batch, items, begun[condition]) for condition in wanted}
         del prefix, begun  # as large as the weights of some layers
-        for condition in (LANGUAGE_ONLY, NO_IMAGE):
+        for condition in (name for name in (LANGUAGE_ONLY, NO_IMAGE) if name in conditions):
             alone = Begun(SharedPrefix()) if self.candidates.longest > 1 else None
             scores[condition] = self._condition(condition, batch, items, alone)
         return scores

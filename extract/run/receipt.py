@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -81,7 +82,7 @@ def make_receipt(subject: Subject) -> Receipt:
     """
     adapter = subject.adapter
     before = count_hooks(adapter)
-    chosen = choose_items(subject.plan.items, subject.plan_items)
+    chosen = choose_items(adapter, subject.plan.items, subject.plan_items)
     size = subject.batch_size
     parts = [chosen.items[start : start + size] for start in range(0, len(chosen.items), size)]
     stats = measure(adapter, chosen.items, size, lambda _count: None)
@@ -89,19 +90,16 @@ def make_receipt(subject: Subject) -> Receipt:
         adapter, subject.candidates, stats, subject.seed, subject.layers, subject.plan.max_options
     )
     together = [scores for part in parts for scores in _scores(measurement, part)]
-    alone = together
-    largest = max(map(len, parts))
-    if largest > 1:
-        alone = [_scores(measurement, [planned])[0] for planned in chosen.items]
+    alone = _scores(measurement, chosen.items[:1])[0] if len(parts[0]) > 1 else together[0]
     checks = {
-        **_leaks(measurement, chosen, alone[0]),
+        **_leaks(measurement, chosen, alone),
         **_lens_and_hooks(adapter, parts, subject.layers),
-        BATCH: _batch(adapter, together, alone) if largest > 1 else _no_batch(size),
+        BATCH: _batch(adapter, together[0], alone, len(parts[0]), size),
         SHARING: _sharing(measurement, parts, together),
     }
     checks[HOOKS_LEFT] = Check(found=float(count_hooks(adapter) - before), limit=0.0)
     ids = tuple(planned.item.id for planned in chosen.items)
-    return Receipt(ids, largest, {name: checks[name] for name in CHECKS})
+    return Receipt(ids, len(parts[0]), {name: checks[name] for name in CHECKS})
 
 
 def count_hooks(adapter: Adapter) -> int:
@@ -109,9 +107,11 @@ def count_hooks(adapter: Adapter) -> int:
     return sum(len(module._forward_hooks) + len(module._forward_pre_hooks) for module in adapter.model.modules())
 
 
-def _scores(measurement: Measurement, items: Sequence[PlannedItem]) -> list[Scores]:
-    loglik = measurement.batch(items)["loglik"]
-    return [row[..., : len(planned.item.options)] for row, planned in zip(loglik, items, strict=True)]
+def _scores(
+    measurement: Measurement, items: Sequence[PlannedItem], conditions: Sequence[str] = CONDITIONS
+) -> list[Scores]:
+    scores = measurement.scores(items, conditions)
+    return [row[..., : len(planned.item.options)] for row, planned in zip(scores, items, strict=True)]
 
 
 def _leaks(measurement: Measurement, chosen: Chosen, scores: Scores) -> dict[str, Check]:
@@ -128,15 +128,20 @@ def _leaks(measurement: Measurement, chosen: Chosen, scores: Scores) -> dict[str
         if other is None:
             checks[name] = Check(reason=chosen.no_text)
             continue
-        changed = _scores(measurement, [other])[0]
-        moved, visible = (_difference(scores[row], changed[row]) for row in map(CONDITIONS.index, (condition, BOTH)))
+        pair = (BOTH, condition)
+        before = scores[[CONDITIONS.index(one) for one in pair]]
+        visible, moved = map(_difference, before, _scores(measurement, [other], pair)[0])
         if visible < VISIBLE and not moved:
             source = "picture" if name == LEAK_PICTURE else "text"
             checks[name] = Check(visible=rounded(visible), reason=NOT_SEEN.format(source))
             continue
-        exact = _exact(measurement.adapter, moved, lambda: _scores(measurement, chosen.items[:1])[0], scores)
-        checks[name] = replace(exact, visible=rounded(visible))
+        again = partial(_alone_again, measurement, chosen.items[0], pair)
+        checks[name] = replace(_exact(measurement.adapter, moved, again, before), visible=rounded(visible))
     return checks
+
+
+def _alone_again(measurement: Measurement, planned: PlannedItem, conditions: Sequence[str]) -> Scores:
+    return _scores(measurement, [planned], conditions)[0]
 
 
 NOT_SEEN: Final = "another {} does not change what the model answers"
@@ -166,21 +171,23 @@ def _lens_and_hooks(
     return found
 
 
-def _batch(adapter: Adapter, together: Sequence[Scores], alone: Sequence[Scores]) -> Check:
-    return Check(_largest(together, alone), limit_of(adapter, BATCH))
-
-
-def _no_batch(size: int) -> Check:
-    return Check(reason="a batch size of 1" if size == 1 else "the dataset has one item")
+def _batch(adapter: Adapter, together: Scores, alone: Scores, size: int, batch_size: int) -> Check:
+    """The item that is padded most, in a batch of `size` items and alone."""
+    if size == 1:
+        return Check(reason="a batch size of 1" if batch_size == 1 else "the dataset has one item")
+    return Check(rounded(_difference(together, alone)), limit_of(adapter, BATCH))
 
 
 def _sharing(measurement: Measurement, parts: Sequence[Sequence[PlannedItem]], shared: Sequence[Scores]) -> Check:
-    adapter = measurement.adapter
+    """Conditions that go on from each other, with and without."""
+    adapter, pair = measurement.adapter, (BOTH, VISION_ONLY)
     if not (adapter.can_share_prefix and measurement.share_prefix):
         return Check(reason="passes of this model share nothing")
     separate = replace(measurement, share_prefix=False)
-    scores = [one for part in parts for one in _scores(separate, part)]
-    return Check(_largest(shared, scores), limit_of(adapter, SHARING))
+    scores = [one for part in parts for one in _scores(separate, part, pair)]
+    rows = [CONDITIONS.index(one) for one in pair]
+    differences = [_difference(one[rows], other) for one, other in zip(shared, scores, strict=True)]
+    return Check(rounded(float(np.max(differences))), limit_of(adapter, SHARING))
 
 
 def _exact(adapter: Adapter, found: float, again: Callable[[], Scores], before: Scores) -> Check:
@@ -209,10 +216,6 @@ def _array(tensor: torch.Tensor) -> NDArray[np.float32]:
 
 def _difference(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
     return float(np.abs(one - other).max())
-
-
-def _largest(one: Sequence[Scores], other: Sequence[Scores]) -> float:
-    return rounded(float(np.max([_difference(a, b) for a, b in zip(one, other, strict=True)])))
 
 
 def rounded(value: float) -> float:

@@ -9,13 +9,15 @@ import numpy as np
 from PIL import Image
 
 from pid_lvlm.extract.datasets.item import Item
+from pid_lvlm.extract.models.adapters.base import Adapter
+from pid_lvlm.extract.prompts.picture_tokens import expected_picture_tokens
 from pid_lvlm.extract.prompts.prompt_plan import PlannedItem
 
 TRIED: Final = 32
-"""First items that are searched for one whose text can be replaced by another of equal length."""
+"""First items among which these are chosen."""
 
 CHOSEN: Final = 3
-"""Items of a receipt: one that can be compared, the longest prompt and the shortest."""
+"""Items of a receipt."""
 
 PlanItems = Callable[[tuple[Item, ...]], tuple[PlannedItem, ...]]
 """Plans items as the run does."""
@@ -26,7 +28,8 @@ class Chosen:
     """What a receipt is made of.
 
     Attributes:
-        items: at most `CHOSEN` of the first items. The first is compared with the two others below.
+        items: at most `CHOSEN` of the first items. The first is compared with the two others below; in a batch of all
+            it is padded most. The second is the longest.
         other_picture: the first item with another picture of the same size.
         other_text: the first item with another text in a prompt of equal length; None if there is none.
         no_text: why there is none.
@@ -38,21 +41,28 @@ class Chosen:
     no_text: str = ""
 
 
-def choose_items(items: Sequence[PlannedItem], plan: PlanItems) -> Chosen:
+def choose_items(adapter: Adapter, items: Sequence[PlannedItem], plan: PlanItems) -> Chosen:
     """Choose among the first items.
 
     Args:
+        adapter: the model.
         items: the run's items.
         plan: plans items as the run does.
     """
-    head = tuple(items[:TRIED])
+    head = _by_length(adapter, items[:TRIED])
     found = _reordered(head, plan) or _same_length(head, plan)
     first, other_text = found or (head[0], None)
-    by_length = sorted(head, key=lambda planned: planned.tokens)
-    chosen = {planned.item.id: planned for planned in (first, by_length[-1], by_length[0], *head)}
+    chosen = {planned.item.id: planned for planned in (first, head[-1], *head)}
     other_picture = plan((replace(first.item, picture=_noise_picture(first.item)),))[0]
     why = "" if other_text else f"none of the first {len(head)} items can be reordered without changing its length"
     return Chosen(tuple(chosen.values())[:CHOSEN], other_picture, other_text, why)
+
+
+def _by_length(adapter: Adapter, items: Sequence[PlannedItem]) -> list[PlannedItem]:
+    """Shortest first, with the pictures' tokens as far as they can be forecast."""
+    pictures = expected_picture_tokens(adapter, [planned.item for planned in items])
+    lengths = {planned.item.id: planned.tokens + tokens for planned, tokens in zip(items, pictures, strict=True)}
+    return sorted(items, key=lambda planned: lengths[planned.item.id])
 
 
 def _reordered(items: Sequence[PlannedItem], plan: PlanItems) -> tuple[PlannedItem, PlannedItem] | None:
