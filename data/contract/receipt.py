@@ -28,6 +28,7 @@ CHECKS: Final = {
 }
 """Checks in their order, and what each of them shows."""
 
+NATS: Final = "nats"
 UNITS: Final = {LENS: "logits", HOOKS: "logits", HOOKS_LEFT: "hooks"}
 """Units of what is found; nats for the others."""
 

@@ -79,7 +79,7 @@ def extract_run(
     """
     started = time.monotonic()
     smaller_batches = " (--batch-size 1 may help)" if config.batch_size > 1 else ""
-    with _explained_memory(config.batch_size), refuse_misfits(adapter, smaller_batches):
+    with explained_memory(config.batch_size), refuse_misfits(adapter, smaller_batches):
         if dataset.skip_bad:
             dataset = usable_for_run(adapter, spec, dataset, config, reporter)
         run = prepare_run(adapter, spec, revision, dataset, config)
@@ -157,7 +157,12 @@ def _ids(plan: Plan, config: ExtractionConfig) -> list[list[str]]:
 
 
 @contextmanager
-def _explained_memory(batch_size: int) -> Iterator[None]:
+def explained_memory(batch_size: int) -> Iterator[None]:
+    """Turn memory that runs out into a sentence.
+
+    Raises:
+        ModelError: with the batch size to try.
+    """
     try:
         yield
     except torch.OutOfMemoryError as error:

@@ -26,22 +26,26 @@ VISIBLE: Final = 1e-3
 
 LIMITS: Final = {
     LENS: {"float32": 1e-3, "float16": 0.1, "bfloat16": 0.5},
-    BATCH: {"float32": 1e-3, "float16": 0.1, "bfloat16": 0.5},
-    SHARING: {"float32": 1e-3, "float16": 0.1, "bfloat16": 0.5},
+    BATCH: {"float32": 1e-3, "float16": 0.2, "bfloat16": 1.0},
+    SHARING: {"float32": 1e-3, "float16": 0.2, "bfloat16": 1.0},
 }
-"""Largest differences that are still rounding, by dtype; logits for the lens, nats for the others."""
+"""Largest differences that are still rounding, by dtype; logits for the lens, nats for the others.
+
+The tiny models of the suite, with three layers, differ by up to 1e-5, 0.007 and 0.05 nats; deep ones round more often.
+"""
 
 SOURCE: Final = {LEAK_PICTURE: ("picture", LANGUAGE_ONLY), LEAK_TEXT: ("text", VISION_ONLY)}
 
 
 def dtype_of(adapter: Adapter) -> str:
-    """Name of the dtype that a model runs in."""
-    return str(adapter.model.dtype).removeprefix("torch.")
+    """The dtype in which a model rounds most; some parts stay in float32 whatever was asked for."""
+    names = {str(parameter.dtype).removeprefix("torch.") for parameter in adapter.model.parameters()}
+    return next((name for name in ("bfloat16", "float16") if name in names), "float32")
 
 
 def limit_of(adapter: Adapter, check: str) -> float:
     """Largest difference that is still rounding in the model's dtype."""
-    return LIMITS[check].get(dtype_of(adapter), 0.5)
+    return LIMITS[check][dtype_of(adapter)]
 
 
 def require(adapter: Adapter, receipt: Receipt) -> None:
@@ -50,24 +54,31 @@ def require(adapter: Adapter, receipt: Receipt) -> None:
     Raises:
         ModelError: one sentence about the first such check.
     """
-    if not adapter.leak_tested:
-        _require_leak_tests(adapter, receipt)
-    for name in receipt.names(FAILED):
-        message = f"{explain(adapter, name, receipt)}; nothing was measured"
-        raise ModelError(message)
+    if found := complaints(adapter, receipt):
+        raise ModelError(found[0])
 
 
-def _require_leak_tests(adapter: Adapter, receipt: Receipt) -> None:
-    model_type = adapter.model.config.model_type
+def complaints(adapter: Adapter, receipt: Receipt) -> tuple[str, ...]:
+    """A sentence about every check that a run must not begin with."""
+    refusals = () if adapter.leak_tested else _refusals(adapter, receipt)
+    told = SOURCE if refusals else ()
+    others = (explain(adapter, name, receipt) for name in receipt.names(FAILED) if name not in told)
+    return (*refusals, *(f"{sentence}; nothing was measured" for sentence in others))
+
+
+def _refusals(adapter: Adapter, receipt: Receipt) -> tuple[str, ...]:
+    """Why an untested adapter must not run this model."""
+    reasons = []
     for name, (source, _) in SOURCE.items():
         check = receipt.checks[name]
         if check.result == FAILED:
             shift = f"the {source} still moves scores by {check.found:.2g} once replaced by noise"
-            raise refused(model_type, f"fails the leak test: {shift}")
-        if check.result == NOT_CHECKED and check.visible is not None:
-            raise refused(model_type, f"fails the leak test: another {source} does not change what the model answers")
-        if check.result == NOT_CHECKED:
-            raise refused(model_type, f"cannot be tested for leaks: {check.reason}")
+            reasons.append(f"fails the leak test: {shift}")
+        elif check.visible is not None and check.result == NOT_CHECKED:
+            reasons.append(f"fails the leak test: another {source} does not change what the model answers")
+        elif check.result == NOT_CHECKED:
+            reasons.append(f"cannot be tested for leaks: {check.reason}")
+    return tuple(str(refused(adapter.model.config.model_type, reason)) for reason in reasons)
 
 
 def explain(adapter: Adapter, name: str, receipt: Receipt) -> str:
