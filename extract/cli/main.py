@@ -300,6 +300,9 @@ def extract(
     check_choice("--on-bad", on_bad, ON_BAD)
     check_choice("--keep-items", keep_items, KEEP_ITEMS)
     if verify:
+        if model or sweep:
+            message = f"--verify names the models itself; leave out {'--model' if model else '--sweep'}"
+            raise UsageError(message)
         return _verify(
             [ModelSpec(one, revision=revision, dtype=dtype, device=device) for one in verify],
             _datasets(data, columns, images, on_bad, max_pixels),

@@ -29,7 +29,7 @@ from pid_lvlm.extract.measure.embeddings import measure
 from pid_lvlm.extract.measure.encode import encode_batch
 from pid_lvlm.extract.measure.logit_lens import layer_states, unembed
 from pid_lvlm.extract.measure.measurement import Measurement
-from pid_lvlm.extract.models.adapters.base import Adapter
+from pid_lvlm.extract.models.adapters.base import Adapter, ModelInputs
 from pid_lvlm.extract.models.answer_tokens import Candidates
 from pid_lvlm.extract.models.misfit import model_code
 from pid_lvlm.extract.prompts.prompt_plan import Plan, PlannedItem, make_plan
@@ -162,24 +162,24 @@ def _lens_and_hooks(
     adapter: Adapter, parts: Sequence[Sequence[PlannedItem]], layers: tuple[int, ...]
 ) -> dict[str, Check]:
     """A pass without any hook against one with all of them, which write back what they read; and the last lens."""
-    depth = len(adapter.layers)
-    found = {LENS: Check(0.0, limit_of(adapter, LENS)), HOOKS: Check(0.0, 0.0)}
+    depth, limit = len(adapter.layers), limit_of(adapter, LENS)
+    found: dict[str, list[Check]] = {LENS: [], HOOKS: []}
     for part in parts:
         with torch.inference_mode():
             batch = encode_batch(adapter, part)
-
-            def plain(inputs: dict[str, object] = batch.inputs) -> Scores:
-                with model_code(adapter):
-                    return _array(adapter.forward(inputs, 1))
-
+            plain = partial(_logits, adapter, batch.inputs)
             before = plain()
             edit = WriteBack(adapter.sites, batch.masks)
             states, logits = layer_states(adapter, batch.inputs, edit, sorted({*layers, depth}), keep=1)
-            lens = _difference(_array(unembed(adapter, states[-1])), _array(logits))
-            hooks = _exact(adapter, _difference(before, _array(logits)), plain, before)
-        for name, check in ((LENS, Check(rounded(lens), limit_of(adapter, LENS))), (HOOKS, hooks)):
-            found[name] = max(found[name], check, key=_excess)
-    return found
+            difference = _difference(_array(unembed(adapter, states[-1])), _array(logits))
+            found[LENS].append(Check(rounded(difference), limit))
+            found[HOOKS].append(_exact(adapter, _difference(before, _array(logits)), plain, before))
+    return {name: max(checks, key=_excess) for name, checks in found.items()}
+
+
+def _logits(adapter: Adapter, inputs: ModelInputs) -> Scores:
+    with model_code(adapter):
+        return _array(adapter.forward(inputs, 1))
 
 
 def _batch(adapter: Adapter, together: Scores, alone: Scores, size: int, batch_size: int) -> Check:

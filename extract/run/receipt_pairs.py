@@ -50,7 +50,7 @@ def choose_items(adapter: Adapter, items: Sequence[PlannedItem], plan: PlanItems
         plan: plans items as the run does.
     """
     head = _by_length(adapter, items[:TRIED])
-    found = _reordered(head, plan) or _same_length(head, plan)
+    found = _comparable_pair(head, plan)
     first, other_text = found or (head[0], None)
     chosen = {planned.item.id: planned for planned in (first, head[-1], *head)}
     other_picture = plan((replace(first.item, picture=_noise_picture(first.item)),))[0]
@@ -65,26 +65,16 @@ def _by_length(adapter: Adapter, items: Sequence[PlannedItem]) -> list[PlannedIt
     return sorted(items, key=lambda planned: lengths[planned.item.id])
 
 
-def _reordered(items: Sequence[PlannedItem], plan: PlanItems) -> tuple[PlannedItem, PlannedItem] | None:
-    """An item, and the same item with its options reordered and a prompt of equal length."""
+def _comparable_pair(items: Sequence[PlannedItem], plan: PlanItems) -> tuple[PlannedItem, PlannedItem] | None:
+    """An item, and the same with another item's text or with its own options reordered, in prompts of equal length."""
     for first in items:
         item = first.item
-        moved = replace(item, options=item.options[1:] + item.options[:1])
-        if moved.options == item.options:
-            continue
-        other = plan((moved,))[0]
-        if _comparable(first, other):
-            return first, other
-    return None
-
-
-def _same_length(items: Sequence[PlannedItem], plan: PlanItems) -> tuple[PlannedItem, PlannedItem] | None:
-    """An item, and the same item with the text of another one whose prompt is as long."""
-    for number, first in enumerate(items):
-        for other in items[number + 1 :]:
+        texts = [one.item for one in items if _comparable(first, one)][:1]
+        reordered = replace(item, options=item.options[1:] + item.options[:1])
+        for text in (*texts, reordered):
+            other = plan((replace(text, id=item.id, picture=item.picture, picture_sha256=item.picture_sha256),))[0]
             if _comparable(first, other):
-                picture = {name: getattr(first.item, name) for name in ("id", "picture", "picture_sha256")}
-                return first, plan((replace(other.item, **picture),))[0]
+                return first, other
     return None
 
 

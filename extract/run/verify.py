@@ -1,7 +1,7 @@
 """`--verify`: the receipt of a checkpoint without a run. Writes nothing."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from pid_lvlm.data.contract.receipt import Receipt
@@ -60,11 +60,12 @@ def verify(
         PidError: the model or a dataset cannot be used.
     """
     check_model(spec)
-    loaded = load_all(datasets, config) if datasets else [trial_dataset()]
+    few = replace(config, limit=min(config.limit or TRIED, TRIED))
+    loaded = load_all(datasets, few) if datasets else [trial_dataset()]
     with reporter.wait(f"loading {spec.model}"):
         adapter = load_adapter(pinned(spec))
     with reporter.wait(f"checking {spec.model}"):
-        return [_verified(adapter, spec, dataset.first(TRIED), config) for dataset in loaded]
+        return [_verified(adapter, spec, dataset, config) for dataset in loaded]
 
 
 def _verified(adapter: Adapter, spec: ModelSpec, dataset: Dataset, config: ExtractionConfig) -> Verified:
