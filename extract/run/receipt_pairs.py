@@ -54,7 +54,7 @@ def choose_items(adapter: Adapter, items: Sequence[PlannedItem], plan: PlanItems
     first, other_text = found or (head[0], None)
     chosen = {planned.item.id: planned for planned in (first, head[-1], *head)}
     other_picture = plan((replace(first.item, picture=_noise_picture(first.item)),))[0]
-    why = "" if other_text else f"none of the first {len(head)} items can be reordered without changing its length"
+    why = "" if other_text else f"none of the first {len(head)} items can be given another text of equal length"
     return Chosen(tuple(chosen.values())[:CHOSEN], other_picture, other_text, why)
 
 

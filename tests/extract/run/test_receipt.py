@@ -63,6 +63,7 @@ def test_a_run_records_its_receipt(run: Run, few: Dataset, tmp_path: Path) -> No
     assert _recipe(manifest) == _recipe(replace(manifest, receipt=None)) == manifest.recipe
 
 
+@pytest.mark.slow
 def test_a_run_that_is_continued_ends_with_the_same_bytes(run: Run, few: Dataset, tmp_path: Path) -> None:
     folder = run(few, tmp_path).folder
     whole = (folder / MANIFEST_FILE).read_bytes()
@@ -73,6 +74,7 @@ def test_a_run_that_is_continued_ends_with_the_same_bytes(run: Run, few: Dataset
         assert (folder / MANIFEST_FILE).read_bytes() == whole
 
 
+@pytest.mark.slow
 def test_the_receipt_of_the_first_command_stays(run: Run, few: Dataset, tmp_path: Path) -> None:
     folder = run(few, tmp_path).folder
     first = data.read_manifest(folder).receipt
@@ -81,6 +83,7 @@ def test_the_receipt_of_the_first_command_stays(run: Run, few: Dataset, tmp_path
     assert data.read_manifest(folder).receipt == first
 
 
+@pytest.mark.slow
 def test_a_complete_run_is_not_checked_again(
     run: Run, few: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -225,7 +228,7 @@ def test_what_cannot_be_checked_is_said(
     receipt = data.read_manifest(run(replace(dataset, items=(same,)), tmp_path).folder).receipt
     assert receipt is not None
     assert reasons(receipt) == {
-        "leak_text": "none of the first 1 items can be reordered without changing its length",
+        "leak_text": "none of the first 1 items can be given another text of equal length",
         "batch": "the dataset has one item",
         "sharing": "passes of this model share nothing",
     }
