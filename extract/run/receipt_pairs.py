@@ -87,5 +87,5 @@ def _noise_picture(item: Item) -> bytes:
     width, height = item.image().size
     pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
     file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG", compress_level=1)  # noise does not compress, and trying takes seconds
+    Image.fromarray(pixels).save(file, "BMP")  # noise does not compress, and trying takes seconds
     return file.getvalue()
