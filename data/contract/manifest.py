@@ -224,7 +224,9 @@ def manifest_faults(manifest: Manifest) -> list[str]:
     if not layers or list(layers) != sorted(set(layers)):
         faults.append(f"`layers` should be ascending integers without repeats, found {shown(layers)}")
     elif layers[-1] != manifest.num_layers:
-        faults.append(f"`layers` should end with the output (`num_layers`, {manifest.num_layers}), found {shown(layers)}")
+        faults.append(
+            f"`layers` should end with the output (`num_layers`, {manifest.num_layers}), found {shown(layers)}"
+        )
     if manifest.num_samples == 0:
         faults.append("the run is empty (`num_samples` is 0); extract at least one item")
     if manifest.num_shards > SHARDS.most:

@@ -31,7 +31,8 @@ LIMITS: Final = {
 }
 """Largest differences that are still rounding, by dtype; logits for the lens, nats for the others.
 
-The tiny models of the suite, with three layers, differ by up to 1e-5, 0.03 and 0.17 nats in a batch; deep ones round more often.
+The tiny models of the suite, with three layers, differ by up to 1e-5, 0.03 and 0.17 nats in a batch; deep ones round
+more often.
 """
 
 SOURCE: Final = {LEAK_PICTURE: ("picture", LANGUAGE_ONLY), LEAK_TEXT: ("text", VISION_ONLY)}

@@ -48,6 +48,12 @@ from tests.extract.models.families.tiny import on_device
 
 RESUMING = ("qwen3_vl", "mllama", "instructblip_t5", "toyvl")
 """Families whose runs are interrupted and resumed in the quick suite: sites of every kind, and one from outside."""
+RECEIPTS = {
+    *("llava", "qwen2_5_vl", "qwen3_vl", "internvl", "paligemma", "gemma4_small", "mllama", "instructblip_t5"),
+    *("cambrian_llama", "toyvl"),
+}
+"""Families whose receipts are made in the quick suite: each kind of site, sharing, and masks of every kind."""
+checked = pytest.mark.parametrize("tiny", lines(slow_but=RECEIPTS), indirect=True, scope="session")
 slowly = pytest.mark.parametrize("tiny", lines(slow_but=()), indirect=True, scope="session")
 resuming = pytest.mark.parametrize("tiny", lines(slow_but=RESUMING), indirect=True, scope="session")
 
@@ -232,6 +238,7 @@ def receipt_of(tiny: Tiny, adapter: Adapter) -> Receipt:
     return make_receipt(Subject(adapter, plan, measured.candidates, measured.layers, 0, 4, like_run))
 
 
+@checked
 def test_the_receipt(tiny: Tiny) -> None:
     """What every run checks first, in float32: nothing fails, and differences are those of rounding."""
     receipt = receipt_of(tiny, tiny.adapter)
