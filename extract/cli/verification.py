@@ -60,6 +60,8 @@ def verify_models(
     Raises:
         PidError: the only model, or a dataset, cannot be used.
     """
+    from rich.text import Text
+
     from pid_lvlm.extract.run.progress import Reporter
     from pid_lvlm.extract.run.verify import verify
 
@@ -72,7 +74,7 @@ def verify_models(
             if len(models) == 1:
                 raise
             failures.append(Failure(spec.model, str(error)))
-            print_lines([f"failed: {spec.model}: {error}"])
+            print_lines([Text(f"failed: {spec.model}: {error}")])
             continue
         for one in found:
             verified.append(_result(one))

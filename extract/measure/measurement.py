@@ -77,7 +77,10 @@ class Measurement:
 
     @torch.inference_mode()
     def scores(self, items: Sequence[PlannedItem], conditions: Sequence[str]) -> NDArray[np.float32]:
-        """Scores of one batch under `both` and other `conditions`, (items, conditions, layers, options) nats."""
+        """Scores of one batch under some conditions, (items, conditions, layers, options) nats.
+
+        Where passes share a prefix, `both` must be among them: `vision_only` goes on from it.
+        """
         scores = self._scores(encode_batch(self.adapter, items), items, conditions)
         letters = [planned.item.letters for planned in items]
         width = self.max_options or len(self.candidates.ids)

@@ -190,14 +190,14 @@ def _batch(adapter: Adapter, together: Scores, alone: Scores, size: int, batch_s
 
 
 def _sharing(measurement: Measurement, parts: Sequence[Sequence[PlannedItem]], shared: Sequence[Scores]) -> Check:
-    """Conditions that go on from each other, with and without."""
-    adapter, pair = measurement.adapter, (BOTH, VISION_ONLY)
+    """The condition that goes on from another, and the same computed from its beginning."""
+    adapter = measurement.adapter
     if not (adapter.can_share_prefix and measurement.share_prefix):
         return Check(reason="passes of this model share nothing")
     separate = replace(measurement, share_prefix=False)
-    scores = [one for part in parts for one in _scores(separate, part, pair)]
-    rows = [CONDITIONS.index(one) for one in pair]
-    differences = [_difference(one[rows], other) for one, other in zip(shared, scores, strict=True)]
+    scores = [one for part in parts for one in _scores(separate, part, (VISION_ONLY,))]
+    row = CONDITIONS.index(VISION_ONLY)
+    differences = [_difference(one[row], other[0]) for one, other in zip(shared, scores, strict=True)]
     return Check(rounded(float(np.max(differences))), limit_of(adapter, SHARING))
 
 

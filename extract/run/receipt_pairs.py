@@ -50,10 +50,9 @@ def choose_items(adapter: Adapter, items: Sequence[PlannedItem], plan: PlanItems
         plan: plans items as the run does.
     """
     head = _by_length(adapter, items[:TRIED])
-    found = _comparable_pair(head, plan)
-    first, other_text = found or (head[0], None)
+    first, other_text = _comparable_pair(head, plan) or (head[0], None)
     chosen = {planned.item.id: planned for planned in (first, head[-1], *head)}
-    other_picture = plan((replace(first.item, picture=_noise_picture(first.item)),))[0]
+    other_picture = replace(first, item=replace(first.item, picture=_noise_picture(first.item)))
     why = "" if other_text else f"none of the first {len(head)} items can be given another text of equal length"
     return Chosen(tuple(chosen.values())[:CHOSEN], other_picture, other_text, why)
 
