@@ -2,6 +2,7 @@ from .contract.items import KeptItem as KeptItem
 from .contract.items import read_items as read_items
 from .contract.manifest import Manifest as Manifest
 from .contract.manifest import read_manifest as read_manifest
+from .contract.receipt import Receipt as Receipt
 from .contract.run_folder import Run as Run
 from .contract.run_folder import find_runs as find_runs
 from .contract.run_folder import read_run as read_run

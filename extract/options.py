@@ -40,6 +40,7 @@ class Options:
     out: PathText | None = None
     images: PathText | None = None
     check: tuple[PathText, ...] = ()
+    verify: tuple[PathText, ...] = ()
     limit: Count | None = None
     preview: Count | None = None
     max_pixels: Pixels | None = None

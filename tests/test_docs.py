@@ -20,6 +20,7 @@ from pid_lvlm.data.command.result import CommandResult, to_json
 from pid_lvlm.data.contract.arrays import ARRAYS, KIND_NAMES
 from pid_lvlm.data.contract.results import COLUMNS
 from pid_lvlm.extract.cli import results as extract_results
+from pid_lvlm.extract.cli import verification
 from pid_lvlm.extract.datasets.column_mapping import USUAL_NAMES
 from tests import ROOT
 
@@ -110,6 +111,7 @@ def test_every_option_is_on_the_page_with_its_default(command):
 RESULTS = {
     "pid-extract": extract_results.Extraction,
     "pid-extract --check": extract_results.Check,
+    "pid-extract --verify": verification.Verification,
     "pid-extract --list-models": extract_results.ModelTypes,
     "pid-extract --list-datasets": extract_results.Benchmarks,
     "pid-estimate": Estimation,

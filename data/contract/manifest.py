@@ -23,6 +23,7 @@ from pid_lvlm.data.contract.fields import (
     Width,
     Words,
 )
+from pid_lvlm.data.contract.receipt import Receipt, receipt_faults
 from pid_lvlm.data.errors import ContractError, Fault
 from pid_lvlm.data.files import write_atomic
 from pid_lvlm.data.inputs.schema import STRICT, SchemaError, checked, shown
@@ -72,7 +73,8 @@ class Manifest:
     the model's real output. `ground_truth` holds the true atoms in bits where they are known. `recipe` identifies
     every setting that changes numbers: a run is only ever continued under the same recipe. `dataset_rows` says
     what became of the benchmark file's rows, where that is known. `checksums` holds the SHA-256 of every file of the
-    run that has been written so far, and so says what is kept of the items; older versions wrote none.
+    run that has been written so far, and so says what is kept of the items; older versions wrote none. `receipt` is
+    what was checked on the first items before any was measured; runs of older versions and of `write_run` have none.
 
     The annotations are the schema of `manifest.json`, on read and on write; `manifest_faults` has the rules between
     fields.
@@ -116,6 +118,7 @@ class Manifest:
     recipe: Label | None = None
     versions: Words = field(default_factory=dict)
     checksums: Checksums = field(default_factory=dict)
+    receipt: Receipt | None = None
 
     @property
     def num_shards(self) -> int:
@@ -223,7 +226,9 @@ def manifest_faults(manifest: Manifest) -> list[str]:
     if not layers or list(layers) != sorted(set(layers)):
         faults.append(f"`layers` should be ascending integers without repeats, found {shown(layers)}")
     elif layers[-1] != manifest.num_layers:
-        faults.append(f"`layers` should end with the output, {manifest.num_layers}, found {shown(layers)}")
+        faults.append(
+            f"`layers` should end with the output (`num_layers`, {manifest.num_layers}), found {shown(layers)}"
+        )
     if manifest.num_samples == 0:
         faults.append("the run is empty (`num_samples` is 0); extract at least one item")
     if manifest.num_shards > SHARDS.most:
@@ -231,6 +236,8 @@ def manifest_faults(manifest: Manifest) -> list[str]:
         faults.append(f"{sizes} need {manifest.num_shards:,} files; at most {SHARDS}: choose a larger --shard-size")
     elif manifest.checksums:
         faults += _checksum_faults(manifest)
+    if manifest.receipt is not None:
+        faults += receipt_faults(manifest.receipt)
     return faults
 
 

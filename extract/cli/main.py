@@ -253,6 +253,15 @@ def extract(
             rich_help_panel=INSTEAD,
         ),
     ] = None,
+    verify: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="MODEL",
+            help="Only make the checks that a run begins with, on the first items of --data or on items made for this, "
+            "and print them. Writes nothing. Repeat for several.",
+            rich_help_panel=INSTEAD,
+        ),
+    ] = None,
     check_data: Annotated[
         bool,
         typer.Option(
@@ -304,6 +313,7 @@ def extract(
         out=out,
         images=images,
         check=check,
+        verify=verify,
         limit=limit,
         preview=preview,
         max_pixels=max_pixels,
@@ -328,12 +338,6 @@ def extract(
     check_choice("--letters", letters, LETTERS)
     check_choice("--on-bad", on_bad, ON_BAD)
     check_choice("--keep-items", keep_items, KEEP_ITEMS)
-    if out is None:
-        message = "--out is missing; give the folder for the run folders"
-        raise UsageError(message)
-    models, datasets = ([], []) if sweep is None else _read_sweep(sweep, device, quiet=quiet)
-    labels = {"name": name, "size_b": size_b, "stage": stage, "step": step}
-    _check_labels(labels, len(model or []))
     first = ModelSpec(
         "",
         revision=revision,
@@ -346,10 +350,24 @@ def extract(
         stage=stage,
         step=step,
     )
+    if verify:
+        if model or sweep:
+            message = f"--verify names the models itself; leave out {'--model' if model else '--sweep'}"
+            raise UsageError(message)
+        return _verify(
+            [replace(first, model=one) for one in verify],
+            _datasets(data, columns, images, on_bad, max_pixels),
+            ExtractionConfig(Path(), layers, seed, prompt, language_span, batch_size, limit=limit, letters=letters),
+            quiet=quiet,
+        )
+    if out is None:
+        message = "--out is missing; give the folder for the run folders"
+        raise UsageError(message)
+    models, datasets = ([], []) if sweep is None else _read_sweep(sweep, device, quiet=quiet)
+    labels = {"name": name, "size_b": size_b, "stage": stage, "step": step}
+    _check_labels(labels, len(model or []))
     models += [replace(first, model=one) for one in model or []]
-    mapping = parse_mapping(columns) if columns else {}
-    datasets += [parse_data(one, mapping, images) for one in data or []]
-    datasets = [replace(spec, on_bad=on_bad or spec.on_bad, max_pixels=max_pixels) for spec in datasets]
+    datasets = _with_rules(datasets, on_bad, max_pixels) + _datasets(data, columns, images, on_bad, max_pixels)
     if not models or not datasets:
         message = "nothing to run: give --model and --data, or --sweep; pid-extract --help shows an example"
         raise UsageError(message)
@@ -374,6 +392,17 @@ def extract(
     return _run(models, datasets, config, dry_run=dry_run or check_data, check_data=check_data, quiet=quiet)
 
 
+def _datasets(
+    data: list[str] | None, columns: str | None, images: Path | None, on_bad: str | None, max_pixels: int
+) -> list[DatasetSpec]:
+    mapping = parse_mapping(columns) if columns else {}
+    return _with_rules([parse_data(one, mapping, images) for one in data or []], on_bad, max_pixels)
+
+
+def _with_rules(datasets: list[DatasetSpec], on_bad: str | None, max_pixels: int) -> list[DatasetSpec]:
+    return [replace(spec, on_bad=on_bad or spec.on_bad, max_pixels=max_pixels) for spec in datasets]
+
+
 def _read_sweep(path: Path, device: str, *, quiet: bool) -> tuple[list[ModelSpec], list[DatasetSpec]]:
     from pid_lvlm.extract.cli.sweep_file import read_sweep
 
@@ -391,6 +420,23 @@ def _preview(
     return previewed(config.out, runs)
 
 
+def _verify(
+    models: list[ModelSpec], datasets: list[DatasetSpec], config: ExtractionConfig, *, quiet: bool
+) -> CommandResult:
+    _prepare_process()
+    from pid_lvlm.extract.cli.verification import verify_models
+
+    return verify_models(models, datasets, config, quiet=quiet)
+
+
+def _prepare_process() -> None:
+    # Read when torch and tokenizers are imported. On a busy machine threads that spin while they wait made a small
+    # model eight times slower than threads that sleep.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    keep_freed_memory()
+
+
 def _run(
     models: list[ModelSpec],
     datasets: list[DatasetSpec],
@@ -400,11 +446,7 @@ def _run(
     check_data: bool,
     quiet: bool,
 ) -> CommandResult:
-    # Read when torch and tokenizers are imported. On a busy machine threads that spin while they wait made a small
-    # model eight times slower than threads that sleep.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    keep_freed_memory()
+    _prepare_process()
     from pid_lvlm.extract.run.jobs import plan_jobs, run_jobs
     from pid_lvlm.extract.run.progress import Reporter
 
@@ -431,14 +473,18 @@ def _list_models() -> CommandResult:
 
 
 def _check_runs(folders: list[Path]) -> CommandResult:
+    from pid_lvlm.data.contract.manifest import read_manifest
     from pid_lvlm.data.contract.run_folder import validate_run
 
     faults = {folder: validate_run(folder) for folder in folders}
+    receipts = {folder: read_manifest(folder).receipt for folder, found in faults.items() if not found}
     for folder, found in faults.items():
         typer.echo(f"{folder}: {count(len(found), 'fault') if found else 'is valid'}")
         for fault in found:
             typer.echo(f"  - {fault}")
-    return checked(faults)
+        if receipt := receipts.get(folder):
+            typer.echo(f"  receipt: {receipt}")
+    return checked(faults, receipts)
 
 
 def _check_labels(labels: Mapping[str, object], models: int) -> None:

@@ -11,6 +11,7 @@ from pid_lvlm.extract.datasets.benchmarks.registry import BENCHMARKS
 from pid_lvlm.extract.models.registry import ADAPTERS
 
 if TYPE_CHECKING:
+    from pid_lvlm.data.contract.receipt import Receipt
     from pid_lvlm.extract.run.jobs import FinishedJobs, PlannedRun
 
 COMPLETE: Final = "complete"
@@ -86,11 +87,12 @@ def previewed(out: Path, runs: Sequence["PlannedRun"]) -> Extraction:
 
 @dataclass(frozen=True)
 class CheckedFolder:
-    """A run folder and everything that is wrong with it."""
+    """A run folder, everything that is wrong with it, and its receipt in words if it is valid and has one."""
 
     folder: Path
     valid: bool
     faults: tuple[str, ...]
+    receipt: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,10 +108,12 @@ class Check(CommandResult):
         return EXIT_BAD_INPUT if self.failed else EXIT_DONE
 
 
-def checked(faults: Mapping[Path, Sequence[Fault]]) -> Check:
-    """The result of `--check`, from the faults of every folder."""
+def checked(faults: Mapping[Path, Sequence[Fault]], receipts: Mapping[Path, "Receipt | None"]) -> Check:
+    """The result of `--check`, from the faults of every folder and the receipts of the valid ones."""
+    words = {folder: str(receipt) for folder, receipt in receipts.items() if receipt is not None}
     folders = tuple(
-        CheckedFolder(folder, not found, tuple(str(fault) for fault in found)) for folder, found in faults.items()
+        CheckedFolder(folder, not found, tuple(str(fault) for fault in found), words.get(folder))
+        for folder, found in faults.items()
     )
     bad = [folder for folder in folders if not folder.valid]
     return Check(

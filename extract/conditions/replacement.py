@@ -60,6 +60,27 @@ class Replacement:
             raise MisfitError(message)
 
 
+class WriteBack:
+    """An edit that must change nothing: every site gets what it holds, in the way in which it would get noise.
+
+    Args:
+        sites: all sites of the family.
+        masks: spans of the batch.
+    """
+
+    def __init__(self, sites: Sequence[Site], masks: SpanMasks) -> None:
+        self._sites = sites
+        self._masks = masks
+
+    def __call__(self, inputs: DecoderInputs) -> DecoderInputs:
+        """Read and write the sites that lie in `inputs`."""
+        for site in self._sites:
+            if inputs.get(site.argument) is not None:
+                values = site.held(inputs, self._masks).float().cpu()  # noise is float32, drawn on the host
+                inputs = site.write(inputs, self._masks, values)
+        return inputs
+
+
 def replacement(
     sites: Sequence[Site], masks: SpanMasks, stats: NoiseStats, seed: int, ids: Sequence[str], condition: str
 ) -> Replacement:

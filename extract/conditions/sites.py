@@ -70,6 +70,10 @@ class Site(ABC):
         """Vectors per sample that `write` replaces; those that `read` returns, unless a family also has unused ones."""
         return self.rows(masks)
 
+    def held(self, inputs: DecoderInputs, masks: SpanMasks) -> Tensor:
+        """Vectors that `write` would replace, (rows of `replaced`, width)."""
+        return self.read(inputs, masks)
+
     @abstractmethod
     def write(self, inputs: DecoderInputs, masks: SpanMasks, values: Tensor) -> dict[str, Any]:
         """Copy of the decoder's inputs with `values` (rows, width) at this site; `inputs` stays as it is."""
@@ -198,6 +202,11 @@ class CrossAttentionSite(Site):
         """All states of a sample."""
         samples, slots = masks.vision.shape
         return [slots] * samples
+
+    def held(self, inputs: DecoderInputs, masks: SpanMasks) -> Tensor:
+        """All states."""
+        states: Tensor = inputs[self.argument]
+        return states.reshape(masks.vision.numel(), states.shape[-1])
 
     def write(self, inputs: DecoderInputs, masks: SpanMasks, values: Tensor) -> dict[str, Any]:
         """Replace all states."""

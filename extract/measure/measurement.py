@@ -64,13 +64,17 @@ class Measurement:
                 yield {name: np.concatenate([part[name] for part in parts])[back] for name in parts[0]}
                 parts, order = [], []
 
+    @property
+    def width(self) -> int:
+        """Size of the options axis of the scores."""
+        return self.max_options or len(self.candidates.spellings[0].ids)
+
     @torch.inference_mode()
     def batch(self, items: Sequence[PlannedItem], host: ModelInputs | None = None) -> Arrays:
         """Arrays of one batch, rows in the order of `items`; `host` is what `host_inputs` made of it, if known."""
         batch = encode_batch(self.adapter, items, host)
         scores = self._scores(batch, items)
         letters = [planned.item.letters for planned in items]
-        width = self.max_options or len(self.candidates.spellings[0].ids)
         first = np.stack([scores[condition].first_token for condition in CONDITIONS], axis=1)
         return {
             "sample_id": np.array([planned.item.id for planned in items], dtype=np.str_),
@@ -79,19 +83,34 @@ class Measurement:
             "letters": np.array(letters, dtype=np.str_),
             "label": np.array([planned.item.label for planned in items], dtype=np.int64),
             **_rotations([planned.item for planned in items]),
-            "loglik": np.stack([option_scores(scores[name].loglik, letters, width) for name in CONDITIONS], axis=1),
+            "loglik": np.stack(
+                [option_scores(scores[name].loglik, letters, self.width) for name in CONDITIONS], axis=1
+            ),
             **self._features(batch),
             "first_token": first,
             "first_token_text": self._decoded(first),
         }
 
-    def _scores(self, batch: Batch, items: Sequence[PlannedItem]) -> dict[str, Scores]:
+    @torch.inference_mode()
+    def scores(self, items: Sequence[PlannedItem], conditions: Sequence[str]) -> NDArray[np.float32]:
+        """Scores of one batch under some conditions, (items, conditions, layers, options) nats.
+
+        Where passes share a prefix, `both` must be among them: `vision_only` goes on from it.
+        """
+        scores = self._scores(encode_batch(self.adapter, items), items, conditions)
+        letters = [planned.item.letters for planned in items]
+        return np.stack([option_scores(scores[name].loglik, letters, self.width) for name in conditions], axis=1)
+
+    def _scores(
+        self, batch: Batch, items: Sequence[PlannedItem], conditions: Sequence[str] = CONDITIONS
+    ) -> dict[str, Scores]:
         """By condition. `vision_only` goes on where `both` has computed the picture and what precedes it."""
         prefix = SharedPrefix()
         begun = {BOTH: Begun(prefix), VISION_ONLY: Begun(prefix, common_length(batch.masks))}
-        scores = {condition: self._condition(condition, batch, items, begun[condition]) for condition in begun}
+        wanted = [condition for condition in begun if condition in conditions]
+        scores = {condition: self._condition(condition, batch, items, begun[condition]) for condition in wanted}
         del prefix, begun  # as large as the weights of some layers
-        for condition in (LANGUAGE_ONLY, NO_IMAGE):
+        for condition in (name for name in (LANGUAGE_ONLY, NO_IMAGE) if name in conditions):
             alone = Begun(SharedPrefix()) if self.candidates.longest > 1 else None
             scores[condition] = self._condition(condition, batch, items, alone)
         return scores

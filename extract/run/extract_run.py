@@ -7,31 +7,32 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final
 
+from pid_lvlm.data.contract.receipt import Receipt
 from pid_lvlm.data.locks import locked
 from pid_lvlm.data.names import CONDITIONS, ITEM_FILES, shard_file
 from pid_lvlm.extract.conditions.noise import NoiseStats
 from pid_lvlm.extract.config import ExtractionConfig, ModelSpec
-from pid_lvlm.extract.datasets.item import Dataset, Item
+from pid_lvlm.extract.datasets.item import Dataset
 from pid_lvlm.extract.datasets.row_counts import few_rows_note
-from pid_lvlm.extract.errors import ModelError
+from pid_lvlm.extract.errors import MisfitError, ModelError
 from pid_lvlm.extract.measure.ahead import can_fork, lost_worker, usual_workers
 from pid_lvlm.extract.measure.batching import Batching, out_of_memory
 from pid_lvlm.extract.measure.embeddings import measure
 from pid_lvlm.extract.measure.measurement import Measurement
 from pid_lvlm.extract.models.adapters.base import Adapter
 from pid_lvlm.extract.models.misfit import refuse_misfits
-from pid_lvlm.extract.prompts.prompt_plan import Plan, PlannedItem, make_plan
-from pid_lvlm.extract.prompts.templates import template_name
+from pid_lvlm.extract.prompts.prompt_plan import Plan
 from pid_lvlm.extract.run.check_data import usable_for_run
 from pid_lvlm.extract.run.keep_items import files_to_keep, keep_items
-from pid_lvlm.extract.run.leak_test import check_leaks
 from pid_lvlm.extract.run.prepare import PreparedRun, prepare_run
 from pid_lvlm.extract.run.progress import Reporter, run_passes
+from pid_lvlm.extract.run.receipt import Subject, make_receipt, plan_like_run
+from pid_lvlm.extract.run.receipt_verdict import require
 from pid_lvlm.extract.run.run_folder import RunFolder, run_path
 
 SPLIT_LETTERS: Final = (
@@ -90,7 +91,7 @@ def extract_run(
     started = time.monotonic()
     smaller_batches = " (--batch-size 1 may help)" if config.batch_size > 1 else ""
     batching = batching or model_batching(adapter, spec, config, reporter)
-    with refuse_misfits(adapter, smaller_batches), _explained_machine():
+    with refuse_misfits(adapter, smaller_batches), explained_machine():
         if dataset.skip_bad:
             dataset = usable_for_run(adapter, spec, dataset, config, reporter)
         run = prepare_run(adapter, spec, revision, dataset, config)
@@ -122,15 +123,45 @@ def _measure(
     batching: Batching,
 ) -> int:
     """Measure what is missing; returns the number of samples measured."""
+    with reporter.wait(f"{folder.name}: checking the first items"):
+        folder.keep_receipt(_receipt(adapter, run, folder, dataset, config, batching))
     stats = _noise_stats(adapter, run.plan, folder, reporter, batching)
     layers = folder.manifest.layers
     measurement = Measurement(adapter, run.plan.candidates, stats, config.seed, layers, run.plan.max_options)
-    if not adapter.leak_tested:
-        check_leaks(measurement, dataset.items, partial(_plan_items, adapter, dataset, config))
     _keep_items(run.plan, folder, dataset, config, reporter)
     measured = _write_shards(measurement, run.plan, folder, config, reporter, batching)
     folder.finish()
     return measured
+
+
+def _receipt(
+    adapter: Adapter,
+    run: PreparedRun,
+    folder: RunFolder,
+    dataset: Dataset,
+    config: ExtractionConfig,
+    batching: Batching,
+) -> Receipt:
+    """What the first items show; every command that measures something checks anew.
+
+    Raises:
+        ModelError: a check failed; a folder without measurements is removed.
+    """
+    try:
+        subject = Subject(
+            adapter,
+            run.plan,
+            folder.manifest.layers,
+            config.seed,
+            batching.rows,
+            partial(plan_like_run, adapter, dataset, config),
+        )
+        receipt = make_receipt(subject)
+        require(adapter, receipt)
+    except (MisfitError, ModelError):
+        folder.discard_if_bare()
+        raise
+    return receipt
 
 
 def _keep_items(plan: Plan, folder: RunFolder, dataset: Dataset, config: ExtractionConfig, reporter: Reporter) -> None:
@@ -159,7 +190,7 @@ def model_batching(adapter: Adapter, spec: ModelSpec, config: ExtractionConfig, 
 
 
 @contextmanager
-def _explained_machine() -> Iterator[None]:
+def explained_machine() -> Iterator[None]:
     """One sample was too much for the memory, or the system ended one of our processes."""
     try:
         yield
@@ -211,11 +242,3 @@ def _write_shards(
             if not folder.write_shard(index, measured):
                 reporter.note(f"{folder.name}: `{shard_file(index)}` {OTHER_BYTES}")
     return total
-
-
-def _plan_items(
-    adapter: Adapter, dataset: Dataset, config: ExtractionConfig, items: tuple[Item, ...]
-) -> tuple[PlannedItem, ...]:
-    """Other items planned as the run's own."""
-    chosen = replace(dataset, items=items)
-    return make_plan(adapter, chosen, template_name(config, dataset), config.language_span, config.letters).items

@@ -26,6 +26,7 @@ NOT_IN_RECIPE: Final = (
     "dataset_rows",
     "items_sha256",
     "checksums",
+    "receipt",
 )
 
 SINCE_LATER: Final = ("head_dtype", "processor")

@@ -1,9 +1,9 @@
 """The first step of a run: prompts planned, the lens checked."""
 
 from dataclasses import dataclass
-from typing import Final
 
 from pid_lvlm.data.contract.manifest import Manifest, read_manifest
+from pid_lvlm.data.contract.receipt import LENS
 from pid_lvlm.data.contract.run_folder import is_run
 from pid_lvlm.extract.config import ExtractionConfig, ModelSpec
 from pid_lvlm.extract.datasets.item import Dataset
@@ -16,10 +16,8 @@ from pid_lvlm.extract.models.misfit import first_pass
 from pid_lvlm.extract.prompts.prompt_plan import Plan, make_plan
 from pid_lvlm.extract.prompts.templates import template_name
 from pid_lvlm.extract.run.manifest import describe_run
+from pid_lvlm.extract.run.receipt_verdict import limit_of, not_the_output
 from pid_lvlm.extract.run.run_folder import run_path
-
-LENS_TOLERANCE: Final = {"float32": 1e-3, "float16": 0.1, "bfloat16": 0.5}
-"""Largest logit difference between last lens layer and output that is still rounding."""
 
 
 @dataclass(frozen=True)
@@ -62,10 +60,5 @@ def prepare_run(
 def _check_lens(adapter: Adapter, plan: Plan) -> None:
     """The lens of the last layer must be the model's output, or every layer's numbers would be wrong."""
     difference = lens_difference(adapter, plan.items[:1])
-    dtype = str(adapter.model.dtype).removeprefix("torch.")
-    if not difference <= LENS_TOLERANCE.get(dtype, 0.5):
-        message = (
-            f"the last layer read through norm and head differs from the model's logits by {difference:.3g}; "
-            "the adapter does not fit this checkpoint"
-        )
-        raise ModelError(message)
+    if not difference <= limit_of(adapter, LENS):
+        raise ModelError(not_the_output(difference))

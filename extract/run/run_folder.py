@@ -10,6 +10,7 @@ import numpy as np
 from pid_lvlm.data.command.shown import backticked
 from pid_lvlm.data.contract.manifest import Manifest, read_manifest
 from pid_lvlm.data.contract.npz import NpzError, read_npz
+from pid_lvlm.data.contract.receipt import Receipt
 from pid_lvlm.data.contract.run_folder import is_run
 from pid_lvlm.data.contract.validate import changed, load_shard, shard_fault
 from pid_lvlm.data.errors import OutputExistsError, PidError
@@ -116,7 +117,7 @@ class RunFolder:
             _check_same(self.path, existing, self.manifest, versions=True)
         unlisted = {shard_file(index) for index in self.found.kept} - set(existing.checksums)
         new = existing if self.complete else self.manifest
-        self.manifest = replace(new, checksums=existing.checksums)
+        self.manifest = replace(new, checksums=existing.checksums, receipt=existing.receipt)
         for name in sorted(unlisted):  # of an older version
             self._record(name, sha256((self.path / name).read_bytes()))
 
@@ -193,6 +194,12 @@ class RunFolder:
             message = f"cannot remove `{self.path / name}`: {error.strerror or error}; remove it yourself"
             raise PidError(message) from error
 
+    def keep_receipt(self, receipt: Receipt) -> None:
+        """Record what was checked; the receipt of the command that began the run stays."""
+        if self.manifest.receipt is None:
+            self.manifest = replace(self.manifest, receipt=receipt)
+            self.manifest.write(self.path)
+
     def finish(self) -> None:
         """Mark the run as finished."""
         self.manifest = replace(self.manifest, finished=True)
@@ -249,7 +256,7 @@ def _check_same(folder: Path, existing: Manifest, wanted: Manifest, *, versions:
 
     Counts of the file's rows are not a setting: older runs lack them, and the shards say which samples they hold.
     """
-    ignored = {"finished", "recipe", "dataset_rows", "checksums"} | (set() if versions else {"versions"})
+    ignored = {"finished", "recipe", "dataset_rows", "checksums", "receipt"} | (set() if versions else {"versions"})
     settings = {name: value for name, value in asdict(wanted).items() if name not in ignored}
     if (other := _other_settings(folder, asdict(existing), settings)) is not None:
         raise OutputExistsError(other)

@@ -13,6 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
+from pid_lvlm.data.contract.receipt import Receipt
 from pid_lvlm.extract.cli.main import main
 from pid_lvlm.extract.config import DatasetSpec, ExtractionConfig, ModelSpec
 from pid_lvlm.extract.datasets.item import Dataset
@@ -21,6 +22,7 @@ from pid_lvlm.extract.models.adapters.base import Adapter
 from pid_lvlm.extract.models.load import load_adapter
 from pid_lvlm.extract.run.extract_run import Outcome, extract_run
 from pid_lvlm.extract.run.progress import Reporter
+from pid_lvlm.extract.run.receipt import Subject, make_receipt
 from tests.extract.console import Command
 from tests.extract.tiny_llava import save_tiny_llava
 
@@ -38,6 +40,34 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def adapter(checkpoint: Path) -> Adapter:
     return load_adapter(ModelSpec(str(checkpoint)))
+
+
+@pytest.fixture(scope="session")
+def receipts() -> dict[object, Receipt]:
+    """Receipts of the tests before this one."""
+    return {}
+
+
+@pytest.fixture(autouse=True)
+def remembered_receipts(monkeypatch: pytest.MonkeyPatch, receipts: dict[object, Receipt]) -> None:
+    """A receipt takes a third of a second, and most tests are not about it: one is made per checkpoint and items."""
+
+    def remember(subject: Subject) -> Receipt:
+        model, head = subject.adapter.model, subject.plan.items[:32]
+        key = (type(subject.adapter), model.name_or_path, model.dtype, *(planned.item.id for planned in head))
+        if not model.name_or_path or not subject.adapter.leak_tested:
+            return make_receipt(subject)
+        if key not in receipts:
+            receipts[key] = make_receipt(subject)
+        return receipts[key]
+
+    monkeypatch.setattr("pid_lvlm.extract.run.extract_run.make_receipt", remember)
+
+
+@pytest.fixture
+def fresh_receipts(monkeypatch: pytest.MonkeyPatch, remembered_receipts: None) -> None:
+    """For tests of receipts: every run makes its own."""
+    monkeypatch.setattr("pid_lvlm.extract.run.extract_run.make_receipt", make_receipt)
 
 
 @pytest.fixture

@@ -13,7 +13,17 @@ from pid_lvlm.extract.cli.main import app
 from tests import ROOT
 from tests.extract.console import Command
 
-NOT_FROM_PYTHON = {"sweep", "part", "dry_run", "preview", "check", "check_data", "list_models", "list_datasets"}
+NOT_FROM_PYTHON = {
+    "sweep",
+    "part",
+    "dry_run",
+    "preview",
+    "check",
+    "check_data",
+    "verify",
+    "list_models",
+    "list_datasets",
+}
 """Options about many runs or none."""
 
 

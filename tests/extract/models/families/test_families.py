@@ -15,6 +15,18 @@ from PIL import Image
 from torch.testing import assert_close
 
 from pid_lvlm import data
+from pid_lvlm.data.contract.receipt import (
+    BATCH,
+    CHECKS,
+    FAILED,
+    LEAK_PICTURE,
+    LEAK_TEXT,
+    LENS,
+    NOT_CHECKED,
+    PASSED,
+    Receipt,
+)
+from pid_lvlm.data.contract.receipt import SHARING as SHARED_PREFIX
 from pid_lvlm.data.names import BOTH, CONDITIONS, LANGUAGE_ONLY, NO_IMAGE, VISION_ONLY
 from pid_lvlm.extract.conditions.hooks import decoder_inputs
 from pid_lvlm.extract.config import ExtractionConfig
@@ -24,17 +36,27 @@ from pid_lvlm.extract.errors import ModelError
 from pid_lvlm.extract.measure.ahead import can_fork, prepared_ahead
 from pid_lvlm.extract.measure.encode import encode_batch, host_inputs
 from pid_lvlm.extract.measure.logit_lens import layer_states
+from pid_lvlm.extract.models.adapters.base import Adapter
 from pid_lvlm.extract.models.load import load_adapter
 from pid_lvlm.extract.prompts.picture_tokens import expected_picture_tokens
+from pid_lvlm.extract.prompts.prompt_plan import make_plan
 from pid_lvlm.extract.prompts.templates import TEMPLATES
 from pid_lvlm.extract.run.dry_run import describe_plan
 from pid_lvlm.extract.run.extract_run import extract_run
 from pid_lvlm.extract.run.progress import Reporter
+from pid_lvlm.extract.run.receipt import Subject, make_receipt, plan_like_run
 from tests.extract.models.families.conftest import Tiny, by_condition, lines, save_picture, spec_of, with_long_letters
 from tests.extract.models.families.tiny import on_device
 
 RESUMING = ("qwen3_vl", "mllama", "instructblip_t5", "toyvl")
 """Families whose runs are interrupted and resumed in the quick suite: sites of every kind, and one from outside."""
+RECEIPTS = {
+    *("llava", "qwen2_5_vl", "qwen3_vl", "internvl", "paligemma", "gemma4_small", "mllama", "instructblip_t5"),
+    *("cambrian_llama", "toyvl"),
+}
+"""Families whose receipts are made in the quick suite: each kind of site, sharing, and masks of every kind."""
+checked = pytest.mark.parametrize("tiny", lines(slow_but=RECEIPTS), indirect=True, scope="session")
+slowly = pytest.mark.parametrize("tiny", lines(slow_but=()), indirect=True, scope="session")
 resuming = pytest.mark.parametrize("tiny", lines(slow_but=RESUMING), indirect=True, scope="session")
 
 SHARING = {
@@ -210,7 +232,38 @@ def test_nothing_the_model_needs_may_be_missing(tiny: Tiny, monkeypatch: pytest.
         adapter.process([item.prompt], [picture])
 
 
-def test_runs_in_bfloat16(tiny: Tiny, tmp_path: Path) -> None:
+def receipt_of(tiny: Tiny, adapter: Adapter) -> Receipt:
+    """What a run of the family's items would record of its first ones."""
+    plan = make_plan(adapter, tiny.dataset, "letters", "all")
+    like_run = partial(plan_like_run, adapter, tiny.dataset, ExtractionConfig(Path("runs")))
+    measured = tiny.measurement
+    return make_receipt(Subject(adapter, plan, measured.candidates, measured.layers, 0, 4, like_run))
+
+
+@checked
+def test_the_receipt(tiny: Tiny) -> None:
+    """What every run checks first, in float32: nothing fails, and differences are those of rounding."""
+    receipt = receipt_of(tiny, tiny.adapter)
+    shares = tiny.adapter.can_share_prefix
+    assert receipt.names(PASSED) == tuple(name for name in CHECKS if shares or name != SHARED_PREFIX)
+    assert receipt.batch_size == 3
+    for name, check in receipt.checks.items():
+        assert (check.found or 0) <= {LENS: 2e-5, BATCH: 1e-4, SHARED_PREFIX: 1e-5}.get(name, 0), name
+    assert min(receipt.checks[name].visible or 0 for name in (LEAK_PICTURE, LEAK_TEXT)) > AT_ALL
+
+
+@slowly
+def test_the_receipt_in_bfloat16(tiny: Tiny) -> None:
+    receipt = receipt_of(tiny, load_adapter(spec_of(tiny.folder, "bfloat16")))
+    assert set(receipt.names(NOT_CHECKED)) <= {SHARED_PREFIX}
+    assert receipt.names(FAILED) == ()
+    assert (receipt.checks[BATCH].found or 0) < 0.5  # half of what may be
+
+
+def test_runs_in_bfloat16(tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    receipt = Receipt((), 1)  # made above
+    monkeypatch.setattr("pid_lvlm.extract.run.extract_run.make_receipt", lambda _subject: receipt)
+    monkeypatch.setattr("pid_lvlm.extract.run.extract_run.require", lambda *_: None)
     spec = spec_of(tiny.folder, "bfloat16")
     config = ExtractionConfig(tmp_path, layers="1", batch_size=2)
     folder = extract_run(load_adapter(spec), spec, None, tiny.dataset.first(2), config, Reporter(quiet=True)).folder

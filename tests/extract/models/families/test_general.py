@@ -76,7 +76,7 @@ def test_the_general_adapter_needs_prompts_to_compare(tiny_of: MakeTiny, tmp_pat
     tiny = tiny_of("vipllava")
     items = tuple(replace(item, options=("same", "same")) for item in tiny.dataset.items)
     alike = replace(tiny.dataset, items=items)
-    with pytest.raises(ModelError, match="none of the first 4 items can be reordered"):
+    with pytest.raises(ModelError, match="none of the first 4 items can be given another text"):
         run(tiny.adapter, Tiny(tiny.family, tiny.folder, tiny.adapter, alike), tmp_path)
 
 

@@ -1,0 +1,243 @@
+"""The receipt: what every run checks on its first items before it measures any."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Final
+
+import numpy as np
+import torch
+from accelerate.utils.memory import clear_device_cache
+from numpy.typing import NDArray
+
+from pid_lvlm.data.contract.receipt import (
+    BATCH,
+    CHECKS,
+    HOOKS,
+    HOOKS_LEFT,
+    LEAK_PICTURE,
+    LEAK_TEXT,
+    LENS,
+    SHARING,
+    Check,
+    Receipt,
+)
+from pid_lvlm.data.names import BOTH, CONDITIONS, LANGUAGE_ONLY, VISION_ONLY
+from pid_lvlm.extract.conditions.replacement import WriteBack
+from pid_lvlm.extract.config import ExtractionConfig
+from pid_lvlm.extract.datasets.item import Dataset, Item
+from pid_lvlm.extract.measure.batching import Batching, out_of_memory
+from pid_lvlm.extract.measure.embeddings import measure
+from pid_lvlm.extract.measure.encode import encode_batch
+from pid_lvlm.extract.measure.logit_lens import layer_states, unembed
+from pid_lvlm.extract.measure.measurement import Measurement
+from pid_lvlm.extract.models.adapters.base import Adapter, ModelInputs
+from pid_lvlm.extract.models.misfit import model_code
+from pid_lvlm.extract.prompts.prompt_plan import Plan, PlannedItem, make_plan
+from pid_lvlm.extract.prompts.templates import template_name
+from pid_lvlm.extract.run.receipt_pairs import Chosen, PlanItems, choose_items
+from pid_lvlm.extract.run.receipt_verdict import VISIBLE, limit_of
+
+Scores = NDArray[np.float32]
+"""Scores of one item, (conditions, layers, options) nats."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a receipt is about: a model as one run uses it.
+
+    Attributes:
+        adapter: the model.
+        plan: the run's plan.
+        layers: recorded layers; the last is the output.
+        seed: the run's seed.
+        batch_size: samples per forward pass.
+        plan_items: plans other items as the run does.
+    """
+
+    adapter: Adapter
+    plan: Plan
+    layers: tuple[int, ...]
+    seed: int
+    batch_size: int
+    plan_items: PlanItems
+
+
+def plan_like_run(
+    adapter: Adapter, dataset: Dataset, config: ExtractionConfig, items: tuple[Item, ...]
+) -> tuple[PlannedItem, ...]:
+    """Other items planned as the run's own."""
+    chosen = replace(dataset, items=items)
+    return make_plan(adapter, chosen, template_name(config, dataset), config.language_span, config.letters).items
+
+
+def make_receipt(subject: Subject) -> Receipt:
+    """Check a model on the first items of a run. Checks that fail are in the receipt; nothing is raised about them.
+
+    Noise has the statistics of these items, so that a run can be checked before its own statistics are measured.
+
+    Raises:
+        ModelError: the model cannot be given an item.
+        torch.OutOfMemoryError: one item is too much for the device; a batch that is too much is left out.
+    """
+    try:
+        return _made(subject)
+    except Exception as error:
+        if subject.batch_size == 1 or not out_of_memory(error):
+            raise
+    clear_device_cache(garbage_collection=True)
+    return _made(replace(subject, batch_size=1))
+
+
+def _made(subject: Subject) -> Receipt:
+    adapter = subject.adapter
+    before = count_hooks(adapter)
+    chosen = choose_items(adapter, subject.plan.items, subject.plan_items)
+    size = subject.batch_size
+    parts = [chosen.items[start : start + size] for start in range(0, len(chosen.items), size)]
+    stats = measure(adapter, chosen.items, Batching(size), lambda _count: None)
+    plan = subject.plan
+    measurement = Measurement(adapter, plan.candidates, stats, subject.seed, subject.layers, plan.max_options)
+    together = [scores for part in parts for scores in _scores(measurement, part)]
+    alone = _scores(measurement, chosen.items[:1])[0] if len(parts[0]) > 1 else together[0]
+    checks = {
+        **_leaks(measurement, chosen, alone),
+        **_lens_and_hooks(adapter, parts, subject.layers),
+        BATCH: _batch(adapter, together[0], alone, len(parts[0]), size),
+        SHARING: _sharing(measurement, parts, together),
+    }
+    checks[HOOKS_LEFT] = Check(found=float(count_hooks(adapter) - before), limit=0.0)
+    ids = tuple(planned.item.id for planned in chosen.items)
+    return Receipt(ids, len(parts[0]), {name: checks[name] for name in CHECKS})
+
+
+LIBRARIES: Final = ("accelerate", "torch", "transformers")
+"""Their own hooks come and stay: transformers adds some in the first pass that reads hidden states."""
+
+
+def count_hooks(adapter: Adapter) -> int:
+    """Forward hooks on all modules of a model, but for those of libraries."""
+    modules = adapter.model.modules()
+    hooks = (hook for one in modules for hook in (*one._forward_hooks.values(), *one._forward_pre_hooks.values()))
+    return sum(_library(hook) not in LIBRARIES for hook in hooks)
+
+
+def _library(hook: Any) -> str:
+    function = hook.func if isinstance(hook, partial) else hook
+    return str(getattr(function, "__module__", "")).partition(".")[0]
+
+
+def _scores(
+    measurement: Measurement, items: Sequence[PlannedItem], conditions: Sequence[str] = CONDITIONS
+) -> list[Scores]:
+    scores = measurement.scores(items, conditions)
+    return [row[..., : len(planned.item.options)] for row, planned in zip(scores, items, strict=True)]
+
+
+def _leaks(measurement: Measurement, chosen: Chosen, scores: Scores) -> dict[str, Check]:
+    """Change one source: under the condition that replaces it no score may move, and without replacement scores must.
+
+    Args:
+        measurement: how items are measured.
+        chosen: the items.
+        scores: those of the first of them, measured alone.
+    """
+    checks = {}
+    sources = ((LEAK_PICTURE, LANGUAGE_ONLY, chosen.other_picture), (LEAK_TEXT, VISION_ONLY, chosen.other_text))
+    for name, condition, other in sources:
+        if other is None:
+            checks[name] = Check(reason=chosen.no_text)
+            continue
+        pair = (BOTH, condition)
+        before = scores[[CONDITIONS.index(one) for one in pair]]
+        visible, moved = map(_difference, before, _scores(measurement, [other], pair)[0])
+        if visible < VISIBLE and not moved:
+            source = "picture" if name == LEAK_PICTURE else "text"
+            checks[name] = Check(visible=rounded(visible), reason=NOT_SEEN.format(source))
+            continue
+        again = partial(_alone_again, measurement, chosen.items[0], pair)
+        checks[name] = replace(_exact(measurement.adapter, moved, again, before), visible=rounded(visible))
+    return checks
+
+
+def _alone_again(measurement: Measurement, planned: PlannedItem, conditions: Sequence[str]) -> Scores:
+    return _scores(measurement, [planned], conditions)[0]
+
+
+NOT_SEEN: Final = "another {} does not change what the model answers"
+
+
+def _lens_and_hooks(
+    adapter: Adapter, parts: Sequence[Sequence[PlannedItem]], layers: tuple[int, ...]
+) -> dict[str, Check]:
+    """A pass without any hook against one with all of them, which write back what they read; and the last lens."""
+    depth, limit = len(adapter.layers), limit_of(adapter, LENS)
+    found: dict[str, list[Check]] = {LENS: [], HOOKS: []}
+    for part in parts:
+        with torch.inference_mode():
+            batch = encode_batch(adapter, part)
+            plain = partial(_logits, adapter, batch.inputs)
+            before = plain()
+            edit = WriteBack(adapter.sites, batch.masks)
+            states, logits = layer_states(adapter, batch.inputs, edit, sorted({*layers, depth}), keep=1)
+            difference = _difference(_array(unembed(adapter, states[-1])), _array(logits))
+            found[LENS].append(Check(rounded(difference), limit))
+            found[HOOKS].append(_exact(adapter, _difference(before, _array(logits)), plain, before))
+    return {name: max(checks, key=_excess) for name, checks in found.items()}
+
+
+def _logits(adapter: Adapter, inputs: ModelInputs) -> Scores:
+    with model_code(adapter):
+        return _array(adapter.forward(inputs, 1))
+
+
+def _batch(adapter: Adapter, together: Scores, alone: Scores, size: int, batch_size: int) -> Check:
+    """The item that is padded most, in a batch of `size` items and alone."""
+    if size == 1:
+        return Check(reason="a batch size of 1" if batch_size == 1 else "the dataset has one item")
+    return Check(rounded(_difference(together, alone)), limit_of(adapter, BATCH))
+
+
+def _sharing(measurement: Measurement, parts: Sequence[Sequence[PlannedItem]], shared: Sequence[Scores]) -> Check:
+    """The condition that goes on from another, and the same computed from its beginning."""
+    adapter = measurement.adapter
+    if not (adapter.can_share_prefix and measurement.share_prefix):
+        return Check(reason="passes of this model share nothing")
+    separate = replace(measurement, share_prefix=False)
+    scores = [one for part in parts for one in _scores(separate, part, (VISION_ONLY,))]
+    row = CONDITIONS.index(VISION_ONLY)
+    differences = [_difference(one[row], other[0]) for one, other in zip(shared, scores, strict=True)]
+    return Check(rounded(float(np.max(differences))), limit_of(adapter, SHARING))
+
+
+def _exact(adapter: Adapter, found: float, again: Callable[[], Scores], before: Scores) -> Check:
+    """A difference that must be 0; where the device does not repeat its own numbers, one that is rounding.
+
+    Args:
+        adapter: the model.
+        found: the difference.
+        again: computes `before` once more.
+        before: numbers that nothing was changed for.
+    """
+    repeats = not found or _difference(again(), before) == 0
+    return Check(rounded(found), 0.0 if repeats else limit_of(adapter, BATCH))
+
+
+def _excess(check: Check) -> float:
+    """How far a check is from its limit; one that is not a number is the furthest."""
+    assert check.found is not None
+    assert check.limit is not None
+    return float("inf") if np.isnan(check.found) else check.found - check.limit
+
+
+def _array(tensor: torch.Tensor) -> NDArray[np.float32]:
+    return tensor.float().cpu().numpy()
+
+
+def _difference(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+    return float(np.abs(one - other).max())
+
+
+def rounded(value: float) -> float:
+    """Two significant digits: more of a rounding error are no information."""
+    return float(f"{value:.2g}")
