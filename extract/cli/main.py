@@ -6,6 +6,7 @@ if __name__ == "__main__":  # before the imports, during which Ctrl-C must work 
     start("pid_lvlm.extract.cli.main")
 
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from pid_lvlm.data.bounds import PIXELS
+from pid_lvlm.data.cluster.options import Executor, Jobs, Slurm, Status, check_executor, job_arguments
 from pid_lvlm.data.command.console import run_command
 from pid_lvlm.data.command.options import AsJson, DryRun, Quiet, Version, epilog, make_app
 from pid_lvlm.data.command.result import CommandResult
@@ -209,6 +211,10 @@ def extract(
             rich_help_panel=WORK,
         ),
     ] = None,
+    executor: Executor = None,
+    jobs: Jobs = None,
+    slurm: Slurm = None,
+    status: Status = False,
     check: Annotated[
         list[Path] | None,
         typer.Option(
@@ -299,9 +305,12 @@ def extract(
         ModelSpec(one, revision=revision, dtype=dtype, device=device, name=name, size_b=size_b, stage=stage, step=step)
         for one in model or []
     ]
+    check_executor(executor, jobs, slurm, part)
     mapping = parse_mapping(columns) if columns else {}
     datasets += [parse_data(one, mapping, images) for one in data or []]
     datasets = [replace(spec, on_bad=on_bad or spec.on_bad, max_pixels=max_pixels) for spec in datasets]
+    if status:
+        return _status(models, datasets, out)
     if not models or not datasets:
         message = "nothing to run: give --model and --data, or --sweep; pid-extract --help shows an example"
         raise UsageError(message)
@@ -310,6 +319,15 @@ def extract(
     config = ExtractionConfig(
         out, layers, seed, prompt, language_span, batch_size, shard_size, limit, keep_items, letters
     )
+    if executor is not None:
+        if preview is not None or check_data:
+            raise UsageError(
+                f"--{'check-data' if check_data else 'preview'} runs in this process; leave --executor out"
+            )
+        from pid_lvlm.extract.cli.as_jobs import JobOptions, extract_as_jobs
+
+        options = JobOptions(executor, jobs, tuple(slurm or ()), job_arguments(sys.argv[1:]))
+        return extract_as_jobs(models, datasets, config, options, dry_run=dry_run, quiet=quiet)
     if preview is not None:
         return _preview(models, datasets, config, preview, quiet=quiet)
     return _run(models, datasets, config, dry_run=dry_run or check_data, check_data=check_data, quiet=quiet)
@@ -319,6 +337,16 @@ def _read_sweep(path: Path, device: str, *, quiet: bool) -> tuple[list[ModelSpec
     from pid_lvlm.extract.cli.sweep_file import read_sweep
 
     return read_sweep(path, device, lambda note: None if quiet else typer.echo(f"note: {note}", err=True))
+
+
+def _status(models: list[ModelSpec], datasets: list[DatasetSpec], out: Path) -> CommandResult:
+    from pid_lvlm.extract.cli.as_jobs import show_status
+
+    if bool(models) != bool(datasets):
+        raise UsageError(
+            "--status: give models and datasets, a --sweep, or only --out for the run folders that are there"
+        )
+    return show_status(models, datasets, out)
 
 
 def _preview(

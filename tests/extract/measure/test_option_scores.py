@@ -18,7 +18,7 @@ from pid_lvlm.extract.measure.option_scores import option_scores, score_batch
 from pid_lvlm.extract.models.adapters.base import Adapter
 from pid_lvlm.extract.models.answer_tokens import candidate_variants, pinned_variants
 from pid_lvlm.extract.prompts.prompt_plan import make_plan
-from pid_lvlm.extract.run.manifest import parse_layers
+from pid_lvlm.extract.run.layers import parse_layers
 
 
 def test_candidates_continue_the_prompt(adapter: Adapter) -> None:
