@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated, Final
 
 import typer
@@ -43,6 +44,23 @@ Status = Annotated[
     bool,
     typer.Option("--status", help="Show how far the work is, by whatever command or job; change nothing."),
 ]
+
+
+@dataclass(frozen=True)
+class JobOptions:
+    """What makes jobs of a command.
+
+    Attributes:
+        executor: `local` or `slurm`.
+        jobs: into how many jobs the work is split; None for as many as fit the work.
+        slurm: texts `KEY=VALUE`.
+        arguments: the command's, without these options.
+    """
+
+    executor: str
+    jobs: int | None
+    slurm: tuple[str, ...]
+    arguments: tuple[str, ...]
 
 
 def check_executor(executor: str | None, jobs: int | None, slurm: Sequence[str] | None, part: str | None) -> None:

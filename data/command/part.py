@@ -30,6 +30,12 @@ class Part(NamedTuple):
 WHOLE = Part(1, 1)
 
 
+def part_tables(out: Path) -> list[Path]:
+    """Tables of parts next to `out`."""
+    name = re.compile(rf"{re.escape(out.stem)}\.part-[0-9]+-of-[0-9]+{re.escape(out.suffix)}")
+    return sorted(path for path in out.parent.glob("*") if name.fullmatch(path.name))
+
+
 def parse_part(text: str) -> Part:
     """Part from `i/n`.
 

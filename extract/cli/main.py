@@ -15,7 +15,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from pid_lvlm.data.bounds import PIXELS
-from pid_lvlm.data.cluster.options import Executor, Jobs, Slurm, Status, check_executor, job_arguments
+from pid_lvlm.data.cluster.options import Executor, JobOptions, Jobs, Slurm, Status, check_executor, job_arguments
 from pid_lvlm.data.command.console import run_command
 from pid_lvlm.data.command.options import AsJson, DryRun, Quiet, Version, epilog, make_app
 from pid_lvlm.data.command.result import CommandResult
@@ -324,7 +324,7 @@ def extract(
             raise UsageError(
                 f"--{'check-data' if check_data else 'preview'} runs in this process; leave --executor out"
             )
-        from pid_lvlm.extract.cli.as_jobs import JobOptions, extract_as_jobs
+        from pid_lvlm.extract.cli.as_jobs import extract_as_jobs
 
         options = JobOptions(executor, jobs, tuple(slurm or ()), job_arguments(sys.argv[1:]))
         return extract_as_jobs(models, datasets, config, options, dry_run=dry_run, quiet=quiet)

@@ -84,25 +84,6 @@ def previewed(out: Path, runs: Sequence["PlannedRun"]) -> Extraction:
     return Extraction(action="preview", done=len(runs), out=out, runs=folders)
 
 
-@dataclass(frozen=True)
-class PlannedPart:
-    """A part that would be a job, the names of its runs, and whether all of them are complete: then it is no job."""
-
-    part: str
-    runs: tuple[str, ...]
-    complete: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class JobPlan(CommandResult):
-    """The result of `--dry-run --executor`: `script` is what sbatch would get; None without Slurm."""
-
-    action: str = "dry-run"
-    out: Path
-    script: str | None
-    parts: tuple[PlannedPart, ...]
-
-
 @dataclass(frozen=True, kw_only=True)
 class Statuses(CommandResult):
     """The result of `--status`: `done` counts complete runs, `share` is what is done of all, 0 to 1."""
