@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -41,7 +42,8 @@ def estimate_as_jobs(job: Job, config: EstimatorConfig, options: JobOptions) -> 
     environment = {PLATFORMS: os.environ.get(PLATFORMS)}
     os.environ[PLATFORMS] = "cpu"
     plan = plan_runs(expand(PlainConsole(quiet=job.quiet), job.runs), config, job.layers, job.allow_partial)
-    parts = _parts(plan, job, config, options)
+    before = frozenset(read_with_parts(job.out))
+    parts = _parts(plan, job, config, options, before)
     work = JobsOf("pid-estimate", "pid_jax.cli.main", job.out, options, parts, environment)
     if job.dry_run:
         return work.show()
@@ -51,9 +53,11 @@ def estimate_as_jobs(job: Job, config: EstimatorConfig, options: JobOptions) -> 
     if jobs := work.jobs():
         results = run_jobs(jobs, work.where(), work.records, partial(share_done, job.out, wanted), quiet=job.quiet)
     failed = [result for result in results.values() if result.exit_code not in (EXIT_DONE, EXIT_WITH_FAILURES)]
-    if not failed:
-        return run_job(job, config)
-    return _failed(job, plan, failed)
+    if failed:
+        return _failed(job, plan, failed)
+    merged = run_job(job, config)
+    fresh = len({name for run in plan.runs for name in run.ids} - before) if results else 0
+    return replace(merged, done=merged.done + fresh, skipped=merged.skipped - fresh)
 
 
 def _refuse(job: Job) -> None:
@@ -70,13 +74,14 @@ def _refuse(job: Job) -> None:
         raise PidError("--pointwise: the parts would leave a file each; run it without --executor")
 
 
-def _parts(plan: Plan, job: Job, config: EstimatorConfig, options: JobOptions) -> tuple[WorkPart, ...]:
+def _parts(
+    plan: Plan, job: Job, config: EstimatorConfig, options: JobOptions, finished: frozenset[str]
+) -> tuple[WorkPart, ...]:
     """As many as are asked for, by default one per GPU here, or per run under Slurm, up to eight."""
     runs = tuple(dict.fromkeys(run.outline.manifest.run for run in plan.runs))
     usual = len(visible_gpus()) if options.executor == LOCAL else min(len(runs), MOST_PARTS)
     # A single part is written as 1/1, which is the whole.
     total = min(options.jobs or max(1, usual), sum(len(run.ids) for run in plan.runs))
-    finished = frozenset(read_with_parts(job.out))
     parts = []
     for number in range(1, total + 1):
         part = Part(number, total)
