@@ -188,6 +188,8 @@ class _Wait:
     def _look_at(self, job: PartJob, submitted: "Job[int]") -> None:
         """Whether a job has ended, and how."""
         result = self._records.read(job.part)
+        if self._where.executor == LOCAL and not submitted.done():
+            return  # its process is still cleaning up
         if result is None:
             if not submitted.done():
                 self._gone.pop(job.part, None)
@@ -260,10 +262,16 @@ def load_submitit() -> Any:
     Raises:
         PidError: it is not installed.
     """
+    before = os.environ.get("SUBMITIT_LOG_LEVEL")
+    # Else it configures logging for the whole process, which closes the streams of other libraries' handlers.
+    os.environ["SUBMITIT_LOG_LEVEL"] = "NOCONFIG"
     try:
         import submitit
     except ImportError:
         raise PidError(f"--executor: `submitit` is needed but not installed; {install_advice('cluster')}") from None
+    finally:
+        del os.environ["SUBMITIT_LOG_LEVEL"]
+        os.environ |= {} if before is None else {"SUBMITIT_LOG_LEVEL": before}
     return submitit
 
 

@@ -1,6 +1,5 @@
 """What a job does: run the command with its part in a process of its own, and record how that ended."""
 
-import ctypes
 import json
 import os
 import signal
@@ -18,8 +17,7 @@ from pid_lvlm.data.command.part import Part
 SECONDS_TO_END: Final = 5.0
 """Which a command that is stopped has; it needs less than two."""
 
-LEFT_TO_THE_JOB: Final = (signal.SIGTERM, signal.SIGUSR2)
-"""Signals that Slurm sends to every process of a job before it takes the machine away: the job answers them."""
+LAUNCH: Final = str(Path(__file__).with_name("launch.py"))
 
 
 @dataclass(frozen=True)
@@ -55,13 +53,12 @@ class PartJob:
         self.records.forget(self.part)
         with self.records.log(self.part).open("ab") as log:
             child = subprocess.Popen(
-                self.command,
+                [sys.executable, "-I", "-S", LAUNCH, *self.command],
                 cwd=self.cwd,
                 env=self._environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                preexec_fn=_prepare_child,
             )
             try:
                 output, _ = child.communicate()
@@ -97,18 +94,6 @@ class PartJob:
 
 def _ended(code: int) -> str:
     return f"exit code {code}" if code > 0 else f"the signal {signal.Signals(-code).name}"
-
-
-_LIBC: Final = ctypes.CDLL(None) if sys.platform == "linux" else None
-_PR_SET_PDEATHSIG: Final = 1
-
-
-def _prepare_child() -> None:
-    """In the child, before the command: ignore the job's signals, and end as by Ctrl-C if the job is killed."""
-    for number in LEFT_TO_THE_JOB:
-        signal.signal(number, signal.SIG_IGN)
-    if _LIBC is not None:
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
 
 
 def _stop(child: "subprocess.Popen[bytes]") -> None:

@@ -80,17 +80,21 @@ def _is_settled(spec: ModelSpec, dataset: DatasetOutline, config: ExtractionConf
 def _finished(out: Path, parts: Sequence[WorkPart], results: Mapping[Part, PartResult], *, quiet: bool) -> Extraction:
     """Say what failed; the results of all jobs as that of one command."""
     failures, runs = [], []
+    there = {one.run: one for one in run_statuses(out, [run for part in parts for run in part.runs])}
     made = {run["run"]: run for result in results.values() for run in result.content.get("runs", ())}
-    for result in results.values():
-        reasons = result.reasons()
-        for run in result.runs:
-            if run in reasons:
+    for part in parts:
+        result = results.get(part.part)
+        reasons = {} if result is None else result.reasons()
+        for run in part.runs:
+            # A job that was killed may have finished some of its runs.
+            killed_later = result is not None and not result.content and there[run].state == COMPLETE
+            if run in reasons and not killed_later:
                 failures.append(Failure(run, reasons[run]))
-                typer.echo(f"failed: {run}: {reasons[run]} (log: `{result.log}`)", err=True)
+                typer.echo(f"failed: {run}: {reasons[run]} (log: `{result.log if result else ''}`)", err=True)
             elif run in made:
                 runs.append(RunFolder(**{**made[run], "folder": Path(made[run]["folder"])}))
-    done_before = [run for part in parts if part.part not in results for run in part.runs]
-    runs += [RunFolder(one.run, out / one.run, COMPLETE, one.done) for one in run_statuses(out, done_before)]
+            else:
+                runs.append(RunFolder(run, out / run, COMPLETE, there[run].done))
     total = sum(len(part.runs) for part in parts)
     if failures:
         typer.echo(f"{len(failures)} of {total} runs failed", err=True)
