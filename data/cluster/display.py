@@ -64,7 +64,8 @@ class JobsDisplay:
         )
         self._bar = Progress(*columns, console=Console(stderr=True), transient=True, disable=not on_terminal)
         self._lines = not on_terminal and not quiet
-        self._task = self._bar.add_task("", total=1.0, completed=share, left="")
+        self._task = self._bar.add_task("", total=1.0, left="")
+        self._bar.update(self._task, completed=share)
 
     def __enter__(self) -> "JobsDisplay":
         self._bar.start()

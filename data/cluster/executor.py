@@ -74,7 +74,7 @@ def run_jobs(
         wait = _Wait(executor, where, records, list(jobs), share, display)
         try:
             return wait.for_all()
-        except KeyboardInterrupt:
+        except BaseException:
             wait.leave()
             raise
 
@@ -103,21 +103,28 @@ class _Wait:
         """Wait; returns how every part ended."""
         if self._where.executor == SLURM:
             self._submit_all()
-        looked, share = 0.0, self._share()
+        looked, share = 0.0, 0.0
         while self._waiting or self._running:
             if self._where.executor == LOCAL:
                 self._submit_next()
             for job, submitted in list(self._running.values()):
                 self._look_at(job, submitted)
             if monotonic() - looked > SECONDS_BETWEEN_SHARES:
-                looked, share = monotonic(), self._share()
+                looked, share = monotonic(), self._share_now(share)
             self._display.update(share, len(self._running), len(self._waiting), len(self._ended))
             if self._running:
                 sleep(SECONDS_BETWEEN_LOOKS[self._where.executor])
         return self._ended
 
+    def _share_now(self, before: float) -> float:
+        """What is done; as before where a file cannot be read, which the jobs will say better."""
+        try:
+            return self._share()
+        except (OSError, PidError):
+            return before
+
     def leave(self) -> None:
-        """Ctrl-C: stop the jobs on this machine; say what becomes of those of Slurm."""
+        """Ctrl-C, or an error: stop the jobs on this machine; say what becomes of those of Slurm."""
         submitted = [one for _, one in self._running.values()]
         for one in submitted if self._where.executor == LOCAL else ():
             one.cancel(check=False)
@@ -244,7 +251,7 @@ def sbatch_script(folder: Path, parameters: Mapping[str, Any], jobs: int) -> str
     """
     submitit = load_submitit()
 
-    class Anywhere(submitit.SlurmExecutor):  # type: ignore[misc, name-defined]
+    class Anywhere(submitit.SlurmExecutor):  # type: ignore[name-defined]
         @classmethod
         def affinity(cls) -> int:
             return 1

@@ -20,7 +20,7 @@ from pid_lvlm.data.command.shown import count
 
 @dataclass(frozen=True)
 class WorkPart:
-    """A part of a command's work, the names of the runs in it, and whether all of it is done: then it is no job."""
+    """A part of a command's work and the names of the runs in it; one that is done needs no job."""
 
     part: Part
     runs: tuple[str, ...]

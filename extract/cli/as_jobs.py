@@ -10,7 +10,8 @@ from pid_lvlm.data.cluster.executor import run_jobs
 from pid_lvlm.data.cluster.options import JobOptions
 from pid_lvlm.data.cluster.plan import JobPlan, JobsOf, WorkPart
 from pid_lvlm.data.cluster.records import PartResult
-from pid_lvlm.data.cluster.status import all_done, run_statuses, status_table, summary
+from pid_lvlm.data.cluster.states import all_done, status_table, summary
+from pid_lvlm.data.cluster.status import run_statuses
 from pid_lvlm.data.command.part import Part
 from pid_lvlm.data.command.result import Failure
 from pid_lvlm.data.command.shown import count

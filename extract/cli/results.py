@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pid_lvlm.data.cluster.status import COMPLETE as COMPLETE
-from pid_lvlm.data.cluster.status import FAILED, RunStatus, all_done
+from pid_lvlm.data.cluster.states import COMPLETE as COMPLETE
+from pid_lvlm.data.cluster.states import FAILED, RunStatus, all_done
 from pid_lvlm.data.command.result import EXIT_BAD_INPUT, EXIT_DONE, CommandResult, Failure
 from pid_lvlm.data.errors import Fault
 from pid_lvlm.extract.datasets.benchmarks.registry import BENCHMARKS

@@ -15,7 +15,7 @@ from pid_jax.config import BATCH, ESTIMATORS, EstimatorConfig
 from pid_jax.problems.layers import Layers, parse_layers, select_layers
 from pid_lvlm.data import Manifest, PidError, find_runs
 from pid_lvlm.data.cluster.records import results
-from pid_lvlm.data.cluster.status import COMPLETE, FAILED, INTERRUPTED, NEW
+from pid_lvlm.data.cluster.states import COMPLETE, FAILED, INTERRUPTED, NEW
 from pid_lvlm.data.command.part import part_tables
 from pid_lvlm.data.command.result import CommandResult, Failure
 from pid_lvlm.data.command.shown import count

@@ -65,7 +65,11 @@ def test_a_preempted_job_begins_again(make_jobs, tmp_path):
         wait_for(jobs[0].records.folder / "submitted.json")
         controller = int(jobs[0].records.read_submitted(LOCAL)["1/1"])
         (task,) = Path(f"/proc/{controller}/task/{controller}/children").read_text().split()
+        (command,) = Path(f"/proc/{task}/task/{task}/children").read_text().split()
         seen.append(task)
+        for number in (signal.SIGTERM, signal.SIGUSR2):  # as Slurm does, to every process of the job
+            os.kill(int(command), number)
+        time.sleep(0.2)
         os.kill(int(task), signal.SIGUSR2)
 
     thread = in_another_thread(preempt)
@@ -76,7 +80,7 @@ def test_a_preempted_job_begins_again(make_jobs, tmp_path):
     assert Path(ended[Part(1, 1)].log).read_text().count("working on 1/1\n") == 2
 
 
-def test_a_killed_job_leaves_no_command_behind(make_jobs, tmp_path):
+def test_a_killed_job_takes_its_command_along(make_jobs, tmp_path):
     jobs = make_jobs("wait", 1)
     commands = []
 

@@ -1,5 +1,7 @@
 """What may be asked of Slurm, and which options fit together."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 from pid_lvlm.data.cluster.options import check_executor, job_arguments
 from pid_lvlm.data.cluster.slurm_options import DEFAULT_MINUTES, KEYS, minutes, slurm_parameters
 from pid_lvlm.data.errors import PidError
+from tests import ROOT
 
 
 @given(st.integers(0, 9), st.integers(0, 23), st.integers(0, 59), st.integers(0, 59))
@@ -45,6 +48,14 @@ def test_submitit_knows_every_key():
     passed = {"licenses", "nice", "reservation"}
     assert set(KEYS) - passed <= set(known)
     assert not passed & set(known)
+
+
+def test_every_key_is_on_the_page():
+    page = (ROOT / "docs" / "cluster.md").read_text(encoding="utf-8")
+    table = page.partition("### What a job asks Slurm for")[2].partition("###")[0]
+    assert set(KEYS) <= set(re.findall(r"`(\w+)`", table))
+    assert "Default: 4 hours" in table
+    assert DEFAULT_MINUTES == 4 * 60
 
 
 @pytest.mark.parametrize(

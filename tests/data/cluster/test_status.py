@@ -10,7 +10,8 @@ import pytest
 
 from pid_lvlm import data
 from pid_lvlm.data.cluster.records import PartResult, Reason, Records, jobs_folder
-from pid_lvlm.data.cluster.status import all_done, run_statuses, summary
+from pid_lvlm.data.cluster.states import all_done, summary
+from pid_lvlm.data.cluster.status import run_statuses
 from pid_lvlm.data.command.part import Part
 from pid_lvlm.data.locks import locked
 from pid_lvlm.data.names import MANIFEST_FILE, shard_file

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from pid_lvlm.data.cluster.records import jobs_folder
-from pid_lvlm.data.cluster.status import RunStatus, run_statuses
+from pid_lvlm.data.cluster.states import RunStatus
+from pid_lvlm.data.cluster.status import run_statuses
 from pid_lvlm.data.command.result import EXIT_INTERRUPTED, EXIT_WITH_FAILURES
 from pid_lvlm.data.locks import lock_holder
 from tests import ROOT
