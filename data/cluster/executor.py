@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 TIMEOUTS: Final = 1000
 """How often a job may run into its time limit and be queued again."""
 
+UNKNOWN: Final = "UNKNOWN"
+"""State of a job that Slurm's accounting does not know: another one may be submitted, since locks keep them apart."""
+
 YEAR_IN_MINUTES: Final = 525_600
 SECONDS_BETWEEN_LOOKS: Final = {LOCAL: 0.5, SLURM: 5.0}
 SECONDS_BETWEEN_SHARES: Final = 5.0
@@ -142,11 +145,11 @@ class _Wait:
         """Submit what Slurm does not have yet."""
         known = self._records.read_submitted(SLURM)
         for job in list(self._waiting):
-            name = known.get(f"{job.part.number}/{job.part.total}")
+            name = known.get(job.part.text)
             if name is None or self._records.read(job.part) is not None:
                 continue
             found = self._executor.job_class(folder=self._executor.folder, job_id=name)
-            if not found.done(force_check=True):
+            if not found.done(force_check=True) and found.state.upper() != UNKNOWN:
                 self._running[job.part] = job, found
                 self._waiting.remove(job)
         if self._running:
@@ -188,9 +191,8 @@ class _Wait:
 
     def _record(self) -> None:
         before = self._records.read_submitted(self._where.executor)
-        ids = {Part(*map(int, part.split("/"))): name for part, name in before.items()}
-        running = {part: one.job_id for part, (_, one) in self._running.items()}
-        self._records.write_submitted(self._where.executor, ids | running)
+        running = {part.text: one.job_id for part, (_, one) in self._running.items()}
+        self._records.write_submitted(self._where.executor, {**before, **running})
 
     def _look_at(self, job: PartJob, submitted: "Job[int]") -> None:
         """Whether a job has ended, and how."""
@@ -211,9 +213,8 @@ class _Wait:
     def _without_result(self, job: PartJob, submitted: "Job[int]") -> PartResult:
         """Of a job that was killed: its log may say more, and the same command continues it."""
         said = f"Slurm says {submitted.state}" if self._where.executor == SLURM else "its process was killed"
-        part = f"{job.part.number}/{job.part.total}"
         error = f"the job ended without a result ({said})"
-        return PartResult(part, job.runs, -1, error, log=str(self._records.log(job.part)))
+        return PartResult(job.part.text, job.runs, -1, error, log=str(self._records.log(job.part)))
 
 
 def _array_id(job: "Job[int]") -> str:

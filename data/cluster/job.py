@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +15,7 @@ from pid_lvlm.data.cluster.records import PartResult, Reason, Records
 from pid_lvlm.data.command.options import JSON_OPTION
 from pid_lvlm.data.command.part import Part
 
+SECONDS_BETWEEN_SIGNALS: Final = 0.5
 SECONDS_TO_END: Final = 5.0
 """Which a command that is stopped has; it needs less than two."""
 
@@ -45,8 +47,7 @@ class PartJob:
     @property
     def command(self) -> list[str]:
         """The command line of the part."""
-        part = f"{self.part.number}/{self.part.total}"
-        return [sys.executable, "-m", self.module, *self.arguments, "--part", part, JSON_OPTION]
+        return [sys.executable, "-m", self.module, *self.arguments, "--part", self.part.text, JSON_OPTION]
 
     def __call__(self) -> int:
         """Run the part; returns the command's exit code."""
@@ -61,7 +62,7 @@ class PartJob:
                 stderr=log,
             )
             try:
-                output, _ = child.communicate()
+                output = _output(child)
             except BaseException:  # Ctrl-C, or the job is queued again
                 _stop(child)
                 raise
@@ -79,7 +80,6 @@ class PartJob:
         return {name: value for name, value in os.environ.items() if name not in self.environment} | changed
 
     def _result(self, code: int, output: bytes) -> PartResult:
-        part = f"{self.part.number}/{self.part.total}"
         log = str(self.records.log(self.part))
         try:
             content = json.loads(output)
@@ -89,11 +89,18 @@ class PartJob:
         error = content.get("error")
         if error is None and not content and code:
             error = f"the command ended with {_ended(code)}"
-        return PartResult(part, self.runs, code, error, failures, log, content)
+        return PartResult(self.part.text, self.runs, code, error, failures, log, content)
 
 
 def _ended(code: int) -> str:
     return f"exit code {code}" if code > 0 else f"the signal {signal.Signals(-code).name}"
+
+
+def _output(child: "subprocess.Popen[bytes]") -> bytes:
+    """Wait until a command has ended. Python looks for signals now and then: a thread of numpy may be handed them."""
+    while True:
+        with suppress(subprocess.TimeoutExpired):
+            return child.communicate(timeout=SECONDS_BETWEEN_SIGNALS)[0]
 
 
 def _stop(child: "subprocess.Popen[bytes]") -> None:

@@ -17,6 +17,7 @@ def main() -> None:
     """Become the command in the arguments."""
     for number in LEFT_TO_THE_JOB:
         signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell lets what it starts in the background ignore it
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGINT)
     os.execv(sys.argv[1], sys.argv[1:])

@@ -105,7 +105,7 @@ class JobsOf:
             typer.echo(script)
         for one in self.parts:
             state = "done already, not submitted" if one.is_done else count(len(one.runs), "run")
-            typer.echo(f"part {one.part.number}/{one.part.total}: {state}")
+            typer.echo(f"part {one.part.text}: {state}")
             for run in one.runs:
                 typer.echo(f"  {run}")
         return JobPlan(
@@ -113,7 +113,5 @@ class JobsOf:
             skipped=len(self.parts) - len(jobs),
             out=self.out,
             script=script,
-            parts=tuple(
-                PlannedPart(f"{one.part.number}/{one.part.total}", one.runs, one.is_done) for one in self.parts
-            ),
+            parts=tuple(PlannedPart(one.part.text, one.runs, one.is_done) for one in self.parts),
         )

@@ -118,10 +118,10 @@ class Records:
         """How a part ended; None if it has not."""
         return _read(self.result(part))
 
-    def write_submitted(self, executor: str, jobs: Mapping[Part, str]) -> None:
-        """Record which jobs were submitted."""
-        ids = {f"{part.number}/{part.total}": name for part, name in jobs.items()}
-        write_atomic(self.folder / SUBMITTED_FILE, json.dumps({"executor": executor, "jobs": ids}, indent=2).encode())
+    def write_submitted(self, executor: str, jobs: Mapping[str, str]) -> None:
+        """Record the ids of the jobs that were submitted, by part."""
+        content = asdict(Submitted(executor, jobs))
+        write_atomic(self.folder / SUBMITTED_FILE, json.dumps(content, indent=2).encode())
 
     def read_submitted(self, executor: str) -> Mapping[str, str]:
         """Ids of the jobs that were submitted to an executor, by part."""

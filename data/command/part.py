@@ -18,6 +18,11 @@ class Part(NamedTuple):
     number: int
     total: int
 
+    @property
+    def text(self) -> str:
+        """As `parse_part` reads it: `2/8`."""
+        return f"{self.number}/{self.total}"
+
     def share(self, problems: Sequence[Any]) -> slice:
         """This part's share of a group's problems: consecutive ones, so that a process reads few runs."""
         return slice(len(problems) * (self.number - 1) // self.total, len(problems) * self.number // self.total)

@@ -66,11 +66,12 @@ def _parts(
     total = min(jobs or most, most)
     parts = []
     for number in range(1, total + 1):
-        chosen = select_part(f"{number}/{total}", models, datasets)
+        part = Part(number, total)
+        chosen = select_part(part.text, models, datasets)
         pairs = [(spec, outlines[id(dataset)]) for spec in chosen[0] for dataset in chosen[1]]
         runs = tuple(spec.run_name(dataset.name) for spec, dataset in pairs)
         is_done = all(_is_settled(spec, dataset, config) for spec, dataset in pairs)
-        parts.append(WorkPart(Part(number, total), runs, is_done))
+        parts.append(WorkPart(part, runs, is_done))
     return tuple(parts)
 
 

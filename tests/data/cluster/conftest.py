@@ -17,7 +17,7 @@ again = began.exists()
 began.touch()
 print("working on", part, file=sys.stderr, flush=True)
 if mode == "wait" or (mode == "once" and not again):
-    time.sleep(60)
+    time.sleep(300)
 if mode == "die":
     sys.exit(70)
 failures = [{"what": "run-1", "reason": "it is broken"}] if mode == "fail" and part == "1/2" else []

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -31,6 +32,18 @@ def wait_for(path: Path) -> None:
         time.sleep(0.02)
 
 
+def children(process: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+
+
+def send_to_all(task: int, *signals: signal.Signals) -> None:
+    """Send signals to the command of a job and then to the job itself, as Slurm does to all of its processes."""
+    for process in (*children(task), task):
+        for number in signals:
+            os.kill(process, number)
+        time.sleep(0.1)
+
+
 def in_another_thread(act):
     thread = threading.Thread(target=act)
     thread.start()
@@ -56,6 +69,7 @@ def test_a_command_that_dies_says_how(make_jobs):
     assert job.records.read(job.part).reasons() == {"run-1": "the command ended with exit code 70"}
 
 
+@pytest.mark.slow
 def test_a_preempted_job_begins_again(make_jobs, tmp_path):
     jobs = make_jobs("once", 1)
     seen = []
@@ -64,13 +78,9 @@ def test_a_preempted_job_begins_again(make_jobs, tmp_path):
         wait_for(tmp_path / "began-1")
         wait_for(jobs[0].records.folder / "submitted.json")
         controller = int(jobs[0].records.read_submitted(LOCAL)["1/1"])
-        (task,) = Path(f"/proc/{controller}/task/{controller}/children").read_text().split()
-        (command,) = Path(f"/proc/{task}/task/{task}/children").read_text().split()
+        (task,) = children(controller)
         seen.append(task)
-        for number in (signal.SIGTERM, signal.SIGUSR2):  # as Slurm does, to every process of the job
-            os.kill(int(command), number)
-        time.sleep(0.2)
-        os.kill(int(task), signal.SIGUSR2)
+        send_to_all(task, signal.SIGUSR2)
 
     thread = in_another_thread(preempt)
     ended = run(jobs)
@@ -88,9 +98,9 @@ def test_a_killed_job_takes_its_command_along(make_jobs, tmp_path):
         wait_for(tmp_path / "began-1")
         wait_for(jobs[0].records.folder / "submitted.json")
         controller = int(jobs[0].records.read_submitted(LOCAL)["1/1"])
-        (task,) = Path(f"/proc/{controller}/task/{controller}/children").read_text().split()
-        commands.extend(Path(f"/proc/{task}/task/{task}/children").read_text().split())
-        os.kill(int(task), signal.SIGKILL)
+        (task,) = children(controller)
+        commands.extend(children(task))
+        os.kill(task, signal.SIGKILL)
 
     thread = in_another_thread(kill)
     ended = run(jobs)
@@ -145,35 +155,54 @@ def test_without_slurm_it_says_so(make_jobs, monkeypatch, tmp_path):
         run(make_jobs("work"), Where(SLURM, slurm_parameters([], "x")))
 
 
-def test_jobs_that_slurm_still_has_are_waited_for(make_jobs, monkeypatch, tmp_path):
-    """sbatch and sacct are stand-ins: the first gives a number, the second says that the jobs wait."""
-    submissions = tmp_path / "submissions"
+@pytest.fixture
+def slurm(tmp_path, monkeypatch):
+    """Stand-ins for Slurm's programs: `sbatch` gives the number 12, `start` runs its script as a free machine would."""
     programs = tmp_path / "bin"
     programs.mkdir()
+    start = (
+        "export SLURM_NTASKS=1 SLURM_JOB_NUM_NODES=1 SLURM_NODEID=0 SLURM_PROCID=0 SLURM_LOCALID=0 SLURM_JOB_ID=20; "
+        f"for task in 0 1; do SLURM_ARRAY_JOB_ID=12 SLURM_ARRAY_TASK_ID=$task bash {tmp_path}/script & done"
+    )
     for name, does in {
-        "sbatch": f"echo once >> {submissions}; echo Submitted batch job 12",
-        "srun": "true",
+        "sbatch": f"echo once >> {tmp_path}/submissions; cp $1 {tmp_path}/script; echo Submitted batch job 12",
+        "srun": f'shift 5; echo $$ > {tmp_path}/process-$SLURM_ARRAY_TASK_ID; exec "$@"',
         "sacct": "echo 'JobID|State|NodeList'; echo '12_[0-1]|PENDING|'",
+        "scontrol": f"echo $* >> {tmp_path}/requeued; {start.replace('0 1', '${2#12_}')}",
+        "start": start,
     }.items():
-        (programs / name).write_text(f"#!/bin/sh\n{does}\n")
+        (programs / name).write_text(f"#!/bin/bash\n{does}\n")
         (programs / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
     monkeypatch.setattr(executor, "SECONDS_BETWEEN_LOOKS", {SLURM: 0.05})
-    jobs = make_jobs("work")
+    return tmp_path
+
+
+@pytest.mark.timeout(100)  # a job that misses its signal ends much later
+def test_jobs_that_slurm_still_has_are_waited_for(make_jobs, slurm, monkeypatch, capfd):
+    jobs = make_jobs("once")
     where = Where(SLURM, slurm_parameters(["time=5"], "x"))
 
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    def work(*_):
-        for job in jobs:
-            job()
-
     with monkeypatch.context() as first:
         first.setattr(executor._Wait, "_look_at", interrupt)
         with pytest.raises(KeyboardInterrupt):
             run(jobs, where)
+    assert "`scancel 12` stops them" in capfd.readouterr().err.replace("\n", " ")
     assert jobs[0].records.read_submitted(SLURM) == {"1/2": "12_0", "2/2": "12_1"}
-    monkeypatch.setattr(executor.JobsDisplay, "update", work)
-    assert [result.exit_code for result in run(jobs, where).values()] == [0, 0]
-    assert submissions.read_text() == "once\n"
+
+    def work():
+        """Both jobs begin; the time of both is up, and they begin again."""
+        subprocess.run(["start"], check=True, stdout=subprocess.DEVNULL)
+        for number in (1, 2):
+            wait_for(slurm / f"began-{number}")
+            send_to_all(int((slurm / f"process-{number - 1}").read_text()), signal.SIGTERM, signal.SIGUSR2)
+
+    thread = in_another_thread(work)
+    ended = run(jobs, where)
+    thread.join()
+    assert [result.exit_code for result in ended.values()] == [0, 0]
+    assert (slurm / "submissions").read_text() == "once\n"
+    assert sorted((slurm / "requeued").read_text().split("\n")) == ["", "requeue 12_0", "requeue 12_1"]
