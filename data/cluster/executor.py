@@ -1,20 +1,17 @@
 """Jobs by submitit: submitted, waited for, and what became of them."""
 
 import os
-import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from time import monotonic, sleep
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from pid_lvlm.data.cluster.display import JobsDisplay
 from pid_lvlm.data.cluster.gpus import GPU_VARIABLE
 from pid_lvlm.data.cluster.job import PartJob
 from pid_lvlm.data.cluster.options import LOCAL, SLURM
 from pid_lvlm.data.cluster.records import PartResult, Records
-from pid_lvlm.data.command.extras import install_advice
+from pid_lvlm.data.cluster.submitit_executors import Where, make_executor, output_into
 from pid_lvlm.data.command.part import Part
 from pid_lvlm.data.command.shown import count, cut
 from pid_lvlm.data.errors import PidError
@@ -23,34 +20,13 @@ if TYPE_CHECKING:
     from submitit import Job
     from submitit.core.core import PicklingExecutor
 
-TIMEOUTS: Final = 1000
-"""How often a job may run into its time limit and be queued again."""
-
 UNKNOWN: Final = "UNKNOWN"
 """State of a job that Slurm's accounting does not know: another one may be submitted, since locks keep them apart."""
 
-YEAR_IN_MINUTES: Final = 525_600
 SECONDS_BETWEEN_LOOKS: Final = {LOCAL: 0.5, SLURM: 5.0}
 SECONDS_BETWEEN_SHARES: Final = 5.0
 SECONDS_FOR_A_RESULT: Final = {LOCAL: 0.0, SLURM: 30.0}
 """Until the result of a job that has ended is seen: files of another host come late."""
-
-
-@dataclass(frozen=True)
-class Where:
-    """Where jobs run.
-
-    Attributes:
-        executor: `local` or `slurm`.
-        slurm: parameters of submitit's Slurm executor.
-        at_once: how many jobs run at a time on this machine.
-        gpus: names of its GPUs, one for each job; none where jobs share what there is.
-    """
-
-    executor: str
-    slurm: Mapping[str, Any] = field(default_factory=dict)
-    at_once: int = 1
-    gpus: tuple[str, ...] = ()
 
 
 def run_jobs(
@@ -71,8 +47,8 @@ def run_jobs(
     Raises:
         PidError: submitit or Slurm is missing, or Slurm refuses the jobs.
     """
+    executor = make_executor(where, records.folder / "submitit")
     records.folder.mkdir(parents=True, exist_ok=True)
-    executor = _executor(where, records.folder / "submitit")
     with JobsDisplay(share(), quiet=quiet) as display:
         wait = _Wait(executor, where, records, list(jobs), share, display)
         try:
@@ -184,7 +160,7 @@ class _Wait:
         if not jobs:
             return []
         try:
-            with clean_env(), _output_into(self._records.folder / "submitit.log"), self._executor.batch():
+            with clean_env(), output_into(self._records.folder / "submitit.log"), self._executor.batch():
                 return [self._executor.submit(job) for job in jobs]
         except (FailedJobError, FailedSubmissionError) as error:
             raise PidError(f"Slurm refuses the jobs: {cut(str(error), 500)}; check --slurm") from error
@@ -220,79 +196,3 @@ class _Wait:
 def _array_id(job: "Job[int]") -> str:
     """The number that Slurm knows a job by, without its task in an array."""
     return job.job_id.partition("_")[0]
-
-
-def _executor(where: Where, folder: Path) -> "PicklingExecutor":
-    """The executor of submitit."""
-    submitit = load_submitit()
-    if where.executor == LOCAL:
-        local = submitit.LocalExecutor(folder, max_num_timeout=TIMEOUTS)
-        local.update_parameters(timeout_min=YEAR_IN_MINUTES)
-        return local
-    if shutil.which("srun") is None or shutil.which("sbatch") is None:
-        raise PidError(
-            "--executor slurm: this machine has no Slurm (`sbatch` and `srun`); run the command where there is one, "
-            "or add --dry-run to see what it would submit"
-        )
-    slurm = submitit.SlurmExecutor(folder, max_num_timeout=TIMEOUTS)
-    slurm.update_parameters(**where.slurm)
-    return slurm
-
-
-def sbatch_script(folder: Path, parameters: Mapping[str, Any], jobs: int) -> str:
-    """The script that submitit would give to sbatch, wherever this runs; nothing is written.
-
-    The one place that needs what submitit keeps to itself: its public functions write the script only where there is
-    Slurm, and submit it.
-
-    Args:
-        folder: of the command's records.
-        parameters: of submitit's Slurm executor.
-        jobs: how many there would be; several are an array.
-    """
-    submitit = load_submitit()
-
-    class Anywhere(submitit.SlurmExecutor):  # type: ignore[name-defined]
-        @classmethod
-        def affinity(cls) -> int:
-            return 1
-
-    executor = Anywhere(folder / "submitit", max_num_timeout=TIMEOUTS)
-    executor.update_parameters(**parameters)
-    if jobs > 1:
-        executor.parameters["map_count"] = jobs
-    return str(executor._make_submission_file_text(executor._submitit_command_str, ""))
-
-
-def load_submitit() -> Any:
-    """The library.
-
-    Raises:
-        PidError: it is not installed.
-    """
-    before = os.environ.get("SUBMITIT_LOG_LEVEL")
-    # Else it configures logging for the whole process, which closes the streams of other libraries' handlers.
-    os.environ["SUBMITIT_LOG_LEVEL"] = "NOCONFIG"
-    try:
-        import submitit
-    except ImportError:
-        raise PidError(f"--executor: `submitit` is needed but not installed; {install_advice('cluster')}") from None
-    finally:
-        del os.environ["SUBMITIT_LOG_LEVEL"]
-        os.environ |= {} if before is None else {"SUBMITIT_LOG_LEVEL": before}
-    return submitit
-
-
-@contextmanager
-def _output_into(path: Path) -> Iterator[None]:
-    """What processes that start meanwhile print goes to a file: that of submitit's controllers is not for the user."""
-    with path.open("ab") as log:
-        saved = [os.dup(number) for number in (1, 2)]
-        try:
-            for number in (1, 2):
-                os.dup2(log.fileno(), number)
-            yield
-        finally:
-            for number, old in zip((1, 2), saved, strict=True):
-                os.dup2(old, number)
-                os.close(old)

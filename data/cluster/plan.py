@@ -1,5 +1,6 @@
 """Which jobs there would be: the parts of a command, what is done of them, and the script that Slurm would get."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,12 +8,12 @@ from typing import Any
 
 import typer
 
-from pid_lvlm.data.cluster.executor import Where, sbatch_script
 from pid_lvlm.data.cluster.gpus import visible_gpus
 from pid_lvlm.data.cluster.job import PartJob
 from pid_lvlm.data.cluster.options import LOCAL, SLURM, JobOptions
 from pid_lvlm.data.cluster.records import Records
 from pid_lvlm.data.cluster.slurm_options import slurm_parameters
+from pid_lvlm.data.cluster.submitit_executors import Where, sbatch_script
 from pid_lvlm.data.command.part import Part
 from pid_lvlm.data.command.result import CommandResult
 from pid_lvlm.data.command.shown import count
@@ -103,6 +104,7 @@ class JobsOf:
         if self.options.executor == SLURM and jobs:
             script = sbatch_script(self.records.folder, parameters, len(jobs))
             typer.echo(script)
+        typer.echo(f"each job runs: {shlex.join([self.command, *self.options.arguments])} --part i/{len(self.parts)}")
         for one in self.parts:
             state = "done already, not submitted" if one.is_done else count(len(one.runs), "run")
             typer.echo(f"part {one.part.text}: {state}")

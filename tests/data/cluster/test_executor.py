@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -11,10 +12,11 @@ from types import SimpleNamespace
 import pytest
 
 from pid_lvlm.data.cluster import executor
-from pid_lvlm.data.cluster.executor import Where, run_jobs, sbatch_script
+from pid_lvlm.data.cluster.executor import run_jobs
 from pid_lvlm.data.cluster.gpus import GPU_VARIABLE, visible_gpus
 from pid_lvlm.data.cluster.options import LOCAL, SLURM
 from pid_lvlm.data.cluster.slurm_options import slurm_parameters
+from pid_lvlm.data.cluster.submitit_executors import Where, sbatch_script
 from pid_lvlm.data.command.part import Part
 from pid_lvlm.data.errors import PidError
 
@@ -153,6 +155,12 @@ def test_without_slurm_it_says_so(make_jobs, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(PidError, match="this machine has no Slurm"):
         run(make_jobs("work"), Where(SLURM, slurm_parameters([], "x")))
+
+
+def test_without_submitit_it_says_how_to_install_it(make_jobs, monkeypatch):
+    monkeypatch.setitem(sys.modules, "submitit", None)
+    with pytest.raises(PidError, match=r"`submitit` is needed but not installed; .*pip install '.\[cluster\]'"):
+        run(make_jobs("work"))
 
 
 @pytest.fixture

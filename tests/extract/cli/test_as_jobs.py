@@ -52,10 +52,12 @@ def test_the_slurm_form_is_printed_and_nothing_is_written(command: Command, swee
     assert [path.name for path in tmp_path.iterdir()] == ["sweep.toml"]
 
 
-def test_options_that_are_wrong(command: Command, sweep: Path, tmp_path: Path):
+def test_options_that_are_wrong(command: Command, sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     line = ("--sweep", sweep, "--out", tmp_path / "runs")
     assert_one_sentence(command(*line, "--executor", "slrum"), "--executor", "did you mean `slurm`")
     assert_one_sentence(command(*line, "--executor", "slurm", "--slurm", "partitoin=a"), "did you mean `partition`")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert_one_sentence(command(*line, "--executor", "slurm"), "this machine has no Slurm", "--dry-run")
     assert_one_sentence(command(*line, "--executor", "local", "--preview", "1"), "--preview runs in this process")
     assert_one_sentence(command("--out", tmp_path / "runs", "--status", "--model", "a/b"), "--status: give models and")
     assert [path.name for path in tmp_path.iterdir()] == ["sweep.toml"]
