@@ -72,6 +72,23 @@ def locked(output: Path, command: str) -> Iterator[None]:
         lock.release()
 
 
+def lock_holder(output: Path) -> str | None:
+    """Who writes an output now, as the lock's note says; None if nobody does. The output stays as free as it was."""
+    import fcntl
+
+    path = lock_file(output)
+    try:
+        if not path.stat().st_size:  # released
+            return None
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _holder(path)
+    except OSError:
+        return None
+    return None
+
+
 def _note(path: Path, text: str) -> None:
     """Who holds the lock, for people; the lock holds without it, on a full disk, too."""
     with suppress(OSError):

@@ -13,6 +13,8 @@ LAST_LAYER: Final = "last"
 SPAN_ALL: Final = "all"
 SPAN_QUESTION_OPTIONS: Final = "question_options"
 LANGUAGE_SPANS: Final = (SPAN_ALL, SPAN_QUESTION_OPTIONS)
+SPAN_WORDS: Final = {SPAN_ALL: "all of the user's text", SPAN_QUESTION_OPTIONS: "question and options"}
+"""What manifests call them, at the sites that follow the span."""
 
 LETTERS_AUTO: Final = "auto"
 LETTERS: Final = (LETTERS_AUTO, "plain", "space")

@@ -12,9 +12,11 @@ import pid_jax.cli.main
 import pid_lvlm.analysis.cli
 import pid_lvlm.extract.cli.main
 from pid_jax.cli.results import Estimation
+from pid_jax.cli.status import EstimateStatus
 from pid_jax.config import PRESETS
 from pid_lvlm import data
 from pid_lvlm.data.bounds import BOUNDS
+from pid_lvlm.data.cluster.plan import JobPlan
 from pid_lvlm.data.command.options import epilog
 from pid_lvlm.data.command.result import CommandResult, to_json
 from pid_lvlm.data.contract.arrays import ARRAYS, KIND_NAMES
@@ -112,6 +114,9 @@ RESULTS = {
     "pid-extract": extract_results.Extraction,
     "pid-extract --check": extract_results.Check,
     "pid-extract --verify": verification.Verification,
+    "pid-extract --status": extract_results.Statuses,
+    "pid-extract --executor": JobPlan,
+    "pid-estimate --status": EstimateStatus,
     "pid-extract --list-models": extract_results.ModelTypes,
     "pid-extract --list-datasets": extract_results.Benchmarks,
     "pid-estimate": Estimation,

@@ -21,6 +21,7 @@ EXTRAS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "estimate": ("flax", "jax", "jaxtyping", "loky", "optax", "ott", "polars", "scipy", "threadpoolctl"),
     "analysis": ("altair", "itables", "jinja2", "polars", "scipy", "vl_convert"),
+    "cluster": ("submitit",),
     "datasets": ("datasets",),
     "peft": ("peft",),
 }

@@ -18,6 +18,11 @@ class Part(NamedTuple):
     number: int
     total: int
 
+    @property
+    def text(self) -> str:
+        """As `parse_part` reads it: `2/8`."""
+        return f"{self.number}/{self.total}"
+
     def share(self, problems: Sequence[Any]) -> slice:
         """This part's share of a group's problems: consecutive ones, so that a process reads few runs."""
         return slice(len(problems) * (self.number - 1) // self.total, len(problems) * self.number // self.total)
@@ -28,6 +33,12 @@ class Part(NamedTuple):
 
 
 WHOLE = Part(1, 1)
+
+
+def part_tables(out: Path) -> list[Path]:
+    """Tables of parts next to `out`."""
+    name = re.compile(rf"{re.escape(out.stem)}\.part-[0-9]+-of-[0-9]+{re.escape(out.suffix)}")
+    return sorted(path for path in out.parent.glob("*") if name.fullmatch(path.name))
 
 
 def parse_part(text: str) -> Part:

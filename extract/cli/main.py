@@ -5,7 +5,7 @@ if __name__ == "__main__":  # before the imports, during which Ctrl-C must work 
 
     start("pid_lvlm.extract.cli.main")
 
-import os
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,12 +14,20 @@ from typing import Annotated, NoReturn
 import typer
 
 from pid_lvlm.data.bounds import PIXELS
+from pid_lvlm.data.cluster.options import Executor, JobOptions, Jobs, Slurm, Status, check_executor, job_arguments
 from pid_lvlm.data.command.console import run_command
 from pid_lvlm.data.command.options import AsJson, DryRun, Quiet, Version, epilog, make_app
 from pid_lvlm.data.command.result import CommandResult
-from pid_lvlm.data.command.shown import count
+from pid_lvlm.extract.cli.actions import (
+    check_folders,
+    list_model_types,
+    preview_runs,
+    run_all,
+    show_states,
+    verify_checkpoints,
+)
 from pid_lvlm.extract.cli.parts import select_part
-from pid_lvlm.extract.cli.results import benchmarks, checked, finished, model_types, planned, previewed
+from pid_lvlm.extract.cli.results import benchmarks
 from pid_lvlm.extract.config import (
     ALL_LAYERS,
     DTYPES,
@@ -38,7 +46,6 @@ from pid_lvlm.extract.config import (
 from pid_lvlm.extract.datasets.benchmarks.registry import describe_benchmarks, parse_data
 from pid_lvlm.extract.datasets.column_mapping import parse_mapping
 from pid_lvlm.extract.errors import UsageError
-from pid_lvlm.extract.run.malloc import keep_freed_memory
 
 NUMBERS, NAMES, WORK = "What is measured", "How runs are labelled", "How it runs"
 INSTEAD = "Instead of running"
@@ -245,6 +252,10 @@ def extract(
             rich_help_panel=WORK,
         ),
     ] = None,
+    executor: Executor = None,
+    jobs: Jobs = None,
+    slurm: Slurm = None,
+    status: Status = False,
     check: Annotated[
         list[Path] | None,
         typer.Option(
@@ -302,7 +313,7 @@ def extract(
     from pid_lvlm.extract.options import check_choice, check_options, parse_settings
 
     if list_models:
-        return _list_models()
+        return list_model_types()
     if list_datasets:
         typer.echo(describe_benchmarks())
         return benchmarks()
@@ -331,7 +342,7 @@ def extract(
         device=device,
     )
     if check:
-        return _check_runs(check)
+        return check_folders(check)
     check_choice("--dtype", dtype, DTYPES)
     check_choice("--head-dtype", head_dtype, HEAD_DTYPES)
     check_choice("--language-span", language_span, LANGUAGE_SPANS)
@@ -354,7 +365,7 @@ def extract(
         if model or sweep:
             message = f"--verify names the models itself; leave out {'--model' if model else '--sweep'}"
             raise UsageError(message)
-        return _verify(
+        return verify_checkpoints(
             [replace(first, model=one) for one in verify],
             _datasets(data, columns, images, on_bad, max_pixels),
             ExtractionConfig(Path(), layers, seed, prompt, language_span, batch_size, limit=limit, letters=letters),
@@ -367,7 +378,10 @@ def extract(
     labels = {"name": name, "size_b": size_b, "stage": stage, "step": step}
     _check_labels(labels, len(model or []))
     models += [replace(first, model=one) for one in model or []]
+    check_executor(executor, jobs, slurm, part)
     datasets = _with_rules(datasets, on_bad, max_pixels) + _datasets(data, columns, images, on_bad, max_pixels)
+    if status:
+        return show_states(models, datasets, out)
     if not models or not datasets:
         message = "nothing to run: give --model and --data, or --sweep; pid-extract --help shows an example"
         raise UsageError(message)
@@ -387,9 +401,18 @@ def extract(
         batch_tokens,
         workers,
     )
+    if executor is not None:
+        if preview is not None or check_data:
+            raise UsageError(
+                f"--{'check-data' if check_data else 'preview'} runs in this process; leave --executor out"
+            )
+        from pid_lvlm.extract.cli.as_jobs import extract_as_jobs
+
+        options = JobOptions(executor, jobs, tuple(slurm or ()), job_arguments(sys.argv[1:]))
+        return extract_as_jobs(models, datasets, config, options, dry_run=dry_run, quiet=quiet)
     if preview is not None:
-        return _preview(models, datasets, config, preview, quiet=quiet)
-    return _run(models, datasets, config, dry_run=dry_run or check_data, check_data=check_data, quiet=quiet)
+        return preview_runs(models, datasets, config, preview, quiet=quiet)
+    return run_all(models, datasets, config, dry_run=dry_run or check_data, check_data=check_data, quiet=quiet)
 
 
 def _datasets(
@@ -407,84 +430,6 @@ def _read_sweep(path: Path, device: str, *, quiet: bool) -> tuple[list[ModelSpec
     from pid_lvlm.extract.cli.sweep_file import read_sweep
 
     return read_sweep(path, device, lambda note: None if quiet else typer.echo(f"note: {note}", err=True))
-
-
-def _preview(
-    models: list[ModelSpec], datasets: list[DatasetSpec], config: ExtractionConfig, count: int, *, quiet: bool
-) -> CommandResult:
-    from pid_lvlm.extract.run.jobs import preview_jobs
-    from pid_lvlm.extract.run.progress import Reporter
-
-    runs = preview_jobs(models, datasets, config, count, Reporter(quiet=quiet))
-    typer.echo("\n".join(run.text for run in runs))
-    return previewed(config.out, runs)
-
-
-def _verify(
-    models: list[ModelSpec], datasets: list[DatasetSpec], config: ExtractionConfig, *, quiet: bool
-) -> CommandResult:
-    _prepare_process()
-    from pid_lvlm.extract.cli.verification import verify_models
-
-    return verify_models(models, datasets, config, quiet=quiet)
-
-
-def _prepare_process() -> None:
-    # Read when torch and tokenizers are imported. On a busy machine threads that spin while they wait made a small
-    # model eight times slower than threads that sleep.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    keep_freed_memory()
-
-
-def _run(
-    models: list[ModelSpec],
-    datasets: list[DatasetSpec],
-    config: ExtractionConfig,
-    *,
-    dry_run: bool,
-    check_data: bool,
-    quiet: bool,
-) -> CommandResult:
-    _prepare_process()
-    from pid_lvlm.extract.run.jobs import plan_jobs, run_jobs
-    from pid_lvlm.extract.run.progress import Reporter
-
-    reporter = Reporter(quiet=quiet)
-    if dry_run:
-        runs = plan_jobs(models, datasets, config, reporter, every_item=check_data)
-        typer.echo("\n\n".join(run.text for run in runs))
-        return planned(config.out, runs)
-    outcomes = run_jobs(models, datasets, config, reporter)
-    for failure in outcomes.failures:
-        typer.echo(f"failed: {failure.run}: {failure.error}", err=True)
-    if outcomes.failures:
-        typer.echo(f"{len(outcomes.failures)} of {len(models) * len(datasets)} runs failed", err=True)
-    return finished(config.out, outcomes)
-
-
-def _list_models() -> CommandResult:
-    listed = model_types()
-    width = max(len(one.model_type) for one in listed.models)
-    for one in listed.models:
-        typer.echo(f"{one.model_type:<{width}}  {', '.join(one.examples)}")
-    typer.echo("Other vision-language models of transformers are tried too; they run if they pass a leak test first.")
-    return listed
-
-
-def _check_runs(folders: list[Path]) -> CommandResult:
-    from pid_lvlm.data.contract.manifest import read_manifest
-    from pid_lvlm.data.contract.run_folder import validate_run
-
-    faults = {folder: validate_run(folder) for folder in folders}
-    receipts = {folder: read_manifest(folder).receipt for folder, found in faults.items() if not found}
-    for folder, found in faults.items():
-        typer.echo(f"{folder}: {count(len(found), 'fault') if found else 'is valid'}")
-        for fault in found:
-            typer.echo(f"  - {fault}")
-        if receipt := receipts.get(folder):
-            typer.echo(f"  receipt: {receipt}")
-    return checked(faults, receipts)
 
 
 def _check_labels(labels: Mapping[str, object], models: int) -> None:

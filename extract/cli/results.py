@@ -3,8 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from pid_lvlm.data.cluster.states import COMPLETE as COMPLETE
+from pid_lvlm.data.cluster.states import FAILED, RunStatus, all_done
 from pid_lvlm.data.command.result import EXIT_BAD_INPUT, EXIT_DONE, CommandResult, Failure
 from pid_lvlm.data.errors import Fault
 from pid_lvlm.extract.datasets.benchmarks.registry import BENCHMARKS
@@ -13,8 +15,6 @@ from pid_lvlm.extract.models.registry import ADAPTERS
 if TYPE_CHECKING:
     from pid_lvlm.data.contract.receipt import Receipt
     from pid_lvlm.extract.run.jobs import FinishedJobs, PlannedRun
-
-COMPLETE: Final = "complete"
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,24 @@ def previewed(out: Path, runs: Sequence["PlannedRun"]) -> Extraction:
     """The result of `--preview`."""
     folders = tuple(RunFolder(run.folder.name, run.folder, "preview", run.samples) for run in runs)
     return Extraction(action="preview", done=len(runs), out=out, runs=folders)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Statuses(CommandResult):
+    """The result of `--status`: `done` counts complete runs, `share` is what is done of all, 0 to 1."""
+
+    action: str = "status"
+    out: Path
+    share: float
+    runs: tuple[RunStatus, ...]
+
+    @classmethod
+    def of(cls, out: Path, runs: Sequence[RunStatus]) -> "Statuses":
+        """From how far every run is."""
+        failures = tuple(Failure(one.run, one.note) for one in runs if one.state == FAILED)
+        complete = sum(one.state == COMPLETE for one in runs)
+        share = round(all_done(runs), 4)
+        return cls(done=complete, failed=len(failures), failures=failures, out=out, share=share, runs=tuple(runs))
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from pid_lvlm.data.command.shown import cut, shown_path
@@ -34,9 +35,7 @@ def load_dataset(spec: DatasetSpec, limit: int | None = None) -> Dataset:
             they are more than half.
         UsageError: the benchmark named does not exist.
     """
-    card = read_card(spec.file) if spec.file.suffix.lower() == ".toml" else Card(None, spec.file)
-    name = spec.benchmark or card.benchmark
-    benchmark = None if name is None else get_benchmark(name)
+    card, benchmark = _described(spec)
     table = read_table(card.file)
     for column, values in card.where.items():
         table = keep(column, *values)(table)
@@ -61,7 +60,7 @@ def load_dataset(spec: DatasetSpec, limit: int | None = None) -> Dataset:
         raise _refusal(str(spec.file), table.name, bad, len(items), skip, likely)
     chosen = len(table.rows) + len(table.bad)
     return Dataset(
-        name=card.name or _default_name(benchmark, card.file),
+        name=_name(card, benchmark),
         file=table.name,
         sha256=table.sha256,
         items=tuple(items),
@@ -73,6 +72,42 @@ def load_dataset(spec: DatasetSpec, limit: int | None = None) -> Dataset:
         skip_bad=skip,
         keep_items=spec.keep_items or card.keep_items,
     )
+
+
+@dataclass(frozen=True)
+class DatasetOutline:
+    """What is known of a dataset before its file is read.
+
+    Attributes:
+        name: what runs on it are called after.
+        file: its file, or the pattern or hub dataset that names it.
+        keep_items: one of `KEEP_ITEMS`, by the command or the card; None if neither says.
+    """
+
+    name: str
+    file: str
+    keep_items: str | None = None
+
+
+def outline_dataset(spec: DatasetSpec) -> DatasetOutline:
+    """What a card, or a file's name, says about a dataset.
+
+    Raises:
+        DatasetError: there is no such card, or the file's name cannot be that of a run.
+        UsageError: the benchmark named does not exist.
+    """
+    card, benchmark = _described(spec)
+    return DatasetOutline(_name(card, benchmark), card.file.name, spec.keep_items or card.keep_items)
+
+
+def _described(spec: DatasetSpec) -> tuple[Card, Benchmark | None]:
+    card = read_card(spec.file) if spec.file.suffix.lower() == ".toml" else Card(None, spec.file)
+    name = spec.benchmark or card.benchmark
+    return card, None if name is None else get_benchmark(name)
+
+
+def _name(card: Card, benchmark: Benchmark | None) -> str:
+    return card.name or _default_name(benchmark, card.file)
 
 
 def _default_name(benchmark: Benchmark | None, file: Path) -> str:

@@ -13,7 +13,7 @@ from pid_lvlm.data.locks import locked
 from pid_lvlm.data.names import FileNameError, file_name
 from pid_lvlm.extract.config import DatasetSpec, ExtractionConfig, ModelSpec
 from pid_lvlm.extract.datasets.item import Dataset
-from pid_lvlm.extract.datasets.load import load_dataset
+from pid_lvlm.extract.datasets.load import DatasetOutline, load_dataset
 from pid_lvlm.extract.errors import UsageError
 from pid_lvlm.extract.models.locate import check_model
 from pid_lvlm.extract.prompts.templates import get_template, template_name
@@ -113,7 +113,7 @@ def check_prompts(dataset: Dataset, config: ExtractionConfig) -> None:
         write(item)
 
 
-def check_names(models: Sequence[ModelSpec], datasets: Sequence[Dataset]) -> None:
+def check_names(models: Sequence[ModelSpec], datasets: Sequence[Dataset] | Sequence[DatasetOutline]) -> None:
     """Every run has a folder of its own below the output folder.
 
     Raises:
@@ -130,7 +130,7 @@ def check_names(models: Sequence[ModelSpec], datasets: Sequence[Dataset]) -> Non
             seen.add(name)
 
 
-def _check_file_name(spec: ModelSpec, dataset: Dataset) -> None:
+def _check_file_name(spec: ModelSpec, dataset: Dataset | DatasetOutline) -> None:
     """The name of a run is made of three names, each from another place."""
     model = spec.display_name.rsplit("/", maxsplit=1)[-1]
     for where, part in (("--name", model), (f"the name of `{dataset.file}`", dataset.name), ("--stage", spec.stage)):

@@ -9,12 +9,12 @@ from pid_lvlm.data.bounds import TEXT
 from pid_lvlm.data.contract.manifest import Manifest, recipe_hash
 from pid_lvlm.data.names import SOURCES
 from pid_lvlm.extract.conditions.noise import Moments
-from pid_lvlm.extract.config import ALL_LAYERS, HEAD_FLOAT32, LAST_LAYER, SPAN_ALL, ExtractionConfig, ModelSpec
+from pid_lvlm.extract.config import HEAD_FLOAT32, SPAN_WORDS, ExtractionConfig, ModelSpec
 from pid_lvlm.extract.datasets.item import Dataset
-from pid_lvlm.extract.errors import UsageError
 from pid_lvlm.extract.models.adapters.base import Adapter
 from pid_lvlm.extract.prompts.prompt_plan import Plan
 from pid_lvlm.extract.prompts.templates import template_name
+from pid_lvlm.extract.run.layers import parse_layers
 
 PACKAGES: Final = ("numpy", "pillow", "tokenizers", "torch", "transformers")
 NOT_IN_RECIPE: Final = (
@@ -105,7 +105,7 @@ def describe_run(
 
 
 def _noise_sites(adapter: Adapter, language_span: str) -> dict[str, str]:
-    text = "all of the user's text" if language_span == SPAN_ALL else "question and options"
+    text = SPAN_WORDS[language_span]
     return {
         site.name: site.where + (f" ({text})" if site.source == SOURCES[1] and site.follows_span else "")
         for site in adapter.sites
@@ -126,27 +126,3 @@ def _recipe(manifest: Manifest) -> str:
             del settings[name]
     settings |= {"planted": settings.pop("ground_truth"), "schema_version": 1}  # the same over versions of the contract
     return recipe_hash(settings)
-
-
-def parse_layers(text: str, depth: int) -> tuple[int, ...]:
-    """Recorded layers in ascending order; the output, `depth`, is always the last of them.
-
-    Args:
-        text: `all`, `last`, or comma-separated numbers from 1 to `depth`.
-        depth: decoder blocks of the model.
-
-    Raises:
-        UsageError: a part is not a layer of this model.
-    """
-    if text == ALL_LAYERS:
-        return tuple(range(1, depth + 1))
-    if text == LAST_LAYER:
-        return (depth,)
-    chosen = set()
-    for part in text.split(","):
-        number = int(part) if part.strip().isdecimal() else 0
-        if not 1 <= number <= depth:
-            message = f"--layers: `{part.strip()}` is not a layer; expected `all`, `last` or numbers from 1 to {depth}"
-            raise UsageError(message)
-        chosen.add(number)
-    return tuple(sorted(chosen | {depth}))

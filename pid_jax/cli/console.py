@@ -1,10 +1,14 @@
 """How pid-estimate prints: names of runs and files as they are, whatever is in them."""
 
 import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final
 
 from rich.console import Console
 
+from pid_lvlm.data.command.shown import count
+from pid_lvlm.data.inputs.paths import matching_files
 from pid_lvlm.data.names import UNTYPABLE
 
 SHOWN: Final = 60
@@ -33,3 +37,15 @@ def visible(text: str) -> str:
 def short(name: str) -> str:
     """A name for a table: not all of a long one."""
     return visible(name if len(name) <= SHOWN else f"{name[: SHOWN - 1]}…")
+
+
+def expand(console: Console, runs: Sequence[Path]) -> list[Path]:
+    """The folders that are named, or that a pattern matches where none has that name."""
+    found: list[Path] = []
+    for path in runs:
+        matched = [folder for folder in matching_files(path) if folder.is_dir()]
+        if matched and matched != [path]:
+            names = ", ".join(short(folder.name) for folder in matched[:5]) + (", …" if len(matched) > 5 else "")
+            console.print(f"`{path}` is a pattern that matches {count(len(matched), 'folder')}: {names}")
+        found += matched or [path]
+    return found

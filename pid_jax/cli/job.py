@@ -7,7 +7,7 @@ needs no lock.
 
 import sys
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from pathlib import Path
 import polars as pl
 from rich.console import Console
 
-from pid_jax.cli.console import PlainConsole, short
+from pid_jax.cli.console import PlainConsole, expand
 from pid_jax.cli.messages import count_failures, print_plan, print_programs, print_summary
 from pid_jax.cli.progress import RichProgress
 from pid_jax.cli.results import Estimation, finished_estimation, planned_estimation
@@ -23,15 +23,14 @@ from pid_jax.config import ESTIMATORS, EXACT, EstimatorConfig
 from pid_jax.estimation import in_order, plan_groups
 from pid_jax.results.exact_outcome import ExactOutcome
 from pid_jax.results.item_file import ItemFile
-from pid_jax.results.table_file import Rows, check_out, part_tables, read_existing, read_with_parts, write_table
+from pid_jax.results.table_file import Rows, check_out, read_existing, read_with_parts, write_table
 from pid_jax.sweep.devices import count_devices, keep_compiled, split_cpu
 from pid_jax.sweep.plan import Plan, plan_runs
 from pid_jax.sweep.processes import all_agree, join_processes, wait_for_all
 from pid_jax.sweep.stream import Keep, fit_groups, forget
 from pid_lvlm.data import PidError
-from pid_lvlm.data.command.part import WHOLE, Part, parse_part
+from pid_lvlm.data.command.part import WHOLE, Part, parse_part, part_tables
 from pid_lvlm.data.command.shown import count
-from pid_lvlm.data.inputs.paths import matching_files
 from pid_lvlm.data.locks import LockedError, locked
 
 
@@ -127,7 +126,7 @@ def _estimate(console: Console, job: Job, config: EstimatorConfig, part: Part, l
     found = read_with_parts(job.out)
     existing = {} if job.overwrite else found
     items = None if job.pointwise is None else ItemFile(_own(job.pointwise, part), keep=not job.overwrite)
-    plan = plan_runs(_expand(console, job.runs), config, job.layers, job.allow_partial)
+    plan = plan_runs(expand(console, job.runs), config, job.layers, job.allow_partial)
     finished = _finished(plan, existing, items)
     groups = plan_groups(plan, config, count_devices(job.devices), job.memory_budget, finished, part)
     already = sum(name in finished for run in plan.runs for name in run.ids)
@@ -199,18 +198,6 @@ def _keeping(plan: Plan, items: ItemFile | None) -> Keep:
             items.add(name, solution, place[name])
 
     return keep
-
-
-def _expand(console: Console, runs: Sequence[Path]) -> list[Path]:
-    """The folders that are named, or that a pattern matches where none has that name."""
-    found: list[Path] = []
-    for path in runs:
-        matched = [folder for folder in matching_files(path) if folder.is_dir()]
-        if matched and matched != [path]:
-            names = ", ".join(short(folder.name) for folder in matched[:5]) + (", …" if len(matched) > 5 else "")
-            console.print(f"`{path}` is a pattern that matches {count(len(matched), 'folder')}: {names}")
-        found += matched or [path]
-    return found
 
 
 def merge(

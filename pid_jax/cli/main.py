@@ -5,6 +5,7 @@ if __name__ == "__main__":  # before the imports, during which Ctrl-C must work 
 
     start("pid_jax.cli.main")
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 
@@ -12,6 +13,7 @@ import typer
 
 from pid_jax.cli.options import with_settings
 from pid_jax.setting import ArgumentError
+from pid_lvlm.data.cluster.options import Executor, JobOptions, Jobs, Slurm, Status, check_executor, job_arguments
 from pid_lvlm.data.command.console import run_command
 from pid_lvlm.data.command.options import AsJson, DryRun, Quiet, Version, epilog, make_app
 from pid_lvlm.data.command.result import CommandResult
@@ -114,6 +116,10 @@ def command(
         int | None,
         typer.Option(metavar="N", help="Which of them this is, from 0, outside Slurm and MPI.", rich_help_panel=_MANY),
     ] = None,
+    executor: Executor = None,
+    jobs: Jobs = None,
+    slurm: Slurm = None,
+    status: Status = False,
     allow_partial: Annotated[
         bool, typer.Option("--allow-partial", help="Use the finished shards of unfinished runs.")
     ] = False,
@@ -134,10 +140,16 @@ def command(
     Decomposes every layer of every run, by BATCH (Liang et al. 2023) and by the optimum itself with certified bounds,
     into one parquet table with a row per problem and estimator. The same command continues an interrupted one.
     """
-    from pid_jax.cli.job import Job, Processes, run_job
     from pid_jax.cli.settings_file import KEYS, make_settings, read_settings
 
+    check_executor(executor, jobs, slurm, part)
     config, chosen = make_settings(read_settings(settings) if settings else {}, _given(context, KEYS))
+    if status:
+        from pid_jax.cli.status import estimate_status
+
+        return estimate_status(runs, out, config, chosen)
+    from pid_jax.cli.job import Job, Processes, run_job
+
     job = Job(
         runs=tuple(runs),
         out=out,
@@ -154,6 +166,12 @@ def command(
         quiet=quiet,
     )
     try:
+        if executor is not None:
+            from pid_jax.cli.as_jobs import estimate_as_jobs
+
+            return estimate_as_jobs(
+                job, config, JobOptions(executor, jobs, tuple(slurm or ()), job_arguments(sys.argv[1:]))
+            )
         return run_job(job, config)
     except ArgumentError as error:
         raise error.of_option() from error

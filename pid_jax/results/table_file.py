@@ -1,6 +1,5 @@
 """The result file: an earlier result table is extended, any other file refused; writing is atomic."""
 
-import re
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -10,6 +9,7 @@ from pid_jax.results.rows import make_table
 from pid_jax.results.solution import Result
 from pid_jax.setting import spell
 from pid_lvlm.data import OutputExistsError, PidError
+from pid_lvlm.data.command.part import part_tables
 from pid_lvlm.data.contract.result_checks import TableError, checked_table, unknown_columns
 from pid_lvlm.data.contract.result_file import read_table, write_frame
 
@@ -72,12 +72,6 @@ def write_table(path: Path, rows: list[dict[str, Any]]) -> pl.DataFrame:
     frame = make_table(rows)
     write_frame(path, frame)
     return frame
-
-
-def part_tables(out: Path) -> list[Path]:
-    """Tables of parts next to `out`."""
-    name = re.compile(rf"{re.escape(out.stem)}\.part-[0-9]+-of-[0-9]+{re.escape(out.suffix)}")
-    return sorted(path for path in out.parent.glob("*") if name.fullmatch(path.name))
 
 
 def read_with_parts(out: Path) -> Rows:

@@ -1,33 +1,24 @@
 """What to fit, from manifests alone: problems, shapes, and the runs that cannot be used."""
 
 import hashlib
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any
 
 import polars as pl
 
 from pid_jax.config import BATCH, ESTIMATORS, EstimatorConfig
+from pid_jax.problems.layers import Layers, parse_layers, select_layers
 from pid_jax.problems.types import ProblemKey, Refusal
 from pid_jax.results.rows import make_table, refused_row
 from pid_jax.setting import ArgumentError, ArgumentTypeError, spell
 from pid_jax.sweep.protocol import RunPlan
 from pid_jax.sweep.registry import SOLVERS
 from pid_lvlm.data import ContractError, Fault, Manifest, PidError, RunOutline, find_runs, outline_run
-from pid_lvlm.data.bounds import LAYERS
 from pid_lvlm.data.contract.manifest import read_manifest, recipe_hash
 from pid_lvlm.data.contract.result_checks import checked_table
 from pid_lvlm.data.names import ATOMS, MANIFEST_FILE, by_number, feature_key
-
-Layers: TypeAlias = tuple[int | Literal["last"], ...]
-"""Layers that were asked for; none stands for all."""
-
-SHOWN: Final = 100
-"""Layers of a run that a message lists."""
-
-_NUMBER: Final = re.compile("[0-9]{1,9}")
 
 
 @dataclass(frozen=True)
@@ -163,41 +154,6 @@ def problem_keys(manifest: Manifest, config: EstimatorConfig, layers: Layers, es
         PidError: the run lacks a layer.
     """
     return SOLVERS[estimator].keys(select_layers(manifest, layers), config)
-
-
-def parse_layers(text: str) -> Layers:
-    """Layers from `all`, `last` or a list such as `1,8,last`; none stands for all.
-
-    Raises:
-        ArgumentError: it is none of these.
-    """
-    if not isinstance(text, str):
-        raise ArgumentTypeError("layers", f"expected text such as 1,8,last, found {spell(text)}")
-    if text.strip() == "all":
-        return ()
-    words = [word.strip() for word in text.split(",", LAYERS.most)]
-    if wrong := [word for word in words if word != "last" and not _NUMBER.fullmatch(word)]:
-        found = "" if text.strip() == wrong[0] else f" with {spell(wrong[0])}"
-        raise ArgumentError(
-            "layers", f"expected `all`, `last` or a list such as `1,8,last`, found {spell(text)}{found}"
-        )
-    return tuple("last" if word == "last" else int(word) for word in words)
-
-
-def select_layers(manifest: Manifest, layers: Layers) -> tuple[int, ...]:
-    """The layers of a run that were chosen.
-
-    Raises:
-        PidError: the run lacks one.
-    """
-    recorded = manifest.layers
-    if not layers:
-        return recorded
-    chosen = {recorded[-1] if layer == "last" else layer for layer in layers}
-    if missing := sorted(chosen - set(recorded)):
-        held = ", ".join(map(str, recorded[:SHOWN])) + (f", … {recorded[-1]}" if len(recorded) > SHOWN else "")
-        raise PidError(f"run `{manifest.run}` has no layer `{missing[0]}`; it has {held}")
-    return tuple(sorted(chosen))
 
 
 def problem_id(outline: RunOutline, key: ProblemKey, config: EstimatorConfig) -> str:

@@ -21,7 +21,7 @@ from pid_lvlm.extract.models.adapters.base import Adapter
 from pid_lvlm.extract.models.answer_tokens import Candidates, Spelling, chosen_spellings, letter_spellings
 from pid_lvlm.extract.models.load import load_adapter
 from pid_lvlm.extract.prompts.prompt_plan import make_plan
-from pid_lvlm.extract.run.manifest import parse_layers
+from pid_lvlm.extract.run.layers import parse_layers
 
 PINNED = ("plain", "space")
 

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from pid_jax.cli.main import main
-from pid_jax.results.table_file import part_tables
+from pid_lvlm.data.command.part import part_tables
 from pid_lvlm.data.locks import locked
 
 FAST = (
