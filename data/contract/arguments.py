@@ -51,6 +51,8 @@ class Arguments:
         array = self._array(name, value, "fiu", f"integers of shape {expected}")
         if array is None:
             return None
+        if array.dtype.kind == "f":
+            array = array.astype(np.float64)  # a half has no room for the bounds
         whole = np.ones(array.shape, bool) if array.dtype.kind != "f" else array == np.floor(array)
         fits = whole & (array >= INT64.min) & (array <= INT64.max if array.dtype.kind != "f" else array < 2.0**63)
         if not fits.all():

@@ -170,6 +170,7 @@ NAMES = sorted(
 
 @given(st.dictionaries(st.sampled_from(NAMES), VALUES, min_size=1, max_size=2))
 @example({"group_id": np.array(2)})
+@example({"label": np.zeros((4, 2), np.float16)})
 @example({"sample_id": list})
 @settings(max_examples=200, deadline=None)
 def test_any_arguments_are_written_whole_or_refused(
