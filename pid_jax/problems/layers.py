@@ -1,7 +1,7 @@
 """Which layers of a run are decomposed, from text and the run's manifest."""
 
 import re
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from pid_jax.setting import ArgumentError, ArgumentTypeError, spell
 from pid_lvlm.data import Manifest, PidError
@@ -16,7 +16,7 @@ SHOWN: Final = 100
 _NUMBER: Final = re.compile("[0-9]{1,9}")
 
 
-def parse_layers(text: str) -> Layers:
+def parse_layers(text: Any) -> Layers:
     """Layers from `all`, `last` or a list such as `1,8,last`; none stands for all.
 
     Raises:

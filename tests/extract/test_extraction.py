@@ -16,6 +16,10 @@ from tests.extract.console import Command
 NOT_FROM_PYTHON = {
     "sweep",
     "part",
+    "executor",
+    "jobs",
+    "slurm",
+    "status",
     "dry_run",
     "preview",
     "check",

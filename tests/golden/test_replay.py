@@ -74,6 +74,7 @@ def assert_recorded(loss: np.ndarray, terms: np.ndarray) -> None:
         assert bits_from_nats(max(train, test)) < 1e-5, STEMS[fit % len(STEMS)]
 
 
+@pytest.mark.slow
 def test_vmapped_padded_and_in_several_calls(grouped):
     assert_recorded(grouped.loss, np.stack(grouped.terms, axis=-1))
 

@@ -292,6 +292,7 @@ def test_folders_with_traps(command, five_tasks, tmp_path):  # noqa: F811
     assert (tmp_path / "results.parquet").exists()
 
 
+@pytest.mark.slow
 def test_two_reports_at_one_folder(command, five_tasks, tmp_path):  # noqa: F811
     program = (
         "import sys; from pathlib import Path; from pid_lvlm.data.locks import locked\n"

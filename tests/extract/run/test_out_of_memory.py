@@ -90,7 +90,7 @@ def recorded(adapter: Adapter, checkpoint: Path) -> Callable[..., tuple[Outcome,
     return extract
 
 
-@pytest.mark.parametrize("error", [DEVICE, HOST], ids=["device", "host"])
+@pytest.mark.parametrize("error", [DEVICE, pytest.param(HOST, marks=pytest.mark.slow)], ids=["device", "host"])
 def test_a_run_goes_on_with_smaller_batches(
     run: Extract, recorded: Callable[..., Any], dataset: Dataset, tmp_path: Path, limit: Limit, error: Exception
 ) -> None:
@@ -135,6 +135,7 @@ def test_memory_that_runs_out_while_processes_prepare_batches(
     np.testing.assert_allclose(data.read_run(outcome.folder).arrays["loglik"], expected, atol=2e-5)
 
 
+@pytest.mark.slow
 def test_a_model_remembers_what_fits(
     adapter: Adapter, recorded: Callable[..., Any], dataset: Dataset, tmp_path: Path, checkpoint: Path, limit: Limit
 ) -> None:

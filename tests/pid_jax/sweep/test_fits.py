@@ -71,6 +71,7 @@ def test_slice_of_many_is_each_alone(stack, together):
         assert_same(alone(take(stack.specs, index), stack.tables, SETTINGS), take(together, index))
 
 
+@pytest.mark.slow
 def test_weights_drawn_apart_are_those_that_the_program_draws(stack):
     """Up to the rounding of one product and sum, which compilers may do in one step."""
     keys, options = stack.specs.key, stack.specs.p_y.shape[-1]

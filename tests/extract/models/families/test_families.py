@@ -236,8 +236,7 @@ def receipt_of(tiny: Tiny, adapter: Adapter) -> Receipt:
     """What a run of the family's items would record of its first ones."""
     plan = make_plan(adapter, tiny.dataset, "letters", "all")
     like_run = partial(plan_like_run, adapter, tiny.dataset, ExtractionConfig(Path("runs")))
-    measured = tiny.measurement
-    return make_receipt(Subject(adapter, plan, measured.candidates, measured.layers, 0, 4, like_run))
+    return make_receipt(Subject(adapter, plan, tiny.measurement.layers, 0, 4, like_run))
 
 
 @checked
