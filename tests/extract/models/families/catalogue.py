@@ -3,7 +3,7 @@
 from transformers import Qwen2_5_VLProcessor
 
 from tests.extract.models.families import cambrian, fuyu, gemma, llava, more, odd, others, qwen, special, toyvl
-from tests.extract.models.families.tiny import Family
+from tests.extract.models.families.tiny import Family, louder_attention
 
 FAMILIES = (
     Family("llava", llava.llava_config, llava.llava_processor),
@@ -36,7 +36,7 @@ FAMILIES = (
         slow=True,
     ),
     Family("aya_vision", others.aya_config, others.aya_processor, pictures=others.TILED),
-    Family("lfm2_vl", others.lfm2_config, others.lfm2_processor, pictures=others.TILED, prepare=others.lfm2_prepare),
+    Family("lfm2_vl", others.lfm2_config, others.lfm2_processor, pictures=others.TILED, prepare=louder_attention),
     Family("glm4v", others.glm4v_config, others.glm4v_processor, pictures=qwen.PICTURES),
     Family("granite4_vision", odd.granite_config, odd.granite_processor, pictures=odd.TILED),
     Family("molmo2", odd.molmo2_config, odd.molmo2_processor, pictures=llava.TILED),

@@ -41,6 +41,7 @@ from tests.extract.models.families.tiny import (
     VOCABULARY,
     Family,
     chat_template,
+    louder_attention,
     tokenizer,
     user_inputs,
 )
@@ -230,5 +231,12 @@ FAMILIES = (
     Family("janus", janus_config, janus_processor, slow=True),
     Family("glm46v", glm46v_config, glm46v_processor, pictures=qwen.PICTURES, slow=True),
     Family("glm4v_moe", glm4v_moe_config, others.glm4v_processor, pictures=qwen.PICTURES, slow=True),
-    Family("qwen3_5_moe", qwen.qwen3_5_moe, qwen.qwen3_processor, pictures=qwen.PICTURES, slow=True),
+    Family(
+        "qwen3_5_moe",
+        qwen.qwen3_5_moe,
+        qwen.qwen3_processor,
+        pictures=qwen.PICTURES,
+        prepare=louder_attention,
+        slow=True,
+    ),
 )

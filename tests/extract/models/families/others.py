@@ -137,13 +137,6 @@ def lfm2_config() -> Any:
     )
 
 
-def lfm2_prepare(model: Any) -> None:
-    """One layer of three has attention, and with it all of the picture that reaches the end of the prompt."""
-    attention = model.get_decoder().layers[1].self_attn
-    for projection in (attention.v_proj, attention.out_proj):
-        projection.weight.data *= 3
-
-
 def lfm2_processor() -> Any:
     images = Lfm2VlImageProcessor(
         encoder_patch_size=14, tile_size=56, size=EDGE, min_image_tokens=1, max_image_tokens=8, max_tiles=2
