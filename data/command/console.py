@@ -25,6 +25,7 @@ from pid_lvlm.data.command.result import (
     CommandResult,
     to_json,
 )
+from pid_lvlm.data.command.shown import cut
 from pid_lvlm.data.command.system import system_sentence
 from pid_lvlm.data.errors import PidError
 from pid_lvlm.faults import fault_sentence, write_log
@@ -33,6 +34,8 @@ AGAIN: Final = "run the same command again to continue"
 
 _LONGEST: Final = 20_000
 """Characters of a sentence that are printed; nothing of ours is as long."""
+_LONGEST_USAGE: Final = 1_000
+"""Characters of a sentence about options, which repeats what was typed."""
 
 
 @dataclass(frozen=True)
@@ -175,7 +178,7 @@ def _failed(command: _Command, error: BaseException, extra: str | None) -> _Endi
 
 def _usage_sentence(name: str, error: Any) -> str:
     message = " ".join(str(error.format_message()).split()).rstrip(".").replace(": Value error, ", ": ")
-    return f"{message[:1].lower()}{message[1:]} (see {name} {HELP_OPTIONS[0]})"
+    return f"{cut(message[:1].lower() + message[1:], _LONGEST_USAGE)} (see {name} {HELP_OPTIONS[0]})"
 
 
 def _flush() -> OSError | None:

@@ -161,11 +161,14 @@ def test_wrong_usage_is_one_sentence(end):
         (("--count", "x"), "error: invalid value for '--count': "),
         (("--cuont", "1"), "error: no such option: --cuont"),
         (("more",), "error: got unexpected extra argument"),
+        (("[" * 100_000,), "error: got unexpected extra argument"),
+        (("--count", "x" * 100_000), "error: invalid value for '--count': "),
     ):
         code, out, said = end(lambda: None, *arguments)
         assert (code, out, said.count("\n")) == (2, "", 1)
         assert said.startswith(sentence)
         assert said.endswith(" (see a-command --help)\n")
+        assert len(said) < 1100
 
 
 @pytest.mark.parametrize(("returned", "code"), [(None, 0), (0, 0), (1, 1), (CommandResult(failed=1), 1)])
