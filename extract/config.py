@@ -18,7 +18,7 @@ SPAN_WORDS: Final = {SPAN_ALL: "all of the user's text", SPAN_QUESTION_OPTIONS: 
 
 LETTERS_AUTO: Final = "auto"
 LETTERS: Final = (LETTERS_AUTO, "plain", "space")
-"""How a letter follows the prompt: as the model prefers on the run's first items, directly, or after a space."""
+"""How a letter follows the prompt: in either way where both are single tokens, directly, or after a space."""
 
 OPTION_SEPARATOR: Final = "|"
 """Between the columns of options, as `A|B|C|D`."""

@@ -239,5 +239,5 @@ def _difference(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
 
 
 def rounded(value: float) -> float:
-    """Two significant digits: more of a rounding error are no information."""
+    """A value to two significant digits; further digits of a rounding error mean nothing."""
     return float(f"{value:.2g}")

@@ -71,16 +71,21 @@ def test_a_command_that_dies_says_how(make_jobs):
     assert job.records.read(job.part).reasons() == {"run-1": "the command ended with exit code 70"}
 
 
+def task_of(job, began_in):
+    """The process that submitit runs the only job in, once its command has begun."""
+    wait_for(began_in / "began-1")
+    wait_for(job.records.folder / "submitted.json")
+    (task,) = children(int(job.records.read_submitted(LOCAL)["1/1"]))
+    return task
+
+
 @pytest.mark.slow
 def test_a_preempted_job_begins_again(make_jobs, tmp_path):
     jobs = make_jobs("once", 1)
     seen = []
 
     def preempt():
-        wait_for(tmp_path / "began-1")
-        wait_for(jobs[0].records.folder / "submitted.json")
-        controller = int(jobs[0].records.read_submitted(LOCAL)["1/1"])
-        (task,) = children(controller)
+        task = task_of(jobs[0], tmp_path)
         seen.append(task)
         send_to_all(task, signal.SIGUSR2)
 
@@ -97,10 +102,7 @@ def test_a_killed_job_takes_its_command_along(make_jobs, tmp_path):
     commands = []
 
     def kill():
-        wait_for(tmp_path / "began-1")
-        wait_for(jobs[0].records.folder / "submitted.json")
-        controller = int(jobs[0].records.read_submitted(LOCAL)["1/1"])
-        (task,) = children(controller)
+        task = task_of(jobs[0], tmp_path)
         commands.extend(children(task))
         os.kill(task, signal.SIGKILL)
 
