@@ -2,7 +2,8 @@
 
 In a causal decoder the states at a position depend on earlier positions alone. `both` and `vision_only` have the same
 inputs until the question begins, so the second pass goes on from the keys and values of the first; candidates of
-several tokens go on from those of the whole prompt. In float32 both ways agree to rounding.
+several tokens go on from those of the whole prompt. Rows about one picture go on from what was computed for one of
+them. In float32 both ways agree to rounding.
 """
 
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
+import torch
 from torch import Tensor, nn
 from transformers import DynamicCache
 
@@ -20,15 +22,23 @@ from pid_lvlm.extract.conditions.sites import DecoderInputs, SpanMasks
 TOKEN_AXES: Final = {"inputs_embeds": 1, "position_ids": -1, "cache_position": 0}
 """Arguments of a decoder with an entry per position, and the axis of the positions."""
 
+POSITIONS: Final = "position_ids"
+
 MASK: Final = "attention_mask"
 """The one argument that is as long as the keys, not the queries."""
 
 
 class SharedPrefix:
-    """Keys and values of the decoder's first positions, kept from one pass over a batch to the next."""
+    """Keys and values of the decoder's first positions, kept from one pass over a batch to the next.
 
-    def __init__(self) -> None:
+    Args:
+        by_position: whether positions are counted from each row's first token, as those of rows that are padded
+            differently must be to share keys; by default the decoder counts.
+    """
+
+    def __init__(self, *, by_position: bool = False) -> None:
         self._cache = DynamicCache()
+        self._by_position = by_position
 
     @contextmanager
     def continued(self, decoder: nn.Module, length: int) -> Iterator[None]:
@@ -46,18 +56,57 @@ class SharedPrefix:
         finally:
             handle.remove()
 
+    def compute(self, decoder: nn.Module, inputs: DecoderInputs, length: int) -> None:
+        """Run the decoder over the first `length` positions of `inputs`, and keep their keys and values."""
+        begun = self._part(inputs, 0, length)
+        decoder(**{**begun, MASK: inputs[MASK][:, :length]})
+
+    def rows(self, of: Tensor, shift: Tensor, length: int) -> "SharedPrefix":
+        """What rows that begin like these, and are padded differently, have at their first `length` positions.
+
+        Args:
+            of: (rows,) which of these each row begins like.
+            shift: (rows,) how much further to the left its first token is. Keys left of that are never looked at.
+            length: positions of the rows.
+        """
+        index = torch.arange(length, device=of.device) + shift[:, None]
+        chosen = index.clamp(min=0)[:, None, :, None]
+        repeated = SharedPrefix(by_position=self._by_position)
+        for number, layer in enumerate(self._cache.layers):
+            place = chosen.to(layer.keys.device)
+            keys, values = (
+                torch.take_along_dim(kept[of.to(kept.device)], place, dim=2) for kept in (layer.keys, layer.values)
+            )
+            repeated._cache.update(keys, values, number)
+        return repeated
+
     def _shortened(self, length: int, inputs: DecoderInputs) -> DecoderInputs:
+        return self._part(inputs, length, None)
+
+    def _part(self, inputs: DecoderInputs, start: int, end: int | None) -> DecoderInputs:
+        """Inputs of the positions from `start` to `end`; only the mask keeps its length."""
         changed: dict[str, Any] = {"past_key_values": self._cache, "use_cache": True}
+        if self._by_position:
+            inputs = {**inputs, POSITIONS: _positions(inputs)}
         for name, value in inputs.items():
             if isinstance(value, Tensor) and name in TOKEN_AXES:
                 axis = TOKEN_AXES[name]
-                changed[name] = value.narrow(axis, length, value.shape[axis] - length)
+                changed[name] = value.narrow(axis, start, (value.shape[axis] if end is None else end) - start)
             elif isinstance(value, Tensor) and (name != MASK or value.dim() != 2):
                 message = (
                     f"`{name}` of shape {tuple(value.shape)} cannot be continued; the adapter must not share prefixes"
                 )
                 raise TypeError(message)
         return {**inputs, **changed}
+
+
+def _positions(inputs: DecoderInputs) -> Tensor:
+    """Positions of the tokens without padding; those in several dimensions do not count it already."""
+    given = inputs.get(POSITIONS)
+    if isinstance(given, Tensor) and given.dim() == 3:
+        return given
+    counted: Tensor = inputs[MASK].long().cumsum(dim=-1) - 1
+    return counted.clamp(min=0)
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,7 @@ class Batching:
         tokens: positions of a batch, padding included, at most; an item with more of them is a batch by itself. None
             for any number.
         workers: processes that prepare batches while others are computed.
+        by_picture: whether items about one picture are measured together.
         note: told once that memory ran out and how large batches are now.
     """
 
@@ -52,11 +53,13 @@ class Batching:
         rows: int,
         tokens: int | None = None,
         workers: int = 0,
+        by_picture: bool = False,
         note: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.rows = rows
         self.tokens = tokens
         self.workers = workers
+        self.by_picture = by_picture
         self._note = note
         self._failed: tuple[int, int] | None = None
 
@@ -98,7 +101,8 @@ class Batching:
                 clear_device_cache(garbage_collection=True)
 
     def _formed(self, group: Sequence[PlannedItem], left: Sequence[int]) -> list[tuple[int, ...]]:
-        formed = batches([group[index] for index in left], self.rows, self.tokens)
+        rest = [group[index] for index in left]
+        formed = batches(rest, self.rows, self.tokens, by_picture=self.by_picture)
         return [tuple(left[place] for place in batch) for batch in formed]
 
     def _attempt(

@@ -14,8 +14,8 @@ from pid_lvlm.extract.conditions.noise import Moments, NoiseStats
 from pid_lvlm.extract.conditions.sites import DecoderInputs
 from pid_lvlm.extract.errors import MisfitError
 from pid_lvlm.extract.measure.batching import Batching
-from pid_lvlm.extract.measure.encode import Batch, encode_batch, host_inputs
-from pid_lvlm.extract.models.adapters.base import Adapter, ModelInputs
+from pid_lvlm.extract.measure.encode import Batch, HostBatch, encode_batch, host_inputs
+from pid_lvlm.extract.models.adapters.base import Adapter
 from pid_lvlm.extract.models.misfit import model_code
 from pid_lvlm.extract.prompts.prompt_plan import PlannedItem
 
@@ -68,9 +68,7 @@ def read_inputs(adapter: Adapter, batch: Batch) -> DecoderInputs:
 
 
 @torch.inference_mode()
-def batch_moments(
-    adapter: Adapter, items: Sequence[PlannedItem], host: ModelInputs | None = None
-) -> dict[str, Moments]:
+def batch_moments(adapter: Adapter, items: Sequence[PlannedItem], host: HostBatch | None = None) -> dict[str, Moments]:
     """Moments of every site over one batch; `host` is what `host_inputs` made of it, if that was done before."""
     batch = encode_batch(adapter, items, host)
     inputs = read_inputs(adapter, batch)

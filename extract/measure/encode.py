@@ -13,6 +13,7 @@ from pid_lvlm.extract.conditions.sites import SpanMasks
 from pid_lvlm.extract.datasets.errors import RowError
 from pid_lvlm.extract.datasets.item import Item
 from pid_lvlm.extract.errors import ModelError
+from pid_lvlm.extract.measure.same_picture import Leaders, Rows, row_inputs, rows_by_picture
 from pid_lvlm.extract.models.adapters.base import Adapter, ModelInputs
 from pid_lvlm.extract.models.library_errors import first_line
 from pid_lvlm.extract.models.misfit import model_code
@@ -52,27 +53,47 @@ class Batch:
         ids: sample ids.
         inputs: model inputs with the picture already through the vision part.
         masks: the two spans, (batch, tokens) each.
+        leaders: one row of each picture, if several rows are about one and the family can use it.
     """
 
     ids: tuple[str, ...]
     inputs: ModelInputs
     masks: SpanMasks
+    leaders: Leaders | None = None
 
 
-def host_inputs(adapter: Adapter, items: Sequence[PlannedItem]) -> ModelInputs:
+@dataclass(frozen=True)
+class HostBatch:
+    """What the processor makes of items, on the host.
+
+    Attributes:
+        inputs: of all items, or of one for each picture if there are `rows`.
+        rows: which items are about one picture, if any and the family can use it.
+    """
+
+    inputs: ModelInputs
+    rows: Rows | None = None
+
+
+def host_inputs(adapter: Adapter, items: Sequence[PlannedItem], share: bool = True) -> HostBatch:
     """Prompts and decoded pictures as the processor gives them, on the host: the part of encoding that uses no device.
 
-    A picture that several of the items are about is decoded once.
+    A picture that several of the items are about is decoded once; with `share` it is also prepared once, where the
+    family can use that.
 
     Raises:
         BadItemError: a picture can no longer be read, or the processor refuses it.
         ModelError: the processor takes no picture, or does not fit the model.
     """
+    rows = rows_by_picture(adapter, items) if share else None
+    if rows is not None:
+        items = [items[row] for row in rows.leaders]
     pictures: dict[Path | bytes, Image.Image] = {}
     for planned in items:
         if planned.item.picture not in pictures:
             pictures[planned.item.picture] = item_picture(planned.item)
-    return prepared(adapter, adapter.process, items, [pictures[planned.item.picture] for planned in items])
+    inputs = prepared(adapter, adapter.process, items, [pictures[planned.item.picture] for planned in items])
+    return HostBatch(inputs, rows)
 
 
 def item_picture(item: Item) -> Image.Image:
@@ -87,7 +108,7 @@ def item_picture(item: Item) -> Image.Image:
         raise BadItemError(item, str(error)) from None
 
 
-def encode_batch(adapter: Adapter, items: Sequence[PlannedItem], host: ModelInputs | None = None) -> Batch:
+def encode_batch(adapter: Adapter, items: Sequence[PlannedItem], host: HostBatch | None = None) -> Batch:
     """Encode prompts and pictures; the vision part runs here, once for all conditions.
 
     Args:
@@ -99,13 +120,45 @@ def encode_batch(adapter: Adapter, items: Sequence[PlannedItem], host: ModelInpu
         ModelError: a span is not where the plan found it, the two overlap, BOS occurs twice, or the processor refuses a
             picture.
     """
-    inputs = adapter.to_device(host_inputs(adapter, items) if host is None else host)
+    host = host_inputs(adapter, items) if host is None else host
+    inputs = adapter.to_device(host.inputs)
+    if host.rows is None:
+        return _encoded(adapter, items, inputs)
+    leading = _encoded(adapter, [items[row] for row in host.rows.leaders], inputs)
+    starts = leading.masks.language.int().argmax(dim=1).tolist()
+    leaders = Leaders(leading.inputs, tuple(starts), host.rows.leader_of)
+    with model_code(adapter):
+        inputs = row_inputs(adapter, host.rows, leading.inputs, starts, leading.masks.vision)
+        vision = adapter.visual_mask(inputs)
+    check_lengths(adapter, inputs, vision, items)
+    masks = SpanMasks(vision, _language_mask(inputs, items))
+    return Batch(tuple(p.item.id for p in items), inputs, masks, leaders)
+
+
+def _encoded(adapter: Adapter, items: Sequence[PlannedItem], inputs: ModelInputs) -> Batch:
+    """Every item with its own picture."""
     with model_code(adapter):
         vision = adapter.visual_mask(inputs)
-    ids = inputs["input_ids"]
     _check_bos(adapter, inputs, items)
-    language = torch.zeros_like(ids, dtype=torch.bool)
     check_lengths(adapter, inputs, vision, items)
+    language = _language_mask(inputs, items)
+    overlap = adapter.picture_in_tokens and bool((vision & language).any())
+    if overlap or not bool(vision.any(dim=1).all()):
+        message = "the visual span is empty or overlaps the language span; the adapter's visual mask is wrong"
+        raise ModelError(message)
+    with model_code(adapter):
+        masks = SpanMasks(vision, language, adapter.other_masks(inputs))
+        return Batch(tuple(p.item.id for p in items), adapter.encode_pictures(inputs), masks)
+
+
+def _language_mask(inputs: ModelInputs, items: Sequence[PlannedItem]) -> Tensor:
+    """Positions of the users' text.
+
+    Raises:
+        ModelError: one is not where the plan found it.
+    """
+    ids = inputs["input_ids"]
+    language = torch.zeros_like(ids, dtype=torch.bool)
     on_host = ids.tolist()  # at once: each read waits for the GPU
     for row, planned in enumerate(items):
         start, end = planned.span.bounds(ids.shape[1])
@@ -115,13 +168,7 @@ def encode_batch(adapter: Adapter, items: Sequence[PlannedItem], host: ModelInpu
             )
             raise ModelError(message)
         language[row, start:end] = True
-    overlap = adapter.picture_in_tokens and bool((vision & language).any())
-    if overlap or not bool(vision.any(dim=1).all()):
-        message = "the visual span is empty or overlaps the language span; the adapter's visual mask is wrong"
-        raise ModelError(message)
-    with model_code(adapter):
-        masks = SpanMasks(vision, language, adapter.other_masks(inputs))
-        return Batch(tuple(p.item.id for p in items), adapter.encode_pictures(inputs), masks)
+    return language
 
 
 def check_lengths(adapter: Adapter, inputs: ModelInputs, vision: Tensor, items: Sequence[PlannedItem]) -> None:

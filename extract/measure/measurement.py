@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import torch
@@ -15,10 +14,11 @@ from pid_lvlm.extract.conditions.replacement import ABLATED, replacement
 from pid_lvlm.extract.datasets.item import Item
 from pid_lvlm.extract.measure.batching import Batching
 from pid_lvlm.extract.measure.embeddings import pool, read_inputs
-from pid_lvlm.extract.measure.encode import Batch, encode_batch, encode_text_only, host_inputs
+from pid_lvlm.extract.measure.encode import Batch, HostBatch, encode_batch, encode_text_only, host_inputs
 from pid_lvlm.extract.measure.logit_lens import layer_states, unembed
 from pid_lvlm.extract.measure.option_scores import Scores, option_scores, score_batch
-from pid_lvlm.extract.models.adapters.base import Adapter, ModelInputs
+from pid_lvlm.extract.measure.same_picture import begun_by_leaders
+from pid_lvlm.extract.models.adapters.base import Adapter
 from pid_lvlm.extract.models.answer_tokens import Candidates
 from pid_lvlm.extract.prompts.prompt_plan import PlannedItem
 
@@ -34,7 +34,7 @@ class Measurement:
         seed: the run's seed.
         layers: recorded layers; the last is the output.
         max_options: size of the options axis of the scores; None for one entry per letter.
-        share_prefix: whether passes that begin alike compute their beginning once, where the family allows it.
+        share_prefix: whether passes and rows that begin alike compute their beginning once, where the family allows it.
     """
 
     adapter: Adapter
@@ -55,7 +55,7 @@ class Measurement:
         """Arrays of one shard after the other, each as soon as its last batch is measured; see `shard`."""
         parts: list[Arrays] = []
         order: list[int] = []
-        for done in batching.each(shards, partial(host_inputs, self.adapter), self.batch):
+        for done in batching.each(shards, self._prepare, self.batch):
             parts.append(done.result)
             order += done.indices
             advance(len(done.indices))
@@ -70,9 +70,9 @@ class Measurement:
         return self.max_options or len(self.candidates.spellings[0].ids)
 
     @torch.inference_mode()
-    def batch(self, items: Sequence[PlannedItem], host: ModelInputs | None = None) -> Arrays:
+    def batch(self, items: Sequence[PlannedItem], host: HostBatch | None = None) -> Arrays:
         """Arrays of one batch, rows in the order of `items`; `host` is what `host_inputs` made of it, if known."""
-        batch = encode_batch(self.adapter, items, host)
+        batch = encode_batch(self.adapter, items, self._prepare(items) if host is None else host)
         scores = self._scores(batch, items)
         letters = [planned.item.letters for planned in items]
         first = np.stack([scores[condition].first_token for condition in CONDITIONS], axis=1)
@@ -97,16 +97,25 @@ class Measurement:
 
         Where passes share a prefix, `both` must be among them: `vision_only` goes on from it.
         """
-        scores = self._scores(encode_batch(self.adapter, items), items, conditions)
+        scores = self._scores(encode_batch(self.adapter, items, self._prepare(items)), items, conditions)
         letters = [planned.item.letters for planned in items]
         return np.stack([option_scores(scores[name].loglik, letters, self.width) for name in conditions], axis=1)
+
+    def _prepare(self, items: Sequence[PlannedItem]) -> HostBatch:
+        return host_inputs(self.adapter, items, self.share_prefix)
 
     def _scores(
         self, batch: Batch, items: Sequence[PlannedItem], conditions: Sequence[str] = CONDITIONS
     ) -> dict[str, Scores]:
-        """By condition. `vision_only` goes on where `both` has computed the picture and what precedes it."""
-        prefix = SharedPrefix()
-        begun = {BOTH: Begun(prefix), VISION_ONLY: Begun(prefix, common_length(batch.masks))}
+        """By condition. `vision_only` goes on where `both` has computed the picture and what precedes it.
+
+        Both go on from there where several rows are about one picture.
+        """
+        common = common_length(batch.masks)
+        prefix = Begun(SharedPrefix())
+        if batch.leaders is not None:
+            prefix = begun_by_leaders(self.adapter, batch.leaders, batch.inputs, common)
+        begun = {BOTH: prefix, VISION_ONLY: prefix.up_to(common)}
         wanted = [condition for condition in begun if condition in conditions]
         scores = {condition: self._condition(condition, batch, items, begun[condition]) for condition in wanted}
         del prefix, begun  # as large as the weights of some layers

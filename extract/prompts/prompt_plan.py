@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import torch
@@ -119,7 +120,9 @@ def make_plan(
     return Plan(items, candidates, dataset.max_options)
 
 
-def batches(items: Sequence[PlannedItem], rows: int, tokens: int | None = None) -> list[tuple[int, ...]]:
+def batches(
+    items: Sequence[PlannedItem], rows: int, tokens: int | None = None, *, by_picture: bool = False
+) -> list[tuple[int, ...]]:
     """Indices of each batch: items of similar length together, so that little of a batch is padding.
 
     Longest first: what does not fit into memory shows at once. Batches depend on nothing but the items of their shard,
@@ -129,14 +132,30 @@ def batches(items: Sequence[PlannedItem], rows: int, tokens: int | None = None) 
         items: the items of a shard.
         rows: items of a batch, at most.
         tokens: positions of a batch, padding included, at most; an item with more of them is a batch by itself.
+        by_picture: whether items about one picture stay together, by the longest of them.
     """
     order = sorted(range(len(items)), key=lambda index: -items[index].length)
+    if by_picture:
+        longest: dict[Path | bytes, int] = {}
+        for place, index in enumerate(order):
+            longest.setdefault(items[index].item.picture, place)
+        order.sort(key=lambda index: longest[items[index].item.picture])
     found = []
     while order:
-        size = rows if tokens is None else max(1, min(rows, tokens // items[order[0]].length))
+        size = _fitting([items[index].length for index in order[:rows]], tokens)
         found.append(tuple(order[:size]))
         order = order[size:]
     return found
+
+
+def _fitting(lengths: Sequence[int], tokens: int | None) -> int:
+    """How many of the next items fit into a budget of positions; one always does."""
+    longest = 0
+    for count, length in enumerate(lengths):
+        longest = max(longest, length)
+        if count and tokens is not None and (count + 1) * longest > tokens:
+            return count
+    return len(lengths)
 
 
 def _check_placeholders(adapter: Adapter, dataset: Dataset) -> None:

@@ -47,7 +47,7 @@ def describe_plan(adapter: Adapter, spec: ModelSpec, dataset: Dataset, config: E
     first = plan.items[0]
     visual = int(adapter.visual_mask(prepared(adapter, adapter.process, [first], [item_picture(first.item)])).sum())
     shards = plan.shards(config.shard_size)
-    formed = _formed(shards, config, visual)
+    formed = _formed(shards, config, visual, adapter.can_share_prefix)
     layers = run_layers(spec, config, adapter)
     folder = run_path(config.out, spec.run_name(dataset.name))
     settings = planned_settings(adapter, spec, dataset, config, plan)
@@ -89,11 +89,13 @@ class Formed:
         return self.rows * self.longest
 
 
-def _formed(shards: Sequence[Sequence[PlannedItem]], config: ExtractionConfig, visual: int) -> list[Formed]:
+def _formed(
+    shards: Sequence[Sequence[PlannedItem]], config: ExtractionConfig, visual: int, by_picture: bool
+) -> list[Formed]:
     """Every batch; a picture whose tokens are not known yet is taken to have `visual`."""
     found = []
     for shard in shards:
-        for batch in batches(shard, config.batch_size, config.batch_tokens):
+        for batch in batches(shard, config.batch_size, config.batch_tokens, by_picture=by_picture):
             items = [shard[index] for index in batch]
             lengths = [planned.length + (0 if planned.picture_tokens else visual) for planned in items]
             found.append(Formed(len(items), max(lengths), sum(lengths)))

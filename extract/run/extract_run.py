@@ -185,6 +185,7 @@ def model_batching(adapter: Adapter, spec: ModelSpec, config: ExtractionConfig, 
         config.batch_size,
         config.batch_tokens,
         workers,
+        adapter.can_share_prefix,
         lambda message: reporter.note(f"{spec.display_name}: {message}"),
     )
 

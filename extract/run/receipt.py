@@ -199,7 +199,7 @@ def _batch(adapter: Adapter, together: Scores, alone: Scores, size: int, batch_s
 
 
 def _sharing(measurement: Measurement, parts: Sequence[Sequence[PlannedItem]], shared: Sequence[Scores]) -> Check:
-    """The condition that goes on from another, and the same computed from its beginning."""
+    """The condition that goes on from another, and rows about one picture; both also computed from their beginning."""
     adapter = measurement.adapter
     if not (adapter.can_share_prefix and measurement.share_prefix):
         return Check(reason="passes of this model share nothing")
@@ -207,7 +207,18 @@ def _sharing(measurement: Measurement, parts: Sequence[Sequence[PlannedItem]], s
     scores = [one for part in parts for one in _scores(separate, part, (VISION_ONLY,))]
     row = CONDITIONS.index(VISION_ONLY)
     differences = [_difference(one[row], other[0]) for one, other in zip(shared, scores, strict=True)]
+    if len(parts[0]) > 1:
+        rows = _about_one_picture(*parts[0][:2])
+        pairs = zip(*(_scores(one, rows, (BOTH, VISION_ONLY)) for one in (measurement, separate)), strict=True)
+        differences += [_difference(one, other) for one, other in pairs]
     return Check(rounded(float(np.max(differences))), limit_of(adapter, SHARING))
+
+
+def _about_one_picture(first: PlannedItem, second: PlannedItem) -> tuple[PlannedItem, PlannedItem]:
+    """Two items, the second with the picture of the first."""
+    picture = {"picture": first.item.picture, "picture_sha256": first.item.picture_sha256}
+    moved = replace(second, item=replace(second.item, **picture), picture_tokens=first.picture_tokens)
+    return first, moved
 
 
 def _exact(adapter: Adapter, found: float, again: Callable[[], Scores], before: Scores) -> Check:

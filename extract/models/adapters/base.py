@@ -18,6 +18,9 @@ from pid_lvlm.extract.models.library_errors import ProcessorError, processor_cod
 
 PIXELS: Final = "pixel_values"
 
+UNPROJECTED: Final = ("last_hidden_state", "hidden_states", "attentions")
+"""What a vision part returns beside the features that the decoder is given."""
+
 ModelInputs = dict[str, Any]
 """Keyword arguments of the model's forward; tensors have the batch as their first axis."""
 
@@ -234,6 +237,26 @@ class Adapter:
         rest = {name: value for name, value in inputs.items() if name != PIXELS}
         return {**rest, "mm_encoder_outputs": {"image": encode(**picture, return_dict=True)}}
 
+    def repeat_pictures(self, inputs: ModelInputs, counts: Sequence[int], chosen: Sequence[int]) -> ModelInputs:
+        """Encoded pictures for other rows, of families that share prefixes.
+
+        Args:
+            inputs: what `encode_pictures` made of a batch of one picture each.
+            counts: tokens that each of them fills.
+            chosen: for every new row the row whose picture it is about.
+
+        Returns:
+            The inputs of the new rows, but for those that have an entry per token.
+        """
+        index = torch.tensor(chosen)
+        per_picture = {
+            name: value[index.to(value.device)]
+            for name, value in inputs.items()
+            if isinstance(value, Tensor) and name not in {"input_ids", *self.appended}
+        }
+        encoded = inputs["mm_encoder_outputs"]["image"]
+        return {**per_picture, "mm_encoder_outputs": {"image": _repeated(encoded, counts, chosen)}}
+
     def visual_mask(self, inputs: ModelInputs) -> Tensor:
         """Positions that the picture fills, boolean (batch, tokens)."""
         mask: Tensor = inputs["input_ids"] == self.model.config.image_token_id
@@ -274,6 +297,18 @@ class Adapter:
 def _fresh(inputs: Mapping[str, Any]) -> ModelInputs:
     """Copy nested mappings: some models write into the ones they are given."""
     return {name: dict(value) if isinstance(value, dict) else value for name, value in inputs.items()}
+
+
+def _repeated(encoded: Any, counts: Sequence[int], chosen: Sequence[int]) -> Any:
+    """A vision part's output for other rows: its projected features, or its last states where nothing projects them."""
+    key = "pooler_output" if encoded.get("pooler_output") is not None else "last_hidden_state"
+    features = encoded[key]
+    kept = {name: value for name, value in encoded.items() if name not in UNPROJECTED}
+    if not isinstance(features, Tensor):
+        return type(encoded)(**{**kept, key: [features[picture] for picture in chosen]})
+    tokens = features.shape[1:-1].numel()  # of an entry: a picture, a tile of it, or one token
+    parts = features.split([count // tokens for count in counts])
+    return type(encoded)(**{**kept, key: torch.cat([parts[picture] for picture in chosen])})
 
 
 def soft_cap(model: Any, logits: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from pid_lvlm import data
 from pid_lvlm.data.contract.receipt import CHECKS, FAILED, NOT_CHECKED, PASSED, Check, Receipt
 from pid_lvlm.data.names import MANIFEST_FILE, SOURCES
 from pid_lvlm.extract.conditions.hooks import CallHook, Edit
+from pid_lvlm.extract.conditions.prefix import SharedPrefix
 from pid_lvlm.extract.conditions.sites import EmbeddingSite
 from pid_lvlm.extract.config import ExtractionConfig
 from pid_lvlm.extract.datasets.item import Dataset
@@ -187,6 +188,15 @@ def test_a_prefix_that_is_not_the_same(adapter: Adapter, dataset: Dataset, monke
     """`vision_only` must not go on from keys of the question."""
     monkeypatch.setattr("pid_lvlm.extract.measure.measurement.common_length", lambda masks: common_length(masks) + 3)
     assert "sharing" in failed(adapter, dataset)
+
+
+def test_rows_that_do_not_begin_like_their_leader(
+    adapter: Adapter, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keys of a row in the wrong places."""
+    right = SharedPrefix.rows
+    monkeypatch.setattr(SharedPrefix, "rows", lambda prefix, of, shift, length: right(prefix, of, shift - 1, length))
+    assert list(failed(adapter, dataset)) == ["sharing"]
 
 
 def test_scores_that_are_not_numbers(adapter: Adapter, dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:

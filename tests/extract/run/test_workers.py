@@ -88,13 +88,15 @@ def test_a_picture_is_decoded_once_for_all_its_questions_in_a_batch(
     adapter: Adapter, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     items = make_plan(adapter, dataset, "letters", "all").items
-    expected = [host_inputs(adapter, [planned])["pixel_values"][0] for planned in items]
+    expected = [host_inputs(adapter, [planned]).inputs["pixel_values"][0] for planned in items]
     opened: list[str] = []
     image = Item.image
     monkeypatch.setattr(Item, "image", lambda item: opened.append(item.id) or image(item))
-    found = host_inputs(adapter, items)["pixel_values"]
-    assert opened == [f"item-{i}" for i in range(6)]  # eleven items, six pictures
-    assert torch.equal(found, torch.stack(expected))
+    apart, shared = (host_inputs(adapter, items, share) for share in (False, True))
+    assert opened == 2 * [f"item-{i}" for i in range(6)]  # eleven items, six pictures
+    assert torch.equal(apart.inputs["pixel_values"], torch.stack(expected))
+    assert shared.rows is not None
+    assert torch.equal(shared.inputs["pixel_values"][list(shared.rows.leader_of)], torch.stack(expected))
 
 
 class OddError(Exception):

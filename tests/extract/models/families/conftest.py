@@ -134,6 +134,11 @@ def save_picture(folder: Path, index: int, family: Family, seed: int = 0) -> Pat
     return path
 
 
+def two_pictures(items: tuple[Item, ...]) -> tuple[Item, ...]:
+    """The same questions about the first two pictures in turn."""
+    return tuple(replace(item, picture=items[index % 2].picture) for index, item in enumerate(items))
+
+
 def dataset_of(pictures: list[Path]) -> Dataset:
     """Items of different lengths and numbers of options."""
     items = tuple(

@@ -45,7 +45,15 @@ from pid_lvlm.extract.run.dry_run import describe_plan
 from pid_lvlm.extract.run.extract_run import extract_run
 from pid_lvlm.extract.run.progress import Reporter
 from pid_lvlm.extract.run.receipt import Subject, make_receipt, plan_like_run
-from tests.extract.models.families.conftest import Tiny, by_condition, lines, save_picture, spec_of, with_long_letters
+from tests.extract.models.families.conftest import (
+    Tiny,
+    by_condition,
+    lines,
+    save_picture,
+    spec_of,
+    two_pictures,
+    with_long_letters,
+)
 from tests.extract.models.families.tiny import on_device
 
 RESUMING = ("qwen3_vl", "mllama", "instructblip_t5", "toyvl")
@@ -207,6 +215,19 @@ def test_shared_or_not_scores_are_the_same(tiny: Tiny) -> None:
         np.testing.assert_array_equal(shared["first_token"], alone["first_token"])
 
 
+def test_rows_of_one_picture_score_as_alone(tiny: Tiny) -> None:
+    """Two pictures in turn under texts of different lengths, in every array that a run writes."""
+    if not tiny.adapter.can_share_prefix:
+        return
+    measurement, planned = with_long_letters(tiny.measurement), tiny.plan(two_pictures(tiny.dataset.items))
+    alone, shared = (replace(measurement, share_prefix=share).batch(planned) for share in (False, True))
+    for name, array in alone.items():
+        if array.dtype.kind == "f":
+            np.testing.assert_allclose(shared[name], array, rtol=0, atol=1e-5, err_msg=name)
+        else:
+            np.testing.assert_array_equal(shared[name], array, err_msg=name)
+
+
 def test_no_cache_lives_on(tiny: Tiny) -> None:
     """A cache would be filled by the first condition, and hold the picture in the others."""
     adapter = tiny.adapter
@@ -311,5 +332,5 @@ def test_other_processes_prepare_the_same(tiny: Tiny) -> None:
     batches = [[planned] for planned in tiny.plan()]
     prepare = partial(host_inputs, tiny.adapter)
     ahead = [outcome.get() for outcome in prepared_ahead(batches, prepare, 2)]
-    for batch, inputs in zip(batches, ahead, strict=True):
-        assert_close(inputs, prepare(batch), rtol=0, atol=0)
+    for batch, host in zip(batches, ahead, strict=True):
+        assert_close(host.inputs, prepare(batch).inputs, rtol=0, atol=0)
