@@ -3,8 +3,9 @@
 The three calls are those of the published scripts: picture and question, noise for vision, noise for language, each
 with one new token. Ours measures four conditions, by default all layers, and the pooled features. Decoder tokens per
 sample are counted on both sides, padding included, and ours without it; `padding_share_by_text_length` is what batches
-would waste that are formed without regard to how many tokens each picture fills. Reading the dataset, loading the model
-and the noise statistics are not timed.
+would waste that are formed without regard to how many tokens each picture fills. A plain batched forward of the same
+prompts says what one decoder token costs without us, a product of large matrices what the device can do. Reading the
+dataset, loading the model and the noise statistics are not timed.
 
 Example: python -m benchmarks.extract --model DIR --data CARD.toml --items 64 --json
 """
@@ -13,7 +14,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +25,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from benchmarks.floor import fastest, forward_plainly, matmul_peak, operations
 from benchmarks.machine import describe_machine, peak_host_bytes, torch_device_name
 from pid_lvlm.data.errors import PidError
 from pid_lvlm.data.names import BOTH, CONDITIONS, LANGUAGE_ONLY, VISION_ONLY
@@ -104,18 +106,6 @@ def counted_tokens(adapter: Adapter) -> Iterator[DecoderTokens]:
         yield seen
 
 
-def fastest(work: Callable[[], object], repeat: int, device: str) -> float:
-    """Seconds of the fastest of some repetitions, the device idle at both ends."""
-    seconds = []
-    for _ in range(repeat):
-        started = time.perf_counter()
-        work()
-        if device == "cuda":
-            torch.cuda.synchronize()
-        seconds.append(time.perf_counter() - started)
-    return min(seconds)
-
-
 def same_answers(generated: Sequence[Sequence[int]], measured: Any) -> float:
     """Share of first tokens on which both agree; our columns are named by `pid_lvlm.data.names.CONDITIONS`."""
     columns = [CONDITIONS.index(name) for name in (BOTH, VISION_ONLY, LANGUAGE_ONLY)]
@@ -153,7 +143,14 @@ def compare(given: argparse.Namespace) -> dict[str, Any]:
     with counted_tokens(adapter) as their_tokens:
         generated = [generate_three(adapter, item, stats, config.seed) for item in plan.items]
     alone = replace(measurement, share_prefix=False).shard(plan.items, batching, lambda _: None)
+    with counted_tokens(adapter) as plain_tokens:
+        forward_plainly(adapter, plan.items, config.batch_size, config.batch_tokens)
+    plain = fastest(
+        lambda: forward_plainly(adapter, plan.items, config.batch_size, config.batch_tokens), given.repeat, device
+    )
+    our_operations = operations(lambda: measurement.shard(plan.items, batching, lambda _: None))
     ours = fastest(lambda: measurement.shard(plan.items, batching, lambda _: None), given.repeat, device)
+    peak = matmul_peak(device, adapter.model.dtype, given.repeat)
     theirs = fastest(
         lambda: [generate_three(adapter, item, stats, config.seed) for item in plan.items], given.repeat, device
     )
@@ -174,6 +171,12 @@ def compare(given: argparse.Namespace) -> dict[str, Any]:
         "padding_share": our_tokens.padding_share,
         "padding_share_by_text_length": by_text.padding_share,
         "baseline_decoder_tokens_per_sample": their_tokens.computed / count,
+        "items_per_picture": count / len({planned.item.picture for planned in plan.items}),
+        "our_seconds_per_decoder_token": ours / our_tokens.computed,
+        "plain_forward_seconds_per_decoder_token": plain / plain_tokens.computed,
+        "our_operations_per_sample": our_operations / count,
+        "matmul_peak_per_second": peak,
+        "share_of_peak": our_operations / ours / peak,
         "shares_prefix": adapter.can_share_prefix,
         "largest_difference_by_sharing": largest_difference(arrays["loglik"], alone["loglik"]),
         "our_conditions": len(CONDITIONS),

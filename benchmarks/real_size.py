@@ -64,16 +64,17 @@ def write_checkpoint(folder: Path, layers: int, device: str) -> None:
     ).save_pretrained(folder)
 
 
-def write_items(folder: Path, count: int) -> None:
-    """Questions of words from the pages, four options each, pictures of 640 x 480 pixels."""
+def write_items(folder: Path, count: int, per_picture: int) -> None:
+    """Questions of words from the pages, four options each, some for each picture of 640 x 480 pixels."""
     rng = np.random.default_rng(0)
     words = np.array(" ".join(page.read_text(encoding="utf-8") for page in PAGES).split())
     (folder / "pictures").mkdir(parents=True, exist_ok=True)
     rows = []
     for index in range(count):
-        name = f"pictures/{index}.jpg"
-        coarse = Image.fromarray(rng.integers(0, 255, (12, 16, 3), dtype=np.uint8))
-        coarse.resize((640, 480), Image.Resampling.BICUBIC).save(folder / name)
+        name = f"pictures/{index // per_picture}.jpg"
+        if index % per_picture == 0:
+            coarse = Image.fromarray(rng.integers(0, 255, (12, 16, 3), dtype=np.uint8))
+            coarse.resize((640, 480), Image.Resampling.BICUBIC).save(folder / name)
         question = " ".join(rng.choice(words, 16)) + "?"
         options = [f"{letter}{index} " + " ".join(rng.choice(words, 3)) for letter in "pqrs"]
         row = {"id": str(index), "image": name, "question": question, "options": options, "answer": "ABCD"[index % 4]}
@@ -88,6 +89,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--out", type=Path, required=True, help="folder for `llava-7b` and `items.jsonl`")
     parser.add_argument("--items", type=int, default=512)
+    parser.add_argument("--per-picture", type=int, default=1, help="questions about each picture")
     parser.add_argument(
         "--layers", type=int, default=32, help="fewer for a quick look; 0 writes only items, no checkpoint"
     )
@@ -96,7 +98,7 @@ def main(arguments: list[str] | None = None) -> int:
     given.out.mkdir(parents=True, exist_ok=True)
     if given.layers:
         write_checkpoint(given.out / "llava-7b", given.layers, given.device)
-    write_items(given.out, given.items)
+    write_items(given.out, given.items, given.per_picture)
     print(given.out)
     return 0
 

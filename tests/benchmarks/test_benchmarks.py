@@ -179,6 +179,10 @@ def test_extract(call):
     assert 2 * prompt < found["our_decoder_tokens_per_sample"] < 4 * prompt
     assert 2 * prompt < found["our_real_tokens_per_sample"] <= found["our_decoder_tokens_per_sample"]
     assert 0 <= found["padding_share"] <= found["padding_share_by_text_length"] < 0.2
+    assert found["items_per_picture"] == 1
+    assert 0 < found["share_of_peak"] < 1
+    assert found["our_seconds_per_decoder_token"] > 0
+    assert found["plain_forward_seconds_per_decoder_token"] > 0
 
 
 def test_extract_says_what_is_wrong(call, tmp_path):
