@@ -132,7 +132,7 @@ def compare(given: argparse.Namespace) -> dict[str, Any]:
     plan = make_plan(adapter, dataset, template_name(config, dataset), config.language_span)
     started = time.perf_counter()
     batching = Batching(config.batch_size, config.batch_tokens, by_picture=adapter.can_share_prefix)
-    stats = measure(adapter, plan.items, batching, lambda _: None)
+    stats = measure(adapter, [plan.items], batching, lambda _: None)
     statistics_seconds = time.perf_counter() - started
     layers = run_layers(spec, config, adapter)
     measurement = Measurement(adapter, plan.candidates, stats, config.seed, layers)

@@ -15,6 +15,7 @@ from pid_lvlm.extract.conditions.sites import DecoderInputs
 from pid_lvlm.extract.errors import MisfitError
 from pid_lvlm.extract.measure.batching import Batching
 from pid_lvlm.extract.measure.encode import Batch, HostBatch, encode_batch, host_inputs
+from pid_lvlm.extract.measure.kept_batches import KeptBatches
 from pid_lvlm.extract.models.adapters.base import Adapter
 from pid_lvlm.extract.models.misfit import model_code
 from pid_lvlm.extract.prompts.prompt_plan import PlannedItem
@@ -41,11 +42,24 @@ def pool(vectors: Tensor, rows: Sequence[int]) -> dict[str, NDArray[np.float32]]
 
 
 def measure(
-    adapter: Adapter, items: Sequence[PlannedItem], batching: Batching, advance: Callable[[int], None]
+    adapter: Adapter,
+    groups: Sequence[Sequence[PlannedItem]],
+    batching: Batching,
+    advance: Callable[[int], None],
+    kept: KeptBatches | None = None,
 ) -> NoiseStats:
-    """Mean and standard deviation of every site over `items`; `advance` is told how many items were done."""
+    """Mean and standard deviation of every site over all items.
+
+    Args:
+        adapter: the model.
+        groups: the items, such as those of each shard.
+        batching: how they are divided.
+        advance: told how many items were done.
+        kept: keeps what is encoded for the next pass over the same groups.
+    """
     moments: dict[str, Moments] = {}
-    for done in batching.each([items], partial(host_inputs, adapter), partial(batch_moments, adapter)):
+
+    for done in batching.each(groups, partial(host_inputs, adapter), partial(batch_moments, adapter, kept=kept)):
         part = done.result
         moments = {site: moments[site].merge(new) if site in moments else new for site, new in part.items()}
         advance(len(done.indices))
@@ -68,8 +82,19 @@ def read_inputs(adapter: Adapter, batch: Batch) -> DecoderInputs:
 
 
 @torch.inference_mode()
-def batch_moments(adapter: Adapter, items: Sequence[PlannedItem], host: HostBatch | None = None) -> dict[str, Moments]:
-    """Moments of every site over one batch; `host` is what `host_inputs` made of it, if that was done before."""
+def batch_moments(
+    adapter: Adapter, items: Sequence[PlannedItem], host: HostBatch | None = None, kept: KeptBatches | None = None
+) -> dict[str, Moments]:
+    """Moments of every site over one batch, which `kept` keeps.
+
+    Args:
+        adapter: the model.
+        items: items of the batch.
+        host: what `host_inputs` made of them, if that was done before.
+        kept: keeps what is encoded.
+    """
     batch = encode_batch(adapter, items, host)
     inputs = read_inputs(adapter, batch)
+    if kept is not None:
+        kept.keep(batch)
     return {site.name: Moments.of(site.read(inputs, batch.masks).float().cpu().numpy()) for site in adapter.sites}

@@ -1,11 +1,13 @@
 """Encode one batch: open pictures, encode prompts, locate spans."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.utils import recursively_apply, send_to_device
 from PIL import Image
 from torch import Tensor
 
@@ -60,6 +62,21 @@ class Batch:
     inputs: ModelInputs
     masks: SpanMasks
     leaders: Leaders | None = None
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same batch on a device."""
+        move = partial(send_to_device, device=device)
+        masks = SpanMasks(move(self.masks.vision), move(self.masks.language), move(self.masks.others))
+        leaders = None if self.leaders is None else replace(self.leaders, inputs=move(self.leaders.inputs))
+        return Batch(self.ids, move(self.inputs), masks, leaders)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of its tensors, those that several of its parts hold counted for each."""
+        sizes: list[int] = []
+        leading = {} if self.leaders is None else self.leaders.inputs
+        recursively_apply(lambda tensor: sizes.append(tensor.nbytes), [self.inputs, leading, vars(self.masks)])
+        return sum(sizes)
 
 
 @dataclass(frozen=True)

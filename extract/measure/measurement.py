@@ -15,6 +15,7 @@ from pid_lvlm.extract.datasets.item import Item
 from pid_lvlm.extract.measure.batching import Batching
 from pid_lvlm.extract.measure.embeddings import pool, read_inputs
 from pid_lvlm.extract.measure.encode import Batch, HostBatch, encode_batch, encode_text_only, host_inputs
+from pid_lvlm.extract.measure.kept_batches import KeptBatches
 from pid_lvlm.extract.measure.logit_lens import layer_states, unembed
 from pid_lvlm.extract.measure.option_scores import Scores, option_scores, score_batch
 from pid_lvlm.extract.measure.same_picture import begun_by_leaders
@@ -35,6 +36,7 @@ class Measurement:
         layers: recorded layers; the last is the output.
         max_options: size of the options axis of the scores; None for one entry per letter.
         share_prefix: whether passes and rows that begin alike compute their beginning once, where the family allows it.
+        kept: batches that were encoded before.
     """
 
     adapter: Adapter
@@ -44,6 +46,7 @@ class Measurement:
     layers: tuple[int, ...]
     max_options: int | None = None
     share_prefix: bool = True
+    kept: KeptBatches | None = None
 
     def shard(self, items: Sequence[PlannedItem], batching: Batching, advance: Callable[[int], None]) -> Arrays:
         """Arrays of one shard, rows in the order of `items`; `advance` is told how many items were done."""
@@ -72,7 +75,7 @@ class Measurement:
     @torch.inference_mode()
     def batch(self, items: Sequence[PlannedItem], host: HostBatch | None = None) -> Arrays:
         """Arrays of one batch, rows in the order of `items`; `host` is what `host_inputs` made of it, if known."""
-        batch = encode_batch(self.adapter, items, self._prepare(items) if host is None else host)
+        batch = self._encoded(items, host)
         scores = self._scores(batch, items)
         letters = [planned.item.letters for planned in items]
         first = np.stack([scores[condition].first_token for condition in CONDITIONS], axis=1)
@@ -97,12 +100,21 @@ class Measurement:
 
         Where passes share a prefix, `both` must be among them: `vision_only` goes on from it.
         """
-        scores = self._scores(encode_batch(self.adapter, items, self._prepare(items)), items, conditions)
+        scores = self._scores(self._encoded(items), items, conditions)
         letters = [planned.item.letters for planned in items]
         return np.stack([option_scores(scores[name].loglik, letters, self.width) for name in conditions], axis=1)
 
-    def _prepare(self, items: Sequence[PlannedItem]) -> HostBatch:
+    def _prepare(self, items: Sequence[PlannedItem]) -> HostBatch | None:
+        if self.kept is not None and self.kept.has(items):
+            return None
         return host_inputs(self.adapter, items, self.share_prefix)
+
+    def _encoded(self, items: Sequence[PlannedItem], host: HostBatch | None = None) -> Batch:
+        if host is None and self.kept is not None and (batch := self.kept.take(items)) is not None:
+            return batch
+        return encode_batch(
+            self.adapter, items, host_inputs(self.adapter, items, self.share_prefix) if host is None else host
+        )
 
     def _scores(
         self, batch: Batch, items: Sequence[PlannedItem], conditions: Sequence[str] = CONDITIONS

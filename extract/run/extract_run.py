@@ -23,6 +23,7 @@ from pid_lvlm.extract.errors import MisfitError, ModelError
 from pid_lvlm.extract.measure.ahead import can_fork, lost_worker, usual_workers
 from pid_lvlm.extract.measure.batching import Batching, out_of_memory
 from pid_lvlm.extract.measure.embeddings import measure
+from pid_lvlm.extract.measure.kept_batches import KeptBatches
 from pid_lvlm.extract.measure.measurement import Measurement
 from pid_lvlm.extract.models.adapters.base import Adapter
 from pid_lvlm.extract.models.misfit import refuse_misfits
@@ -125,9 +126,10 @@ def _measure(
     """Measure what is missing; returns the number of samples measured."""
     with reporter.wait(f"{folder.name}: checking the first items"):
         folder.keep_receipt(_receipt(adapter, run, folder, dataset, config, batching))
-    stats = _noise_stats(adapter, run.plan, folder, reporter, batching)
+    kept = KeptBatches(adapter)
+    stats = _noise_stats(adapter, run.plan, folder, config, reporter, batching, kept)
     layers = folder.manifest.layers
-    measurement = Measurement(adapter, run.plan.candidates, stats, config.seed, layers, run.plan.max_options)
+    measurement = Measurement(adapter, run.plan.candidates, stats, config.seed, layers, run.plan.max_options, kept=kept)
     _keep_items(run.plan, folder, dataset, config, reporter)
     measured = _write_shards(measurement, run.plan, folder, config, reporter, batching)
     folder.finish()
@@ -208,7 +210,15 @@ def explained_machine() -> Iterator[None]:
         raise ModelError(message) from error
 
 
-def _noise_stats(adapter: Adapter, plan: Plan, folder: RunFolder, reporter: Reporter, batching: Batching) -> NoiseStats:
+def _noise_stats(
+    adapter: Adapter,
+    plan: Plan,
+    folder: RunFolder,
+    config: ExtractionConfig,
+    reporter: Reporter,
+    batching: Batching,
+    kept: KeptBatches,
+) -> NoiseStats:
     """Statistics of the replacement noise: those in the folder, or measured now and written there."""
     stats = folder.noise_stats([site.name for site in adapter.sites])
     if stats is not None:
@@ -216,7 +226,7 @@ def _noise_stats(adapter: Adapter, plan: Plan, folder: RunFolder, reporter: Repo
     try:
         count = len(plan.items)
         with reporter.task(f"{folder.name}: noise statistics", count, left=run_passes(count)) as advance:
-            stats = measure(adapter, plan.items, batching, advance)
+            stats = measure(adapter, plan.shards(config.shard_size), batching, advance, kept)
     except ModelError:  # an image that the processor refuses
         folder.discard_if_bare()
         raise

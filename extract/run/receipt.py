@@ -95,7 +95,7 @@ def _made(subject: Subject) -> Receipt:
     chosen = choose_items(adapter, subject.plan.items, subject.plan_items)
     size = subject.batch_size
     parts = [chosen.items[start : start + size] for start in range(0, len(chosen.items), size)]
-    stats = measure(adapter, chosen.items, Batching(size), lambda _count: None)
+    stats = measure(adapter, [chosen.items], Batching(size), lambda _count: None)
     plan = subject.plan
     measurement = Measurement(adapter, plan.candidates, stats, subject.seed, subject.layers, plan.max_options)
     together = [scores for part in parts for scores in _scores(measurement, part)]

@@ -94,9 +94,9 @@ def recorded(adapter: Adapter, checkpoint: Path) -> Callable[..., tuple[Outcome,
 def test_a_run_goes_on_with_smaller_batches(
     run: Extract, recorded: Callable[..., Any], dataset: Dataset, tmp_path: Path, limit: Limit, error: Exception
 ) -> None:
-    expected = contents(run(dataset, tmp_path / "small", batch_size=2, shard_size=6, layers="last").folder)
+    expected = contents(run(dataset, tmp_path / "small", batch_size=2, shard_size=8, layers="last").folder)
     failed = limit(2, error)
-    outcome, recorder = recorded(dataset, tmp_path / "halved")
+    outcome, recorder = recorded(dataset, tmp_path / "halved", shard_size=8)
     assert failed == [8, 4]  # once each: the smaller size holds for both passes and for every shard
     assert data.validate_run(outcome.folder) == []
     assert data.read_manifest(outcome.folder).finished

@@ -51,7 +51,7 @@ class Tiny:
     def measurement(self) -> Measurement:
         """The project's own measurement, every layer."""
         plan = self._plan
-        stats = measure(self.adapter, plan.items, Batching(ITEMS), lambda _count: None)
+        stats = measure(self.adapter, [plan.items], Batching(ITEMS), lambda _count: None)
         layers = tuple(range(1, len(self.adapter.layers) + 1))
         return Measurement(self.adapter, plan.candidates, stats, seed=0, layers=layers)
 
