@@ -10,7 +10,7 @@ from pid_lvlm.extract.models.adapters.base import Adapter
 from pid_lvlm.extract.prompts.prompt_plan import PlannedItem
 
 ROOM: Final = 2**30
-"""Bytes of the host's memory that are used: 230 samples of LLaVA-1.5-7B in 16 bits, all of a small model's."""
+"""Bytes of the host's memory that are used: 150 samples of LLaVA-1.5-7B in 16 bits, all of a small model's."""
 
 
 class KeptBatches:
