@@ -96,8 +96,12 @@ def _too_few(dataset: Dataset, crossing: Crossing, stratum: Stratum) -> str:
     count = len(stratum.rows)
     items = f"{count} {'item' if count == 1 else 'items'} with {stratum.name}"
     about = f", up to {stratum.longest} of them about one picture" if stratum.longest > 1 else ""
-    instead = f"choose --crossed {stratum.most} at most, or " if stratum.most > 1 else ""
-    return (
-        f"--crossed {crossing.pairs}: `{dataset.file}` has only {items}{about}, where questions can be exchanged; "
-        f"{instead}leave these items out (`where` in a dataset card)"
+    ways = [f"choose --crossed {stratum.most} at most"] if stratum.most > 1 else []
+    ways += (
+        ["exchange questions over the dataset (without --crossed-within)"] if crossing.within == WITHIN_GROUP else []
     )
+    ways += ["leave these items out (`where` in a dataset card)"]
+    head = (
+        f"--crossed {crossing.pairs}: `{dataset.file}` has only {items}{about}, among which questions can be exchanged"
+    )
+    return f"{head}; {', or '.join(ways)}"

@@ -26,7 +26,7 @@ KINDS = st.tuples(st.integers(0, 11), st.integers(2, 4), st.integers(0, 1))
 
 
 @given(st.lists(KINDS, min_size=2, max_size=40), st.integers(2, 9), st.sampled_from([WITHIN_DATASET, WITHIN_GROUP]))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_the_pairs_are_a_design_of_equal_weights(kinds: list[tuple[int, int, int]], pairs: int, within: str) -> None:
     dataset = dataset_of(kinds)
     try:
@@ -60,14 +60,15 @@ def test_fewer_questions_are_the_first_of_more_and_the_seed_decides() -> None:
     ("kinds", "crossing", "said"),
     [
         ([(n, 4, 0) for n in range(9)] + [(20 + n, 3, 0) for n in range(3)], Crossing(4),
-         "--crossed 4: `toy.jsonl` has only 3 items with 3 options, where questions can be exchanged; choose "
+         "--crossed 4: `toy.jsonl` has only 3 items with 3 options, among which questions can be exchanged; choose "
          "--crossed 3 at most, or leave these items out (`where` in a dataset card)"),
         ([(n, 4, 0) for n in range(9)] + [(20, 2, 0)], Crossing(2),
-         "has only 1 item with 2 options, where questions can be exchanged; leave these items out"),
+         "has only 1 item with 2 options, among which questions can be exchanged; leave these items out"),
         ([(0, 4, 0)] * 5 + [(1, 4, 0)] * 2, Crossing(2),
-         "has only 7 items with 4 options, up to 5 of them about one picture, where"),
+         "has only 7 items with 4 options, up to 5 of them about one picture, among which"),
         ([(n, 4, n % 2) for n in range(9)], Crossing(6, WITHIN_GROUP),
-         "has only 4 items with 4 options in group 'group-1', where questions can be exchanged; choose --crossed 4 at"),
+         "has only 4 items with 4 options in group 'group-1', among which questions can be exchanged; choose "
+         "--crossed 4 at most, or exchange questions over the dataset (without --crossed-within)"),
         ([(n, 4, 0) for n in range(9)], Crossing(1000), "choose --crossed 9 at most"),
     ],
 )  # fmt: skip
