@@ -14,7 +14,7 @@ from pid_lvlm.data.names import BOTH
 from pid_lvlm.extract.config import Crossing, DatasetSpec, ExtractionConfig, ModelSpec
 from pid_lvlm.extract.datasets.errors import DatasetError
 from pid_lvlm.extract.datasets.item import Dataset
-from pid_lvlm.extract.datasets.load import load_dataset
+from pid_lvlm.extract.datasets.load import load_dataset, outline_dataset
 from pid_lvlm.extract.errors import ModelError
 from pid_lvlm.extract.measure.crossed import picture_batches
 from pid_lvlm.extract.models.adapters.base import Adapter
@@ -23,6 +23,7 @@ from pid_lvlm.extract.prompts.prompt_plan import make_plan
 from pid_lvlm.extract.run.dry_run import describe_plan
 from pid_lvlm.extract.run.extract_run import Outcome
 from pid_lvlm.extract.run.receipt import make_receipt
+from pid_lvlm.extract.run.settled import is_settled
 from tests.extract.console import Command
 from tests.extract.run.conftest import contents
 
@@ -178,6 +179,12 @@ def test_pairs_change_nothing_else(run: Run, crossed_dataset: Dataset, tmp_path:
     )
     assert without.crossed is None
     assert with_pairs.manifest.recipe != without.manifest.recipe
+    spec, outline = ModelSpec("tiny"), outline_dataset(DatasetSpec(Path("toy.jsonl")))
+    for read, pairs in ((with_pairs, 3), (without, None)):
+        config = ExtractionConfig(tmp_path, batch_size=4, shard_size=4, crossed=pairs)
+        assert is_settled(read.folder, spec, outline, config)
+        assert not is_settled(read.folder, spec, outline, replace(config, crossed=2))
+        assert not is_settled(read.folder, spec, outline, replace(config, crossed=None if pairs else 3))
     for name, array in without.arrays.items():
         np.testing.assert_array_equal(array, with_pairs.arrays[name], err_msg=name)
 
