@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 from pid_lvlm.data.names import BOTH, CROSSED_ARRAYS
 from pid_lvlm.extract.conditions.noise import Arrays
 from pid_lvlm.extract.datasets.crossing import picture_of
-from pid_lvlm.extract.measure.batching import Batching, Items
+from pid_lvlm.extract.measure.batching import Batching, Form, Items
 from pid_lvlm.extract.measure.encode import host_inputs
 from pid_lvlm.extract.measure.measurement import Measurement
-from pid_lvlm.extract.models.adapters.base import ModelInputs
+from pid_lvlm.extract.models.adapters.base import Adapter, ModelInputs
 from pid_lvlm.extract.prompts.crossed_plan import CrossedPlan
-from pid_lvlm.extract.prompts.prompt_plan import PlannedItem
+from pid_lvlm.extract.prompts.prompt_plan import PlannedItem, batches
 
 
 def crossed_arrays(
@@ -43,12 +43,17 @@ def crossed_arrays(
         return measurement.scores(items, (BOTH,), host)[:, 0]
 
     found = np.empty((len(pairs), *both.shape[1:]), dtype=np.float32)
-    for done in batching.each([pairs], prepare, work, picture_batches):
+    for done in batching.each([pairs], prepare, work, pair_batches(measurement.adapter)):
         found[list(done.indices)] = done.result
         advance(len(done.indices))
     others = found.reshape(len(rows), plan.pairs - 1, *both.shape[1:])
     scores = np.concatenate([both[:, None], others], axis=1)
     return dict(zip(CROSSED_ARRAYS, (plan.partner[rows.start : rows.stop], scores), strict=True))
+
+
+def pair_batches(adapter: Adapter) -> Form:
+    """How batches of pairs are formed: by picture where a family can share what is computed for it, else by length."""
+    return picture_batches if adapter.can_share_prefix else batches
 
 
 def picture_batches(items: Sequence[PlannedItem], rows: int, tokens: int | None = None) -> list[tuple[int, ...]]:

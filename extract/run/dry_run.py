@@ -10,7 +10,8 @@ from pid_lvlm.data.names import CONDITIONS, shard_file
 from pid_lvlm.extract.config import ExtractionConfig, ModelSpec, crossing_of
 from pid_lvlm.extract.datasets.item import Dataset
 from pid_lvlm.extract.datasets.row_counts import describe_enough_rows
-from pid_lvlm.extract.measure.crossed import picture_batches
+from pid_lvlm.extract.measure.batching import Form
+from pid_lvlm.extract.measure.crossed import pair_batches
 from pid_lvlm.extract.measure.encode import item_picture, prepared
 from pid_lvlm.extract.models.adapters.base import Adapter
 from pid_lvlm.extract.models.load import resolve_device
@@ -52,7 +53,7 @@ def describe_plan(adapter: Adapter, spec: ModelSpec, dataset: Dataset, config: E
     visual = int(adapter.visual_mask(prepared(adapter, adapter.process, [first], [item_picture(first.item)])).sum())
     shards = plan.shards(config.shard_size)
     formed = _formed(shards, config, visual)
-    pairs = _formed_pairs(crossed, config, visual)
+    pairs = _formed_pairs(crossed, config, visual, pair_batches(adapter))
     layers = run_layers(spec, config, adapter)
     folder = run_path(config.out, spec.run_name(dataset.name))
     settings = planned_settings(adapter, spec, dataset, config, plan)
@@ -112,14 +113,14 @@ def _batches_of(items: Sequence[PlannedItem], formed: Sequence[Sequence[int]], v
     return found
 
 
-def _formed_pairs(crossed: CrossedPlan | None, config: ExtractionConfig, visual: int) -> list[Formed]:
+def _formed_pairs(crossed: CrossedPlan | None, config: ExtractionConfig, visual: int, form: Form) -> list[Formed]:
     """Every batch of crossed pairs."""
     found = []
     count = 0 if crossed is None else len(crossed.items)
     for start in range(0, count, config.shard_size):
         assert crossed is not None
         items = crossed.of(range(start, min(count, start + config.shard_size)))
-        found += _batches_of(items, picture_batches(items, config.batch_size, config.batch_tokens), visual)
+        found += _batches_of(items, form(items, config.batch_size, config.batch_tokens), visual)
     return found
 
 
