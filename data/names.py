@@ -8,7 +8,7 @@ from typing import Final
 from pid_lvlm.data.bounds import NAME
 from pid_lvlm.data.errors import PidError
 
-SCHEMA_VERSION: Final = 4
+SCHEMA_VERSION: Final = 5
 """Version of the run-folder contract. Raise it when an array or manifest field changes meaning."""
 
 BOTH: Final = "both"
@@ -19,6 +19,9 @@ NO_IMAGE: Final = "no_image"
 CONDITIONS: Final = (BOTH, VISION_ONLY, LANGUAGE_ONLY, NO_IMAGE)
 """Order of the condition axis. The first three define the decomposition; `no_image` may be left out."""
 REQUIRED_CONDITIONS: Final = CONDITIONS[:3]
+
+CROSSED_ARRAYS: Final = ("crossed_partner", "crossed_loglik")
+"""Arrays of crossed pairs, in every shard of a run or in none."""
 
 POOLINGS: Final = ("mean", "max", "last")
 """How a span of token embeddings becomes one feature vector."""

@@ -103,6 +103,11 @@ class Item:
         return open_picture(self.picture, self.max_pixels)
 
     @property
+    def picture_key(self) -> str | Path | bytes:
+        """What tells pictures apart: equal files are one picture."""
+        return self.picture_sha256 or self.picture
+
+    @property
     def sha256(self) -> str:
         """Hash of what a model sees of the item, of its answer and its group."""
         parts = (self.id, self.group, self.question, *self.options, str(self.label), self.hint, self.letters, self.raw)

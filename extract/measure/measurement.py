@@ -58,7 +58,7 @@ class Measurement:
         """Arrays of one shard after the other, each as soon as its last batch is measured; see `shard`."""
         parts: list[Arrays] = []
         order: list[int] = []
-        for done in batching.each(shards, self._prepare, self.batch):
+        for done in batching.each(shards, self.prepare, self.batch):
             parts.append(done.result)
             order += done.indices
             advance(len(done.indices))
@@ -95,16 +95,19 @@ class Measurement:
         }
 
     @torch.inference_mode()
-    def scores(self, items: Sequence[PlannedItem], conditions: Sequence[str]) -> NDArray[np.float32]:
+    def scores(
+        self, items: Sequence[PlannedItem], conditions: Sequence[str], host: HostBatch | None = None
+    ) -> NDArray[np.float32]:
         """Scores of one batch under some conditions, (items, conditions, layers, options) nats.
 
         Where passes share a prefix, `both` must be among them: `vision_only` goes on from it.
         """
-        scores = self._scores(self._encoded(items), items, conditions)
+        scores = self._scores(self._encoded(items, host), items, conditions)
         letters = [planned.item.letters for planned in items]
         return np.stack([option_scores(scores[name].loglik, letters, self.width) for name in conditions], axis=1)
 
-    def _prepare(self, items: Sequence[PlannedItem]) -> HostBatch | None:
+    def prepare(self, items: Sequence[PlannedItem]) -> HostBatch | None:
+        """What of a batch can be done ahead of the device; nothing where the batch is kept."""
         if self.kept is not None and self.kept.has(items):
             return None
         return host_inputs(self.adapter, items, self.share_prefix)

@@ -43,13 +43,13 @@ class Rows:
 
 def rows_by_picture(adapter: Adapter, items: Sequence[PlannedItem]) -> Rows | None:
     """Which rows begin with the same picture; None where no two do, or the family cannot use it."""
-    if not adapter.can_share_prefix or len({planned.item.picture for planned in items}) == len(items):
+    if not adapter.can_share_prefix or len({planned.item.picture_key for planned in items}) == len(items):
         return None
     places: dict[Any, int] = {}
     leaders, leader_of, tails = [], [], []
     for row, (planned, ids) in enumerate(zip(items, adapter.tokenize([p.prompt for p in items]), strict=True)):
         start = planned.span.bounds(len(ids))[0]
-        beginning = (planned.item.picture, tuple(ids[:start]))
+        beginning = (planned.item.picture_key, tuple(ids[:start]))
         if beginning not in places:
             places[beginning] = len(leaders)
             leaders.append(row)

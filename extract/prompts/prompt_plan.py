@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import torch
@@ -132,30 +131,31 @@ def batches(
         items: the items of a shard.
         rows: items of a batch, at most.
         tokens: positions of a batch, padding included, at most; an item with more of them is a batch by itself.
-        by_picture: whether items about one picture stay together, by the longest of them.
+        by_picture: whether items about one picture stay together, by the longest of them. They are then divided
+            between batches only where they fill one by themselves.
     """
-    order = sorted(range(len(items)), key=lambda index: -items[index].length)
-    if by_picture:
-        longest: dict[Path | bytes, int] = {}
-        for place, index in enumerate(order):
-            longest.setdefault(items[index].item.picture, place)
-        order.sort(key=lambda index: longest[items[index].item.picture])
-    found = []
-    while order:
-        size = _fitting([items[index].length for index in order[:rows]], tokens)
-        found.append(tuple(order[:size]))
-        order = order[size:]
-    return found
+    blocks: dict[object, list[int]] = {}
+    for index in sorted(range(len(items)), key=lambda index: -items[index].length):
+        blocks.setdefault(items[index].item.picture_key if by_picture else index, []).append(index)
+    found: list[tuple[int, ...]] = []
+    batch: list[int] = []
+    room = 0
+    for block in blocks.values():
+        if len(block) > room:
+            found += [tuple(batch)] if batch else []
+            batch, room = [], _fitting(items[block[0]], rows, tokens)
+            while len(block) > room:
+                found.append(tuple(block[:room]))
+                block = block[room:]
+                room = _fitting(items[block[0]], rows, tokens)
+        batch += block
+        room -= len(block)
+    return [*found, tuple(batch)] if batch else found
 
 
-def _fitting(lengths: Sequence[int], tokens: int | None) -> int:
-    """How many of the next items fit into a budget of positions; one always does."""
-    longest = 0
-    for count, length in enumerate(lengths):
-        longest = max(longest, length)
-        if count and tokens is not None and (count + 1) * longest > tokens:
-            return count
-    return len(lengths)
+def _fitting(longest: PlannedItem, rows: int, tokens: int | None) -> int:
+    """Items of a batch whose longest is known, at most."""
+    return rows if tokens is None else max(1, min(rows, tokens // longest.length))
 
 
 def _check_placeholders(adapter: Adapter, dataset: Dataset) -> None:

@@ -52,7 +52,7 @@ def choose_items(adapter: Adapter, items: Sequence[PlannedItem], plan: PlanItems
     head = _by_length(adapter, items[:TRIED])
     first, other_text = _comparable_pair(head, plan) or (head[0], None)
     chosen = {planned.item.id: planned for planned in (first, head[-1], *head)}
-    other_picture = replace(first, item=replace(first.item, picture=_noise_picture(first.item)))
+    other_picture = replace(first, item=replace(first.item, picture=_noise_picture(first.item), picture_sha256=""))
     why = "" if other_text else f"none of the first {len(head)} items can be given another text of equal length"
     return Chosen(tuple(chosen.values())[:CHOSEN], other_picture, other_text, why)
 

@@ -1,6 +1,6 @@
 """A batch that does not fit into memory is halved, the smaller size is remembered, and nothing is lost or doubled."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +19,7 @@ from pid_lvlm.extract.measure.batching import Batching, out_of_memory
 from pid_lvlm.extract.models.adapters.base import Adapter
 from pid_lvlm.extract.prompts.prompt_plan import batches, make_plan
 from pid_lvlm.extract.run.extract_run import Outcome, extract_run, model_batching
-from pid_lvlm.extract.run.progress import Advance, Reporter
+from pid_lvlm.extract.run.progress import Advance, Reporter, Work
 from tests.extract.run.conftest import contents
 
 Extract = Callable[..., Outcome]
@@ -36,17 +36,17 @@ class Recorder(Reporter):
     def __init__(self) -> None:
         super().__init__(quiet=True)
         self.notes: list[str] = []
-        self.tasks: list[tuple[int, list[int]]] = []
+        self.works: list[tuple[int, list[int]]] = []
 
     def note(self, message: str) -> None:
         self.notes.append(message)
 
     @contextmanager
-    def task(self, what: str, total: int, passes: int = 1, left: int | None = None) -> Iterator[Advance]:
-        del what, passes, left
-        steps: list[int] = []
-        self.tasks.append((total, steps))
-        yield steps.append
+    def tasks(self, works: Sequence[Work], left: int | None = None) -> Iterator[list[Advance]]:
+        del left
+        steps: list[list[int]] = [[] for _ in works]
+        self.works += [(work.total, taken) for work, taken in zip(works, steps, strict=True)]
+        yield [taken.append for taken in steps]
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def test_a_run_goes_on_with_smaller_batches(
     assert data.validate_run(outcome.folder) == []
     assert data.read_manifest(outcome.folder).finished
     assert contents(outcome.folder) == expected  # memory ran out before the first of the passes that count
-    assert [(total, sum(steps), max(steps)) for total, steps in recorder.tasks if total == 11] == [(11, 11, 2)] * 2
+    assert [(total, sum(steps), max(steps)) for total, steps in recorder.works if total == 11] == [(11, 11, 2)] * 2
     said = [note for note in recorder.notes if "memory" in note]
     assert len(said) == 1
     assert said[0].startswith("tiny: out of memory at batches of 8 samples of up to ")
@@ -118,7 +118,7 @@ def test_memory_that_runs_out_in_the_second_pass_only(
     (whole / "shard-00000.npz").unlink()
     failed = limit(3)
     outcome, recorder = recorded(dataset, tmp_path / "runs", **settings)
-    assert (outcome.measured, recorder.tasks[-1][1]) == (6, [3, 3])
+    assert (outcome.measured, recorder.works[-1][1]) == (6, [3, 3])
     assert failed == [6]
     np.testing.assert_allclose(data.read_run(whole).arrays["loglik"], before, atol=2e-5)
 
@@ -131,7 +131,7 @@ def test_memory_that_runs_out_while_processes_prepare_batches(
     failed = limit(2)
     outcome, recorder = recorded(dataset, tmp_path / "halved", batch_size=3, workers=2, **settings)
     assert failed == [3]
-    assert recorder.tasks[-1][1] == [1] * 11
+    assert recorder.works[-1][1] == [1] * 11
     np.testing.assert_allclose(data.read_run(outcome.folder).arrays["loglik"], expected, atol=2e-5)
 
 
