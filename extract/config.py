@@ -35,6 +35,9 @@ KEEP_ITEMS: Final = (KEEP_NONE, KEEP_TEXT, KEEP_PICTURES)
 
 DTYPES: Final = ("float32", "bfloat16", "float16")
 
+OTHER_DRAWS: Final = 4
+"""Draws of the ablation `other`, by default."""
+
 HEAD_FLOAT32: Final = "float32"
 HEAD_MODEL: Final = "model"
 HEAD_DTYPES: Final = (HEAD_FLOAT32, HEAD_MODEL)
@@ -59,6 +62,8 @@ class ModelSpec:
         step: training step of a checkpoint.
         layers: recorded layers of this model; None for the extraction's setting.
         limit: use only the first items of each dataset for this model.
+        ablation: ablations of this model; None for the extraction's setting.
+        other_draws: draws of the ablation `other` for this model; None for the extraction's setting.
     """
 
     model: str
@@ -74,6 +79,8 @@ class ModelSpec:
     step: int | None = None
     layers: str | None = None
     limit: int | None = None
+    ablation: tuple[str, ...] | None = None
+    other_draws: int | None = None
 
     @property
     def display_name(self) -> str:
@@ -130,6 +137,8 @@ class ExtractionConfig:
         letters: one of `LETTERS`: how the option letters follow the prompt.
         batch_tokens: decoder positions per forward pass at most, padding included; None for any number.
         workers: processes that prepare pictures while the device computes; None for as many as are usual there.
+        ablation: ablations whose conditions are measured beside the paper's, of `pid_lvlm.data.names.ABLATIONS`.
+        other_draws: draws of the ablation `other`.
     """
 
     out: Path
@@ -144,3 +153,5 @@ class ExtractionConfig:
     letters: str = LETTERS_AUTO
     batch_tokens: int | None = None
     workers: int | None = None
+    ablation: tuple[str, ...] = ()
+    other_draws: int = OTHER_DRAWS

@@ -19,6 +19,7 @@ from pid_lvlm.extract.config import (
     LETTERS_AUTO,
     ON_BAD,
     OPTION_SEPARATOR,
+    OTHER_DRAWS,
     SPAN_ALL,
     DatasetSpec,
     ExtractionConfig,
@@ -28,7 +29,7 @@ from pid_lvlm.extract.datasets import load as reader
 from pid_lvlm.extract.datasets.benchmarks.registry import parse_data
 from pid_lvlm.extract.datasets.column_mapping import check_fields
 from pid_lvlm.extract.datasets.item import Dataset
-from pid_lvlm.extract.options import check_choice, check_options
+from pid_lvlm.extract.options import check_ablations, check_choice, check_options
 from pid_lvlm.extract.run.jobs import check_prompts, run_loaded
 from pid_lvlm.extract.run.progress import Reporter
 from pid_lvlm.extract.run.run_folder import check_out_folder
@@ -88,6 +89,8 @@ def extract(
     language_span: str = SPAN_ALL,
     letters: str = LETTERS_AUTO,
     seed: int = 0,
+    ablation: str | Sequence[str] | None = None,
+    other_draws: int = OTHER_DRAWS,
     dtype: str | None = None,
     head_dtype: str = HEAD_FLOAT32,
     processor: Mapping[str, Any] | None = None,
@@ -124,7 +127,9 @@ def extract(
         language_span: what counts as source 2: `all` of the user's text, or `question_options`.
         letters: how an option letter follows the prompt: `plain`, `space`, or `auto`: either, where both are single
             tokens.
-        seed: seed of the replacement noise.
+        seed: seed of the replacement noise, and of the items that stand in for others.
+        ablation: names of further ablations: `mean`, `other`, `blank`; or `noise`, for both sources as noise.
+        other_draws: other items that the ablation `other` draws for every sample.
         dtype: `float32`, `bfloat16` or `float16`; by default float32 on a CPU, else the checkpoint's.
         head_dtype: `float32` or `model`: what the head computes the scored logits in, at every layer.
         processor: other values of settings of the image processor, such as `{"max_pixels": 1003520}`.
@@ -157,6 +162,7 @@ def extract(
         check_choice("`language_span`", language_span, LANGUAGE_SPANS)
         check_choice("`letters`", letters, LETTERS)
         check_choice("`keep_items`", keep_items, KEEP_ITEMS)
+        ablations = (ablation,) if isinstance(ablation, str) else tuple(ablation or ())
         chosen = layers if isinstance(layers, str) else ",".join(map(str, layers))
         check_options(
             model=None if isinstance(model, ModelSpec) else [model],
@@ -176,9 +182,12 @@ def extract(
             batch_tokens=batch_tokens,
             workers=workers,
             shard_size=shard_size,
+            ablation=ablations,
+            other_draws=other_draws,
             device=device,
             processor=processor,
         )
+        check_ablations("`ablation`", ablations)
         spec = model
         if not isinstance(spec, ModelSpec):
             labels = {"name": name, "size_b": size_b, "stage": stage, "step": step}
@@ -197,6 +206,8 @@ def extract(
             letters,
             batch_tokens,
             workers,
+            ablations,
+            other_draws,
         )
         check_out_folder(config.out)
         dataset = (

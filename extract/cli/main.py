@@ -38,6 +38,7 @@ from pid_lvlm.extract.config import (
     LETTERS,
     LETTERS_AUTO,
     ON_BAD,
+    OTHER_DRAWS,
     SPAN_ALL,
     DatasetSpec,
     ExtractionConfig,
@@ -149,6 +150,22 @@ def extract(
         ),
     ] = LETTERS_AUTO,
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of the replacement noise.", rich_help_panel=NUMBERS)] = 0,
+    ablation: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Measure more conditions, in which something else than noise replaces a source, or both: `mean` (its mean "
+            "embedding), `other` (another item's), `blank` (grey image, no question); `noise` adds both sources as "
+            "noise. Repeat for several.",
+            rich_help_panel=NUMBERS,
+        ),
+    ] = None,
+    other_draws: Annotated[
+        int,
+        typer.Option(
+            metavar="N", help="Other items that --ablation other draws for every sample.", rich_help_panel=NUMBERS
+        ),
+    ] = OTHER_DRAWS,
     dtype: Annotated[
         str | None,
         typer.Option(
@@ -310,7 +327,7 @@ def extract(
 
     Writes one run folder per model and dataset, for pid-estimate. The same command continues an interrupted one.
     """
-    from pid_lvlm.extract.options import check_choice, check_options, parse_settings
+    from pid_lvlm.extract.options import check_ablations, check_choice, check_options, parse_settings
 
     if list_models:
         return list_model_types()
@@ -339,6 +356,8 @@ def extract(
         batch_tokens=batch_tokens,
         workers=workers,
         shard_size=shard_size,
+        ablation=ablation,
+        other_draws=other_draws,
         device=device,
     )
     if check:
@@ -349,6 +368,7 @@ def extract(
     check_choice("--letters", letters, LETTERS)
     check_choice("--on-bad", on_bad, ON_BAD)
     check_choice("--keep-items", keep_items, KEEP_ITEMS)
+    check_ablations("--ablation", ablation)
     first = ModelSpec(
         "",
         revision=revision,
@@ -368,7 +388,18 @@ def extract(
         return verify_checkpoints(
             [replace(first, model=one) for one in verify],
             _datasets(data, columns, images, on_bad, max_pixels),
-            ExtractionConfig(Path(), layers, seed, prompt, language_span, batch_size, limit=limit, letters=letters),
+            ExtractionConfig(
+                Path(),
+                layers,
+                seed,
+                prompt,
+                language_span,
+                batch_size,
+                limit=limit,
+                letters=letters,
+                ablation=tuple(ablation or ()),
+                other_draws=other_draws,
+            ),
             quiet=quiet,
         )
     if out is None:
@@ -400,6 +431,8 @@ def extract(
         letters,
         batch_tokens,
         workers,
+        tuple(ablation or ()),
+        other_draws,
     )
     if executor is not None:
         if preview is not None or check_data:

@@ -18,8 +18,10 @@ from pid_lvlm.extract.datasets.card import resolve_source
 from pid_lvlm.extract.datasets.column_mapping import check_fields
 from pid_lvlm.extract.errors import UsageError
 from pid_lvlm.extract.fields import (
+    Ablations,
     Column,
     Count,
+    Draws,
     Dtype,
     FileName,
     HeadDtype,
@@ -68,6 +70,8 @@ class ModelEntry:
     step: Step | None = None
     layers: LayerList | None = None
     limit: Count | None = None
+    ablation: Ablations | None = None
+    other_draws: Draws | None = None
     final: bool | None = None
 
 

@@ -48,18 +48,19 @@ OTHER_BYTES: Final = (
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one run: its folder, samples, those measured now, seconds, and bytes of the items it keeps."""
+    """What became of one run: its folder, samples, those measured now, seconds, bytes of the items it keeps, conditions."""
 
     folder: Path
     samples: int
     measured: int
     seconds: float
     items_bytes: int = 0
+    conditions: int = len(CONDITIONS)
 
     def __str__(self) -> str:
         if not self.measured:
             return f"{self.folder.name}: {self.samples} samples, already complete"
-        rate = self.measured * len(CONDITIONS) / max(self.seconds, 1e-9)
+        rate = self.measured * self.conditions / max(self.seconds, 1e-9)
         earlier = f" and {self.samples - self.measured} from before" if self.measured < self.samples else ""
         speed = f"in {self.seconds:.1f} s ({rate:.0f} samples·conditions/s)"
         return f"{self.folder.name}: {self.measured} samples{earlier} {speed}"
@@ -110,7 +111,8 @@ def extract_run(
             else:
                 measured = _measure(adapter, run, folder, dataset, config, reporter, batching)
             kept = sum((path / name).stat().st_size for name in ITEM_FILES if name in folder.manifest.checksums)
-    return Outcome(path, len(run.plan.items), measured, time.monotonic() - started, kept)
+    seconds = time.monotonic() - started
+    return Outcome(path, len(run.plan.items), measured, seconds, kept, len(run.manifest.conditions))
 
 
 def _measure(
@@ -127,7 +129,17 @@ def _measure(
         folder.keep_receipt(_receipt(adapter, run, folder, dataset, config, batching))
     stats = _noise_stats(adapter, run.plan, folder, reporter, batching)
     layers = folder.manifest.layers
-    measurement = Measurement(adapter, run.plan.candidates, stats, config.seed, layers, run.plan.max_options)
+    conditions = folder.manifest.conditions
+    measurement = Measurement(
+        adapter,
+        run.plan.candidates,
+        stats,
+        config.seed,
+        layers,
+        run.plan.max_options,
+        conditions=conditions,
+        swaps=run.swaps,
+    )
     _keep_items(run.plan, folder, dataset, config, reporter)
     measured = _write_shards(measurement, run.plan, folder, config, reporter, batching)
     folder.finish()
@@ -155,6 +167,8 @@ def _receipt(
             config.seed,
             batching.rows,
             partial(plan_like_run, adapter, dataset, config),
+            folder.manifest.conditions,
+            run.swaps,
         )
         receipt = make_receipt(subject)
         require(adapter, receipt)
@@ -214,7 +228,8 @@ def _noise_stats(adapter: Adapter, plan: Plan, folder: RunFolder, reporter: Repo
         return stats
     try:
         count = len(plan.items)
-        with reporter.task(f"{folder.name}: noise statistics", count, left=run_passes(count)) as advance:
+        passes = run_passes(count, len(folder.manifest.conditions))
+        with reporter.task(f"{folder.name}: noise statistics", count, left=passes) as advance:
             stats = measure(adapter, plan.items, batching, advance)
     except ModelError:  # an image that the processor refuses
         folder.discard_if_bare()
@@ -236,7 +251,8 @@ def _write_shards(
         (index, items) for index, items in enumerate(plan.shards(config.shard_size)) if index not in folder.found.kept
     ]
     total = sum(len(items) for _, items in missing)
-    with reporter.task(f"{folder.name}: {len(CONDITIONS)} conditions", total, passes=len(CONDITIONS)) as advance:
+    conditions = len(measurement.conditions)
+    with reporter.task(f"{folder.name}: {conditions} conditions", total, passes=conditions) as advance:
         arrays = measurement.shards([items for _, items in missing], batching, advance)
         for (index, _), measured in zip(missing, arrays, strict=True):
             if not folder.write_shard(index, measured):

@@ -11,17 +11,15 @@ from typing import Final
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn
 
-from pid_lvlm.data.names import CONDITIONS
-
 SECONDS_BETWEEN_LINES: Final = 15.0
 
 Advance = Callable[[int], None]
 """Called with the number of samples that were done since the last call."""
 
 
-def run_passes(samples: int) -> int:
+def run_passes(samples: int, conditions: int) -> int:
     """Passes of a run from its beginning: the noise statistics, then every condition."""
-    return samples * (1 + len(CONDITIONS))
+    return samples * (1 + conditions)
 
 
 class Pace:

@@ -1,0 +1,66 @@
+"""Batches of items whose picture or text was swapped: prepared beside the items' own, encoded when their turn comes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pid_lvlm.extract.measure.encode import check_lengths, host_inputs
+from pid_lvlm.extract.models.adapters.base import Adapter, ModelInputs
+from pid_lvlm.extract.models.misfit import model_code
+from pid_lvlm.extract.prompts.prompt_plan import PlannedItem
+from pid_lvlm.extract.prompts.swaps import Swaps, is_swapped
+
+
+@dataclass(frozen=True)
+class HostBatch:
+    """What the processor made of a batch, on the host.
+
+    Attributes:
+        own: of the items as they are.
+        swapped: of what they are under each condition with another picture or text.
+    """
+
+    own: ModelInputs
+    swapped: Mapping[str, ModelInputs] = field(default_factory=dict)
+
+
+def prepare_batch(
+    adapter: Adapter, swaps: Swaps | None, conditions: Sequence[str], items: Sequence[PlannedItem]
+) -> HostBatch:
+    """What can be done to a batch before it reaches the device, for every condition that needs it.
+
+    Raises:
+        ModelError: as `host_inputs` does.
+    """
+    own = host_inputs(adapter, items)
+    wanted = [name for name in conditions if is_swapped(name)]
+    return HostBatch(own, {name: host_inputs(adapter, swapped(swaps, items, name)) for name in wanted})
+
+
+def swapped(swaps: Swaps | None, items: Sequence[PlannedItem], condition: str) -> list[PlannedItem]:
+    """The items of a batch as they are under a condition."""
+    assert swaps is not None
+    return [swaps.of(planned, condition) for planned in items]
+
+
+def encode_swapped(
+    adapter: Adapter, swaps: Swaps | None, items: Sequence[PlannedItem], condition: str, host: ModelInputs | None
+) -> ModelInputs:
+    """Model inputs of a batch under a condition that swaps, the picture already through the vision part.
+
+    Args:
+        adapter: the model.
+        swaps: what the items become.
+        items: the items as they are.
+        condition: the condition.
+        host: what `prepare_batch` made of them under it, if that was done before.
+
+    Raises:
+        ModelError: a prompt is too long for the model, or the processor refuses a picture.
+    """
+    changed = swapped(swaps, items, condition)
+    inputs = adapter.to_device(host_inputs(adapter, changed) if host is None else host)
+    with model_code(adapter):
+        vision = adapter.visual_mask(inputs)
+    check_lengths(adapter, inputs, vision, changed)
+    with model_code(adapter):
+        return adapter.encode_pictures(inputs)
