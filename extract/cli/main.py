@@ -154,9 +154,9 @@ def extract(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="Measure more conditions, in which something else than noise replaces a source, or both: `mean` (its mean "
-            "embedding), `other` (another item's), `blank` (grey image, no question); `noise` adds both sources as "
-            "noise. Repeat for several.",
+            help="More conditions, in which one source or both are replaced by something else than noise: `mean` (the "
+            "mean embedding), `other` (another item's), `blank` (grey image, no question). `noise` adds the one with "
+            "both sources as noise. Repeat for several.",
             rich_help_panel=NUMBERS,
         ),
     ] = None,

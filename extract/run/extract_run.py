@@ -48,7 +48,7 @@ OTHER_BYTES: Final = (
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one run: its folder, samples, those measured now, seconds, bytes of the items it keeps, conditions."""
+    """What became of one run: its folder, samples, those measured now, seconds, bytes of kept items, conditions."""
 
     folder: Path
     samples: int
