@@ -22,7 +22,7 @@ ROUNDING = 1e-4
 
 QUICK = ("llava",)
 TESTED = {*QUICK, "qwen2_vl", "qwen3_vl", "llava_onevision", "mllama", "instructblip_t5", "gemma4_small", "paligemma"}
-"""Kinds: plain, M-RoPE, deepstack, tiles, cross-attention, a question read apart, per-layer inputs, two-way attention."""
+"""Plain, M-RoPE, deepstack, tiles, cross-attention, a question read apart, per-layer inputs, two-way attention."""
 kinds = pytest.mark.parametrize(
     "tiny", [one for one in lines(slow_but=QUICK) if one.id in TESTED], indirect=True, scope="session"
 )
