@@ -2,6 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
 
 from pid_lvlm.extract.measure.encode import check_lengths, host_inputs
 from pid_lvlm.extract.models.adapters.base import Adapter, ModelInputs
@@ -32,8 +36,28 @@ def prepare_batch(
         ModelError: as `host_inputs` does.
     """
     own = host_inputs(adapter, items)
-    wanted = [name for name in conditions if is_swapped(name)]
-    return HostBatch(own, {name: host_inputs(adapter, swapped(swaps, items, name)) for name in wanted})
+    made = [own]
+    found = {}
+    for name in filter(is_swapped, conditions):
+        found[name] = _sharing(host_inputs(adapter, swapped(swaps, items, name)), made)
+        made.append(found[name])
+    return HostBatch(own, found)
+
+
+def _sharing(inputs: ModelInputs, before: Sequence[ModelInputs]) -> ModelInputs:
+    """The same inputs, with tensors of those before in place of equal ones: most conditions have pictures in common.
+
+    Batches wait in shared memory, of which there is little, and pictures fill it.
+    """
+    return {name: _first_equal(value, [one.get(name) for one in before]) for name, value in inputs.items()}
+
+
+def _first_equal(value: Any, before: Sequence[Any]) -> Any:
+    if isinstance(value, Tensor):
+        for one in before:
+            if isinstance(one, Tensor) and one.dtype == value.dtype and torch.equal(one, value):
+                return one
+    return value
 
 
 def swapped(swaps: Swaps | None, items: Sequence[PlannedItem], condition: str) -> list[PlannedItem]:

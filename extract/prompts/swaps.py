@@ -16,8 +16,8 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
-from pid_lvlm.data.contract.conditions import parse_condition
-from pid_lvlm.data.names import BLANK, OTHER, SOURCES
+from pid_lvlm.data.contract.conditions import Condition, parse_condition
+from pid_lvlm.data.names import BLANK, LANGUAGE_ONLY, OTHER, SOURCES, VISION_ONLY
 from pid_lvlm.extract.conditions.noise import sample_generator
 from pid_lvlm.extract.config import SPAN_ALL, ExtractionConfig
 from pid_lvlm.extract.datasets.images import picture_size
@@ -46,6 +46,9 @@ def is_swapped(condition: str) -> bool:
 
 class Swaps:
     """What the items of a run become under `other` and `blank`.
+
+    Under `neither.other.2` an item has the picture that it has under `language_only.other.2`, and the text that it has
+    under `vision_only.other.2`: two independent draws, and pictures that are prepared once for both conditions.
 
     Args:
         adapter: the model.
@@ -83,10 +86,13 @@ class Swaps:
             text = self._text(planned, None) if language else planned.text
             pictured = replace(planned, item=_blank(planned.item)) if vision else planned
             return self._joined(planned, pictured, text, planned)
-        generator = sample_generator(self._seed, planned.item.id, condition)
+        pictures, texts = (
+            sample_generator(self._seed, planned.item.id, Condition(role, OTHER, parsed.draw).name)
+            for role in (LANGUAGE_ONLY, VISION_ONLY)
+        )
         for _ in range(TRIES):
-            pictured = _drawn(generator, self._items, planned) if vision else planned
-            asked = _drawn(generator, self._alike(planned), planned) if language else planned
+            pictured = _drawn(pictures, self._items, planned) if vision else planned
+            asked = _drawn(texts, self._alike(planned), planned) if language else planned
             swapped = self._joined(planned, pictured, self._text(planned, asked), asked)
             if self._adapter.context is None or swapped.length <= self._adapter.context:
                 return swapped

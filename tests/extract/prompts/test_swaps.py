@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from pid_lvlm.data.contract.conditions import ablated_conditions
+from pid_lvlm.data.names import ROLES
 from pid_lvlm.extract.config import ExtractionConfig
 from pid_lvlm.extract.datasets.item import Dataset
 from pid_lvlm.extract.errors import ModelError, UsageError
@@ -34,6 +35,9 @@ def test_draws_depend_on_seed_sample_and_condition_alone(adapter: Adapter, datas
     first = given(items, Swaps(adapter, items, "letters", "all", 0))
     assert first == given(items, Swaps(adapter, items[::-1], "letters", "all", 0))
     assert first != given(items, Swaps(adapter, items, "letters", "all", 1))
+    for draw in (1, 2, 3):  # both sources together are the draws of either
+        asked, pictured, both = (SWAPPING.index(f"{role}.other.{draw}") for role in ROLES)
+        assert all(row[both] == (row[asked][0], row[pictured][1]) for row in first)
     draws = {tuple(row[SWAPPING.index(f"language_only.other.{draw}")][1] for row in first) for draw in (1, 2, 3)}
     assert len(draws) == 3
 
