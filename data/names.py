@@ -16,12 +16,28 @@ VISION_ONLY: Final = "vision_only"
 LANGUAGE_ONLY: Final = "language_only"
 NO_IMAGE: Final = "no_image"
 
+NEITHER: Final = "neither"
+"""Role of the conditions that ablate both sources; each of them has an ablation in its name."""
+
 CONDITIONS: Final = (BOTH, VISION_ONLY, LANGUAGE_ONLY, NO_IMAGE)
-"""Order of the condition axis. The first three define the decomposition; `no_image` may be left out."""
+"""First entries of the condition axis. The first three define the decomposition; `no_image` may be left out.
+
+Further ones, such as `vision_only.mean`, follow them: `pid_lvlm.data.contract.conditions` reads their names.
+"""
 REQUIRED_CONDITIONS: Final = CONDITIONS[:3]
 
 CROSSED_ARRAYS: Final = ("crossed_partner", "crossed_loglik")
 """Arrays of crossed pairs, in every shard of a run or in none."""
+
+NOISE: Final = "noise"
+MEAN: Final = "mean"
+OTHER: Final = "other"
+BLANK: Final = "blank"
+ABLATIONS: Final = (NOISE, MEAN, OTHER, BLANK)
+"""What stands in for an ablated source: `noise` under the conditions without an ablation in their name."""
+
+ROLES: Final = (VISION_ONLY, LANGUAGE_ONLY, NEITHER)
+"""Which source a condition with an ablation leaves, in the order in which a run has them."""
 
 POOLINGS: Final = ("mean", "max", "last")
 """How a span of token embeddings becomes one feature vector."""

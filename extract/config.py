@@ -40,6 +40,9 @@ CROSSED_WITHIN: Final = (WITHIN_DATASET, WITHIN_GROUP)
 
 DTYPES: Final = ("float32", "bfloat16", "float16")
 
+OTHER_DRAWS: Final = 4
+"""Draws of the ablation `other`, by default."""
+
 HEAD_FLOAT32: Final = "float32"
 HEAD_MODEL: Final = "model"
 HEAD_DTYPES: Final = (HEAD_FLOAT32, HEAD_MODEL)
@@ -65,6 +68,8 @@ class ModelSpec:
         layers: recorded layers of this model; None for the extraction's setting.
         limit: use only the first items of each dataset for this model.
         crossed: questions that each picture is asked; None for the extraction's setting.
+        ablation: ablations of this model; None for the extraction's setting.
+        other_draws: draws of the ablation `other` for this model; None for the extraction's setting.
     """
 
     model: str
@@ -81,6 +86,8 @@ class ModelSpec:
     layers: str | None = None
     limit: int | None = None
     crossed: int | None = None
+    ablation: tuple[str, ...] | None = None
+    other_draws: int | None = None
 
     @property
     def display_name(self) -> str:
@@ -139,6 +146,8 @@ class ExtractionConfig:
         workers: processes that prepare pictures while the device computes; None for as many as are usual there.
         crossed: questions that each picture is asked, its own among them; None for no crossed pairs.
         crossed_within: one of `CROSSED_WITHIN`.
+        ablation: ablations whose conditions are measured beside the paper's, of `pid_lvlm.data.names.ABLATIONS`.
+        other_draws: draws of the ablation `other`.
     """
 
     out: Path
@@ -155,6 +164,8 @@ class ExtractionConfig:
     workers: int | None = None
     crossed: int | None = None
     crossed_within: str = WITHIN_DATASET
+    ablation: tuple[str, ...] = ()
+    other_draws: int = OTHER_DRAWS
 
 
 @dataclass(frozen=True)

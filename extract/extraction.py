@@ -20,6 +20,7 @@ from pid_lvlm.extract.config import (
     LETTERS_AUTO,
     ON_BAD,
     OPTION_SEPARATOR,
+    OTHER_DRAWS,
     SPAN_ALL,
     WITHIN_DATASET,
     DatasetSpec,
@@ -30,7 +31,7 @@ from pid_lvlm.extract.datasets import load as reader
 from pid_lvlm.extract.datasets.benchmarks.registry import parse_data
 from pid_lvlm.extract.datasets.column_mapping import check_fields
 from pid_lvlm.extract.datasets.item import Dataset
-from pid_lvlm.extract.options import check_choice, check_options
+from pid_lvlm.extract.options import check_ablations, check_choice, check_options
 from pid_lvlm.extract.run.jobs import check_prompts, run_loaded
 from pid_lvlm.extract.run.progress import Reporter
 from pid_lvlm.extract.run.run_folder import check_out_folder
@@ -92,6 +93,8 @@ def extract(
     seed: int = 0,
     crossed: int | None = None,
     crossed_within: str = WITHIN_DATASET,
+    ablation: str | Sequence[str] | None = None,
+    other_draws: int = OTHER_DRAWS,
     dtype: str | None = None,
     head_dtype: str = HEAD_FLOAT32,
     processor: Mapping[str, Any] | None = None,
@@ -128,9 +131,11 @@ def extract(
         language_span: what counts as source 2: `all` of the user's text, or `question_options`.
         letters: how an option letter follows the prompt: `plain`, `space`, or `auto`: either, where both are single
             tokens.
-        seed: seed of the replacement noise and of the crossed pairs.
+        seed: seed of the replacement noise, of the crossed pairs, and of the items that stand in for others.
         crossed: also ask so many questions about every picture, its own and those of other items.
         crossed_within: `dataset` or `group`: among which items questions are exchanged.
+        ablation: names of further ablations: `mean`, `other`, `blank`; or `noise`, for both sources as noise.
+        other_draws: other items that the ablation `other` draws for every sample.
         dtype: `float32`, `bfloat16` or `float16`; by default float32 on a CPU, else the checkpoint's.
         head_dtype: `float32` or `model`: what the head computes the scored logits in, at every layer.
         processor: other values of settings of the image processor, such as `{"max_pixels": 1003520}`.
@@ -164,6 +169,7 @@ def extract(
         check_choice("`letters`", letters, LETTERS)
         check_choice("`keep_items`", keep_items, KEEP_ITEMS)
         check_choice("`crossed_within`", crossed_within, CROSSED_WITHIN)
+        ablations = (ablation,) if isinstance(ablation, str) else tuple(ablation or ())
         chosen = layers if isinstance(layers, str) else ",".join(map(str, layers))
         check_options(
             model=None if isinstance(model, ModelSpec) else [model],
@@ -183,10 +189,13 @@ def extract(
             batch_tokens=batch_tokens,
             workers=workers,
             shard_size=shard_size,
+            ablation=ablations,
+            other_draws=other_draws,
             device=device,
             processor=processor,
             crossed=crossed,
         )
+        check_ablations("`ablation`", ablations)
         spec = model
         if not isinstance(spec, ModelSpec):
             labels = {"name": name, "size_b": size_b, "stage": stage, "step": step}
@@ -207,6 +216,8 @@ def extract(
             workers,
             crossed,
             crossed_within,
+            ablations,
+            other_draws,
         )
         check_out_folder(config.out)
         dataset = (

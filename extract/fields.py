@@ -6,10 +6,22 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import AfterValidator, Field
 
-from pid_lvlm.data.bounds import BATCH, BATCH_TOKENS, CROSSED, LAYERS, SAMPLES, SEED, SHARD, SIZE, STEP, WORKERS
+from pid_lvlm.data.bounds import (
+    BATCH,
+    BATCH_TOKENS,
+    CROSSED,
+    LAYERS,
+    OTHER_DRAWS,
+    SAMPLES,
+    SEED,
+    SHARD,
+    SIZE,
+    STEP,
+    WORKERS,
+)
 from pid_lvlm.data.errors import PidError
 from pid_lvlm.data.inputs.schema import SchemaError, Word, checked
-from pid_lvlm.data.names import file_name
+from pid_lvlm.data.names import ABLATIONS, file_name
 from pid_lvlm.extract.config import ALL_LAYERS, LAST_LAYER, OPTION_SEPARATOR
 
 T = TypeVar("T")
@@ -89,6 +101,12 @@ def _values(value: Any) -> tuple[str, ...]:
     return tuple(map(str, parts))
 
 
+def _ablation(text: str) -> str:
+    if text not in ABLATIONS:
+        raise ValueError(f"should be one of {', '.join(ABLATIONS)}")
+    return text
+
+
 PathText = Annotated[Word, _rule(_path)]
 FileName = Annotated[Word, _rule(_one_file_name)]
 ModelName = Annotated[Word, _rule(_model_name)]
@@ -106,6 +124,8 @@ Workers = Annotated[int, Field(ge=0, le=WORKERS.most)]
 ShardSize = Annotated[int, Field(ge=1, le=SHARD.most)]
 Pixels = Annotated[int, Field(ge=1, le=10**11)]
 Bits = Annotated[float, Field(ge=-100, le=100)]
+Draws = Annotated[int, Field(ge=1, le=OTHER_DRAWS.most)]
+Ablations = Annotated[tuple[Annotated[Word, _rule(_ablation)], ...], Field(max_length=100)]
 OnBad = Literal["error", "skip"]
 KeepItems = Literal["none", "text", "pictures"]
 Dtype = Literal["float32", "bfloat16", "float16"]

@@ -9,12 +9,14 @@ from pid_lvlm.data.command.shown import cut
 from pid_lvlm.data.command.suggest import unknown_name
 from pid_lvlm.data.inputs.schema import STRICT, SchemaError, Word, checked
 from pid_lvlm.data.inputs.text import TextError, parse_json
+from pid_lvlm.data.names import ABLATIONS
 from pid_lvlm.extract.errors import UsageError
 from pid_lvlm.extract.fields import (
     BatchSize,
     BatchTokens,
     Count,
     Crossed,
+    Draws,
     FileName,
     LayerList,
     ModelName,
@@ -57,6 +59,8 @@ class Options:
     workers: Workers | None = None
     shard_size: ShardSize = 1
     crossed: Crossed | None = None
+    ablation: tuple[Word, ...] = ()
+    other_draws: Draws = 1
     device: Word = "auto"
     processor: Mapping[Word, Any] = field(default_factory=dict)
 
@@ -69,6 +73,16 @@ def check_choice(option: str, value: str | None, known: Sequence[str]) -> None:
     """
     if value is not None and value not in known:
         raise UsageError(unknown_name(f"{option}: unknown value", value, known))
+
+
+def check_ablations(option: str, names: Sequence[str] | None) -> None:
+    """Refuses names that are not those of ablations.
+
+    Raises:
+        UsageError: with the nearest known name.
+    """
+    for name in names or ():
+        check_choice(option, name, ABLATIONS)
 
 
 def check_options(**values: Any) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pid_lvlm.data.bounds import SHARDS
+from pid_lvlm.data.contract.conditions import condition_faults
 from pid_lvlm.data.contract.fields import (
     Amount,
     Atoms,
@@ -36,7 +37,6 @@ from pid_lvlm.data.names import (
     MANIFEST_FILE,
     NOISE_FILE,
     POOLINGS,
-    REQUIRED_CONDITIONS,
     SCHEMA_VERSION,
     THUMBNAILS_FILE,
     shard_file,
@@ -232,12 +232,7 @@ def _migrated(raw: dict[str, Any], fail: Callable[..., ContractError]) -> dict[s
 
 def manifest_faults(manifest: Manifest) -> list[str]:
     """Rules between the fields: conditions, poolings, layers and counts fit together."""
-    faults = []
-    conditions = manifest.conditions
-    if conditions != tuple(name for name in CONDITIONS if name in conditions):
-        faults.append(f"`conditions` should be among {CONDITIONS} in this order, found {shown(conditions)}")
-    if missing := [name for name in REQUIRED_CONDITIONS if name not in conditions]:
-        faults.append(f"`conditions` lacks {missing[0]!r}, which the decomposition needs")
+    faults = condition_faults(manifest.conditions)
     poolings = manifest.poolings
     if POOLINGS[0] not in poolings or not set(poolings) <= set(POOLINGS) or len(set(poolings)) != len(poolings):
         faults.append(f"`poolings` should be among {POOLINGS} with {POOLINGS[0]!r}, found {shown(poolings)}")

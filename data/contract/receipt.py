@@ -19,8 +19,8 @@ SHARING: Final = "sharing"
 CROSSED: Final = "crossed"
 
 CHECKS: Final = {
-    LEAK_PICTURE: "another picture moves no score under `language_only`",
-    LEAK_TEXT: "another text of equal length moves no score under `vision_only`",
+    LEAK_PICTURE: "another picture moves no score under a condition that ablates it",
+    LEAK_TEXT: "another text of equal length moves no score under a condition that ablates it",
     LENS: "the lens of the last layer is the model's output",
     BATCH: "an item has the same scores in a batch as alone",
     HOOKS: "writing back what a hook reads changes nothing",

@@ -16,20 +16,13 @@ from pid_lvlm.data.contract.crossed import crossed_run_faults
 from pid_lvlm.data.contract.item_arguments import Items, items_of
 from pid_lvlm.data.contract.item_records import write_records, write_thumbnails
 from pid_lvlm.data.contract.manifest import Manifest, manifest_faults
+from pid_lvlm.data.contract.score_arguments import scores_of
 from pid_lvlm.data.contract.validate import duplicate_id_faults, form_faults, value_faults
 from pid_lvlm.data.errors import ARGUMENTS, Fault, OutputExistsError, RunArgumentsError
 from pid_lvlm.data.files import npz_bytes, sha256, write_atomic
 from pid_lvlm.data.inputs.schema import SchemaError, checked
 from pid_lvlm.data.locks import locked
-from pid_lvlm.data.names import (
-    CONDITIONS,
-    CROSSED_ARRAYS,
-    ITEMS_FILE,
-    POOLINGS,
-    THUMBNAILS_FILE,
-    feature_key,
-    shard_file,
-)
+from pid_lvlm.data.names import CROSSED_ARRAYS, ITEMS_FILE, POOLINGS, THUMBNAILS_FILE, feature_key, shard_file
 
 FROM_ARRAYS: Final = {
     "num_samples",
@@ -52,7 +45,7 @@ def write_run(
     *,
     model: str,
     dataset: str,
-    loglik: ArrayLike,
+    loglik: ArrayLike | Mapping[str, ArrayLike],
     x1: ArrayLike | Mapping[str, ArrayLike],
     x2: ArrayLike | Mapping[str, ArrayLike],
     num_options: ArrayLike | None = None,
@@ -75,7 +68,8 @@ def write_run(
         dataset: name of the dataset.
         loglik: (n, c, k) or (n, c, l, k) nats: mean token log-likelihood of each option under the full
             vocabulary, conditions in the order both, vision_only, language_only and, if measured, no_image;
-            -inf for options that an item does not have.
+            -inf for options that an item does not have. With further conditions, a mapping from the name of each
+            condition, such as `vision_only.mean`, to its scores of shape (n, k) or (n, l, k).
         x1: (n, d1) features of the image, or a mapping from `mean`, `max` or `last` to such arrays.
         x2: (n, d2) features of the question, or such a mapping.
         num_options: (n,) options of each item; by default the finite columns of `loglik`.
@@ -117,7 +111,8 @@ def write_run(
     folder = _folder(folder)
     _check_empty(folder)
     given = Arguments()
-    scores = _scores(given, loglik)
+    read = scores_of(given, loglik)
+    scores, conditions = (None, ()) if read is None else read
     by_name = {} if scores is None else _arrays(given, scores, num_options, label, sample_id, group_id)
     by_name |= _crossed(given, crossed_partner, crossed_loglik)
     features, named = _features(given, x1, x2, None if scores is None else len(scores))
@@ -126,7 +121,7 @@ def write_run(
         raise RunArgumentsError(str(folder), given.faults)
     arrays = by_name | features
     given_fields = {"run": folder.name, "model": model, "dataset": dataset, **manifest_fields}
-    manifest = _manifest(given, given_fields, arrays, numbers)
+    manifest = _manifest(given, given_fields, arrays, numbers, conditions)
     if manifest is not None:
         faults = form_faults(ARGUMENTS, arrays, manifest, len(scores))
         if not faults:
@@ -160,22 +155,6 @@ def _check_empty(folder: Path) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         message = f"`{folder}` exists and is not empty; choose a new folder or delete it first"
         raise OutputExistsError(message)
-
-
-def _scores(given: Arguments, loglik: ArrayLike) -> NDArray | None:
-    """(n, c, l, k) scores; None if they are not."""
-    expected = "(n, c, k) or (n, c, l, k) with 3 or 4 conditions c"
-    scores = given.numbers("loglik", loglik, expected)
-    if scores is None:
-        return None
-    wide = scores[:, :, None, :] if scores.ndim == 3 else scores
-    if wide.ndim != 4 or wide.shape[1] not in (3, 4):
-        given.fail("loglik", f"expected shape {expected}, found {scores.shape}")
-    elif 0 in wide.shape:
-        given.fail("loglik", f"expected at least one row, layer and option, found shape {scores.shape}")
-    else:
-        return wide
-    return None
 
 
 def _arrays(
@@ -247,7 +226,11 @@ def _layer_numbers(given: Arguments, layers: Any, depth: int) -> list[int]:
 
 
 def _manifest(
-    given: Arguments, fields_given: Mapping[str, Any], arrays: Mapping[str, NDArray], layers: list[int]
+    given: Arguments,
+    fields_given: Mapping[str, Any],
+    arrays: Mapping[str, NDArray],
+    layers: list[int],
+    conditions: Sequence[str],
 ) -> Manifest | None:
     """The manifest, but for the checksum; None if its fields are not valid."""
     for name in sorted(FROM_ARRAYS & set(fields_given)):
@@ -265,7 +248,7 @@ def _manifest(
         "max_options": scores.shape[-1],
         "d1": arrays["x1_mean"].shape[1],
         "d2": arrays["x2_mean"].shape[1],
-        "conditions": list(CONDITIONS[: scores.shape[1]]),
+        "conditions": list(conditions),
         "poolings": [name for name in POOLINGS if any(feature_key(source, name) in arrays for source in (1, 2))],
         "crossed": {"pairs": pairs[0].shape[1], "within": "dataset"} if pairs else {},
         "finished": True,

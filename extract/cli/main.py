@@ -39,6 +39,7 @@ from pid_lvlm.extract.config import (
     LETTERS,
     LETTERS_AUTO,
     ON_BAD,
+    OTHER_DRAWS,
     SPAN_ALL,
     WITHIN_DATASET,
     DatasetSpec,
@@ -151,7 +152,7 @@ def extract(
         ),
     ] = LETTERS_AUTO,
     seed: Annotated[
-        int, typer.Option(metavar="N", help="Seed of the noise and of the crossed pairs.", rich_help_panel=NUMBERS)
+        int, typer.Option(metavar="N", help="Seed of the noise and of all draws.", rich_help_panel=NUMBERS)
     ] = 0,
     crossed: Annotated[
         int | None,
@@ -171,6 +172,22 @@ def extract(
             rich_help_panel=NUMBERS,
         ),
     ] = WITHIN_DATASET,
+    ablation: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="More conditions, in which one source or both are replaced by something else than noise: `mean` (the "
+            "mean embedding), `other` (another item's), `blank` (grey image, no question). `noise` adds the one with "
+            "both sources as noise. Repeat for several.",
+            rich_help_panel=NUMBERS,
+        ),
+    ] = None,
+    other_draws: Annotated[
+        int,
+        typer.Option(
+            metavar="N", help="Other items that --ablation other draws for every sample.", rich_help_panel=NUMBERS
+        ),
+    ] = OTHER_DRAWS,
     dtype: Annotated[
         str | None,
         typer.Option(
@@ -332,7 +349,7 @@ def extract(
 
     Writes one run folder per model and dataset, for pid-estimate. The same command continues an interrupted one.
     """
-    from pid_lvlm.extract.options import check_choice, check_options, parse_settings
+    from pid_lvlm.extract.options import check_ablations, check_choice, check_options, parse_settings
 
     if list_models:
         return list_model_types()
@@ -361,6 +378,8 @@ def extract(
         batch_tokens=batch_tokens,
         workers=workers,
         shard_size=shard_size,
+        ablation=ablation,
+        other_draws=other_draws,
         device=device,
         crossed=crossed,
     )
@@ -373,6 +392,7 @@ def extract(
     check_choice("--on-bad", on_bad, ON_BAD)
     check_choice("--keep-items", keep_items, KEEP_ITEMS)
     check_choice("--crossed-within", crossed_within, CROSSED_WITHIN)
+    check_ablations("--ablation", ablation)
     first = ModelSpec(
         "",
         revision=revision,
@@ -392,7 +412,18 @@ def extract(
         return verify_checkpoints(
             [replace(first, model=one) for one in verify],
             _datasets(data, columns, images, on_bad, max_pixels),
-            ExtractionConfig(Path(), layers, seed, prompt, language_span, batch_size, limit=limit, letters=letters),
+            ExtractionConfig(
+                Path(),
+                layers,
+                seed,
+                prompt,
+                language_span,
+                batch_size,
+                limit=limit,
+                letters=letters,
+                ablation=tuple(ablation or ()),
+                other_draws=other_draws,
+            ),
             quiet=quiet,
         )
     if out is None:
@@ -426,6 +457,8 @@ def extract(
         workers,
         crossed,
         crossed_within,
+        tuple(ablation or ()),
+        other_draws,
     )
     if executor is not None:
         if preview is not None or check_data:

@@ -18,9 +18,11 @@ from pid_lvlm.extract.datasets.card import resolve_source
 from pid_lvlm.extract.datasets.column_mapping import check_fields
 from pid_lvlm.extract.errors import UsageError
 from pid_lvlm.extract.fields import (
+    Ablations,
     Column,
     Count,
     Crossed,
+    Draws,
     Dtype,
     FileName,
     HeadDtype,
@@ -70,6 +72,8 @@ class ModelEntry:
     layers: LayerList | None = None
     limit: Count | None = None
     crossed: Crossed | None = None
+    ablation: Ablations | None = None
+    other_draws: Draws | None = None
     final: bool | None = None
 
 

@@ -1,4 +1,4 @@
-"""What a condition does to a batch: noise in place of every input of the ablated source."""
+"""What a condition does to a batch: noise, or its mean, in place of every input of the ablated sources."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -6,15 +6,17 @@ from typing import Final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from pid_lvlm.data.names import LANGUAGE_ONLY, SOURCES, VISION_ONLY
+from pid_lvlm.data.contract.conditions import parse_condition
+from pid_lvlm.data.names import MEAN, NOISE
 from pid_lvlm.extract.conditions.noise import NoiseStats, sample_generator
 from pid_lvlm.extract.conditions.sites import DecoderInputs, Site, SpanMasks
 from pid_lvlm.extract.errors import MisfitError
 
-ABLATED: dict[str, str] = {VISION_ONLY: SOURCES[1], LANGUAGE_ONLY: SOURCES[0]}
-"""Condition -> the source that noise replaces."""
+REPLACED: Final = (NOISE, MEAN)
+"""Ablations that replace what arrives at the sites; the others give the model another picture or another text."""
 
 SIDE_BY_SIDE: Final = 1 << 20
 """Size of a batch's noise from which its samples are drawn in parallel: numpy draws without Python's lock.
@@ -25,21 +27,21 @@ more than they save.
 
 
 class Replacement:
-    """The edit that ablates one source: its sites get the given noise wherever their input arrives.
+    """The edit that ablates sources: their sites get the given vectors wherever their input arrives.
 
     Args:
         masks: spans of the batch.
-        noise: per site of the source its draws, (rows, width).
+        values: per site of these sources what it gets, (rows, width).
     """
 
-    def __init__(self, masks: SpanMasks, noise: Sequence[tuple[Site, Tensor]]) -> None:
+    def __init__(self, masks: SpanMasks, values: Sequence[tuple[Site, Tensor]]) -> None:
         self._masks = masks
-        self._noise = noise
+        self._values = values
         self._written: set[str] = set()
 
     def __call__(self, inputs: DecoderInputs) -> DecoderInputs:
         """Replace the sites that lie in `inputs`."""
-        for site, values in self._noise:
+        for site, values in self._values:
             if inputs.get(site.argument) is not None:
                 inputs = site.write(inputs, self._masks, values)
                 self._written.add(site.name)
@@ -51,7 +53,7 @@ class Replacement:
         Raises:
             MisfitError: names a site whose input never arrived.
         """
-        missing = [site for site, _ in self._noise if site.name not in self._written]
+        missing = [site for site, _ in self._values if site.name not in self._written]
         self._written.clear()
         if missing:
             message = (
@@ -81,10 +83,15 @@ class WriteBack:
         return inputs
 
 
+def is_replaced(condition: str) -> bool:
+    """Whether a condition ablates by what `replacement` writes."""
+    return parse_condition(condition).ablation in REPLACED
+
+
 def replacement(
     sites: Sequence[Site], masks: SpanMasks, stats: NoiseStats, seed: int, ids: Sequence[str], condition: str
 ) -> Replacement:
-    """The edit that ablates one source: every site of that source gets noise, every position its own draw.
+    """The edit of a condition that ablates by noise or by its mean: every site of the ablated sources gets it.
 
     Args:
         sites: all sites of the family; those of other sources stay as they are.
@@ -92,10 +99,14 @@ def replacement(
         stats: distribution of the noise at each site.
         seed: the run's seed.
         ids: sample ids of the batch.
-        condition: the condition, a key of `ABLATED`.
+        condition: the condition, for which `is_replaced` holds. Under noise every position has its own draw.
     """
-    ablated = [site for site in sites if site.source == ABLATED[condition]]
+    parsed = parse_condition(condition)
+    ablated = [site for site in sites if site.source in parsed.ablates]
     counts = [site.replaced(masks) for site in ablated]
+    if parsed.ablation == MEAN:
+        means = [np.tile(stats[site.name].mean, (sum(rows), 1)) for site, rows in zip(ablated, counts, strict=True)]
+        return _written(masks, ablated, means)
     noise = [
         np.empty((sum(rows), len(stats[site.name].mean)), np.float32)
         for site, rows in zip(ablated, counts, strict=True)
@@ -113,5 +124,9 @@ def replacement(
     else:
         for sample in range(len(ids)):
             fill(sample)
-    tensors = (torch.from_numpy(values) for values in noise)
-    return Replacement(masks, list(zip(ablated, tensors, strict=True)))
+    return _written(masks, ablated, noise)
+
+
+def _written(masks: SpanMasks, sites: Sequence[Site], values: Sequence[NDArray[np.float32]]) -> Replacement:
+    tensors = (torch.from_numpy(one) for one in values)
+    return Replacement(masks, list(zip(sites, tensors, strict=True)))

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from pid_lvlm.data.names import BOTH, CROSSED_ARRAYS
 from pid_lvlm.extract.conditions.noise import Arrays
 from pid_lvlm.extract.measure.batching import Batching, Items
-from pid_lvlm.extract.measure.encode import HostBatch
 from pid_lvlm.extract.measure.measurement import Measurement
+from pid_lvlm.extract.measure.swapped import Prepared
 from pid_lvlm.extract.prompts.crossed_plan import CrossedPlan
 
 
@@ -33,7 +33,7 @@ def crossed_arrays(
     """
     pairs = plan.of(rows)
 
-    def work(items: Items, host: HostBatch | None) -> NDArray[np.float32]:
+    def work(items: Items, host: Prepared) -> NDArray[np.float32]:
         return measurement.scores(items, (BOTH,), host)[:, 0]
 
     found = np.empty((len(pairs), *both.shape[1:]), dtype=np.float32)

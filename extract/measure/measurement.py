@@ -2,26 +2,34 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pid_lvlm.data.names import BOTH, CONDITIONS, LANGUAGE_ONLY, NO_IMAGE, SOURCES, VISION_ONLY, feature_key
+from pid_lvlm.data.contract.conditions import Condition
+from pid_lvlm.data.names import BOTH, CONDITIONS, MEAN, NO_IMAGE, SOURCES, VISION_ONLY, feature_key
 from pid_lvlm.extract.conditions.noise import Arrays, NoiseStats
 from pid_lvlm.extract.conditions.prefix import Begun, SharedPrefix, common_length
-from pid_lvlm.extract.conditions.replacement import ABLATED, replacement
+from pid_lvlm.extract.conditions.replacement import is_replaced, replacement
 from pid_lvlm.extract.datasets.item import Item
 from pid_lvlm.extract.measure.batching import Batching
 from pid_lvlm.extract.measure.embeddings import pool, read_inputs
-from pid_lvlm.extract.measure.encode import Batch, HostBatch, encode_batch, encode_text_only, host_inputs
+from pid_lvlm.extract.measure.encode import Batch, encode_batch, encode_text_only, host_inputs
 from pid_lvlm.extract.measure.kept_batches import KeptBatches
 from pid_lvlm.extract.measure.logit_lens import layer_states, unembed
 from pid_lvlm.extract.measure.option_scores import Scores, option_scores, score_batch
 from pid_lvlm.extract.measure.same_picture import begun_by_leaders
+from pid_lvlm.extract.measure.swapped import Prepared, encode_swapped, prepare_swapped
 from pid_lvlm.extract.models.adapters.base import Adapter
 from pid_lvlm.extract.models.answer_tokens import Candidates
 from pid_lvlm.extract.prompts.prompt_plan import PlannedItem
+from pid_lvlm.extract.prompts.swaps import Swaps, is_swapped
+
+CONTINUING: Final = (VISION_ONLY, Condition(VISION_ONLY, MEAN).name)
+"""Conditions with the inputs of `both` up to the user's text."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +44,8 @@ class Measurement:
         layers: recorded layers; the last is the output.
         max_options: size of the options axis of the scores; None for one entry per letter.
         share_prefix: whether passes and rows that begin alike compute their beginning once, where the family allows it.
+        conditions: those of the run, in the order of its manifest.
+        swaps: what items become under conditions that give the model another picture or text; needed for these only.
         kept: batches that were encoded before.
     """
 
@@ -46,6 +56,8 @@ class Measurement:
     layers: tuple[int, ...]
     max_options: int | None = None
     share_prefix: bool = True
+    conditions: tuple[str, ...] = CONDITIONS
+    swaps: Swaps | None = None
     kept: KeptBatches | None = None
 
     def shard(self, items: Sequence[PlannedItem], batching: Batching, advance: Callable[[int], None]) -> Arrays:
@@ -58,7 +70,7 @@ class Measurement:
         """Arrays of one shard after the other, each as soon as its last batch is measured; see `shard`."""
         parts: list[Arrays] = []
         order: list[int] = []
-        for done in batching.each(shards, self.prepare, self.batch):
+        for done in batching.each(shards, partial(self.prepare, conditions=self.conditions), self.batch):
             parts.append(done.result)
             order += done.indices
             advance(len(done.indices))
@@ -73,12 +85,12 @@ class Measurement:
         return self.max_options or len(self.candidates.spellings[0].ids)
 
     @torch.inference_mode()
-    def batch(self, items: Sequence[PlannedItem], host: HostBatch | None = None) -> Arrays:
-        """Arrays of one batch, rows in the order of `items`; `host` is what `host_inputs` made of it, if known."""
+    def batch(self, items: Sequence[PlannedItem], host: Prepared | None = None) -> Arrays:
+        """Arrays of one batch, rows in the order of `items`; `host` is what `prepare` made of it, if known."""
         batch = self._encoded(items, host)
-        scores = self._scores(batch, items)
+        scores = self._scores(batch, items, self.conditions, host)
         letters = [planned.item.letters for planned in items]
-        first = np.stack([scores[condition].first_token for condition in CONDITIONS], axis=1)
+        first = np.stack([scores[condition].first_token for condition in self.conditions], axis=1)
         return {
             "sample_id": np.array([planned.item.id for planned in items], dtype=np.str_),
             "group_id": np.array([planned.item.group for planned in items], dtype=np.str_),
@@ -87,7 +99,7 @@ class Measurement:
             "label": np.array([planned.item.label for planned in items], dtype=np.int64),
             **_rotations([planned.item for planned in items]),
             "loglik": np.stack(
-                [option_scores(scores[name].loglik, letters, self.width) for name in CONDITIONS], axis=1
+                [option_scores(scores[name].loglik, letters, self.width) for name in self.conditions], axis=1
             ),
             **self._features(batch),
             "first_token": first,
@@ -96,7 +108,7 @@ class Measurement:
 
     @torch.inference_mode()
     def scores(
-        self, items: Sequence[PlannedItem], conditions: Sequence[str], host: HostBatch | None = None
+        self, items: Sequence[PlannedItem], conditions: Sequence[str], host: Prepared | None = None
     ) -> NDArray[np.float32]:
         """Scores of one batch under some conditions, (items, conditions, layers, options) nats.
 
@@ -106,21 +118,20 @@ class Measurement:
         letters = [planned.item.letters for planned in items]
         return np.stack([option_scores(scores[name].loglik, letters, self.width) for name in conditions], axis=1)
 
-    def prepare(self, items: Sequence[PlannedItem]) -> HostBatch | None:
-        """What of a batch can be done ahead of the device; nothing where the batch is kept."""
-        if self.kept is not None and self.kept.has(items):
-            return None
-        return host_inputs(self.adapter, items, self.share_prefix)
+    def prepare(self, items: Sequence[PlannedItem], conditions: Sequence[str] = ()) -> Prepared:
+        """What of a batch can be done ahead of the device, for those of the `conditions` that need something else."""
+        kept = self.kept is not None and self.kept.has(items)
+        own = None if kept else host_inputs(self.adapter, items, self.share_prefix)
+        return prepare_swapped(self.adapter, self.swaps, conditions, items, own)
 
-    def _encoded(self, items: Sequence[PlannedItem], host: HostBatch | None = None) -> Batch:
-        if host is None and self.kept is not None and (batch := self.kept.take(items)) is not None:
+    def _encoded(self, items: Sequence[PlannedItem], host: Prepared | None = None) -> Batch:
+        own = None if host is None else host.own
+        if own is None and self.kept is not None and (batch := self.kept.take(items)) is not None:
             return batch
-        return encode_batch(
-            self.adapter, items, host_inputs(self.adapter, items, self.share_prefix) if host is None else host
-        )
+        return encode_batch(self.adapter, items, own or host_inputs(self.adapter, items, self.share_prefix))
 
     def _scores(
-        self, batch: Batch, items: Sequence[PlannedItem], conditions: Sequence[str] = CONDITIONS
+        self, batch: Batch, items: Sequence[PlannedItem], conditions: Sequence[str], host: Prepared | None = None
     ) -> dict[str, Scores]:
         """By condition. `vision_only` goes on where `both` has computed the picture and what precedes it.
 
@@ -130,20 +141,32 @@ class Measurement:
         prefix = Begun(SharedPrefix())
         if batch.leaders is not None:
             prefix = begun_by_leaders(self.adapter, batch.leaders, batch.inputs, common)
-        begun = {BOTH: prefix, VISION_ONLY: prefix.up_to(common)}
+        begun = {BOTH: prefix} | dict.fromkeys(CONTINUING, prefix.up_to(common))
         wanted = [condition for condition in begun if condition in conditions]
         scores = {condition: self._condition(condition, batch, items, begun[condition]) for condition in wanted}
         del prefix, begun  # as large as the weights of some layers
-        for condition in (name for name in (LANGUAGE_ONLY, NO_IMAGE) if name in conditions):
+        for condition in (name for name in conditions if name not in scores):
             alone = Begun(SharedPrefix()) if self.candidates.longest > 1 else None
-            scores[condition] = self._condition(condition, batch, items, alone)
+            scores[condition] = self._condition(condition, batch, items, alone, host)
         return scores
 
-    def _condition(self, condition: str, batch: Batch, items: Sequence[PlannedItem], begun: Begun | None) -> Scores:
+    def _condition(
+        self,
+        condition: str,
+        batch: Batch,
+        items: Sequence[PlannedItem],
+        begun: Begun | None,
+        host: Prepared | None = None,
+    ) -> Scores:
         adapter = self.adapter
-        inputs = encode_text_only(adapter, items) if condition == NO_IMAGE else batch.inputs
+        inputs = batch.inputs
         edit = None
-        if condition in ABLATED:
+        if condition == NO_IMAGE:
+            inputs = encode_text_only(adapter, items)
+        elif is_swapped(condition):
+            swapped = None if host is None else host.swapped[condition]
+            inputs = encode_swapped(adapter, self.swaps, items, condition, swapped)
+        elif is_replaced(condition):
             edit = replacement(adapter.sites, batch.masks, self.stats, self.seed, batch.ids, condition)
         shared = begun if self.share_prefix and adapter.can_share_prefix else None
         return score_batch(adapter, inputs, edit, self.candidates, self.layers[:-1], shared)

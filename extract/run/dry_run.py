@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import torch
 
-from pid_lvlm.data.names import CONDITIONS, shard_file
+from pid_lvlm.data.names import shard_file
 from pid_lvlm.extract.config import ExtractionConfig, ModelSpec, crossing_of
 from pid_lvlm.extract.datasets.item import Dataset
 from pid_lvlm.extract.datasets.row_counts import describe_enough_rows
@@ -15,7 +15,9 @@ from pid_lvlm.extract.models.adapters.base import Adapter
 from pid_lvlm.extract.models.load import resolve_device
 from pid_lvlm.extract.prompts.crossed_plan import CrossedPlan, plan_crossed
 from pid_lvlm.extract.prompts.prompt_plan import PlannedItem, batches, make_plan
+from pid_lvlm.extract.prompts.swaps import plan_swaps
 from pid_lvlm.extract.prompts.templates import template_name
+from pid_lvlm.extract.run.conditions import run_conditions
 from pid_lvlm.extract.run.keep_items import files_to_keep, plan_kept
 from pid_lvlm.extract.run.manifest import planned_settings, run_layers
 from pid_lvlm.extract.run.run_folder import describe_existing, run_path
@@ -47,6 +49,8 @@ def describe_plan(adapter: Adapter, spec: ModelSpec, dataset: Dataset, config: E
     plan = make_plan(adapter, dataset, template_name(config, dataset), config.language_span, config.letters)
     crossing = crossing_of(spec, config)
     crossed = None if crossing is None else plan_crossed(adapter, dataset, plan, crossing, config.seed)
+    conditions = run_conditions(spec, config)
+    plan_swaps(adapter, dataset, config, plan, conditions)
     first = plan.items[0]
     visual = int(adapter.visual_mask(prepared(adapter, adapter.process, [first], [item_picture(first.item)])).sum())
     shards = plan.shards(config.shard_size)
@@ -69,8 +73,10 @@ def describe_plan(adapter: Adapter, spec: ModelSpec, dataset: Dataset, config: E
         f"  files       {shard_file(0)} … {shard_file(len(shards) - 1)} ({config.shard_size} samples each)",
         f"  kept        {kept.text}" + (f" (about {_size(kept.size)}; --keep-items)" if kept.size else ""),
         f"  passes      {len(formed)} batches of up to {max(batch.rows for batch in formed)}, "
-        f"{len(CONDITIONS)} conditions each; {_padding_share(formed):.0%} of their tokens is padding",
-        *([] if crossed is None else _crossed_lines(crossed, pairs, plan.max_options, len(layers))),
+        f"{len(conditions)} conditions each ({len(formed) * len(conditions)} passes); "
+        f"{_padding_share(formed):.0%} of their tokens is padding",
+        f"  conditions  {', '.join(conditions)}",
+        *([] if crossed is None else _crossed_lines(crossed, pairs, plan.max_options, len(layers), len(conditions))),
         f"  layers      {', '.join(map(str, layers))} of {len(adapter.layers)}",
         *_memory_lines(adapter, spec, config, max([*formed, *pairs], key=lambda batch: batch.positions)),
         *_first_item_lines(adapter, first, visual),
@@ -125,13 +131,15 @@ def _formed_pairs(crossed: CrossedPlan | None, config: ExtractionConfig, visual:
     return _formed(shards, config, visual, by_picture)
 
 
-def _crossed_lines(crossed: CrossedPlan, formed: Sequence[Formed], options: int, layers: int) -> list[str]:
+def _crossed_lines(
+    crossed: CrossedPlan, formed: Sequence[Formed], options: int, layers: int, conditions: int
+) -> list[str]:
     """Pairs, the passes over them, and what they add to the files."""
     count, pairs = crossed.partner.shape
     size = count * pairs * (layers * options * 4 + crossed.partner.itemsize)
     return [
         f"  crossed     {count * pairs} pairs, {pairs} questions of each picture: {count * (pairs - 1)} passes beside "
-        f"the {count * len(CONDITIONS)} of the conditions, in {len(formed)} batches of up to "
+        f"the {count * conditions} of the conditions, in {len(formed)} batches of up to "
         f"{max(batch.rows for batch in formed)}; {_padding_share(formed):.0%} of their tokens is padding; "
         f"{_size(size)} in the files"
     ]

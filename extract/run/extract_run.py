@@ -58,6 +58,7 @@ class Outcome:
         measured: samples that this command measured.
         seconds: that it took.
         items_bytes: size of the items that the run keeps.
+        conditions: of the run.
         pairs: questions of each picture, its own among them; 0 without crossed pairs.
     """
 
@@ -66,12 +67,13 @@ class Outcome:
     measured: int
     seconds: float
     items_bytes: int = 0
+    conditions: int = len(CONDITIONS)
     pairs: int = 0
 
     def __str__(self) -> str:
         if not self.measured:
             return f"{self.folder.name}: {self.samples} samples, already complete"
-        rate = self.measured * (len(CONDITIONS) + max(0, self.pairs - 1)) / max(self.seconds, 1e-9)
+        rate = self.measured * (self.conditions + max(0, self.pairs - 1)) / max(self.seconds, 1e-9)
         earlier = f" and {self.samples - self.measured} from before" if self.measured < self.samples else ""
         crossed = f", {self.pairs} questions of each picture," if self.pairs else ""
         speed = f"in {self.seconds:.1f} s ({rate:.0f} {'passes' if self.pairs else 'samples·conditions'}/s)"
@@ -124,7 +126,8 @@ def extract_run(
                 measured = _measure(adapter, run, folder, dataset, config, reporter, batching)
             kept = sum((path / name).stat().st_size for name in ITEM_FILES if name in folder.manifest.checksums)
     seconds = time.monotonic() - started
-    return Outcome(path, len(run.plan.items), measured, seconds, kept, run.manifest.pairs)
+    found = run.manifest
+    return Outcome(path, len(run.plan.items), measured, seconds, kept, len(found.conditions), found.pairs)
 
 
 def _measure(
@@ -142,7 +145,17 @@ def _measure(
     kept = KeptBatches(adapter)
     stats = _noise_stats(adapter, run, folder, config, reporter, batching, kept)
     layers = folder.manifest.layers
-    measurement = Measurement(adapter, run.plan.candidates, stats, config.seed, layers, run.plan.max_options, kept=kept)
+    measurement = Measurement(
+        adapter,
+        run.plan.candidates,
+        stats,
+        config.seed,
+        layers,
+        run.plan.max_options,
+        conditions=folder.manifest.conditions,
+        swaps=run.swaps,
+        kept=kept,
+    )
     _keep_items(run.plan, folder, dataset, config, reporter)
     measured = _write_shards(measurement, run, folder, config, reporter, batching)
     folder.finish()
@@ -170,6 +183,8 @@ def _receipt(
             config.seed,
             batching.rows,
             partial(plan_like_run, adapter, dataset, config),
+            folder.manifest.conditions,
+            run.swaps,
             () if run.crossed is None else tuple(run.crossed.of(range(len(run.plan.items))[:CHECKED_PICTURES])),
         )
         receipt = make_receipt(subject)
@@ -239,7 +254,7 @@ def _noise_stats(
         return stats
     try:
         count = len(run.plan.items)
-        left = run_passes(count, run.manifest.pairs)
+        left = run_passes(count, len(run.manifest.conditions), run.manifest.pairs)
         with reporter.task(f"{folder.name}: noise statistics", count, left=left) as advance:
             stats = measure(adapter, run.plan.shards(config.shard_size), batching, advance, kept)
     except ModelError:  # an image that the processor refuses
@@ -261,7 +276,8 @@ def _write_shards(
     shards = enumerate(run.plan.shards(config.shard_size))
     missing = [(index, items) for index, items in shards if index not in folder.found.kept]
     total = sum(len(items) for _, items in missing)
-    works = [Work(f"{folder.name}: {len(CONDITIONS)} conditions", total, passes=len(CONDITIONS))]
+    conditions = len(measurement.conditions)
+    works = [Work(f"{folder.name}: {conditions} conditions", total, passes=conditions)]
     if run.crossed is not None:
         works.append(Work(f"{folder.name}: crossed pairs", total * (run.crossed.pairs - 1), unit="pairs"))
     with reporter.tasks(works) as (advance, *advance_pairs):

@@ -18,6 +18,7 @@ from pid_lvlm.extract.datasets.load import DatasetOutline, load_dataset
 from pid_lvlm.extract.errors import UsageError
 from pid_lvlm.extract.models.locate import check_model
 from pid_lvlm.extract.prompts.templates import get_template, template_name
+from pid_lvlm.extract.run.conditions import run_conditions
 from pid_lvlm.extract.run.progress import Reporter, run_passes
 from pid_lvlm.extract.run.run_folder import check_out_folder, run_path
 
@@ -81,14 +82,18 @@ def run_loaded(
     for dataset in datasets:
         for note in dataset.notes:
             reporter.note(f"`{dataset.file}`: {note}")
-    sizes = [
-        run_passes(len(dataset.first(spec.limit).items), spec.crossed or config.crossed or 0)
+    passes = [
+        run_passes(
+            len(dataset.first(spec.limit).items),
+            len(run_conditions(spec, config)),
+            spec.crossed or config.crossed or 0,
+        )
         for spec in models
         for dataset in datasets
     ]
-    reporter.sequence(sizes)
+    reporter.sequence(passes)
     finished = FinishedJobs([], [])
-    alone = len(sizes) == 1
+    alone = len(passes) == 1
     for number, spec in enumerate(models):
         first = number * len(datasets) + 1
         try:

@@ -14,6 +14,7 @@ from pid_lvlm.extract.datasets.item import Dataset
 from pid_lvlm.extract.models.adapters.base import Adapter
 from pid_lvlm.extract.prompts.prompt_plan import Plan
 from pid_lvlm.extract.prompts.templates import template_name
+from pid_lvlm.extract.run.conditions import run_conditions
 from pid_lvlm.extract.run.layers import parse_layers
 
 PACKAGES: Final = ("numpy", "pillow", "tokenizers", "torch", "transformers")
@@ -60,6 +61,7 @@ def planned_settings(
         "prompt_example": plan.items[0].prompt[: TEXT.most],
         "noise_seed": config.seed,
         "noise_sites": _noise_sites(adapter, config.language_span),
+        "conditions": run_conditions(spec, config),
         "shard_size": config.shard_size,
         "ground_truth": dataset.ground_truth,
         "candidates": plan.candidates.describe(),

@@ -15,7 +15,9 @@ from pid_lvlm.extract.models.load import continued_revision
 from pid_lvlm.extract.models.misfit import first_pass
 from pid_lvlm.extract.prompts.crossed_plan import CrossedPlan, plan_crossed
 from pid_lvlm.extract.prompts.prompt_plan import Plan, make_plan
+from pid_lvlm.extract.prompts.swaps import Swaps, plan_swaps
 from pid_lvlm.extract.prompts.templates import template_name
+from pid_lvlm.extract.run.conditions import run_conditions
 from pid_lvlm.extract.run.manifest import describe_run
 from pid_lvlm.extract.run.receipt_verdict import limit_of, not_the_output
 from pid_lvlm.extract.run.run_folder import run_path
@@ -29,11 +31,13 @@ class PreparedRun:
         plan: prompts and spans of the items.
         manifest: what the run is.
         crossed: which questions each picture is asked; None without crossed pairs.
+        swaps: what its items become under ablations that give the model another picture or text, if there are any.
     """
 
     plan: Plan
     manifest: Manifest
     crossed: CrossedPlan | None = None
+    swaps: Swaps | None = None
 
     @property
     def splits_letters(self) -> bool:
@@ -52,6 +56,7 @@ def prepare_run(
     plan = make_plan(adapter, dataset, template_name(config, dataset), config.language_span, config.letters)
     crossing = crossing_of(spec, config)
     crossed = None if crossing is None else plan_crossed(adapter, dataset, plan, crossing, config.seed)
+    swaps = plan_swaps(adapter, dataset, config, plan, run_conditions(spec, config))
     with first_pass(adapter, spec.model):
         _check_lens(adapter, plan)
     probe = batch_moments(adapter, plan.items[:1])
@@ -59,7 +64,7 @@ def prepare_run(
     if is_run(folder):
         revision = continued_revision(spec, revision, read_manifest(folder).revision)
     manifest = describe_run(adapter, spec, revision, dataset, config, plan, probe)
-    return PreparedRun(plan, manifest, crossed)
+    return PreparedRun(plan, manifest, crossed, swaps)
 
 
 def _check_lens(adapter: Adapter, plan: Plan) -> None:

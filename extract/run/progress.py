@@ -12,22 +12,21 @@ from typing import Final
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn
 
-from pid_lvlm.data.names import CONDITIONS
-
 SECONDS_BETWEEN_LINES: Final = 15.0
 
 Advance = Callable[[int], None]
 """Called with the number of samples that were done since the last call."""
 
 
-def run_passes(samples: int, pairs: int = 0) -> int:
+def run_passes(samples: int, conditions: int, pairs: int = 0) -> int:
     """Passes of a run from its beginning: the noise statistics, then every condition, then the crossed pairs.
 
     Args:
         samples: of the run.
+        conditions: of the run.
         pairs: questions of each picture, its own among them; 0 without crossed pairs.
     """
-    return samples * (1 + len(CONDITIONS) + max(0, pairs - 1))
+    return samples * (1 + conditions + max(0, pairs - 1))
 
 
 @dataclass(frozen=True)

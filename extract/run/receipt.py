@@ -10,6 +10,7 @@ import torch
 from accelerate.utils.memory import clear_device_cache
 from numpy.typing import NDArray
 
+from pid_lvlm.data.contract.conditions import parse_condition
 from pid_lvlm.data.contract.receipt import (
     BATCH,
     CHECKS,
@@ -24,7 +25,7 @@ from pid_lvlm.data.contract.receipt import (
     Check,
     Receipt,
 )
-from pid_lvlm.data.names import BOTH, CONDITIONS, LANGUAGE_ONLY, VISION_ONLY
+from pid_lvlm.data.names import BOTH, CONDITIONS, SOURCES, VISION_ONLY
 from pid_lvlm.extract.conditions.replacement import WriteBack
 from pid_lvlm.extract.config import ExtractionConfig
 from pid_lvlm.extract.datasets.item import Dataset, Item
@@ -32,10 +33,11 @@ from pid_lvlm.extract.measure.batching import Batching, out_of_memory
 from pid_lvlm.extract.measure.embeddings import measure
 from pid_lvlm.extract.measure.encode import encode_batch
 from pid_lvlm.extract.measure.logit_lens import layer_states, unembed
-from pid_lvlm.extract.measure.measurement import Measurement
+from pid_lvlm.extract.measure.measurement import CONTINUING, Measurement
 from pid_lvlm.extract.models.adapters.base import Adapter, ModelInputs
 from pid_lvlm.extract.models.misfit import model_code
 from pid_lvlm.extract.prompts.prompt_plan import Plan, PlannedItem, make_plan
+from pid_lvlm.extract.prompts.swaps import Swaps
 from pid_lvlm.extract.prompts.templates import template_name
 from pid_lvlm.extract.run.receipt_pairs import Chosen, PlanItems, choose_items
 from pid_lvlm.extract.run.receipt_verdict import VISIBLE, limit_of
@@ -55,6 +57,8 @@ class Subject:
         seed: the run's seed.
         batch_size: samples per forward pass.
         plan_items: plans other items as the run does.
+        conditions: those of the run.
+        swaps: what its items become under conditions that give the model another picture or text.
         crossed: the crossed pairs of the first pictures, one picture after the other; none if the run has none.
     """
 
@@ -64,6 +68,8 @@ class Subject:
     seed: int
     batch_size: int
     plan_items: PlanItems
+    conditions: tuple[str, ...] = CONDITIONS
+    swaps: Swaps | None = None
     crossed: tuple[PlannedItem, ...] = ()
 
 
@@ -105,7 +111,16 @@ def _made(subject: Subject) -> Receipt:
     parts = [chosen.items[start : start + size] for start in range(0, len(chosen.items), size)]
     stats = measure(adapter, [chosen.items], Batching(size), lambda _count: None)
     plan = subject.plan
-    measurement = Measurement(adapter, plan.candidates, stats, subject.seed, subject.layers, plan.max_options)
+    measurement = Measurement(
+        adapter,
+        plan.candidates,
+        stats,
+        subject.seed,
+        subject.layers,
+        plan.max_options,
+        conditions=subject.conditions,
+        swaps=subject.swaps,
+    )
     together = [scores for part in parts for scores in _scores(measurement, part)]
     alone = _scores(measurement, chosen.items[:1])[0] if len(parts[0]) > 1 else together[0]
     checks = {
@@ -138,14 +153,15 @@ def _library(hook: Any) -> str:
 
 
 def _scores(
-    measurement: Measurement, items: Sequence[PlannedItem], conditions: Sequence[str] = CONDITIONS
+    measurement: Measurement, items: Sequence[PlannedItem], conditions: Sequence[str] | None = None
 ) -> list[Scores]:
-    scores = measurement.scores(items, conditions)
+    """Scores of each item under some conditions, by default all."""
+    scores = measurement.scores(items, measurement.conditions if conditions is None else conditions)
     return [row[..., : len(planned.item.options)] for row, planned in zip(scores, items, strict=True)]
 
 
 def _leaks(measurement: Measurement, chosen: Chosen, scores: Scores) -> dict[str, Check]:
-    """Change one source: under the condition that replaces it no score may move, and without replacement scores must.
+    """Change one source: under no condition that ablates it a score may move, and without ablation scores must.
 
     Args:
         measurement: how items are measured.
@@ -153,19 +169,21 @@ def _leaks(measurement: Measurement, chosen: Chosen, scores: Scores) -> dict[str
         scores: those of the first of them, measured alone.
     """
     checks = {}
-    sources = ((LEAK_PICTURE, LANGUAGE_ONLY, chosen.other_picture), (LEAK_TEXT, VISION_ONLY, chosen.other_text))
-    for name, condition, other in sources:
+    names = measurement.conditions
+    sources = zip((LEAK_PICTURE, LEAK_TEXT), SOURCES, (chosen.other_picture, chosen.other_text), strict=True)
+    for name, source, other in sources:
         if other is None:
             checks[name] = Check(reason=chosen.no_text)
             continue
-        pair = (BOTH, condition)
-        before = scores[[CONDITIONS.index(one) for one in pair]]
-        visible, moved = map(_difference, before, _scores(measurement, [other], pair)[0])
+        looked_at = (BOTH, *(one for one in names if source in parse_condition(one).ablates))
+        before = scores[[names.index(one) for one in looked_at]]
+        visible, *others = map(_difference, before, _scores(measurement, [other], looked_at)[0])
+        moved = float(np.max(others))
         if visible < VISIBLE and not moved:
-            source = "picture" if name == LEAK_PICTURE else "text"
-            checks[name] = Check(visible=rounded(visible), reason=NOT_SEEN.format(source))
+            what = "picture" if name == LEAK_PICTURE else "text"
+            checks[name] = Check(visible=rounded(visible), reason=NOT_SEEN.format(what))
             continue
-        again = partial(_alone_again, measurement, chosen.items[0], pair)
+        again = partial(_alone_again, measurement, chosen.items[0], looked_at)
         checks[name] = replace(_exact(measurement.adapter, moved, again, before), visible=rounded(visible))
     return checks
 
@@ -209,14 +227,15 @@ def _batch(adapter: Adapter, together: Scores, alone: Scores, size: int, batch_s
 
 
 def _sharing(measurement: Measurement, parts: Sequence[Sequence[PlannedItem]], shared: Sequence[Scores]) -> Check:
-    """The condition that goes on from another, and rows about one picture; both also computed from their beginning."""
+    """The conditions that go on from another, and rows about one picture; all also computed from their beginning."""
     adapter = measurement.adapter
     if not (adapter.can_share_prefix and measurement.share_prefix):
         return Check(reason="passes of this model share nothing")
     separate = replace(measurement, share_prefix=False)
-    scores = [one for part in parts for one in _scores(separate, part, (VISION_ONLY,))]
-    row = CONDITIONS.index(VISION_ONLY)
-    differences = [_difference(one[row], other[0]) for one, other in zip(shared, scores, strict=True)]
+    continuing = [name for name in measurement.conditions if name in CONTINUING]
+    scores = [one for part in parts for one in _scores(separate, part, continuing)]
+    places = [measurement.conditions.index(name) for name in continuing]
+    differences = [_difference(one[places], other) for one, other in zip(shared, scores, strict=True)]
     if len(parts[0]) > 1:
         rows = _about_one_picture(*parts[0][:2])
         pairs = zip(*(_scores(one, rows, (BOTH, VISION_ONLY)) for one in (measurement, separate)), strict=True)

@@ -95,8 +95,8 @@ def explain(adapter: Adapter, name: str, receipt: Receipt) -> str:
     if name in SOURCE:
         source, condition = SOURCE[name]
         return (
-            f"the model leaks: another {source} moves scores by {found:.2g} nats under `{condition}`, where noise "
-            f"replaces it; {OTHER_VERSIONS}"
+            f"the model leaks: another {source} moves scores by {found:.2g} nats under conditions that "
+            f"replace it, such as `{condition}`; {OTHER_VERSIONS}"
         )
     if name == LENS:
         return not_the_output(found)

@@ -291,10 +291,17 @@ def _change(name: str, old: object, new: object) -> str:
     """What differs, in words; of a mapping its first entry that does."""
     if name == "items_sha256":
         return "its items or their pictures have changed since"
+    if name == "conditions" and isinstance(old, list | tuple) and isinstance(new, list | tuple):
+        return f"it has {_conditions(old, new)}, this command asks for {_conditions(new, old)} (--ablation)"
     if isinstance(old, dict) and isinstance(new, dict):
         entry = next(key for key in (*old, *new) if old.get(key) != new.get(key))
         return _change(f"{name}.{entry}", old.get(entry), new.get(entry))
     return f"{name} was {old!r}, now {new!r}"
+
+
+def _conditions(of: Sequence[str], other: Sequence[str]) -> str:
+    """Conditions of one run that another does not have."""
+    return f"the conditions {backticked(more)}" if (more := [name for name in of if name not in other]) else "no more"
 
 
 def _equal(old: object, new: object) -> bool:

@@ -11,17 +11,18 @@ from pid_lvlm.data.errors import PidError
 from pid_lvlm.data.names import ITEM_FILES
 from pid_lvlm.extract.config import HEAD_FLOAT32, KEEP_PICTURES, SPAN_WORDS, ExtractionConfig, ModelSpec, crossed_field
 from pid_lvlm.extract.datasets.load import DatasetOutline
+from pid_lvlm.extract.run.conditions import run_conditions
 from pid_lvlm.extract.run.keep_items import FILES
 from pid_lvlm.extract.run.layers import parse_layers
 
 COMPARED: Final = {
     ModelSpec: {
         *("model", "revision", "dtype", "device", "name", "family", "size_b", "stage", "step", "layers", "limit"),
-        *("head_dtype", "processor", "crossed"),
+        *("head_dtype", "processor", "crossed", "ablation", "other_draws"),
     },
     ExtractionConfig: {
         *("out", "layers", "seed", "prompt", "language_span", "batch_size", "shard_size", "limit", "keep_items"),
-        *("batch_tokens", "workers", "crossed", "crossed_within"),
+        *("batch_tokens", "workers", "crossed", "crossed_within", "ablation", "other_draws"),
     },
 }
 """Settings that `is_settled` compares, or that change nothing in a finished folder; any other must be its default."""
@@ -53,6 +54,7 @@ def is_settled(folder: Path, spec: ModelSpec, dataset: DatasetOutline, config: E
         and _is_default(spec)
         and _is_default(config)
         and manifest.layers == layers
+        and manifest.conditions == run_conditions(spec, config)
         and manifest.noise_seed == config.seed
         and manifest.shard_size == config.shard_size
         and manifest.crossed == crossed_field(spec, config)

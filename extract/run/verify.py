@@ -12,7 +12,9 @@ from pid_lvlm.extract.models.load import load_adapter, pinned
 from pid_lvlm.extract.models.locate import check_model
 from pid_lvlm.extract.models.misfit import first_pass, refuse_misfits
 from pid_lvlm.extract.prompts.prompt_plan import make_plan
+from pid_lvlm.extract.prompts.swaps import plan_swaps
 from pid_lvlm.extract.prompts.templates import template_name
+from pid_lvlm.extract.run.conditions import run_conditions
 from pid_lvlm.extract.run.extract_run import explained_machine
 from pid_lvlm.extract.run.jobs import load_all
 from pid_lvlm.extract.run.manifest import run_layers
@@ -73,6 +75,9 @@ def _verified(adapter: Adapter, spec: ModelSpec, dataset: Dataset, config: Extra
         plan = make_plan(adapter, dataset, template, config.language_span, config.letters)
         layers = run_layers(spec, config, adapter)
         like_run = partial(plan_like_run, adapter, dataset, config)
-        receipt = make_receipt(Subject(adapter, plan, layers, config.seed, config.batch_size, like_run))
+        conditions = run_conditions(spec, config)
+        swaps = plan_swaps(adapter, dataset, config, plan, conditions)
+        subject = Subject(adapter, plan, layers, config.seed, config.batch_size, like_run, conditions, swaps)
+        receipt = make_receipt(subject)
     sentences = complaints(adapter, receipt)
     return Verified(spec.model, dataset.name, dtype_of(adapter), str(adapter.device), receipt, sentences)

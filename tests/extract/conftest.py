@@ -58,6 +58,7 @@ def remembered_receipts(monkeypatch: pytest.MonkeyPatch, receipts: dict[object, 
             type(subject.adapter),
             model.name_or_path,
             model.dtype,
+            subject.conditions,
             *(planned.item.id for planned in (*head, *subject.crossed)),
         )
         if not model.name_or_path or not subject.adapter.leak_tested:

@@ -1,0 +1,104 @@
+"""Batches of items whose picture or text was swapped: prepared beside the items' own, encoded when their turn comes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pid_lvlm.extract.measure.encode import HostBatch, check_lengths, host_inputs
+from pid_lvlm.extract.models.adapters.base import Adapter, ModelInputs
+from pid_lvlm.extract.models.misfit import model_code
+from pid_lvlm.extract.prompts.prompt_plan import PlannedItem
+from pid_lvlm.extract.prompts.swaps import Swaps, is_swapped
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What the processor made of a batch, on the host.
+
+    Attributes:
+        own: of the items as they are; None if they were encoded before.
+        swapped: of what they are under each condition with another picture or text.
+    """
+
+    own: HostBatch | None
+    swapped: Mapping[str, ModelInputs] = field(default_factory=dict)
+
+
+def prepare_swapped(
+    adapter: Adapter,
+    swaps: Swaps | None,
+    conditions: Sequence[str],
+    items: Sequence[PlannedItem],
+    own: HostBatch | None,
+) -> Prepared:
+    """What can be done to a batch before it reaches the device, for every condition that needs it.
+
+    Args:
+        adapter: the model.
+        swaps: what the items become.
+        conditions: the conditions.
+        items: the items as they are.
+        own: what was made of them as they are, if that is needed.
+
+    Raises:
+        ModelError: as `host_inputs` does.
+    """
+    made = [] if own is None else [own.inputs]
+    found = {}
+    for name in filter(is_swapped, conditions):
+        found[name] = _sharing(_inputs(adapter, swapped(swaps, items, name)), made)
+        made.append(found[name])
+    return Prepared(own, found)
+
+
+def _inputs(adapter: Adapter, items: Sequence[PlannedItem]) -> ModelInputs:
+    return host_inputs(adapter, items, share=False).inputs
+
+
+def _sharing(inputs: ModelInputs, before: Sequence[ModelInputs]) -> ModelInputs:
+    """The same inputs, with tensors of those before in place of equal ones: most conditions have pictures in common.
+
+    Batches wait in shared memory, of which there is little, and pictures fill it.
+    """
+    return {name: _first_equal(value, [one.get(name) for one in before]) for name, value in inputs.items()}
+
+
+def _first_equal(value: Any, before: Sequence[Any]) -> Any:
+    if isinstance(value, Tensor):
+        for one in before:
+            if isinstance(one, Tensor) and one.dtype == value.dtype and torch.equal(one, value):
+                return one
+    return value
+
+
+def swapped(swaps: Swaps | None, items: Sequence[PlannedItem], condition: str) -> list[PlannedItem]:
+    """The items of a batch as they are under a condition."""
+    assert swaps is not None
+    return [swaps.of(planned, condition) for planned in items]
+
+
+def encode_swapped(
+    adapter: Adapter, swaps: Swaps | None, items: Sequence[PlannedItem], condition: str, host: ModelInputs | None
+) -> ModelInputs:
+    """Model inputs of a batch under a condition that swaps, the picture already through the vision part.
+
+    Args:
+        adapter: the model.
+        swaps: what the items become.
+        items: the items as they are.
+        condition: the condition.
+        host: what `prepare_swapped` made of them under it, if that was done before.
+
+    Raises:
+        ModelError: a prompt is too long for the model, or the processor refuses a picture.
+    """
+    changed = swapped(swaps, items, condition)
+    inputs = adapter.to_device(_inputs(adapter, changed) if host is None else host)
+    with model_code(adapter):
+        vision = adapter.visual_mask(inputs)
+    check_lengths(adapter, inputs, vision, changed)
+    with model_code(adapter):
+        return adapter.encode_pictures(inputs)

@@ -1,0 +1,172 @@
+"""Conditions that give a model another picture or another text: those of another item, or blank ones.
+
+Unlike noise they change the prompt itself, so that the model is given nothing that it could not meet, in every family
+alike. What stands in for a source depends on the seed, the sample, the condition and the run's other items, never on
+the source that it stands in for; but a blank picture is as large as the item's own, and another question is that of an
+item with the same letters, where there are such.
+"""
+
+import io
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+from PIL import Image
+
+from pid_lvlm.data.contract.conditions import Condition, parse_condition
+from pid_lvlm.data.names import BLANK, LANGUAGE_ONLY, OTHER, SOURCES, VISION_ONLY
+from pid_lvlm.extract.conditions.noise import sample_generator
+from pid_lvlm.extract.config import SPAN_ALL, ExtractionConfig
+from pid_lvlm.extract.datasets.images import picture_size
+from pid_lvlm.extract.datasets.item import Dataset, Item
+from pid_lvlm.extract.errors import ModelError, UsageError
+from pid_lvlm.extract.models.adapters.base import Adapter
+from pid_lvlm.extract.prompts.prompt_plan import Plan, PlannedItem
+from pid_lvlm.extract.prompts.templates import get_template, template_name
+
+SWAPPED: Final = (BLANK, OTHER)
+
+GREY: Final = 128
+"""Value of every pixel of a blank picture."""
+
+TRIES: Final = 100
+"""Draws after which a picture and a text that fit into the model's context together are given up."""
+
+KEPT_SIZES: Final = 64
+"""Blank pictures, and prompts, that are kept for the next items."""
+
+
+def is_swapped(condition: str) -> bool:
+    """Whether a condition gives the model another picture or text."""
+    return parse_condition(condition).ablation in SWAPPED
+
+
+class Swaps:
+    """What the items of a run become under `other` and `blank`.
+
+    Under `neither.other.2` an item has the picture that it has under `language_only.other.2`, and the text that it has
+    under `vision_only.other.2`: two independent draws, and pictures that are prepared once for both conditions.
+
+    Args:
+        adapter: the model.
+        items: the run's items, among which others are drawn; their order does not matter.
+        template: name of the prompt template.
+        language_span: what counts as source 2: what else the user's text holds stays.
+        seed: the run's seed.
+    """
+
+    def __init__(
+        self, adapter: Adapter, items: Sequence[PlannedItem], template: str, language_span: str, seed: int
+    ) -> None:
+        self._adapter = adapter
+        self._write = get_template(template)
+        self._all_text = language_span == SPAN_ALL
+        self._seed = seed
+        self._items = sorted(items, key=lambda planned: planned.item.id)
+        self._with_letters: dict[str, list[PlannedItem]] = {}
+        for planned in self._items:
+            self._with_letters.setdefault(planned.item.letters, []).append(planned)
+        self._rendered = lru_cache(KEPT_SIZES)(self._render)
+
+    def of(self, planned: PlannedItem, condition: str) -> PlannedItem:
+        """An item as it is under a condition for which `is_swapped` holds.
+
+        Its prompt, text and picture are those that the model is given, its `span` and `text_only_prompt` remain. Id,
+        letters and label are its own, so that the options that are scored are the item's.
+
+        Raises:
+            ModelError: no other item's picture or text fits into the model's context with what is kept.
+        """
+        parsed = parse_condition(condition)
+        vision, language = (source in parsed.ablates for source in SOURCES)
+        if parsed.ablation == BLANK:
+            text = self._text(planned, None) if language else planned.text
+            pictured = replace(planned, item=_blank(planned.item)) if vision else planned
+            return self._joined(planned, pictured, text, planned)
+        pictures, texts = (
+            sample_generator(self._seed, planned.item.id, Condition(role, OTHER, parsed.draw).name)
+            for role in (LANGUAGE_ONLY, VISION_ONLY)
+        )
+        for _ in range(TRIES):
+            pictured = _drawn(pictures, self._items, planned) if vision else planned
+            asked = _drawn(texts, self._alike(planned), planned) if language else planned
+            swapped = self._joined(planned, pictured, self._text(planned, asked), asked)
+            if self._adapter.context is None or swapped.length <= self._adapter.context:
+                return swapped
+        message = f"item {planned.item.id!r}: {TRIES} others were too long for the model under `{condition}`"
+        raise ModelError(f"{message}; leave --ablation {OTHER} out, or the longest items")
+
+    def _alike(self, planned: PlannedItem) -> Sequence[PlannedItem]:
+        """Items with the same letters; all where there is no other."""
+        alike = self._with_letters.get(planned.item.letters, [])
+        return alike if any(one.item.id != planned.item.id for one in alike[:2]) else self._items
+
+    def _text(self, planned: PlannedItem, asked: PlannedItem | None) -> str:
+        """The user's text with the source of another item in the place of the item's own; None for nothing there."""
+        if asked is planned:
+            return planned.text
+        if asked is not None and self._all_text:
+            return asked.text
+        own = self._write(planned.item)
+        before = "" if self._all_text else own.before
+        if asked is None:
+            return before + own.after.lstrip("\n")
+        return before + self._write(asked.item).core + own.after
+
+    def _joined(self, planned: PlannedItem, pictured: PlannedItem, text: str, asked: PlannedItem) -> PlannedItem:
+        """An item with the picture of another and a text, which may be that of a third."""
+        prompt, tokens = (asked.prompt, asked.tokens) if text == asked.text else self._rendered(text)
+        other = pictured.item
+        item = replace(
+            planned.item, picture=other.picture, picture_sha256=other.picture_sha256, max_pixels=other.max_pixels
+        )
+        return replace(
+            planned, item=item, text=text, prompt=prompt, tokens=tokens, picture_tokens=pictured.picture_tokens
+        )
+
+    def _render(self, text: str) -> tuple[str, int]:
+        """A prompt and its length before the picture's expansion."""
+        prompt = self._adapter.render(text, picture=True)
+        return prompt, len(self._adapter.tokenize([prompt])[0])
+
+
+def plan_swaps(
+    adapter: Adapter, dataset: Dataset, config: ExtractionConfig, plan: Plan, conditions: Sequence[str]
+) -> Swaps | None:
+    """What the items of a run become under its conditions; None if none of them swaps.
+
+    Raises:
+        UsageError: a condition needs another item, and there is one item only.
+    """
+    if len(plan.items) == 1 and any(parse_condition(name).ablation == OTHER for name in conditions):
+        raise UsageError(f"--ablation {OTHER} needs at least two items, and the run has one; raise --limit")
+    if not any(map(is_swapped, conditions)):
+        return None
+    return Swaps(adapter, plan.items, template_name(config, dataset), config.language_span, config.seed)
+
+
+def _drawn(generator: np.random.Generator, pool: Sequence[PlannedItem], planned: PlannedItem) -> PlannedItem:
+    """Another item of the pool, which is sorted by id.
+
+    Items with the same picture or text count as others: to leave them out would tell the model what the item's is not.
+    """
+    own = bisect_left(pool, planned.item.id, key=lambda one: one.item.id)
+    among = own < len(pool) and pool[own].item.id == planned.item.id
+    place = int(generator.integers(len(pool) - among))
+    return pool[place + (among and place >= own)]
+
+
+def _blank(item: Item) -> Item:
+    """The item with a grey picture of the same size; as it is if its picture cannot be opened, which is told then."""
+    size = picture_size(item.picture, item.max_pixels)
+    return item if size is None else replace(item, picture=_grey(*size), picture_sha256="")
+
+
+@lru_cache(KEPT_SIZES)
+def _grey(height: int, width: int) -> bytes:
+    file = io.BytesIO()
+    Image.new("L", (width, height), GREY).save(file, "PNG", compress_level=1)
+    return file.getvalue()
