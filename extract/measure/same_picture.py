@@ -46,7 +46,9 @@ def rows_by_picture(adapter: Adapter, items: Sequence[PlannedItem]) -> Rows | No
     if not adapter.can_share_prefix or len({planned.item.picture_key for planned in items}) == len(items):
         return None
     places: dict[Any, int] = {}
-    leaders, leader_of, tails = [], [], []
+    leaders: list[int] = []
+    leader_of: list[int] = []
+    tails: list[tuple[int, ...]] = []
     for row, (planned, ids) in enumerate(zip(items, adapter.tokenize([p.prompt for p in items]), strict=True)):
         start = planned.span.bounds(len(ids))[0]
         beginning = (planned.item.picture_key, tuple(ids[:start]))

@@ -245,9 +245,8 @@ def _sharing(measurement: Measurement, parts: Sequence[Sequence[PlannedItem]], s
 
 def _about_one_picture(first: PlannedItem, second: PlannedItem) -> tuple[PlannedItem, PlannedItem]:
     """Two items, the second with the picture of the first."""
-    picture = {"picture": first.item.picture, "picture_sha256": first.item.picture_sha256}
-    moved = replace(second, item=replace(second.item, **picture), picture_tokens=first.picture_tokens)
-    return first, moved
+    item = replace(second.item, picture=first.item.picture, picture_sha256=first.item.picture_sha256)
+    return first, replace(second, item=item, picture_tokens=first.picture_tokens)
 
 
 def _crossed(measurement: Measurement, pairs: Sequence[PlannedItem]) -> Check:
