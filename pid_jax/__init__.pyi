@@ -9,6 +9,8 @@ from .estimation import estimate as estimate
 from .estimators.batch.projection import project as project
 from .estimators.batch.sinkhorn import Coupling as Coupling
 from .estimators.batch.sinkhorn import log_kernel as log_kernel
+from .crossed_decomposition import CrossedDecomposition as CrossedDecomposition
+from .crossed_decomposition import crossed as crossed
 from .exact_decomposition import ExactDecomposition as ExactDecomposition
 from .exact_decomposition import broja as broja
 from .exact_decomposition import exact as exact
