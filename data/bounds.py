@@ -38,6 +38,7 @@ LABEL: Final = Bound(1000, "characters", "a name in a table: of a run, model, da
 SAMPLES: Final = Bound(100_000_000, "samples", "a run")
 LAYERS: Final = Bound(10_000, "layers", "a model")
 OPTIONS: Final = Bound(10_000, "options", "an item")
+CROSSED: Final = Bound(1_000, "questions", "a picture, with --crossed")
 WIDTH: Final = Bound(1_000_000, "numbers", "an embedding")
 SHARDS: Final = Bound(100_000, "files", "the shards of a run; a larger --shard-size needs fewer")
 OTHER_DRAWS: Final = Bound(1_000, "draws", "the ablation `other`")

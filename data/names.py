@@ -8,7 +8,7 @@ from typing import Final
 from pid_lvlm.data.bounds import NAME
 from pid_lvlm.data.errors import PidError
 
-SCHEMA_VERSION: Final = 4
+SCHEMA_VERSION: Final = 5
 """Version of the run-folder contract. Raise it when an array or manifest field changes meaning."""
 
 BOTH: Final = "both"
@@ -35,6 +35,9 @@ ABLATIONS: Final = (NOISE, MEAN, OTHER, BLANK)
 
 ROLES: Final = (VISION_ONLY, LANGUAGE_ONLY, NEITHER)
 """Which source a condition with an ablation leaves, in the order in which a run has them."""
+
+CROSSED_ARRAYS: Final = ("crossed_partner", "crossed_loglik")
+"""Arrays of crossed pairs, in every shard of a run or in none."""
 
 POOLINGS: Final = ("mean", "max", "last")
 """How a span of token embeddings becomes one feature vector."""

@@ -1,12 +1,13 @@
 """The arrays of a shard, as a table: the one definition that writer, reader, validator and documentation share.
 
-Axes: `n` samples of the shard, `c` conditions, `l` recorded layers, `k` options, `d1`, `d2` feature widths.
+Axes: `n` samples of the shard, `c` conditions, `l` recorded layers, `k` options, `m` questions of a picture, `d1` and
+`d2` feature widths.
 """
 
 from dataclasses import dataclass
 from typing import Final
 
-from pid_lvlm.data.names import POOLINGS, feature_key
+from pid_lvlm.data.names import CROSSED_ARRAYS, POOLINGS, feature_key
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,22 @@ ARRAYS: Final[tuple[ArraySpec, ...]] = (
     ArraySpec("first_token_text", "U", ("n", "c"), "-", "greedy first token, decoded", required=False),
     ArraySpec("x1_tokens", "i", ("n",), "tokens", "length of the visual span", required=False),
     ArraySpec("x2_tokens", "i", ("n",), "tokens", "length of the language span", required=False),
+    ArraySpec(
+        CROSSED_ARRAYS[0],
+        "i",
+        ("n", "m"),
+        "sample",
+        "number of the item whose question is asked about this picture; column 0 is the item itself",
+        required=False,
+    ),
+    ArraySpec(
+        CROSSED_ARRAYS[1],
+        "f",
+        ("n", "m", "l", "k"),
+        "nats",
+        "log-likelihoods of these pairs, as in `loglik` under `both`; -inf for options that the asked question lacks",
+        required=False,
+    ),
 )
 
 ARRAY_BY_NAME: Final = {spec.name: spec for spec in ARRAYS}

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from pid_lvlm.data.bounds import COUNT, LABEL, LAYERS, OPTIONS, SAMPLES, WIDTH
+from pid_lvlm.data.bounds import COUNT, CROSSED, LABEL, LAYERS, OPTIONS, SAMPLES, WIDTH
 from pid_lvlm.data.inputs.schema import shown
 from pid_lvlm.data.names import ATOMS
 
@@ -49,6 +49,19 @@ def _row_counts(value: Any) -> Any:
     return value
 
 
+def _crossed(value: Any) -> Any:
+    if value == {}:
+        return value
+    pairs, within = (value.get("pairs"), value.get("within")) if isinstance(value, Mapping) else (None, None)
+    number = isinstance(pairs, int) and not isinstance(pairs, bool) and 2 <= pairs <= CROSSED.most
+    if not number or not isinstance(within, str) or set(value) != {"pairs", "within"}:
+        raise ValueError(
+            f"should give `pairs`, an integer of 2 to {CROSSED.most} questions of a picture, and `within`, among which "
+            f"items they are exchanged; found {shown(value)}"
+        )
+    return value
+
+
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -76,5 +89,7 @@ Atoms = Annotated[Mapping[str, Bits], AfterValidator(_atoms)]
 """The four atoms in bits."""
 RowCounts = Annotated[Mapping[str, Any], BeforeValidator(_row_counts)]
 """What became of the rows of a file; empty where it is not known."""
+Crossed = Annotated[Mapping[str, Any], BeforeValidator(_crossed)]
+"""How pictures and questions were crossed; empty where they were not."""
 Checksums = Mapping[Label, Annotated[str, AfterValidator(_sha256)]]
 """File -> SHA-256 of its bytes."""

@@ -10,7 +10,8 @@ from pid_lvlm.data.bounds import ITEM_LINE, THUMBNAIL, THUMBNAILS
 from pid_lvlm.data.command.shown import count, shown
 from pid_lvlm.data.contract.item_records import NUMBERED, SIGNATURES, ItemRecord, RecordError, check_record, parse_line
 from pid_lvlm.data.contract.manifest import Manifest, read_manifest
-from pid_lvlm.data.contract.validate import ADVICE, MAX_ROWS_PER_RULE, changed
+from pid_lvlm.data.contract.row_faults import MAX_ROWS_PER_RULE
+from pid_lvlm.data.contract.validate import ADVICE, changed
 from pid_lvlm.data.contract.zip_file import ZipError, open_zip, regular_file
 from pid_lvlm.data.errors import ContractError, Fault
 from pid_lvlm.data.names import ITEMS_FILE, THUMBNAILS_FILE

@@ -14,6 +14,7 @@ from pid_lvlm.data.contract.fields import (
     Atoms,
     Checksums,
     Count,
+    Crossed,
     Integer,
     Label,
     Layer,
@@ -57,10 +58,16 @@ def _from_version_3(raw: dict[str, Any]) -> dict[str, Any]:
     return raw
 
 
+def _from_version_4(raw: dict[str, Any]) -> dict[str, Any]:
+    """Version 4 had no crossed pairs."""
+    return raw
+
+
 MIGRATIONS: Final[dict[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {
     1: _from_version_1,
     2: _from_version_2,
     3: _from_version_3,
+    4: _from_version_4,
 }
 """From version v to v + 1: a function on the manifest's mapping."""
 
@@ -73,8 +80,10 @@ class Manifest:
     the model's real output. `ground_truth` holds the true atoms in bits where they are known. `recipe` identifies
     every setting that changes numbers: a run is only ever continued under the same recipe. `dataset_rows` says
     what became of the benchmark file's rows, where that is known. `checksums` holds the SHA-256 of every file of the
-    run that has been written so far, and so says what is kept of the items; older versions wrote none. `receipt` is
-    what was checked on the first items before any was measured; runs of older versions and of `write_run` have none.
+    run that has been written so far, and so says what is kept of the items; older versions wrote none. `crossed` says
+    how many questions each picture was asked (`pairs`), and among which items questions were exchanged (`within`);
+    empty for a run without crossed pairs. `receipt` is what was checked on the first items before any was measured;
+    runs of older versions and of `write_run` have none.
 
     The annotations are the schema of `manifest.json`, on read and on write; `manifest_faults` has the rules between
     fields.
@@ -110,6 +119,7 @@ class Manifest:
     noise_sites: Words = field(default_factory=dict)
     conditions: tuple[Label, ...] = CONDITIONS
     poolings: tuple[Label, ...] = POOLINGS
+    crossed: Crossed = field(default_factory=dict)
     shard_size: Length | None = None
     ground_truth: Atoms | None = None
     candidates: Mapping[str, Any] = field(default_factory=dict)
@@ -119,6 +129,11 @@ class Manifest:
     versions: Words = field(default_factory=dict)
     checksums: Checksums = field(default_factory=dict)
     receipt: Receipt | None = None
+
+    @property
+    def pairs(self) -> int:
+        """Questions that each picture was asked for its crossed pairs; 0 for a run without any."""
+        return int(self.crossed.get("pairs", 0))
 
     @property
     def num_shards(self) -> int:
@@ -132,6 +147,10 @@ class Manifest:
         if not self.shard_size:
             return self.num_samples
         return min(self.shard_size, self.num_samples - index * self.shard_size)
+
+    def first_row(self, index: int) -> int:
+        """Number of the first sample of shard `index` among those of the run."""
+        return index * (self.shard_size or 0)
 
     def write(self, folder: Path) -> None:
         """Write `manifest.json` into `folder`: all of it or nothing.
@@ -226,6 +245,9 @@ def manifest_faults(manifest: Manifest) -> list[str]:
         )
     if manifest.num_samples == 0:
         faults.append("the run is empty (`num_samples` is 0); extract at least one item")
+    if manifest.pairs > manifest.num_samples:
+        pairs = f"{manifest.pairs} questions of a picture"
+        faults.append(f"`crossed` says {pairs}, but the run has {manifest.num_samples} samples")
     if manifest.num_shards > SHARDS.most:
         sizes = f"{manifest.num_samples:,} samples at a `shard_size` of {manifest.shard_size}"
         faults.append(f"{sizes} need {manifest.num_shards:,} files; at most {SHARDS}: choose a larger --shard-size")

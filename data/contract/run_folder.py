@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from pid_lvlm.data.contract.crossed import Crossed, crossed_of, crossed_run_faults
 from pid_lvlm.data.contract.items import kept_files_faults
 from pid_lvlm.data.contract.manifest import Manifest, read_manifest
 from pid_lvlm.data.contract.run_header import RunOutline, content_checksums, shards_to_read
 from pid_lvlm.data.contract.validate import changed_files, checked_shard, duplicate_id_faults
 from pid_lvlm.data.errors import ContractError, Fault
-from pid_lvlm.data.names import MANIFEST_FILE, POOLINGS, by_number, feature_key, shard_file
+from pid_lvlm.data.names import CROSSED_ARRAYS, MANIFEST_FILE, POOLINGS, by_number, feature_key, shard_file
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,11 @@ class Run:
 
     def __len__(self) -> int:
         return len(self.arrays["sample_id"])
+
+    @property
+    def crossed(self) -> Crossed | None:
+        """Crossed pairs; None if the run has none, or only some of its shards were read: their partners are missing."""
+        return crossed_of(self.arrays)
 
     def features(self, source: int, pooling: str) -> NDArray:
         """Features (n, d) of source 1 or 2 under one pooling.
@@ -147,11 +153,16 @@ def _load(folder: Path, manifest: Manifest, indices: Sequence[int], skipped: Col
         if "sample_id" in arrays and not any(fault.array == "sample_id" for fault in wrong):
             ids[name] = arrays["sample_id"]
     faults += duplicate_id_faults(list(ids), list(ids.values()))
+    whole = len(set(indices)) == manifest.num_shards
+    if whole and not faults:
+        faults += crossed_run_faults(files, shards)
     faults += changed_files(folder, files, manifest, {fault.file for fault in faults})
     if faults:
         raise ContractError(str(folder), faults)
-    if len(shards) == 1:
-        return shards[0]
     # A run that an older version began may lack an optional array in its first shards: then the run has none.
     shared = [name for name in shards[0] if all(name in arrays for arrays in shards)]
+    if not whole:
+        shared = [name for name in shared if name not in CROSSED_ARRAYS]
+    if len(shards) == 1:
+        return {name: shards[0][name] for name in shared}
     return {name: np.concatenate([arrays[name] for arrays in shards]) for name in shared}

@@ -34,6 +34,11 @@ class RunOutline:
     def __len__(self) -> int:
         return sum(self.manifest.shard_rows(index) for index in self.shards)
 
+    @property
+    def pairs(self) -> int:
+        """Questions of each picture among its crossed pairs; 0 without any, or where shards of the run are missing."""
+        return self.manifest.pairs if len(self.shards) == self.manifest.num_shards else 0
+
     def read(self, array: str) -> NDArray:
         """One array, all shards joined, its values unchecked: for small ones that a plan needs.
 

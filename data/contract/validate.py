@@ -9,23 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pid_lvlm.data.contract.arrays import ARRAY_BY_NAME, ARRAYS, KIND_NAMES, ArraySpec
+from pid_lvlm.data.contract.crossed import MOST_LOGLIK, crossed_shard_faults
 from pid_lvlm.data.contract.manifest import Manifest
 from pid_lvlm.data.contract.npz import NpzError, open_npz
+from pid_lvlm.data.contract.row_faults import row_faults
 from pid_lvlm.data.contract.zip_file import regular_file
 from pid_lvlm.data.errors import Fault
 from pid_lvlm.data.files import sha256_of_file
 from pid_lvlm.data.inputs.schema import shown
-from pid_lvlm.data.names import NOISE_FILE, feature_key, shard_file
+from pid_lvlm.data.names import CROSSED_ARRAYS, NOISE_FILE, feature_key, shard_file
 
-MAX_ROWS_PER_RULE = 5
-"""Rows shown for one broken rule of one array; a systematic fault need not print a thousand lines."""
+LOGLIKS = ("loglik", CROSSED_ARRAYS[1])
+"""Arrays in which -inf stands for an option that is not there."""
 
 ROTATION_ARRAYS = ("rotation_of", "rotations")
 """Present together, or neither is."""
-
-MOST_LOGLIK = 1e-3
-"""A log-likelihood is at most 0; this much is forgiven as rounding."""
-
 
 ADVICE: Final = (
     "run the same pid-extract command again, which measures it again, or write it again if data.write_run wrote it"
@@ -74,7 +72,7 @@ def load_shard(
 def checked_shard(folder: Path, index: int, manifest: Manifest) -> tuple[dict[str, NDArray], list[Fault]]:
     """A whole shard, and everything that is wrong with its form and its values."""
     arrays, faults = load_shard(folder, index, manifest)
-    return arrays, faults or value_faults(shard_file(index), arrays)
+    return arrays, faults or value_faults(shard_file(index), arrays, manifest, manifest.first_row(index))
 
 
 def changed_files(folder: Path, shards: Sequence[str], manifest: Manifest, told: Collection[str] = ()) -> list[Fault]:
@@ -113,10 +111,13 @@ def form_faults(file: str, forms: Mapping[str, Form], manifest: Manifest, rows: 
         "k": manifest.max_options,
         "d1": manifest.d1,
         "d2": manifest.d2,
+        "m": manifest.pairs,
     }
     faults: list[Fault] = []
     for spec in ARRAYS:
-        if spec.name in forms:
+        if spec.name in forms and spec.name in CROSSED_ARRAYS and not manifest.crossed:
+            faults.append(Fault(file, "is there, but the manifest's `crossed` is empty", spec.name))
+        elif spec.name in forms:
             faults += _form_fault(file, spec, forms[spec.name], sizes)
         elif _is_required(spec, manifest):
             faults.append(Fault(file, "missing", spec.name))
@@ -131,11 +132,23 @@ def form_faults(file: str, forms: Mapping[str, Form], manifest: Manifest, rows: 
     return faults
 
 
-def value_faults(file: str, arrays: Mapping[str, NDArray]) -> list[Fault]:
-    """Values that cannot be, in arrays of the right form."""
+def value_faults(file: str, arrays: Mapping[str, NDArray], manifest: Manifest, first_row: int = 0) -> list[Fault]:
+    """Values that cannot be, in arrays of the right form.
+
+    Args:
+        file: name of the shard.
+        arrays: its arrays.
+        manifest: of the run.
+        first_row: number of the shard's first sample among those of the run.
+    """
     odd = list(_text_faults(file, arrays))
     rest = {name: array for name, array in arrays.items() if name not in {fault.array for fault in odd}}
-    return [*odd, *_value_faults(file, rest), *_rotation_faults(file, rest)]
+    return [
+        *odd,
+        *_value_faults(file, rest),
+        *_rotation_faults(file, rest),
+        *crossed_shard_faults(file, rest, manifest, first_row),
+    ]
 
 
 def _text_faults(file: str, arrays: Mapping[str, NDArray]) -> Iterator[Fault]:
@@ -145,12 +158,12 @@ def _text_faults(file: str, arrays: Mapping[str, NDArray]) -> Iterator[Fault]:
             whole = np.ascontiguousarray(array)
             codes = whole.view(np.dtype(np.uint32).newbyteorder(whole.dtype.byteorder)).reshape(len(array), -1)
             bad = (codes > sys.maxunicode) | ((codes >= 0xD800) & (codes <= 0xDFFF))
-            yield from _rows(file, name, bad, "is not text: it has numbers that are no Unicode characters")
+            yield from row_faults(file, name, bad, "is not text: it has numbers that are no Unicode characters")
 
 
 def _is_required(spec: ArraySpec, manifest: Manifest) -> bool:
     pooled = {feature_key(source, pooling) for source in (1, 2) for pooling in manifest.poolings}
-    return spec.required or spec.name in pooled
+    return spec.required or spec.name in pooled or (bool(manifest.crossed) and spec.name in CROSSED_ARRAYS)
 
 
 def _form_fault(file: str, spec: ArraySpec, array: Form, sizes: Mapping[str, int]) -> list[Fault]:
@@ -168,28 +181,28 @@ def _value_faults(file: str, arrays: Mapping[str, NDArray]) -> Iterator[Fault]:
     for name, array in arrays.items():
         if array.dtype.kind != "f":
             continue
-        bad = np.isnan(array) | (array == np.inf) if name == "loglik" else ~np.isfinite(array)
-        yield from _rows(file, name, bad, "holds NaN or infinity; expected finite numbers")
+        bad = np.isnan(array) | (array == np.inf) if name in LOGLIKS else ~np.isfinite(array)
+        yield from row_faults(file, name, bad, "holds NaN or infinity; expected finite numbers")
     options = arrays.get("num_options")
     if options is None:
         return
-    yield from _rows(file, "num_options", options < 2, "is less than 2; leave such items out")
+    yield from row_faults(file, "num_options", options < 2, "is less than 2; leave such items out")
     if (loglik := arrays.get("loglik")) is not None:
         real = np.arange(loglik.shape[-1]) < options[:, None]
-        yield from _rows(file, "num_options", options > loglik.shape[-1], "more options than `loglik` has columns")
+        yield from row_faults(file, "num_options", options > loglik.shape[-1], "more options than `loglik` has columns")
         counted = ((options >= 2) & (options <= loglik.shape[-1]))[:, None, None, None]
         padding_used = (loglik > -np.inf) & ~real[:, None, None, :] & counted
-        yield from _rows(file, "loglik", padding_used, "should be -inf beyond the item's options")
+        yield from row_faults(file, "loglik", padding_used, "should be -inf beyond the item's options")
         no_score = (loglik == -np.inf) & real[:, None, None, :] & counted
-        yield from _rows(file, "loglik", no_score, "-inf for an option that the item has")
-        yield from _rows(
+        yield from row_faults(file, "loglik", no_score, "-inf for an option that the item has")
+        yield from row_faults(
             file,
             "loglik",
             np.isfinite(loglik) & (loglik > MOST_LOGLIK),
             "is positive; expected a log-likelihood, at most 0 nats",
         )
     if (label := arrays.get("label")) is not None:
-        yield from _rows(
+        yield from row_faults(
             file,
             "label",
             (label < -1) | (label >= options),
@@ -197,7 +210,7 @@ def _value_faults(file: str, arrays: Mapping[str, NDArray]) -> Iterator[Fault]:
         )
     if (letters := arrays.get("letters")) is not None:
         wrong = np.char.str_len(letters) != options
-        yield from _rows(file, "letters", wrong, "is not one letter for each option of the item")
+        yield from row_faults(file, "letters", wrong, "is not one letter for each option of the item")
 
 
 def _rotation_faults(file: str, arrays: Mapping[str, NDArray]) -> Iterator[Fault]:
@@ -206,17 +219,8 @@ def _rotation_faults(file: str, arrays: Mapping[str, NDArray]) -> Iterator[Fault
         return
     questions, rows = (arrays[name] for name in ROTATION_ARRAYS)
     _, places, here = np.unique(questions, return_inverse=True, return_counts=True)
-    yield from _rows(file, "rotation_of", questions == "", "is empty; expected the question's name")
-    yield from _rows(file, "rotations", rows < here[places], "is less than the rows of the question here")
-
-
-def _rows(file: str, name: str, bad: NDArray, message: str) -> Iterator[Fault]:
-    rows = np.flatnonzero(bad.reshape(len(bad), -1).any(axis=1))
-    for row in rows[:MAX_ROWS_PER_RULE]:
-        more = f" (and {len(rows) - MAX_ROWS_PER_RULE} more rows)" if len(rows) > MAX_ROWS_PER_RULE else ""
-        yield Fault(file, message + more, name, int(row))
-        if more and row == rows[0]:
-            return
+    yield from row_faults(file, "rotation_of", questions == "", "is empty; expected the question's name")
+    yield from row_faults(file, "rotations", rows < here[places], "is less than the rows of the question here")
 
 
 def duplicate_id_faults(files: list[str], ids: list[NDArray]) -> list[Fault]:

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pid_lvlm.data.command.suggest import suggestion
 from pid_lvlm.data.contract.arguments import Arguments, plain
+from pid_lvlm.data.contract.crossed import crossed_run_faults
 from pid_lvlm.data.contract.item_arguments import Items, items_of
 from pid_lvlm.data.contract.item_records import write_records, write_thumbnails
 from pid_lvlm.data.contract.manifest import Manifest, manifest_faults
@@ -21,7 +22,14 @@ from pid_lvlm.data.errors import ARGUMENTS, Fault, OutputExistsError, RunArgumen
 from pid_lvlm.data.files import npz_bytes, sha256, write_atomic
 from pid_lvlm.data.inputs.schema import SchemaError, checked
 from pid_lvlm.data.locks import locked
-from pid_lvlm.data.names import ITEMS_FILE, POOLINGS, THUMBNAILS_FILE, feature_key, shard_file
+from pid_lvlm.data.names import (
+    CROSSED_ARRAYS,
+    ITEMS_FILE,
+    POOLINGS,
+    THUMBNAILS_FILE,
+    feature_key,
+    shard_file,
+)
 
 FROM_ARRAYS: Final = {
     "num_samples",
@@ -30,6 +38,7 @@ FROM_ARRAYS: Final = {
     "d2",
     "conditions",
     "poolings",
+    "crossed",
     "finished",
     "shard_size",
     "schema_version",
@@ -51,6 +60,8 @@ def write_run(
     sample_id: Sequence[str] | None = None,
     group_id: Sequence[str] | None = None,
     layers: Sequence[int] | None = None,
+    crossed_partner: ArrayLike | None = None,
+    crossed_loglik: ArrayLike | None = None,
     questions: Sequence[str] | None = None,
     options: Sequence[Sequence[str]] | None = None,
     thumbnails: Sequence[bytes | None] | None = None,
@@ -73,6 +84,10 @@ def write_run(
         sample_id: names of the samples, unique; by default their numbers.
         group_id: rows of one group are never divided between training and test; by default each row is a group.
         layers: numbers of the recorded layers; the last is the output. By default 1, 2, …
+        crossed_partner: (n, m) number of the row whose question was asked about this row's picture, each row m times in
+            all; column 0 is the row itself. For scores of crossed pairs, with `crossed_loglik`.
+        crossed_loglik: (n, m, k) or (n, m, l, k) nats: scores of these pairs, as under the condition both; -inf for
+            options that the asked question does not have.
         questions: (n,) texts of the questions, for reports that show single items; `read_items` reads them.
         options: the texts of each item's options; needed with `questions`.
         thumbnails: (n,) small pictures as bytes of a JPEG or PNG, or None; equal ones are written once.
@@ -106,6 +121,7 @@ def write_run(
     read = scores_of(given, loglik)
     scores, conditions = (None, ()) if read is None else read
     by_name = {} if scores is None else _arrays(given, scores, num_options, label, sample_id, group_id)
+    by_name |= _crossed(given, crossed_partner, crossed_loglik)
     features, named = _features(given, x1, x2, None if scores is None else len(scores))
     numbers = _layer_numbers(given, layers, 0 if scores is None else scores.shape[2])
     if given.faults or scores is None:
@@ -116,8 +132,10 @@ def write_run(
     if manifest is not None:
         faults = form_faults(ARGUMENTS, arrays, manifest, len(scores))
         if not faults:
-            faults += value_faults(ARGUMENTS, arrays)
+            faults += value_faults(ARGUMENTS, arrays, manifest)
             faults += duplicate_id_faults([ARGUMENTS], [arrays["sample_id"]])
+        if not faults:
+            faults += crossed_run_faults([ARGUMENTS], [arrays])
         given.faults += [_renamed(fault, named) for fault in faults]
     items: Items = ([], [])
     if not given.faults:
@@ -159,6 +177,26 @@ def _arrays(
     labels = given.integers("label", np.full(n, -1) if label is None else label, f"({n},)")
     found = {"sample_id": names, "group_id": groups, "num_options": counts, "label": labels, "loglik": scores}
     return {name: array for name, array in found.items() if array is not None}
+
+
+def _crossed(given: Arguments, partner: Any, loglik: Any) -> dict[str, NDArray]:
+    """The arrays of crossed pairs; none where neither is given, or one of them cannot be used."""
+    values = dict(zip(CROSSED_ARRAYS, (partner, loglik), strict=True))
+    if missing := [name for name, value in values.items() if value is None]:
+        if len(missing) == 1:
+            given.fail(missing[0], "missing, but the other array of crossed pairs is there; give both or neither")
+        return {}
+    expected = "(n, m, k) or (n, m, l, k) for m questions of a picture"
+    partners = given.integers(CROSSED_ARRAYS[0], partner, "(n, m)")
+    scores = given.numbers(CROSSED_ARRAYS[1], loglik, expected)
+    if partners is None or scores is None:
+        return {}
+    if partners.ndim != 2:
+        given.fail(CROSSED_ARRAYS[0], f"expected shape (n, m), found {partners.shape}")
+    if scores.ndim not in (3, 4):
+        given.fail(CROSSED_ARRAYS[1], f"expected shape {expected}, found {scores.shape}")
+    wide = scores[:, :, None, :] if scores.ndim == 3 else scores
+    return dict(zip(CROSSED_ARRAYS, (partners, wide), strict=True))
 
 
 def _features(given: Arguments, x1: Any, x2: Any, n: int | None) -> tuple[dict[str, NDArray], dict[str, str]]:
@@ -208,6 +246,7 @@ def _manifest(
     for name in sorted(set(fields_given) - known - FROM_ARRAYS):
         given.fail(name, f"the manifest has no such field; {suggestion(name, known)}")
     scores = arrays["loglik"]
+    pairs = [arrays[name] for name in CROSSED_ARRAYS if name in arrays]
     raw = {name: plain(value) for name, value in fields_given.items() if name in known}
     raw |= {
         "layers": layers,
@@ -218,6 +257,7 @@ def _manifest(
         "d2": arrays["x2_mean"].shape[1],
         "conditions": list(conditions),
         "poolings": [name for name in POOLINGS if any(feature_key(source, name) in arrays for source in (1, 2))],
+        "crossed": {"pairs": pairs[0].shape[1], "within": "dataset"} if pairs else {},
         "finished": True,
     }
     try:

@@ -29,7 +29,7 @@ NOT_IN_RECIPE: Final = (
     "receipt",
 )
 
-SINCE_LATER: Final = ("head_dtype", "processor")
+SINCE_LATER: Final = ("head_dtype", "processor", "crossed")
 """Settings that earlier versions did not have; a run that does not use them has its earlier recipe."""
 
 
