@@ -79,8 +79,8 @@ def crossed(
     (`docs/method.md`, crossed pairs).
 
     Args:
-        p_pairs: (n, M, k) p(y | picture i, question partner[i, m]); rows over the options sum to 1, with 0 for an option
-            that the question lacks.
+        p_pairs: (n, M, k) p(y | picture i, question partner[i, m]); rows over the options sum to 1, with 0 for an
+            option that the question lacks.
         partner: (n, M) integers from 0 to n - 1: whose question.
         tol_bits: how wide the certified intervals may be, bits.
         strata: (n,) integers, such as the number of options of every question; the atoms are then conditional on them.

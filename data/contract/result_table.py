@@ -31,8 +31,9 @@ def newest_version(frame: pl.DataFrame) -> int | None:
 
 
 def upgrade(frame: pl.DataFrame) -> pl.DataFrame:
-    """A table of an older version as one of this: columns renamed since then renamed, those that came later empty,
-    or with what they say about older rows.
+    """A table of an older version as one of this: columns renamed since then renamed, those that came later filled.
+
+    They are empty, but for what is known of all older rows (`Column.older`).
 
     What is not a table of an older version comes back as it is; its reader says what is wrong with it.
     """

@@ -102,8 +102,8 @@ class Column:
     """One column: name, kind, unit and meaning; `nullable` columns may be empty where nothing is known.
 
     `since` is the schema version that it came with. Later ones are nullable: older tables are read with them empty.
-    `formerly` are its names in older versions. Rows of older tables get `older`, if anything. A table with a value outside
-    `values` is refused when it is read.
+    `formerly` are its names in older versions; `older` is its value in rows of older tables. A table with a value
+    outside `values` is refused when it is read.
     """
 
     name: str
@@ -260,7 +260,7 @@ def _atoms() -> tuple[Column, ...]:
 
 
 SHAPLEY_COLUMNS: Final = {
-    "shapley_vision": "Shapley value of the picture for predicting the model's answers, with both sources replaced as 0",
+    "shapley_vision": "Shapley value of the picture for predicting the model's answers",
     "shapley_language": "Shapley value of the question for the same",
     "dividend": "what both sources add together: Harsanyi dividend of the pair",
 }

@@ -2,7 +2,7 @@
 
 Picture i is asked M questions, and all n M pairs weigh the same. Then
 
-    p(y|x1_i) = mean of p(y|i, j) over its questions j       p(y|x2_j) = the same over the pictures that j is asked about
+    p(y|x1_i) = mean of p(y|i, j) over its questions j       p(y|x2_j) = the same over the pictures that j is put to
     P(Y) = mean over all pairs                                I12 = mean over all pairs of KL(p(y|i, j) ‖ P(Y)),
 
 with one P(Y) by construction, so that nothing has to be reconciled, and the measured joint is itself one of the

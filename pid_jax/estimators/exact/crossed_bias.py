@@ -5,9 +5,9 @@ doubt. Each row's entropy is corrected by the jackknife of second order over its
 
     H = (M² H_all - 2 (M - 1)² mean H_without_one + (M - 2)² mean H_without_two) / 2,
 
-which leaves an error of order M⁻³ without solving anything. What I_q adds, V = I_q - (I1 + I2) / 2, is extrapolated from
-the solutions of random halves of the M questions, V + (V - mean of the halves), and I_q is put between max(I1, I2) and
-min(I1 + I2, I12), where it must be. I12 has no such bias. docs/accuracy.md has the errors of this and of other ways.
+which leaves an error of order M⁻³ without solving anything. What I_q adds, V = I_q - (I1 + I2) / 2, is extrapolated
+from the solutions of random halves of the M questions, V + (V - mean of the halves), and I_q is put between
+max(I1, I2) and min(I1 + I2, I12), where it must be. I12 has no such bias. docs/accuracy.md has the errors of this and of other ways.
 """
 
 from collections.abc import Sequence
@@ -45,9 +45,7 @@ def half_columns(pairs: int, seed: int) -> list[Int[np.ndarray, " c"]]:
     return [np.sort(part) for order in orders for part in (order[: pairs // 2], order[pairs // 2 :])]
 
 
-def corrected_terms(
-    whole: CrossedSolution, of_halves: Sequence[CrossedSolution]
-) -> Float[np.ndarray, " 4"]:
+def corrected_terms(whole: CrossedSolution, of_halves: Sequence[CrossedSolution]) -> Float[np.ndarray, " 4"]:
     """I1, I2, I12, I_q without most of their bias in 1/M, nats; as they are without halves.
 
     Args:

@@ -49,14 +49,12 @@ def _log(x: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
 def corrected_values(
     whole: Float[np.ndarray, "p 4"], of_halves: Sequence[Float[np.ndarray, "p 4"]]
 ) -> Float[np.ndarray, "p 4"]:
-    """Values with V extrapolated as in `corrected_terms`; every pair is in one half of every split."""
-    if not of_halves:
-        return whole
-    to_v = np.array([-0.5, -0.5, 0.0, 1.0])
-    half = 2 * np.mean(of_halves, axis=0)
-    found = whole.copy()
-    found[:, 3] += (whole - half) @ to_v
-    return found
+    """Values extrapolated beyond the halves, 2 whole - half; every pair is in one half of every split.
+
+    The jackknifed entropies have no values of their own; these have the spread of the corrected atoms
+    (docs/accuracy.md).
+    """
+    return 2 * whole - np.mean(of_halves, axis=0) if of_halves else whole
 
 
 def atom_values(terms: Float[np.ndarray, "p 4"]) -> Float[np.ndarray, "p 4"]:
