@@ -7,7 +7,7 @@ doubt. Each row's entropy is corrected by the jackknife of second order over its
 
 which leaves an error of order M⁻³ without solving anything. What I_q adds, V = I_q - (I1 + I2) / 2, is extrapolated
 from the solutions of random halves of the M questions, V + (V - mean of the halves), and I_q is put between
-max(I1, I2) and min(I1 + I2, I12), where it must be. I12 has no such bias. docs/accuracy.md has the errors of this and of other ways.
+max(I1, I2) and min(I1 + I2, I12), where it must be. I12 has no such bias.
 """
 
 from collections.abc import Sequence
