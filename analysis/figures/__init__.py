@@ -1,8 +1,8 @@
 """Figures: functions from a result table to an altair chart, the same for a notebook and for the report.
 
 `spectrum(results)`, `layers(results)`, `training(results)`, `uncertainties(results)` and `sensitivity(results)` take
-the whole table and select what they show; so do those over models: `regimes(results)`, `families(results)` and `image_removal(results)`.
-`case_studies(items)` takes what `pid_lvlm.analysis.items` returns, and shows single items.
+the whole table and select what they show; so do those over models: `regimes(results)`, `families(results)` and
+`image_removal(results)`. `case_studies(items)` takes what `pid_lvlm.analysis.items` returns, and shows single items.
 `with sized("one-column")` lays them out for print. They raise `NothingToShowError` where the table has nothing to show.
 """
 

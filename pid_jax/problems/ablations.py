@@ -28,13 +28,16 @@ def conditions_of(manifest: Manifest, role: str, ablation: str) -> tuple[str, ..
 
 
 def ablations_of(manifest: Manifest) -> tuple[str, ...]:
-    """The ablations that a run can be decomposed under: with either source taken away, or with crossed pairs."""
+    """The ablations that a run can be decomposed under: with either source taken away, or with crossed pairs.
+
+    Crossed pairs need the questions of all items, and so the whole run.
+    """
     found = tuple(
         ablation
         for ablation in ABLATIONS
         if all(conditions_of(manifest, role, ablation) for role in (VISION_ONLY, LANGUAGE_ONLY))
     )
-    return (*found, CROSSED) if manifest.pairs else found
+    return (*found, CROSSED) if manifest.pairs and manifest.finished else found
 
 
 def neither_of(manifest: Manifest, ablation: str) -> tuple[str, ...]:
@@ -54,11 +57,16 @@ def select_ablations(manifest: Manifest, wanted: Sequence[str], estimator: str) 
         PidError: the run lacks one of them.
     """
     held = ablations_of(manifest)
-    for name in wanted:
-        if name not in (*held, ALL):
-            option = "`pid-extract --crossed M`" if name == CROSSED else f"`pid-extract --ablation {name}`"
-            raise PidError(
-                f"run `{manifest.run}` has no ablation `{name}`; it has {', '.join(held)} ({option} measures it)"
-            )
+    if missing := [name for name in wanted if name not in (*held, ALL)]:
+        raise PidError(_lacks(manifest, missing[0], held))
     chosen = held if ALL in wanted else tuple(name for name in held if name in wanted)
     return tuple(name for name in chosen if not (name == CROSSED and estimator == BATCH))
+
+
+def _lacks(manifest: Manifest, name: str, held: Sequence[str]) -> str:
+    if name == CROSSED and manifest.pairs:
+        return f"run `{manifest.run}` is not finished, and crossed pairs need all of its items; finish it first"
+    option = "--crossed M" if name == CROSSED else f"--ablation {name}"
+    return (
+        f"run `{manifest.run}` has no ablation `{name}`; it has {', '.join(held)} (`pid-extract {option}` measures it)"
+    )
