@@ -89,7 +89,7 @@ def crossed(
             `items-uncorrected` only adds the interval, `none` neither.
 
     Raises:
-        ArgumentError: shapes differ, a row is no distribution, or an item in `partner` does not exist.
+        ArgumentError: shapes differ, a row does not sum to 1, or an item in `partner` does not exist.
 
     Example:
         The picture shows a number, the question asks for its sum with another, modulo 4: pure synergy.
