@@ -4,7 +4,8 @@ The three calls are those of the published scripts: picture and question, noise 
 with one new token. Ours measures four conditions, by default all layers, and the pooled features. Decoder tokens per
 sample are counted on both sides, padding included, and ours without it; `padding_share_by_text_length` is what batches
 would waste that are formed without regard to how many tokens each picture fills. Reading the dataset, loading the model
-and the noise statistics are not timed.
+and the noise statistics are not timed. With `--crossed M`, tokens and seconds of the crossed pairs are counted beside
+those of the four conditions.
 
 Example: python -m benchmarks.extract --model DIR --data CARD.toml --items 64 --json
 """
@@ -16,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,18 +30,21 @@ from benchmarks.machine import describe_machine, peak_host_bytes, torch_device_n
 from pid_lvlm.data.errors import PidError
 from pid_lvlm.data.names import BOTH, CONDITIONS, LANGUAGE_ONLY, VISION_ONLY
 from pid_lvlm.extract.conditions.hooks import edited_inputs
-from pid_lvlm.extract.conditions.noise import NoiseStats
+from pid_lvlm.extract.conditions.noise import Arrays, NoiseStats
 from pid_lvlm.extract.conditions.replacement import replacement
 from pid_lvlm.extract.conditions.sites import SpanMasks
-from pid_lvlm.extract.config import DTYPES, DatasetSpec, ExtractionConfig, ModelSpec
+from pid_lvlm.extract.config import DTYPES, Crossing, DatasetSpec, ExtractionConfig, ModelSpec
 from pid_lvlm.extract.datasets.images import open_picture
+from pid_lvlm.extract.datasets.item import Dataset
 from pid_lvlm.extract.datasets.load import load_dataset
 from pid_lvlm.extract.measure.batching import Batching
+from pid_lvlm.extract.measure.crossed import crossed_arrays
 from pid_lvlm.extract.measure.embeddings import measure
 from pid_lvlm.extract.measure.measurement import Measurement
 from pid_lvlm.extract.models.adapters.base import Adapter, ModelInputs
 from pid_lvlm.extract.models.load import load_adapter, pinned
-from pid_lvlm.extract.prompts.prompt_plan import PlannedItem, make_plan
+from pid_lvlm.extract.prompts.crossed_plan import plan_crossed
+from pid_lvlm.extract.prompts.prompt_plan import Plan, PlannedItem, make_plan
 from pid_lvlm.extract.prompts.templates import template_name
 from pid_lvlm.extract.run.manifest import run_layers
 
@@ -158,6 +163,8 @@ def compare(given: argparse.Namespace) -> dict[str, Any]:
         lambda: [generate_three(adapter, item, stats, config.seed) for item in plan.items], given.repeat, device
     )
     count = len(plan.items)
+    shard = partial(measurement.shard, plan.items, batching, lambda _: None)
+    crossed = {} if given.crossed is None else crossed_cost(measurement, plan, dataset, given, shard)
     return {
         "benchmark": "extract",
         "model": spec.display_name,
@@ -180,12 +187,53 @@ def compare(given: argparse.Namespace) -> dict[str, Any]:
         "baseline_conditions": 3,
         "same_first_tokens": same_answers(generated, arrays["first_token"]),
         "statistics_seconds": statistics_seconds,
+        **crossed,
         "repeat": given.repeat,
         "peak_host_bytes": peak_host_bytes(),
         "peak_device_bytes": torch.cuda.max_memory_allocated() if device == "cuda" else None,
         "device": torch_device_name(device),
         "dtype": str(adapter.model.dtype).removeprefix("torch."),
         **describe_machine(LIBRARIES),
+    }
+
+
+def crossed_cost(
+    measurement: Measurement,
+    plan: Plan,
+    dataset: Dataset,
+    given: argparse.Namespace,
+    conditions: Callable[[], Arrays],
+) -> dict[str, float]:
+    """What the crossed pairs cost beside the four conditions.
+
+    Args:
+        measurement: how items are measured.
+        plan: the items, planned.
+        dataset: the items.
+        given: the options.
+        conditions: measures the four conditions.
+    """
+    adapter, count = measurement.adapter, len(plan.items)
+    crossed = plan_crossed(adapter, dataset, plan, Crossing(given.crossed), measurement.seed)
+    both = conditions()["loglik"][:, CONDITIONS.index(BOTH)]
+    batching = Batching(given.batch_size, given.batch_tokens)
+
+    def pairs() -> None:
+        crossed_arrays(measurement, crossed, range(count), both, batching, lambda _: None)
+
+    with counted_tokens(adapter) as tokens:
+        pairs()
+    seconds = {
+        name: fastest(work, given.repeat, adapter.device.type)
+        for name, work in (("conditions", conditions), ("crossed", pairs))
+    }
+    return {
+        "crossed_pairs": given.crossed,
+        "crossed_decoder_tokens_per_sample": tokens.computed / count,
+        "crossed_real_tokens_per_sample": tokens.real / count,
+        "crossed_seconds": seconds["crossed"],
+        "conditions_seconds": seconds["conditions"],
+        "crossed_over_conditions": seconds["crossed"] / seconds["conditions"],
     }
 
 
@@ -199,6 +247,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--items", type=int, default=64)
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--batch-tokens", type=int)
+    parser.add_argument("--crossed", type=int, metavar="M", help="also the cost of M questions of each picture")
     parser.add_argument("--layers", default="all", help="layers that ours reads: all, last, or numbers")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--dtype", choices=DTYPES)

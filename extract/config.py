@@ -33,6 +33,11 @@ KEEP_PICTURES: Final = "pictures"
 KEEP_ITEMS: Final = (KEEP_NONE, KEEP_TEXT, KEEP_PICTURES)
 """What a run folder keeps of its items: nothing; question and options; these and thumbnails."""
 
+WITHIN_DATASET: Final = "dataset"
+WITHIN_GROUP: Final = "group"
+CROSSED_WITHIN: Final = (WITHIN_DATASET, WITHIN_GROUP)
+"""Among which items crossed pairs exchange questions: all, or those of one group."""
+
 DTYPES: Final = ("float32", "bfloat16", "float16")
 
 HEAD_FLOAT32: Final = "float32"
@@ -59,6 +64,7 @@ class ModelSpec:
         step: training step of a checkpoint.
         layers: recorded layers of this model; None for the extraction's setting.
         limit: use only the first items of each dataset for this model.
+        crossed: questions that each picture is asked; None for the extraction's setting.
     """
 
     model: str
@@ -74,6 +80,7 @@ class ModelSpec:
     step: int | None = None
     layers: str | None = None
     limit: int | None = None
+    crossed: int | None = None
 
     @property
     def display_name(self) -> str:
@@ -130,6 +137,8 @@ class ExtractionConfig:
         letters: one of `LETTERS`: how the option letters follow the prompt.
         batch_tokens: decoder positions per forward pass at most, padding included; None for any number.
         workers: processes that prepare pictures while the device computes; None for as many as are usual there.
+        crossed: questions that each picture is asked, its own among them; None for no crossed pairs.
+        crossed_within: one of `CROSSED_WITHIN`.
     """
 
     out: Path
@@ -144,3 +153,30 @@ class ExtractionConfig:
     letters: str = LETTERS_AUTO
     batch_tokens: int | None = None
     workers: int | None = None
+    crossed: int | None = None
+    crossed_within: str = WITHIN_DATASET
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """How a run crosses pictures and questions.
+
+    Attributes:
+        pairs: questions that each picture is asked, its own among them.
+        within: one of `CROSSED_WITHIN`.
+    """
+
+    pairs: int
+    within: str = WITHIN_DATASET
+
+
+def crossing_of(spec: ModelSpec, config: ExtractionConfig) -> Crossing | None:
+    """How the runs of a model cross pictures and questions; None if they do not."""
+    pairs = spec.crossed or config.crossed
+    return Crossing(pairs, config.crossed_within) if pairs else None
+
+
+def crossed_field(spec: ModelSpec, config: ExtractionConfig) -> dict[str, Any]:
+    """What the manifest says about it."""
+    crossing = crossing_of(spec, config)
+    return {} if crossing is None else {"pairs": crossing.pairs, "within": crossing.within}

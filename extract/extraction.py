@@ -10,6 +10,7 @@ from pid_lvlm.data.bounds import PIXELS
 from pid_lvlm.data.errors import PidError
 from pid_lvlm.extract.config import (
     ALL_LAYERS,
+    CROSSED_WITHIN,
     DTYPES,
     HEAD_DTYPES,
     HEAD_FLOAT32,
@@ -20,6 +21,7 @@ from pid_lvlm.extract.config import (
     ON_BAD,
     OPTION_SEPARATOR,
     SPAN_ALL,
+    WITHIN_DATASET,
     DatasetSpec,
     ExtractionConfig,
     ModelSpec,
@@ -88,6 +90,8 @@ def extract(
     language_span: str = SPAN_ALL,
     letters: str = LETTERS_AUTO,
     seed: int = 0,
+    crossed: int | None = None,
+    crossed_within: str = WITHIN_DATASET,
     dtype: str | None = None,
     head_dtype: str = HEAD_FLOAT32,
     processor: Mapping[str, Any] | None = None,
@@ -124,7 +128,9 @@ def extract(
         language_span: what counts as source 2: `all` of the user's text, or `question_options`.
         letters: how an option letter follows the prompt: `plain`, `space`, or `auto`: either, where both are single
             tokens.
-        seed: seed of the replacement noise.
+        seed: seed of the replacement noise and of the crossed pairs.
+        crossed: also ask so many questions about every picture, its own and those of other items.
+        crossed_within: `dataset` or `group`: among which items questions are exchanged.
         dtype: `float32`, `bfloat16` or `float16`; by default float32 on a CPU, else the checkpoint's.
         head_dtype: `float32` or `model`: what the head computes the scored logits in, at every layer.
         processor: other values of settings of the image processor, such as `{"max_pixels": 1003520}`.
@@ -157,6 +163,7 @@ def extract(
         check_choice("`language_span`", language_span, LANGUAGE_SPANS)
         check_choice("`letters`", letters, LETTERS)
         check_choice("`keep_items`", keep_items, KEEP_ITEMS)
+        check_choice("`crossed_within`", crossed_within, CROSSED_WITHIN)
         chosen = layers if isinstance(layers, str) else ",".join(map(str, layers))
         check_options(
             model=None if isinstance(model, ModelSpec) else [model],
@@ -178,6 +185,7 @@ def extract(
             shard_size=shard_size,
             device=device,
             processor=processor,
+            crossed=crossed,
         )
         spec = model
         if not isinstance(spec, ModelSpec):
@@ -197,6 +205,8 @@ def extract(
             letters,
             batch_tokens,
             workers,
+            crossed,
+            crossed_within,
         )
         check_out_folder(config.out)
         dataset = (

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import AfterValidator, Field
 
-from pid_lvlm.data.bounds import BATCH, BATCH_TOKENS, LAYERS, SAMPLES, SEED, SHARD, SIZE, STEP, WORKERS
+from pid_lvlm.data.bounds import BATCH, BATCH_TOKENS, CROSSED, LAYERS, SAMPLES, SEED, SHARD, SIZE, STEP, WORKERS
 from pid_lvlm.data.errors import PidError
 from pid_lvlm.data.inputs.schema import SchemaError, Word, checked
 from pid_lvlm.data.names import file_name
@@ -101,6 +101,7 @@ SizeB = Annotated[float, Field(gt=0, le=SIZE.most)]
 Seed = Annotated[int, Field(ge=-SEED.most - 1, le=SEED.most)]
 BatchSize = Annotated[int, Field(ge=1, le=BATCH.most)]
 BatchTokens = Annotated[int, Field(ge=1, le=BATCH_TOKENS.most)]
+Crossed = Annotated[int, Field(ge=2, le=CROSSED.most)]
 Workers = Annotated[int, Field(ge=0, le=WORKERS.most)]
 ShardSize = Annotated[int, Field(ge=1, le=SHARD.most)]
 Pixels = Annotated[int, Field(ge=1, le=10**11)]

@@ -14,6 +14,7 @@ from pid_lvlm.extract.fields import (
     BatchSize,
     BatchTokens,
     Count,
+    Crossed,
     FileName,
     LayerList,
     ModelName,
@@ -55,6 +56,7 @@ class Options:
     batch_tokens: BatchTokens | None = None
     workers: Workers | None = None
     shard_size: ShardSize = 1
+    crossed: Crossed | None = None
     device: Word = "auto"
     processor: Mapping[Word, Any] = field(default_factory=dict)
 

@@ -16,6 +16,7 @@ BATCH: Final = "batch"
 HOOKS: Final = "hooks"
 HOOKS_LEFT: Final = "hooks_left"
 SHARING: Final = "sharing"
+CROSSED: Final = "crossed"
 
 CHECKS: Final = {
     LEAK_PICTURE: "another picture moves no score under `language_only`",
@@ -27,6 +28,9 @@ CHECKS: Final = {
     SHARING: "a shared prefix changes no score",
 }
 """Checks in their order, and what each of them shows."""
+
+CROSSED_CHECKS: Final = {CROSSED: "a crossed pair has the same scores in a batch as alone"}
+"""Those that only a run with crossed pairs makes, after the others."""
 
 NATS: Final = "nats"
 UNITS: Final = {LENS: "logits", HOOKS: "logits", HOOKS_LEFT: "hooks"}
@@ -66,8 +70,9 @@ class Check:
 
 
 def _known(checks: Mapping[str, Check]) -> Mapping[str, Check]:
-    if other := sorted(set(checks) - set(CHECKS)):
-        raise ValueError(f"names the check {shown(other[0])}; known are {', '.join(CHECKS)}")
+    known = {**CHECKS, **CROSSED_CHECKS}
+    if other := sorted(set(checks) - set(known)):
+        raise ValueError(f"names the check {shown(other[0])}; known are {', '.join(known)}")
     return checks
 
 
@@ -78,7 +83,7 @@ class Receipt:
     Attributes:
         items: ids of the items that it was checked on.
         batch_size: items that went through the model together, at most.
-        checks: by name, in the order of `CHECKS`.
+        checks: by name, in the order of `CHECKS`; then those of `CROSSED_CHECKS`, where pairs were crossed.
     """
 
     __pydantic_config__ = STRICT

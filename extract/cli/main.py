@@ -30,6 +30,7 @@ from pid_lvlm.extract.cli.parts import select_part
 from pid_lvlm.extract.cli.results import benchmarks
 from pid_lvlm.extract.config import (
     ALL_LAYERS,
+    CROSSED_WITHIN,
     DTYPES,
     HEAD_DTYPES,
     HEAD_FLOAT32,
@@ -39,6 +40,7 @@ from pid_lvlm.extract.config import (
     LETTERS_AUTO,
     ON_BAD,
     SPAN_ALL,
+    WITHIN_DATASET,
     DatasetSpec,
     ExtractionConfig,
     ModelSpec,
@@ -148,7 +150,27 @@ def extract(
             rich_help_panel=NUMBERS,
         ),
     ] = LETTERS_AUTO,
-    seed: Annotated[int, typer.Option(metavar="N", help="Seed of the replacement noise.", rich_help_panel=NUMBERS)] = 0,
+    seed: Annotated[
+        int, typer.Option(metavar="N", help="Seed of the noise and of the crossed pairs.", rich_help_panel=NUMBERS)
+    ] = 0,
+    crossed: Annotated[
+        int | None,
+        typer.Option(
+            metavar="M",
+            help="Also ask M questions about every image, its own and those of M - 1 other items: for the estimate "
+            "from crossed pairs.",
+            rich_help_panel=NUMBERS,
+        ),
+    ] = None,
+    crossed_within: Annotated[
+        str,
+        typer.Option(
+            metavar="dataset|group",
+            help="Among which items --crossed exchanges questions: all with as many options, or of them those of one "
+            "group.",
+            rich_help_panel=NUMBERS,
+        ),
+    ] = WITHIN_DATASET,
     dtype: Annotated[
         str | None,
         typer.Option(
@@ -340,6 +362,7 @@ def extract(
         workers=workers,
         shard_size=shard_size,
         device=device,
+        crossed=crossed,
     )
     if check:
         return check_folders(check)
@@ -349,6 +372,7 @@ def extract(
     check_choice("--letters", letters, LETTERS)
     check_choice("--on-bad", on_bad, ON_BAD)
     check_choice("--keep-items", keep_items, KEEP_ITEMS)
+    check_choice("--crossed-within", crossed_within, CROSSED_WITHIN)
     first = ModelSpec(
         "",
         revision=revision,
@@ -400,6 +424,8 @@ def extract(
         letters,
         batch_tokens,
         workers,
+        crossed,
+        crossed_within,
     )
     if executor is not None:
         if preview is not None or check_data:

@@ -20,6 +20,7 @@ from pid_lvlm.extract.errors import UsageError
 from pid_lvlm.extract.fields import (
     Column,
     Count,
+    Crossed,
     Dtype,
     FileName,
     HeadDtype,
@@ -68,6 +69,7 @@ class ModelEntry:
     step: Step | None = None
     layers: LayerList | None = None
     limit: Count | None = None
+    crossed: Crossed | None = None
     final: bool | None = None
 
 

@@ -12,6 +12,8 @@ from pid_lvlm.extract.measure.ahead import Outcome, prepared_ahead
 from pid_lvlm.extract.prompts.prompt_plan import PlannedItem, batches
 
 Items = Sequence[PlannedItem]
+Form = Callable[[Items, int, int | None], list[tuple[int, ...]]]
+"""Forms the batches of items: their indices, from the most rows and the most tokens of a batch."""
 Prepared = TypeVar("Prepared")
 Result = TypeVar("Result")
 
@@ -65,6 +67,7 @@ class Batching:
         groups: Sequence[Sequence[PlannedItem]],
         prepare: Callable[[Items], Prepared],
         work: Callable[[Items, Prepared], Result],
+        form: Form = batches,
     ) -> Iterator[Done[Result]]:
         """Give every item to `work` once, in batches of items of one group, one group after the other.
 
@@ -73,6 +76,7 @@ class Batching:
             prepare: what can be done to a batch ahead of the device, without using that.
             work: what to do with a batch and what was prepared of it. It is called again with some of its items if
                 memory ran out.
+            form: forms batches of a group's items.
 
         Yields:
             What `work` made of each batch.
@@ -83,7 +87,9 @@ class Batching:
         left = [list(range(len(group))) for group in groups]
         while any(left):
             formed = [
-                (number, batch) for number, group in enumerate(groups) for batch in self._formed(group, left[number])
+                (number, batch)
+                for number, group in enumerate(groups)
+                for batch in self._formed(group, left[number], form)
             ]
             parts = [[groups[number][index] for index in batch] for number, batch in formed]
             with closing(prepared_ahead(parts, prepare, self.workers)) as stream:
@@ -97,8 +103,8 @@ class Batching:
             if any(left):
                 clear_device_cache(garbage_collection=True)
 
-    def _formed(self, group: Sequence[PlannedItem], left: Sequence[int]) -> list[tuple[int, ...]]:
-        formed = batches([group[index] for index in left], self.rows, self.tokens)
+    def _formed(self, group: Items, left: Sequence[int], form: Form) -> list[tuple[int, ...]]:
+        formed = form([group[index] for index in left], self.rows, self.tokens)
         return [tuple(left[place] for place in batch) for batch in formed]
 
     def _attempt(

@@ -92,12 +92,14 @@ class Measurement:
         }
 
     @torch.inference_mode()
-    def scores(self, items: Sequence[PlannedItem], conditions: Sequence[str]) -> NDArray[np.float32]:
+    def scores(
+        self, items: Sequence[PlannedItem], conditions: Sequence[str], host: ModelInputs | None = None
+    ) -> NDArray[np.float32]:
         """Scores of one batch under some conditions, (items, conditions, layers, options) nats.
 
         Where passes share a prefix, `both` must be among them: `vision_only` goes on from it.
         """
-        scores = self._scores(encode_batch(self.adapter, items), items, conditions)
+        scores = self._scores(encode_batch(self.adapter, items, host), items, conditions)
         letters = [planned.item.letters for planned in items]
         return np.stack([option_scores(scores[name].loglik, letters, self.width) for name in conditions], axis=1)
 

@@ -7,12 +7,15 @@ from typing import Any, Final
 import torch
 
 from pid_lvlm.data.names import CONDITIONS, shard_file
-from pid_lvlm.extract.config import ExtractionConfig, ModelSpec
+from pid_lvlm.extract.config import ExtractionConfig, ModelSpec, crossing_of
 from pid_lvlm.extract.datasets.item import Dataset
 from pid_lvlm.extract.datasets.row_counts import describe_enough_rows
+from pid_lvlm.extract.measure.batching import Form
+from pid_lvlm.extract.measure.crossed import pair_batches
 from pid_lvlm.extract.measure.encode import item_picture, prepared
 from pid_lvlm.extract.models.adapters.base import Adapter
 from pid_lvlm.extract.models.load import resolve_device
+from pid_lvlm.extract.prompts.crossed_plan import CrossedPlan, plan_crossed
 from pid_lvlm.extract.prompts.prompt_plan import PlannedItem, batches, make_plan
 from pid_lvlm.extract.prompts.templates import template_name
 from pid_lvlm.extract.run.keep_items import files_to_keep, plan_kept
@@ -44,10 +47,13 @@ def describe_plan(adapter: Adapter, spec: ModelSpec, dataset: Dataset, config: E
         PidError: the items do not fit the model.
     """
     plan = make_plan(adapter, dataset, template_name(config, dataset), config.language_span, config.letters)
+    crossing = crossing_of(spec, config)
+    crossed = None if crossing is None else plan_crossed(adapter, dataset, plan, crossing, config.seed)
     first = plan.items[0]
     visual = int(adapter.visual_mask(prepared(adapter, adapter.process, [first], [item_picture(first.item)])).sum())
     shards = plan.shards(config.shard_size)
     formed = _formed(shards, config, visual)
+    pairs = _formed_pairs(crossed, config, visual, pair_batches(adapter))
     layers = run_layers(spec, config, adapter)
     folder = run_path(config.out, spec.run_name(dataset.name))
     settings = planned_settings(adapter, spec, dataset, config, plan)
@@ -66,8 +72,9 @@ def describe_plan(adapter: Adapter, spec: ModelSpec, dataset: Dataset, config: E
         f"  kept        {kept.text}" + (f" (about {_size(kept.size)}; --keep-items)" if kept.size else ""),
         f"  passes      {len(formed)} batches of up to {max(batch.rows for batch in formed)}, "
         f"{len(CONDITIONS)} conditions each; {_padding_share(formed):.0%} of their tokens is padding",
+        *([] if crossed is None else _crossed_lines(crossed, pairs, plan.max_options, len(layers))),
         f"  layers      {', '.join(map(str, layers))} of {len(adapter.layers)}",
-        *_memory_lines(adapter, spec, config, max(formed, key=lambda batch: batch.positions)),
+        *_memory_lines(adapter, spec, config, max([*formed, *pairs], key=lambda batch: batch.positions)),
         *_first_item_lines(adapter, first, visual),
         f"  letters     {plan.candidates.listed()}",
         *(f"  note        {note}" for note in dataset.notes),
@@ -91,13 +98,42 @@ class Formed:
 
 def _formed(shards: Sequence[Sequence[PlannedItem]], config: ExtractionConfig, visual: int) -> list[Formed]:
     """Every batch; a picture whose tokens are not known yet is taken to have `visual`."""
+    return [
+        batch
+        for shard in shards
+        for batch in _batches_of(shard, batches(shard, config.batch_size, config.batch_tokens), visual)
+    ]
+
+
+def _batches_of(items: Sequence[PlannedItem], formed: Sequence[Sequence[int]], visual: int) -> list[Formed]:
     found = []
-    for shard in shards:
-        for batch in batches(shard, config.batch_size, config.batch_tokens):
-            items = [shard[index] for index in batch]
-            lengths = [planned.length + (0 if planned.picture_tokens else visual) for planned in items]
-            found.append(Formed(len(items), max(lengths), sum(lengths)))
+    for batch in formed:
+        lengths = [items[index].length + (0 if items[index].picture_tokens else visual) for index in batch]
+        found.append(Formed(len(batch), max(lengths), sum(lengths)))
     return found
+
+
+def _formed_pairs(crossed: CrossedPlan | None, config: ExtractionConfig, visual: int, form: Form) -> list[Formed]:
+    """Every batch of crossed pairs."""
+    found = []
+    count = 0 if crossed is None else len(crossed.items)
+    for start in range(0, count, config.shard_size):
+        assert crossed is not None
+        items = crossed.of(range(start, min(count, start + config.shard_size)))
+        found += _batches_of(items, form(items, config.batch_size, config.batch_tokens), visual)
+    return found
+
+
+def _crossed_lines(crossed: CrossedPlan, formed: Sequence[Formed], options: int, layers: int) -> list[str]:
+    """Pairs, the passes over them, and what they add to the files."""
+    count, pairs = crossed.partner.shape
+    size = count * pairs * (layers * options * 4 + crossed.partner.itemsize)
+    return [
+        f"  crossed     {count * pairs} pairs, {pairs} questions of each picture: {count * (pairs - 1)} passes beside "
+        f"the {count * len(CONDITIONS)} of the conditions, in {len(formed)} batches of up to "
+        f"{max(batch.rows for batch in formed)}; {_padding_share(formed):.0%} of their tokens is padding; "
+        f"{_size(size)} in the files"
+    ]
 
 
 def _padding_share(formed: Sequence[Formed]) -> float:

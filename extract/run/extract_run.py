@@ -14,7 +14,7 @@ from typing import Final
 
 from pid_lvlm.data.contract.receipt import Receipt
 from pid_lvlm.data.locks import locked
-from pid_lvlm.data.names import CONDITIONS, ITEM_FILES, shard_file
+from pid_lvlm.data.names import BOTH, CONDITIONS, ITEM_FILES, shard_file
 from pid_lvlm.extract.conditions.noise import NoiseStats
 from pid_lvlm.extract.config import ExtractionConfig, ModelSpec
 from pid_lvlm.extract.datasets.item import Dataset
@@ -22,6 +22,7 @@ from pid_lvlm.extract.datasets.row_counts import few_rows_note
 from pid_lvlm.extract.errors import MisfitError, ModelError
 from pid_lvlm.extract.measure.ahead import can_fork, lost_worker, usual_workers
 from pid_lvlm.extract.measure.batching import Batching, out_of_memory
+from pid_lvlm.extract.measure.crossed import crossed_arrays
 from pid_lvlm.extract.measure.embeddings import measure
 from pid_lvlm.extract.measure.measurement import Measurement
 from pid_lvlm.extract.models.adapters.base import Adapter
@@ -30,8 +31,8 @@ from pid_lvlm.extract.prompts.prompt_plan import Plan
 from pid_lvlm.extract.run.check_data import usable_for_run
 from pid_lvlm.extract.run.keep_items import files_to_keep, keep_items
 from pid_lvlm.extract.run.prepare import PreparedRun, prepare_run
-from pid_lvlm.extract.run.progress import Reporter, run_passes
-from pid_lvlm.extract.run.receipt import Subject, make_receipt, plan_like_run
+from pid_lvlm.extract.run.progress import Reporter, Work, run_passes
+from pid_lvlm.extract.run.receipt import CHECKED_PICTURES, Subject, make_receipt, plan_like_run
 from pid_lvlm.extract.run.receipt_verdict import require
 from pid_lvlm.extract.run.run_folder import RunFolder, run_path
 
@@ -48,21 +49,32 @@ OTHER_BYTES: Final = (
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one run: its folder, samples, those measured now, seconds, and bytes of the items it keeps."""
+    """What became of one run.
+
+    Attributes:
+        folder: of the run.
+        samples: of the run.
+        measured: samples that this command measured.
+        seconds: that it took.
+        items_bytes: size of the items that the run keeps.
+        pairs: questions of each picture, its own among them; 0 without crossed pairs.
+    """
 
     folder: Path
     samples: int
     measured: int
     seconds: float
     items_bytes: int = 0
+    pairs: int = 0
 
     def __str__(self) -> str:
         if not self.measured:
             return f"{self.folder.name}: {self.samples} samples, already complete"
-        rate = self.measured * len(CONDITIONS) / max(self.seconds, 1e-9)
+        rate = self.measured * (len(CONDITIONS) + max(0, self.pairs - 1)) / max(self.seconds, 1e-9)
         earlier = f" and {self.samples - self.measured} from before" if self.measured < self.samples else ""
-        speed = f"in {self.seconds:.1f} s ({rate:.0f} samples·conditions/s)"
-        return f"{self.folder.name}: {self.measured} samples{earlier} {speed}"
+        crossed = f", {self.pairs} questions of each picture," if self.pairs else ""
+        speed = f"in {self.seconds:.1f} s ({rate:.0f} {'passes' if self.pairs else 'samples·conditions'}/s)"
+        return f"{self.folder.name}: {self.measured} samples{earlier}{crossed} {speed}"
 
 
 def extract_run(
@@ -110,7 +122,8 @@ def extract_run(
             else:
                 measured = _measure(adapter, run, folder, dataset, config, reporter, batching)
             kept = sum((path / name).stat().st_size for name in ITEM_FILES if name in folder.manifest.checksums)
-    return Outcome(path, len(run.plan.items), measured, time.monotonic() - started, kept)
+    seconds = time.monotonic() - started
+    return Outcome(path, len(run.plan.items), measured, seconds, kept, run.manifest.pairs)
 
 
 def _measure(
@@ -125,11 +138,11 @@ def _measure(
     """Measure what is missing; returns the number of samples measured."""
     with reporter.wait(f"{folder.name}: checking the first items"):
         folder.keep_receipt(_receipt(adapter, run, folder, dataset, config, batching))
-    stats = _noise_stats(adapter, run.plan, folder, reporter, batching)
+    stats = _noise_stats(adapter, run, folder, reporter, batching)
     layers = folder.manifest.layers
     measurement = Measurement(adapter, run.plan.candidates, stats, config.seed, layers, run.plan.max_options)
     _keep_items(run.plan, folder, dataset, config, reporter)
-    measured = _write_shards(measurement, run.plan, folder, config, reporter, batching)
+    measured = _write_shards(measurement, run, folder, config, reporter, batching)
     folder.finish()
     return measured
 
@@ -155,6 +168,7 @@ def _receipt(
             config.seed,
             batching.rows,
             partial(plan_like_run, adapter, dataset, config),
+            () if run.crossed is None else tuple(run.crossed.of(range(len(run.plan.items))[:CHECKED_PICTURES])),
         )
         receipt = make_receipt(subject)
         require(adapter, receipt)
@@ -207,15 +221,18 @@ def explained_machine() -> Iterator[None]:
         raise ModelError(message) from error
 
 
-def _noise_stats(adapter: Adapter, plan: Plan, folder: RunFolder, reporter: Reporter, batching: Batching) -> NoiseStats:
+def _noise_stats(
+    adapter: Adapter, run: PreparedRun, folder: RunFolder, reporter: Reporter, batching: Batching
+) -> NoiseStats:
     """Statistics of the replacement noise: those in the folder, or measured now and written there."""
     stats = folder.noise_stats([site.name for site in adapter.sites])
     if stats is not None:
         return stats
     try:
-        count = len(plan.items)
-        with reporter.task(f"{folder.name}: noise statistics", count, left=run_passes(count)) as advance:
-            stats = measure(adapter, plan.items, batching, advance)
+        count = len(run.plan.items)
+        left = run_passes(count, run.manifest.pairs)
+        with reporter.task(f"{folder.name}: noise statistics", count, left=left) as advance:
+            stats = measure(adapter, run.plan.items, batching, advance)
     except ModelError:  # an image that the processor refuses
         folder.discard_if_bare()
         raise
@@ -225,20 +242,26 @@ def _noise_stats(adapter: Adapter, plan: Plan, folder: RunFolder, reporter: Repo
 
 def _write_shards(
     measurement: Measurement,
-    plan: Plan,
+    run: PreparedRun,
     folder: RunFolder,
     config: ExtractionConfig,
     reporter: Reporter,
     batching: Batching,
 ) -> int:
     """Measure the shards that are missing; returns the number of samples measured."""
-    missing = [
-        (index, items) for index, items in enumerate(plan.shards(config.shard_size)) if index not in folder.found.kept
-    ]
+    shards = enumerate(run.plan.shards(config.shard_size))
+    missing = [(index, items) for index, items in shards if index not in folder.found.kept]
     total = sum(len(items) for _, items in missing)
-    with reporter.task(f"{folder.name}: {len(CONDITIONS)} conditions", total, passes=len(CONDITIONS)) as advance:
+    works = [Work(f"{folder.name}: {len(CONDITIONS)} conditions", total, passes=len(CONDITIONS))]
+    if run.crossed is not None:
+        works.append(Work(f"{folder.name}: crossed pairs", total * (run.crossed.pairs - 1), unit="pairs"))
+    with reporter.tasks(works) as (advance, *advance_pairs):
         arrays = measurement.shards([items for _, items in missing], batching, advance)
-        for (index, _), measured in zip(missing, arrays, strict=True):
+        for (index, items), measured in zip(missing, arrays, strict=True):
+            if run.crossed is not None:
+                rows = range(first := folder.manifest.first_row(index), first + len(items))
+                both = measured["loglik"][:, CONDITIONS.index(BOTH)]
+                measured |= crossed_arrays(measurement, run.crossed, rows, both, batching, advance_pairs[0])
             if not folder.write_shard(index, measured):
                 reporter.note(f"{folder.name}: `{shard_file(index)}` {OTHER_BYTES}")
     return total

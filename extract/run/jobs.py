@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from pid_lvlm.data.errors import PidError
 from pid_lvlm.data.locks import locked
 from pid_lvlm.data.names import FileNameError, file_name
-from pid_lvlm.extract.config import DatasetSpec, ExtractionConfig, ModelSpec
+from pid_lvlm.extract.config import DatasetSpec, ExtractionConfig, ModelSpec, crossing_of
+from pid_lvlm.extract.datasets.crossing import crossed_partners
 from pid_lvlm.extract.datasets.item import Dataset
 from pid_lvlm.extract.datasets.load import DatasetOutline, load_dataset
 from pid_lvlm.extract.errors import UsageError
@@ -76,11 +77,16 @@ def run_loaded(
         PidError: two runs have the same name, or the only run failed.
     """
     check_names(models, datasets)
+    check_crossing(models, datasets, config)
     for dataset in datasets:
         for note in dataset.notes:
             reporter.note(f"`{dataset.file}`: {note}")
-    sizes = [len(dataset.first(spec.limit).items) for spec in models for dataset in datasets]
-    reporter.sequence([run_passes(size) for size in sizes])
+    sizes = [
+        run_passes(len(dataset.first(spec.limit).items), spec.crossed or config.crossed or 0)
+        for spec in models
+        for dataset in datasets
+    ]
+    reporter.sequence(sizes)
     finished = FinishedJobs([], [])
     alone = len(sizes) == 1
     for number, spec in enumerate(models):
@@ -111,6 +117,18 @@ def check_prompts(dataset: Dataset, config: ExtractionConfig) -> None:
     write = get_template(template_name(config, dataset))
     for item in dataset.items:
         write(item)
+
+
+def check_crossing(models: Sequence[ModelSpec], datasets: Sequence[Dataset], config: ExtractionConfig) -> None:
+    """Choose the questions of every picture once, where runs cross them.
+
+    Raises:
+        UsageError: a dataset has too few items of some kind for that.
+    """
+    for spec in models:
+        if (crossing := crossing_of(spec, config)) is not None:
+            for dataset in datasets:
+                crossed_partners(dataset.first(spec.limit), crossing, config.seed)
 
 
 def check_names(models: Sequence[ModelSpec], datasets: Sequence[Dataset] | Sequence[DatasetOutline]) -> None:

@@ -9,7 +9,7 @@ from pid_lvlm.data.bounds import TEXT
 from pid_lvlm.data.contract.manifest import Manifest, recipe_hash
 from pid_lvlm.data.names import SOURCES
 from pid_lvlm.extract.conditions.noise import Moments
-from pid_lvlm.extract.config import HEAD_FLOAT32, SPAN_WORDS, ExtractionConfig, ModelSpec
+from pid_lvlm.extract.config import HEAD_FLOAT32, SPAN_WORDS, ExtractionConfig, ModelSpec, crossed_field
 from pid_lvlm.extract.datasets.item import Dataset
 from pid_lvlm.extract.models.adapters.base import Adapter
 from pid_lvlm.extract.prompts.prompt_plan import Plan
@@ -65,6 +65,7 @@ def planned_settings(
         "candidates": plan.candidates.describe(),
         "head_dtype": HEAD_FLOAT32 if adapter.widens_head else None,
         "processor": dict(spec.processor),
+        "crossed": crossed_field(spec, config),
     }
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pid_lvlm.data.contract.manifest import Manifest, read_manifest
 from pid_lvlm.data.contract.receipt import LENS
 from pid_lvlm.data.contract.run_folder import is_run
-from pid_lvlm.extract.config import ExtractionConfig, ModelSpec
+from pid_lvlm.extract.config import ExtractionConfig, ModelSpec, crossing_of
 from pid_lvlm.extract.datasets.item import Dataset
 from pid_lvlm.extract.errors import ModelError
 from pid_lvlm.extract.measure.embeddings import batch_moments
@@ -13,6 +13,7 @@ from pid_lvlm.extract.measure.measurement import lens_difference
 from pid_lvlm.extract.models.adapters.base import Adapter
 from pid_lvlm.extract.models.load import continued_revision
 from pid_lvlm.extract.models.misfit import first_pass
+from pid_lvlm.extract.prompts.crossed_plan import CrossedPlan, plan_crossed
 from pid_lvlm.extract.prompts.prompt_plan import Plan, make_plan
 from pid_lvlm.extract.prompts.templates import template_name
 from pid_lvlm.extract.run.manifest import describe_run
@@ -27,10 +28,12 @@ class PreparedRun:
     Attributes:
         plan: prompts and spans of the items.
         manifest: what the run is.
+        crossed: which questions each picture is asked; None without crossed pairs.
     """
 
     plan: Plan
     manifest: Manifest
+    crossed: CrossedPlan | None = None
 
     @property
     def splits_letters(self) -> bool:
@@ -47,6 +50,8 @@ def prepare_run(
         PidError: the items do not fit the model.
     """
     plan = make_plan(adapter, dataset, template_name(config, dataset), config.language_span, config.letters)
+    crossing = crossing_of(spec, config)
+    crossed = None if crossing is None else plan_crossed(adapter, dataset, plan, crossing, config.seed)
     with first_pass(adapter, spec.model):
         _check_lens(adapter, plan)
     probe = batch_moments(adapter, plan.items[:1])
@@ -54,7 +59,7 @@ def prepare_run(
     if is_run(folder):
         revision = continued_revision(spec, revision, read_manifest(folder).revision)
     manifest = describe_run(adapter, spec, revision, dataset, config, plan, probe)
-    return PreparedRun(plan, manifest)
+    return PreparedRun(plan, manifest, crossed)
 
 
 def _check_lens(adapter: Adapter, plan: Plan) -> None:

@@ -6,6 +6,7 @@ Several runs are one sequence with one time left: each line says which run it is
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Final
 
@@ -19,9 +20,31 @@ Advance = Callable[[int], None]
 """Called with the number of samples that were done since the last call."""
 
 
-def run_passes(samples: int) -> int:
-    """Passes of a run from its beginning: the noise statistics, then every condition."""
-    return samples * (1 + len(CONDITIONS))
+def run_passes(samples: int, pairs: int = 0) -> int:
+    """Passes of a run from its beginning: the noise statistics, then every condition, then the crossed pairs.
+
+    Args:
+        samples: of the run.
+        pairs: questions of each picture, its own among them; 0 without crossed pairs.
+    """
+    return samples * (1 + len(CONDITIONS) + max(0, pairs - 1))
+
+
+@dataclass(frozen=True)
+class Work:
+    """A piece of work whose progress is shown.
+
+    Attributes:
+        what: its name.
+        total: how many it has to do of its unit.
+        passes: passes of each.
+        unit: what is counted.
+    """
+
+    what: str
+    total: int
+    passes: int = 1
+    unit: str = "samples"
 
 
 class Pace:
@@ -143,29 +166,56 @@ class Reporter:
             passes: passes of each sample.
             left: passes until the run is done; None for those of this piece of work.
         """
-        self._pace.expect(total * passes if left is None else left)
-        show = self._shown(self._pace.label + what, total)
-        with show as shown:
-
-            def advance(count: int) -> None:
-                self._pace.advance(count * passes)
-                shown(count)
-
+        with self.tasks([Work(what, total, passes)], left) as (advance,):
             yield advance
 
     @contextmanager
-    def _shown(self, what: str, total: int) -> Iterator[Advance]:
+    def tasks(self, works: Sequence[Work], left: int | None = None) -> Iterator[list[Advance]]:
+        """Follow pieces of work that take turns, each with a bar of its own.
+
+        Args:
+            works: the pieces.
+            left: passes until the run is done; None for those of these pieces.
+        """
+        self._pace.expect(sum(work.total * work.passes for work in works) if left is None else left)
+        named = [replace(work, what=self._pace.label + work.what) for work in works]
+        with self._shown(named) as shown:
+            yield [self._counted(work, show) for work, show in zip(works, shown, strict=True)]
+
+    def _counted(self, work: Work, shown: Advance) -> Advance:
+        def advance(count: int) -> None:
+            self._pace.advance(count * work.passes)
+            shown(count)
+
+        return advance
+
+    @contextmanager
+    def _shown(self, works: Sequence[Work]) -> Iterator[list[Advance]]:
         if self._quiet:
-            yield lambda _count: None
+            yield [lambda _count: None for _ in works]
         elif sys.stderr.isatty():
-            with _bar(what, total, self._pace) as advance:
-                yield advance
+            with _bars(works, self._pace) as advances:
+                yield advances
         else:
-            yield _Lines(what, total, self._pace, self.say)
+            clock = _Turns()
+            yield [_Lines(work, self._pace, self.say, clock) for work in works]
+
+
+class _Turns:
+    """Seconds since any of several pieces of work went on: what one of them took, as they take turns."""
+
+    def __init__(self) -> None:
+        self._last = monotonic()
+
+    def spent(self) -> float:
+        """Seconds since the last call."""
+        now = monotonic()
+        seconds, self._last = now - self._last, now
+        return seconds
 
 
 @contextmanager
-def _bar(what: str, total: int, pace: Pace) -> Iterator[Advance]:
+def _bars(works: Sequence[Work], pace: Pace) -> Iterator[list[Advance]]:
     from rich.console import Console
 
     columns = (
@@ -176,33 +226,37 @@ def _bar(what: str, total: int, pace: Pace) -> Iterator[Advance]:
         TextColumn("{task.fields[rate]}"),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(what, total=total, rate="")
-        started = monotonic()
-        done = 0
+        clock = _Turns()
+        yield [_bar(progress, work, pace, clock) for work in works]
 
-        def advance(count: int) -> None:
-            nonlocal done
-            done += count
-            rate = done / max(monotonic() - started, 1e-9)
-            progress.update(task, advance=count, rate=f"{rate:.0f} samples/s{pace.time_left()}")
 
-        yield advance
+def _bar(progress: "Progress", work: Work, pace: Pace, clock: _Turns) -> Advance:
+    task = progress.add_task(work.what, total=work.total, rate="")
+    done, seconds = 0, 0.0
+
+    def advance(count: int) -> None:
+        nonlocal done, seconds
+        done, seconds = done + count, seconds + clock.spent()
+        rate = done / max(seconds, 1e-9)
+        progress.update(task, advance=count, rate=f"{rate:.0f} {work.unit}/s{pace.time_left()}")
+
+    return advance
 
 
 class _Lines:
     """Plain progress: a line now and then."""
 
-    def __init__(self, what: str, total: int, pace: Pace, say: Callable[[str], None]) -> None:
-        self._what, self._total, self._pace, self._say = what, total, pace, say
-        self._started = self._last = monotonic()
-        self._done = 0
+    def __init__(self, work: Work, pace: Pace, say: Callable[[str], None], clock: _Turns) -> None:
+        self._work, self._pace, self._say, self._clock = work, pace, say, clock
+        self._last = monotonic()
+        self._done, self._seconds = 0, 0.0
 
     def __call__(self, count: int) -> None:
         self._done += count
-        now = monotonic()
-        if now - self._last < SECONDS_BETWEEN_LINES or self._done >= self._total:
+        self._seconds += self._clock.spent()
+        now, work = monotonic(), self._work
+        if now - self._last < SECONDS_BETWEEN_LINES or self._done >= work.total:
             return
         self._last = now
-        rate = self._done / (now - self._started)
-        left = self._pace.time_left()
-        self._say(f"{self._what}: {self._done} of {self._total} samples, {rate:.1f} samples/s{left}")
+        rate = f"{self._done / max(self._seconds, 1e-9):.1f} {work.unit}/s"
+        self._say(f"{work.what}: {self._done} of {work.total} {work.unit}, {rate}{self._pace.time_left()}")

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from pid_lvlm.data.contract.receipt import (
     BATCH,
     CHECKS,
+    CROSSED,
+    CROSSED_CHECKS,
     HOOKS,
     HOOKS_LEFT,
     LEAK_PICTURE,
@@ -53,6 +55,7 @@ class Subject:
         seed: the run's seed.
         batch_size: samples per forward pass.
         plan_items: plans other items as the run does.
+        crossed: the crossed pairs of the first pictures, one picture after the other; none if the run has none.
     """
 
     adapter: Adapter
@@ -61,6 +64,11 @@ class Subject:
     seed: int
     batch_size: int
     plan_items: PlanItems
+    crossed: tuple[PlannedItem, ...] = ()
+
+
+CHECKED_PICTURES: Final = 2
+"""Pictures whose crossed pairs are checked."""
 
 
 def plan_like_run(
@@ -106,9 +114,11 @@ def _made(subject: Subject) -> Receipt:
         BATCH: _batch(adapter, together[0], alone, len(parts[0]), size),
         SHARING: _sharing(measurement, parts, together),
     }
+    if subject.crossed:
+        checks[CROSSED] = _crossed(measurement, subject.crossed[:size])
     checks[HOOKS_LEFT] = Check(found=float(count_hooks(adapter) - before), limit=0.0)
     ids = tuple(planned.item.id for planned in chosen.items)
-    return Receipt(ids, len(parts[0]), {name: checks[name] for name in CHECKS})
+    return Receipt(ids, len(parts[0]), {name: checks[name] for name in (*CHECKS, *CROSSED_CHECKS) if name in checks})
 
 
 LIBRARIES: Final = ("accelerate", "torch", "transformers")
@@ -208,6 +218,18 @@ def _sharing(measurement: Measurement, parts: Sequence[Sequence[PlannedItem]], s
     row = CONDITIONS.index(VISION_ONLY)
     differences = [_difference(one[row], other[0]) for one, other in zip(shared, scores, strict=True)]
     return Check(rounded(float(np.max(differences))), limit_of(adapter, SHARING))
+
+
+def _crossed(measurement: Measurement, pairs: Sequence[PlannedItem]) -> Check:
+    """Crossed pairs in a batch, as the run measures them, and its first and its shortest one alone, sharing nothing."""
+    adapter = measurement.adapter
+    together = _scores(measurement, pairs, (BOTH,))
+    plain = replace(measurement, share_prefix=False)
+    shortest = min(range(len(pairs)), key=lambda index: pairs[index].length)
+    differences = [
+        _difference(together[index], _scores(plain, [pairs[index]], (BOTH,))[0]) for index in sorted({0, shortest})
+    ]
+    return Check(rounded(float(np.max(differences))), limit_of(adapter, BATCH))
 
 
 def _exact(adapter: Adapter, found: float, again: Callable[[], Scores], before: Scores) -> Check:

@@ -6,6 +6,7 @@ import numpy as np
 
 from pid_lvlm.data.contract.receipt import (
     BATCH,
+    CROSSED,
     FAILED,
     HOOKS,
     HOOKS_LEFT,
@@ -103,6 +104,11 @@ def explain(adapter: Adapter, name: str, receipt: Receipt) -> str:
         return (
             f"the same item scores {found:.2g} nats differently in a batch of {receipt.batch_size} than alone, and "
             f"rounding in {dtype} is at most {limit:g}; --batch-size 1 measures every item alone{rounds_less}"
+        )
+    if name == CROSSED:
+        return (
+            f"a crossed pair scores {found:.2g} nats differently in a batch than alone, and rounding in {dtype} is at "
+            f"most {limit:g}; --batch-size 1 measures every pair alone{rounds_less}"
         )
     if name == SHARING:
         return (

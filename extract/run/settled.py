@@ -9,7 +9,7 @@ from pid_lvlm.data.contract.manifest import Manifest, read_manifest
 from pid_lvlm.data.contract.run_folder import is_run
 from pid_lvlm.data.errors import PidError
 from pid_lvlm.data.names import ITEM_FILES
-from pid_lvlm.extract.config import HEAD_FLOAT32, KEEP_PICTURES, SPAN_WORDS, ExtractionConfig, ModelSpec
+from pid_lvlm.extract.config import HEAD_FLOAT32, KEEP_PICTURES, SPAN_WORDS, ExtractionConfig, ModelSpec, crossed_field
 from pid_lvlm.extract.datasets.load import DatasetOutline
 from pid_lvlm.extract.run.keep_items import FILES
 from pid_lvlm.extract.run.layers import parse_layers
@@ -17,11 +17,11 @@ from pid_lvlm.extract.run.layers import parse_layers
 COMPARED: Final = {
     ModelSpec: {
         *("model", "revision", "dtype", "device", "name", "family", "size_b", "stage", "step", "layers", "limit"),
-        *("head_dtype", "processor"),
+        *("head_dtype", "processor", "crossed"),
     },
     ExtractionConfig: {
         *("out", "layers", "seed", "prompt", "language_span", "batch_size", "shard_size", "limit", "keep_items"),
-        *("batch_tokens", "workers"),
+        *("batch_tokens", "workers", "crossed", "crossed_within"),
     },
 }
 """Settings that `is_settled` compares, or that change nothing in a finished folder; any other must be its default."""
@@ -55,6 +55,7 @@ def is_settled(folder: Path, spec: ModelSpec, dataset: DatasetOutline, config: E
         and manifest.layers == layers
         and manifest.noise_seed == config.seed
         and manifest.shard_size == config.shard_size
+        and manifest.crossed == crossed_field(spec, config)
         and config.prompt in (None, manifest.prompt)
         and spec.dtype in (None, manifest.dtype)
         and manifest.processor == spec.processor

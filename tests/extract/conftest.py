@@ -54,7 +54,12 @@ def remembered_receipts(monkeypatch: pytest.MonkeyPatch, receipts: dict[object, 
 
     def remember(subject: Subject) -> Receipt:
         model, head = subject.adapter.model, subject.plan.items[:32]
-        key = (type(subject.adapter), model.name_or_path, model.dtype, *(planned.item.id for planned in head))
+        key = (
+            type(subject.adapter),
+            model.name_or_path,
+            model.dtype,
+            *(planned.item.id for planned in (*head, *subject.crossed)),
+        )
         if not model.name_or_path or not subject.adapter.leak_tested:
             return make_receipt(subject)
         if key not in receipts:

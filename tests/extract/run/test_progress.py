@@ -2,7 +2,7 @@
 
 import pytest
 
-from pid_lvlm.extract.run.progress import Reporter
+from pid_lvlm.extract.run.progress import Reporter, Work
 
 
 @pytest.mark.parametrize(
@@ -92,3 +92,22 @@ def test_the_bar_on_a_terminal_names_run_and_time_left(
     errors = capsys.readouterr().err
     assert "run 1 of 2: tiny__a: 4 conditions" in errors
     assert "left for all runs" in errors
+
+
+def test_pieces_of_work_that_take_turns_have_a_line_and_a_speed_each(
+    clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ten samples of four passes in 20 s, then forty pairs in 20 s: a pass takes half a second, and 80 are left."""
+    reporter = Reporter()
+    reporter.sequence([160])
+    reporter.begin(1)
+    works = [Work("conditions", 20, passes=4), Work("crossed pairs", 80, unit="pairs")]
+    with reporter.tasks(works) as (samples, pairs):
+        clock.now = 20
+        samples(10)
+        clock.now = 40
+        pairs(40)
+    assert capsys.readouterr().err.splitlines() == [
+        "conditions: 10 of 20 samples, 0.5 samples/s, 60 s left",
+        "crossed pairs: 40 of 80 pairs, 2.0 pairs/s, 40 s left",
+    ]

@@ -130,12 +130,13 @@ def _was_refused(ended: Ended) -> bool:
 
 @contextmanager
 def extraction(scratch: Path) -> Iterator[Scene]:
-    """`pid-extract` with a shipped model, four items, two files."""
+    """`pid-extract` with a shipped model, four items and their crossed pairs, two files."""
     scratch.mkdir(parents=True, exist_ok=True)
     with (ROOT / "data" / "demo" / "items" / "fusion.jsonl").open() as file:
         (scratch / "items.jsonl").write_text("".join(islice(file, 4)))
     model = ROOT / "data" / "demo" / "checkpoints" / "tiny" / "tune-1000"
     words = ["--model", model, "--data", scratch / "items.jsonl", "--batch-size", 2, "--shard-size", 2, "--quiet"]
+    words += ["--crossed", 2]
     with commands("pid-extract", scratch / "logs") as started:
         started.warm_up([*words, "--out", scratch / "warm"])
         yield _scene(started, scratch, words, "")
