@@ -136,7 +136,7 @@ def make_workload(run: Run, keys: Iterable[ProblemKey], config: EstimatorConfig,
 def _layer_rows(run: Run, key: RowsKey, config: EstimatorConfig, vision_first: bool) -> LayerRows:
     if key.ablation == CROSSED:
         return _crossed_rows(run, key, config)
-    language = (config.language_condition,)
+    language: tuple[str, ...] = (config.language_condition,)
     if key.ablation != NOISE:
         language = conditions_of(run.manifest, LANGUAGE_ONLY, key.ablation)
     used = {

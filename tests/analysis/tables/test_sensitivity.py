@@ -103,6 +103,7 @@ def test_the_first_lines_say_whether_a_conclusion_changes(two_ablations, make_ex
     assert not any("ablation" in sentence for sentence in findings(make_frame([make_exact("d", S)])))
 
 
+@pytest.mark.slow
 def test_no_other_exhibit_mixes_ablations(two_ablations, make_exact, make_frame):
     """They are those of a table without the rows of the other ablation, in which no model has a name of its own."""
     alone = two_ablations.filter(pl.col("ablation") == "noise")
@@ -119,6 +120,14 @@ def test_no_other_exhibit_mixes_ablations(two_ablations, make_exact, make_frame)
             assert found[name].frame.equals(part.frame), name
     assert findings(two_ablations)[2:] == findings(alone)
     assert warnings(two_ablations) == warnings(alone)
+
+
+def test_the_spectrum_and_the_summary_are_of_one_ablation(two_ablations):
+    alone = two_ablations.filter(pl.col("ablation") == "noise")
+    assert tables.summary(two_ablations).equals(tables.summary(alone))
+    assert tables.correlations(two_ablations).equals(tables.correlations(alone))
+    assert tables.batch_and_exact(two_ablations).equals(tables.batch_and_exact(alone))
+    assert repr(figures.spectrum(two_ablations).to_dict()) == repr(figures.spectrum(alone).to_dict())
 
 
 def test_one_ablation_is_noise_or_the_first_there_is(two_ablations):
