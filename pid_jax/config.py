@@ -22,9 +22,9 @@ from pid_jax.setting import (
 from pid_lvlm.data.bounds import FIT_SEED, FIT_STEPS, NETWORK_LAYERS, NETWORK_WIDTH, SEEDS
 from pid_lvlm.data.command.shown import count
 from pid_lvlm.data.command.suggest import suggestion
-from pid_lvlm.data.contract.results import BATCH, EXACT
+from pid_lvlm.data.contract.results import BATCH, EXACT, PROBES
 from pid_lvlm.data.contract.sample_size import BATCH_SIZE, TRAIN_SHARE
-from pid_lvlm.data.names import DEFAULT_POOLING, DEFAULT_TAU, POOLINGS
+from pid_lvlm.data.names import DEFAULT_POOLING, DEFAULT_TAU, NOISE, POOLINGS
 
 Fallback = Literal["real", "four"]
 SplitRule = Literal["random", "group"]
@@ -35,6 +35,9 @@ Estimators = Literal["both", "exact", "batch"]
 Interval = Literal["items", "items-uncorrected", "none"]
 Marginals = Literal["tilt", "rescale", "as-given"]
 Strata = Literal["options", "none"]
+
+ALL: Final = "all"
+"""Of the ablations: every one that a run has."""
 
 ESTIMATORS: Final[Mapping[Estimators, tuple[str, ...]]] = {
     "both": (BATCH, EXACT),
@@ -112,6 +115,13 @@ class EstimatorConfig:
         one_of(*get_args(Precision)),
     )
 
+    ablations: tuple[str, ...] = setting(
+        (NOISE,),
+        "what stood in for a source that was taken away: a row of each; `crossed`: pictures and questions are crossed; "
+        "`all`: every one that a run has",
+        one_of(*PROBES, ALL),
+        option="ablation",
+    )
     estimator: Estimators = setting(
         "both",
         "`exact`: the optimum with certified bounds; `batch`: the published one; a row of each for `both`",
@@ -170,17 +180,20 @@ class EstimatorConfig:
         rows = "incomplete test batches dropped" if self.drop_incomplete else "every test row used"
         return f"{seeds}, {epochs} of batches of {self.batch_size}, {rows}"
 
-    def for_single(self, tau: float, pooling: str, estimator: str = BATCH) -> Mapping[str, Any]:
+    def for_single(self, tau: float, pooling: str, estimator: str = BATCH, ablation: str = NOISE) -> Mapping[str, Any]:
         """The settings of one row of the table: those that its estimator depends on, alternatives narrowed to its own.
 
-        BATCH's have no entry that names it: tables from before there were others have the same identities.
+        BATCH's have no entry that names it, and those under noise none that names the ablation: tables from before
+        there were others have the same identities.
         """
         narrowed = asdict(replace(self, taus=(tau,), poolings=(pooling,) if pooling else self.poolings))
-        del narrowed["estimator"]
+        del narrowed["estimator"], narrowed["ablations"]
+        probe = {} if ablation == NOISE else {"ablation": ablation}
         if estimator == BATCH:
-            return {name: value for name, value in narrowed.items() if name == "preset" or not SETTINGS[name].estimator}
+            kept = {name: value for name, value in narrowed.items() if name == "preset" or not SETTINGS[name].estimator}
+            return probe | kept
         used = ("preset", *SHARED, *(name for name, known in SETTINGS.items() if known.estimator == estimator))
-        return {"estimator": estimator} | {name: narrowed[name] for name in used}
+        return {"estimator": estimator} | probe | {name: narrowed[name] for name in used}
 
 
 SETTINGS: Final[Mapping[str, Setting]] = settings_of(EstimatorConfig)

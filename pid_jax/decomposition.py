@@ -134,7 +134,7 @@ def decompose(
         per_seed=AtomsInBits(*atoms),
         loss=solution.loss,
         sinkhorn_error=float(solution.sinkhorn_error.max()),
-        marginal_mismatch=workload.rows[_ONLY.layer, _ONLY.tau].marginal_mismatch,
+        marginal_mismatch=workload.rows[_ONLY.rows].marginal_mismatch,
         result=solution.result,
         num_train=len(draw.split_train),
         num_test=int(draw.test.mask.sum()),
@@ -186,7 +186,7 @@ def _workload(
     draws = make_draws(groups, n, config, layout)
     steps = config.epochs * layout.per_epoch
     shape = Shape(x1.shape[1], x2.shape[1], k, steps, config.batch_size, layout.test_batches, layout.test_width)
-    return Workload({_ONLY.pooling: (x1, x2)}, {(_ONLY.layer, _ONLY.tau): rows}, draws), shape
+    return Workload({_ONLY.pooling: (x1, x2)}, {_ONLY.rows: rows}, draws), shape
 
 
 def _solve(workload: Workload, shape: Shape, config: EstimatorConfig, devices: int) -> Solution:

@@ -1,8 +1,8 @@
 """Figures: functions from a result table to an altair chart, the same for a notebook and for the report.
 
-`spectrum(results)`, `layers(results)`, `training(results)` and `uncertainties(results)` take the whole table and select
-what they show; so do those over models: `regimes(results)`, `families(results)` and `image_removal(results)`.
-`case_studies(items)` takes what `pid_lvlm.analysis.items` returns, and shows single items.
+`spectrum(results)`, `layers(results)`, `training(results)`, `uncertainties(results)` and `sensitivity(results)` take
+the whole table and select what they show; so do those over models: `regimes(results)`, `families(results)` and
+`image_removal(results)`. `case_studies(items)` takes what `pid_lvlm.analysis.items` returns, and shows single items.
 `with sized("one-column")` lays them out for print. They raise `NothingToShowError` where the table has nothing to show.
 """
 
@@ -11,6 +11,7 @@ from pid_lvlm.analysis.figures.families import families
 from pid_lvlm.analysis.figures.image_removal import image_removal
 from pid_lvlm.analysis.figures.layers import layers
 from pid_lvlm.analysis.figures.regimes import regimes
+from pid_lvlm.analysis.figures.sensitivity import sensitivity
 from pid_lvlm.analysis.figures.sizes import sized as sized
 from pid_lvlm.analysis.figures.spectrum import spectrum
 from pid_lvlm.analysis.figures.training import training
@@ -23,6 +24,7 @@ __all__ = [
     "image_removal",
     "layers",
     "regimes",
+    "sensitivity",
     "spectrum",
     "training",
     "uncertainties",

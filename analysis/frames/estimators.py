@@ -6,6 +6,7 @@ from typing import Final
 import polars as pl
 
 from pid_lvlm.analysis.frames.given import having
+from pid_lvlm.analysis.frames.probes import one_ablation
 from pid_lvlm.data.contract.results import EXACT
 
 PROBLEM: Final = ("run", "layer", "tau")
@@ -15,7 +16,7 @@ SWEEP: Final = ("run", "tau")
 
 
 def one_estimator(results: pl.DataFrame, estimator: str = EXACT, of: Sequence[str] = PROBLEM) -> pl.DataFrame:
-    """The rows of one estimator for each problem; no problem appears twice.
+    """The rows of one estimator for each problem, under one ablation; no problem appears twice.
 
     It is `estimator` where the table has its rows for the problem, also where they failed: another estimator's number
     must not take their place. It is what else there is where the table has none.
@@ -34,7 +35,7 @@ def one_estimator(results: pl.DataFrame, estimator: str = EXACT, of: Sequence[st
         >>> one_estimator(table, of=["run"]).rows()
         [('a', 4, 'exact'), ('b', 4, 'batch')]
     """
-    results = having(results, (*of, "layer", "estimator"))
+    results = one_ablation(having(results, (*of, "layer", "estimator")))
     wanted = pl.col("estimator") == estimator
     layers, others = (pl.col("layer").filter(rows).n_unique().over(of) for rows in (wanted, ~wanted))
     chosen = (layers > 0) & (layers >= others)

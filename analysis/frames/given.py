@@ -7,6 +7,7 @@ import polars as pl
 
 from pid_lvlm.analysis.errors import ResultTableError
 from pid_lvlm.analysis.frames.memory import always_remembered
+from pid_lvlm.analysis.frames.probes import one_ablation
 from pid_lvlm.data.bounds import SHOWN_NAME
 from pid_lvlm.data.command.display import displayable
 from pid_lvlm.data.contract.result_table import SCHEMA
@@ -28,13 +29,18 @@ _OF_OBJECTS: Final = frozenset(
 """What every object of JavaScript has: Vega, which keeps groups by name in objects, would find these there already."""
 
 
-def given(results: pl.DataFrame) -> pl.DataFrame:
-    """The frame, if it is a result table.
+def given(results: pl.DataFrame, *, every_ablation: bool = False) -> pl.DataFrame:
+    """The frame, if it is a result table: its rows under one ablation (`one_ablation`).
+
+    Args:
+        results: the frame.
+        every_ablation: keep the rows under the others.
 
     Raises:
         ResultTableError: it is not a polars frame, lacks a column, or has one of another type.
     """
-    return having(results, tuple(SCHEMA))
+    checked = having(results, tuple(SCHEMA))
+    return checked if every_ablation else one_ablation(checked)
 
 
 def having(frame: pl.DataFrame, names: Sequence[str], called: str = "results") -> pl.DataFrame:

@@ -10,6 +10,7 @@ from pid_lvlm.analysis.frames.given import SERIES, given, having
 from pid_lvlm.analysis.frames.labels import LEGEND, SYMBOLS
 from pid_lvlm.analysis.frames.load import successful
 from pid_lvlm.analysis.frames.memory import remembered
+from pid_lvlm.analysis.frames.probes import one_ablation
 from pid_lvlm.data.contract.results import EXACT, JOINT_KNOWS_LESS
 from pid_lvlm.data.names import ATOMS
 
@@ -36,13 +37,15 @@ _ATOM_VALUES: Final = {
 def with_series(results: pl.DataFrame) -> pl.DataFrame:
     """Add the column `series`, the name of one row of a figure: the model, and the settings that vary in the table.
 
+    Rows under one ablation only (`one_ablation`) are kept.
+
     Where several runs hold the same checkpoint, the first keeps this name and the others add the name of their run;
     where even the run is the same, the second recipe and those after it add a number.
 
     Raises:
         ResultTableError: the frame lacks a column that a name depends on.
     """
-    results = having(results, (*_NAMED_BY, *SETTINGS))
+    results = one_ablation(having(results, (*_NAMED_BY, *SETTINGS)))
     # A setting that an estimator does not have is empty, and no part of the name.
     varying = [name for name in SETTINGS if results[name].drop_nulls().n_unique() > 1]
     name = pl.concat_str("model", *(_setting(setting) for setting in varying), separator=" · ", ignore_nulls=True)
@@ -53,6 +56,7 @@ def with_series(results: pl.DataFrame) -> pl.DataFrame:
 
 def shallow_repeats(results: pl.DataFrame) -> pl.DataFrame:
     """Rows of runs whose checkpoint another run recorded with more layers; figures show only the latter."""
+    results = one_ablation(results)
     kept = with_series(results)
     return results.join(kept, on="problem_id", how="anti")
 
@@ -109,6 +113,7 @@ def _finals(results: pl.DataFrame, estimator: str) -> pl.DataFrame:
 
 def finals_of_each_estimator(results: pl.DataFrame) -> pl.DataFrame:
     """`finals` of every estimator, the exact one's first where several solved the same problem."""
+    results = one_ablation(results)
     names = sorted(results["estimator"].unique().sort(), key=lambda name: name != EXACT) or [EXACT]
     return in_reading_order(pl.concat(_finals(results.filter(pl.col("estimator") == name), name) for name in names))
 

@@ -29,6 +29,11 @@ from pid_lvlm.analysis.report.layouts import (
     surviving_conclusions_table,
 )
 from pid_lvlm.analysis.report.models_display import correlations_table, regimes_table, scaling_table
+from pid_lvlm.analysis.report.sensitivity_display import (
+    sensitivity_conclusions_table,
+    sensitivity_ranks_table,
+    sensitivity_table,
+)
 from pid_lvlm.analysis.statistics import LEAST
 from pid_lvlm.data.names import ATOMS
 
@@ -302,6 +307,50 @@ PARTS: Final[tuple[FigurePart | TablePart, ...]] = (
     ),
     _ablation("synergy", "Synergy"),
     _ablation("unique_language", "Language-unique information"),
+    FigurePart(
+        "sensitivity",
+        "Do the numbers survive another probe?",
+        "To find out what a source contributes, it is taken away and something is put in its place. The atoms in bits "
+        "at the output layer of each model's final checkpoint, by what that was (“ablation”): noise with the mean and "
+        "spread of the model's own embeddings; the mean embedding; the picture or question of another item (“other”); "
+        "a grey picture or an empty question (“blank”). Under “crossed” nothing is replaced: every picture is asked "
+        "the questions of several items, so that pictures and questions are independent of each other. It describes "
+        "the model and not the pairs of a benchmark: where these agree on purpose, their redundancy becomes conflict. "
+        "Dot: the corrected value where there is one. Line: 95 % interval over items, of BATCH over seeds. An atom "
+        "that moves by more than its intervals depends on the probe.",
+        lambda results, _estimator: figures.sensitivity(results),
+        optional=True,
+    ),
+    TablePart(
+        "sensitivity_conclusions",
+        "Conclusions under another ablation",
+        "What would be concluded under one ablation, and under another. “S or U2”: whether synergy or language-unique "
+        "information is larger. “Largest atom”: the one that is larger than each other. Both are decided where the "
+        "intervals of the two atoms are apart (95 % each), or, without intervals, where they differ by more than 0.05 "
+        "bits. Correlations are Spearman's over models, decided where their 95 % interval excludes 0. Verdict: "
+        "“changes” or “holds” where both ablations decide, else “undecided”, which does not show that they agree.",
+        tables.sensitivity_conclusions,
+        sensitivity_conclusions_table,
+        optional=True,
+    ),
+    TablePart(
+        "sensitivity",
+        "Atoms under every ablation",
+        "The numbers of the figure, in bits: the value, its 95 % interval in brackets, and the model's rank among the "
+        "models of the dataset under this ablation (1: largest). Bold: the largest atom.",
+        tables.sensitivity,
+        sensitivity_table,
+        optional=True,
+    ),
+    TablePart(
+        "sensitivity_ranks",
+        "Order of models under two ablations",
+        "Spearman's ρ over models between the values of an atom under two ablations, with its two-sided p: 1 where the "
+        "models come in the same order. Models of one family count as independent.",
+        tables.sensitivity_ranks,
+        sensitivity_ranks_table,
+        optional=True,
+    ),
     FigurePart(
         "uncertainties",
         "What is uncertain about each model",

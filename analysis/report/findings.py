@@ -6,12 +6,15 @@ from typing import Final
 
 import polars as pl
 
+from pid_lvlm.analysis.errors import NothingToShowError
 from pid_lvlm.analysis.frames.estimators import one_estimator
-from pid_lvlm.analysis.frames.given import given
+from pid_lvlm.analysis.frames.given import given, labelled
 from pid_lvlm.analysis.frames.labels import WORDS, bits
 from pid_lvlm.analysis.frames.load import failed_fits, successful
 from pid_lvlm.analysis.frames.over_models.models import NEXT_TO_NOTHING, UNANSWERED
+from pid_lvlm.analysis.frames.probes import ablations_in
 from pid_lvlm.analysis.frames.reshape import finals, shallow_repeats
+from pid_lvlm.analysis.frames.sensitivity import CHANGES, HOLDS, Conclusion, compared_values, conclusions
 from pid_lvlm.analysis.tables.diagnostics import num_doubtful
 from pid_lvlm.data.bounds import PAGE_LISTED
 from pid_lvlm.data.command.shown import count
@@ -26,17 +29,50 @@ SIZE_RATIO: Final = 1.25
 """Ratio of two numbers of rows from which their atoms differ because of it: by up to 0.005 bits at 250 rows."""
 
 _SHOWN_FROM: Final = 0.005  # bits; smaller values would print as 0.00
+_LISTED: Final = 4  # conclusions that change
 _SENTENCES: Final = 12  # nobody would read more; then one per dataset instead
 
 
 def findings(results: pl.DataFrame, estimator: str = EXACT) -> list[str]:
     """What stands out at the final layer of the final checkpoints: a sentence per model and dataset, or per dataset.
 
+    The first say which conclusions change with the ablation, where there are several.
+
     Args:
         results: the result table.
         estimator: whose numbers to take where a problem has several.
     """
     final = finals(given(results), estimator).select("series", "dataset", "uniform_both", *ATOMS)
+    return [*over_ablations(results), *_of_spectra(final)]
+
+
+def over_ablations(results: pl.DataFrame) -> list[str]:
+    """Whether conclusions depend on what stood in for a source that was taken away; empty with one ablation."""
+    held = ablations_in(results)
+    if len(held) < 2:
+        return []
+    shown = f"Everything below is under {held[0]}, unless it says otherwise."
+    try:
+        found = conclusions(compared_values(labelled(results)))
+    except NothingToShowError:
+        return [shown]
+    changed, kept = ([one for one in found if one.verdict == verdict] for verdict in (CHANGES, HOLDS))
+    decided = f"{len(changed)} of {count(len(changed) + len(kept), 'conclusion')} that both ablations decide"
+    if not changed:
+        held_in = f"None of {count(len(kept), 'conclusion')} that two ablations decide changes between them"
+        return [f"{held_in}." if kept else "No conclusion is decided under two ablations.", shown]
+    listed = "; ".join(map(_changed, changed[:_LISTED]))
+    more = f"; … and {len(changed) - _LISTED} more" if len(changed) > _LISTED else ""
+    verb = "changes" if len(changed) == 1 else "change"
+    return [f"{decided} {verb} with the ablation: {listed}{more}.", shown]
+
+
+def _changed(one: Conclusion) -> str:
+    of = f"{one.model} on {one.dataset}" if one.model else one.dataset
+    return f"{of}: {one.conclusion} is {one.by_reference} under {one.reference}, {one.by_ablation} under {one.ablation}"
+
+
+def _of_spectra(final: pl.DataFrame) -> list[str]:
     if final.height <= _SENTENCES:
         return [f"{row['series']} on {row['dataset']}: {describe(row)}." for row in final.to_dicts()]
     groups = final.sort("dataset", maintain_order=True).partition_by("dataset", maintain_order=True, as_dict=True)

@@ -3,7 +3,7 @@
 `summary`, `ground_truth`, `batch_and_exact`, `failed`, `diagnostics` and `issues` take the whole table and select
 what they show. So do those within models, `layer_phases` and `ablations`, those over models, `regimes`, `correlations`,
 `image_removal` and `scaling`, and those of the estimator: `interval_meanings`, `uncertainties`, `other_measures` and
-`surviving_conclusions`.
+`surviving_conclusions`; and those over ablations, `sensitivity`, `sensitivity_conclusions` and `sensitivity_ranks`.
 """
 
 from pid_lvlm.analysis.tables.ablations import ablations
@@ -15,6 +15,7 @@ from pid_lvlm.analysis.tables.layer_phases import EMERGED, layer_phases
 from pid_lvlm.analysis.tables.measures import other_measures, surviving_conclusions
 from pid_lvlm.analysis.tables.regimes import regimes
 from pid_lvlm.analysis.tables.scaling import scaling
+from pid_lvlm.analysis.tables.sensitivity import sensitivity, sensitivity_conclusions, sensitivity_ranks
 from pid_lvlm.analysis.tables.summary import summary
 from pid_lvlm.analysis.tables.uncertainty import interval_meanings, uncertainties
 
@@ -33,6 +34,9 @@ __all__ = [
     "other_measures",
     "regimes",
     "scaling",
+    "sensitivity",
+    "sensitivity_conclusions",
+    "sensitivity_ranks",
     "summary",
     "surviving_conclusions",
     "uncertainties",

@@ -27,7 +27,7 @@ def batch_and_exact(results: pl.DataFrame) -> pl.DataFrame:
     Raises:
         NothingToShowError: the table has no usable row of the exact estimator, and no excess of BATCH.
     """
-    given(results)
+    results = given(results)
     exact, batch = (finals(results.filter(pl.col("estimator") == name), name) for name in (EXACT, BATCH))
     if exact.is_empty() and batch["excess"].is_null().all():
         raise NothingToShowError("No problem was solved by the exact estimator.")

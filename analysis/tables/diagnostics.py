@@ -25,7 +25,7 @@ def diagnostics(results: pl.DataFrame) -> pl.DataFrame:
         `run`, `model`, `dataset`, `estimator`, `layer`, `num_layers`, `stage`, `step`, then `diagnostic`, `value`,
         `limit`, `meaning`.
     """
-    answered = in_training_order(successful(given(results)))
+    answered = in_training_order(successful(given(results, every_ablation=True)))
     return pl.concat(
         answered.filter(exceeds(limit)).select(
             "run",
@@ -47,7 +47,7 @@ def diagnostics(results: pl.DataFrame) -> pl.DataFrame:
 
 def failed(results: pl.DataFrame) -> pl.DataFrame:
     """One row per failed fit, with its `result`; empty if all succeeded."""
-    return in_training_order(failed_fits(given(results))).select(
+    return in_training_order(failed_fits(given(results, every_ablation=True))).select(
         "run", "model", "dataset", "estimator", "layer", "stage", "step", "result", "problem_id"
     )
 
@@ -62,7 +62,7 @@ def issues(results: pl.DataFrame) -> pl.DataFrame:
         `num_fits`; `what` is wrong; the `worst` value and the `limit` of a diagnostic; `where`: the first runs and
         layers; `advice`.
     """
-    failures, answered = failed_fits(given(results)), successful(results)
+    failures, answered = failed_fits(given(results, every_ablation=True)), successful(results)
     rows: list[tuple[object, ...]] = [
         (fits.height, f"failed: {name}", None, None, places(fits), "left out of every figure and table")
         for (name,), fits in sorted(failures.partition_by("result", as_dict=True).items())

@@ -31,7 +31,9 @@ def newest_version(frame: pl.DataFrame) -> int | None:
 
 
 def upgrade(frame: pl.DataFrame) -> pl.DataFrame:
-    """A table of an older version as one of this: columns renamed since then renamed, those that came later empty.
+    """A table of an older version as one of this: columns renamed since then renamed, those that came later filled.
+
+    They are empty, but for what is known of all older rows (`Column.older`).
 
     What is not a table of an older version comes back as it is; its reader says what is wrong with it.
     """
@@ -45,9 +47,10 @@ def upgrade(frame: pl.DataFrame) -> pl.DataFrame:
         for former in column.formerly
         if former in held and column.name not in held
     }
-    later = [column.name for column in COLUMNS if column.since > version and column.name not in held]
+    later = [column for column in COLUMNS if column.since > version and column.name not in held]
     current = pl.lit(RESULT_SCHEMA_VERSION, SCHEMA["schema_version"]).alias("schema_version")
-    frame = frame.rename(renamed).with_columns(current, *(pl.lit(None, SCHEMA[name]).alias(name) for name in later))
+    added = (pl.lit(column.older, SCHEMA[column.name]).alias(column.name) for column in later)
+    frame = frame.rename(renamed).with_columns(current, *added)
     return frame.select(list(SCHEMA)) if set(frame.columns) == set(SCHEMA) else frame
 
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from pid_lvlm.data.bounds import FIT_SEED, LAYERS, OPTIONS, RESULT_TEXT, SAMPLES, TEXT_FILE
-from pid_lvlm.data.names import ATOMS, CONDITIONS, POOLINGS
+from pid_lvlm.data.names import ABLATIONS, ATOMS, CONDITIONS, NOISE, POOLINGS
 
-RESULT_SCHEMA_VERSION: Final = 4
+RESULT_SCHEMA_VERSION: Final = 5
 
 SUCCESSFUL: Final = "successful"
 JOINT_KNOWS_LESS: Final = "joint_knows_less"
@@ -36,6 +36,12 @@ the bias that a finite number of items causes)."""
 
 MARGINALS: Final = ("tilt", "rescale", "as-given")
 STRATA: Final = ("none", "options")
+
+CROSSED: Final = "crossed"
+"""The ablation of crossed pairs, which replaces nothing: every picture is asked the questions of several items."""
+
+PROBES: Final = (*ABLATIONS, CROSSED)
+"""What the column `ablation` can say, in the order in which tables and figures show it."""
 
 BATCH: Final = "batch"
 EXACT: Final = "exact"
@@ -96,7 +102,8 @@ class Column:
     """One column: name, kind, unit and meaning; `nullable` columns may be empty where nothing is known.
 
     `since` is the schema version that it came with. Later ones are nullable: older tables are read with them empty.
-    `formerly` are its names in older versions. A table with a value outside `values` is refused when it is read.
+    `formerly` are its names in older versions; `older` is its value in rows of older tables. A table with a value
+    outside `values` is refused when it is read.
     """
 
     name: str
@@ -107,6 +114,7 @@ class Column:
     nullable: bool = False
     since: int = 1
     formerly: tuple[str, ...] = ()
+    older: str | None = None
 
 
 def _identifiers() -> tuple[Column, ...]:
@@ -141,6 +149,25 @@ def _settings() -> tuple[Column, ...]:
         Column("preset", "text", "-", "preset that the settings started from", NAME),
         Column("estimator", "text", "-", "how the coupling was found", NAME),
         Column("tau", "float", "probability", "least total option probability before a row counts as uniform", SHARE),
+        Column(
+            "ablation",
+            "text",
+            "-",
+            "what stood in for a source that was taken away; `crossed`: nothing, pictures and questions were crossed",
+            Range(choices=PROBES),
+            nullable=True,
+            since=5,
+            older=NOISE,
+        ),
+        Column(
+            "pairs",
+            "int",
+            "questions",
+            "questions per picture (M) of crossed pairs",
+            Range(1, SAMPLES.most),
+            nullable=True,
+            since=5,
+        ),
         Column("pooling", "text", "-", "how spans became features", Range(choices=POOLINGS), nullable=True),
         Column("seeds", "list", "-", "seeds that were averaged", Range(0, FIT_SEED.most), nullable=True),
         Column("num_train", "int", "samples", "rows that trained the coupling", ROWS, formerly=("n_train",)),
@@ -232,6 +259,14 @@ def _atoms() -> tuple[Column, ...]:
     return tuple(columns)
 
 
+SHAPLEY_COLUMNS: Final = {
+    "shapley_vision": "Shapley value of the picture for predicting the model's answers",
+    "shapley_language": "Shapley value of the question for the same",
+    "dividend": "what both sources add together: Harsanyi dividend of the pair",
+}
+"""Columns of the game between the two sources (`pid_jax.estimators.exact.game`)."""
+
+
 def _terms() -> tuple[Column, ...]:
     return (
         Column("i_vision", "float", "bits", "I(X1;Y)", TERM),
@@ -257,6 +292,10 @@ def _terms() -> tuple[Column, ...]:
             since=4,
         ),
         Column("coinformation", "float", "bits", "I(X1;X2;Y) = redundancy_raw - synergy_raw", ATOM),
+        *(
+            Column(name, "float", "bits", meaning, TERM, nullable=True, since=5)
+            for name, meaning in SHAPLEY_COLUMNS.items()
+        ),
         Column("accuracy", "float", "1", "share of items with the correct best option", SHARE, nullable=True),
         Column(
             "accuracy_circular",

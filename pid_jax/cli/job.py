@@ -32,6 +32,7 @@ from pid_lvlm.data import PidError
 from pid_lvlm.data.command.part import WHOLE, Part, parse_part, part_tables
 from pid_lvlm.data.command.shown import count
 from pid_lvlm.data.locks import LockedError, locked
+from pid_lvlm.data.names import NOISE
 
 
 @dataclass(frozen=True)
@@ -177,8 +178,8 @@ def _finished(plan: Plan, existing: Collection[str], items: ItemFile | None) -> 
         name
         for run in plan.runs
         if items is not None and run.estimator == EXACT
-        for name in run.ids
-        if name not in items.problems
+        for key, name in zip(run.keys, run.ids, strict=True)
+        if key.ablation == NOISE and name not in items.problems
     }
     return frozenset(existing) - without
 
@@ -191,10 +192,11 @@ def _keeping(plan: Plan, items: ItemFile | None) -> Keep:
         name: {"run": run.outline.manifest.run, "layer": key.layer, "tau": key.tau}
         for run in plan.runs
         for key, name in zip(run.keys, run.ids, strict=True)
+        if key.ablation == NOISE
     }
 
     def keep(name: str, solution: object) -> None:
-        if isinstance(solution, ExactOutcome):
+        if isinstance(solution, ExactOutcome) and name in place:
             items.add(name, solution, place[name])
 
     return keep

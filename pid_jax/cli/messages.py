@@ -8,13 +8,14 @@ from rich.table import Table
 
 from pid_jax.cli.console import short
 from pid_jax.config import BATCH, ESTIMATORS, EstimatorConfig
+from pid_jax.problems.ablations import NOT_BATCH
 from pid_jax.results.solution import ADVICE
 from pid_jax.sweep.plan import Plan
 from pid_jax.sweep.protocol import Group
 from pid_jax.sweep.registry import SOLVERS
 from pid_lvlm.data.command.shown import count
 from pid_lvlm.data.contract.result_table import limit_warnings, places
-from pid_lvlm.data.contract.results import USABLE
+from pid_lvlm.data.contract.results import CROSSED, USABLE
 from pid_lvlm.data.contract.sample_size import describe_rows_needed
 from pid_lvlm.data.names import ATOMS
 
@@ -26,6 +27,9 @@ def print_plan(console: Console, plan: Plan, groups: Sequence[Group], config: Es
         needed = describe_rows_needed(config.batch_size, config.train_share, config.drop_incomplete)
         smallest = min(len(run.outline) for run in plan.runs)
         console.print(f"{needed}; the smallest run has {smallest}")
+    crossed = any(key.ablation == CROSSED for run in plan.runs for key in run.keys)
+    if crossed and BATCH in ESTIMATORS[config.estimator]:
+        console.print(NOT_BATCH)
     runs = len({run.outline.folder for run in plan.runs})
     fits = sum(group.num_problems * SOLVERS[group.estimator].fits(config) for group in groups)
     problems = sum(group.num_problems for group in groups)
@@ -43,7 +47,9 @@ def print_programs(console: Console, groups: Sequence[Group], config: EstimatorC
 def print_summary(console: Console, frame: pl.DataFrame, most: int = 40) -> None:
     """Atoms of every run's output layer, in bits."""
     last = frame.filter((pl.col("layer") == pl.col("num_layers")) & pl.col("i_joint").is_not_null())
-    several = [name for name in ("estimator", "pooling", "tau", "strata") if last[name].drop_nulls().n_unique() > 1]
+    several = [
+        name for name in ("ablation", "estimator", "pooling", "tau", "strata") if last[name].drop_nulls().n_unique() > 1
+    ]
     table = Table(
         title="Information at the output, bits; ± is half the widest interval: over items (exact) or seeds (BATCH)"
     )

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from pid_jax.cli.console import PlainConsole, expand, short
 from pid_jax.config import BATCH, ESTIMATORS, EstimatorConfig
+from pid_jax.problems.ablations import select_ablations
 from pid_jax.problems.layers import Layers, parse_layers, select_layers
 from pid_lvlm.data import Manifest, PidError, find_runs
 from pid_lvlm.data.cluster.records import results
@@ -128,9 +129,10 @@ def wanted_rows(manifest: Manifest, config: EstimatorConfig, layers: Layers) -> 
         poolings = config.poolings if estimator == BATCH else ("",)
         for tau in config.taus:
             for pooling in poolings:
-                recipe = json.dumps(config.for_single(tau, pooling, estimator))
-                for layer in select_layers(manifest, layers):
-                    yield manifest.run, estimator, layer, tau, pooling, recipe
+                for ablation in select_ablations(manifest, config.ablations, estimator):
+                    recipe = json.dumps(config.for_single(tau, pooling, estimator, ablation))
+                    for layer in select_layers(manifest, layers):
+                        yield manifest.run, estimator, layer, tau, pooling, recipe
 
 
 def _show(console: PlainConsole, states: Sequence[RunRows], tables: Sequence[TableState], share: float) -> None:

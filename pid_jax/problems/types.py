@@ -12,6 +12,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from pid_jax.config import BATCH
 from pid_lvlm.data import Manifest
+from pid_lvlm.data.names import NOISE
 
 Held: TypeAlias = Any
 """A numpy array while a table is on the host, a jax array once it is on its devices."""
@@ -71,13 +72,27 @@ class FitSpec(NamedTuple):
 class ProblemKey(NamedTuple):
     """One row of the result table: which layer of the run, under which tau and pooling, and by which estimator.
 
-    An estimator that does not use the features has no `pooling`.
+    An estimator that does not use the features has no `pooling`. `ablation` is what stood in for a source.
     """
 
     layer: int
     tau: float
     pooling: str
     estimator: str = BATCH
+    ablation: str = NOISE
+
+    @property
+    def rows(self) -> "RowsKey":
+        """Which conditionals it needs."""
+        return RowsKey(self.layer, self.tau, self.ablation)
+
+
+class RowsKey(NamedTuple):
+    """Conditionals that problems of one run share: those of a layer under a tau and an ablation."""
+
+    layer: int
+    tau: float
+    ablation: str = NOISE
 
 
 class Shape(NamedTuple):

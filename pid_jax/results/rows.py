@@ -6,7 +6,8 @@ from typing import Any
 import polars as pl
 
 from pid_jax.config import BATCH, EstimatorConfig
-from pid_jax.problems.build import Workload
+from pid_jax.problems.build import LayerRows, Workload
+from pid_jax.problems.game import play
 from pid_jax.problems.types import ProblemKey, Refusal
 from pid_jax.results.solution import Result, Solved
 from pid_jax.results.versions import versions_json
@@ -14,6 +15,7 @@ from pid_lvlm.data import Manifest
 from pid_lvlm.data.contract.manifest import recipe_hash
 from pid_lvlm.data.contract.result_table import SCHEMA
 from pid_lvlm.data.contract.results import RESULT_SCHEMA_VERSION
+from pid_lvlm.data.names import SOURCES
 
 
 def problem_row(
@@ -25,17 +27,27 @@ def problem_row(
     config: EstimatorConfig,
 ) -> dict[str, Any]:
     """One row of the result table, without `device` and `seconds`."""
-    rows = workload.rows[key.layer, key.tau]
+    rows = workload.rows[key.rows]
     return {
         **_identity(manifest, name, key, config),
         "num_train": workload.num_train,
         "num_test": workload.num_test,
         **workload.accuracy.get(key.layer, {}),
+        **_game_columns(rows, swapped=key.estimator == BATCH and config.anchor != SOURCES[0]),
         **{f"uniform_{condition}": share for condition, share in rows.uniform.items()},
         "marginal_mismatch": rows.marginal_mismatch,
         **solution.columns(manifest.ground_truth),
         "result": solution.result.label,
     }
+
+
+def _game_columns(rows: LayerRows, *, swapped: bool) -> dict[str, float]:
+    """Shapley values and dividend, where the answers without both sources were measured."""
+    if rows.neither is None:
+        return {}
+    first, second, both = rows.conditionals
+    vision, language = (second, first) if swapped else (first, second)
+    return play(vision, language, both, rows.neither)._asdict()
 
 
 def refused_row(manifest: Manifest, key: ProblemKey, name: str, config: EstimatorConfig) -> dict[str, Any]:
@@ -69,10 +81,11 @@ def _identity(manifest: Manifest, name: str, key: ProblemKey, config: EstimatorC
         "preset": config.preset,
         "estimator": key.estimator,
         "tau": key.tau,
+        "ablation": key.ablation,
         "pooling": key.pooling or None,
         "seeds": list(config.seeds) if key.estimator == BATCH else None,
         "num_options": manifest.max_options,
-        "recipe": json.dumps(config.for_single(key.tau, key.pooling, key.estimator)),
+        "recipe": json.dumps(config.for_single(key.tau, key.pooling, key.estimator, key.ablation)),
         "schema_version": RESULT_SCHEMA_VERSION,
         "versions": versions_json(manifest.versions),
     }

@@ -10,7 +10,7 @@ from pid_jax.config import BATCH, EstimatorConfig, FitSettings
 from pid_jax.estimators.batch.excess import LeastLoss, MeasuredRows, least_losses
 from pid_jax.problems.build import Workload
 from pid_jax.problems.splits import Layout, make_layout, split_rows, split_seeds
-from pid_jax.problems.types import ProblemKey, Shape
+from pid_jax.problems.types import ProblemKey, RowsKey, Shape
 from pid_jax.results.solution import Solution
 from pid_jax.sweep.chunks import BatchGroup, group_problems
 from pid_jax.sweep.fits import Running, launch
@@ -112,16 +112,16 @@ class RunningBatch:
         solutions = self.fits.collect(advance)
         losses = self._least_losses()
         return [
-            _with_optimum(solution, losses[run, key.layer, key.tau], anchored_by_second=_swapped(self.config))
+            _with_optimum(solution, losses[run, key.rows], anchored_by_second=_swapped(self.config))
             for solution, (run, key, _) in zip(solutions, self.problems, strict=True)
         ]
 
-    def _least_losses(self) -> dict[tuple[int, int, float], list[LeastLoss]]:
-        """Of every run, layer and tau, one for each seed; poolings share them."""
-        places = list(dict.fromkeys((run, key.layer, key.tau) for run, key, _ in self.problems))
+    def _least_losses(self) -> dict[tuple[int, RowsKey], list[LeastLoss]]:
+        """Of every run, layer, tau and ablation, one for each seed; poolings share them."""
+        places = list(dict.fromkeys((run, key.rows) for run, key, _ in self.problems))
         fits = [
-            MeasuredRows(*self.workloads[run].rows[layer, tau].conditionals[:2], draw.test)
-            for run, layer, tau in places
+            MeasuredRows(*self.workloads[run].rows[at].conditionals[:2], draw.test)
+            for run, at in places
             for draw in self.workloads[run].draws
         ]
         found = iter(least_losses(fits, EXCESS_TOL_BITS, self.devices))

@@ -152,7 +152,7 @@ def _cut(
     capacity = Capacity(
         rows=rows,
         features=max(map(_features, chunks)),
-        conditionals=max(len({(run, key.layer, key.tau) for run, key, _ in chunk}) for chunk in chunks),
+        conditionals=max(len({(run, key.rows) for run, key, _ in chunk}) for chunk in chunks),
         draws=num_seeds * max(len({problem.run for problem in chunk}) for chunk in chunks),
         fits=-(-largest // pace.per_call) * pace.per_call,
     )

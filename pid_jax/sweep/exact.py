@@ -2,11 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int, Shaped
 
 from pid_jax.config import EXACT, EstimatorConfig
+from pid_jax.estimators.exact.crossed import CrossedPairs
+from pid_jax.estimators.exact.crossed_estimates import CrossedGiven, estimate_crossed
 from pid_jax.estimators.exact.intervals import ItemInterval
 from pid_jax.estimators.exact.problem import REACHED, GivenRows
 from pid_jax.estimators.exact.spread import MarginalsSpread, Way, marginals_spreads
@@ -20,6 +23,7 @@ from pid_jax.estimators.exact.strata import (
 from pid_jax.information import AtomsInBits
 from pid_jax.problems.build import Workload
 from pid_jax.problems.types import ProblemKey
+from pid_jax.results.crossed_outcome import CrossedOutcome
 from pid_jax.results.exact_outcome import ExactOutcome
 from pid_jax.sweep.protocol import Chunk, Group, Machine, ProblemRef, RunPlan, Share
 from pid_lvlm.data import RunOutline
@@ -93,7 +97,7 @@ class Exact:
     ) -> "RunningExact":
         """The problems of a chunk; they are solved when they are collected."""
         items = tuple((workloads[run].groups, workloads[run].sample_ids) for run, _, _ in problems)
-        given = tuple(given_rows(workloads[run], key, config) for run, key, _ in problems)
+        given = tuple(_given(workloads[run], key, config) for run, key, _ in problems)
         return RunningExact(given, items, config, group.devices)
 
 
@@ -101,21 +105,34 @@ class Exact:
 class RunningExact:
     """Problems to be solved together, with the groups and the names of their items."""
 
-    given: tuple[GivenRows, ...]
+    given: tuple[GivenRows | CrossedGiven, ...]
     items: tuple[Items, ...]
     config: EstimatorConfig
     devices: int = 1
 
-    def collect(self, advance: Callable[[int], None]) -> list[ExactOutcome]:
+    def collect(self, advance: Callable[[int], None]) -> list[ExactOutcome | CrossedOutcome]:
         """Solve them, their half samples and the other ways to one P(Y), a few at a time."""
-        found = []
-        for start in range(0, len(self.given), AT_A_TIME * self.devices):
-            part = slice(start, start + AT_A_TIME * self.devices)
-            found += self._solved(self.given[part], self.items[part])
-            advance(len(self.given[part]))
-        return found
+        found: dict[int, ExactOutcome | CrossedOutcome] = {}
+        crossed = [place for place, one in enumerate(self.given) if isinstance(one, CrossedGiven)]
+        others = [place for place in range(len(self.given)) if place not in set(crossed)]
+        for places, solve in ((others, self._solved), (crossed, self._crossed)):
+            for start in range(0, len(places), AT_A_TIME * self.devices):
+                part = places[start : start + AT_A_TIME * self.devices]
+                outcomes = solve([self.given[place] for place in part], [self.items[place] for place in part])
+                found |= zip(part, outcomes, strict=True)
+                advance(len(part))
+        return [found[place] for place in range(len(self.given))]
 
-    def _solved(self, given: Sequence[GivenRows], items: Sequence[Items]) -> list[ExactOutcome]:
+    def _crossed(self, given: Sequence[Any], _items: Sequence[Items]) -> list[CrossedOutcome]:
+        found = estimate_crossed(
+            given, tol_bits=self.config.tol_bits, method=self.config.interval, devices=self.devices
+        )
+        return [
+            CrossedOutcome(solution, items, one.pairs.partner.shape[1], self.config)
+            for one, (solution, items) in zip(given, found, strict=True)
+        ]
+
+    def _solved(self, given: Sequence[Any], items: Sequence[Items]) -> list[ExactOutcome]:
         problems = [StratifiedProblem.of(rows, self.config.marginals) for rows in given]
         places = [place for place, problem in enumerate(problems) if max(problem.residuals) <= REACHED]
         solutions = solve_stratified([problems[place] for place in places], self.config.tol_bits, self.devices)
@@ -162,9 +179,17 @@ class RunningExact:
         return dict(zip(places, found, strict=True))
 
 
+def _given(workload: Workload, key: ProblemKey, config: EstimatorConfig) -> GivenRows | CrossedGiven:
+    crossed = workload.rows[key.rows].crossed
+    if crossed is None:
+        return given_rows(workload, key, config)
+    labels = workload.num_options if config.strata == "options" else None
+    return CrossedGiven(CrossedPairs(*crossed), labels, workload.groups)
+
+
 def given_rows(workload: Workload, key: ProblemKey, config: EstimatorConfig) -> GivenRows:
     """All rows of a run at one layer, with equal weights, as they were measured."""
-    rows = [np.asarray(p, np.float64) for p in workload.rows[key.layer, key.tau].conditionals]
+    rows = [np.asarray(p, np.float64) for p in workload.rows[key.rows].conditionals]
     first, second, joint = (p / p.sum(1, keepdims=True) for p in rows)
     weights = np.full(len(joint), 1 / len(joint))
     return GivenRows(first, second, joint, weights, workload.num_options if config.strata == "options" else None)

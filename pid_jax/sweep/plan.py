@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from pid_jax.config import BATCH, ESTIMATORS, EstimatorConfig
+from pid_jax.problems.ablations import NOT_BATCH, select_ablations
 from pid_jax.problems.layers import Layers, parse_layers, select_layers
 from pid_jax.problems.types import ProblemKey, Refusal
 from pid_jax.results.rows import make_table, refused_row
@@ -18,7 +19,8 @@ from pid_jax.sweep.registry import SOLVERS
 from pid_lvlm.data import ContractError, Fault, Manifest, PidError, RunOutline, find_runs, outline_run
 from pid_lvlm.data.contract.manifest import read_manifest, recipe_hash
 from pid_lvlm.data.contract.result_checks import checked_table
-from pid_lvlm.data.names import ATOMS, MANIFEST_FILE, by_number, feature_key
+from pid_lvlm.data.contract.results import CROSSED
+from pid_lvlm.data.names import ATOMS, CROSSED_ARRAYS, MANIFEST_FILE, by_number, feature_key
 
 
 @dataclass(frozen=True)
@@ -41,9 +43,11 @@ def plan_runs(
         allow_partial: use the finished shards of unfinished runs.
 
     Raises:
-        ArgumentError: `layers` is not such a list.
+        ArgumentError: `layers` is not such a list, or BATCH is asked for crossed pairs only.
         PidError: a path is not a run folder, or no run can be used.
     """
+    if config.estimator == BATCH and set(config.ablations) == {CROSSED}:
+        raise ArgumentError("ablations", f"{NOT_BATCH}; choose another estimator")
     wanted = parse_layers(layers)
     runs: list[RunPlan] = []
     refusals: list[Refusal] = []
@@ -56,6 +60,8 @@ def plan_runs(
             refusals += _refuse(folder, refused, ESTIMATORS[config.estimator], config, wanted)
             continue
         for name in ESTIMATORS[config.estimator]:
+            if name == BATCH and set(config.ablations) == {CROSSED}:
+                continue
             try:
                 runs.append(plan_run(outline, config, wanted, name))
             except PidError as refused:
@@ -148,19 +154,22 @@ def plan_run(outline: RunOutline, config: EstimatorConfig, layers: Layers = (), 
 
 
 def problem_keys(manifest: Manifest, config: EstimatorConfig, layers: Layers, estimator: str) -> tuple[ProblemKey, ...]:
-    """The problems of an estimator: every layer under every tau, and whatever else distinguishes them.
+    """The problems of an estimator: every ablation, layer and tau, and whatever else distinguishes them.
 
     Raises:
-        PidError: the run lacks a layer.
+        PidError: the run lacks a layer or an ablation.
     """
-    return SOLVERS[estimator].keys(select_layers(manifest, layers), config)
+    keys = SOLVERS[estimator].keys(select_layers(manifest, layers), config)
+    chosen = select_ablations(manifest, config.ablations, estimator)
+    return tuple(key._replace(ablation=name) for name in chosen for key in keys)
 
 
 def problem_id(outline: RunOutline, key: ProblemKey, config: EstimatorConfig) -> str:
     """Sixteen hexadecimal digits: hash of the run's name, its arrays, the layer and every setting of the estimate."""
     content = hashlib.sha256()
     features = (feature_key(source, key.pooling) for source in (1, 2)) if key.pooling else ()
-    for name in ("sample_id", "group_id", "num_options", "loglik", *features):
+    scores = CROSSED_ARRAYS if key.ablation == CROSSED else ("loglik",)
+    for name in ("sample_id", "group_id", "num_options", *scores, *features):
         content.update(outline.checksums.get(name, "").encode())
     identity = {"run": outline.manifest.run, "layer": key.layer, "content": content.hexdigest()}
-    return recipe_hash(identity | dict(config.for_single(key.tau, key.pooling, key.estimator)))
+    return recipe_hash(identity | dict(config.for_single(key.tau, key.pooling, key.estimator, key.ablation)))

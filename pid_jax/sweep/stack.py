@@ -47,7 +47,7 @@ def stack_problems(
     """
     runs = _places(w for w, _ in problems)
     features = _places((w, key.pooling) for w, key in problems)
-    layers = _places((w, (key.layer, key.tau)) for w, key in problems)
+    layers = _places((w, key.rows) for w, key in problems)
     draws = {(w, seed): draw for w in runs for seed, draw in zip(seeds, workloads[w].draws, strict=True)}
     owners = tuple(
         Owner(q, s) for w in runs for s in range(len(seeds)) for q, (run, _) in enumerate(problems) if run == w
@@ -72,7 +72,7 @@ def stack_problems(
     named = [(*problems[owner.problem], owner.seed) for owner in padded]
     specs = FitSpec(
         features=jnp.asarray([features[w, key.pooling] for w, key, _ in named]),
-        conditionals=jnp.asarray([layers[w, (key.layer, key.tau)] for w, key, _ in named]),
+        conditionals=jnp.asarray([layers[w, key.rows] for w, key, _ in named]),
         draw=jnp.asarray([place_of_draw[w, seeds[s]] for w, _, s in named]),
         p_y=jnp.asarray(np.stack([_class_prior(workloads[w], key, s) for w, key, s in named]), jnp.float32),
         key=jax.vmap(jax.random.key)(jnp.asarray(np.array([seeds[s] for _, _, s in named], np.uint32))),
@@ -107,4 +107,4 @@ def _stack(
 def _class_prior(workload: Workload, key: ProblemKey, seed: int) -> Float[np.ndarray, " k"]:
     """P(Y): mean of p(y|x1,x2) over the training rows, also used for the test rows (paper, eq. 6)."""
     rows = workload.draws[seed].split_train
-    return workload.rows[key.layer, key.tau].p_y_x1x2[rows].mean(axis=0, dtype=np.float64)
+    return workload.rows[key.rows].p_y_x1x2[rows].mean(axis=0, dtype=np.float64)

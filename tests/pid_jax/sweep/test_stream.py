@@ -13,6 +13,7 @@ from pid_jax.cli.progress import RichProgress
 from pid_jax.config import FitSettings, make_config
 from pid_jax.problems.build import make_workload
 from pid_jax.problems.probabilities import option_probabilities
+from pid_jax.problems.types import RowsKey
 from pid_jax.sweep import batch
 from pid_jax.sweep import stream as streaming
 from pid_jax.sweep.chunks import group_problems
@@ -93,7 +94,7 @@ def test_only_what_is_needed_is_read_and_kept(folders, monkeypatch):
     last = Chunk(group.chunks[0].problems[-1:])
     workloads = reader.read(last)
     assert asked == [{"poolings": frozenset({"mean"}), "outline": plan.outline}]
-    assert set(workloads[0].rows) == {(2, 0.3)}
+    assert set(workloads[0].rows) == {RowsKey(2, 0.3)}
     assert reader.read(last).keys() == {0}
     assert len(asked) == 1  # the next chunk of the same run needs no reading
 
@@ -151,7 +152,7 @@ def test_runs_that_cannot_be_planned_are_set_aside(folders, make_run, tmp_path):
 def test_the_condition_that_gives_the_language_side(folders, make_run, tmp_path):
     config = make_config("default", batch_size=32, epochs=1, seeds=(0,), language_condition=NO_IMAGE)
     plan, run = plan_run(outline_run(folders[0]), config), read_run(folders[0])
-    p = make_workload(run, plan.keys[-1:], config, plan.layout).rows[2, 0.3].conditionals[1]
+    p = make_workload(run, plan.keys[-1:], config, plan.layout).rows[RowsKey(2, 0.3)].conditionals[1]
     position = run.manifest.conditions.index(NO_IMAGE)
     loglik, options = run.arrays["loglik"][:, position, 1], run.arrays["num_options"]
     np.testing.assert_array_equal(p, option_probabilities(loglik, options, 0.3).p)
