@@ -1,13 +1,12 @@
 """Runs with crossed pairs: valid, resumed to the same bytes, planned by --dry-run, refused where they cannot be."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from pid_lvlm import data
 from pid_lvlm.data.contract.receipt import CROSSED, FAILED, PASSED
@@ -17,11 +16,10 @@ from pid_lvlm.extract.datasets.errors import DatasetError
 from pid_lvlm.extract.datasets.item import Dataset
 from pid_lvlm.extract.datasets.load import load_dataset, outline_dataset
 from pid_lvlm.extract.errors import ModelError
-from pid_lvlm.extract.measure.batching import Batching
 from pid_lvlm.extract.measure.crossed import picture_batches
 from pid_lvlm.extract.models.adapters.base import Adapter
 from pid_lvlm.extract.prompts.crossed_plan import crossed_pair, plan_crossed
-from pid_lvlm.extract.prompts.prompt_plan import PlannedItem, make_plan
+from pid_lvlm.extract.prompts.prompt_plan import make_plan
 from pid_lvlm.extract.run.dry_run import describe_plan
 from pid_lvlm.extract.run.extract_run import Outcome
 from pid_lvlm.extract.run.receipt import make_receipt
@@ -124,21 +122,6 @@ def test_batches_keep_a_picture_together(adapter: Adapter, crossed_dataset: Data
     assert {len(batch) for batch in picture_batches(pairs, 16, 1)} == {1}
     for batch in picture_batches(pairs, 16, 5 * longest):
         assert len(batch) * max(pairs[index].length for index in batch) <= 5 * longest
-
-
-def test_pairs_that_do_not_fit_are_halved(adapter: Adapter, crossed_dataset: Dataset) -> None:
-    plan = make_plan(adapter, crossed_dataset, "letters", "all")
-    pairs = plan_crossed(adapter, crossed_dataset, plan, Crossing(4), seed=0).of(range(10))
-
-    def work(batch: Sequence[PlannedItem], _host: None) -> int:
-        if len(batch) > 3:
-            raise torch.OutOfMemoryError
-        return len(batch)
-
-    batching = Batching(16)
-    found = list(batching.each([pairs], lambda _batch: None, work, picture_batches))
-    assert sorted(index for done in found for index in done.indices) == list(range(30))
-    assert batching.rows == 3
 
 
 def test_a_pair_that_is_too_long_names_both_items(

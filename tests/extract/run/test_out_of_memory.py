@@ -1,7 +1,7 @@
 """A batch that does not fit into memory is halved, the smaller size is remembered, and nothing is lost or doubled."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from pid_lvlm.extract.measure.batching import Batching, out_of_memory
 from pid_lvlm.extract.models.adapters.base import Adapter
 from pid_lvlm.extract.prompts.prompt_plan import batches, make_plan
 from pid_lvlm.extract.run.extract_run import Outcome, extract_run, model_batching
-from pid_lvlm.extract.run.progress import Advance, Reporter, Work
+from pid_lvlm.extract.run.progress import Advance, Reporter
 from tests.extract.run.conftest import contents
 
 Extract = Callable[..., Outcome]
@@ -47,12 +47,6 @@ class Recorder(Reporter):
         steps: list[int] = []
         self.tasks.append((total, steps))
         yield steps.append
-
-    @contextmanager
-    def turns(self, works: Sequence[Work], left: int | None = None) -> Iterator[list[Advance]]:
-        del left
-        with ExitStack() as stack:
-            yield [stack.enter_context(self.task(work.what, work.total)) for work in works]
 
 
 @pytest.fixture
