@@ -280,7 +280,7 @@ def _write_shards(
     works = [Work(f"{folder.name}: {conditions} conditions", total, passes=conditions)]
     if run.crossed is not None:
         works.append(Work(f"{folder.name}: crossed pairs", total * (run.crossed.pairs - 1), unit="pairs"))
-    with reporter.turns(works) as (advance, *advance_pairs):
+    with reporter.tasks(works) as (advance, *advance_pairs):
         arrays = measurement.shards([items for _, items in missing], batching, advance)
         for (index, items), measured in zip(missing, arrays, strict=True):
             if run.crossed is not None:

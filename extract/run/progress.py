@@ -165,11 +165,11 @@ class Reporter:
             passes: passes of each sample.
             left: passes until the run is done; None for those of this piece of work.
         """
-        with self.turns([Work(what, total, passes)], left) as (advance,):
+        with self.tasks([Work(what, total, passes)], left) as (advance,):
             yield advance
 
     @contextmanager
-    def turns(self, works: Sequence[Work], left: int | None = None) -> Iterator[list[Advance]]:
+    def tasks(self, works: Sequence[Work], left: int | None = None) -> Iterator[list[Advance]]:
         """Follow pieces of work that take turns, each with a bar of its own.
 
         Args:

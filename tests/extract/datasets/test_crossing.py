@@ -47,6 +47,14 @@ def test_the_pairs_are_a_design_of_equal_weights(kinds: list[tuple[int, int, int
             assert {items[other].group for other in asked} == {items[row].group}
 
 
+def test_a_picture_with_several_questions_is_asked_none_of_its_own_as_another() -> None:
+    """Two questions about each picture, four rotations of one: all shifts that are possible are used."""
+    dataset = dataset_of([(0, 4, 0)] * 4 + [(1 + number // 2, 4, 0) for number in range(12)])
+    partners = crossed_partners(dataset, Crossing(16 - 2 * 4 + 2), seed=0)
+    pictures = np.array([0] * 4 + [1 + number // 2 for number in range(12)])
+    assert (pictures[partners[:, 1:]] != pictures[:, None]).all()
+
+
 def test_fewer_questions_are_the_first_of_more_and_the_seed_decides() -> None:
     dataset = dataset_of([(number, 4, 0) for number in range(30)])
     eight = crossed_partners(dataset, Crossing(8), seed=0)

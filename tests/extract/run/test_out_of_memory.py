@@ -42,7 +42,7 @@ class Recorder(Reporter):
         self.notes.append(message)
 
     @contextmanager
-    def turns(self, works: Sequence[Work], left: int | None = None) -> Iterator[list[Advance]]:
+    def tasks(self, works: Sequence[Work], left: int | None = None) -> Iterator[list[Advance]]:
         del left
         steps: list[list[int]] = [[] for _ in works]
         self.works += [(work.total, taken) for work, taken in zip(works, steps, strict=True)]

@@ -102,7 +102,7 @@ def test_pieces_of_work_that_take_turns_have_a_line_and_a_speed_each(
     reporter.sequence([160])
     reporter.begin(1)
     works = [Work("conditions", 20, passes=4), Work("crossed pairs", 80, unit="pairs")]
-    with reporter.turns(works) as (samples, pairs):
+    with reporter.tasks(works) as (samples, pairs):
         clock.now = 20
         samples(10)
         clock.now = 40
