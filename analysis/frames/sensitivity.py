@@ -146,12 +146,12 @@ def _s_or_u2(row: dict[str, Any]) -> str:
 
 
 def _larger(row: dict[str, Any], one: str, two: str) -> str:
-    """Which of two atoms is larger; where they have intervals, these must be apart."""
+    """Which of two atoms is larger, by more than next to nothing; where they have intervals, these must be apart."""
     if row[one] is None or row[two] is None:
         return UNDECIDED
     first, second = (one, two) if row[one] >= row[two] else (two, one)
     low, high = row[f"{first}_low"], row[f"{second}_high"]
-    apart = row[first] - row[second] > NEXT_TO_NOTHING if low is None or high is None else low > high
+    apart = row[first] - row[second] > NEXT_TO_NOTHING and (low is None or high is None or low > high)
     return SYMBOLS[first] if apart else UNDECIDED
 
 

@@ -325,10 +325,10 @@ PARTS: Final[tuple[FigurePart | TablePart, ...]] = (
         "sensitivity_conclusions",
         "Conclusions under another ablation",
         "What would be concluded under one ablation, and under another. “S or U2”: whether synergy or language-unique "
-        "information is larger. “Largest atom”: the one that is larger than each other. Both are decided where the "
-        "intervals of the two atoms are apart (95 % each), or, without intervals, where they differ by more than 0.05 "
-        "bits. Correlations are Spearman's over models, decided where their 95 % interval excludes 0. Verdict: "
-        "“changes” or “holds” where both ablations decide, else “undecided”, which does not show that they agree.",
+        "information is larger. “Largest atom”: the one that is larger than each other. Both are decided where the two "
+        "atoms differ by more than 0.05 bits and their intervals (95 % each), where there are any, are apart. "
+        "Correlations are Spearman's over models, decided where their 95 % interval excludes 0. Verdict: “changes” or "
+        "“holds” where both ablations decide, else “undecided”, which does not show that they agree.",
         tables.sensitivity_conclusions,
         sensitivity_conclusions_table,
         optional=True,

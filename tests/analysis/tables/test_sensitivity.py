@@ -68,6 +68,14 @@ def test_a_conclusion_is_undecided_where_intervals_overlap(make_exact, make_fram
     rows = [make_exact("mmbench", S, ablation="noise"), make_exact("mmbench", close, ablation="mean")]
     found = tables.sensitivity_conclusions(make_frame(rows))
     assert found.select("by_ablation", "verdict").unique().rows() == [("undecided", "undecided")]
+    tiny = [(0.1, 0.2, 1.0, 1.04), (0.1, 0.2, 1.04, 1.0)]  # apart, by next to nothing
+    apart = {"synergy_low": 1.03, "synergy_high": 1.05, "unique_language_low": 0.99, "unique_language_high": 1.01}
+    other = {"synergy_low": 0.99, "synergy_high": 1.01, "unique_language_low": 1.03, "unique_language_high": 1.05}
+    near = [
+        make_exact("mmbench", atoms, ablation=name) | ends
+        for atoms, name, ends in zip(tiny, ("noise", "mean"), (apart, other), strict=True)
+    ]
+    assert set(tables.sensitivity_conclusions(make_frame(near))["verdict"]) == {"undecided"}
     wide = [row | {"synergy_low": None, "unique_language_low": None} for row in rows]
     assert set(tables.sensitivity_conclusions(make_frame(wide))["verdict"]) == {"undecided"}
 
