@@ -62,13 +62,14 @@ def sensitivity(results: pl.DataFrame) -> alt.FacetChart:
             alt.Tooltip("high:Q", title="to", format=".3f"),
         ],
     )
-    width = cell_width(len(ATOMS), label_margin(rows))
+    width = cell_width(len(ATOMS), label_margin(rows) + label_margin(datasets))
     chart = alt.layer(lines, dots).properties(width=width, height=alt.Step(_STEP))
     atoms = [LEGEND[atom] for atom in ATOMS]
+    beside = alt.Header(labelAngle=0, labelAlign="left", labelAnchor="middle")
     return drawn.say(
         chart.facet(
             column=alt.Column("atom_label:N", title=None, sort=atoms, header=alt.Header(labelPadding=6)),
-            row=alt.Row("dataset:N", title=None, sort=datasets),
+            row=alt.Row("dataset:N", title=None, sort=datasets, header=beside),
         )
     )
 

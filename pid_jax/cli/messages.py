@@ -50,16 +50,19 @@ def print_summary(console: Console, frame: pl.DataFrame, most: int = 40) -> None
     several = [
         name for name in ("ablation", "estimator", "pooling", "tau", "strata") if last[name].drop_nulls().n_unique() > 1
     ]
-    table = Table(
-        title="Information at the output, bits; ± is half the widest interval: over items (exact) or seeds (BATCH)"
-    )
+    title = "Information at the output, bits; ± is half the widest interval: over items (exact) or seeds (BATCH)"
+    if CROSSED in last["ablation"]:
+        title += "; crossed pairs are corrected for their number"
+    table = Table(title=title)
     table.add_column("run", overflow="fold")  # the only column that wraps on a narrow screen
     for name in ("R", "U vis", "U lang", "S", "±", "I joint", "acc"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in last.head(most).iter_rows(named=True):
         widths = [row[f"{atom}_high"] - row[f"{atom}_low"] for atom in ATOMS if row[f"{atom}_low"] is not None]
         half = max(widths) / 2 if widths else None
-        cells = (*(row[f"{atom}_raw"] for atom in ATOMS), half, row["i_joint"], row["accuracy"])
+        corrected = row["ablation"] == CROSSED and row["synergy_corrected"] is not None
+        atoms = (row[f"{atom}_{'corrected' if corrected else 'raw'}"] for atom in ATOMS)
+        cells = (*atoms, half, row["i_joint"], row["accuracy"])
         settings = (f"tau {row[name]:g}" if name == "tau" else row[name] for name in several)
         name = " ".join([row["run"], *(text for text in settings if text)])
         table.add_row(short(name), *("" if value is None else f"{value:.3f}" for value in cells))
