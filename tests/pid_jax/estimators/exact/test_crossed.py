@@ -104,17 +104,17 @@ def test_corrected_atoms_are_those_of_the_world(task):
 
 @pytest.mark.slow
 def test_intervals_cover_the_atoms_of_the_population():
-    """Of 30 samples; with few questions coverage is below the nominal 95 %, as docs/accuracy.md says."""
+    """Of 20 samples; with few questions coverage is below the nominal 95 %, as docs/accuracy.md says."""
     table = get_task("blend")
     independent = table.prior.sum(1)[:, None, None] * table.prior.sum(0)[None, :, None] * table.answers
     truth = np.array(pid_jax.broja(independent, tol_bits=1e-4).middle)
     inside = np.zeros(4)
-    for seed in range(30):
-        pairs = drawn("blend", 192, 12, seed)
+    for seed in range(20):
+        pairs = drawn("blend", 128, 12, seed)
         found = pid_jax.crossed(pairs.p, pairs.partner, tol_bits=5e-3)
         assert found.items is not None
         inside += (np.array(found.items.low) <= truth) & (truth <= np.array(found.items.high))
-    assert (inside >= 24).all(), inside
+    assert (inside >= 15).all(), inside
 
 
 def test_the_curve_falls_to_the_value_with_all_questions():
