@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -99,7 +100,9 @@ def _with_lora(adapter: Adapter, projector: bool, lora: Lora) -> Any:
         target_modules=targets,
         modules_to_save=[names[id(projector_of(adapter))]] if projector else None,
     )
-    return get_peft_model(model, config)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about names that transformers gives up
+        return get_peft_model(model, config)
 
 
 def trained_count(model: nn.Module) -> int:

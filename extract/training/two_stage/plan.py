@@ -14,8 +14,8 @@ from pid_lvlm.extract.training.two_stage.recipe import Recipe, StageRecipe
 
 ADAM_BYTES: Final = 16
 """Bytes of memory for a number that is trained: weight, gradient and AdamW's two averages in float32."""
-STATE_BYTES: Final = 8
-"""Bytes of the optimiser's state for a number that is trained."""
+STATE_BYTES: Final = 12
+"""Bytes on disk for a number that is trained: weight and AdamW's two averages."""
 STATES_KEPT: Final = 2
 """States to continue from that are kept: the newest may be half-written."""
 BYTES: Final = {"float32": 4, "bfloat16": 2}
@@ -114,10 +114,9 @@ def memory_bytes(recipe: Recipe, trained: int, total: int) -> int:
 
 
 def disk_bytes(recipe: Recipe, stage: StageRecipe, trained: int, total: int, checkpoints: int) -> int:
-    """What a stage leaves on disk while it runs: its checkpoints, and states to continue from with float32 weights."""
+    """What a stage leaves on disk while it runs: its checkpoints, and states to continue from."""
     kept = 4 * trained if stage.lora is not None else BYTES[recipe.dtype] * total
-    state = (4 * (trained if stage.lora is not None else total)) + STATE_BYTES * trained
-    return checkpoints * kept + STATES_KEPT * state
+    return checkpoints * kept + STATES_KEPT * STATE_BYTES * trained
 
 
 def check_space(out: Path, plans: Sequence[StagePlan], done: int) -> None:

@@ -11,17 +11,20 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.utils.data import DataLoader
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from pid_lvlm.extract.training.two_stage.dropout import ModalityDropout
+from pid_lvlm.extract.training.two_stage.errors import ResumeError
 from pid_lvlm.extract.training.two_stage.losses import LossTable
 from pid_lvlm.extract.training.two_stage.plan import STATES_KEPT, StagePlan
 from pid_lvlm.extract.training.two_stage.recipe import Recipe, StageRecipe
 from pid_lvlm.extract.training.two_stage.stage_data import Collator, InOrder
 from pid_lvlm.extract.training.two_stage.tokens import IGNORED
 
+WEIGHTS: Final = "model.safetensors"
 COMPLETE: Final = "complete"
 """File that says that a state to continue from is whole: written last."""
 MEASURED: Final = 10
@@ -96,6 +99,33 @@ class StageTrainer(Trainer):
             self.dropout.announce(*found)
         return super().compute_loss(model, {**inputs, "use_cache": False}, *args, **kwargs)
 
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        """Keep the weights that are trained, under the names that they have while training.
+
+        The library would write them under those of its files, and find none of them when it continues.
+        """
+        if self.is_fsdp_enabled or self.is_deepspeed_enabled:
+            super().save_model(output_dir, _internal_call)
+        elif self.args.should_save:
+            folder = Path(output_dir or str(self.args.output_dir))
+            folder.mkdir(parents=True, exist_ok=True)
+            save_file({name: weight.detach().contiguous() for name, weight in self._trained()}, folder / WEIGHTS)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        if self.is_fsdp_enabled or self.is_deepspeed_enabled:
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
+            return
+        weights = load_file(Path(resume_from_checkpoint) / WEIGHTS)
+        if weights.keys() != {name for name, _ in self._trained()}:
+            message = (
+                f"the state `{resume_from_checkpoint}` is not of this training; remove it to begin the stage again"
+            )
+            raise ResumeError(message)
+        self.model.load_state_dict(weights, strict=False)
+
+    def _trained(self) -> list[tuple[str, Tensor]]:
+        return [(name, weight) for name, weight in self.model.named_parameters() if weight.requires_grad]
+
     @torch.no_grad()
     def held_out_loss(self, data: InOrder, collate: Collator) -> float:
         """Mean loss over the tokens of the answers of some records, in nats.
@@ -123,8 +153,7 @@ class Keeper(TrainerCallback):
     """Keeps checkpoints and losses of a stage.
 
     Args:
-        stage: name of the stage.
-        plan: its plan.
+        plan: plan of the stage.
         losses: the table; None in processes that do not write.
         watch: who is told.
         measure: gives the held-out loss, or None.
@@ -143,7 +172,6 @@ class Keeper(TrainerCallback):
     ) -> None:
         self.plan, self.losses, self.watch, self.measure, self.keep = plan, losses, watch, measure, keep
         self.dropout = dropout
-        self._held_out: float | None = None
         self._started: tuple[int, float] | None = None
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
@@ -152,20 +180,21 @@ class Keeper(TrainerCallback):
             self._started = (state.global_step, time.monotonic())
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Keep a checkpoint where it is due."""
+        """Have a row of losses where a checkpoint is due."""
         if state.global_step in self.plan.checkpoints:
-            self._held_out = self.measure()
-            self.keep(state.global_step)
             control.should_log = True
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, Any] | None = None, **_: Any) -> None:
-        """Add a row to the table of losses."""
+        """Add a row to the table of losses, then keep a checkpoint where it is due."""
         if not logs or "loss" not in logs:
             return
+        step, due = state.global_step, state.global_step in self.plan.checkpoints
+        held_out = self.measure() if due else None
         if self.losses is not None:
-            self.losses.add(self.plan.name, state.global_step, logs, self._held_out)
-        self._held_out = None
-        self.watch.step(self.plan.name, state.global_step, self.plan.steps, logs["loss"], self._seconds_left(state))
+            self.losses.add(self.plan.name, step, logs, held_out)
+        if due:
+            self.keep(step)
+        self.watch.step(self.plan.name, step, self.plan.steps, logs["loss"], self._seconds_left(state))
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Mark a state to continue from as whole."""

@@ -67,7 +67,7 @@ def write(path: Path, records: list[dict]) -> Path:
 RECIPE = """
 name = "small"
 log_every = 1
-resume_every = 1
+resume_every = 100
 
 [model]
 checkpoint = "model"
@@ -79,6 +79,7 @@ data = "captions.json"
 images = "pictures"
 conversation = "plain"
 learning_rate = 1e-2
+warmup = 0.0
 batch_size = 4
 epochs = 1
 checkpoints = 2
