@@ -80,8 +80,8 @@ def _whole(model: str, *, weights: bool, random: bool) -> Adapter:
     planned = load_adapter(spec, weights=False)
     if not weights:
         return planned
-    drawn = type(planned.model).from_config if hasattr(type(planned.model), "from_config") else type(planned.model)
-    return type(planned).build(drawn(planned.model.config).float().eval(), planned.processor)
+    model = type(planned.model)(planned.model.config).float().eval()
+    return type(planned).build(model, planned.processor)
 
 
 def _assembled(choice: ModelChoice, *, empty: bool = False) -> Adapter:
