@@ -154,7 +154,8 @@ class Encoder:
             self._decode(source)
             raise RecordError("its picture cannot be read")
         if size not in self._counts:
-            forecast = (self._adapter.expected_picture_tokens([size]) or [None])[0]
+            forecasts = self._adapter.expected_picture_tokens([size])
+            forecast = forecasts[0] if forecasts else None
             if forecast is not None and self._forecast_holds is None:
                 self._forecast_holds = forecast == self._measured(source)
             self._counts[size] = forecast if self._forecast_holds else None

@@ -213,9 +213,15 @@ def read_recipe(path: Path, data_folder: Path | None = None) -> Recipe:
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise RecipeError(f"{where}: two stages are called `{cut(twice)}`; give each its own name")
     folder = path.resolve().parent if data_folder is None else data_folder
-    places = {key: _model_place(getattr(recipe.model, key), folder) for key in ("checkpoint", "language", "vision")}
+    model = recipe.model
+    model = replace(
+        model,
+        checkpoint=_model_place(model.checkpoint, folder),
+        language=_model_place(model.language, folder),
+        vision=_model_place(model.vision, folder),
+    )
     stages = tuple(_placed(stage, folder) for stage in recipe.stages)
-    return replace(recipe, model=replace(recipe.model, **places), stages=stages)
+    return replace(recipe, model=model, stages=stages)
 
 
 def recipe_values(recipe: Recipe) -> dict[str, Any]:

@@ -37,7 +37,7 @@ class RecordFile:
         """Find the records.
 
         Raises:
-            DataError: there is no such file, it is no list of records, or a record is too long.
+            DataError: there is no such file, it is not a list of records, or a record is too long.
         """
         self.path = path
         try:

@@ -64,8 +64,13 @@ class StageData:
         return self._only(~drawn), self._only(drawn)
 
     def _only(self, chosen: NDArray[np.bool_]) -> StageData:
-        arrays = (self.rows, self.lengths, self.pictured, self.answers)
-        return StageData(self.file, self.encoder, *(array[chosen] for array in arrays), self.bad)
+        rows, lengths, pictured, answers = (
+            self.rows[chosen],
+            self.lengths[chosen],
+            self.pictured[chosen],
+            self.answers[chosen],
+        )
+        return StageData(self.file, self.encoder, rows, lengths, pictured, answers, self.bad)
 
 
 def check_data(encoder: Encoder, progress: Callable[[int, int], None] = lambda done, total: None) -> StageData:

@@ -109,6 +109,8 @@ def truncated(tokens: Tokens, most: int) -> Tokens:
     """
     cut = Tokens(tokens.ids[:most], tokens.answer[:most], tokens.asked[:most], tokens.picture[:most])
     if not cut.answer.any():
-        message = f"has no answer in its first {most:,} tokens (it has {len(tokens):,}); shorten it or raise max_length"
+        message = (
+            f"its first {most:,} tokens of {len(tokens):,} do not reach an answer; shorten it or raise `max_length`"
+        )
         raise RecordError(message)
     return cut

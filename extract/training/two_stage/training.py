@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -88,7 +89,7 @@ def prepare(
     data, plans = [], []
     for stage in recipe.stages:
         set_pictures(adapter, stage.pictures)
-        found = check_data(Encoder(adapter, stage), lambda done, total, name=stage.name: checking(name, done, total))
+        found = check_data(Encoder(adapter, stage), partial(checking, stage.name))
         data.append(found)
         total = sum(weight.numel() for weight in adapter.model.parameters())
         trained = _planned_count(recipe, stage)

@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 from pid_lvlm.extract.cli.sweep_file import read_sweep
 from pid_lvlm.extract.models.load import load_adapter
 from pid_lvlm.extract.training.two_stage import cli
+from pid_lvlm.extract.training.two_stage.recipe import SHIPPED
 from tests import ROOT
 from tests.extract.training.two_stage.small import RECIPE, make_training, record, write
 
@@ -152,3 +153,28 @@ def test_modality_dropout_changes_the_training_and_survives_an_interruption(call
     with_noise, without = losses(tmp_path / "with"), losses(tmp_path / "without")
     assert with_noise[:3] == without[:3]
     assert all(a["loss"] != b["loss"] for a, b in zip(with_noise[3:], without[3:], strict=True))
+
+
+@pytest.mark.parametrize("name", ["fsdp", "zero2", "zero3"])
+def test_the_shipped_accelerate_files_are_read_by_accelerate(name):
+    from accelerate.commands.config.config_args import load_config_from_file  # noqa: PLC0415
+
+    read = load_config_from_file(str(SHIPPED.parent / "accelerate" / f"{name}.yaml"))
+    assert read.mixed_precision == "bf16"
+    assert read.num_processes == 8
+
+
+@pytest.mark.slow
+def test_bfloat16_and_states_that_are_computed_again_train_alike(call, tmp_path):
+    recipe = make_training(tmp_path)
+    assert call(recipe, "--out", tmp_path / "plain", "--device", "cpu", "--quiet")[0] == 0
+    recipe.write_text('dtype = "bfloat16"\ngradient_checkpointing = true\ndevice_batch = 2\n' + RECIPE)
+    assert call(recipe, "--out", tmp_path / "half", "--device", "cpu", "--quiet")[0] == 0
+    half, plain = ([row["loss"] for row in losses(tmp_path / kind)] for kind in ("half", "plain"))
+    assert half == pytest.approx(plain, rel=0.02)
+    assert half != plain
+    settings = json.loads((tmp_path / "half" / LAST / "config.json").read_text())
+    assert (settings["dtype"], settings["text_config"]["dtype"]) == ("bfloat16", "bfloat16")
+    assert {weight.dtype for weight in load_file(tmp_path / "half" / LAST / "model.safetensors").values()} == {
+        torch.bfloat16
+    }
