@@ -103,7 +103,7 @@ def test_truncation_keeps_the_first_tokens_and_their_labels(folder, adapter):
     cut = Encoder(adapter, stage(folder, max_length=most, too_long="truncate")).encode(raw).tokens
     assert cut.labels.tolist() == whole.labels[:most].tolist()
     assert cut.ids.tolist() == whole.ids[:most].tolist()
-    with pytest.raises(RecordError, match="its first 9 tokens of .* do not reach an answer"):
+    with pytest.raises(RecordError, match="its first 9 of .* tokens do not reach an answer"):
         truncated(whole, 9)
     with pytest.raises(RecordError, match=f"has {len(whole)} tokens; at most {most} are trained on"):
         Encoder(adapter, stage(folder, max_length=most)).check(raw)
