@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from pid_lvlm.extract.training.two_stage.dropout import ModalityDropout
-from pid_lvlm.extract.training.two_stage.errors import ResumeError
+from pid_lvlm.extract.training.two_stage.errors import RecipeError, ResumeError
 from pid_lvlm.extract.training.two_stage.losses import LossTable
 from pid_lvlm.extract.training.two_stage.plan import STATES_KEPT, StagePlan
 from pid_lvlm.extract.training.two_stage.recipe import Recipe, StageRecipe
@@ -174,13 +174,10 @@ class Keeper(TrainerCallback):
         self.dropout = dropout
         self._started: tuple[int, float] | None = None
 
-    def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Start the clock after the first step, which takes longer."""
-        if self._started is None or state.global_step == self._started[0]:
-            self._started = (state.global_step, time.monotonic())
-
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Have a row of losses where a checkpoint is due."""
+        """Have a row of losses where a checkpoint is due; start the clock after the first step, which takes longer."""
+        if self._started is None:
+            self._started = (state.global_step, time.monotonic())
         if state.global_step in self.plan.checkpoints:
             control.should_log = True
 
@@ -189,6 +186,9 @@ class Keeper(TrainerCallback):
         if not logs or "loss" not in logs:
             return
         step, due = state.global_step, state.global_step in self.plan.checkpoints
+        if not math.isfinite(logs["loss"]):
+            message = f"stage `{self.plan.name}`: the loss is not a number after step {step:,}; lower `learning_rate`"
+            raise RecipeError(f"{message}, or compute in another `dtype`; checkpoints up to here are kept")
         held_out = self.measure() if due else None
         if self.losses is not None:
             self.losses.add(self.plan.name, step, logs, held_out)

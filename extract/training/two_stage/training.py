@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -13,8 +13,10 @@ from typing import Any, Final
 import numpy as np
 from accelerate import PartialState
 from transformers import PrinterCallback
+from transformers.integrations import INTEGRATION_TO_CALLBACK, get_available_reporting_integrations
 
 from pid_lvlm.data.command.shown import shown, shown_path
+from pid_lvlm.data.command.suggest import unknown_name
 from pid_lvlm.data.errors import OutputExistsError
 from pid_lvlm.data.files import write_atomic
 from pid_lvlm.extract.models.adapters.base import Adapter
@@ -23,7 +25,7 @@ from pid_lvlm.extract.training.two_stage.assemble import load_checkpoint, load_m
 from pid_lvlm.extract.training.two_stage.checkpoints import DTYPES, folder_name, save_checkpoint, write_series
 from pid_lvlm.extract.training.two_stage.dropout import ModalityDropout
 from pid_lvlm.extract.training.two_stage.encoding import Encoder
-from pid_lvlm.extract.training.two_stage.errors import ResumeError
+from pid_lvlm.extract.training.two_stage.errors import DataError, RecipeError, ResumeError
 from pid_lvlm.extract.training.two_stage.losses import LOSSES, LossTable
 from pid_lvlm.extract.training.two_stage.order import training_order
 from pid_lvlm.extract.training.two_stage.parts import frozen_in, select_parts, trained_count
@@ -85,6 +87,7 @@ def prepare(
         DataError: records cannot be used.
         ModelError: a model cannot be read.
     """
+    _check_trackers(recipe.report_to)
     adapter = load_model(recipe.model, recipe.seed, weights=False)
     data, plans = [], []
     for stage in recipe.stages:
@@ -115,6 +118,14 @@ def prepare(
             )
         )
     return Prepared(recipe, adapter, tuple(data), tuple(plans))
+
+
+def _check_trackers(names: Sequence[str]) -> None:
+    for name in names:
+        if name not in INTEGRATION_TO_CALLBACK:
+            raise RecipeError(unknown_name("`report_to` has the unknown tracker", name, INTEGRATION_TO_CALLBACK))
+        if name not in get_available_reporting_integrations():
+            raise RecipeError(f"`report_to`: the library of {name} is not installed; install it, or leave it out")
 
 
 def _planned_count(recipe: Recipe, stage: StageRecipe) -> int:
@@ -233,7 +244,10 @@ class _Stage:
             process.wait_for_everyone()
 
         trainer.add_callback(Keeper(plan, losses, self.watch, measure, keep, dropout))
-        trainer.train(resume_from_checkpoint=None if state is None else str(state))
+        try:
+            trainer.train(resume_from_checkpoint=None if state is None else str(state))
+        except DataError as error:  # a worker's has its traceback in it
+            raise DataError(str(error).rpartition(f"{DataError.__name__}: ")[2].strip()) from None
         if dropout is not None:
             dropout.remove()
         if writes:
@@ -269,6 +283,9 @@ def _claim(prepared: Prepared, out: Path) -> None:
 
 def _identity(prepared: Prepared) -> dict[str, Any]:
     recipe = {key: value for key, value in recipe_values(prepared.recipe).items() if key not in WORK}
+    for key in ("checkpoint", "language", "vision"):
+        if recipe["model"][key] is not None and Path(recipe["model"][key]).is_dir():
+            recipe["model"][key] = Path(recipe["model"][key]).name
     for stage, data in zip(recipe["stages"], prepared.data, strict=True):
         stage["data"] = Path(stage["data"]).name
         stage["images"] = Path(stage["images"]).name

@@ -17,7 +17,7 @@ from pid_lvlm.extract.cli.sweep_file import read_sweep
 from pid_lvlm.extract.config import ModelSpec
 from pid_lvlm.extract.models.load import load_adapter
 from pid_lvlm.extract.training.two_stage import plan as planning
-from pid_lvlm.extract.training.two_stage.errors import ResumeError, SpaceError
+from pid_lvlm.extract.training.two_stage.errors import DataError, RecipeError, ResumeError, SpaceError
 from pid_lvlm.extract.training.two_stage.losses import LossTable
 from pid_lvlm.extract.training.two_stage.order import training_order
 from pid_lvlm.extract.training.two_stage.parts import PARTS, parameters_of
@@ -183,6 +183,30 @@ def test_too_little_disk_is_said_before_anything_is_written(prepared, tmp_path, 
     with pytest.raises(SpaceError, match="GiB are free; free space"):
         run(prepared, tmp_path / "out", Watch(), cpu=True)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_loss_that_is_not_a_number_stops_the_training(recipe, tmp_path):
+    wild = replace(recipe.stages[0], learning_rate=1e30, max_grad_norm=0.0, schedule="constant")
+    wild = prepare(replace(recipe, stages=(wild,)), 1)
+    with pytest.raises(RecipeError, match="stage `align`: the loss is not a number after step 2"):
+        run(wild, tmp_path / "out", Watch(), cpu=True)
+    assert not (tmp_path / "out" / FOLDERS[1]).exists()
+
+
+def test_trackers_are_known_and_installed(recipe):
+    with pytest.raises(RecipeError, match="unknown tracker `tensorbord`; did you mean `tensorboard`"):
+        prepare(replace(recipe, report_to=("tensorbord",)), 1)
+
+
+@pytest.mark.slow
+def test_a_picture_that_is_damaged_below_its_header_is_named_by_a_worker(tmp_path):
+    recipe = read_recipe(make_training(tmp_path))
+    prepared = prepare(recipe, 1)
+    picture = tmp_path / "pictures" / "1.png"
+    picture.write_bytes(picture.read_bytes()[:200])
+    with pytest.raises(DataError, match=r"^`\S*captions.json`, record \d+: the picture `1.png` is truncated") as caught:
+        run(prepared, tmp_path / "out", Watch(), cpu=True, workers=1)
+    assert "Traceback" not in str(caught.value)
 
 
 def test_half_a_row_of_losses_is_dropped(tmp_path):
