@@ -16,6 +16,7 @@ VICUNA_SYSTEM: Final = (
 )
 """What LLaVA-1.5 begins every conversation with (`conv_vicuna_v1` of its `llava/conversation.py`)."""
 _HOLE: Final = "\x00"
+_KEPT: Final = 1000
 
 
 @dataclass(frozen=True)
@@ -73,16 +74,7 @@ def chat(turns: Sequence[Turn], processor: Any) -> Written:
     Raises:
         RecipeError: the template fails, changes the texts, or does not close answers with a special token.
     """
-    messages = [
-        {"role": turn.role, "content": [{"type": "image"}] * turn.picture + [{"type": "text", "text": _HOLE}]}
-        for turn in turns
-    ]
-    try:
-        around = processor.apply_chat_template(messages, tokenize=False).split(_HOLE)
-    except Exception as error:  # a template can raise anything that its operators and filters can
-        raise RecipeError(f"the chat template cannot write a conversation with answers ({first_line(error)})") from None
-    if len(around) != len(turns) + 1:
-        raise RecipeError('the chat template does not write every turn once; set `conversation = "vicuna"`')
+    around = _around(tuple((turn.role, turn.picture) for turn in turns), processor)
     pieces = _Pieces()
     pieces.add(around[0])
     for turn, after in zip(turns, around[1:], strict=True):
@@ -90,6 +82,30 @@ def chat(turns: Sequence[Turn], processor: Any) -> Written:
         pieces.add(turn.text + end, turn.role)
         pieces.add(after[len(end) :])
     return pieces.written()
+
+
+_AROUND: Final[dict[Any, list[str]]] = {}
+"""What a template writes around the texts, by the template and the kinds of the turns: rendering takes long."""
+
+
+def _around(kinds: tuple[tuple[str, bool], ...], processor: Any) -> list[str]:
+    """What a chat template writes before, between and after the texts of turns of these roles, with their pictures."""
+    key = (str(processor.chat_template), str(processor.tokenizer.special_tokens_map), kinds)
+    if key in _AROUND:
+        return _AROUND[key]
+    messages = [
+        {"role": role, "content": [{"type": "image"}] * picture + [{"type": "text", "text": _HOLE}]}
+        for role, picture in kinds
+    ]
+    try:
+        around: list[str] = processor.apply_chat_template(messages, tokenize=False).split(_HOLE)
+    except Exception as error:  # a template can raise anything that its operators and filters can
+        raise RecipeError(f"the chat template cannot write a conversation with answers ({first_line(error)})") from None
+    if len(around) != len(kinds) + 1:
+        raise RecipeError('the chat template does not write every turn once; set `conversation = "vicuna"`')
+    if len(_AROUND) >= _KEPT:
+        _AROUND.clear()
+    return _AROUND.setdefault(key, around)
 
 
 def _end_mark(after: str, tokenizer: Any) -> str:

@@ -110,7 +110,7 @@ def truncated(tokens: Tokens, most: int) -> Tokens:
     cut = Tokens(tokens.ids[:most], tokens.answer[:most], tokens.asked[:most], tokens.picture[:most])
     if not cut.answer.any():
         message = (
-            f"its first {most:,} tokens of {len(tokens):,} do not reach an answer; shorten it or raise `max_length`"
+            f"its first {most:,} of {len(tokens):,} tokens do not reach an answer; shorten it or raise `max_length`"
         )
         raise RecordError(message)
     return cut
