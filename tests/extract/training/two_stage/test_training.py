@@ -185,6 +185,7 @@ def test_too_little_disk_is_said_before_anything_is_written(prepared, tmp_path, 
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_a_number_stops_the_training(recipe, tmp_path):
     wild = replace(recipe.stages[0], learning_rate=1e30, max_grad_norm=0.0, schedule="constant")
     wild = prepare(replace(recipe, stages=(wild,)), 1)
