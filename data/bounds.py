@@ -82,6 +82,15 @@ RANK: Final = Bound(4_096, "dimensions", "the change that a PEFT checkpoint make
 TEMPLATE_TEXT: Final = Bound(10_000_000, "characters", "a prompt that a chat template writes")
 TEMPLATE_SECONDS: Final = Bound(3, "seconds", "the processor time that a chat template takes for a prompt")
 
+# Training.
+RECORD: Final = Bound(16 * 2**20, "bytes", "a record of training data")
+RECORDS: Final = Bound(100_000_000, "records", "a file of training data")
+TRAIN_TOKENS: Final = Bound(1_000_000, "tokens", "a conversation in training")
+TRAIN_BATCH: Final = Bound(1_000_000, "records", "a step of training")
+TRAIN_STEPS: Final = Bound(100_000_000, "steps", "a stage of training")
+STAGES: Final = Bound(100, "stages", "a training")
+CHECKPOINTS: Final = Bound(1_000, "checkpoints", "a stage of training")
+
 # Estimates.
 SEEDS: Final = Bound(10_000, "seeds", "a problem")
 FIT_SEED: Final = Bound(2**32 - 1, "as a number", "a seed of the estimator")

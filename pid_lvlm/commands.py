@@ -28,6 +28,11 @@ def pid_extract() -> "NoReturn":
     start("pid_lvlm.extract.cli.main")
 
 
+def pid_train() -> "NoReturn":
+    """Entry point of `pid-train`."""
+    start("pid_lvlm.extract.training.two_stage.cli")
+
+
 def pid_estimate() -> "NoReturn":
     """Entry point of `pid-estimate`."""
     start("pid_jax.cli.main")

@@ -1,4 +1,4 @@
-"""What the three commands have in common: the same options with the same meaning, help, version, missing packages."""
+"""What the commands have in common: the same options with the same meaning, help, version, missing packages."""
 
 import subprocess
 import sys
@@ -15,6 +15,7 @@ COMMANDS = {
     "pid-extract": "pid_lvlm.extract.cli.main",
     "pid-estimate": "pid_jax.cli.main",
     "pid-report": "pid_lvlm.analysis.cli",
+    "pid-train": "pid_lvlm.extract.training.two_stage.cli",
 }
 MODULES = {
     "python -m pid_lvlm.data.demo": "pid_lvlm.data.demo.__main__",
@@ -106,6 +107,7 @@ NEEDS = {
     "pid-extract": ("extract", "torch", ("--sweep", "data/demo/sweep.toml", "--out", "never-written", "--dry-run")),
     "pid-estimate": ("estimate", "jax", ("never-read", "--out", "never-written.parquet")),
     "pid-report": ("analysis", "altair", ("never-read.parquet", "--out", "never-written")),
+    "pid-train": ("train", "torch", ("llava-1.5-7b", "--out", "never-written", "--dry-run")),
 }
 
 

@@ -11,6 +11,7 @@ from typer.main import get_command
 import pid_jax.cli.main
 import pid_lvlm.analysis.cli
 import pid_lvlm.extract.cli.main
+import pid_lvlm.extract.training.two_stage.cli
 from pid_jax.cli.results import Estimation
 from pid_jax.cli.status import EstimateStatus
 from pid_jax.config import PRESETS
@@ -39,6 +40,7 @@ COMMANDS = {
     "pid-extract": pid_lvlm.extract.cli.main.app,
     "pid-estimate": pid_jax.cli.main.app,
     "pid-report": pid_lvlm.analysis.cli.app,
+    "pid-train": pid_lvlm.extract.training.two_stage.cli.app,
 }
 PRESET_FIELDS = {"--tau": "taus", "--pooling": "poolings"}
 
@@ -121,6 +123,7 @@ RESULTS = {
     "pid-extract --list-datasets": extract_results.Benchmarks,
     "pid-estimate": Estimation,
     "pid-report": pid_lvlm.analysis.cli.Report,
+    "pid-train": pid_lvlm.extract.training.two_stage.cli.Training,
 }
 
 

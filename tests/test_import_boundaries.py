@@ -83,6 +83,7 @@ COMMANDS = {
     "pid-extract": "pid_lvlm.extract.cli.main",
     "pid-estimate": "pid_jax.cli.main",
     "pid-report": "pid_lvlm.analysis.cli",
+    "pid-train": "pid_lvlm.extract.training.two_stage.cli",
 }
 
 

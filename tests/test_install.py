@@ -17,7 +17,7 @@ from tests.conftest import CACHE
 
 INSIDE = ("data", "extract", "analysis")
 """Packages that are installed inside `pid_lvlm`."""
-KINDS = {".py", ".pyi", ".toml", ".jsonl", ".json", ".csv", ".j2", ".safetensors", ".typed"}
+KINDS = {".py", ".pyi", ".toml", ".jsonl", ".json", ".csv", ".j2", ".safetensors", ".typed", ".yaml"}
 NOTEBOOK = ROOT / "notebooks" / "first_look.py"
 
 

@@ -24,8 +24,12 @@ EXTRAS: Final[dict[str, tuple[str, ...]]] = {
     "cluster": ("submitit",),
     "datasets": ("datasets",),
     "peft": ("peft",),
+    "train": ("peft",),
 }
 """Packages of each extra in pyproject.toml, by the names they are imported under."""
+
+INCLUDED: Final = {"train": "extract"}
+"""Extras that bring another one, too."""
 
 OURS: Final = ("pid_lvlm", "pid_jax")
 
@@ -45,7 +49,8 @@ def missing_packages(error: ImportError, extra: str) -> str | None:
     Returns:
         None where the error has another cause, such as a mistake in this project.
     """
-    absent = [name for name in EXTRAS[extra] if find_spec(name) is None]
+    needed = EXTRAS[extra] + (EXTRAS[INCLUDED[extra]] if extra in INCLUDED else ())
+    absent = [name for name in needed if find_spec(name) is None]
     causes = list(_causes(error))
     named = {cause.name.partition(".")[0] for cause in causes if isinstance(cause, ImportError) and cause.name}
     if not absent or not named.isdisjoint(OURS):

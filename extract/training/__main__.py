@@ -30,6 +30,7 @@ class UnknownSizeError(PidError):
     epilog=epilog(
         "python -m pid_lvlm.extract.training --out data/demo",
         "python -m pid_lvlm.extract.training --out out/try --size tiny --quick",
+        "python -m pid_lvlm.extract.training --out out/world --size tiny --files",
     )
 )
 def train(
@@ -46,6 +47,10 @@ def train(
     threads: Annotated[
         int, typer.Option(min=1, metavar="N", help="CPU threads; another number rounds differently.")
     ] = 2,
+    files: Annotated[
+        bool,
+        typer.Option("--files", help="Train nothing: write a model and records for the recipe demo-tiny of pid-train."),
+    ] = False,
     version: Version = False,
 ) -> None:
     """Train the demo's models from scratch, in minutes on two cores; the weights are the same every time."""
@@ -65,8 +70,15 @@ def train(
 
     torch.set_num_threads(threads)
     logging.disable_progress_bar()
+    recipe = quick(RECIPE) if quick_run else RECIPE
+    if files:
+        from pid_lvlm.extract.training.demo.training_files import write_training_files  # noqa: PLC0415
+
+        written = write_training_files(out, SIZES[sizes[0]], recipe)
+        Console(stderr=True).print(f"{', '.join(path.name for path in written)} in {out}")
+        return
     with locked(out, "python -m pid_lvlm.extract.training"):
-        kept = make_demo(out, sizes, quick(RECIPE) if quick_run else RECIPE, _progress)
+        kept = make_demo(out, sizes, recipe, _progress)
     Console(stderr=True).print(f"{len(kept)} checkpoints in {out / 'checkpoints'}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,9 +39,14 @@ class Checkpoint:
     def fields(self) -> str:
         """Its fields as lines of TOML."""
         return (
-            f'model = "{self.model}"\nname = "{self.name}"\nsize_b = {self.size_b:.7f}\n'
-            f'stage = "{self.stage}"\nstep = {self.step}\nfinal = {str(self.final).lower()}\n'
+            f"model = {_text(self.model)}\nname = {_text(self.name)}\nsize_b = {self.size_b:.7f}\n"
+            f"stage = {_text(self.stage)}\nstep = {self.step}\nfinal = {str(self.final).lower()}\n"
         )
+
+
+def _text(value: str) -> str:
+    """A text as TOML writes it, which for what a name may hold is as JSON does."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def index_toml(kept: Iterable[Checkpoint]) -> str:

@@ -47,6 +47,7 @@ class Adapter:
         shares_prefix: whether the decoder is causal over all that precedes the user's text, and takes keys and values
             of an earlier pass: a test compares both ways.
         float32_head: whether the head reads the last positions in float32, whatever the model computes in.
+        projector: name of the module between vision and decoder, below the base model; what training may train.
         leak_tested: whether tests show that replaced sources do not leak; otherwise every run begins with that test.
     """
 
@@ -64,6 +65,7 @@ class Adapter:
     auto_class: ClassVar[str] = "AutoModelForImageTextToText"
     shares_prefix: ClassVar[bool] = False
     float32_head: bool = True
+    projector: ClassVar[str] = "multi_modal_projector"
     leak_tested: ClassVar[bool] = True
 
     def __init__(self, model: Any, processor: Any) -> None:

@@ -13,6 +13,7 @@ class Qwen2VLAdapter(Adapter):
     """`Qwen2VLForConditionalGeneration`."""
 
     family: ClassVar[str] = "qwen2_vl"
+    projector: ClassVar[str] = "visual.merger"
     shares_prefix: ClassVar[bool] = True
     needed: ClassVar[tuple[str, ...]] = NEEDED
 

@@ -41,6 +41,7 @@ class Idefics3Adapter(Adapter):
     """`Idefics3ForConditionalGeneration`: Idefics3 and SmolVLM; `Idefics2ForConditionalGeneration` alike."""
 
     family: ClassVar[str] = "idefics3"
+    projector: ClassVar[str] = "connector"
     shares_prefix: ClassVar[bool] = True
     needed: ClassVar[tuple[str, ...]] = (PIXELS, "pixel_attention_mask")
     nested = True
@@ -105,6 +106,7 @@ class JanusAdapter(Adapter):
     """`JanusForConditionalGeneration`, as a reader of pictures."""
 
     family: ClassVar[str] = "janus"
+    projector: ClassVar[str] = "aligner"
     shares_prefix: ClassVar[bool] = True
 
 

@@ -6,7 +6,7 @@ import tomllib
 
 import pytest
 
-from pid_lvlm.data.command.extras import EXTRAS, missing_packages
+from pid_lvlm.data.command.extras import EXTRAS, INCLUDED, missing_packages
 from tests import ROOT
 
 DISTRIBUTIONS = {"PIL": "pillow", "ott": "ott-jax", "vl_convert": "vl-convert-python"}
@@ -17,6 +17,9 @@ def test_the_extras_are_those_of_the_project():
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     for extra, modules in EXTRAS.items():
         named = {DISTRIBUTIONS.get(module, module.replace("_", "-")) for module in modules}
+        if extra in INCLUDED:
+            assert f"pid-lvlm[{INCLUDED[extra]}]" in declared[extra]
+            named.add("pid-lvlm")
         assert named == {re.match(r"[\w-]+", requirement)[0] for requirement in declared[extra]}, extra
 
 

@@ -1,0 +1,220 @@
+"""`pid-train`: options in, work elsewhere. Nothing heavy is imported until there is work to do."""
+
+if __name__ == "__main__":  # before the imports, during which Ctrl-C must work already
+    from pid_lvlm.commands import start
+
+    start("pid_lvlm.extract.training.two_stage.cli")
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from pid_lvlm.data.bounds import WORKERS
+from pid_lvlm.data.command.console import run_command
+from pid_lvlm.data.command.options import AsJson, DryRun, Quiet, Version, epilog, make_app
+from pid_lvlm.data.command.result import CommandResult
+
+if TYPE_CHECKING:
+    from pid_lvlm.extract.training.two_stage.stage_trainer import Watch
+
+app = make_app()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training(CommandResult):
+    """A training that was done, or would be: `done` counts its checkpoints, `skipped` those that were there.
+
+    Attributes:
+        out: its folder.
+        series: the file that lists its checkpoints, for `pid-extract --sweep`.
+        checkpoints: folders of its checkpoints, in order; with `--dry-run`, those that would be.
+        stages: what each stage does: records, steps, batches, numbers that are trained, memory and disk.
+    """
+
+    out: Path
+    series: Path
+    checkpoints: tuple[Path, ...]
+    stages: tuple[dict[str, Any], ...]
+
+
+def main() -> NoReturn:
+    """Entry point of the console script."""
+    run_command("pid-train", app, extra="train", kept="checkpoints and a state to continue from are kept")
+
+
+@app.command(
+    epilog=epilog(
+        "pid-train llava-1.5-7b --data-folder playground/data --out out/llava-7b --dry-run",
+        "pid-train recipe.toml --out out/mine",
+        "accelerate launch --num_processes 8 -m pid_lvlm.extract.training.two_stage.cli recipe.toml --out out/mine",
+    )
+)
+def train(
+    recipe: Annotated[
+        str,
+        typer.Argument(metavar="RECIPE", help="Recipe file, or the name of a shipped recipe.", show_default=False),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Folder for checkpoints, losses and the series file.", show_default=False),
+    ] = None,
+    data_folder: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Where relative paths of data, images and models start. Default: the recipe's folder.",
+        ),
+    ] = None,
+    device: Annotated[
+        str,
+        typer.Option(metavar="auto|cpu", help="auto takes the devices that accelerate finds; cpu none of them."),
+    ] = "auto",
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Processes of each device that prepare pictures while it computes. Default: 0 on a CPU, else 4.",
+        ),
+    ] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="CPU threads; another number rounds differently. Default: torch's choice.",
+        ),
+    ] = None,
+    show: Annotated[bool, typer.Option("--show", help="Print the recipe file and leave.")] = False,
+    dry_run: DryRun = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+    version: Version = False,
+) -> CommandResult:
+    """Train a vision-language model stage by stage on LLaVA's conversation files, and keep checkpoints on the way.
+
+    All records are checked before anything is trained. The same command continues an interrupted training.
+    """
+    from pid_lvlm.extract.errors import UsageError
+    from pid_lvlm.extract.options import check_choice
+    from pid_lvlm.extract.training.two_stage.recipe import find_recipe, read_recipe
+
+    path = find_recipe(recipe)
+    read = read_recipe(path, None if data_folder is None else data_folder.absolute())
+    if show:
+        typer.echo(path.read_text(encoding="utf-8").rstrip())
+        return CommandResult(action="show", done=1)
+    check_choice("--device", device, ("auto", "cpu"))
+    for name, value, most in (("--workers", workers, WORKERS.most), ("--threads", threads, WORKERS.most)):
+        if value is not None and not (name == "--threads") <= value <= most:
+            raise UsageError(f"{name} should be a number up to {most}, found {value}")
+    if out is None:
+        raise UsageError("--out is missing; give the folder for the checkpoints")
+    return _train(read, out, cpu=device == "cpu", workers=workers, threads=threads, dry_run=dry_run, quiet=quiet)
+
+
+def _train(
+    recipe: Any, out: Path, *, cpu: bool, workers: int | None, threads: int | None, dry_run: bool, quiet: bool
+) -> Training:
+    import pid_lvlm.extract.models.torchvision_compat  # noqa: F401
+
+    # isort: split
+    import torch
+    from accelerate import PartialState
+    from transformers.utils import logging
+
+    from pid_lvlm.data.locks import locked
+    from pid_lvlm.extract.training.two_stage.plan import check_space
+    from pid_lvlm.extract.training.two_stage.training import prepare, run
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    if threads is not None:
+        torch.set_num_threads(threads)
+    process = PartialState(cpu=cpu)
+    quiet = quiet or not process.is_main_process
+    with _progress(quiet) as (checking, watch):
+        prepared = prepare(recipe, process.num_processes, checking)
+        if not quiet or dry_run:
+            lines = [line for plan in prepared.plans for line in plan.lines()]
+            (sys.stdout if dry_run else sys.stderr).write("\n".join(lines) + "\n")
+        if dry_run:
+            check_space(out, prepared.plans, 0)
+            return _result("dry-run", out, prepared, ())
+        on_cpu = process.device.type == "cpu"
+        count = workers if workers is not None else 0 if on_cpu else min(4, os.cpu_count() or 1)
+        with locked(out, "pid-train") if process.is_main_process else nullcontext():
+            before = _there(out, prepared)
+            kept = run(prepared, out, watch, cpu=cpu, workers=count)
+    return _result("run", out, prepared, before, len(kept))
+
+
+def _planned(out: Path, prepared: Any) -> tuple[Path, ...]:
+    from pid_lvlm.extract.training.two_stage.checkpoints import folder_name
+
+    return tuple(
+        out / folder_name(number, plan.name, step)
+        for number, plan in enumerate(prepared.plans, start=1)
+        for step in plan.checkpoints
+    )
+
+
+def _there(out: Path, prepared: Any) -> tuple[Path, ...]:
+    return tuple(folder for folder in _planned(out, prepared) if folder.exists())
+
+
+def _result(action: str, out: Path, prepared: Any, before: tuple[Path, ...], kept: int | None = None) -> Training:
+    from dataclasses import asdict
+
+    from pid_lvlm.extract.training.two_stage.checkpoints import SERIES
+
+    planned = _planned(out, prepared)
+    return Training(
+        action=action,
+        done=len(planned) if kept is None else max(kept - len(before), 0),
+        skipped=len(before),
+        out=out,
+        series=out / SERIES,
+        checkpoints=planned,
+        stages=tuple(asdict(plan) for plan in prepared.plans),
+    )
+
+
+@contextmanager
+def _progress(quiet: bool) -> "Iterator[tuple[Any, Watch]]":
+    """A bar for each stage, with the loss and the time left; nothing if quiet."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+
+    from pid_lvlm.extract.training.two_stage.stage_trainer import Watch
+
+    console = Console(stderr=True, quiet=quiet)
+    columns = (
+        TextColumn("{task.description:<24}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[told]}"),
+    )
+    with Progress(*columns, console=console, disable=quiet) as bar:
+        tasks: dict[str, TaskID] = {}
+
+        def show(name: str, done: int, total: int, told: str) -> None:
+            if name not in tasks:
+                tasks[name] = bar.add_task(name, total=total, told="")
+            bar.update(tasks[name], completed=done, told=told)
+
+        def step(stage: str, done: int, total: int, loss: float | None, left: float | None) -> None:
+            time_left = "" if left is None else f", {_duration(left)} left"
+            show(f"train {stage}", done, total, ("" if loss is None else f"loss {loss:.3f}") + time_left)
+
+        yield lambda stage, done, total: show(f"check {stage}", done, total, ""), Watch(step, console.print)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"

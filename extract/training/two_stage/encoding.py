@@ -1,0 +1,173 @@
+"""A record becomes the inputs of a model: tokens with their masks, and what the processor makes of the picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from pid_lvlm.extract.datasets.errors import RowError
+from pid_lvlm.extract.datasets.images import open_picture, picture_size
+from pid_lvlm.extract.models.adapters.base import Adapter
+from pid_lvlm.extract.training.two_stage.errors import RecordError
+from pid_lvlm.extract.training.two_stage.forms import FORMS
+from pid_lvlm.extract.training.two_stage.recipe import StageRecipe
+from pid_lvlm.extract.training.two_stage.tokens import Tokens, tokenise, truncated, with_picture
+from pid_lvlm.extract.training.two_stage.turns import Conversation, read_conversation
+
+
+@dataclass(frozen=True)
+class Example:
+    """One conversation as a model takes it.
+
+    Attributes:
+        tokens: its tokens, the picture's places among them.
+        by_token: further inputs with one entry per token, each of shape (tokens,).
+        picture: further inputs about the picture; their first axis counts pictures or patches.
+    """
+
+    tokens: Tokens
+    by_token: dict[str, Tensor] = field(default_factory=dict)
+    picture: dict[str, Tensor] = field(default_factory=dict)
+
+
+class Encoder:
+    """Encodes the records of one stage with the processor of a model.
+
+    Args:
+        adapter: the model with its processor.
+        stage: form and lengths.
+    """
+
+    def __init__(self, adapter: Adapter, stage: StageRecipe) -> None:
+        self.processor = adapter.processor
+        self.nested = adapter.nested
+        self.unused = adapter.unused
+        self.fillers = {name: value for name, value in adapter.appended.items() if name != "attention_mask"}
+        self.stage = stage
+        self._adapter = adapter
+        self._counts: dict[tuple[int, int], int | None] = {}
+        self._forecast_holds: bool | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Workers need no model."""
+        return {**self.__dict__, "_adapter": None}
+
+    def read(self, raw: Any) -> Conversation:
+        """A record's conversation.
+
+        Raises:
+            RecordError: something is wrong with it.
+        """
+        return read_conversation(raw, Path(self.stage.images or "."))
+
+    def check(self, raw: Any) -> tuple[int, bool, int]:
+        """Check everything about a record, but for the pixels of its picture.
+
+        Returns:
+            Its tokens, whether it has a picture, and the tokens of its answers.
+
+        Raises:
+            RecordError: says what is wrong.
+        """
+        conversation = self.read(raw)
+        tokens = tokenise(conversation.turns, FORMS[self.stage.conversation], self.processor)
+        if conversation.picture is not None:
+            places = self._picture_tokens(conversation.picture)
+            tokens = with_picture(tokens, [0] * places, np.ones(places, bool))
+        tokens = self._fitting(tokens)
+        return len(tokens), conversation.picture is not None, int(tokens.answer.sum())
+
+    def encode(self, raw: Any) -> Example:
+        """A record as the model takes it.
+
+        Raises:
+            RecordError: something is wrong with it.
+        """
+        conversation = self.read(raw)
+        tokens = tokenise(conversation.turns, FORMS[self.stage.conversation], self.processor)
+        if conversation.picture is None:
+            return self._example(self._fitting(tokens), None)
+        try:
+            return self._example(tokens, self.process(open_picture(conversation.picture)))
+        except RowError as error:
+            raise RecordError(str(error)) from None
+
+    def blank(self) -> Example:
+        """A conversation about a grey picture without anything to predict.
+
+        A process whose share of a step has text only runs it as well, so that all take part in the same gradients.
+        """
+        mark = self.processor.tokenizer.convert_tokens_to_ids(self.processor.image_token)
+        nothing, here = np.zeros(1, bool), np.ones(1, bool)
+        alone = Tokens(np.array([mark], np.int64), nothing, nothing, here)
+        return self._example(alone, self.process(Image.new("RGB", (64, 64), (128, 128, 128))))
+
+    def process(self, picture: Image.Image) -> dict[str, Tensor]:
+        """What the processor makes of the placeholder and its picture."""
+        images: list[Any] = [[picture]] if self.nested else [picture]
+        mark = self.processor.image_token
+        made = self.processor(text=[mark], images=images, return_tensors="pt", add_special_tokens=False)
+        return {name: value for name, value in made.items() if name not in self.unused}
+
+    def _example(self, tokens: Tokens, made: dict[str, Tensor] | None) -> Example:
+        if made is None:
+            return Example(tokens)
+        block = made["input_ids"][0].tolist()
+        (at,) = np.flatnonzero(tokens.picture).tolist()
+        mark = self.processor.tokenizer.convert_tokens_to_ids(self.processor.image_token)
+        whole = with_picture(tokens, block, np.array(block) == mark)
+        kept = self._fitting(whole, at + len(block))
+        by_token: dict[str, Tensor] = {}
+        for name in made.keys() & self.fillers.keys():
+            row = torch.full((len(whole),), self.fillers[name], dtype=made[name].dtype)
+            row[at : at + len(block)] = made[name][0]
+            by_token[name] = row[: len(kept)]
+        apart = {"input_ids", "attention_mask", *self.fillers}
+        return Example(kept, by_token, {name: value for name, value in made.items() if name not in apart})
+
+    def _fitting(self, tokens: Tokens, picture_end: int | None = None) -> Tokens:
+        """Tokens within the stage's length."""
+        most = self.stage.max_length
+        if len(tokens) <= most:
+            return tokens
+        if self.stage.too_long == "bad":
+            message = (
+                f"has {len(tokens):,} tokens; at most {most:,} are trained on: raise `max_length`, "
+                'or set `too_long = "truncate"`'
+            )
+            raise RecordError(message)
+        end = int(np.flatnonzero(tokens.picture).max(initial=-1)) + 1 if picture_end is None else picture_end
+        if end > most:
+            raise RecordError(f"its picture ends at token {end:,}, after the {most:,} of `max_length`; raise it")
+        return truncated(tokens, most)
+
+    def _picture_tokens(self, source: Path | bytes) -> int:
+        """Tokens that a picture will fill, from the size in its header where that is enough."""
+        size = picture_size(source)
+        if size is None:
+            self._decode(source)
+            raise RecordError("its picture cannot be read")
+        if size not in self._counts:
+            forecasts = self._adapter.expected_picture_tokens([size])
+            forecast = forecasts[0] if forecasts else None
+            if forecast is not None and self._forecast_holds is None:
+                self._forecast_holds = forecast == self._measured(source)
+            self._counts[size] = forecast if self._forecast_holds else None
+        known = self._counts[size]
+        return known if known is not None else self._measured(source)
+
+    def _measured(self, source: Path | bytes) -> int:
+        return len(self.process(self._decode(source))["input_ids"][0])
+
+    @staticmethod
+    def _decode(source: Path | bytes) -> Image.Image:
+        try:
+            return open_picture(source)
+        except RowError as error:
+            raise RecordError(str(error)) from None

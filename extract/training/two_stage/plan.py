@@ -1,0 +1,142 @@
+"""What a training will do and need: steps, batches, checkpoints, memory and disk."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from pid_lvlm.data.command.shown import shown_path
+from pid_lvlm.extract.training.two_stage.errors import RecipeError, SpaceError
+from pid_lvlm.extract.training.two_stage.recipe import Recipe, StageRecipe
+
+ADAM_BYTES: Final = 16
+"""Bytes of memory for a number that is trained: weight, gradient and AdamW's two averages in float32."""
+STATE_BYTES: Final = 12
+"""Bytes on disk for a number that is trained: weight and AdamW's two averages."""
+STATES_KEPT: Final = 2
+"""States to continue from that are kept: the newest may be half-written."""
+BYTES: Final = {"float32": 4, "bfloat16": 2}
+GIB: Final = 2**30
+
+
+@dataclass(frozen=True)
+class BatchPlan:
+    """How an effective batch is shared out: `devices` · `per_device` · `accumulation` is the effective batch."""
+
+    devices: int
+    per_device: int
+    accumulation: int
+
+    @property
+    def effective(self) -> int:
+        """Records of a step."""
+        return self.devices * self.per_device * self.accumulation
+
+
+@dataclass(frozen=True)
+class StagePlan:
+    """One stage of a training.
+
+    Attributes:
+        name: of the stage.
+        parts: what is trained.
+        trained: numbers that are trained.
+        total: numbers of the whole model.
+        records: records to train on.
+        pictured: those with a picture.
+        held_out: records that are held out.
+        bad: records that are left out.
+        tokens: tokens of all records, pictures included.
+        steps: steps.
+        checkpoints: steps after which a checkpoint is kept.
+        batch: how a step's records are shared out.
+        memory_bytes: memory of each device for weights, gradients and the optimiser, without activations; an estimate.
+        disk_bytes: what the stage's checkpoints and states to continue from take at most; an estimate.
+    """
+
+    name: str
+    parts: tuple[str, ...]
+    trained: int
+    total: int
+    records: int
+    pictured: int
+    held_out: int
+    bad: int
+    tokens: int
+    steps: int
+    checkpoints: tuple[int, ...]
+    batch: BatchPlan
+    memory_bytes: int
+    disk_bytes: int
+
+    def lines(self) -> list[str]:
+        """The plan for people."""
+        batch = self.batch
+        bad = f", {self.bad:,} left out" if self.bad else ""
+        held = f", {self.held_out:,} held out" if self.held_out else ""
+        share = 100 * self.trained / max(self.total, 1)
+        return [
+            f"stage {self.name}: trains {' and '.join(self.parts)}: {self.trained:,} of {self.total:,} numbers "
+            f"({share:.3g} %)",
+            f"  {self.records:,} records, {self.pictured:,} with a picture{held}{bad}; {self.tokens:,} tokens",
+            f"  {self.steps:,} steps of {batch.effective:,} records: {batch.devices} device(s) × {batch.per_device} "
+            f"records × {batch.accumulation} accumulated",
+            f"  checkpoints after steps {', '.join(f'{step:,}' for step in self.checkpoints)}",
+            f"  about {self.memory_bytes / GIB:.3g} GiB of memory on one device, activations not counted; about "
+            f"{self.disk_bytes / GIB:.3g} GiB on disk",
+        ]
+
+
+def plan_batch(effective: int, devices: int, most: int, stage: str) -> BatchPlan:
+    """Share an effective batch out over devices.
+
+    Raises:
+        RecipeError: the devices cannot share it evenly.
+
+    Example:
+        >>> plan_batch(256, 4, 16, "align")
+        BatchPlan(devices=4, per_device=16, accumulation=4)
+    """
+    if effective % devices:
+        message = f"stage `{stage}`: {devices} devices cannot share a batch_size of {effective:,} evenly"
+        raise RecipeError(f"{message}; use a number of devices that divides it")
+    share = effective // devices
+    per_device = next(size for size in range(min(most, share), 0, -1) if share % size == 0)
+    return BatchPlan(devices, per_device, share // per_device)
+
+
+def memory_bytes(recipe: Recipe, trained: int, total: int) -> int:
+    """Memory for weights, gradients and the optimiser of one device that holds everything, without activations."""
+    return ADAM_BYTES * trained + BYTES[recipe.dtype] * (total - trained)
+
+
+def disk_bytes(recipe: Recipe, stage: StageRecipe, trained: int, total: int, checkpoints: int) -> int:
+    """What a stage leaves on disk while it runs: its checkpoints, and states to continue from."""
+    kept = 4 * trained if stage.lora is not None else BYTES[recipe.dtype] * total
+    return checkpoints * kept + STATES_KEPT * STATE_BYTES * trained
+
+
+def check_space(out: Path, plans: Sequence[StagePlan], done: int) -> None:
+    """Refuse a training that will not fit on the disk.
+
+    Args:
+        out: the output folder.
+        plans: the stages.
+        done: bytes that the folder has already.
+
+    Raises:
+        SpaceError: says how much is needed and how much is free.
+    """
+    there = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.exists())
+    free = shutil.disk_usage(there).free
+    states = [plan.disk_bytes for plan in plans]
+    needed = max(0, sum(states) - done)
+    if needed > free:
+        message = (
+            f"the training will write about {needed / GIB:.3g} GiB to `{shown_path(out)}`, and {free / GIB:.3g} GiB "
+            "are free; free space, choose another --out, or keep fewer `checkpoints`"
+        )
+        raise SpaceError(message)

@@ -1,0 +1,278 @@
+"""Recipes: TOML files that say what is trained, on what and how."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import Field
+
+from pid_lvlm.data.bounds import (
+    CHECKPOINTS,
+    FIT_SEED,
+    RANK,
+    RECORDS,
+    STAGES,
+    STEP,
+    TRAIN_BATCH,
+    TRAIN_STEPS,
+    TRAIN_TOKENS,
+)
+from pid_lvlm.data.command.shown import cut, shown_path
+from pid_lvlm.data.command.suggest import unknown_name
+from pid_lvlm.data.inputs.schema import STRICT, Word
+from pid_lvlm.data.inputs.text import TextError, parse_toml, read_text
+from pid_lvlm.extract.fields import FileName, ModelName, OnBad, PathText, checked_file
+from pid_lvlm.extract.training.two_stage.errors import RecipeError
+
+SHIPPED: Final = Path(__file__).with_name("recipes")
+VISION, PROJECTOR, LANGUAGE = "vision", "projector", "language"
+Part = Literal["vision", "projector", "language"]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """Table `[model]`: a vision-language model, or the two parts that one is assembled from.
+
+    Attributes:
+        checkpoint: hub id or folder of a whole model.
+        language: hub id or folder of a language model, to which a new projector leads.
+        vision: hub id or folder of a CLIP vision tower.
+        vision_layer: layer of the tower whose patches are projected.
+        random_weights: whether weights are drawn at random instead of read, to measure speed or to begin from nothing.
+    """
+
+    __pydantic_config__ = STRICT
+
+    checkpoint: PathText | None = None
+    language: PathText | None = None
+    vision: PathText | None = None
+    vision_layer: Annotated[int, Field(ge=-1000, le=1000)] = -2
+    random_weights: bool = False
+
+
+@dataclass(frozen=True)
+class Lora:
+    """Table `[stages.lora]`: low-rank changes of the language model's matrices in place of all their weights."""
+
+    __pydantic_config__ = STRICT
+
+    rank: Annotated[int, Field(ge=1, le=RANK.most)]
+    alpha: Annotated[float, Field(gt=0, le=1e6)]
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+
+@dataclass(frozen=True)
+class StageRecipe:
+    """One table of `[[stages]]`.
+
+    Attributes:
+        name: name of the stage, in folders and tables.
+        train: parts that are trained; the others stay as they are.
+        data: file of training records.
+        images: folder of their pictures; by default that of the file.
+        conversation: how records are written out (`forms.FORMS`).
+        pictures: `pad` to a square with the mean colour, `crop` its middle, or `as-is`: what the processor does.
+        learning_rate: peak of the learning rate of AdamW.
+        batch_size: records per step, over all devices together.
+        epochs: passes over the data; or else
+        steps: steps.
+        warmup: share of the steps in which the learning rate rises to its peak.
+        schedule: how it falls after that.
+        weight_decay: of AdamW.
+        beta2: of AdamW.
+        max_grad_norm: norm at which gradients are clipped; 0 for none.
+        max_length: tokens of a conversation, its picture included.
+        too_long: whether a longer one is cut there, or a bad record.
+        grouped: whether batches hold records of one modality and of like length.
+        modality_dropout: share of the records with a picture in which one span, drawn evenly, is replaced by noise.
+        held_out: records that are not trained on, for the held-out loss.
+        checkpoints: how many checkpoints are kept, at equal fractions of the steps.
+        on_bad: whether bad records stop the training before it begins, or are left out.
+        lora: low-rank changes; needs `language` in `train`.
+    """
+
+    __pydantic_config__ = STRICT
+
+    name: FileName
+    train: Annotated[tuple[Part, ...], Field(min_length=1, max_length=3)]
+    data: PathText
+    learning_rate: Annotated[float, Field(gt=0, le=100)]
+    batch_size: Annotated[int, Field(ge=1, le=TRAIN_BATCH.most)]
+    images: PathText | None = None
+    conversation: Literal["chat", "vicuna", "plain"] = "chat"
+    pictures: Literal["as-is", "pad", "crop"] = "as-is"
+    epochs: Annotated[float, Field(gt=0, le=1e6)] | None = None
+    steps: Annotated[int, Field(ge=1, le=TRAIN_STEPS.most)] | None = None
+    warmup: Share = 0.03
+    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    weight_decay: Annotated[float, Field(ge=0, le=100)] = 0.0
+    beta2: Annotated[float, Field(gt=0, lt=1)] = 0.999
+    max_grad_norm: Annotated[float, Field(ge=0, le=1e9)] = 1.0
+    max_length: Annotated[int, Field(ge=2, le=TRAIN_TOKENS.most)] = 2048
+    too_long: Literal["truncate", "bad"] = "bad"
+    grouped: bool = True
+    modality_dropout: Share = 0.0
+    held_out: Annotated[int, Field(ge=0, le=RECORDS.most)] = 0
+    checkpoints: Annotated[int, Field(ge=1, le=CHECKPOINTS.most)] = 4
+    on_bad: OnBad = "error"
+    lora: Lora | None = None
+
+    def step_count(self, records: int) -> int:
+        """Steps of the stage with so many records to train on."""
+        if self.steps is not None:
+            return self.steps
+        return max(1, math.ceil((self.epochs or 1) * math.ceil(records / self.batch_size)))
+
+    def checkpoint_steps(self, steps: int) -> tuple[int, ...]:
+        """Steps after which a checkpoint is kept: equal fractions, the last one at the end.
+
+        Example:
+            >>> stage = StageRecipe("tune", ("language",), "chat.json", 1e-3, 8, checkpoints=4)
+            >>> stage.checkpoint_steps(10)
+            (2, 5, 8, 10)
+        """
+        return tuple(
+            sorted({max(1, round(steps * part / self.checkpoints)) for part in range(1, self.checkpoints + 1)})
+        )
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A whole recipe.
+
+    Attributes:
+        name: name of the model in tables.
+        model: what is trained.
+        stages: in order; each begins with the last checkpoint of the one before.
+        seed: seed of new weights, of the order of records and of noise.
+        dtype: what is computed in. Weights that are trained are kept in float32.
+        gradient_checkpointing: whether states are computed again for the gradients, which saves memory.
+        device_batch: records that a device holds at once, at most.
+        log_every: steps between rows of the table of losses.
+        resume_every: steps between states that an interrupted training continues from; by default a twentieth.
+        report_to: trackers of transformers' Trainer, such as tensorboard or wandb.
+    """
+
+    __pydantic_config__ = STRICT
+
+    name: ModelName
+    model: ModelChoice
+    stages: Annotated[tuple[StageRecipe, ...], Field(min_length=1, max_length=STAGES.most)]
+    seed: Annotated[int, Field(ge=0, le=FIT_SEED.most)] = 0
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    gradient_checkpointing: bool = False
+    device_batch: Annotated[int, Field(ge=1, le=TRAIN_BATCH.most)] = 16
+    log_every: Annotated[int, Field(ge=1, le=STEP.most)] = 1
+    resume_every: Annotated[int, Field(ge=1, le=STEP.most)] | None = None
+    report_to: Annotated[tuple[Word, ...], Field(max_length=STAGES.most)] = ()
+
+
+def find_recipe(given: str) -> Path:
+    """The file of a recipe: a path, or the name of a shipped one.
+
+    Raises:
+        RecipeError: there is neither.
+    """
+    path = Path(given)
+    if path.suffix == ".toml" or path.exists():
+        return path
+    shipped = {file.stem: file for file in SHIPPED.glob("*.toml")}
+    if given in shipped:
+        return shipped[given]
+    raise RecipeError(unknown_name("there is no recipe file or shipped recipe", given, shipped))
+
+
+def read_recipe(path: Path, data_folder: Path | None = None) -> Recipe:
+    """Read and check a recipe.
+
+    Args:
+        path: the file.
+        data_folder: where relative paths of data, images and models start; by default the file's folder.
+
+    Raises:
+        RecipeError: the file is missing, is not TOML, or holds an unknown, missing or wrong key.
+    """
+    where = f"recipe `{shown_path(path)}`"
+    try:
+        raw = parse_toml(read_text(path))
+    except FileNotFoundError:
+        raise RecipeError(f"there is no recipe `{shown_path(path)}`; check the path") from None
+    except TextError as error:
+        raise RecipeError(f"{where} {error}") from None
+    _check_keys(raw, where)
+    recipe = checked_file(Recipe, raw, RecipeError, f"{where}: ")
+    _check_model(recipe.model, f"{where}, [model]: ")
+    for number, stage in enumerate(recipe.stages, start=1):
+        _check_stage(stage, f"{where}, stage {number}: ")
+    names = [stage.name for stage in recipe.stages]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise RecipeError(f"{where}: two stages are called `{cut(twice)}`; give each its own name")
+    folder = path.resolve().parent if data_folder is None else data_folder
+    model = recipe.model
+    model = replace(
+        model,
+        checkpoint=_model_place(model.checkpoint, folder),
+        language=_model_place(model.language, folder),
+        vision=_model_place(model.vision, folder),
+    )
+    stages = tuple(_placed(stage, folder) for stage in recipe.stages)
+    return replace(recipe, model=model, stages=stages)
+
+
+def recipe_values(recipe: Recipe) -> dict[str, Any]:
+    """A recipe as plain values, to compare a training with the one that an output folder holds."""
+    return asdict(recipe)
+
+
+def _check_keys(raw: Mapping[str, Any], where: str) -> None:
+    """Name the nearest key for one that a table does not have."""
+    stages = raw.get("stages")
+    numbered = enumerate(stages, start=1) if isinstance(stages, list) else ()
+    tables: list[tuple[str, Any, Any]] = [("", Recipe, raw), (", [model]", ModelChoice, raw.get("model"))]
+    for number, stage in numbered:
+        tables.append((f", stage {number}", StageRecipe, stage))
+        tables.append((f", stage {number}, [lora]", Lora, stage.get("lora") if isinstance(stage, dict) else None))
+    for place, kind, table in tables:
+        known = [item.name for item in fields(kind)]
+        if isinstance(table, dict) and (unknown := next((key for key in table if key not in known), None)):
+            raise RecipeError(f"{where}{place}: {unknown_name('unknown key', unknown, known)}")
+
+
+def _placed(stage: StageRecipe, folder: Path) -> StageRecipe:
+    data = folder / stage.data
+    images = data.parent if stage.images is None else folder / stage.images
+    return replace(stage, data=str(data), images=str(images))
+
+
+def _check_stage(stage: StageRecipe, where: str) -> None:
+    rules: list[tuple[bool, Callable[[], str]]] = [
+        ((stage.epochs is None) == (stage.steps is None), lambda: "give either `epochs` or `steps`"),
+        (len({*stage.train}) < len(stage.train), lambda: "`train` names a part twice"),
+        (
+            stage.lora is not None and LANGUAGE not in stage.train,
+            lambda: '`lora` changes the language model; put "language" into `train`',
+        ),
+        (
+            stage.lora is not None and VISION in stage.train,
+            lambda: "`lora` and a vision tower that is trained do not go together; leave one out",
+        ),
+    ]
+    for wrong, say in rules:
+        if wrong:
+            raise RecipeError(where + say())
+
+
+def _check_model(model: ModelChoice, where: str) -> None:
+    parts = (model.language, model.vision)
+    if (model.checkpoint is None) == (parts == (None, None)) or None in parts and model.checkpoint is None:
+        raise RecipeError(f"{where}give either `checkpoint`, or `language` and `vision` to assemble a LLaVA from")
+
+
+def _model_place(model: str | None, folder: Path) -> str | None:
+    """A folder beside the recipe, or else what was given, such as a hub id."""
+    return str(folder / model) if model is not None and (folder / model).is_dir() else model

@@ -1,0 +1,206 @@
+"""All records of a stage: checked before anything is trained, then handed out in the order of training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from pid_lvlm.data.command.shown import count, shown_path
+from pid_lvlm.extract.training.two_stage.encoding import Encoder, Example
+from pid_lvlm.extract.training.two_stage.errors import DataError, RecordError
+from pid_lvlm.extract.training.two_stage.order import Indices
+from pid_lvlm.extract.training.two_stage.record_file import RecordFile
+from pid_lvlm.extract.training.two_stage.tokens import IGNORED
+
+LISTED: Final = 8
+"""Bad records that a message describes."""
+NOT_DROPPED, DROP_PICTURE, DROP_TEXT = 0, 1, 2
+"""Spans that modality dropout replaces, as numbers."""
+
+
+@dataclass(frozen=True)
+class StageData:
+    """The usable records of a stage.
+
+    Attributes:
+        file: the file.
+        encoder: makes model inputs of a record.
+        rows: numbers of the usable records in the file, shape (records,); arrays below are alike.
+        lengths: their tokens, the picture's included.
+        pictured: whether they have a picture.
+        answers: tokens that the loss is about.
+        bad: how many records were left out.
+    """
+
+    file: RecordFile
+    encoder: Encoder
+    rows: Indices
+    lengths: Indices
+    pictured: NDArray[np.bool_]
+    answers: Indices
+    bad: int = 0
+
+    def split(self, held_out: int, seed: int) -> tuple[StageData, StageData | None]:
+        """The records to train on and those to hold out, drawn by the seed.
+
+        Raises:
+            DataError: nothing would be left.
+        """
+        if not held_out:
+            return self, None
+        if held_out >= len(self.rows):
+            message = f"`{shown_path(self.file.path)}` has {count(len(self.rows), 'usable record')}"
+            raise DataError(f"{message}; `held_out` of {held_out:,} leaves none to train on")
+        drawn = np.zeros(len(self.rows), bool)
+        drawn[np.random.default_rng([seed, len(self.rows)]).permutation(len(self.rows))[:held_out]] = True
+        return self._only(~drawn), self._only(drawn)
+
+    def _only(self, chosen: NDArray[np.bool_]) -> StageData:
+        rows, lengths, pictured, answers = (
+            self.rows[chosen],
+            self.lengths[chosen],
+            self.pictured[chosen],
+            self.answers[chosen],
+        )
+        return StageData(self.file, self.encoder, rows, lengths, pictured, answers, self.bad)
+
+
+def check_data(encoder: Encoder, progress: Callable[[int, int], None] = lambda done, total: None) -> StageData:
+    """Check every record of a stage.
+
+    Args:
+        encoder: of the stage.
+        progress: is told how many of how many records are checked.
+
+    Raises:
+        DataError: a record is bad and the recipe does not say to leave such out, or none is usable.
+    """
+    file = RecordFile(Path(encoder.stage.data))
+    found: list[tuple[int, int, bool, int]] = []
+    faults: list[str] = []
+    for index in range(len(file)):
+        try:
+            found.append((index, *encoder.check(file[index])))
+        except RecordError as error:
+            faults.append(f"record {index}: {error}" if len(faults) < LISTED else "")
+        if index % 100 == 0:
+            progress(index, len(file))
+    progress(len(file), len(file))
+    if faults and (encoder.stage.on_bad == "error" or not found):
+        raise DataError(_sentence(file.path, faults, len(file)))
+    table = np.array(found, np.int64).reshape(-1, 4)
+    return StageData(file, encoder, table[:, 0], table[:, 1], table[:, 2] > 0, table[:, 3], len(faults))
+
+
+def _sentence(path: Path, faults: Sequence[str], total: int) -> str:
+    if len(faults) == 1:
+        return f"`{shown_path(path)}`, {faults[0]}"
+    head = f"`{shown_path(path)}`: {len(faults):,} of {count(total, 'record')} cannot be used"
+    more = [f"… and {len(faults) - LISTED:,} more"] if len(faults) > LISTED else []
+    end = ['repair the file, or set `on_bad = "skip"` in the recipe to leave them out']
+    return "\n  - ".join([head, *faults[:LISTED], *more, *end])
+
+
+class InOrder(Dataset[dict[str, Any]]):
+    """Every place of a training in order: one pass over this dataset is the whole stage.
+
+    Args:
+        data: the records.
+        order: which record has each place.
+        dropout: share of the records with a picture in which one span is replaced by noise.
+        seed: seed of that choice, and of the noise.
+    """
+
+    def __init__(self, data: StageData, order: Indices, dropout: float = 0.0, seed: int = 0) -> None:
+        self.data, self.order, self.dropout, self.seed = data, order, dropout, seed
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    def __getitem__(self, place: int) -> dict[str, Any]:
+        index = self.data.rows[self.order[place]]
+        try:
+            example = self.data.encoder.encode(self.data.file[int(index)])
+        except RecordError as error:  # a picture that is damaged below its header, or a file that has changed
+            raise DataError(f"`{shown_path(self.data.file.path)}`, record {index}: {error}") from None
+        return {"example": example, "place": place, "dropped": self._dropped(place, example)}
+
+    def _dropped(self, place: int, example: Example) -> int:
+        if not self.dropout or not example.picture:
+            return NOT_DROPPED
+        drawn, which = np.random.default_rng([self.seed, place]).random(2)
+        return NOT_DROPPED if drawn >= self.dropout else DROP_PICTURE if which < 0.5 else DROP_TEXT
+
+
+class Collator:
+    """Puts the examples of a device's share of a step into tensors, padded on the right.
+
+    Args:
+        pad: id of the padding token.
+        fillers: entry of padding in inputs with one entry per token.
+        blank: is added where a share has text only, if given.
+        spans: whether the spans are needed, for modality dropout.
+    """
+
+    def __init__(self, pad: int, fillers: dict[str, int], blank: Example | None = None, *, spans: bool = False) -> None:
+        self.pad, self.fillers, self.blank, self.spans = pad, fillers, blank, spans
+
+    def __call__(self, items: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
+        """Inputs of the model, and for modality dropout `spans`, `dropped` and `places`, which it does not take."""
+        examples = [item["example"] for item in items]
+        if self.blank is not None and not any(example.picture for example in examples):
+            examples.append(self.blank)
+        width = max(len(example.tokens) for example in examples)
+        batch = {
+            "input_ids": _padded([torch.from_numpy(example.tokens.ids) for example in examples], width, self.pad),
+            "labels": _padded([torch.from_numpy(example.tokens.labels) for example in examples], width, IGNORED),
+            "attention_mask": _padded(
+                [torch.ones(len(example.tokens), dtype=torch.long) for example in examples], width, 0
+            ),
+        }
+        for name in dict.fromkeys(name for example in examples for name in example.by_token):
+            filler = self.fillers[name]
+            rows = [
+                example.by_token.get(name, torch.full((len(example.tokens),), filler)).long() for example in examples
+            ]
+            batch[name] = _padded(rows, width, filler)
+        pictures = [example.picture for example in examples if example.picture]
+        for name in pictures[0] if pictures else ():
+            batch[name] = _joined(name, [picture[name] for picture in pictures])
+        if self.spans:
+            batch |= self._spans(items, examples, width)
+        return batch
+
+    def _spans(self, items: Sequence[dict[str, Any]], examples: Sequence[Example], width: int) -> dict[str, Tensor]:
+        spans = [
+            torch.from_numpy(DROP_PICTURE * example.tokens.picture + DROP_TEXT * example.tokens.asked).long()
+            for example in examples
+        ]
+        more = len(examples) - len(items)
+        return {
+            "spans": _padded(spans, width, 0),
+            "dropped": torch.tensor([item["dropped"] for item in items] + [0] * more),
+            "places": torch.tensor([item["place"] for item in items] + [0] * more),
+        }
+
+
+def _padded(rows: Sequence[Tensor], width: int, filler: int) -> Tensor:
+    return torch.stack([torch.nn.functional.pad(row, (0, width - len(row)), value=filler) for row in rows])
+
+
+def _joined(name: str, values: Sequence[Tensor]) -> Tensor:
+    if len({value.shape[1:] for value in values}) > 1:
+        message = (
+            f"the pictures of this step have `{name}` of different shapes, which this model's processor does not pad; "
+            "set `device_batch = 1` in the recipe"
+        )
+        raise DataError(message)
+    return torch.cat(list(values))
