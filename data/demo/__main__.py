@@ -116,7 +116,23 @@ def steps(out: Path, sweep: Path, limit: int | None, seeds: int, *, items: bool 
     )
     return [
         Step("extract", tuple(extract + part for part in parts)),
-        Step("estimate", (("pid-estimate", runs, "--out", table, "--seeds", str(seeds), *QUICK, "--overwrite"),)),
+        Step(
+            "estimate",
+            (
+                (
+                    "pid-estimate",
+                    runs,
+                    "--out",
+                    table,
+                    "--ablation",
+                    "all",
+                    "--seeds",
+                    str(seeds),
+                    *QUICK,
+                    "--overwrite",
+                ),
+            ),
+        ),
         *([of_items] if items else []),
         Step(
             "report",

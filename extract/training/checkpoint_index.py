@@ -9,9 +9,13 @@ from pathlib import Path
 
 INDEX = "checkpoints.toml"
 SWEEP = "sweep.toml"
+CROSSED_PAIRS = 8
+"""Questions that each picture is asked of the last model."""
+
 _SWEEP_HEADER = """\
 # What `make demo` extracts: the whole training of the first model, and the last checkpoint of every model, of which
-# all layers are recorded. Made by `make demo-weights`. Paths are relative to this file.
+# all layers are recorded; the last model also with crossed pairs. Made by `make demo-weights`. Paths are relative to
+# this file.
 """
 
 
@@ -57,12 +61,15 @@ def index_toml(kept: Iterable[Checkpoint]) -> str:
 def sweep_toml(kept: Sequence[Checkpoint], cards: Iterable[str]) -> str:
     """A sweep file for `pid-extract`: the first model's series and every model's last checkpoint, on all tasks.
 
+    The last model is also measured with crossed pairs.
+
     Args:
         kept: Checkpoints in the order of training.
         cards: Dataset cards, relative to the demo's folder.
     """
     chosen = [entry for entry in kept if entry.final or entry.name == kept[0].name]
     models = [f'[[models]]\n{entry.fields}layers = "{"all" if entry.final else "last"}"\n' for entry in chosen]
+    models[-1] += f"crossed = {CROSSED_PAIRS}\n"
     datasets = [f'[[datasets]]\nfile = "{card}"\n' for card in cards]
     return "\n".join([_SWEEP_HEADER, *models, *datasets])
 
