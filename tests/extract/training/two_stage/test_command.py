@@ -145,7 +145,7 @@ def test_low_rank_changes_are_checkpoints_of_the_last_stage_1(call, tmp_path):
 
 
 @pytest.mark.slow
-def test_modality_dropout_changes_the_training_and_survives_an_interruption(call, tmp_path):
+def test_modality_dropout_changes_the_stage_that_has_it(call, tmp_path):
     recipe = make_training(tmp_path, RECIPE + "modality_dropout = 0.9\n")
     assert call(recipe, "--out", tmp_path / "with", "--device", "cpu", "--quiet")[0] == 0
     recipe.write_text(RECIPE)

@@ -168,6 +168,21 @@ def test_an_interrupted_training_reaches_the_same_weights_and_losses(prepared, o
     assert run(prepared, again, Watch(kill), cpu=True) == kept  # nothing is left to do
 
 
+@pytest.mark.slow
+def test_modality_dropout_goes_on_with_its_statistics(recipe, tmp_path):
+    def kill(name, step, *_):
+        if (name, step) == ("tune", 3):
+            raise Killed
+
+    noisy = replace(recipe.stages[1], modality_dropout=0.9, held_out=0)
+    prepared = prepare(replace(recipe, stages=(noisy,), resume_every=1), 1)
+    run(prepared, tmp_path / "whole", Watch(), cpu=True)
+    with pytest.raises(Killed):
+        run(prepared, tmp_path / "killed", Watch(kill), cpu=True)
+    run(prepared, tmp_path / "killed", Watch(), cpu=True)
+    assert rows(tmp_path / "killed") == rows(tmp_path / "whole")
+
+
 def test_a_folder_of_another_training_is_refused(prepared, out, recipe, tmp_path):
     other = replace(prepared, recipe=replace(recipe, seed=7))
     with pytest.raises(ResumeError, match="holds a training with `seed` = 0, and the recipe has 7"):
