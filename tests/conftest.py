@@ -22,6 +22,7 @@ SHAPED = tuple(
         "arguments",
         "decomposition",
         "exact_arguments",
+        "crossed_decomposition",
         "exact_decomposition",
         "exact_items",
         "information",
