@@ -26,6 +26,18 @@ from pid_lvlm.extract.cli.actions import (
     show_states,
     verify_checkpoints,
 )
+from pid_lvlm.extract.cli.measured import (
+    NUMBERS,
+    Ablation,
+    Crossed,
+    CrossedWithin,
+    Dtype,
+    HeadDtype,
+    OtherDraws,
+    Processor,
+    Revision,
+    Seed,
+)
 from pid_lvlm.extract.cli.parts import select_part
 from pid_lvlm.extract.cli.results import benchmarks
 from pid_lvlm.extract.config import (
@@ -50,7 +62,7 @@ from pid_lvlm.extract.datasets.benchmarks.registry import describe_benchmarks, p
 from pid_lvlm.extract.datasets.column_mapping import parse_mapping
 from pid_lvlm.extract.errors import UsageError
 
-NUMBERS, NAMES, WORK = "What is measured", "How runs are labelled", "How it runs"
+NAMES, WORK = "How runs are labelled", "How it runs"
 INSTEAD = "Instead of running"
 
 app = make_app()
@@ -151,72 +163,15 @@ def extract(
             rich_help_panel=NUMBERS,
         ),
     ] = LETTERS_AUTO,
-    seed: Annotated[
-        int, typer.Option(metavar="N", help="Seed of the noise and of all draws.", rich_help_panel=NUMBERS)
-    ] = 0,
-    crossed: Annotated[
-        int | None,
-        typer.Option(
-            metavar="M",
-            help="Also ask M questions about every image, its own and those of M - 1 other items: for the estimate "
-            "from crossed pairs.",
-            rich_help_panel=NUMBERS,
-        ),
-    ] = None,
-    crossed_within: Annotated[
-        str,
-        typer.Option(
-            metavar="dataset|group",
-            help="Among which items --crossed exchanges questions: all with as many options, or of them those of one "
-            "group.",
-            rich_help_panel=NUMBERS,
-        ),
-    ] = WITHIN_DATASET,
-    ablation: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME",
-            help="More conditions, in which one source or both are replaced by something else than noise: `mean` (the "
-            "mean embedding), `other` (another item's), `blank` (grey image, no question). `noise` adds the one with "
-            "both sources as noise. Repeat for several.",
-            rich_help_panel=NUMBERS,
-        ),
-    ] = None,
-    other_draws: Annotated[
-        int,
-        typer.Option(
-            metavar="N", help="Other items that --ablation other draws for every sample.", rich_help_panel=NUMBERS
-        ),
-    ] = OTHER_DRAWS,
-    dtype: Annotated[
-        str | None,
-        typer.Option(
-            metavar="DTYPE",
-            help="float32, bfloat16 or float16. Default: float32 on a CPU, else the checkpoint's.",
-            rich_help_panel=NUMBERS,
-        ),
-    ] = None,
-    head_dtype: Annotated[
-        str,
-        typer.Option(
-            metavar="float32|model",
-            help="What the head computes the scored logits in, at every layer: `model` rounds as the model does.",
-            rich_help_panel=NUMBERS,
-        ),
-    ] = HEAD_FLOAT32,
-    processor: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="KEY=VALUE",
-            help="Another value of a setting of the models' image processor, such as max_pixels=1003520. Repeat for "
-            "several.",
-            rich_help_panel=NUMBERS,
-        ),
-    ] = None,
-    revision: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Branch, tag or commit of a hub model.", rich_help_panel=NUMBERS),
-    ] = None,
+    seed: Seed = 0,
+    crossed: Crossed = None,
+    crossed_within: CrossedWithin = WITHIN_DATASET,
+    ablation: Ablation = None,
+    other_draws: OtherDraws = OTHER_DRAWS,
+    dtype: Dtype = None,
+    head_dtype: HeadDtype = HEAD_FLOAT32,
+    processor: Processor = None,
+    revision: Revision = None,
     name: Annotated[
         str | None,
         typer.Option(

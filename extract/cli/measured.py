@@ -1,0 +1,73 @@
+"""Options of `pid-extract` about what is measured: probes of the two sources, precision, processing, revision."""
+
+from typing import Annotated
+
+import typer
+
+NUMBERS = "What is measured"
+"""Heading of these options in the help."""
+
+Seed = Annotated[int, typer.Option(metavar="N", help="Seed of the noise and of all draws.", rich_help_panel=NUMBERS)]
+Crossed = Annotated[
+    int | None,
+    typer.Option(
+        metavar="M",
+        help="Also ask M questions about every image, its own and those of M - 1 other items: for the estimate "
+        "from crossed pairs.",
+        rich_help_panel=NUMBERS,
+    ),
+]
+CrossedWithin = Annotated[
+    str,
+    typer.Option(
+        metavar="dataset|group",
+        help="Among which items --crossed exchanges questions: all with as many options, or of them those of one "
+        "group.",
+        rich_help_panel=NUMBERS,
+    ),
+]
+Ablation = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME",
+        help="More conditions, in which one source or both are replaced by something else than noise: `mean` (the "
+        "mean embedding), `other` (another item's), `blank` (grey image, no question). `noise` adds the one with "
+        "both sources as noise. Repeat for several.",
+        rich_help_panel=NUMBERS,
+    ),
+]
+OtherDraws = Annotated[
+    int,
+    typer.Option(
+        metavar="N", help="Other items that --ablation other draws for every sample.", rich_help_panel=NUMBERS
+    ),
+]
+Dtype = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DTYPE",
+        help="float32, bfloat16 or float16. Default: float32 on a CPU, else the checkpoint's.",
+        rich_help_panel=NUMBERS,
+    ),
+]
+HeadDtype = Annotated[
+    str,
+    typer.Option(
+        metavar="float32|model",
+        help="What the head computes the scored logits in, at every layer: `model` rounds as the model does.",
+        rich_help_panel=NUMBERS,
+    ),
+]
+Processor = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="KEY=VALUE",
+        help="Another value of a setting of the models' image processor, such as max_pixels=1003520. Repeat for "
+        "several.",
+        rich_help_panel=NUMBERS,
+    ),
+]
+Revision = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Branch, tag or commit of a hub model.", rich_help_panel=NUMBERS),
+]
