@@ -97,7 +97,7 @@ def crossed(
         >>> import numpy as np
         >>> import pid_jax
         >>> number, other = np.divmod(np.arange(64) % 16, 4)
-        >>> partner = (np.arange(64)[:, None] + 4 * np.arange(4) + np.arange(4)) % 64
+        >>> partner = (np.arange(64)[:, None] + np.arange(16)) % 64
         >>> answers = np.eye(4)[(number[:, None] + other[partner]) % 4]
         >>> pid_jax.crossed(answers, partner).middle.synergy > 1.99
         True

@@ -30,6 +30,7 @@ def given(items: tuple[PlannedItem, ...], swaps: Swaps) -> list[list[tuple[str, 
     return [[(one.prompt, one.item.picture) for one in (swaps.of(item, name) for name in SWAPPING)] for item in items]
 
 
+@pytest.mark.slow
 def test_draws_depend_on_seed_sample_and_condition_alone(adapter: Adapter, dataset: Dataset) -> None:
     items = planned(adapter, dataset)
     first = given(items, Swaps(adapter, items, "letters", "all", 0))

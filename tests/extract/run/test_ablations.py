@@ -28,6 +28,7 @@ Run = Callable[..., Outcome]
 ALL = ("noise", "mean", "other", "blank")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("fresh_receipts")
 def test_a_run_names_its_conditions(run: Run, dataset: Dataset, tmp_path: Path) -> None:
     few = dataset.first(2)

@@ -25,7 +25,7 @@ def test_every_setting_by_file(write):
         'split = "group"\nsplit-seed = 1\nfallback = "real"\ndrop-incomplete = false\nanchor = "language"\n'
         'language-condition = "no_image"\nsinkhorn-threshold = 1e-3\nsinkhorn-sweeps = 20\nmatmul-precision = "high"\n'
         'estimator = "both"\nmarginals = "rescale"\ntol-bits = 0.01\ninterval = "none"\nstrata = "none"\n'
-        "spread = false\n"
+        'spread = false\nablation = ["mean", "crossed"]\n'
     )
     found = read_settings(path)
     assert set(found) == set(KEYS)
@@ -33,7 +33,7 @@ def test_every_setting_by_file(write):
     assert layers == "last"
     assert config == EstimatorConfig(
         "paper", (0.2, 0.4), ("max",), (7, 8), 3, 64, 0.01, 8, 2, 4, 0.5, "group", 1, "real", False, "language",
-        "no_image", 1e-3, 20, "high", "both", "rescale", 0.01, "none", "none", False,
+        "no_image", 1e-3, 20, "high", ("mean", "crossed"), "both", "rescale", 0.01, "none", "none", False,
     )  # fmt: skip
 
 
@@ -57,7 +57,7 @@ def test_every_setting_is_an_option():
     ("text", "said"),
     [
         ("epoch = 3", r"unknown key `epoch`; did you mean `epochs`\?"),
-        ("zzz = 3", "unknown key `zzz`; known are anchor, batch_size"),
+        ("zzz = 3", "unknown key `zzz`; known are ablation, anchor, batch_size"),
         ('epochs = "3"', "`epochs` should be an integer, found '3'"),
         ("epochs = true", "`epochs` should be an integer, found True"),
         ("tau = []", "`tau` should be a list of at least 1"),
