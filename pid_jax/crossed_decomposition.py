@@ -8,8 +8,7 @@ from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
 from pid_jax.arguments import as_array, check_size, numbers, probabilities
-from pid_jax.estimators.exact.crossed import CrossedPairs
-from pid_jax.estimators.exact.crossed_estimates import (
+from pid_jax.estimators.exact.crossed.estimates import (
     CrossedGiven,
     CrossedInterval,
     CrossedItems,
@@ -18,6 +17,7 @@ from pid_jax.estimators.exact.crossed_estimates import (
     curve_over_pairs,
     estimate_crossed,
 )
+from pid_jax.estimators.exact.crossed.pairs import CrossedPairs
 from pid_jax.exact_arguments import check_tolerance
 from pid_jax.information import AtomsInBits
 from pid_jax.setting import ArgumentError

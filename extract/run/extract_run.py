@@ -33,8 +33,8 @@ from pid_lvlm.extract.run.check_data import usable_for_run
 from pid_lvlm.extract.run.keep_items import files_to_keep, keep_items
 from pid_lvlm.extract.run.prepare import PreparedRun, prepare_run
 from pid_lvlm.extract.run.progress import Reporter, Work, run_passes
-from pid_lvlm.extract.run.receipt import CHECKED_PICTURES, Subject, make_receipt, plan_like_run
-from pid_lvlm.extract.run.receipt_verdict import require
+from pid_lvlm.extract.run.receipt.make import CHECKED_PICTURES, Subject, make_receipt, plan_like_run
+from pid_lvlm.extract.run.receipt.verdict import require
 from pid_lvlm.extract.run.run_folder import RunFolder, run_path
 
 SPLIT_LETTERS: Final = (

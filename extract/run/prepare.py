@@ -19,7 +19,7 @@ from pid_lvlm.extract.prompts.swaps import Swaps, plan_swaps
 from pid_lvlm.extract.prompts.templates import template_name
 from pid_lvlm.extract.run.conditions import run_conditions
 from pid_lvlm.extract.run.manifest import describe_run
-from pid_lvlm.extract.run.receipt_verdict import limit_of, not_the_output
+from pid_lvlm.extract.run.receipt.verdict import limit_of, not_the_output
 from pid_lvlm.extract.run.run_folder import run_path
 
 

@@ -19,9 +19,9 @@ from pid_lvlm.extract.run.extract_run import explained_machine
 from pid_lvlm.extract.run.jobs import load_all
 from pid_lvlm.extract.run.manifest import run_layers
 from pid_lvlm.extract.run.progress import Reporter
-from pid_lvlm.extract.run.receipt import Subject, make_receipt, plan_like_run
-from pid_lvlm.extract.run.receipt_pairs import TRIED
-from pid_lvlm.extract.run.receipt_verdict import complaints, dtype_of
+from pid_lvlm.extract.run.receipt.make import Subject, make_receipt, plan_like_run
+from pid_lvlm.extract.run.receipt.pairs import TRIED
+from pid_lvlm.extract.run.receipt.verdict import complaints, dtype_of
 from pid_lvlm.extract.run.trial_items import trial_dataset
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from pid_jax.config import EstimatorConfig
-from pid_jax.estimators.exact.crossed import CrossedSolution
-from pid_jax.estimators.exact.crossed_estimates import CrossedItems, atoms_in_bits
+from pid_jax.estimators.exact.crossed.estimates import CrossedItems, atoms_in_bits
+from pid_jax.estimators.exact.crossed.pairs import CrossedSolution
 from pid_jax.information import AtomsInBits, InformationTerms, bits_from_nats
 from pid_jax.results.columns import Columns, atom_columns, term_columns
 from pid_jax.results.solution import Result

@@ -22,7 +22,7 @@ from pid_lvlm.extract.models.adapters.base import Adapter
 from pid_lvlm.extract.models.load import load_adapter
 from pid_lvlm.extract.run.extract_run import Outcome, extract_run
 from pid_lvlm.extract.run.progress import Reporter
-from pid_lvlm.extract.run.receipt import Subject, make_receipt
+from pid_lvlm.extract.run.receipt.make import Subject, make_receipt
 from tests.extract.console import Command
 from tests.extract.tiny_llava import save_tiny_llava
 

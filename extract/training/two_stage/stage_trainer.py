@@ -21,8 +21,8 @@ from pid_lvlm.extract.training.two_stage.errors import RecipeError, ResumeError
 from pid_lvlm.extract.training.two_stage.losses import LossTable
 from pid_lvlm.extract.training.two_stage.plan import STATES_KEPT, StagePlan
 from pid_lvlm.extract.training.two_stage.recipe import Recipe, StageRecipe
-from pid_lvlm.extract.training.two_stage.stage_data import Collator, InOrder
-from pid_lvlm.extract.training.two_stage.tokens import IGNORED
+from pid_lvlm.extract.training.two_stage.records.stage_data import Collator, InOrder
+from pid_lvlm.extract.training.two_stage.records.tokens import IGNORED
 
 WEIGHTS: Final = "model.safetensors"
 COMPLETE: Final = "complete"

@@ -24,10 +24,8 @@ from pid_lvlm.extract.training.checkpoint_index import Checkpoint
 from pid_lvlm.extract.training.two_stage.assemble import load_checkpoint, load_model, set_pictures
 from pid_lvlm.extract.training.two_stage.checkpoints import DTYPES, folder_name, save_checkpoint, write_series
 from pid_lvlm.extract.training.two_stage.dropout import ModalityDropout
-from pid_lvlm.extract.training.two_stage.encoding import Encoder
 from pid_lvlm.extract.training.two_stage.errors import DataError, RecipeError, ResumeError
 from pid_lvlm.extract.training.two_stage.losses import LOSSES, LossTable
-from pid_lvlm.extract.training.two_stage.order import training_order
 from pid_lvlm.extract.training.two_stage.parts import frozen_in, select_parts, trained_count
 from pid_lvlm.extract.training.two_stage.plan import (
     StagePlan,
@@ -37,7 +35,9 @@ from pid_lvlm.extract.training.two_stage.plan import (
     plan_batch,
 )
 from pid_lvlm.extract.training.two_stage.recipe import Recipe, StageRecipe, recipe_values
-from pid_lvlm.extract.training.two_stage.stage_data import Collator, InOrder, StageData, check_data
+from pid_lvlm.extract.training.two_stage.records.encoding import Encoder
+from pid_lvlm.extract.training.two_stage.records.order import training_order
+from pid_lvlm.extract.training.two_stage.records.stage_data import Collator, InOrder, StageData, check_data
 from pid_lvlm.extract.training.two_stage.stage_trainer import (
     Keeper,
     StageTrainer,

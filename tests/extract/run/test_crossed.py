@@ -23,7 +23,7 @@ from pid_lvlm.extract.prompts.crossed_plan import crossed_pair, plan_crossed
 from pid_lvlm.extract.prompts.prompt_plan import PlannedItem, batches, make_plan
 from pid_lvlm.extract.run.dry_run import describe_plan
 from pid_lvlm.extract.run.extract_run import Outcome
-from pid_lvlm.extract.run.receipt import make_receipt
+from pid_lvlm.extract.run.receipt.make import make_receipt
 from pid_lvlm.extract.run.settled import is_settled
 from tests.extract.console import Command
 from tests.extract.run.conftest import contents
@@ -100,7 +100,7 @@ def test_the_receipt_checks_pairs(
         checks = {**receipt.checks, "batch": replace(receipt.checks["batch"], limit=1.0)}
         return replace(receipt, checks=checks)
 
-    from pid_lvlm.extract.run.receipt_verdict import LIMITS
+    from pid_lvlm.extract.run.receipt.verdict import LIMITS
 
     monkeypatch.setattr("pid_lvlm.extract.run.extract_run.make_receipt", another)
     with pytest.raises(

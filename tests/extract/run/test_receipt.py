@@ -26,8 +26,8 @@ from pid_lvlm.extract.models.adapters.base import Adapter
 from pid_lvlm.extract.prompts.prompt_plan import make_plan
 from pid_lvlm.extract.run.extract_run import Outcome
 from pid_lvlm.extract.run.manifest import _recipe
-from pid_lvlm.extract.run.receipt import Subject, make_receipt, plan_like_run
-from pid_lvlm.extract.run.receipt_verdict import explain, limit_of
+from pid_lvlm.extract.run.receipt.make import Subject, make_receipt, plan_like_run
+from pid_lvlm.extract.run.receipt.verdict import explain, limit_of
 
 Run = Callable[..., Outcome]
 pytestmark = pytest.mark.usefixtures("fresh_receipts")

@@ -44,7 +44,7 @@ from pid_lvlm.extract.prompts.templates import TEMPLATES
 from pid_lvlm.extract.run.dry_run import describe_plan
 from pid_lvlm.extract.run.extract_run import extract_run
 from pid_lvlm.extract.run.progress import Reporter
-from pid_lvlm.extract.run.receipt import Subject, make_receipt, plan_like_run
+from pid_lvlm.extract.run.receipt.make import Subject, make_receipt, plan_like_run
 from tests.extract.models.families.conftest import (
     Tiny,
     by_condition,

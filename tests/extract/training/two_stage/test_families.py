@@ -16,13 +16,13 @@ from pid_lvlm.extract.models.load import load_adapter
 from pid_lvlm.extract.training.demo.recipe import RECIPE as DEMO
 from pid_lvlm.extract.training.demo.recipe import SIZES, quick
 from pid_lvlm.extract.training.demo.training_files import write_training_files
-from pid_lvlm.extract.training.two_stage.encoding import Encoder
-from pid_lvlm.extract.training.two_stage.forms import chat
 from pid_lvlm.extract.training.two_stage.recipe import find_recipe, read_recipe
-from pid_lvlm.extract.training.two_stage.stage_data import Collator
+from pid_lvlm.extract.training.two_stage.records.encoding import Encoder
+from pid_lvlm.extract.training.two_stage.records.forms import chat
+from pid_lvlm.extract.training.two_stage.records.stage_data import Collator
+from pid_lvlm.extract.training.two_stage.records.turns import read_conversation
 from pid_lvlm.extract.training.two_stage.stage_trainer import Watch
 from pid_lvlm.extract.training.two_stage.training import prepare, run
-from pid_lvlm.extract.training.two_stage.turns import read_conversation
 from tests.extract.models.families.catalogue import FAMILIES
 from tests.extract.training.two_stage.small import (
     RECIPE,

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from pid_lvlm.data.world import conversation, get_task, make_items
 from pid_lvlm.extract.training.two_stage.errors import DataError, RecordError
-from pid_lvlm.extract.training.two_stage.order import batches_per_pass, training_order
 from pid_lvlm.extract.training.two_stage.plan import plan_batch
 from pid_lvlm.extract.training.two_stage.recipe import SHIPPED, RecipeError, find_recipe, read_recipe
-from pid_lvlm.extract.training.two_stage.record_file import RecordFile
-from pid_lvlm.extract.training.two_stage.turns import Turn, read_conversation
+from pid_lvlm.extract.training.two_stage.records.order import batches_per_pass, training_order
+from pid_lvlm.extract.training.two_stage.records.record_file import RecordFile
+from pid_lvlm.extract.training.two_stage.records.turns import Turn, read_conversation
 from tests.extract.training.two_stage.small import RECIPE, record
 
 VALUES = st.recursive(

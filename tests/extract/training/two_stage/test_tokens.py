@@ -10,13 +10,13 @@ from transformers import PreTrainedTokenizerFast
 
 from pid_lvlm.extract.config import ModelSpec
 from pid_lvlm.extract.models.load import load_adapter
-from pid_lvlm.extract.training.two_stage.encoding import Encoder
 from pid_lvlm.extract.training.two_stage.errors import DataError, RecipeError, RecordError
-from pid_lvlm.extract.training.two_stage.forms import VICUNA_SYSTEM, chat, plain, vicuna
 from pid_lvlm.extract.training.two_stage.recipe import StageRecipe
-from pid_lvlm.extract.training.two_stage.stage_data import Collator, check_data
-from pid_lvlm.extract.training.two_stage.tokens import IGNORED, tokenise, truncated
-from pid_lvlm.extract.training.two_stage.turns import Turn, read_conversation
+from pid_lvlm.extract.training.two_stage.records.encoding import Encoder
+from pid_lvlm.extract.training.two_stage.records.forms import VICUNA_SYSTEM, chat, plain, vicuna
+from pid_lvlm.extract.training.two_stage.records.stage_data import Collator, check_data
+from pid_lvlm.extract.training.two_stage.records.tokens import IGNORED, tokenise, truncated
+from pid_lvlm.extract.training.two_stage.records.turns import Turn, read_conversation
 from tests.extract.training.two_stage.small import captions, instructions, make_model, make_pictures, record, write
 
 PLACES = 4

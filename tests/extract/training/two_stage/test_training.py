@@ -19,11 +19,11 @@ from pid_lvlm.extract.models.load import load_adapter
 from pid_lvlm.extract.training.two_stage import plan as planning
 from pid_lvlm.extract.training.two_stage.errors import DataError, RecipeError, ResumeError, SpaceError
 from pid_lvlm.extract.training.two_stage.losses import LossTable
-from pid_lvlm.extract.training.two_stage.order import training_order
 from pid_lvlm.extract.training.two_stage.parts import PARTS, parameters_of
 from pid_lvlm.extract.training.two_stage.recipe import read_recipe
+from pid_lvlm.extract.training.two_stage.records.order import training_order
+from pid_lvlm.extract.training.two_stage.records.tokens import IGNORED
 from pid_lvlm.extract.training.two_stage.stage_trainer import Watch
-from pid_lvlm.extract.training.two_stage.tokens import IGNORED
 from pid_lvlm.extract.training.two_stage.training import prepare, run
 from tests.extract.training.two_stage.small import make_training
 

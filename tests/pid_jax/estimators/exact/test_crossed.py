@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pid_jax
-from pid_jax.estimators.exact.crossed import CrossedPairs, crossed_strata, solve_crossed
-from pid_jax.estimators.exact.crossed_bias import half_columns
-from pid_jax.estimators.exact.crossed_intervals import standard_errors
+from pid_jax.estimators.exact.crossed.bias import half_columns
+from pid_jax.estimators.exact.crossed.intervals import standard_errors
+from pid_jax.estimators.exact.crossed.pairs import CrossedPairs, crossed_strata, solve_crossed
 from pid_jax.setting import ArgumentError
 from pid_lvlm.data.names import NATS_PER_BIT
 from pid_lvlm.data.world.exact import true_atoms

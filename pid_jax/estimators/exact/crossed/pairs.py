@@ -7,7 +7,7 @@ Picture i is asked M questions, and all n M pairs weigh the same. Then
 
 with one P(Y) by construction, so that nothing has to be reconciled, and the measured joint is itself one of the
 couplings: max(I1, I2) ≤ I_q ≤ I12. With few pairs, p(y|x1_i) and p(y|x2_j) are noisy means and I1, I2 too large, by
-Σ_y Var(p_y) / (2 M P_y) nats to first order (`pid_jax.estimators.exact.crossed_bias`).
+Σ_y Var(p_y) / (2 M P_y) nats to first order (`pid_jax.estimators.exact.crossed.bias`).
 """
 
 from collections.abc import Sequence

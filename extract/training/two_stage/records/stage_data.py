@@ -14,11 +14,11 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from pid_lvlm.data.command.shown import count, shown_path
-from pid_lvlm.extract.training.two_stage.encoding import Encoder, Example
 from pid_lvlm.extract.training.two_stage.errors import DataError, RecordError
-from pid_lvlm.extract.training.two_stage.order import Indices
-from pid_lvlm.extract.training.two_stage.record_file import RecordFile
-from pid_lvlm.extract.training.two_stage.tokens import IGNORED
+from pid_lvlm.extract.training.two_stage.records.encoding import Encoder, Example
+from pid_lvlm.extract.training.two_stage.records.order import Indices
+from pid_lvlm.extract.training.two_stage.records.record_file import RecordFile
+from pid_lvlm.extract.training.two_stage.records.tokens import IGNORED
 
 LISTED: Final = 8
 """Bad records that a message describes."""

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy import special
 
-from pid_jax.estimators.exact.crossed import CrossedPairs, CrossedSolution
+from pid_jax.estimators.exact.crossed.pairs import CrossedPairs, CrossedSolution
 from pid_jax.estimators.exact.penalty.bounds import xlogx
 from pid_jax.estimators.exact.problem import ExactProblem, ExactSolution
 from pid_jax.information import AtomsInBits, InformationTerms, atoms_from_terms

@@ -39,8 +39,8 @@ from pid_lvlm.extract.models.misfit import model_code
 from pid_lvlm.extract.prompts.prompt_plan import Plan, PlannedItem, make_plan
 from pid_lvlm.extract.prompts.swaps import Swaps
 from pid_lvlm.extract.prompts.templates import template_name
-from pid_lvlm.extract.run.receipt_pairs import Chosen, PlanItems, choose_items
-from pid_lvlm.extract.run.receipt_verdict import VISIBLE, limit_of
+from pid_lvlm.extract.run.receipt.pairs import Chosen, PlanItems, choose_items
+from pid_lvlm.extract.run.receipt.verdict import VISIBLE, limit_of
 
 Scores = NDArray[np.float32]
 """Scores of one item, (conditions, layers, options) nats."""

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from pid_jax.estimators.exact.crossed import CrossedSolution, CrossedStratum
+from pid_jax.estimators.exact.crossed.pairs import CrossedSolution, CrossedStratum
 from pid_jax.estimators.exact.penalty.bounds import xlogx
 
 FEWEST_PAIRS: Final = 4

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pid_lvlm.extract.training.two_stage.errors import RecipeError, RecordError
-from pid_lvlm.extract.training.two_stage.forms import Writer, Written
-from pid_lvlm.extract.training.two_stage.turns import Turn
+from pid_lvlm.extract.training.two_stage.records.forms import Writer, Written
+from pid_lvlm.extract.training.two_stage.records.turns import Turn
 
 IGNORED: Final = -100
 """Label of a token that is not predicted."""

@@ -15,10 +15,10 @@ from pid_lvlm.extract.datasets.errors import RowError
 from pid_lvlm.extract.datasets.images import open_picture, picture_size
 from pid_lvlm.extract.models.adapters.base import Adapter
 from pid_lvlm.extract.training.two_stage.errors import RecordError
-from pid_lvlm.extract.training.two_stage.forms import FORMS
 from pid_lvlm.extract.training.two_stage.recipe import StageRecipe
-from pid_lvlm.extract.training.two_stage.tokens import Tokens, tokenise, truncated, with_picture
-from pid_lvlm.extract.training.two_stage.turns import Conversation, read_conversation
+from pid_lvlm.extract.training.two_stage.records.forms import FORMS
+from pid_lvlm.extract.training.two_stage.records.tokens import Tokens, tokenise, truncated, with_picture
+from pid_lvlm.extract.training.two_stage.records.turns import Conversation, read_conversation
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from pid_lvlm.extract.models.library_errors import first_line
 from pid_lvlm.extract.training.two_stage.errors import RecipeError, RecordError
-from pid_lvlm.extract.training.two_stage.turns import ASSISTANT, USER, Turn
+from pid_lvlm.extract.training.two_stage.records.turns import ASSISTANT, USER, Turn
 
 VICUNA_SYSTEM: Final = (
     "A chat between a curious human and an artificial intelligence assistant. "

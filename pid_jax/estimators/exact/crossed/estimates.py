@@ -8,20 +8,20 @@ from typing import Literal, TypeAlias
 import numpy as np
 from jaxtyping import Float, Int
 
-from pid_jax.estimators.exact.crossed import (
-    CrossedPairs,
-    CrossedSolution,
-    CrossedStratum,
-    crossed_strata,
-    solve_crossed,
-)
-from pid_jax.estimators.exact.crossed_bias import corrected_terms, half_columns
-from pid_jax.estimators.exact.crossed_intervals import (
+from pid_jax.estimators.exact.crossed.bias import corrected_terms, half_columns
+from pid_jax.estimators.exact.crossed.intervals import (
     atom_values,
     corrected_values,
     interval,
     pair_values,
     standard_errors,
+)
+from pid_jax.estimators.exact.crossed.pairs import (
+    CrossedPairs,
+    CrossedSolution,
+    CrossedStratum,
+    crossed_strata,
+    solve_crossed,
 )
 from pid_jax.estimators.exact.intervals import FEWEST_GROUPS
 from pid_jax.information import AtomsInBits, InformationTerms, TermsInBits, atoms_from_terms
