@@ -17,7 +17,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -37,6 +37,8 @@ QUICK = ("--interval", "items-uncorrected", "--no-spread")
 """The half samples and the other ways to one P(Y) would take several times as long as the rest of the estimate."""
 FINE = ("--estimator", "exact", "--layers", "last", "--tol-bits", "2e-5")
 """Atoms of single items need a narrower certified interval than those of a whole run; final checkpoints, for time."""
+CROSSED = ("--ablation", "crossed", "--estimator", "exact", "--layers", "last")
+"""Crossed pairs, added to the table, corrected for their number, which takes solutions for parts of them."""
 PROCESSES = max(1, min(4, os.cpu_count() or 1))
 
 
@@ -107,6 +109,7 @@ def steps(out: Path, sweep: Path, limit: int | None, seeds: int, *, items: bool 
     extract = ("pid-extract", "--sweep", str(sweep), "--out", runs, "--batch-size", "64", *limited)
     # A small model cannot use two cores, two processes can.
     parts = [("--part", f"{i}/{PROCESSES}") + (() if i == 1 else ("--quiet",)) for i in range(1, PROCESSES + 1)]
+    crossed = crossed_runs(out / "runs", sweep)
     of_items = Step(
         "items",
         (
@@ -116,23 +119,8 @@ def steps(out: Path, sweep: Path, limit: int | None, seeds: int, *, items: bool 
     )
     return [
         Step("extract", tuple(extract + part for part in parts)),
-        Step(
-            "estimate",
-            (
-                (
-                    "pid-estimate",
-                    runs,
-                    "--out",
-                    table,
-                    "--ablation",
-                    "all",
-                    "--seeds",
-                    str(seeds),
-                    *QUICK,
-                    "--overwrite",
-                ),
-            ),
-        ),
+        Step("estimate", (("pid-estimate", runs, "--out", table, "--seeds", str(seeds), *QUICK, "--overwrite"),)),
+        *([Step("crossed", (("pid-estimate", *crossed, "--out", table, *CROSSED),))] if crossed else []),
         *([of_items] if items else []),
         Step(
             "report",
@@ -147,12 +135,23 @@ def steps(out: Path, sweep: Path, limit: int | None, seeds: int, *, items: bool 
 
 def final_runs(runs: Path, sweep: Path) -> list[str]:
     """Patterns of the run folders of a sweep file's final checkpoints; the folder of all where it marks none."""
+    final = {f"*__{each['stage']}-{each['step']}" for each in _models(sweep, "stage", "step") if each.get("final")}
+    return [str(runs / name) for name in sorted(final)] or [str(runs)]
+
+
+def crossed_runs(runs: Path, sweep: Path) -> list[str]:
+    """Patterns of the run folders with crossed pairs."""
+    models = [each for each in _models(sweep, "name", "stage", "step") if each.get("crossed")]
+    return [str(runs / f"{each['name']}__*__{each['stage']}-{each['step']}") for each in models]
+
+
+def _models(sweep: Path, *keys: str) -> list[dict[str, Any]]:
+    """A sweep file's models that have these keys; none where it cannot be read, which `pid-extract` says."""
     try:
         models = parse_toml(read_text(sweep)).get("models", [])
-        final = {f"*__{each['stage']}-{each['step']}" for each in models if each.get("final")}
-    except (OSError, TextError, LookupError, TypeError, AttributeError):  # what is wrong is said by `pid-extract`
-        final = set()
-    return [str(runs / name) for name in sorted(final)] or [str(runs)]
+        return [each for each in models if all(key in each for key in keys)]
+    except (OSError, TextError, TypeError, AttributeError):
+        return []
 
 
 def run_together(commands: Sequence[Sequence[str]]) -> int:

@@ -31,6 +31,15 @@ def test_items_are_those_of_the_final_checkpoints(tmp_path):
     assert "--pointwise" not in next(step for step in without if step.name == "report").commands[0]
 
 
+def test_crossed_pairs_are_those_of_the_models_that_have_them(tmp_path):
+    steps = demo.steps(tmp_path, demo.HERE / "sweep.toml", None, 1)
+    assert [step.name for step in steps] == ["extract", "estimate", "crossed", "items", "report", "check"]
+    runs, out = (steps[2].commands[0][place] for place in (1, 3))
+    assert runs == str(tmp_path / "runs" / "demo-llava-small__*__tune-1000")
+    assert out == steps[1].commands[0][3]
+    assert "--overwrite" not in steps[2].commands[0]
+
+
 def test_commands_run_with_this_interpreter():
     assert demo.runnable(("python", "-m", "pid_lvlm.analysis.check", "t"))[:3] == [
         sys.executable,
