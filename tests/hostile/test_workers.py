@@ -1,4 +1,4 @@
-"""Processes that prepare pictures end with the command, whatever ends it, and the same command continues."""
+"""Processes that prepare pictures or measure end with the command, whatever ends it, and the same command continues."""
 
 import os
 import signal
@@ -19,19 +19,20 @@ pytestmark = [
 ]
 
 
-def extract(out: Path, workers: int) -> subprocess.Popen[str]:
+def extract(out: Path, workers: int, processes: int = 1) -> subprocess.Popen[str]:
     model, card = ROOT / "data/demo/checkpoints/tiny/tune-1000", ROOT / "data/demo/items/fusion.toml"
     sizes = ("--limit", 160, "--shard-size", 32, "--batch-size", 4, "--layers", "last", "--workers", workers)
+    sizes += ("--processes", processes)
     return begin("pid-extract", "--model", model, "--data", card, "--out", out, *sizes, start_new_session=True)
 
 
-def workers_of(process: subprocess.Popen[str]) -> list[int]:
-    """Ids of a command's two processes, once there are some."""
+def workers_of(process: subprocess.Popen[str], number: int = 2) -> list[int]:
+    """Ids of a command's processes, once there are as many as expected."""
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     until = time.monotonic() + 120
     while time.monotonic() < until and process.poll() is None:
         found = [int(pid) for pid in children.read_text().split()]
-        if len(found) == 2:
+        if len(found) == number:
             return found
         time.sleep(0.02)
     raise AssertionError("the command started no processes")
@@ -53,11 +54,15 @@ def _runs(pid: int) -> bool:
         return False
 
 
-def test_the_command_and_its_processes_end_together(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("workers", "processes", "started"), [(2, 1, 2), (0, 2, 1)])
+def test_the_command_and_its_processes_end_together(
+    workers: int, processes: int, started: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # as many of each process, which decides how numbers round
     assert ended(extract(tmp_path / "whole", 0))[0] == 0
     for number, code in ((signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)):
-        process = extract(tmp_path / "cut", 2)
-        pids = workers_of(process)
+        process = extract(tmp_path / "cut", workers, processes)
+        pids = workers_of(process, started)
         time.sleep(0.3)
         begun = time.monotonic()
         if number == signal.SIGINT:  # as a terminal does, which interrupts all processes of a command
@@ -68,7 +73,7 @@ def test_the_command_and_its_processes_end_together(tmp_path: Path) -> None:
         assert time.monotonic() - begun < LONGEST
         assert left in (0, code), err
         assert are_gone(pids)
-    assert ended(extract(tmp_path / "cut", 2))[0] == 0  # nobody holds the lock any more
+    assert ended(extract(tmp_path / "cut", workers, processes))[0] == 0  # nobody holds the lock any more
     whole, cut = (
         {path.relative_to(out): path.read_bytes() for path in out.glob("*/*")}
         for out in (tmp_path / "whole", tmp_path / "cut")

@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,14 +10,16 @@ from typing import Any
 import pytest
 
 from pid_lvlm import extract
-from pid_lvlm.extract.config import DatasetSpec
-from pid_lvlm.extract.datasets.item import Dataset, Item
+from pid_lvlm.extract.config import DatasetSpec, ModelSpec
+from pid_lvlm.extract.datasets.item import Item
 from pid_lvlm.extract.datasets.load import load_dataset
 from pid_lvlm.extract.errors import UsageError
+from pid_lvlm.extract.measure.ahead import Outcome
 from pid_lvlm.extract.measure.encode import BadItemError
 from pid_lvlm.extract.run.devices import check_launcher, process_devices
-from pid_lvlm.extract.run.processes import Further, Processes
-from tests import ROOT
+from pid_lvlm.extract.run.further_process import Reply
+from pid_lvlm.extract.run.processes import Further, LostError, Processes
+from pid_lvlm.extract.run.run_folder import RunFolder
 from tests.extract.console import Command
 from tests.extract.run.conftest import contents
 
@@ -127,3 +127,105 @@ def test_a_model_that_the_other_process_cannot_load(
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     extract.extract(model=checkpoint, data=items, out=tmp_path / "runs", **SETTINGS | {"quiet": False}, processes=2)
     assert "note: tiny: a further process cannot load the model on cpu (" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_an_interrupted_run_continues_and_leaves_no_process(
+    checkpoint: Path, items: Path, tmp_path: Path, loaded: list[Further], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {"model": checkpoint, "data": items, **SETTINGS}
+    alone = extract.extract(out=tmp_path / "a", **settings)
+    write = RunFolder.write_shard
+    with monkeypatch.context() as patched:
+        patched.setattr(RunFolder, "write_shard", lambda *given: write(*given) and _interrupt())
+        with pytest.raises(KeyboardInterrupt):
+            extract.extract(out=tmp_path / "b", **settings, processes=2)
+    assert loaded[0].process.poll() is not None
+    again = extract.extract(out=tmp_path / "b", **settings)
+    assert again.measured in (8, 9)  # of 11: one shard was whole
+    assert contents(again.folder) == contents(alone.folder)
+
+
+def _interrupt() -> bool:
+    raise KeyboardInterrupt
+
+
+class Stub:
+    """A further process as `Processes` sees it: it answers at once, until it is to end."""
+
+    device = "cpu"
+    connection = None
+
+    def __init__(self, lives: int) -> None:
+        self.ready, self.shard, self.seen = False, None, set[int]()
+        self._lives = lives
+
+    def give(self, shard: int, _stats: object, _share: object) -> None:
+        self.shard = shard
+
+    def take(self) -> Reply | None:
+        if not self._lives:
+            raise LostError
+        if not self.ready:
+            return Reply(Outcome())
+        if self.shard is None:
+            return None
+        self._lives -= 1
+        return Reply(Outcome(-self.shard), ("once",))
+
+    def how_it_ended(self) -> str:
+        return "SIGKILL"
+
+    def end(self) -> None:
+        pass
+
+
+def test_every_shard_is_measured_once_whoever_dies() -> None:
+    notes: list[str] = []
+    processes = Processes(ModelSpec("m"), ("cpu",) * 3, notes.append)
+    processes.alive = [Stub(1), Stub(2), Stub(3)]  # type: ignore[list-item]
+    made: dict[int, tuple[int, bool]] = {}
+
+    def own(shard: int, turn: Callable[[int], None]) -> int:
+        turn(1)
+        return shard
+
+    def keep(shard: int, value: int, mine: bool) -> None:
+        assert shard not in made
+        made[shard] = (value, mine)
+
+    processes.each(None, range(1, 30), None, own, keep)  # type: ignore[arg-type]
+    assert sorted(made) == [*range(1, 30)]
+    assert sum(not mine for _, mine in made.values()) == 1 + 2 + 3
+    assert all(value == (shard if mine else -shard) for shard, (value, mine) in made.items())
+    assert len([note for note in notes if "SIGKILL" in note]) == 3
+
+
+def test_each_process_has_a_gpu_or_a_share_of_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert process_devices("mps", 1) == ("mps",)
+    assert process_devices("cpu", 3) == ("cpu",) * 3
+    monkeypatch.setattr("pid_lvlm.extract.models.load.resolve_device", lambda name: name)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    assert process_devices("cuda", 2) == ("cuda:0", "cuda:1")
+    with pytest.raises(UsageError, match="--processes 3 needs a GPU for each process, and torch sees 2; give at most"):
+        process_devices("cuda", 3)
+    with pytest.raises(UsageError, match="--processes 2 takes GPU after GPU, or the CPU, and --device cuda:1 names"):
+        process_devices("cuda:1", 2)
+
+
+def test_torchrun_is_refused(monkeypatch: pytest.MonkeyPatch, checkpoint: Path, items: Path, tmp_path: Path) -> None:
+    check_launcher({"WORLD_SIZE": "8"})  # of a job script
+    check_launcher({"WORLD_SIZE": "1", "LOCAL_RANK": "0"})
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    with pytest.raises(UsageError, match="has started this command 2 times .*, with `processes` 2"):
+        extract.extract(model=checkpoint, data=items, out=tmp_path / "runs")
+
+
+def test_the_plan_names_the_processes(command: Command, checkpoint: Path, items: Path, tmp_path: Path) -> None:
+    given = ("--model", checkpoint, "--data", items, "--out", tmp_path / "runs", "--processes", 2)
+    code, out, _ = command(*given, "--dry-run")
+    assert code == 0
+    assert "processes   2, each with its own copy of the weights, on cpu (1 thread each), for 1 file; a smaller" in out
+    code, _, err = command(*given, "--executor", "local")
+    assert (code, err) == (2, "error: --executor local and --processes both share out this machine; give one of them\n")
