@@ -80,7 +80,8 @@ def group_moments(
 
 def statistics(groups: Sequence[SiteMoments]) -> NoiseStats:
     """Mean and standard deviation of every site from the moments of each group, added in their order."""
-    return {site: total.gaussian() for site, total in reduce(_merged, groups, {}).items()}
+    none: SiteMoments = {}
+    return {site: total.gaussian() for site, total in reduce(_merged, groups, none).items()}
 
 
 def _merged(one: SiteMoments, other: SiteMoments) -> SiteMoments:

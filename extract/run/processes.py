@@ -215,12 +215,13 @@ class Processes:
 
     def _begin(self, one: Further, reply: Reply) -> None:
         """It has loaded the model, or could not: then the others do its work."""
-        one.ready = reply.outcome.error is None
-        if not one.ready:
+        error = reply.outcome.error
+        one.ready = error is None
+        if error is not None:
             self._drop(one)
-            reason = first_line(reply.outcome.error)
             self._note(
-                f"a further process cannot load the model on {one.device} ({reason}); the others go on without it"
+                f"a further process cannot load the model on {one.device} ({first_line(error)}); the others go on "
+                "without it"
             )
 
     def _hand_out(self, left: "deque[int]", stats: NoiseStats | None, share: RunShare) -> None:

@@ -54,28 +54,33 @@ def _runs(pid: int) -> bool:
         return False
 
 
-@pytest.mark.parametrize(("workers", "processes", "started"), [(2, 1, 2), (0, 2, 1)])
-def test_the_command_and_its_processes_end_together(
-    workers: int, processes: int, started: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # as many of each process, which decides how numbers round
+def test_the_command_and_its_processes_end_together(tmp_path: Path) -> None:
     assert ended(extract(tmp_path / "whole", 0))[0] == 0
-    for number, code in ((signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)):
-        process = extract(tmp_path / "cut", workers, processes)
-        pids = workers_of(process, started)
-        time.sleep(0.3)
-        begun = time.monotonic()
-        if number == signal.SIGINT:  # as a terminal does, which interrupts all processes of a command
-            os.killpg(process.pid, number)
-        else:
-            process.kill()
-        left, _, err = ended(process)
-        assert time.monotonic() - begun < LONGEST
-        assert left in (0, code), err
-        assert are_gone(pids)
-    assert ended(extract(tmp_path / "cut", workers, processes))[0] == 0  # nobody holds the lock any more
+    for number in (signal.SIGINT, signal.SIGKILL):
+        end_by(number, extract(tmp_path / "cut", 2), 2)
+    assert ended(extract(tmp_path / "cut", 2))[0] == 0  # nobody holds the lock any more
     whole, cut = (
         {path.relative_to(out): path.read_bytes() for path in out.glob("*/*")}
         for out in (tmp_path / "whole", tmp_path / "cut")
     )
     assert cut == whole
+
+
+def test_processes_that_share_a_run_end_with_it(tmp_path: Path) -> None:
+    for number in (signal.SIGINT, signal.SIGKILL):
+        end_by(number, extract(tmp_path / "runs", 0, processes=2), 1)
+
+
+def end_by(number: signal.Signals, process: subprocess.Popen[str], started: int) -> None:
+    """End a command by a signal, with the processes that it has started."""
+    pids = workers_of(process, started)
+    time.sleep(0.3)
+    begun = time.monotonic()
+    if number == signal.SIGINT:  # as a terminal does, which interrupts all processes of a command
+        os.killpg(process.pid, number)
+    else:
+        process.kill()
+    left, _, err = ended(process)
+    assert time.monotonic() - begun < LONGEST
+    assert left in (0, 130 if number == signal.SIGINT else -number), err
+    assert are_gone(pids)
