@@ -19,10 +19,10 @@ from pid_lvlm.extract.prompts.prompt_plan import PlannedItem, batches, make_plan
 from pid_lvlm.extract.prompts.swaps import plan_swaps
 from pid_lvlm.extract.prompts.templates import template_name
 from pid_lvlm.extract.run.conditions import run_conditions
-from pid_lvlm.extract.run.devices import cpu_threads, process_devices
 from pid_lvlm.extract.run.keep_items import files_to_keep, plan_kept
 from pid_lvlm.extract.run.manifest import planned_settings, run_layers
 from pid_lvlm.extract.run.run_folder import describe_existing, run_path
+from pid_lvlm.extract.run.sharing.devices import cpu_threads, process_devices
 
 BYTES: Final = {"float32": 4, "bfloat16": 2, "float16": 2}
 STATES_PER_TOKEN: Final = 12

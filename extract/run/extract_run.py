@@ -29,13 +29,13 @@ from pid_lvlm.extract.prompts.templates import template_name
 from pid_lvlm.extract.run.check_data import usable_for_run
 from pid_lvlm.extract.run.keep_items import files_to_keep, keep_items
 from pid_lvlm.extract.run.prepare import PreparedRun, prepare_run
-from pid_lvlm.extract.run.processes import Processes
 from pid_lvlm.extract.run.progress import Reporter
 from pid_lvlm.extract.run.receipt import CHECKED_PICTURES, Subject, make_receipt, plan_like_run
 from pid_lvlm.extract.run.receipt_verdict import require
 from pid_lvlm.extract.run.run_folder import RunFolder, run_path
-from pid_lvlm.extract.run.shard_work import RunShare, ShardWork
-from pid_lvlm.extract.run.shards import noise_stats, write_shards
+from pid_lvlm.extract.run.sharing.passes import noise_stats, write_shards
+from pid_lvlm.extract.run.sharing.processes import Processes
+from pid_lvlm.extract.run.sharing.work import RunShare, ShardWork
 
 SPLIT_LETTERS: Final = (
     "the tokenizer splits the option letters; an option's score is the mean over its tokens, and accuracy_strict sees "

@@ -19,9 +19,9 @@ from pid_lvlm.extract.errors import UsageError
 from pid_lvlm.extract.models.locate import check_model
 from pid_lvlm.extract.prompts.templates import get_template, template_name
 from pid_lvlm.extract.run.conditions import run_conditions
-from pid_lvlm.extract.run.devices import check_launcher, process_devices
 from pid_lvlm.extract.run.progress import Reporter, run_passes
 from pid_lvlm.extract.run.run_folder import check_out_folder, run_path
+from pid_lvlm.extract.run.sharing.devices import check_launcher, process_devices
 
 if TYPE_CHECKING:
     from pid_lvlm.extract.models.adapters.base import Adapter
@@ -189,7 +189,7 @@ def _run_model(
         from pid_lvlm.extract.models.load import load_adapter, pinned
         from pid_lvlm.extract.run.extract_run import extract_run, model_batching
         from pid_lvlm.extract.run.identity import file_state, identify
-        from pid_lvlm.extract.run.processes import Processes
+        from pid_lvlm.extract.run.sharing.processes import Processes
 
         own, *others = process_devices(spec.device, config.processes)
         spec = replace(pinned(spec), device=own)

@@ -16,10 +16,10 @@ from pid_lvlm.extract.datasets.load import load_dataset
 from pid_lvlm.extract.errors import UsageError
 from pid_lvlm.extract.measure.ahead import Outcome
 from pid_lvlm.extract.measure.encode import BadItemError
-from pid_lvlm.extract.run.devices import check_launcher, process_devices
-from pid_lvlm.extract.run.further_process import Reply
-from pid_lvlm.extract.run.processes import Further, LostError, Processes
 from pid_lvlm.extract.run.run_folder import RunFolder
+from pid_lvlm.extract.run.sharing.devices import check_launcher, process_devices
+from pid_lvlm.extract.run.sharing.further_process import Reply
+from pid_lvlm.extract.run.sharing.processes import Further, LostError, Processes
 from tests.extract.console import Command
 from tests.extract.run.conftest import contents
 

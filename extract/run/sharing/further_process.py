@@ -16,7 +16,7 @@ from pid_lvlm.extract.measure.batching import Batching
 from pid_lvlm.extract.measure.kept_batches import KeptBatches
 from pid_lvlm.extract.models.load import load_adapter
 from pid_lvlm.extract.run.malloc import keep_freed_memory
-from pid_lvlm.extract.run.shard_work import RunShare, ShardWork
+from pid_lvlm.extract.run.sharing.work import RunShare, ShardWork
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,9 @@ from pid_lvlm.extract.conditions.noise import NoiseStats
 from pid_lvlm.extract.config import ModelSpec
 from pid_lvlm.extract.measure.batching import Batching
 from pid_lvlm.extract.models.library_errors import first_line
-from pid_lvlm.extract.run.devices import cpu_threads
-from pid_lvlm.extract.run.further_process import Reply, Start, Task
-from pid_lvlm.extract.run.shard_work import RunShare
+from pid_lvlm.extract.run.sharing.devices import cpu_threads
+from pid_lvlm.extract.run.sharing.further_process import Reply, Start, Task
+from pid_lvlm.extract.run.sharing.work import RunShare
 
 Made = TypeVar("Made")
 
@@ -29,7 +29,7 @@ import sys
 from multiprocessing.connection import Connection
 connection = Connection(int(sys.argv[1]))
 sys.path[:] = connection.recv()
-from pid_lvlm.extract.run.further_process import serve
+from pid_lvlm.extract.run.sharing.further_process import serve
 serve(connection)
 """
 """What a further process runs: not the script of the user, which Python's own `spawn` would import again."""
