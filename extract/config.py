@@ -148,6 +148,7 @@ class ExtractionConfig:
         crossed_within: one of `CROSSED_WITHIN`.
         ablation: ablations whose conditions are measured beside the paper's, of `pid_lvlm.data.names.ABLATIONS`.
         other_draws: draws of the ablation `other`.
+        processes: processes that measure shards, this one among them, each with a copy of the model.
     """
 
     out: Path
@@ -166,6 +167,7 @@ class ExtractionConfig:
     crossed_within: str = WITHIN_DATASET
     ablation: tuple[str, ...] = ()
     other_draws: int = OTHER_DRAWS
+    processes: int = 1
 
 
 @dataclass(frozen=True)

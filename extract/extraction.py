@@ -106,6 +106,7 @@ def extract(
     batch_size: int = 16,
     batch_tokens: int | None = None,
     workers: int | None = None,
+    processes: int = 1,
     shard_size: int = 256,
     keep_items: str | None = None,
     device: str = "auto",
@@ -148,6 +149,8 @@ def extract(
             out.
         batch_tokens: tokens per forward pass at most, padding included; by default any number.
         workers: processes that prepare images while the device computes; by default 0 on a CPU, else up to 4.
+        processes: processes that measure, this one among them, each with a copy of the model: on a GPU each, or with a
+            share of the cores.
         shard_size: samples per file.
         keep_items: `none`, `text` or `pictures`: what the run folder keeps of the items; by default the dataset's
             choice, else `pictures`.
@@ -188,6 +191,7 @@ def extract(
             batch_size=batch_size,
             batch_tokens=batch_tokens,
             workers=workers,
+            processes=processes,
             shard_size=shard_size,
             ablation=ablations,
             other_draws=other_draws,
@@ -218,6 +222,7 @@ def extract(
             crossed_within,
             ablations,
             other_draws,
+            processes,
         )
         check_out_folder(config.out)
         dataset = (

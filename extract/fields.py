@@ -12,6 +12,7 @@ from pid_lvlm.data.bounds import (
     CROSSED,
     LAYERS,
     OTHER_DRAWS,
+    RUN_PROCESSES,
     SAMPLES,
     SEED,
     SHARD,
@@ -121,6 +122,7 @@ BatchSize = Annotated[int, Field(ge=1, le=BATCH.most)]
 BatchTokens = Annotated[int, Field(ge=1, le=BATCH_TOKENS.most)]
 Crossed = Annotated[int, Field(ge=2, le=CROSSED.most)]
 Workers = Annotated[int, Field(ge=0, le=WORKERS.most)]
+Processes = Annotated[int, Field(ge=1, le=RUN_PROCESSES.most)]
 ShardSize = Annotated[int, Field(ge=1, le=SHARD.most)]
 Pixels = Annotated[int, Field(ge=1, le=10**11)]
 Bits = Annotated[float, Field(ge=-100, le=100)]

@@ -22,6 +22,7 @@ from pid_lvlm.extract.fields import (
     ModelName,
     PathText,
     Pixels,
+    Processes,
     Seed,
     ShardSize,
     SizeB,
@@ -57,6 +58,7 @@ class Options:
     batch_size: BatchSize = 1
     batch_tokens: BatchTokens | None = None
     workers: Workers | None = None
+    processes: Processes = 1
     shard_size: ShardSize = 1
     crossed: Crossed | None = None
     ablation: tuple[Word, ...] = ()

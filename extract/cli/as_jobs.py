@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 
 from pid_lvlm.data.cluster.executor import run_jobs
-from pid_lvlm.data.cluster.options import JobOptions
+from pid_lvlm.data.cluster.options import LOCAL, JobOptions
 from pid_lvlm.data.cluster.plan import JobPlan, JobsOf, WorkPart
 from pid_lvlm.data.cluster.records import PartResult
 from pid_lvlm.data.cluster.states import all_done, status_table, summary
@@ -20,6 +20,7 @@ from pid_lvlm.extract.cli.parts import select_part
 from pid_lvlm.extract.cli.results import COMPLETE, Extraction, RunFolder, Statuses
 from pid_lvlm.extract.config import DatasetSpec, ExtractionConfig, ModelSpec
 from pid_lvlm.extract.datasets.load import DatasetOutline, outline_dataset
+from pid_lvlm.extract.errors import UsageError
 from pid_lvlm.extract.run.jobs import check_names
 from pid_lvlm.extract.run.run_folder import check_out_folder, run_path
 from pid_lvlm.extract.run.settled import is_settled
@@ -40,6 +41,8 @@ def extract_as_jobs(
         PidError: an option or a dataset's card cannot be used, or jobs cannot be submitted.
     """
     check_out_folder(config.out)
+    if options.executor == LOCAL and config.processes > 1:
+        raise UsageError("--executor local and --processes both share out this machine; give one of them")
     parts = _parts(models, datasets, config, options.jobs)
     work = JobsOf("pid-extract", "pid_lvlm.extract.cli.main", config.out, options, parts, {})
     if dry_run:

@@ -38,7 +38,7 @@ from pid_lvlm.extract.cli.measured import (
     Revision,
     Seed,
 )
-from pid_lvlm.extract.cli.parts import select_part
+from pid_lvlm.extract.cli.parts import WORK, PartOption, ProcessesOption, select_part
 from pid_lvlm.extract.cli.results import benchmarks
 from pid_lvlm.extract.config import (
     ALL_LAYERS,
@@ -62,7 +62,7 @@ from pid_lvlm.extract.datasets.benchmarks.registry import describe_benchmarks, p
 from pid_lvlm.extract.datasets.column_mapping import parse_mapping
 from pid_lvlm.extract.errors import UsageError
 
-NAMES, WORK = "How runs are labelled", "How it runs"
+NAMES = "How runs are labelled"
 INSTEAD = "Instead of running"
 
 app = make_app()
@@ -213,6 +213,7 @@ def extract(
             rich_help_panel=WORK,
         ),
     ] = None,
+    processes: ProcessesOption = 1,
     shard_size: Annotated[
         int,
         typer.Option(
@@ -238,14 +239,7 @@ def extract(
             rich_help_panel=WORK,
         ),
     ] = "auto",
-    part: Annotated[
-        str | None,
-        typer.Option(
-            metavar="I/N",
-            help="Only part I of N of the models (or datasets), such as 2/8: for several processes or a job array.",
-            rich_help_panel=WORK,
-        ),
-    ] = None,
+    part: PartOption = None,
     executor: Executor = None,
     jobs: Jobs = None,
     slurm: Slurm = None,
@@ -332,6 +326,7 @@ def extract(
         batch_size=batch_size,
         batch_tokens=batch_tokens,
         workers=workers,
+        processes=processes,
         shard_size=shard_size,
         ablation=ablation,
         other_draws=other_draws,
@@ -414,6 +409,7 @@ def extract(
         crossed_within,
         tuple(ablation or ()),
         other_draws,
+        processes,
     )
     if executor is not None:
         if preview is not None or check_data:

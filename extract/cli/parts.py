@@ -1,9 +1,32 @@
-"""The part of a command's runs that one process takes."""
+"""The part of a command's runs that one process takes, and the processes that share one run."""
 
 from collections.abc import Sequence
+from typing import Annotated, Final
+
+import typer
 
 from pid_lvlm.data.command.part import parse_part
 from pid_lvlm.extract.config import DatasetSpec, ModelSpec
+
+WORK: Final = "How it runs"
+
+PartOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="I/N",
+        help="Only part I of N of the models (or datasets), such as 2/8: for several processes or a job array.",
+        rich_help_panel=WORK,
+    ),
+]
+ProcessesOption = Annotated[
+    int,
+    typer.Option(
+        metavar="N",
+        help="Processes that measure a run together, each with a copy of the model: on a GPU each, or with a share of "
+        "the cores.",
+        rich_help_panel=WORK,
+    ),
+]
 
 
 def select_part(

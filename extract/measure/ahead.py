@@ -97,7 +97,7 @@ def prepared_ahead(
             num_workers=workers,
             prefetch_factor=AHEAD,
             multiprocessing_context="fork",
-            worker_init_fn=_end_with_parent,
+            worker_init_fn=lambda _number: end_with_parent(),
             generator=torch.Generator(),  # it draws a seed, which must not come from the global one
         )
     yield from loader
@@ -124,7 +124,7 @@ class _Work(Dataset[Outcome[Made]], Generic[Given, Made]):
 
     def __getitem__(self, number: int) -> Outcome[Made]:
         outcome = _outcome(self._prepare, self._batches[number])
-        return outcome if outcome.error is None else Outcome(error=_portable(outcome.error))
+        return outcome if outcome.error is None else Outcome(error=portable(outcome.error))
 
 
 def _outcome(prepare: Callable[[Given], Made], batch: Given) -> Outcome[Made]:
@@ -134,7 +134,7 @@ def _outcome(prepare: Callable[[Given], Made], batch: Given) -> Outcome[Made]:
         return Outcome(error=error)
 
 
-def _portable(error: Exception) -> Exception:
+def portable(error: Exception) -> Exception:
     """The same error, or one with its text where it cannot pass to another process; a note has its traceback."""
     error.add_note("".join(traceback.format_exception(error)))
     try:
@@ -150,7 +150,7 @@ def _as_it_is(outcome: Any) -> Any:
     return outcome
 
 
-def _end_with_parent(_number: int) -> None:
-    """A process whose parent was killed would hold the lock of the run folder for some seconds."""
+def end_with_parent() -> None:
+    """A process whose parent was killed would go on, or hold the lock of the run folder, for some seconds."""
     with suppress(AttributeError, OSError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -1,7 +1,7 @@
 """What is read from the input embeddings: one vector per sample and source, and the statistics of the noise."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import partial, reduce
 
 import numpy as np
 import torch
@@ -19,6 +19,9 @@ from pid_lvlm.extract.measure.kept_batches import KeptBatches
 from pid_lvlm.extract.models.adapters.base import Adapter
 from pid_lvlm.extract.models.misfit import model_code
 from pid_lvlm.extract.prompts.prompt_plan import PlannedItem
+
+SiteMoments = dict[str, Moments]
+"""Moments by the names of the sites."""
 
 
 def pool(vectors: Tensor, rows: Sequence[int]) -> dict[str, NDArray[np.float32]]:
@@ -57,13 +60,32 @@ def measure(
         advance: told how many items were done.
         kept: keeps what is encoded for the next pass over the same groups.
     """
-    moments: dict[str, Moments] = {}
+    return statistics(group_moments(adapter, groups, batching, advance, kept))
 
+
+def group_moments(
+    adapter: Adapter,
+    groups: Sequence[Sequence[PlannedItem]],
+    batching: Batching,
+    advance: Callable[[int], None],
+    kept: KeptBatches | None = None,
+) -> list[SiteMoments]:
+    """Moments of every site over each group; see `measure`. Those of one group do not depend on the others."""
+    found: list[SiteMoments] = [{} for _ in groups]
     for done in batching.each(groups, partial(host_inputs, adapter), partial(batch_moments, adapter, kept=kept)):
-        part = done.result
-        moments = {site: moments[site].merge(new) if site in moments else new for site, new in part.items()}
+        found[done.group] = _merged(found[done.group], done.result)
         advance(len(done.indices))
-    return {site: total.gaussian() for site, total in moments.items()}
+    return found
+
+
+def statistics(groups: Sequence[SiteMoments]) -> NoiseStats:
+    """Mean and standard deviation of every site from the moments of each group, added in their order."""
+    none: SiteMoments = {}
+    return {site: total.gaussian() for site, total in reduce(_merged, groups, none).items()}
+
+
+def _merged(one: SiteMoments, other: SiteMoments) -> SiteMoments:
+    return {site: one[site].merge(new) if site in one else new for site, new in other.items()}
 
 
 def read_inputs(adapter: Adapter, batch: Batch) -> DecoderInputs:
@@ -84,7 +106,7 @@ def read_inputs(adapter: Adapter, batch: Batch) -> DecoderInputs:
 @torch.inference_mode()
 def batch_moments(
     adapter: Adapter, items: Sequence[PlannedItem], host: HostBatch | None = None, kept: KeptBatches | None = None
-) -> dict[str, Moments]:
+) -> SiteMoments:
     """Moments of every site over one batch, which `kept` keeps.
 
     Args:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import torch
 
+from pid_lvlm.data.command.shown import count
 from pid_lvlm.data.names import shard_file
 from pid_lvlm.extract.config import ExtractionConfig, ModelSpec, crossing_of
 from pid_lvlm.extract.datasets.item import Dataset
@@ -21,6 +22,7 @@ from pid_lvlm.extract.run.conditions import run_conditions
 from pid_lvlm.extract.run.keep_items import files_to_keep, plan_kept
 from pid_lvlm.extract.run.manifest import planned_settings, run_layers
 from pid_lvlm.extract.run.run_folder import describe_existing, run_path
+from pid_lvlm.extract.run.sharing.devices import cpu_threads, process_devices
 
 BYTES: Final = {"float32": 4, "bfloat16": 2, "float16": 2}
 STATES_PER_TOKEN: Final = 12
@@ -79,6 +81,7 @@ def describe_plan(adapter: Adapter, spec: ModelSpec, dataset: Dataset, config: E
         *([] if crossed is None else _crossed_lines(crossed, pairs, plan.max_options, len(layers), len(conditions))),
         f"  layers      {', '.join(map(str, layers))} of {len(adapter.layers)}",
         *_memory_lines(adapter, spec, config, max([*formed, *pairs], key=lambda batch: batch.positions)),
+        *_process_lines(spec, config, len(shards)),
         *_first_item_lines(adapter, first, visual),
         f"  letters     {plan.candidates.listed()}",
         *(f"  note        {note}" for note in dataset.notes),
@@ -162,6 +165,20 @@ def _memory_lines(adapter: Adapter, spec: ModelSpec, config: ExtractionConfig, b
     return [
         f"  memory      {_size(weights)} weights ({dtype} on {device}), about {_size(states + logits + kept)} "
         f"per batch of {batch.rows} × {batch.longest} tokens"
+    ]
+
+
+def _process_lines(spec: ModelSpec, config: ExtractionConfig, shards: int) -> list[str]:
+    """Where the processes of a run compute, if it has several."""
+    devices = process_devices(spec.device, config.processes)
+    if len(devices) == 1:
+        return []
+    where = ", ".join(dict.fromkeys(devices))
+    threads = cpu_threads(devices[0], len(devices))
+    return [
+        f"  processes   {len(devices)}, each with its own copy of the weights, on {where} ({count(threads, 'thread')} "
+        f"each), for {count(shards, 'file')}"
+        + ("; a smaller --shard-size would employ all" if shards < len(devices) else "")
     ]
 
 

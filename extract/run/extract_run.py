@@ -14,37 +14,32 @@ from typing import Final
 
 from pid_lvlm.data.contract.receipt import Receipt
 from pid_lvlm.data.locks import locked
-from pid_lvlm.data.names import BOTH, CONDITIONS, ITEM_FILES, shard_file
-from pid_lvlm.extract.conditions.noise import NoiseStats
+from pid_lvlm.data.names import CONDITIONS, ITEM_FILES
 from pid_lvlm.extract.config import ExtractionConfig, ModelSpec
 from pid_lvlm.extract.datasets.item import Dataset
 from pid_lvlm.extract.datasets.row_counts import few_rows_note
 from pid_lvlm.extract.errors import MisfitError, ModelError
 from pid_lvlm.extract.measure.ahead import can_fork, lost_worker, usual_workers
 from pid_lvlm.extract.measure.batching import Batching, out_of_memory
-from pid_lvlm.extract.measure.crossed import crossed_arrays
-from pid_lvlm.extract.measure.embeddings import measure
 from pid_lvlm.extract.measure.kept_batches import KeptBatches
-from pid_lvlm.extract.measure.measurement import Measurement
 from pid_lvlm.extract.models.adapters.base import Adapter
 from pid_lvlm.extract.models.misfit import refuse_misfits
 from pid_lvlm.extract.prompts.prompt_plan import Plan
+from pid_lvlm.extract.prompts.templates import template_name
 from pid_lvlm.extract.run.check_data import usable_for_run
 from pid_lvlm.extract.run.keep_items import files_to_keep, keep_items
 from pid_lvlm.extract.run.prepare import PreparedRun, prepare_run
-from pid_lvlm.extract.run.progress import Reporter, Work, run_passes
+from pid_lvlm.extract.run.progress import Reporter
 from pid_lvlm.extract.run.receipt.make import CHECKED_PICTURES, Subject, make_receipt, plan_like_run
 from pid_lvlm.extract.run.receipt.verdict import require
 from pid_lvlm.extract.run.run_folder import RunFolder, run_path
+from pid_lvlm.extract.run.sharing.passes import noise_stats, write_shards
+from pid_lvlm.extract.run.sharing.processes import Processes
+from pid_lvlm.extract.run.sharing.work import RunShare, ShardWork
 
 SPLIT_LETTERS: Final = (
     "the tokenizer splits the option letters; an option's score is the mean over its tokens, and accuracy_strict sees "
     "only the first"
-)
-
-OTHER_BYTES: Final = (
-    "was measured again and is not the same to the last bit; another machine, --batch-size or number of threads rounds "
-    "otherwise"
 )
 
 
@@ -88,6 +83,7 @@ def extract_run(
     config: ExtractionConfig,
     reporter: Reporter,
     batching: Batching | None = None,
+    processes: Processes | None = None,
 ) -> Outcome:
     """Measure a dataset with a model, or finish what an earlier command began.
 
@@ -99,6 +95,7 @@ def extract_run(
         config: settings of the extraction.
         reporter: told how far the run is.
         batching: the batches of all runs of this model; None if this is the only one.
+        processes: others that measure shards, too; None for this one only.
 
     Raises:
         PidError: the folder is not ours, the items do not fit the model, or memory or disk are full.
@@ -123,7 +120,7 @@ def extract_run(
                 measured = 0
                 _keep_items(run.plan, folder, dataset, config, reporter)
             else:
-                measured = _measure(adapter, run, folder, dataset, config, reporter, batching)
+                measured = _measure(adapter, run, folder, dataset, config, reporter, batching, processes)
             kept = sum((path / name).stat().st_size for name in ITEM_FILES if name in folder.manifest.checksums)
     seconds = time.monotonic() - started
     found = run.manifest
@@ -138,26 +135,29 @@ def _measure(
     config: ExtractionConfig,
     reporter: Reporter,
     batching: Batching,
+    processes: Processes | None,
 ) -> int:
     """Measure what is missing; returns the number of samples measured."""
+    if processes is not None:
+        processes.start(batching)  # they load the model while this process checks the first items
     with reporter.wait(f"{folder.name}: checking the first items"):
         folder.keep_receipt(_receipt(adapter, run, folder, dataset, config, batching))
-    kept = KeptBatches(adapter)
-    stats = _noise_stats(adapter, run, folder, config, reporter, batching, kept)
-    layers = folder.manifest.layers
-    measurement = Measurement(
-        adapter,
+    share = RunShare(
+        run.plan.items,
+        config.shard_size,
         run.plan.candidates,
-        stats,
-        config.seed,
-        layers,
         run.plan.max_options,
-        conditions=folder.manifest.conditions,
-        swaps=run.swaps,
-        kept=kept,
+        config.seed,
+        folder.manifest.layers,
+        folder.manifest.conditions,
+        template_name(config, dataset),
+        config.language_span,
+        run.crossed,
     )
+    work = ShardWork(adapter, batching, share, KeptBatches(adapter))
+    stats = noise_stats(work, folder, reporter, processes)
     _keep_items(run.plan, folder, dataset, config, reporter)
-    measured = _write_shards(measurement, run, folder, config, reporter, batching)
+    measured = write_shards(work, stats, folder, reporter, processes)
     folder.finish()
     return measured
 
@@ -208,7 +208,8 @@ def model_batching(adapter: Adapter, spec: ModelSpec, config: ExtractionConfig, 
     """The batches of all runs of a model, as the settings ask for them."""
     workers = config.workers
     if workers is None:
-        workers = usual_workers(adapter.device.type, len(os.sched_getaffinity(0)) if can_fork() else 1)
+        cores = max(1, len(os.sched_getaffinity(0)) // config.processes) if can_fork() else 1
+        workers = usual_workers(adapter.device.type, cores)
     elif workers and not can_fork():
         reporter.note("--workers needs Linux; pictures are prepared by the process itself")
         workers = 0
@@ -237,56 +238,3 @@ def explained_machine() -> Iterator[None]:
             raise
         message = "out of memory at batch size 1; try --dtype bfloat16, or a --device with more memory"
         raise ModelError(message) from error
-
-
-def _noise_stats(
-    adapter: Adapter,
-    run: PreparedRun,
-    folder: RunFolder,
-    config: ExtractionConfig,
-    reporter: Reporter,
-    batching: Batching,
-    kept: KeptBatches,
-) -> NoiseStats:
-    """Statistics of the replacement noise: those in the folder, or measured now and written there."""
-    stats = folder.noise_stats([site.name for site in adapter.sites])
-    if stats is not None:
-        return stats
-    try:
-        count = len(run.plan.items)
-        left = run_passes(count, len(run.manifest.conditions), run.manifest.pairs)
-        with reporter.task(f"{folder.name}: noise statistics", count, left=left) as advance:
-            stats = measure(adapter, run.plan.shards(config.shard_size), batching, advance, kept)
-    except ModelError:  # an image that the processor refuses
-        folder.discard_if_bare()
-        raise
-    folder.write_noise_stats(stats)
-    return stats
-
-
-def _write_shards(
-    measurement: Measurement,
-    run: PreparedRun,
-    folder: RunFolder,
-    config: ExtractionConfig,
-    reporter: Reporter,
-    batching: Batching,
-) -> int:
-    """Measure the shards that are missing; returns the number of samples measured."""
-    shards = enumerate(run.plan.shards(config.shard_size))
-    missing = [(index, items) for index, items in shards if index not in folder.found.kept]
-    total = sum(len(items) for _, items in missing)
-    conditions = len(measurement.conditions)
-    works = [Work(f"{folder.name}: {conditions} conditions", total, passes=conditions)]
-    if run.crossed is not None:
-        works.append(Work(f"{folder.name}: crossed pairs", total * (run.crossed.pairs - 1), unit="pairs"))
-    with reporter.tasks(works) as (advance, *advance_pairs):
-        arrays = measurement.shards([items for _, items in missing], batching, advance)
-        for (index, items), measured in zip(missing, arrays, strict=True):
-            if run.crossed is not None:
-                rows = range(first := folder.manifest.first_row(index), first + len(items))
-                both = measured["loglik"][:, CONDITIONS.index(BOTH)]
-                measured |= crossed_arrays(measurement, run.crossed, rows, both, batching, advance_pairs[0])
-            if not folder.write_shard(index, measured):
-                reporter.note(f"{folder.name}: `{shard_file(index)}` {OTHER_BYTES}")
-    return total

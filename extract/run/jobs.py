@@ -21,6 +21,7 @@ from pid_lvlm.extract.prompts.templates import get_template, template_name
 from pid_lvlm.extract.run.conditions import run_conditions
 from pid_lvlm.extract.run.progress import Reporter, run_passes
 from pid_lvlm.extract.run.run_folder import check_out_folder, run_path
+from pid_lvlm.extract.run.sharing.devices import check_launcher, process_devices
 
 if TYPE_CHECKING:
     from pid_lvlm.extract.models.adapters.base import Adapter
@@ -77,8 +78,11 @@ def run_loaded(
     Raises:
         PidError: two runs have the same name, or the only run failed.
     """
+    check_launcher()
     check_names(models, datasets)
     check_crossing(models, datasets, config)
+    for spec in models:
+        process_devices(spec.device, config.processes)
     for dataset in datasets:
         for note in dataset.notes:
             reporter.note(f"`{dataset.file}`: {note}")
@@ -185,23 +189,27 @@ def _run_model(
         from pid_lvlm.extract.models.load import load_adapter, pinned
         from pid_lvlm.extract.run.extract_run import extract_run, model_batching
         from pid_lvlm.extract.run.identity import file_state, identify
+        from pid_lvlm.extract.run.sharing.processes import Processes
 
-        spec = pinned(spec)
+        own, *others = process_devices(spec.device, config.processes)
+        spec = replace(pinned(spec), device=own)
         state = file_state(spec)
         adapter = load_adapter(spec)
     revision = identify(spec, state, reporter)
     batching = model_batching(adapter, spec, config, reporter)
-    for number, dataset in enumerate(datasets, start=first):
-        reporter.begin(number)
-        try:
-            outcome = extract_run(adapter, spec, revision, dataset.first(spec.limit), config, reporter, batching)
-        except PidError as error:
-            if alone:
-                raise
-            finished.failures.append(Failure(spec.run_name(dataset.name), error))
-        else:
-            finished.outcomes.append(outcome)
-            reporter.finished(outcome)
+    with Processes(spec, others, lambda note: reporter.note(f"{spec.display_name}: {note}")) as processes:
+        for number, dataset in enumerate(datasets, start=first):
+            reporter.begin(number)
+            items = dataset.first(spec.limit)
+            try:
+                outcome = extract_run(adapter, spec, revision, items, config, reporter, batching, processes)
+            except PidError as error:
+                if alone:
+                    raise
+                finished.failures.append(Failure(spec.run_name(dataset.name), error))
+            else:
+                finished.outcomes.append(outcome)
+                reporter.finished(outcome)
 
 
 def plan_jobs(
@@ -269,6 +277,8 @@ def _without_weights(
     with reporter.wait("reading the items"):
         loaded = load_all(datasets, config)
     check_names(models, loaded)
+    for spec in models:
+        process_devices(spec.device, config.processes)
     for spec in models:
         with reporter.wait(f"loading {spec.model} without its weights"):
             from pid_lvlm.extract.models.load import load_adapter, pinned

@@ -1,4 +1,4 @@
-"""Processes that prepare pictures end with the command, whatever ends it, and the same command continues."""
+"""Processes that prepare pictures or measure end with the command, whatever ends it, and the same command continues."""
 
 import os
 import signal
@@ -19,19 +19,20 @@ pytestmark = [
 ]
 
 
-def extract(out: Path, workers: int) -> subprocess.Popen[str]:
+def extract(out: Path, workers: int, processes: int = 1) -> subprocess.Popen[str]:
     model, card = ROOT / "data/demo/checkpoints/tiny/tune-1000", ROOT / "data/demo/items/fusion.toml"
     sizes = ("--limit", 160, "--shard-size", 32, "--batch-size", 4, "--layers", "last", "--workers", workers)
+    sizes += ("--processes", processes)
     return begin("pid-extract", "--model", model, "--data", card, "--out", out, *sizes, start_new_session=True)
 
 
-def workers_of(process: subprocess.Popen[str]) -> list[int]:
-    """Ids of a command's two processes, once there are some."""
+def workers_of(process: subprocess.Popen[str], number: int = 2) -> list[int]:
+    """Ids of a command's processes, once there are as many as expected."""
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     until = time.monotonic() + 120
     while time.monotonic() < until and process.poll() is None:
         found = [int(pid) for pid in children.read_text().split()]
-        if len(found) == 2:
+        if len(found) == number:
             return found
         time.sleep(0.02)
     raise AssertionError("the command started no processes")
@@ -55,22 +56,31 @@ def _runs(pid: int) -> bool:
 
 def test_the_command_and_its_processes_end_together(tmp_path: Path) -> None:
     assert ended(extract(tmp_path / "whole", 0))[0] == 0
-    for number, code in ((signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)):
-        process = extract(tmp_path / "cut", 2)
-        pids = workers_of(process)
-        time.sleep(0.3)
-        begun = time.monotonic()
-        if number == signal.SIGINT:  # as a terminal does, which interrupts all processes of a command
-            os.killpg(process.pid, number)
-        else:
-            process.kill()
-        left, _, err = ended(process)
-        assert time.monotonic() - begun < LONGEST
-        assert left in (0, code), err
-        assert are_gone(pids)
+    for number in (signal.SIGINT, signal.SIGKILL):
+        end_by(number, extract(tmp_path / "cut", 2), 2)
     assert ended(extract(tmp_path / "cut", 2))[0] == 0  # nobody holds the lock any more
     whole, cut = (
         {path.relative_to(out): path.read_bytes() for path in out.glob("*/*")}
         for out in (tmp_path / "whole", tmp_path / "cut")
     )
     assert cut == whole
+
+
+def test_processes_that_share_a_run_end_with_it(tmp_path: Path) -> None:
+    for number in (signal.SIGINT, signal.SIGKILL):
+        end_by(number, extract(tmp_path / "runs", 0, processes=2), 1)
+
+
+def end_by(number: signal.Signals, process: subprocess.Popen[str], started: int) -> None:
+    """End a command by a signal, with the processes that it has started."""
+    pids = workers_of(process, started)
+    time.sleep(0.3)
+    begun = time.monotonic()
+    if number == signal.SIGINT:  # as a terminal does, which interrupts all processes of a command
+        os.killpg(process.pid, number)
+    else:
+        process.kill()
+    left, _, err = ended(process)
+    assert time.monotonic() - begun < LONGEST
+    assert left in (0, 130 if number == signal.SIGINT else -number), err
+    assert are_gone(pids)

@@ -1,0 +1,1 @@
+"""The shards of one run, measured by one process or shared out over several."""
