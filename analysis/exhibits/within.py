@@ -92,8 +92,8 @@ def training_stages(results: pl.DataFrame, estimator: str) -> Stated:
     return Stated(
         f"change of the atoms in bits {'; '.join(parts)}; the atom that grows most in {stages[-1]} is {listed(most)}"
         f"{_onsets(rows, stages)}.",
-        f"{_SIGNS}; onset: the first checkpoint from which on S has {NEXT_TO_NOTHING:g} bits and its 95 % interval over "
-        "items is above 0; a stage counts from the end of the one before, the first from its first checkpoint",
+        f"{_SIGNS}; a stage counts from the end of the one before, the first from its first checkpoint; onset: the "
+        f"first checkpoint from which on S has {NEXT_TO_NOTHING:g} bits and a 95 % interval over items above 0",
         count(growth["model"].n_unique(), "model"),
     )
 

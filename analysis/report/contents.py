@@ -309,11 +309,11 @@ PARTS: Final[tuple[FigurePart | TablePart, ...]] = (
         f"items. {_HOLLOW} A click on the legend fades the other lines.",
         partial(figures.training, overlay=True),
         optional=True,
-        with_losses="At the bottom, the same for all datasets: the loss of the models' training in nats per token of an "
-        "answer (line: the mean since the point before; of a long training, evenly spaced points), and the loss over "
-        "held-out records where it was measured (points, dashed). Steps lie linearly between neighbouring checkpoints. "
-        "Stages train on different records, so that losses do not compare across a dashed line, nor between models "
-        "with different tokens.",
+        with_losses="At the bottom, the same for all datasets: the loss of the models' training in nats per token of "
+        "an answer (line: the mean since the point before; of a long training, evenly spaced points), and the loss "
+        "over held-out records where it was measured (points, dashed). Steps lie linearly between neighbouring "
+        "checkpoints. Stages train on different records, so that losses do not compare across a dashed line, nor "
+        "between models with different tokens.",
         without_losses="The result table does not have the loss of the models' training; --losses adds it.",
     ),
     TablePart(
