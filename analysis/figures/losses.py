@@ -11,6 +11,7 @@ from pid_lvlm.analysis.figures.base import inline
 from pid_lvlm.analysis.figures.overlaid import line, row_heading
 from pid_lvlm.analysis.figures.sizes import title
 from pid_lvlm.data.bounds import FIGURE_FITS, FIGURE_POINTS
+from pid_lvlm.data.command.shown import cut
 
 TRAINING_LOSS: Final = "training"
 HELD_OUT: Final = "held out"
@@ -19,6 +20,8 @@ _LOSS: Final = "loss"
 _HEIGHT: Final = 96
 _FEWEST: Final = 20  # points of a curve, however many curves there are
 _CURVE: Final = ("model", "kind")
+_NAMED: Final = 3
+"""How many models or stages a sentence names."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ def placed(losses: pl.DataFrame, frame: pl.DataFrame, points: pl.DataFrame) -> P
     """Losses of the models and stages that a figure draws, at the places of their steps.
 
     Steps lie linearly between neighbouring checkpoints, step 0 of a stage at the line that opens it. Of a long curve
-    evenly spaced points are taken; the last stays, and every loss over held-out records.
+    evenly spaced points are taken, of which the last stays.
 
     Args:
         losses: as `read_losses` returns them, with models and stages called as in `frame`.
@@ -147,12 +150,16 @@ def _thinned(frame: pl.DataFrame) -> pl.DataFrame:
     ordered = frame.sort("position", maintain_order=True)
     back = (pl.int_range(pl.len(), 0, -1) - 1).over(_CURVE)
     every = pl.max_horizontal(1, -(-pl.len().over(_CURVE).cast(pl.Int64) // most))
-    return ordered.filter((back % every == 0) | (pl.col("kind") == HELD_OUT))
+    return ordered.filter(back % every == 0)
 
 
 def _left_out(losses: pl.DataFrame, ours: pl.DataFrame, drawn: pl.DataFrame) -> str:
     models = [name for name in losses["model"].unique(maintain_order=True) if name not in set(ours["model"])]
     stages = [name for name in ours["stage"].unique(maintain_order=True) if name not in set(drawn["stage"])]
-    parts = [f"of the model{'s' if len(models) > 1 else ''} {', '.join(models)}"] if models else []
-    parts += [f"in the stage{'s' if len(stages) > 1 else ''} {', '.join(stages)}"] if stages else []
-    return f"Losses {' and '.join(parts)} are not drawn: no checkpoint of it is." if parts else ""
+    parts = [f"of {noun} {_names(names)}" for noun, names in (("model", models), ("stage", stages)) if names]
+    return f"Losses {' and '.join(parts)} are not drawn: the figure has no such checkpoint." if parts else ""
+
+
+def _names(names: list[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(cut(name, 40) for name in names[:_NAMED]) + more

@@ -31,19 +31,20 @@ def layer_phases_table(phases: pl.DataFrame) -> PageTable:
 
 
 def onset_table(onsets: pl.DataFrame) -> PageTable:
-    """Model, dataset, checkpoints and stages, and the onset of each atom with its value and interval."""
-    headings = ["model", "dataset", "checkpoints", "stages", *(SYMBOLS[atom] for atom in reversed(ATOMS))]
+    """Model, dataset, the onset of each atom with its value and interval, checkpoints and stages."""
+    headings = ["model", "dataset", *(SYMBOLS[atom] for atom in reversed(ATOMS)), "checkpoints", "stages"]
     rows = []
     for group in onsets.partition_by("model", "dataset", maintain_order=True):
         of_atom = {row["atom"]: row for row in group.to_dicts()}
         first = group.row(0, named=True)
         rows.append(
             [
-                *(first["model"], first["dataset"], str(first["checkpoints"]), str(first["stages"])),
+                *(first["model"], first["dataset"]),
                 *(_onset(of_atom[atom]) if atom in of_atom else _UNKNOWN for atom in reversed(ATOMS)),
+                *(str(first["checkpoints"]), str(first["stages"])),
             ]
         )
-    return _page_table(headings, rows, names=2)
+    return _page_table(headings, rows, names=2 + len(ATOMS))
 
 
 def ablations_table(ablations: pl.DataFrame) -> PageTable:

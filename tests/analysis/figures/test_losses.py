@@ -106,8 +106,13 @@ def test_without_losses_the_figure_is_as_before(two_sizes):
 
 def test_losses_that_have_no_checkpoint_are_named(two_sizes):
     losses = losses_of(("small", "text", 5, 4.0, None), ("other", "align", 5, 4.0, None))
+    many = losses_of(*(("small", f"stage\n{number}" + "x" * 900, 5, 4.0, None) for number in range(30)))
+    title = figures.training(two_sizes, overlay=True, losses=many).to_dict(validate=False)["title"]["text"]
+    assert "and 27 more are not drawn" in title
+    assert "\n" not in title
+    assert len(title) < 300
     chart = figures.training(two_sizes, overlay=True, losses=losses).to_dict(validate=False)
-    assert chart["title"]["text"].startswith("Losses of the model other and in the stage text are not drawn")
+    assert chart["title"]["text"].startswith("Losses of model other and of stage text are not drawn")
     assert len(chart["vconcat"]) == 2
 
 
@@ -121,7 +126,7 @@ def test_failed_fits_leave_the_losses_where_they_were(two_sizes):
         figures.training(two_sizes.with_columns(result=pl.lit("nonfinite_loss")), overlay=True, losses=losses)
 
 
-def test_a_long_training_is_thinned_but_not_its_end_or_its_held_out_losses(two_sizes):
+def test_a_long_training_is_thinned_but_not_its_end_or_few_losses_over_held_out_records(two_sizes):
     steps = range(1, 10_001)
     losses = losses_of(*(("small", "tune", step, 1.0, 2.0 if step % 2000 == 1 else None) for step in steps))
     rows = plotted(figures.training(two_sizes, overlay=True, losses=losses))
@@ -129,6 +134,8 @@ def test_a_long_training_is_thinned_but_not_its_end_or_its_held_out_losses(two_s
     assert FIGURE_POINTS.most / 2 < len(trained) <= min(FIGURE_POINTS.most, FIGURE_FITS.most)
     assert max(trained) == 10_000
     assert [step for _, kind, step, _, _ in rows if kind == HELD_OUT] == [1, 2001, 4001, 6001, 8001]
+    many = losses.with_columns(held_out_loss=2.0)
+    assert len(plotted(figures.training(two_sizes, overlay=True, losses=many))) <= 2 * FIGURE_POINTS.most
 
 
 def test_long_names_are_those_of_the_legend(two_sizes):
