@@ -321,14 +321,14 @@ PARTS: Final[tuple[FigurePart | TablePart, ...]] = (
         "Onset during training",
         "Per model and dataset, for each atom its onset, the first checkpoint from which on the atom has "
         f"{NEXT_TO_NOTHING:g} bits or more and an interval above 0, at it and at every later checkpoint (output "
-        "layer), with the value and the interval in bits; how many checkpoints and stages there are. “From the first”: "
-        "so it is at the first checkpoint, and may have been before. “At the latest”: what the checkpoint before would say is not known. "
-        "“Not reached”: it is not so at the last checkpoint. The interval covers the sampling of items at one "
-        "checkpoint; it covers neither another training of the model nor noise, prompt or the number of checkpoints "
-        "that were looked at. What is there from an onset on arose somewhere between two checkpoints. A later onset does not show a "
-        "difference between two models or atoms. Intervals of neighbouring checkpoints are not paired, although the "
-        "items are the same: that they overlap does not show that nothing changed, and an onset does not show that "
-        "its checkpoint differs from the one before.",
+        "layer), with the value and the interval in bits; how many checkpoints and stages there are. “From the "
+        "first”: so it is at the first checkpoint, and may have been before. “At the latest”: what the checkpoint "
+        "before would say is not known. “Not reached”: it is not so at the last checkpoint. The interval covers the "
+        "sampling of items at one checkpoint; it covers neither another training of the model nor noise, prompt or "
+        "the number of checkpoints that were looked at. The atom arose between two checkpoints, not at the step of "
+        "one. A later onset does not show a difference between two models or atoms. Intervals of neighbouring "
+        "checkpoints are not paired, although the items are the same: that they overlap does not show that nothing "
+        "changed, and an onset does not show that its checkpoint differs from the one before.",
         tables.onset,
         onset_table,
         of_table=onset_caption,
