@@ -2,6 +2,7 @@ from . import figures as figures
 from . import paper as paper
 from . import tables as tables
 from .errors import ItemTableError as ItemTableError
+from .errors import LossesError as LossesError
 from .errors import NothingToShowError as NothingToShowError
 from .errors import ResultTableError as ResultTableError
 from .exhibits import PaperFinding as PaperFinding
@@ -14,6 +15,7 @@ from .frames.items.rules import RULES as RULES
 from .frames.load import failed_fits as failed_fits
 from .frames.load import read_results as read_results
 from .frames.load import successful as successful
+from .frames.losses import read_losses as read_losses
 from .frames.over_models.models import AcrossModels as AcrossModels
 from .frames.over_models.models import across_models as across_models
 from .frames.reshape import atoms_long as atoms_long

@@ -81,6 +81,7 @@ class Report(CommandResult):
         "pid-report results.parquet --out report --summary markdown --quiet",
         'pid-report out/demo/results.parquet --out out/demo/report --title "Demo" --format svg',
         "pid-report results.parquet --out report --pointwise items.parquet --runs runs",
+        "pid-report results.parquet --out report --losses out/llava/losses.jsonl",
         failing="done, but the tables hold failed fits",
     )
 )
@@ -145,6 +146,15 @@ def report(
             show_default=False,
         ),
     ] = None,
+    losses: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[NAME=]FILE",
+            help="Also show the losses of a model's training: losses.jsonl of pid-train, or its folder; repeat for "
+            "several. NAME is the model's name in the tables, where no training.json beside the file says it.",
+            show_default=False,
+        ),
+    ] = None,
     title: Annotated[str, typer.Option(metavar="TEXT", help="Title of the page.")] = "Information spectrum",
     summary: Annotated[
         Summary | None,
@@ -182,6 +192,7 @@ def report(
         pointwise=pointwise or (),
         runs=runs or (),
         most_items=items,
+        losses=losses or (),
         summary=None if summary is None else str(summary),
         dry_run=dry_run,
     )

@@ -22,3 +22,11 @@ class ItemTableError(PidError):
     def __init__(self, file: str, message: str) -> None:
         self.file = file
         super().__init__(f"atoms per item `{shown_path(file)}`: {message}")
+
+
+class LossesError(PidError):
+    """The losses of a training cannot be used: which file, what was expected, what was found, what to do."""
+
+    def __init__(self, file: str, message: str) -> None:
+        self.file = file
+        super().__init__(f"losses `{shown_path(file)}`: {message}")

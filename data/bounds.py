@@ -91,6 +91,7 @@ TRAIN_BATCH: Final = Bound(1_000_000, "records", "a step of training")
 TRAIN_STEPS: Final = Bound(100_000_000, "steps", "a stage of training")
 STAGES: Final = Bound(100, "stages", "a training")
 CHECKPOINTS: Final = Bound(1_000, "checkpoints", "a stage of training")
+LOSSES_FILE: Final = Bound(64 * 2**20, "bytes", "the losses of a training, as a report reads them")
 
 # Estimates.
 SEEDS: Final = Bound(10_000, "seeds", "a problem")

@@ -17,8 +17,10 @@ with app.setup:
         final_layer,
         one_estimator,
         paper_findings,
+        read_losses,
         read_results,
         successful,
+        tables,
     )
 
 
@@ -47,14 +49,16 @@ def _(folder):
     every = read_results(table)
     dataset = mo.ui.dropdown(["all", *every["dataset"].unique().sort()], "all", label="dataset")
     overlay = mo.ui.switch(value=True, label="all models in the same panels, with the accuracy")
-    mo.hstack([dataset, overlay], justify="start")
-    return dataset, every, overlay
+    trainings = mo.ui.text(mo.cli_args().get("losses") or "", label="with losses: folder of `pid-train`, or NAME=FILE")
+    mo.hstack([dataset, overlay, trainings], justify="start")
+    return dataset, every, overlay, trainings
 
 
 @app.cell
-def _(dataset, every, overlay):
+def _(dataset, every, overlay, trainings):
     results = every if dataset.value == "all" else every.filter(dataset=dataset.value)
-    training = figures.training(results, overlay=overlay.value)
+    losses = read_losses(trainings.value) if trainings.value and overlay.value else None
+    training = figures.training(results, overlay=overlay.value, losses=losses)
     training
     return (results,)
 
@@ -63,6 +67,24 @@ def _(dataset, every, overlay):
 def _(results):
     (finding,) = (each for each in paper_findings(results) if each.title == "Stages of training")
     mo.plain_text(textwrap.fill(finding.sentence, 140))
+    return
+
+
+@app.cell(hide_code=True)
+def _():
+    mo.md("""
+    ## From which checkpoint on is it there?
+
+    The first checkpoint from which on an atom has 0.05 bits or more and its 95 % interval over items is above 0. The
+    intervals of neighbouring checkpoints are not paired: an onset does not show that its checkpoint differs from the
+    one before.
+    """)
+    return
+
+
+@app.cell
+def _(results):
+    tables.onset(results).drop("interval", "last").with_columns(cs.float().round(3))
     return
 
 

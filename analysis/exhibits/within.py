@@ -7,6 +7,7 @@ import polars as pl
 from pid_lvlm.analysis.exhibits.finding import NotEnoughError, Stated, change, listed, medians, signs
 from pid_lvlm.analysis.frames.checkpoints import in_training_order, is_checkpoint
 from pid_lvlm.analysis.frames.labels import SYMBOLS
+from pid_lvlm.analysis.frames.onset import NOT_ENOUGH, NOT_REACHED, onsets_of
 from pid_lvlm.analysis.frames.over_models.models import NEXT_TO_NOTHING, by_model, one_setting
 from pid_lvlm.analysis.frames.reshape import final_checkpoint, final_layer, reported
 from pid_lvlm.analysis.statistics import sign_test
@@ -77,8 +78,9 @@ def _last_block(phases: pl.DataFrame) -> str:
 
 
 def training_stages(results: pl.DataFrame, estimator: str) -> Stated:
-    """Finding 6: how much each atom grows in each stage of the training."""
-    growth = _growth(_checkpoints(results, estimator))
+    """Finding 6: how much each atom grows in each stage of the training, and in which stage S has its onset."""
+    rows = _checkpoints(results, estimator)
+    growth = _growth(in_training_order(reported(rows)))
     stages = growth["stage"].unique(maintain_order=True).to_list()
     if growth.filter(pl.col("stage").n_unique().over("model") > 1).is_empty():
         raise NotEnoughError(
@@ -88,17 +90,30 @@ def training_stages(results: pl.DataFrame, estimator: str) -> Stated:
     parts = [f"in {stage}: {_grown(of_models)}" for stage, of_models in zip(stages, of_stages, strict=True)]
     most = [_most_grown(row) for row in of_stages[-1].sort("model").to_dicts()]
     return Stated(
-        f"change of the atoms in bits {'; '.join(parts)}; the atom that grows most in {stages[-1]} is {listed(most)}.",
-        f"{_SIGNS}; a stage counts from the end of the one before, the first from its first checkpoint",
+        f"change of the atoms in bits {'; '.join(parts)}; the atom that grows most in {stages[-1]} is {listed(most)}"
+        f"{_onsets(rows, stages)}.",
+        f"{_SIGNS}; a stage counts from the end of the one before, the first from its first checkpoint; onset: the "
+        f"first checkpoint from which on S has {NEXT_TO_NOTHING:g} bits and a 95 % interval over items above 0",
         count(growth["model"].n_unique(), "model"),
     )
 
 
+def _onsets(rows: pl.DataFrame, stages: list[str]) -> str:
+    """How many models and datasets have the onset of S in each stage; empty where none can tell."""
+    found = onsets_of(rows).filter((pl.col("atom") == "synergy") & (pl.col("verdict") != NOT_ENOUGH))
+    if found.is_empty():
+        return ""
+    parts = [f"{number} in {stage}" for stage in stages if (number := found.filter(pl.col("stage") == stage).height)]
+    never = found.filter(pl.col("verdict") == NOT_REACHED).height
+    parts += [f"{never} not by the last checkpoint"] if never else []
+    return f"; onset of S, in {count(found.height, 'pair')} of model and dataset: {', '.join(parts)}"
+
+
 def _checkpoints(results: pl.DataFrame, estimator: str) -> pl.DataFrame:
-    """Rows of checkpoints in training order, each once per model and dataset."""
+    """Rows of checkpoints, each once per model and dataset; failed fits included."""
     rows = final_layer(by_model(results)).filter(is_checkpoint() & pl.col("stage").is_not_null())
     place = ["model", "dataset", "stage", "step"]
-    return in_training_order(reported(one_setting(rows, estimator).unique(place, keep="first", maintain_order=True)))
+    return one_setting(rows, estimator).unique(place, keep="first", maintain_order=True)
 
 
 def _growth(checkpoints: pl.DataFrame) -> pl.DataFrame:

@@ -18,7 +18,8 @@ Figure = alt.FacetChart | alt.VConcatChart
 Drawing = TypeVar("Drawing", alt.FacetChart, alt.VConcatChart)
 
 _WIDEST: Final = 330
-_BETWEEN: Final = 18  # pixels between panels
+BETWEEN: Final = 18
+"""Pixels between panels."""
 _LETTER: Final = 7  # pixels of a letter of a heading
 _DIGITS: Final = 5
 
@@ -104,7 +105,7 @@ def known(frame: pl.DataFrame, column: str) -> bool:
     return frame[column].null_count() < frame.height
 
 
-def cell_width(columns: int, margin: int, spacing: int = 18) -> int:
+def cell_width(columns: int, margin: int, spacing: int = BETWEEN) -> int:
     """Width in pixels of one facet of `columns` side by side, beside row labels `margin` pixels wide."""
     size = current()
     room = (size.pixels - margin) // max(columns, 1) - spacing
@@ -123,7 +124,7 @@ def ordered(frame: pl.DataFrame, column: str) -> list[str]:
 
 def dataset_column(datasets: list[str], width: int) -> alt.Column:
     """One column of panels of so many pixels per dataset, in the given order; names that are too long are broken."""
-    room = width + _BETWEEN
+    room = width + BETWEEN
     fits = _LETTER * max(map(len, datasets)) <= room
     broken: dict[str, Any] = {"labelExpr": "split(datum.label, /[-_ ]/)", "labelLimit": room}
     header = alt.Header(labelPadding=6, **({} if fits else broken))

@@ -1,5 +1,6 @@
 """Curves of several models in the same panels, a row of panels for each atom and, if asked for, for accuracy."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -8,6 +9,7 @@ import polars as pl
 
 from pid_lvlm.analysis.figures import theme
 from pid_lvlm.analysis.figures.base import (
+    BETWEEN,
     BITS_AXIS,
     cell_width,
     dataset_column,
@@ -54,7 +56,13 @@ class Place:
     marks: tuple[alt.Chart, ...] = ()
 
 
-def overlaid(frame: pl.DataFrame, place: Place, *, accuracy: bool = False) -> alt.VConcatChart:
+def overlaid(
+    frame: pl.DataFrame,
+    place: Place,
+    *,
+    accuracy: bool = False,
+    below: Callable[[alt.Color, str, int], alt.FacetChart] | None = None,
+) -> alt.VConcatChart:
     """One line per model in panels of atom by dataset.
 
     Lines have a colour per model. Where there are more models than colours, they have one per family, and points only
@@ -64,6 +72,8 @@ def overlaid(frame: pl.DataFrame, place: Place, *, accuracy: bool = False) -> al
         frame: rows of the result table in reading order, with `series` and the columns of `place`.
         place: the points along a curve.
         accuracy: whether a row of panels below has the accuracy, in % of the items.
+        below: draws one more panel, which is as wide as the others together, from the channel of the lines' colours,
+            its column, and the width in pixels.
     """
     datasets = sorted(ordered(frame, "dataset"))
     width = cell_width(len(datasets), label_margin(list(LEGEND.values())))
@@ -71,6 +81,8 @@ def overlaid(frame: pl.DataFrame, place: Place, *, accuracy: bool = False) -> al
     rows = [_atoms(frame, place, field, datasets, width)]
     if accuracy and known(frame, _ACCURACY):
         rows.append(_accuracies(frame, place, field, datasets, width))
+    if below is not None:
+        rows.append(below(_colour(frame, field), field, len(datasets) * (width + BETWEEN) - BETWEEN))
     chart = alt.vconcat(*rows, spacing=6).resolve_scale(color="shared", strokeDash="shared")
     chart.params = [_picked(field)]
     return chart
@@ -87,13 +99,13 @@ def _atoms(frame: pl.DataFrame, place: Place, field: str, datasets: list[str], w
     shown = [name for name in shown_values(long) if name in _OF_MANY or (name in _OF_FEW and not many)]
     data = inline(long, _distinct(["series", field, "dataset", "atom_label", *place.columns, *shown]))
     base = _base(frame, place, field).encode(y=alt.Y("raw:Q", axis=BITS_AXIS))
-    lines = _line(base).encode(tooltip=_CURVE_TOOLTIP).properties(name=_LINES)
+    lines = line(base).encode(tooltip=_CURVE_TOOLTIP).properties(name=_LINES)
     dots = points(
         base.encode(tooltip=tooltip(place.column, shown)), noted=NOTE in shown, size=_SMALL if many else _LARGE
     )
     chart = alt.layer(*place.marks, lines, *(dots[1:] if many else dots), data=data)
     chart = chart.properties(width=width, height=_HEIGHT)
-    return chart.facet(column=dataset_column(datasets, width), row=_row("atom_label", list(LEGEND.values())))
+    return chart.facet(column=dataset_column(datasets, width), row=row_heading("atom_label", list(LEGEND.values())))
 
 
 def _accuracies(frame: pl.DataFrame, place: Place, field: str, datasets: list[str], width: int) -> alt.FacetChart:
@@ -108,28 +120,35 @@ def _accuracies(frame: pl.DataFrame, place: Place, field: str, datasets: list[st
     ]
     base = _base(frame, place, field).encode(y=y)
     dots = base.encode(tooltip=tips).mark_point(size=_LARGE, filled=True, opacity=1, aria=False)
-    chart = alt.layer(*place.marks[:1], _line(base), dots, data=data).properties(width=width, height=_HEIGHT)
+    chart = alt.layer(*place.marks[:1], line(base), dots, data=data).properties(width=width, height=_HEIGHT)
     column = alt.Column("dataset:N", title=None, sort=datasets, header=alt.Header(labels=False))
-    return chart.facet(column=column, row=_row("quantity", [_ACCURACY]))
+    return chart.facet(column=column, row=row_heading("quantity", [_ACCURACY]))
 
 
 def _base(frame: pl.DataFrame, place: Place, field: str) -> alt.Chart:
     names = ordered(frame, field)
     hues = len(theme.HUES)
-    legend = alt.Legend(title=None, orient="top", columns=across(_LEGEND_COLUMNS, 175), symbolType="stroke", offset=10)
-    colours = alt.Scale(domain=names, range=[theme.HUES[i % hues] for i in range(len(names))])
-    encoded = alt.Chart().encode(
-        x=place.x, color=alt.Color(f"{field}:N", scale=colours, legend=legend), detail="series:N"
-    )
+    encoded = alt.Chart().encode(x=place.x, color=_colour(frame, field), detail="series:N")
     if len(names) <= hues:
         return encoded
     dashes = alt.Scale(domain=names, range=[theme.DASHES[i // hues % len(theme.DASHES)] for i in range(len(names))])
-    return encoded.encode(strokeDash=alt.StrokeDash(f"{field}:N", scale=dashes, legend=legend))
+    return encoded.encode(strokeDash=alt.StrokeDash(f"{field}:N", scale=dashes, legend=_legend()))
 
 
-def _line(base: alt.Chart) -> alt.Chart:
+def _colour(frame: pl.DataFrame, field: str) -> alt.Color:
+    names = ordered(frame, field)
+    colours = alt.Scale(domain=names, range=[theme.HUES[i % len(theme.HUES)] for i in range(len(names))])
+    return alt.Color(f"{field}:N", scale=colours, legend=_legend())
+
+
+def _legend() -> alt.Legend:
+    return alt.Legend(title=None, orient="top", columns=across(_LEGEND_COLUMNS, 175), symbolType="stroke", offset=10)
+
+
+def line(base: alt.Chart, width: float = 1.6) -> alt.Chart:
+    """A line that fades when another entry of the legend is clicked on."""
     faded = alt.condition(alt.selection_point(name=_PICKED), alt.value(0.9), alt.value(_FADED))
-    return base.mark_line(strokeWidth=1.6, invalid="break-paths-filter-domains").encode(opacity=faded)
+    return base.mark_line(strokeWidth=width, invalid="break-paths-filter-domains").encode(opacity=faded)
 
 
 def _hue(frame: pl.DataFrame) -> str:
@@ -137,7 +156,8 @@ def _hue(frame: pl.DataFrame) -> str:
     return "series" if frame["series"].n_unique() <= len(theme.HUES) else _FAMILY
 
 
-def _row(column: str, names: list[str]) -> alt.Row:
+def row_heading(column: str, names: list[str]) -> alt.Row:
+    """Rows of panels with their names to the left."""
     beside = alt.Header(labelAngle=0, labelAlign="left", labelAnchor="middle", labelFontWeight="normal")
     return alt.Row(f"{column}:N", title=None, sort=names, header=beside)
 

@@ -1,5 +1,7 @@
 """When during training information arises: the atoms over checkpoints."""
 
+from dataclasses import replace
+from functools import partial
 from typing import Final
 
 import altair as alt
@@ -9,11 +11,13 @@ from pid_lvlm.analysis.errors import NothingToShowError
 from pid_lvlm.analysis.figures import theme
 from pid_lvlm.analysis.figures.base import Figure, drawable, inline
 from pid_lvlm.analysis.figures.curves import curves, panels
+from pid_lvlm.analysis.figures.losses import loss_panel, placed
 from pid_lvlm.analysis.figures.overlaid import Place, overlaid
 from pid_lvlm.analysis.figures.sizes import title
 from pid_lvlm.analysis.frames.checkpoints import checkpoint_name, checkpoints, is_checkpoint
 from pid_lvlm.analysis.frames.estimators import one_estimator
-from pid_lvlm.analysis.frames.given import given, labelled
+from pid_lvlm.analysis.frames.given import given, having, labelled
+from pid_lvlm.analysis.frames.losses import LOSS_SCHEMA
 from pid_lvlm.analysis.frames.reshape import final_layer, in_reading_order, reported, with_series
 from pid_lvlm.data.contract.results import EXACT
 
@@ -23,24 +27,32 @@ _STEP: Final = "slice(datum.label, lastindexof(datum.label, ' ') + 1)"
 _STEP_LABEL: Final = f"toNumber({_STEP}) >= 10000 ? format(toNumber({_STEP}) / 1000, '~g') + 'k' : {_STEP}"
 
 
-def training(results: pl.DataFrame, estimator: str = EXACT, *, overlay: bool = False) -> Figure:
+def training(
+    results: pl.DataFrame, estimator: str = EXACT, *, overlay: bool = False, losses: pl.DataFrame | None = None
+) -> Figure:
     """Atoms in bits at the final layer over training checkpoints: one row of panels per model, or all models in one.
 
     Checkpoints are ordered by stage, then by step as a number (`frames.checkpoints`). A vertical line marks the start
     of each stage and names it. A band is the interval that the column `interval` names; a point is hollow where the
     value is below 0 or beyond a limit of a diagnostic; the numbers are those of `estimator` where the table has them.
-    The paper's Figures 5, 14 and 15, without the loss of the training, which no column of the result table has:
-    `loss_first` and `loss_last` are those of BATCH's networks.
+    The paper's Figures 5, 14 and 15. The loss of the training comes from `read_losses`; `loss_first` and `loss_last` of
+    the result table are those of BATCH's networks.
 
     Args:
         results: the result table.
         estimator: whose numbers to take where a problem has several.
         overlay: lines of all models in the same panels, one row of panels per atom and one for accuracy, without bands.
+        losses: what `read_losses` returns, for one more panel, with `overlay`: the loss of the training as a line, that
+            over held-out records as points. Checkpoints are as far apart as in the other panels, steps lie linearly
+            between them.
 
     Raises:
         ResultTableError: this is not a result table.
         NothingToShowError: no model has two checkpoints.
+        ValueError: there are losses, and no overlay.
     """
+    if losses is not None and not overlay:
+        raise ValueError("`losses` are drawn with `overlay=True`")
     chosen = one_estimator(labelled(given(results)), estimator)
     frame = in_reading_order(reported(final_layer(with_series(chosen))).filter(is_checkpoint()))
     frame = frame.with_columns(checkpoint_name())
@@ -52,9 +64,23 @@ def training(results: pl.DataFrame, estimator: str = EXACT, *, overlay: bool = F
     x = _checkpoint_channel(points)
     if overlay:
         place = Place(x, "checkpoint", ("checkpoint",), _stage_marks(points, x))
-        return drawn.say(overlaid(drawn.frame, place, accuracy=True))
+        if losses is None:
+            return drawn.say(overlaid(drawn.frame, place, accuracy=True))
+        lost = placed(_labelled_losses(losses, results), drawn.frame, points)
+        below = None if lost.frame.is_empty() else partial(loss_panel, lost, points)
+        said = " ".join(filter(None, (drawn.left_out, lost.left_out)))
+        return replace(drawn, left_out=said).say(overlaid(drawn.frame, place, accuracy=True, below=below))
     marks = [*_stage_marks(points, x), *curves(drawn.frame, x, "checkpoint")]
     return drawn.say(panels(drawn.frame, marks, ["checkpoint"], _HEIGHT))
+
+
+def _labelled_losses(losses: pl.DataFrame, results: pl.DataFrame) -> pl.DataFrame:
+    """The losses with models and stages called as `labelled` calls those of the result table."""
+    losses = having(losses, tuple(LOSS_SCHEMA), "losses")
+    table = given(results)
+    shown = labelled(table)
+    names = {name: dict(zip(table[name], shown[name], strict=True)) for name in ("model", "stage")}
+    return losses.with_columns(pl.col(name).replace(known) for name, known in names.items())
 
 
 def _checkpoint_channel(points: pl.DataFrame) -> alt.X:

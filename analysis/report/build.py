@@ -1,6 +1,6 @@
 """The whole step as one call: result tables in, report folder out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +12,7 @@ from markupsafe import Markup
 from pid_lvlm.analysis.frames.items.joined import items
 from pid_lvlm.analysis.frames.items.pointwise import read_pointwise
 from pid_lvlm.analysis.frames.load import failed_fits, read_results
+from pid_lvlm.analysis.frames.losses import check_models, loss_file, read_losses
 from pid_lvlm.analysis.frames.memory import remembering
 from pid_lvlm.analysis.report.compose import Drawn, Tabled, compose, file_names
 from pid_lvlm.analysis.report.draw import start_javascript
@@ -61,6 +62,7 @@ def build_report(
     pointwise: Sequence[Path] = (),
     runs: Sequence[Path] = (),
     most_items: int | None = None,
+    losses: Sequence[str | Path] = (),
     summary: str | None = None,
     dry_run: bool = False,
 ) -> Outcome:
@@ -76,25 +78,29 @@ def build_report(
         pointwise: tables of atoms per item, for the item browser.
         runs: run folders, or folders of run folders, with the items' probabilities and questions.
         most_items: how many items of each dataset the browser has; by default as many as the page can hold.
+        losses: files of losses of the models' trainings, as `read_losses` takes them.
         summary: `table`, `markdown` or `json`, to have the headline table as text.
         dry_run: whether to write nothing.
 
     Raises:
         ResultTableError: a table cannot be used.
         ItemTableError: a table of atoms per item cannot be used.
+        LossesError: losses cannot be used, or are of a model that no table has.
         OutputExistsError: `out` has content that is not a report.
         PidError: `out` cannot be written; a run folder cannot be used, or is not of these tables.
     """
     formats = list(dict.fromkeys(formats))
     check_free(out)
     results = read_results(*tables)
+    lost = _losses(losses, results)
     found = items(results, read_pointwise(*pointwise), runs) if pointwise else None
     browser = Markup() if found is None or dry_run else render_browser(item_browser(found, most_items), found)
     with nullcontext() if dry_run else locked(out, "pid-report"), remembering():
         if dry_run:
-            parts = compose(results, estimator, compare)
+            parts = compose(results, estimator, compare, lost)
         else:
-            parts = _write(results, tables, out, title, formats, estimator, compare, browser)
+            read = {"result table": tables, "losses": [loss_file(each).path for each in losses]}
+            parts = _write(results, lost, read, out, title, formats, estimator, compare, browser)
     failed = failed_fits(results).select("run", "layer", "pooling", "estimator", "tau", "result")
     failures = [Failure(fit_name(row), row["result"]) for row in failed.iter_rows(named=True)]
     compared = None if compare is None else _rows(parts[-1])
@@ -105,7 +111,8 @@ def build_report(
 
 def _write(
     results: pl.DataFrame,
-    sources: Sequence[Path],
+    losses: pl.DataFrame | None,
+    sources: Mapping[str, Sequence[Path]],
     out: Path,
     title: str,
     formats: Sequence[str],
@@ -116,7 +123,7 @@ def _write(
     """Write the report; its parts."""
     library = start_javascript(LIBRARY)  # takes seconds, in a process of its own
     try:
-        parts = compose(results, estimator, compare)
+        parts = compose(results, estimator, compare, losses)
         files = render_files(
             parts,
             results,
@@ -131,6 +138,14 @@ def _write(
     finally:
         library.stop()
     return parts
+
+
+def _losses(files: Sequence[str | Path], results: pl.DataFrame) -> pl.DataFrame | None:
+    if not files:
+        return None
+    losses = read_losses(*files)
+    check_models(losses, results)
+    return losses
 
 
 def _rows(part: Drawn | Tabled) -> list[dict[str, Any]]:

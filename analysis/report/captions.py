@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from pid_lvlm.analysis.frames.checkpoints import is_checkpoint
 from pid_lvlm.analysis.frames.estimators import PROBLEM, one_estimator
-from pid_lvlm.analysis.frames.intervals import COVERAGES, SEEDS
+from pid_lvlm.analysis.frames.intervals import COVERAGES, ITEMS, ITEMS_UNCORRECTED, SEEDS
 from pid_lvlm.analysis.frames.labels import rounded_up
 from pid_lvlm.analysis.frames.load import successful
 from pid_lvlm.data.contract.results import EXACT
@@ -29,6 +30,15 @@ def interval_caption(
     if (shown["estimator"] != EXACT).any() or shown.is_empty():
         sentences.append("Values below 0 are estimation error.")
     return " ".join(sentences)
+
+
+def onset_caption(results: pl.DataFrame, estimator: str) -> str:
+    """What the intervals are that onsets are judged by."""
+    shown = successful(one_estimator(results, estimator)).filter(is_checkpoint())
+    kinds = [kind for kind in (ITEMS, ITEMS_UNCORRECTED) if (shown["interval"] == kind).any()]
+    said = [f"Interval: {COVERAGES[kind].caption}." for kind in kinds]
+    said += ["An atom can be above 0 by this bias alone."] if ITEMS_UNCORRECTED in kinds else []
+    return " ".join(said)
 
 
 def summary_caption(results: pl.DataFrame, estimator: str) -> str:

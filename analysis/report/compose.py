@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 import polars as pl
@@ -49,17 +50,23 @@ class Tabled:
     absent: str = ""
 
 
-def compose(results: pl.DataFrame, estimator: str = EXACT, compare: str | None = None) -> list[Drawn | Tabled]:
+def compose(
+    results: pl.DataFrame,
+    estimator: str = EXACT,
+    compare: str | None = None,
+    losses: pl.DataFrame | None = None,
+) -> list[Drawn | Tabled]:
     """Draw every figure and compute every table of the report, in the order of the page; without empty optional ones.
 
     Args:
         results: the result table.
         estimator: whose numbers to show where a problem has several.
         compare: one of `COMPARISONS`, to set published numbers beside these.
+        losses: of the models' trainings, as `read_losses` returns them.
     """
     listed = PARTS if compare is None else (*PARTS, COMPARISONS[compare])
     parts = [
-        _drawn(part, results, estimator) if isinstance(part, FigurePart) else _tabled(part, results, estimator)
+        _drawn(part, results, estimator, losses) if isinstance(part, FigurePart) else _tabled(part, results, estimator)
         for part in listed
     ]
     return [each for each in parts if not (each.part.optional and each.absent)]
@@ -86,15 +93,18 @@ def table_file(name: str) -> str:
     return f"tables/{name}.csv"
 
 
-def _drawn(part: FigurePart, results: pl.DataFrame, estimator: str) -> Drawn:
+def _drawn(part: FigurePart, results: pl.DataFrame, estimator: str, losses: pl.DataFrame | None) -> Drawn:
     specifications = {}
+    shown = losses is not None and part.with_losses
+    draw = partial(part.draw, losses=losses) if shown else part.draw
     try:
         for name in SIZES:
             with sized(name), debug_mode(False):  # altair would check each object against its schema, for seconds
-                specifications[name] = part.draw(results, estimator).to_dict(validate=False)
+                specifications[name] = draw(results, estimator).to_dict(validate=False)
     except NothingToShowError as nothing:
         return Drawn(part, absent=str(nothing))
-    return Drawn(part, specifications, _caption(part, results, estimator))
+    said = (_caption(part, results, estimator), part.with_losses if shown else part.without_losses)
+    return Drawn(part, specifications, " ".join(filter(None, said)))
 
 
 def _tabled(part: TablePart, results: pl.DataFrame, estimator: str) -> Tabled:

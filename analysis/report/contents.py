@@ -12,8 +12,8 @@ from pid_lvlm.analysis.errors import NothingToShowError
 from pid_lvlm.analysis.figures.base import Figure
 from pid_lvlm.analysis.frames.depth import layered
 from pid_lvlm.analysis.frames.estimators import SWEEP
-from pid_lvlm.analysis.frames.over_models.models import across_models, of_enough_models
-from pid_lvlm.analysis.report.captions import interval_caption, summary_caption
+from pid_lvlm.analysis.frames.over_models.models import NEXT_TO_NOTHING, across_models, of_enough_models
+from pid_lvlm.analysis.report.captions import interval_caption, onset_caption, summary_caption
 from pid_lvlm.analysis.report.display import (
     PageTable,
     batch_and_exact_table,
@@ -26,6 +26,7 @@ from pid_lvlm.analysis.report.layouts import (
     ablations_table,
     interval_meanings_table,
     layer_phases_table,
+    onset_table,
     surviving_conclusions_table,
 )
 from pid_lvlm.analysis.report.models_display import correlations_table, regimes_table, scaling_table
@@ -55,17 +56,22 @@ class FigurePart:
         name: its file name without the extension.
         title: its heading.
         text: its caption, as far as it is the same for every table.
-        draw: draws it, from the table and the estimator to prefer.
+        draw: draws it, from the table, the estimator to prefer and perhaps `losses`.
         of_table: the rest of its caption.
         optional: whether the report does not say so where the results have nothing for it.
+        with_losses: what its caption adds where there are losses of the training, which `draw` then gets; empty for a
+            figure without them.
+        without_losses: what its caption adds where there are none.
     """
 
     name: str
     title: str
     text: str
-    draw: Callable[[pl.DataFrame, str], Figure]
+    draw: Callable[..., Figure]
     of_table: Caption = _nothing
     optional: bool = False
+    with_losses: str = ""
+    without_losses: str = ""
 
 
 @dataclass(frozen=True)
@@ -300,9 +306,33 @@ PARTS: Final[tuple[FigurePart | TablePart, ...]] = (
         "training_overlaid",
         "Over training: models compared",
         "The same curves, one line per model in the panel of each atom, in bits; below them the accuracy, in % of the "
-        f"items. {_HOLLOW} A click on the legend fades the other lines. The result table does not have the loss of the "
-        "models' training.",
+        f"items. {_HOLLOW} A click on the legend fades the other lines.",
         partial(figures.training, overlay=True),
+        optional=True,
+        with_losses="At the bottom, the same for all datasets: the loss of the models' training in nats per token of "
+        "an answer (line: the mean since the point before; of a long training, evenly spaced points), and the loss "
+        "over held-out records where it was measured (points, dashed). Steps lie linearly between neighbouring "
+        "checkpoints. Stages train on different records, so that losses do not compare across a dashed line, nor "
+        "between models with different tokens.",
+        without_losses="The result table does not have the loss of the models' training; --losses adds it.",
+    ),
+    TablePart(
+        "onset",
+        "Onset during training",
+        "Per model and dataset, for each atom its onset, the first checkpoint from which on the atom has "
+        f"{NEXT_TO_NOTHING:g} bits or more and an interval above 0, at it and at every later checkpoint (output "
+        "layer), with the value and the interval in bits; how many checkpoints and stages there are. “From the "
+        "first”: so it is at the first checkpoint, and may have been before. “At the latest”: what the checkpoint "
+        "before would say is not known. “Not reached”: it is not so at the last checkpoint. The interval covers the "
+        "sampling of items at one checkpoint; it covers neither another training of the model nor noise, prompt or "
+        "the number of checkpoints that were looked at. The atom arose between two checkpoints, not at the step of "
+        "one. A later onset does not show a difference between two models or atoms. Intervals of neighbouring "
+        "checkpoints are not paired, although the items are the same: that they overlap does not show that nothing "
+        "changed, and an onset does not show that its checkpoint differs from the one before.",
+        tables.onset,
+        onset_table,
+        of_table=onset_caption,
+        of_one=True,
         optional=True,
     ),
     _ablation("synergy", "Synergy"),

@@ -5,7 +5,8 @@ from typing import Any
 
 import polars as pl
 
-from pid_lvlm.analysis.frames.labels import SYMBOLS, bits, rounded_up
+from pid_lvlm.analysis.frames.labels import SYMBOLS, bits, interval, rounded_up
+from pid_lvlm.analysis.frames.onset import REACHED
 from pid_lvlm.analysis.report.display import Cell, PageTable
 from pid_lvlm.data.names import ATOMS
 
@@ -27,6 +28,23 @@ def layer_phases_table(phases: pl.DataFrame) -> PageTable:
         for row in phases.to_dicts()
     ]
     return _page_table(headings, rows, names=2)
+
+
+def onset_table(onsets: pl.DataFrame) -> PageTable:
+    """Model, dataset, the onset of each atom with its value and interval, checkpoints and stages."""
+    headings = ["model", "dataset", *(SYMBOLS[atom] for atom in reversed(ATOMS)), "checkpoints", "stages"]
+    rows = []
+    for group in onsets.partition_by("model", "dataset", maintain_order=True):
+        of_atom = {row["atom"]: row for row in group.to_dicts()}
+        first = group.row(0, named=True)
+        rows.append(
+            [
+                *(first["model"], first["dataset"]),
+                *(_onset(of_atom[atom]) if atom in of_atom else _UNKNOWN for atom in reversed(ATOMS)),
+                *(str(first["checkpoints"]), str(first["stages"])),
+            ]
+        )
+    return _page_table(headings, rows, names=2 + len(ATOMS))
 
 
 def ablations_table(ablations: pl.DataFrame) -> PageTable:
@@ -71,6 +89,16 @@ def surviving_conclusions_table(conclusions: pl.DataFrame) -> PageTable:
 
 def _page_table(headings: list[str], rows: list[list[str]], names: int) -> PageTable:
     return PageTable(headings, [[Cell(text) for text in row] for row in rows], names)
+
+
+def _onset(row: dict[str, Any]) -> str:
+    if row["missing"]:
+        return f"{row['verdict']}: {row['missing']}"
+    if row["value"] is None:
+        return row["verdict"]
+    place = " ".join(str(part) for part in (row["stage"], row["step"]) if part is not None)
+    said = "" if row["verdict"] == REACHED else f" ({row['verdict']})"
+    return f"{place}{said}: {bits(row['value'])} {interval(row['low'], row['high'])}"
 
 
 def _peak(row: dict[str, Any], atom: str) -> str:

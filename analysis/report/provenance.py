@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -31,20 +31,15 @@ _PACKAGES = ("pid-lvlm", "polars", "altair", "vl-convert-python")
 _SHOWN = 8
 
 
-def provenance(results: pl.DataFrame, sources: Sequence[Path]) -> list[tuple[str, str]]:
+def provenance(results: pl.DataFrame, sources: Mapping[str, Sequence[Path]]) -> list[tuple[str, str]]:
     """Pairs of a heading and its value, as plain text.
 
     Args:
         results: every row of the report, failed fits included.
-        sources: the files that were read; named without their folder and with their hash.
+        sources: the files that were read, by what they are; named without their folder and with their hash.
     """
     return [
-        *(("result table", _fingerprint(path)) for path in sources[: PAGE_LISTED.most]),
-        *(
-            [("result tables", f"and {len(sources) - PAGE_LISTED.most} more")]
-            if len(sources) > PAGE_LISTED.most
-            else []
-        ),
+        *(pair for kind, paths in sources.items() for pair in _files(kind, paths)),
         ("rows", f"{results.height}, from {results['run'].n_unique()} run folder(s)"),
         *((heading, text) for name, heading in _SETTINGS.items() if (text := _values(results[name]))),
         ("estimation time", f"{results['seconds'].sum():.1f} s in total"),
@@ -59,6 +54,12 @@ def recipes(results: pl.DataFrame) -> list[str]:
     left_out = distinct.len() - PAGE_LISTED.most
     shown = [_pretty(text) for text in distinct.head(PAGE_LISTED.most)]
     return [*shown, f"… and {left_out} more"] if left_out > 0 else shown
+
+
+def _files(kind: str, paths: Sequence[Path]) -> list[tuple[str, str]]:
+    left_out = len(paths) - PAGE_LISTED.most
+    named = [(kind, _fingerprint(path)) for path in paths[: PAGE_LISTED.most]]
+    return [*named, (kind, f"and {left_out} more")] if left_out > 0 else named
 
 
 def _fingerprint(path: Path) -> str:

@@ -37,7 +37,7 @@ def render_files(
     parts: Sequence[Drawn | Tabled],
     results: pl.DataFrame,
     *,
-    sources: Sequence[Path],
+    sources: Mapping[str, Sequence[Path]],
     title: str,
     formats: Sequence[str],
     estimator: str,
@@ -49,7 +49,7 @@ def render_files(
     Args:
         parts: of the report.
         results: the result table.
-        sources: the files that it was read from.
+        sources: the files that were read, by what they are.
         title: of the page.
         formats: of the figure files.
         estimator: whose numbers to show where a problem has several.

@@ -1,9 +1,10 @@
 """Tables: functions from a result table to a frame, the same for a notebook and for the report.
 
 `summary`, `ground_truth`, `batch_and_exact`, `failed`, `diagnostics` and `issues` take the whole table and select
-what they show. So do those within models, `layer_phases` and `ablations`, those over models, `regimes`, `correlations`,
-`image_removal` and `scaling`, and those of the estimator: `interval_meanings`, `uncertainties`, `other_measures` and
-`surviving_conclusions`; and those over ablations, `sensitivity`, `sensitivity_conclusions` and `sensitivity_ranks`.
+what they show. So do those within models, `layer_phases`, `onset` and `ablations`, those over models, `regimes`,
+`correlations`, `image_removal` and `scaling`, and those of the estimator: `interval_meanings`, `uncertainties`,
+`other_measures` and `surviving_conclusions`; and those over ablations, `sensitivity`, `sensitivity_conclusions` and
+`sensitivity_ranks`.
 """
 
 from pid_lvlm.analysis.tables.ablations import ablations
@@ -13,6 +14,7 @@ from pid_lvlm.analysis.tables.diagnostics import diagnostics, failed, issues
 from pid_lvlm.analysis.tables.ground_truth import ground_truth
 from pid_lvlm.analysis.tables.layer_phases import EMERGED, layer_phases
 from pid_lvlm.analysis.tables.measures import other_measures, surviving_conclusions
+from pid_lvlm.analysis.tables.onset import onset
 from pid_lvlm.analysis.tables.regimes import regimes
 from pid_lvlm.analysis.tables.scaling import scaling
 from pid_lvlm.analysis.tables.sensitivity import sensitivity, sensitivity_conclusions, sensitivity_ranks
@@ -31,6 +33,7 @@ __all__ = [
     "image_removal",
     "interval_meanings",
     "layer_phases",
+    "onset",
     "other_measures",
     "regimes",
     "scaling",

@@ -154,3 +154,15 @@ def test_compare_knows_only_what_was_published(command, table, tmp_path):
     code, _, err = command(table, "--out", tmp_path / "report", "--compare", "other.parquet")
     assert code == 2
     assert "paper" in err
+
+
+def test_losses_of_an_unknown_model_are_one_sentence(command, table, tmp_path):
+    (tmp_path / "losses.jsonl").write_text('{"stage": "align", "step": 1, "loss": 2.5}\n')
+    given = (table, "--out", tmp_path / "report", "--losses")
+    code, _, err = command(*given, f"demo-llava-smal={tmp_path}/losses.jsonl")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "did you mean `demo-llava-small`?" in err
+    code, _, err = command(*given, tmp_path / "losses.jsonl")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "no training.json beside it" in err
+    assert not (tmp_path / "report").exists()

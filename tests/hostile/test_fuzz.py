@@ -25,6 +25,7 @@ QUICK = {
     "sweeps": 60,
     "pictures": 60,
     "settings": 60,
+    "losses": 60,
 }
 """Parsers that answer in milliseconds, and how many cases are tried."""
 

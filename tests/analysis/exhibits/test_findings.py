@@ -118,6 +118,19 @@ def test_training(learning):
     assert found.count == "2 models"
 
 
+def test_training_says_in_which_stage_synergy_has_its_onset(learning, make_exact, make_frame):
+    assert "onset of S" not in _of(learning, 6).sentence  # intervals over seeds do not cover items
+    rows = [
+        make_exact("pope", (0, 0, 0.1, s), model=name, stage=stage, step=1 + i % 2, run=f"{name}{i}")
+        for name, synergy in (("a", (0, 0, 0.3, 0.6)), ("b", (0, 0.3, 0.3, 0.6)), ("c", (0, 0.1, 0, 0)))
+        for i, (stage, s) in enumerate(zip(("align", "align", "tune", "tune"), synergy, strict=True))
+    ]
+    found = _of(make_frame(rows), 6)
+    said = "onset of S, in 3 pairs of model and dataset: 1 in align, 1 in tune, 1 not by the last checkpoint."
+    assert found.sentence.endswith(said)
+    assert "0.05 bits and a 95 % interval over items above 0" in found.test
+
+
 @pytest.mark.parametrize(
     ("number", "missing"),
     [

@@ -1,5 +1,8 @@
+import polars as pl
 import pytest
 
+from pid_lvlm.analysis.frames.losses import LOSS_SCHEMA
+from pid_lvlm.analysis.report import compose, contents
 from pid_lvlm.analysis.report.captions import interval_caption, summary_caption
 from pid_lvlm.data.names import ATOMS
 
@@ -43,3 +46,16 @@ def test_two_kinds_of_interval_are_told_apart(make_row, make_exact, make_frame):
 def test_without_an_interval_nothing_is_said_of_one(make_exact, make_frame):
     ends = {f"{atom}_{end}": None for atom in ATOMS for end in ("low", "high")}
     assert interval_caption(make_frame([make_exact(**ends)]), "exact", "Band") == CERTIFIED
+
+
+def test_the_caption_of_an_overlay_says_what_its_losses_are_or_how_to_add_them(trained, monkeypatch):
+    overlay = next(part for part in contents.PARTS if part.name == "training_overlaid")
+    monkeypatch.setattr(compose, "PARTS", (overlay,))
+    monkeypatch.setattr(compose, "SIZES", ("screen",))
+    row = {"model": "demo-llava-small", "stage": "align", "step": 400, "loss": 2.5, "held_out_loss": 2.75}
+    (without,) = compose.compose(trained)
+    (beside,) = compose.compose(trained, losses=pl.DataFrame([row], schema=LOSS_SCHEMA))
+    assert without.caption.endswith("does not have the loss of the models' training; --losses adds it.")
+    assert "--losses" not in beside.caption
+    assert "the loss of the models' training in nats per token" in beside.caption
+    assert [len(each.specifications["screen"]["vconcat"]) for each in (without, beside)] == [2, 3]

@@ -1,3 +1,4 @@
+import json
 import re
 from html.parser import HTMLParser
 
@@ -173,3 +174,15 @@ def test_a_report_of_two_estimators_shows_one_and_compares_both(build, both_esti
     assert "95 % interval of the mean over seeds" in page.text
     assert "95 % interval over items" not in page.text
     assert pl.read_csv(out / "tables" / "summary.csv")["estimator"].unique().to_list() == ["batch"]
+
+
+@pytest.mark.slow
+def test_losses_and_onsets_are_on_the_page_with_what_they_show(build, trained, tmp_path):
+    row = {"stage": "align", "step": 400, "loss": 2.5, "held_out_loss": 2.75}
+    (tmp_path / "losses.jsonl").write_text(json.dumps(row) + "\n")
+    out, page = build(trained, losses=[f"demo-llava-small={tmp_path}/losses.jsonl"])
+    assert "the loss of the models' training in nats" in page.text
+    assert "--losses adds it" not in page.text
+    assert "losses.jsonl, sha256 " in page.text
+    assert "Intervals of neighbouring checkpoints are not paired" in page.text
+    assert (out / "tables" / "onset.csv").is_file()

@@ -353,6 +353,22 @@ def tables(folder: Path) -> Target:
     return Target({"results.parquet": small_table()}, mutate.of_parquet, parse)
 
 
+def losses(folder: Path) -> Target:
+    """The losses of a training, and the file beside them that names the model."""
+    from pid_lvlm.analysis.frames.losses import read_losses
+
+    rows = [{"stage": "align", "step": step, "loss": 2.5, "held_out_loss": None, "grad_norm": 1.0} for step in (1, 2)]
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    seeds = {"losses.jsonl": text.encode(), "training.json": b'{"recipe": {"name": "a model"}}'}
+
+    def parse(path: Path) -> object:
+        for name in seeds.keys() - {path.name}:
+            path.with_name(name).write_bytes(seeds[name])
+        return read_losses(path.parent)
+
+    return Target(seeds, mutate.of_text, parse)
+
+
 def report(folder: Path) -> Target:
     """A result table, through `pid-report`."""
     from pid_lvlm.analysis.cli import main
@@ -417,6 +433,7 @@ TARGETS: Final[Mapping[str, Callable[[Path], Target]]] = {
     "pictures": pictures,
     "settings": settings,
     "tables": tables,
+    "losses": losses,
     "report": report,
     "checkpoints": checkpoints,
     "weights": weights,
