@@ -152,6 +152,7 @@ def test_letters_that_cannot_follow_the_prompt(refuses: Refuses, items: Path, ch
     )
 
 
+@pytest.mark.slow
 def test_a_tokenizer_that_splits_the_letters(command: Command, items: Path, checkpoint: Path, tmp_path: Path) -> None:
     """No error: the score is the mean over the letter's tokens. A sentence says so, and the manifest has the tokens."""
     model = altered(checkpoint, tmp_path / "splitting", "tokenizer.json", merging((":", "A")))

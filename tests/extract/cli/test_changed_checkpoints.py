@@ -80,6 +80,7 @@ def test_one_byte_of_the_projector(command: Command, model: Path, items: Path, t
     assert not (tmp_path / "runs" / "tiny__toy" / shard_file(1)).exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", ["chat_template.jinja", "processor_config.json", "tokenizer_config.json"])
 def test_other_files(command: Command, checkpoint: Path, items: Path, tmp_path: Path, file: str) -> None:
     """Changes that only the identity shows: the content means the same."""
