@@ -152,7 +152,7 @@ def test_the_order_of_the_items_and_the_batches_change_nothing(run: Run, dataset
 def test_candidates_of_several_tokens(run: Run, dataset: Dataset, tmp_path: Path, adapter: Adapter) -> None:
     """Every condition goes on from its own prompt: with and without shared prefixes the scores are the same."""
     plan = make_plan(adapter, dataset, "letters", "all")
-    stats = measure(adapter, plan.items, Batching(4), lambda _count: None)
+    stats = measure(adapter, [plan.items], Batching(4), lambda _count: None)
     names = ("both", "vision_only", "language_only", "vision_only.mean", "neither.mean", "vision_only.other.1")
     swaps = Swaps(adapter, plan.items, "letters", "all", 0)
     measurement = with_long_letters(

@@ -143,9 +143,9 @@ def test_a_model_remembers_what_fits(
     config = ExtractionConfig(tmp_path, batch_size=8)
     batching = model_batching(adapter, ModelSpec(str(checkpoint)), config, recorder)
     failed = limit(3)
-    recorded(dataset, tmp_path / "a", batching)
+    recorded(dataset, tmp_path / "a", batching, shard_size=8)
     assert failed == [8, 4]
-    recorded(dataset, tmp_path / "b", batching)
+    recorded(dataset, tmp_path / "b", batching, shard_size=8)
     assert failed == [8, 4]
     assert len(recorder.notes) == 1
 
