@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Final, Generic, TypeVar
 
 import torch
@@ -97,7 +98,7 @@ def prepared_ahead(
             num_workers=workers,
             prefetch_factor=AHEAD,
             multiprocessing_context="fork",
-            worker_init_fn=lambda _number: end_with_parent(),
+            worker_init_fn=_begin,
             generator=torch.Generator(),  # it draws a seed, which must not come from the global one
         )
     yield from loader
@@ -148,6 +149,17 @@ def portable(error: Exception) -> Exception:
 
 def _as_it_is(outcome: Any) -> Any:
     return outcome
+
+
+def _begin(_number: int) -> None:
+    end_with_parent()
+    sys.excepthook = _unless_cut_off
+
+
+def _unless_cut_off(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """A thread of multiprocessing hands prepared tensors over; when the command ends, nobody is left to take them."""
+    if not isinstance(error, OSError | EOFError):
+        sys.__excepthook__(kind, error, trace)
 
 
 def end_with_parent() -> None:

@@ -14,7 +14,7 @@ import torch
 from pid_lvlm.data.errors import PidError
 from pid_lvlm.extract.datasets.item import Dataset, Item
 from pid_lvlm.extract.errors import ModelError, UsageError
-from pid_lvlm.extract.measure.ahead import SHARED_MEMORY, can_fork, prepared_ahead, usual_workers
+from pid_lvlm.extract.measure.ahead import SHARED_MEMORY, _unless_cut_off, can_fork, prepared_ahead, usual_workers
 from pid_lvlm.extract.measure.encode import BadItemError, RefusedPictureError, host_inputs
 from pid_lvlm.extract.models.adapters.base import Adapter
 from pid_lvlm.extract.prompts.prompt_plan import make_plan
@@ -162,3 +162,11 @@ def test_how_many_are_usual(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [usual_workers("cpu", 64), usual_workers("cuda", 64), usual_workers("cuda", 2)] == [0, 4, 1]
     Usage.free = 64 * 2**20  # what docker gives a container
     assert usual_workers("cuda", 64) == 0
+
+
+def test_a_connection_that_ends_with_the_command_is_not_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """Other errors of a process's threads are."""
+    _unless_cut_off(ConnectionResetError, ConnectionResetError(104, "reset by peer"), None)
+    assert capsys.readouterr().err == ""
+    _unless_cut_off(ValueError, ValueError("odd"), None)
+    assert "ValueError: odd" in capsys.readouterr().err
