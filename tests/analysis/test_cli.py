@@ -35,6 +35,7 @@ def test_a_report_is_written_and_named(command, table, tmp_path):
     assert not list((tmp_path / "report").rglob("*.png"))
 
 
+@pytest.mark.slow
 def test_quiet_says_nothing(command, table, tmp_path):
     assert command(table, "--out", tmp_path / "report", "--format", "svg", "--quiet") == (0, "", "")
 
@@ -106,6 +107,7 @@ def test_the_estimator_that_is_shown(command, both_estimators, tmp_path):
     assert command(path, "--out", tmp_path / "report", "--estimator", "other")[0] == 2
 
 
+@pytest.mark.slow
 def test_a_failed_fit_without_pooling_is_named_by_its_estimator(command, make_exact, make_frame, tmp_path):
     path = tmp_path / "results.parquet"
     make_frame([make_exact(result="wide_interval"), make_exact(result="marginals_unreachable", layer=3)]).write_parquet(
@@ -118,6 +120,7 @@ def test_a_failed_fit_without_pooling_is_named_by_its_estimator(command, make_ex
     ]
 
 
+@pytest.mark.slow
 def test_the_papers_numbers_beside_a_table(command, make_row, make_frame, tmp_path):
     path = tmp_path / "results.parquet"
     make_frame([make_row("mmbench", model="google/gemma-3-4b-it"), make_row("toy")]).write_parquet(path)

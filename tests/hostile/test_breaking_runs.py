@@ -143,6 +143,7 @@ def test_a_run_that_breaks_after_planning(sound, expected, tmp_path, way, budget
     assert "Traceback" not in said
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_bytes_that_change_after_planning(sound, expected, tmp_path, data):

@@ -264,6 +264,7 @@ def test_a_report_that_is_killed_has_no_page_and_is_repaired(tmp_path, monkeypat
     assert {name: (out / name).read_bytes() for name in FILES} == FILES
 
 
+@pytest.mark.slow
 def test_folders_with_traps(command, five_tasks, tmp_path):  # noqa: F811
     (tmp_path / "elsewhere").mkdir()
     code, _, out = command(five_tasks)

@@ -60,6 +60,7 @@ def test_every_returned_field_is_in_the_docstring():
     )
 
 
+@pytest.mark.slow
 def test_degenerate_probabilities_carry_nothing(arrays):
     """An answer that never varies: every term and atom is 0, and the fit succeeds."""
     certain = np.tile(np.array([0, 1, 0, 0], np.float32), (120, 1))

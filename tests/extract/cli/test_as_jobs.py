@@ -63,6 +63,7 @@ def test_options_that_are_wrong(command: Command, sweep: Path, tmp_path: Path, m
     assert [path.name for path in tmp_path.iterdir()] == ["sweep.toml"]
 
 
+@pytest.mark.slow
 def test_what_is_done_is_not_submitted(command: Command, checkpoint: Path, items: Path, tmp_path: Path):
     line = ("--model", checkpoint, "--data", items, "--out", tmp_path / "runs")
     assert command(*line, "--limit", "8", "--keep-items", "text", "--quiet")[0] == 0

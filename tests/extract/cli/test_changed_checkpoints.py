@@ -70,6 +70,7 @@ def interrupted(command: Command, model: Path, items: Path, out: Path) -> tuple[
     return arguments
 
 
+@pytest.mark.slow
 def test_one_byte_of_the_projector(command: Command, model: Path, items: Path, tmp_path: Path) -> None:
     arguments = interrupted(command, model, items, tmp_path / "runs")
     assert len(list((tmp_path / "cache" / "pid-lvlm" / "hashes").iterdir())) == 1
