@@ -100,7 +100,7 @@ class Swaps:
         raise ModelError(f"{message}; leave --ablation {OTHER} out, or the longest items")
 
     def _alike(self, planned: PlannedItem) -> Sequence[PlannedItem]:
-        """Items with the same letters; all where there is no other."""
+        """Items with the same letters; all items where none but this one has them."""
         alike = self._with_letters.get(planned.item.letters, [])
         return alike if any(one.item.id != planned.item.id for one in alike[:2]) else self._items
 

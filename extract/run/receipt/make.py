@@ -36,6 +36,7 @@ from pid_lvlm.extract.measure.logit_lens import layer_states, unembed
 from pid_lvlm.extract.measure.measurement import CONTINUING, Measurement
 from pid_lvlm.extract.models.adapters.base import Adapter, ModelInputs
 from pid_lvlm.extract.models.misfit import model_code
+from pid_lvlm.extract.prompts.crossed_plan import crossed_pair
 from pid_lvlm.extract.prompts.prompt_plan import Plan, PlannedItem, make_plan
 from pid_lvlm.extract.prompts.swaps import Swaps
 from pid_lvlm.extract.prompts.templates import template_name
@@ -237,16 +238,11 @@ def _sharing(measurement: Measurement, parts: Sequence[Sequence[PlannedItem]], s
     places = [measurement.conditions.index(name) for name in continuing]
     differences = [_difference(one[places], other) for one, other in zip(shared, scores, strict=True)]
     if len(parts[0]) > 1:
-        rows = _about_one_picture(*parts[0][:2])
+        first, second = parts[0][:2]
+        rows = (first, crossed_pair(first, second))
         pairs = zip(*(_scores(one, rows, (BOTH, VISION_ONLY)) for one in (measurement, separate)), strict=True)
         differences += [_difference(one, other) for one, other in pairs]
     return Check(rounded(float(np.max(differences))), limit_of(adapter, SHARING))
-
-
-def _about_one_picture(first: PlannedItem, second: PlannedItem) -> tuple[PlannedItem, PlannedItem]:
-    """Two items, the second with the picture of the first."""
-    item = replace(second.item, picture=first.item.picture, picture_sha256=first.item.picture_sha256)
-    return first, replace(second, item=item, picture_tokens=first.picture_tokens)
 
 
 def _crossed(measurement: Measurement, pairs: Sequence[PlannedItem]) -> Check:

@@ -111,4 +111,4 @@ def _both(one: Advance, other: Advance) -> Advance:
 
 
 def _ignore(_done: int) -> None:
-    """There are no crossed pairs."""
+    """For runs without crossed pairs."""
