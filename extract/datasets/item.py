@@ -107,6 +107,10 @@ class Item:
         """What tells pictures apart: equal files are one picture."""
         return self.picture_sha256 or self.picture
 
+    def with_picture_of(self, other: "Item") -> "Item":
+        """The item with another item's picture."""
+        return replace(self, picture=other.picture, picture_sha256=other.picture_sha256, max_pixels=other.max_pixels)
+
     @property
     def sha256(self) -> str:
         """Hash of what a model sees of the item, of its answer and its group."""

@@ -63,13 +63,8 @@ def plan_crossed(adapter: Adapter, dataset: Dataset, plan: Plan, crossing: Cross
 
 def crossed_pair(picture: PlannedItem, question: PlannedItem) -> PlannedItem:
     """The prompt of `question` with the picture of `picture`; messages name both."""
-    item = replace(
-        question.item,
-        id=f"{question.item.id} with the picture of {picture.item.id}",
-        picture=picture.item.picture,
-        picture_sha256=picture.item.picture_sha256,
-        max_pixels=picture.item.max_pixels,
-    )
+    name = f"{question.item.id} with the picture of {picture.item.id}"
+    item = replace(question.item.with_picture_of(picture.item), id=name)
     return replace(question, item=item, picture_tokens=picture.picture_tokens)
 
 

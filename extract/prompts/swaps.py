@@ -119,10 +119,7 @@ class Swaps:
     def _joined(self, planned: PlannedItem, pictured: PlannedItem, text: str, asked: PlannedItem) -> PlannedItem:
         """An item with the picture of another and a text, which may be that of a third."""
         prompt, tokens = (asked.prompt, asked.tokens) if text == asked.text else self._rendered(text)
-        other = pictured.item
-        item = replace(
-            planned.item, picture=other.picture, picture_sha256=other.picture_sha256, max_pixels=other.max_pixels
-        )
+        item = planned.item.with_picture_of(pictured.item)
         return replace(
             planned, item=item, text=text, prompt=prompt, tokens=tokens, picture_tokens=pictured.picture_tokens
         )
