@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from pid_lvlm.data.bounds import NESTING, TEXT
+from pid_lvlm.data.command.pairs import key_and_value
 from pid_lvlm.data.command.shown import cut
 from pid_lvlm.data.command.suggest import unknown_name
+from pid_lvlm.data.errors import PidError
 from pid_lvlm.data.inputs.schema import STRICT, SchemaError, Word, checked
 from pid_lvlm.data.inputs.text import TextError, parse_json
 from pid_lvlm.data.names import ABLATIONS
@@ -103,6 +105,10 @@ def check_options(**values: Any) -> None:
         raise UsageError(as_options(error.faults)) from None
 
 
+SETTING: Final = "max_pixels=1003520"
+"""A pair that `--processor` takes, for messages."""
+
+
 def parse_settings(given: Sequence[str], option: str) -> dict[str, Any]:
     """`KEY=VALUE` pairs as a mapping; a value is read as JSON where it is that, else it is text.
 
@@ -115,9 +121,12 @@ def parse_settings(given: Sequence[str], option: str) -> dict[str, Any]:
     """
     settings: dict[str, Any] = {}
     for pair in given:
-        key, equals, value = (part.strip() for part in pair.partition("="))
-        if not (equals and key and value):
-            raise UsageError(f"{option}: expected KEY=VALUE, such as max_pixels=1003520, found `{cut(pair)}`")
+        try:
+            key, value = key_and_value(pair, option, SETTING)
+        except PidError as error:
+            raise UsageError(str(error)) from None
+        if not value:
+            raise UsageError(f"{option}: `{cut(key)}` has no value; expected KEY=VALUE, such as {SETTING}")
         if key in settings:
             raise UsageError(f"{option}: `{cut(key)}` is given twice; leave one out")
         settings[key] = _value(value, f"{option} {cut(key)}")

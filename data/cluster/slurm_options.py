@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from pid_lvlm.data.command.pairs import key_and_value
 from pid_lvlm.data.command.shown import cut
 from pid_lvlm.data.command.suggest import unknown_name
 from pid_lvlm.data.errors import PidError
@@ -122,16 +123,14 @@ def slurm_parameters(given: Sequence[str], name: str) -> dict[str, Any]:
     """
     found: dict[str, Any] = {}
     for text in given:
-        key, equals, value = text.partition("=")
-        key = key.strip().lstrip("-").replace("-", "_")
-        if not equals:
-            raise PidError(f"--slurm: expected KEY=VALUE such as partition=gpu, found `{cut(text)}`")
+        key, value = key_and_value(text, "--slurm", "partition=gpu")
+        key = key.lstrip("-").replace("-", "_")
         if key not in KEYS:
             raise PidError(unknown_name("--slurm: unknown key", key, KEYS))
         if key in found and key not in SEVERAL:
             raise PidError(f"--slurm: `{key}` is given twice")
         try:
-            read = KEYS[key](value.strip())
+            read = KEYS[key](value)
         except PidError as expected:
             raise PidError(f"--slurm {key}: expected {expected}, found `{cut(value)}`") from None
         found[key] = [*found.get(key, ()), read] if key in SEVERAL else read

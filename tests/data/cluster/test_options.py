@@ -62,6 +62,7 @@ def test_every_key_is_on_the_page():
     ("text", "parts"),
     [
         ("partition", ["KEY=VALUE", "`partition`"]),
+        ("=gpu", ["KEY=VALUE", "`=gpu`"]),
         ("partitoin=gpu", ["unknown key `partitoin`", "did you mean `partition`"]),
         ("time=soon", ["--slurm time: expected a run time such as 90", "`soon`"]),
         ("time=0", ["at least a minute"]),

@@ -58,6 +58,7 @@ def test_what_a_processor_does_not_take(tiny_of: MakeTiny, settings: dict[str, A
     [
         (["max_pixels"], "expected KEY=VALUE, such as max_pixels=1003520, found `max_pixels`"),
         (["=3"], "expected KEY=VALUE"),
+        (["max_pixels="], "`max_pixels` has no value; expected KEY=VALUE"),
         (["a=1", "a=2"], "`a` is given twice"),
         (["size={3}"], "--processor size: is not JSON"),
         (["size=" + "[" * 100], "--processor size: "),
