@@ -41,16 +41,17 @@ class SharedPrefix:
         self._by_position = by_position
 
     @contextmanager
-    def continued(self, decoder: nn.Module, length: int) -> Iterator[None]:
+    def continued(self, decoder: nn.Module, length: int, *, gaps: bool = False) -> Iterator[None]:
         """While active, a pass computes only what follows its first `length` positions, which were computed before.
 
         Args:
             decoder: whose inputs arrive by name; what edits them must be attached before.
             length: positions of the whole batch, padding included, whose inputs are those of the pass before.
+            gaps: whether rows have padding in between, which must not count as positions.
         """
         for layer in self._cache.layers:
             layer.crop(length - layer.get_seq_length())
-        handle = CallHook(decoder).attach(partial(self._shortened, length))
+        handle = CallHook(decoder).attach(partial(self._shortened, length, gaps))
         try:
             yield
         finally:
@@ -80,14 +81,14 @@ class SharedPrefix:
             repeated._cache.update(keys, values, number)
         return repeated
 
-    def _shortened(self, length: int, inputs: DecoderInputs) -> DecoderInputs:
-        return self._part(inputs, length, None)
+    def _shortened(self, length: int, gaps: bool, inputs: DecoderInputs) -> DecoderInputs:
+        return self._part(inputs, length, None, gaps)
 
-    def _part(self, inputs: DecoderInputs, start: int, end: int | None) -> DecoderInputs:
+    def _part(self, inputs: DecoderInputs, start: int, end: int | None, gaps: bool = False) -> DecoderInputs:
         """Inputs of the positions from `start` to `end`; only the mask keeps its length."""
         changed: dict[str, Any] = {"past_key_values": self._cache, "use_cache": True}
-        if self._by_position:
-            inputs = {**inputs, POSITIONS: _positions(inputs)}
+        if self._by_position or gaps:
+            inputs = {**inputs, POSITIONS: _positions(inputs, from_first=self._by_position)}
         for name, value in inputs.items():
             if isinstance(value, Tensor) and name in TOKEN_AXES:
                 axis = TOKEN_AXES[name]
@@ -100,29 +101,38 @@ class SharedPrefix:
         return {**inputs, **changed}
 
 
-def _positions(inputs: DecoderInputs) -> Tensor:
-    """Positions of the tokens without padding; those in several dimensions do not count it already."""
+def _positions(inputs: DecoderInputs, *, from_first: bool) -> Tensor:
+    """Positions of the tokens, later padding left out; those in several dimensions do not count any already.
+
+    Args:
+        inputs: of the decoder.
+        from_first: count from each row's first token; else padding before it counts, as the decoder counts it.
+    """
     given = inputs.get(POSITIONS)
     if isinstance(given, Tensor) and given.dim() == 3:
         return given
-    counted: Tensor = inputs[MASK].long().cumsum(dim=-1) - 1
+    mask = inputs[MASK].long()
+    counted: Tensor = mask.cumsum(dim=-1) - 1
+    if not from_first:
+        counted = counted + mask.argmax(dim=-1, keepdim=True)
     return counted.clamp(min=0)
 
 
 @dataclass(frozen=True)
 class Begun:
-    """How much of a pass was computed before: its first `length` positions."""
+    """How much of a pass was computed before: its first `length` positions; and whether rows have gaps after these."""
 
     prefix: SharedPrefix
     length: int = 0
+    gaps: bool = False
 
     def continued(self, decoder: nn.Module) -> AbstractContextManager[None]:
         """`SharedPrefix.continued` from there."""
-        return self.prefix.continued(decoder, self.length)
+        return self.prefix.continued(decoder, self.length, gaps=self.gaps)
 
-    def up_to(self, length: int) -> "Begun":
+    def up_to(self, length: int, *, gaps: bool | None = None) -> "Begun":
         """The same passes once the first `length` positions are computed."""
-        return replace(self, length=length)
+        return replace(self, length=length, gaps=self.gaps if gaps is None else gaps)
 
 
 def common_length(masks: SpanMasks) -> int:

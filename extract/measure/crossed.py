@@ -3,7 +3,9 @@
 from collections.abc import Callable
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from pid_lvlm.data.names import BOTH, CROSSED_ARRAYS
 from pid_lvlm.extract.conditions.noise import Arrays
@@ -33,13 +35,16 @@ def crossed_arrays(
     """
     pairs = plan.of(rows)
 
-    def work(items: Items, host: Prepared) -> NDArray[np.float32]:
-        return measurement.scores(items, (BOTH,), host)[:, 0]
+    def work(items: Items, host: Prepared) -> Tensor:
+        return measurement.letter_scores(items, (BOTH,), host)[:, 0]
 
-    found = np.empty((len(pairs), *both.shape[1:]), dtype=np.float32)
+    parts: list[Tensor] = []
+    order: list[int] = []
     for done in batching.each([pairs], measurement.prepare, work):
-        found[list(done.indices)] = done.result
+        parts.append(done.result)
+        order += done.indices
         advance(len(done.indices))
+    found = measurement.own_options([pairs[index] for index in order], torch.cat(parts))[np.argsort(order)]
     others = found.reshape(len(rows), plan.pairs - 1, *both.shape[1:])
     scores = np.concatenate([both[:, None], others], axis=1)
     return dict(zip(CROSSED_ARRAYS, (plan.partner[rows.start : rows.stop], scores), strict=True))

@@ -3,9 +3,7 @@
 from collections.abc import Callable, Sequence
 from functools import partial, reduce
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from pid_lvlm.data.names import POOLINGS
@@ -24,7 +22,7 @@ SiteMoments = dict[str, Moments]
 """Moments by the names of the sites."""
 
 
-def pool(vectors: Tensor, rows: Sequence[int]) -> dict[str, NDArray[np.float32]]:
+def pool(vectors: Tensor, rows: Sequence[int]) -> dict[str, Tensor]:
     """Mean, max and last of each sample's vectors.
 
     Args:
@@ -32,16 +30,16 @@ def pool(vectors: Tensor, rows: Sequence[int]) -> dict[str, NDArray[np.float32]]
         rows: vectors of each sample, each at least 1.
 
     Returns:
-        Pooling name -> (samples, width) float32. Every sample is pooled on its own, so that its numbers do
-        not depend on the batch.
+        Pooling name -> (samples, width) float32, where the vectors are. Every sample is pooled on its own, so that its
+        numbers do not depend on the batch.
     """
-    parts = vectors.float().cpu().split(list(rows))
+    parts = vectors.float().split(list(rows))
     pooled = {
         "mean": [part.mean(dim=0) for part in parts],
         "max": [part.amax(dim=0) for part in parts],
         "last": [part[-1] for part in parts],
     }
-    return {name: np.stack([vector.numpy() for vector in pooled[name]]) for name in POOLINGS}
+    return {name: torch.stack(pooled[name]) for name in POOLINGS}
 
 
 def measure(

@@ -8,28 +8,29 @@ from typing import Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from pid_lvlm.data.contract.conditions import Condition
-from pid_lvlm.data.names import BOTH, CONDITIONS, MEAN, NO_IMAGE, SOURCES, VISION_ONLY, feature_key
+from pid_lvlm.data.names import CONDITIONS, SOURCES, feature_key
 from pid_lvlm.extract.conditions.noise import Arrays, NoiseStats
-from pid_lvlm.extract.conditions.prefix import Begun, SharedPrefix, common_length
-from pid_lvlm.extract.conditions.replacement import is_replaced, replacement
 from pid_lvlm.extract.datasets.item import Item
 from pid_lvlm.extract.measure.batching import Batching
 from pid_lvlm.extract.measure.embeddings import pool, read_inputs
-from pid_lvlm.extract.measure.encode import Batch, encode_batch, encode_text_only, host_inputs
+from pid_lvlm.extract.measure.encode import Batch, encode_batch, host_inputs
 from pid_lvlm.extract.measure.kept_batches import KeptBatches
 from pid_lvlm.extract.measure.logit_lens import layer_states, unembed
-from pid_lvlm.extract.measure.option_scores import Scores, option_scores, score_batch
-from pid_lvlm.extract.measure.same_picture import begun_by_leaders
-from pid_lvlm.extract.measure.swapped import Prepared, encode_swapped, prepare_swapped
+from pid_lvlm.extract.measure.option_scores import Scores, option_scores
+from pid_lvlm.extract.measure.passes import Passes
+from pid_lvlm.extract.measure.swapped import Prepared, prepare_swapped
 from pid_lvlm.extract.models.adapters.base import Adapter
 from pid_lvlm.extract.models.answer_tokens import Candidates
 from pid_lvlm.extract.prompts.prompt_plan import PlannedItem
-from pid_lvlm.extract.prompts.swaps import Swaps, is_swapped
+from pid_lvlm.extract.prompts.swaps import Swaps
 
-CONTINUING: Final = (VISION_ONLY, Condition(VISION_ONLY, MEAN).name)
-"""Conditions with the inputs of `both` up to the user's text."""
+Tensors = dict[str, Tensor]
+"""What a batch gives, a row for each item, by name of the array that it becomes a part of."""
+
+LOGLIK: Final = "loglik"
+FIRST_TOKEN: Final = "first_token"
 
 
 @dataclass(frozen=True)
@@ -67,16 +68,18 @@ class Measurement:
     def shards(
         self, shards: Sequence[Sequence[PlannedItem]], batching: Batching, advance: Callable[[int], None]
     ) -> Iterator[Arrays]:
-        """Arrays of one shard after the other, each as soon as its last batch is measured; see `shard`."""
-        parts: list[Arrays] = []
+        """Arrays of one shard after the other, each as soon as its last batch is measured; see `shard`.
+
+        What batches give stays on the device until then, so that no batch waits for the one before it.
+        """
+        parts: list[Tensors] = []
         order: list[int] = []
-        for done in batching.each(shards, partial(self.prepare, conditions=self.conditions), self.batch):
+        for done in batching.each(shards, partial(self.prepare, conditions=self.conditions), self._measured):
             parts.append(done.result)
             order += done.indices
             advance(len(done.indices))
             if len(order) == len(shards[done.group]):
-                back = np.argsort(order)
-                yield {name: np.concatenate([part[name] for part in parts])[back] for name in parts[0]}
+                yield self._arrays(shards[done.group], parts, np.argsort(order))
                 parts, order = [], []
 
     @property
@@ -84,13 +87,26 @@ class Measurement:
         """Size of the options axis of the scores."""
         return self.max_options or len(self.candidates.spellings[0].ids)
 
-    @torch.inference_mode()
     def batch(self, items: Sequence[PlannedItem], host: Prepared | None = None) -> Arrays:
         """Arrays of one batch, rows in the order of `items`; `host` is what `prepare` made of it, if known."""
+        return self._arrays(items, [self._measured(items, host)], np.arange(len(items)))
+
+    @torch.inference_mode()
+    def _measured(self, items: Sequence[PlannedItem], host: Prepared | None = None) -> Tensors:
+        """What the model says about one batch, on its device."""
         batch = self._encoded(items, host)
         scores = self._scores(batch, items, self.conditions, host)
+        return {
+            LOGLIK: torch.stack([scores[name].loglik for name in self.conditions], dim=1),
+            FIRST_TOKEN: torch.stack([scores[name].first_token for name in self.conditions], dim=1),
+            **self._features(batch),
+        }
+
+    def _arrays(self, items: Sequence[PlannedItem], parts: Sequence[Tensors], back: NDArray[np.int64]) -> Arrays:
+        """Arrays of some items; row i of `parts`, one after the other, belongs to item `back[i]` of all."""
+        found = {name: torch.cat([part[name] for part in parts]).cpu().numpy()[back] for name in parts[0]}
         letters = [planned.item.letters for planned in items]
-        first = np.stack([scores[condition].first_token for condition in self.conditions], axis=1)
+        scores, first = found.pop(LOGLIK), found.pop(FIRST_TOKEN)
         return {
             "sample_id": np.array([planned.item.id for planned in items], dtype=np.str_),
             "group_id": np.array([planned.item.group for planned in items], dtype=np.str_),
@@ -98,31 +114,37 @@ class Measurement:
             "letters": np.array(letters, dtype=np.str_),
             "label": np.array([planned.item.label for planned in items], dtype=np.int64),
             **_rotations([planned.item for planned in items]),
-            "loglik": np.stack(
-                [option_scores(scores[name].loglik, letters, self.width) for name in self.conditions], axis=1
-            ),
-            **self._features(batch),
-            "first_token": first,
+            LOGLIK: option_scores(scores, letters, self.width),
+            **found,
+            FIRST_TOKEN: first,
             "first_token_text": self._decoded(first),
         }
 
     @torch.inference_mode()
-    def scores(
+    def letter_scores(
         self, items: Sequence[PlannedItem], conditions: Sequence[str], host: Prepared | None = None
-    ) -> NDArray[np.float32]:
-        """Scores of one batch under some conditions, (items, conditions, layers, options) nats.
+    ) -> Tensor:
+        """Scores of all letters, (items, conditions, layers, letters) nats, where the model computed them."""
+        scores = self._scores(self._encoded(items, host), items, conditions, host)
+        return torch.stack([scores[name].loglik for name in conditions], dim=1)
 
-        Where passes share a prefix, `both` must be among them: `vision_only` goes on from it.
-        """
-        scores = self._scores(self._encoded(items, host), items, conditions)
-        letters = [planned.item.letters for planned in items]
-        return np.stack([option_scores(scores[name].loglik, letters, self.width) for name in conditions], axis=1)
+    def scores(self, items: Sequence[PlannedItem], conditions: Sequence[str]) -> NDArray[np.float32]:
+        """Scores of one batch under some conditions, (items, conditions, layers, options) nats."""
+        return self.own_options(items, self.letter_scores(items, conditions))
+
+    def own_options(self, items: Sequence[PlannedItem], scores: Tensor) -> NDArray[np.float32]:
+        """Scores (items, …, options) of each item's options, from those of all letters, (items, …, letters)."""
+        return option_scores(scores.cpu().numpy(), [planned.item.letters for planned in items], self.width)
 
     def prepare(self, items: Sequence[PlannedItem], conditions: Sequence[str] = ()) -> Prepared:
         """What of a batch can be done ahead of the device, for those of the `conditions` that need something else."""
         kept = self.kept is not None and self.kept.has(items)
         own = None if kept else host_inputs(self.adapter, items, self.share_prefix)
-        return prepare_swapped(self.adapter, self.swaps, conditions, items, own)
+        return prepare_swapped(self.adapter, self.swaps, conditions, items, own, share=self._shares)
+
+    @property
+    def _shares(self) -> bool:
+        return self.share_prefix and self.adapter.can_share_prefix
 
     def _encoded(self, items: Sequence[PlannedItem], host: Prepared | None = None) -> Batch:
         own = None if host is None else host.own
@@ -131,57 +153,24 @@ class Measurement:
         return encode_batch(self.adapter, items, own or host_inputs(self.adapter, items, self.share_prefix))
 
     def _scores(
-        self, batch: Batch, items: Sequence[PlannedItem], conditions: Sequence[str], host: Prepared | None = None
+        self, batch: Batch, items: Sequence[PlannedItem], conditions: Sequence[str], host: Prepared | None
     ) -> dict[str, Scores]:
-        """By condition. `vision_only` goes on where `both` has computed the picture and what precedes it.
+        passes = Passes(
+            self.adapter, self.candidates, self.stats, self.seed, self.layers[:-1], self._shares, self.swaps
+        )
+        return passes.scores(batch, items, conditions, {} if host is None else host.swapped)
 
-        Both go on from there where several rows are about one picture.
-        """
-        common = common_length(batch.masks)
-        prefix = Begun(SharedPrefix())
-        if batch.leaders is not None:
-            prefix = begun_by_leaders(self.adapter, batch.leaders, batch.inputs, common)
-        begun = {BOTH: prefix} | dict.fromkeys(CONTINUING, prefix.up_to(common))
-        wanted = [condition for condition in begun if condition in conditions]
-        scores = {condition: self._condition(condition, batch, items, begun[condition]) for condition in wanted}
-        del prefix, begun  # as large as the weights of some layers
-        for condition in (name for name in conditions if name not in scores):
-            alone = Begun(SharedPrefix()) if self.candidates.longest > 1 else None
-            scores[condition] = self._condition(condition, batch, items, alone, host)
-        return scores
-
-    def _condition(
-        self,
-        condition: str,
-        batch: Batch,
-        items: Sequence[PlannedItem],
-        begun: Begun | None,
-        host: Prepared | None = None,
-    ) -> Scores:
-        adapter = self.adapter
-        inputs = batch.inputs
-        edit = None
-        if condition == NO_IMAGE:
-            inputs = encode_text_only(adapter, items)
-        elif is_swapped(condition):
-            swapped = None if host is None else host.swapped[condition]
-            inputs = encode_swapped(adapter, self.swaps, items, condition, swapped)
-        elif is_replaced(condition):
-            edit = replacement(adapter.sites, batch.masks, self.stats, self.seed, batch.ids, condition)
-        shared = begun if self.share_prefix and adapter.can_share_prefix else None
-        return score_batch(adapter, inputs, edit, self.candidates, self.layers[:-1], shared)
-
-    def _features(self, batch: Batch) -> Arrays:
+    def _features(self, batch: Batch) -> Tensors:
         """Pooled spans and their lengths; the features of a source come from its first site."""
         adapter = self.adapter
         inputs = read_inputs(adapter, batch)
-        features: Arrays = {}
+        features: Tensors = {}
         for number, source in enumerate(SOURCES, start=1):
             site = adapter.first_site(source)
             rows = site.rows(batch.masks)
             pooled = pool(site.read(inputs, batch.masks), rows)
             features |= {feature_key(number, name): vectors for name, vectors in pooled.items()}
-            features[f"x{number}_tokens"] = np.array(rows, dtype=np.int64)
+            features[f"x{number}_tokens"] = torch.tensor(rows)
         return features
 
     def _decoded(self, tokens: NDArray[np.int64]) -> NDArray[np.str_]:

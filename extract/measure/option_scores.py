@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from pid_lvlm.data.names import OPTION_LETTERS
 from pid_lvlm.extract.conditions.hooks import Edit
@@ -18,15 +19,15 @@ from pid_lvlm.extract.models.misfit import model_code
 
 @dataclass(frozen=True)
 class Scores:
-    """Scores of a batch under one condition.
+    """Scores of a batch under one condition, where the model computed them: to read them is to wait for the device.
 
     Attributes:
-        loglik: (batch, layers, options) float32 nats, the output last.
+        loglik: (batch, layers, letters) float32 nats, the output last.
         first_token: (batch,) greedy first token.
     """
 
-    loglik: NDArray[np.float32]
-    first_token: NDArray[np.int64]
+    loglik: Tensor
+    first_token: Tensor
 
 
 def score_batch(
@@ -56,12 +57,12 @@ def score_batch(
             if len(ids) > 1:
                 columns[..., way, index] = _mean_logprob(adapter, inputs, edit, ids, lens_layers, begun)
     return Scores(
-        loglik=_summed(columns).permute(1, 0, 2).cpu().numpy(),
-        first_token=logits[:, -1].argmax(dim=-1).cpu().numpy(),
+        loglik=_summed(columns).permute(1, 0, 2),
+        first_token=logits[:, -1].argmax(dim=-1),
     )
 
 
-def _summed(columns: torch.Tensor) -> torch.Tensor:
+def _summed(columns: Tensor) -> Tensor:
     """Log-probability of each letter in any spelling, from (…, spellings, letters)."""
     return columns[..., 0, :] if columns.shape[-2] == 1 else columns.logsumexp(dim=-2).clamp(max=0)
 
@@ -73,7 +74,7 @@ def _mean_logprob(
     tokens: tuple[int, ...],
     lens_layers: Sequence[int],
     begun: Begun | None,
-) -> torch.Tensor:
+) -> Tensor:
     """Teacher-forced mean over a candidate's tokens, (layers + 1, batch)."""
     with model_code(adapter):
         extended = adapter.append(inputs, tokens[:-1])
@@ -90,7 +91,7 @@ def _states_and_output(
     lens_layers: Sequence[int],
     keep: int,
     begun: Begun | None,
-) -> tuple[list[torch.Tensor], torch.Tensor]:
+) -> tuple[list[Tensor], Tensor]:
     """What `layer_states` gives, the output's logits in float32 where the head is."""
     if not adapter.widens_head:
         return layer_states(adapter, inputs, edit, lens_layers, keep, begun)
@@ -102,14 +103,14 @@ def option_scores(loglik: NDArray[np.float32], letters: Sequence[str], max_optio
     """Scores of each item's own options, from scores of all letters.
 
     Args:
-        loglik: (batch, layers, letters).
+        loglik: (items, …, letters).
         letters: letters of each item's options, `ABC` or with gaps.
         max_options: size of the options axis of the result.
 
     Returns:
-        (batch, layers, max_options): the i-th option at index i, -inf for options an item does not have.
+        (items, …, max_options): the i-th option at index i, -inf for options an item does not have.
     """
     found = np.full((*loglik.shape[:-1], max_options), -np.inf, dtype=np.float32)
     for row, names in enumerate(letters):
-        found[row, :, : len(names)] = loglik[row][:, [OPTION_LETTERS.index(name) for name in names]]
+        found[row, ..., : len(names)] = loglik[row][..., [OPTION_LETTERS.index(name) for name in names]]
     return found

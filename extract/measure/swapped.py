@@ -1,13 +1,14 @@
 """Batches of items whose picture or text was swapped: prepared beside the items' own, encoded when their turn comes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from pid_lvlm.extract.measure.encode import HostBatch, check_lengths, host_inputs
+from pid_lvlm.extract.measure.going_on import begins, begun_by, swapped
 from pid_lvlm.extract.models.adapters.base import Adapter, ModelInputs
 from pid_lvlm.extract.models.misfit import model_code
 from pid_lvlm.extract.prompts.prompt_plan import PlannedItem
@@ -20,11 +21,12 @@ class Prepared:
 
     Attributes:
         own: of the items as they are; None if they were encoded before.
-        swapped: of what they are under each condition with another picture or text.
+        swapped: of what they are under each condition with another picture or text, but for those that go on from
+            another condition.
     """
 
     own: HostBatch | None
-    swapped: Mapping[str, ModelInputs] = field(default_factory=dict)
+    swapped: Mapping[str, HostBatch] = field(default_factory=dict)
 
 
 def prepare_swapped(
@@ -33,6 +35,8 @@ def prepare_swapped(
     conditions: Sequence[str],
     items: Sequence[PlannedItem],
     own: HostBatch | None,
+    *,
+    share: bool,
 ) -> Prepared:
     """What can be done to a batch before it reaches the device, for every condition that needs it.
 
@@ -42,20 +46,20 @@ def prepare_swapped(
         conditions: the conditions.
         items: the items as they are.
         own: what was made of them as they are, if that is needed.
+        share: whether conditions with the same picture go on from each other.
 
     Raises:
         ModelError: as `host_inputs` does.
     """
     made = [] if own is None else [own.inputs]
-    found = {}
+    found: dict[str, HostBatch] = {}
     for name in filter(is_swapped, conditions):
-        found[name] = _sharing(_inputs(adapter, swapped(swaps, items, name)), made)
-        made.append(found[name])
+        if share and begun_by(swaps, items, name) is not None:
+            continue
+        host = host_inputs(adapter, swapped(swaps, items, name), share and begins(name))
+        found[name] = replace(host, inputs=_sharing(host.inputs, made))
+        made.append(found[name].inputs)
     return Prepared(own, found)
-
-
-def _inputs(adapter: Adapter, items: Sequence[PlannedItem]) -> ModelInputs:
-    return host_inputs(adapter, items, share=False).inputs
 
 
 def _sharing(inputs: ModelInputs, before: Sequence[ModelInputs]) -> ModelInputs:
@@ -74,29 +78,18 @@ def _first_equal(value: Any, before: Sequence[Any]) -> Any:
     return value
 
 
-def swapped(swaps: Swaps | None, items: Sequence[PlannedItem], condition: str) -> list[PlannedItem]:
-    """The items of a batch as they are under a condition."""
-    assert swaps is not None
-    return [swaps.of(planned, condition) for planned in items]
-
-
-def encode_swapped(
-    adapter: Adapter, swaps: Swaps | None, items: Sequence[PlannedItem], condition: str, host: ModelInputs | None
-) -> ModelInputs:
-    """Model inputs of a batch under a condition that swaps, the picture already through the vision part.
+def encode_swapped(adapter: Adapter, changed: Sequence[PlannedItem], host: HostBatch | None) -> ModelInputs:
+    """Model inputs of a batch under a condition that swaps, every picture through the vision part.
 
     Args:
         adapter: the model.
-        swaps: what the items become.
-        items: the items as they are.
-        condition: the condition.
-        host: what `prepare_swapped` made of them under it, if that was done before.
+        changed: the items as they are under the condition.
+        host: what `prepare_swapped` made of them, if that was done before.
 
     Raises:
         ModelError: a prompt is too long for the model, or the processor refuses a picture.
     """
-    changed = swapped(swaps, items, condition)
-    inputs = adapter.to_device(_inputs(adapter, changed) if host is None else host)
+    inputs = adapter.to_device((host or host_inputs(adapter, changed, share=False)).inputs)
     with model_code(adapter):
         vision = adapter.visual_mask(inputs)
     check_lengths(adapter, inputs, vision, changed)

@@ -33,7 +33,8 @@ from pid_lvlm.extract.measure.batching import Batching, out_of_memory
 from pid_lvlm.extract.measure.embeddings import measure
 from pid_lvlm.extract.measure.encode import encode_batch
 from pid_lvlm.extract.measure.logit_lens import layer_states, unembed
-from pid_lvlm.extract.measure.measurement import CONTINUING, Measurement
+from pid_lvlm.extract.measure.going_on import goes_on_from
+from pid_lvlm.extract.measure.measurement import Measurement
 from pid_lvlm.extract.models.adapters.base import Adapter, ModelInputs
 from pid_lvlm.extract.models.misfit import model_code
 from pid_lvlm.extract.prompts.crossed_plan import crossed_pair
@@ -233,7 +234,7 @@ def _sharing(measurement: Measurement, parts: Sequence[Sequence[PlannedItem]], s
     if not (adapter.can_share_prefix and measurement.share_prefix):
         return Check(reason="passes of this model share nothing")
     separate = replace(measurement, share_prefix=False)
-    continuing = [name for name in measurement.conditions if name in CONTINUING]
+    continuing = [name for name in measurement.conditions if _goes_on(name)]
     scores = [one for part in parts for one in _scores(separate, part, continuing)]
     places = [measurement.conditions.index(name) for name in continuing]
     differences = [_difference(one[places], other) for one, other in zip(shared, scores, strict=True)]
@@ -243,6 +244,11 @@ def _sharing(measurement: Measurement, parts: Sequence[Sequence[PlannedItem]], s
         pairs = zip(*(_scores(one, rows, (BOTH, VISION_ONLY)) for one in (measurement, separate)), strict=True)
         differences += [_difference(one, other) for one, other in pairs]
     return Check(rounded(float(np.max(differences))), limit_of(adapter, SHARING))
+
+
+def _goes_on(condition: str) -> bool:
+    """Whether a condition goes on from another; of several draws the first will do."""
+    return goes_on_from(condition) is not None and parse_condition(condition).draw in (None, 1)
 
 
 def _crossed(measurement: Measurement, pairs: Sequence[PlannedItem]) -> Check:

@@ -71,7 +71,7 @@ def test_spellings_are_summed_and_recorded(adapter: Adapter, dataset: Dataset) -
     batch = encode_batch(adapter, make_plan(adapter, dataset, "letters", "all").items[:3])
     with torch.inference_mode():
         one, two, both = (
-            score_batch(adapter, batch.inputs, None, Candidates(spellings), (1,)).loglik
+            score_batch(adapter, batch.inputs, None, Candidates(spellings), (1,)).loglik.numpy()
             for spellings in ((plain,), (other,), (plain, other))
         )
     np.testing.assert_allclose(both, np.logaddexp(one, two), atol=1e-6)
@@ -91,7 +91,7 @@ def test_several_tokens_score_their_mean(adapter: Adapter, dataset: Dataset) -> 
     ids = plan.candidates.spellings[0].ids[2]
     batch = encode_batch(adapter, plan.items[:1])
     with torch.inference_mode():
-        scores = score_batch(adapter, batch.inputs, None, plan.candidates, (1,)).loglik
+        scores = score_batch(adapter, batch.inputs, None, plan.candidates, (1,)).loglik.numpy()
         extended = adapter.append(batch.inputs, ids)
         logprobs = adapter.forward(extended, 3).log_softmax(-1)[0]
     expected = (logprobs[0, ids[0]] + logprobs[1, ids[1]]) / 2
@@ -107,8 +107,8 @@ def test_the_head_of_a_bfloat16_model_is_float32(checkpoint: Path, dataset: Data
     with torch.inference_mode():
         inputs = encode_batch(wide, plan.items[:4]).inputs
         states, logits = layer_states(wide, inputs, None, [1, 3], keep=1)
-        scores = score_batch(wide, inputs, None, plan.candidates, (1,)).loglik
-        as_model = score_batch(narrow, inputs, None, plan.candidates, (1,)).loglik
+        scores = score_batch(wide, inputs, None, plan.candidates, (1,)).loglik.numpy()
+        as_model = score_batch(narrow, inputs, None, plan.candidates, (1,)).loglik.numpy()
     tokens = list(plan.candidates.spellings[0].first_ids)
     head = wide.model.get_output_embeddings().weight
     for layer, state in enumerate(states):
