@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from pid_lvlm.data.names import SOURCES
+from pid_lvlm.extract.conditions.transfer import moved
 from pid_lvlm.extract.errors import MisfitError
 
 DecoderInputs = Mapping[str, Any]
@@ -37,6 +38,12 @@ class SpanMasks:
     def of(self, name: str) -> Tensor:
         """Mask of a source, `vision` or `language`, or another by its name."""
         return {SOURCES[0]: self.vision, SOURCES[1]: self.language, **self.others}[name]
+
+
+def _counts(mask: Tensor) -> list[int]:
+    """Open positions of each sample, read at once: each read waits for the device."""
+    counts: list[int] = mask.sum(dim=1).tolist()
+    return counts
 
 
 class Site(ABC):
@@ -102,12 +109,12 @@ class PositionSite(Site):
 
     def rows(self, masks: SpanMasks) -> list[int]:
         """Tokens of the span in each sample."""
-        return [int(count) for count in masks.of(self.mask).sum(dim=1)]
+        return _counts(masks.of(self.mask))
 
     def write(self, inputs: DecoderInputs, masks: SpanMasks, values: Tensor) -> dict[str, Any]:
         """Replace the span's vectors in a copy: the tensor may be shared with other conditions."""
         changed = torch.clone(inputs[self.argument])
-        new = values.to(changed.device, changed.dtype).unflatten(1, changed.shape[2:])
+        new = moved(values, changed.device, changed.dtype).unflatten(1, changed.shape[2:])
         changed[self._positions(changed, masks)] = new
         return {**inputs, self.argument: changed}
 
@@ -160,13 +167,13 @@ class VisualRowsSite(Site):
 
     def rows(self, masks: SpanMasks) -> list[int]:
         """Visual tokens of each sample."""
-        return [int(count) for count in masks.vision.sum(dim=1)]
+        return _counts(masks.vision)
 
     def write(self, inputs: DecoderInputs, masks: SpanMasks, values: Tensor) -> dict[str, Any]:
         """Put `values` in the rows' place, in a copy of the list or mapping."""
         changed = copy(inputs[self.argument])
         old = changed[self.key]
-        changed[self.key] = values.to(old.device, old.dtype)
+        changed[self.key] = moved(values, old.device, old.dtype)
         return {**inputs, self.argument: changed}
 
 
@@ -196,7 +203,7 @@ class CrossAttentionSite(Site):
 
     def rows(self, masks: SpanMasks) -> list[int]:
         """States of tiles with a picture in them, per sample."""
-        return [int(count) for count in masks.vision.sum(dim=1)]
+        return _counts(masks.vision)
 
     def replaced(self, masks: SpanMasks) -> list[int]:
         """All states of a sample."""
@@ -212,7 +219,7 @@ class CrossAttentionSite(Site):
         """Replace all states."""
         del masks
         states: Tensor = inputs[self.argument]
-        return {**inputs, self.argument: values.to(states.device, states.dtype).reshape(states.shape)}
+        return {**inputs, self.argument: moved(values, states.device, states.dtype).reshape(states.shape)}
 
 
 class QuestionSite(PositionSite):

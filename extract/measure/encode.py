@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate.utils import recursively_apply, send_to_device
+from accelerate.utils import recursively_apply
 from PIL import Image
 from torch import Tensor
 
 from pid_lvlm.extract.conditions.sites import SpanMasks
+from pid_lvlm.extract.conditions.transfer import moved
 from pid_lvlm.extract.datasets.errors import RowError
 from pid_lvlm.extract.datasets.item import Item
 from pid_lvlm.extract.errors import ModelError
@@ -65,7 +66,7 @@ class Batch:
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch on a device."""
-        move = partial(send_to_device, device=device)
+        move = partial(recursively_apply, lambda tensor: moved(tensor, device))
         masks = SpanMasks(move(self.masks.vision), move(self.masks.language), move(self.masks.others))
         leaders = None if self.leaders is None else replace(self.leaders, inputs=move(self.leaders.inputs))
         return Batch(self.ids, move(self.inputs), masks, leaders)

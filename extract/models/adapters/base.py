@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from pid_lvlm.data.names import SOURCES
 from pid_lvlm.extract.conditions.hooks import HookPoint
 from pid_lvlm.extract.conditions.sites import EmbeddingSite, Site
+from pid_lvlm.extract.conditions.transfer import moved
 from pid_lvlm.extract.errors import ModelError
 from pid_lvlm.extract.models.answer_tokens import Spelling, letter_spellings
 from pid_lvlm.extract.models.chat_template import render_prompt
@@ -190,7 +191,7 @@ class Adapter:
 
     def to_device(self, inputs: ModelInputs) -> ModelInputs:
         """The same inputs where the model is."""
-        return {name: value.to(self.device) if isinstance(value, Tensor) else value for name, value in inputs.items()}
+        return {name: moved(value, self.device) if isinstance(value, Tensor) else value for name, value in inputs.items()}
 
     def process(self, prompts: Sequence[str], pictures: Sequence[Image.Image] | None) -> ModelInputs:
         """What `encode` gives, before it is moved to the model's device."""

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from pid_lvlm.data.names import SOURCES
 from pid_lvlm.extract.conditions.sites import DecoderInputs, EmbeddingSite, Site, SpanMasks
+from pid_lvlm.extract.conditions.transfer import moved
 from pid_lvlm.extract.models.adapters.base import PIXELS, Adapter, ModelInputs
 from pid_lvlm.extract.models.cambrian.modeling import patch_mask
 from pid_lvlm.extract.models.cambrian.processing import CambrianProcessor
@@ -45,7 +46,7 @@ class WindowSite(Site):
         del masks
         features = list(inputs[self.argument])
         old = features[self.index]
-        features[self.index] = values.to(old.device, old.dtype).reshape(old.shape)
+        features[self.index] = moved(values, old.device, old.dtype).reshape(old.shape)
         return {**inputs, self.argument: features}
 
 
@@ -71,7 +72,7 @@ class ContextSite(Site):
         """Replace the vectors."""
         del masks
         old: Tensor = inputs[self.argument]
-        return {**inputs, self.argument: values.to(old.device, old.dtype)}
+        return {**inputs, self.argument: moved(values, old.device, old.dtype)}
 
 
 class CambrianAdapter(Adapter):

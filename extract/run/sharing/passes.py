@@ -11,6 +11,7 @@ from pid_lvlm.extract.run.progress import Reporter, Work, run_passes
 from pid_lvlm.extract.run.run_folder import RunFolder
 from pid_lvlm.extract.run.sharing.processes import Processes
 from pid_lvlm.extract.run.sharing.work import Advance, ShardWork
+from pid_lvlm.extract.run.write_behind import WriteBehind
 
 OTHER_BYTES: Final = (
     "was measured again and is not the same to the last bit; another machine, --batch-size or number of threads rounds "
@@ -71,17 +72,17 @@ def write_shards(
     if others:
         works.append(Work(f"{folder.name}: crossed pairs", total * others, unit="pairs"))
 
-    def write(shard: int, arrays: Arrays) -> None:
-        if not folder.write_shard(shard, arrays):
-            reporter.note(f"{folder.name}: `{shard_file(shard)}` {OTHER_BYTES}")
+    def other_bytes(shard: int) -> None:
+        reporter.note(f"{folder.name}: `{shard_file(shard)}` {OTHER_BYTES}")
 
-    with reporter.tasks(works) as (advance, *more):
+    with reporter.tasks(works) as (advance, *more), WriteBehind(folder.write_shard, other_bytes) as files:
         advance_pairs = more[0] if more else _ignore
         if processes is None or not processes.alive:
             measurement = work.measurement(stats)
             measured = measurement.shards([share.shard(shard) for shard in missing], work.batching, advance)
             for shard, arrays in zip(missing, measured, strict=True):
-                write(shard, arrays | work.pairs(shard, arrays, measurement, advance_pairs))
+                files.wait()  # else processes that prepare the pairs could be forked in the middle of a write
+                files.put(shard, arrays | work.pairs(shard, arrays, measurement, advance_pairs))
             return total
         if len(missing) < processes.count:
             reporter.note(
@@ -93,7 +94,7 @@ def write_shards(
             return work.arrays(shard, stats, _both(advance, turn), _both(advance_pairs, turn))
 
         def keep(shard: int, arrays: Arrays, mine: bool) -> None:
-            write(shard, arrays)
+            files.put(shard, arrays)
             if not mine:
                 advance(rows := len(share.rows(shard)))
                 advance_pairs(rows * others)

@@ -215,7 +215,7 @@ def test_interrupted(
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("pid_lvlm.extract.measure.measurement.score_batch", interrupt)
+    monkeypatch.setattr("pid_lvlm.extract.measure.passes.score_batch", interrupt)
     arguments = ("--model", checkpoint, "--data", items, "--out", tmp_path / "runs", "--quiet")
     code, _, errors = command(*arguments)
     assert code == 130

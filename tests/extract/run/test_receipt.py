@@ -16,12 +16,11 @@ from pid_lvlm import data
 from pid_lvlm.data.contract.receipt import CHECKS, FAILED, NOT_CHECKED, PASSED, Check, Receipt
 from pid_lvlm.data.names import MANIFEST_FILE, SOURCES
 from pid_lvlm.extract.conditions.hooks import CallHook, Edit
-from pid_lvlm.extract.conditions.prefix import SharedPrefix
+from pid_lvlm.extract.conditions.prefix import SharedPrefix, common_length
 from pid_lvlm.extract.conditions.sites import EmbeddingSite
 from pid_lvlm.extract.config import ExtractionConfig
 from pid_lvlm.extract.datasets.item import Dataset
 from pid_lvlm.extract.errors import ModelError
-from pid_lvlm.extract.measure.measurement import common_length
 from pid_lvlm.extract.models.adapters.base import Adapter
 from pid_lvlm.extract.prompts.prompt_plan import make_plan
 from pid_lvlm.extract.run.extract_run import Outcome
@@ -186,7 +185,7 @@ def test_a_hook_that_stays(adapter: Adapter, dataset: Dataset, monkeypatch: pyte
 
 def test_a_prefix_that_is_not_the_same(adapter: Adapter, dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     """`vision_only` must not go on from keys of the question."""
-    monkeypatch.setattr("pid_lvlm.extract.measure.measurement.common_length", lambda masks: common_length(masks) + 3)
+    monkeypatch.setattr("pid_lvlm.extract.measure.passes.common_length", lambda masks: common_length(masks) + 3)
     assert "sharing" in failed(adapter, dataset)
 
 
