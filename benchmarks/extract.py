@@ -15,37 +15,33 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
 
-from benchmarks.floor import fastest, forward_plainly, matmul_peak, operations
+from benchmarks.decoder_tokens import DecoderTokens, counted_tokens, timed
+from benchmarks.floor import forward_plainly, matmul_peak
+from benchmarks.further_conditions import ablation_cost, crossed_cost, largest_difference
 from benchmarks.machine import describe_machine, peak_host_bytes, torch_device_name
 from pid_lvlm.data.errors import PidError
 from pid_lvlm.data.names import BOTH, CONDITIONS, LANGUAGE_ONLY, VISION_ONLY
 from pid_lvlm.extract.conditions.hooks import edited_inputs
-from pid_lvlm.extract.conditions.noise import Arrays, NoiseStats
+from pid_lvlm.extract.conditions.noise import NoiseStats
 from pid_lvlm.extract.conditions.replacement import replacement
 from pid_lvlm.extract.conditions.sites import SpanMasks
-from pid_lvlm.extract.config import DTYPES, Crossing, DatasetSpec, ExtractionConfig, ModelSpec
+from pid_lvlm.extract.config import DTYPES, DatasetSpec, ExtractionConfig, ModelSpec
 from pid_lvlm.extract.datasets.images import open_picture
-from pid_lvlm.extract.datasets.item import Dataset
 from pid_lvlm.extract.datasets.load import load_dataset
 from pid_lvlm.extract.measure.batching import Batching
-from pid_lvlm.extract.measure.crossed import crossed_arrays
 from pid_lvlm.extract.measure.embeddings import measure
 from pid_lvlm.extract.measure.measurement import Measurement
 from pid_lvlm.extract.models.adapters.base import Adapter, ModelInputs
 from pid_lvlm.extract.models.load import load_adapter, pinned
-from pid_lvlm.extract.prompts.crossed_plan import plan_crossed
 from pid_lvlm.extract.prompts.prompt_plan import Plan, PlannedItem, make_plan
 from pid_lvlm.extract.prompts.templates import template_name
 from pid_lvlm.extract.run.manifest import run_layers
@@ -76,51 +72,26 @@ def span_masks(adapter: Adapter, inputs: ModelInputs, item: PlannedItem) -> Span
     return SpanMasks(vision, language)
 
 
-@dataclass
-class DecoderTokens:
-    """Positions that passes through a decoder's first block computed, and those of them that were not padding."""
-
-    computed: int = 0
-    real: int = 0
-
-    @property
-    def padding_share(self) -> float:
-        """Share of padding, 0 to 1."""
-        return 1 - self.real / self.computed
-
-
-@contextmanager
-def counted_tokens(adapter: Adapter) -> Iterator[DecoderTokens]:
-    """Counts while it is active. Where a prefix is shared, only what follows it is computed."""
-    seen = DecoderTokens()
-    given: dict[str, Tensor | None] = {"attention_mask": None}
-
-    def remember(_module: nn.Module, _args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        given["attention_mask"] = kwargs.get("attention_mask")
-
-    def count(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        states = args[0] if args else kwargs["hidden_states"]
-        mask = given["attention_mask"]
-        positions = states.shape[0] * states.shape[1]
-        seen.computed += positions
-        seen.real += positions if mask is None else int(mask[:, -states.shape[1] :].sum())
-
-    with ExitStack() as stack:
-        for module, hook in ((adapter.model, remember), (adapter.layers[0], count)):
-            stack.callback(module.register_forward_pre_hook(hook, with_kwargs=True).remove)
-        yield seen
-
-
 def same_answers(generated: Sequence[Sequence[int]], measured: Any) -> float:
     """Share of first tokens on which both agree; our columns are named by `pid_lvlm.data.names.CONDITIONS`."""
     columns = [CONDITIONS.index(name) for name in (BOTH, VISION_ONLY, LANGUAGE_ONLY)]
     return float((np.asarray(measured)[:, columns] == np.asarray(generated)).mean())
 
 
-def largest_difference(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
-    """Of two arrays of scores, nats; options that an item does not have are -inf in both."""
-    known = np.isfinite(other)
-    return float(np.abs(one[known] - other[known]).max())
+def padding_by_text(measurement: Measurement, plan: Plan, seen: DecoderTokens, batching: Batching) -> float:
+    """Share of padding in batches that are formed as if every picture filled as many tokens.
+
+    Args:
+        measurement: how items are measured.
+        plan: the items, planned.
+        seen: tokens of the batches that are formed by text and picture, the same if all pictures do fill as many.
+        batching: how batches are formed.
+    """
+    if batching.tokens is None and len({planned.picture_tokens for planned in plan.items}) == 1:
+        return seen.padding_share
+    with counted_tokens(measurement.adapter) as tokens:
+        measurement.shard([replace(item, picture_tokens=0) for item in plan.items], batching, lambda _: None)
+    return tokens.padding_share
 
 
 def compare(given: argparse.Namespace) -> dict[str, Any]:
@@ -141,27 +112,17 @@ def compare(given: argparse.Namespace) -> dict[str, Any]:
     statistics_seconds = time.perf_counter() - started
     layers = run_layers(spec, config, adapter)
     measurement = Measurement(adapter, plan.candidates, stats, config.seed, layers)
-    with counted_tokens(adapter) as our_tokens:
-        arrays = measurement.shard(plan.items, batching, lambda _: None)
-    with counted_tokens(adapter) as by_text:
-        measurement.shard([replace(item, picture_tokens=0) for item in plan.items], batching, lambda _: None)
-    with counted_tokens(adapter) as their_tokens:
-        generated = [generate_three(adapter, item, stats, config.seed) for item in plan.items]
-    alone = replace(measurement, share_prefix=False).shard(plan.items, batching, lambda _: None)
-    with counted_tokens(adapter) as plain_tokens:
-        forward_plainly(adapter, plan.items, config.batch_size, config.batch_tokens)
-    plain = fastest(
-        lambda: forward_plainly(adapter, plan.items, config.batch_size, config.batch_tokens), given.repeat, device
-    )
-    our_operations = operations(lambda: measurement.shard(plan.items, batching, lambda _: None))
-    ours = fastest(lambda: measurement.shard(plan.items, batching, lambda _: None), given.repeat, device)
-    peak = matmul_peak(device, adapter.model.dtype, given.repeat)
-    theirs = fastest(
-        lambda: [generate_three(adapter, item, stats, config.seed) for item in plan.items], given.repeat, device
-    )
     count = len(plan.items)
     shard = partial(measurement.shard, plan.items, batching, lambda _: None)
-    crossed = {} if given.crossed is None else crossed_cost(measurement, plan, dataset, given, shard)
+    run = partial(timed, adapter, repeat=given.repeat)
+    ours = run(shard)
+    theirs = run(lambda: [generate_three(adapter, item, stats, config.seed) for item in plan.items])
+    plain = run(lambda: forward_plainly(adapter, plan.items, config.batch_size, config.batch_tokens))
+    unshared = replace(measurement, share_prefix=False).shard(plan.items, batching, lambda _: None)
+    peak = matmul_peak(device, adapter.model.dtype, given.repeat)
+    crossed = {} if given.crossed is None else crossed_cost(measurement, plan, dataset, given, ours)
+    template = template_name(config, dataset)
+    ablations = {} if not given.ablation else ablation_cost(measurement, plan, template, given.ablation, batching)
     return {
         "benchmark": "extract",
         "model": spec.display_name,
@@ -170,73 +131,35 @@ def compare(given: argparse.Namespace) -> dict[str, Any]:
         "batch_size": config.batch_size,
         "batch_tokens": config.batch_tokens,
         "layers": len(layers),
-        "our_samples_per_second": count / ours,
-        "baseline_samples_per_second": count / theirs,
-        "ratio": theirs / ours,
-        "our_decoder_tokens_per_sample": our_tokens.computed / count,
-        "our_real_tokens_per_sample": our_tokens.real / count,
-        "padding_share": our_tokens.padding_share,
-        "padding_share_by_text_length": by_text.padding_share,
-        "baseline_decoder_tokens_per_sample": their_tokens.computed / count,
+        "our_samples_per_second": count / ours.seconds,
+        "baseline_samples_per_second": count / theirs.seconds,
+        "ratio": theirs.seconds / ours.seconds,
+        "ratio_of_operations": theirs.operations / ours.operations,
+        "our_decoder_tokens_per_sample": ours.tokens.computed / count,
+        "our_real_tokens_per_sample": ours.tokens.real / count,
+        "padding_share": ours.tokens.padding_share,
+        "padding_share_by_text_length": padding_by_text(measurement, plan, ours.tokens, batching),
+        "baseline_decoder_tokens_per_sample": theirs.tokens.computed / count,
         "items_per_picture": count / len({planned.item.picture for planned in plan.items}),
-        "our_seconds_per_decoder_token": ours / our_tokens.computed,
-        "plain_forward_seconds_per_decoder_token": plain / plain_tokens.computed,
-        "our_operations_per_sample": our_operations / count,
+        "our_seconds_per_decoder_token": ours.seconds / ours.tokens.computed,
+        "plain_forward_seconds_per_decoder_token": plain.seconds / plain.tokens.computed,
+        "our_operations_per_sample": ours.operations / count,
         "matmul_peak_per_second": peak,
-        "share_of_peak": our_operations / ours / peak,
+        "share_of_peak": ours.operations / ours.seconds / peak,
         "shares_prefix": adapter.can_share_prefix,
-        "largest_difference_by_sharing": largest_difference(arrays["loglik"], alone["loglik"]),
+        "largest_difference_by_sharing": largest_difference(ours.result["loglik"], unshared["loglik"]),
         "our_conditions": len(CONDITIONS),
         "baseline_conditions": 3,
-        "same_first_tokens": same_answers(generated, arrays["first_token"]),
+        "same_first_tokens": same_answers(theirs.result, ours.result["first_token"]),
         "statistics_seconds": statistics_seconds,
         **crossed,
+        **ablations,
         "repeat": given.repeat,
         "peak_host_bytes": peak_host_bytes(),
         "peak_device_bytes": torch.cuda.max_memory_allocated() if device == "cuda" else None,
         "device": torch_device_name(device),
         "dtype": str(adapter.model.dtype).removeprefix("torch."),
         **describe_machine(LIBRARIES),
-    }
-
-
-def crossed_cost(
-    measurement: Measurement,
-    plan: Plan,
-    dataset: Dataset,
-    given: argparse.Namespace,
-    conditions: Callable[[], Arrays],
-) -> dict[str, float]:
-    """What the crossed pairs cost beside the four conditions.
-
-    Args:
-        measurement: how items are measured.
-        plan: the items, planned.
-        dataset: the items.
-        given: the options.
-        conditions: measures the four conditions.
-    """
-    adapter, count = measurement.adapter, len(plan.items)
-    crossed = plan_crossed(adapter, dataset, plan, Crossing(given.crossed), measurement.seed)
-    both = conditions()["loglik"][:, CONDITIONS.index(BOTH)]
-    batching = Batching(given.batch_size, given.batch_tokens, by_picture=adapter.can_share_prefix)
-
-    def pairs() -> None:
-        crossed_arrays(measurement, crossed, range(count), both, batching, lambda _: None)
-
-    with counted_tokens(adapter) as tokens:
-        pairs()
-    seconds = {
-        name: fastest(work, given.repeat, adapter.device.type)
-        for name, work in (("conditions", conditions), ("crossed", pairs))
-    }
-    return {
-        "crossed_pairs": given.crossed,
-        "crossed_decoder_tokens_per_sample": tokens.computed / count,
-        "crossed_real_tokens_per_sample": tokens.real / count,
-        "crossed_seconds": seconds["crossed"],
-        "conditions_seconds": seconds["conditions"],
-        "crossed_over_conditions": seconds["crossed"] / seconds["conditions"],
     }
 
 
@@ -254,7 +177,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--layers", default="all", help="layers that ours reads: all, last, or numbers")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--dtype", choices=DTYPES)
-    parser.add_argument("--repeat", type=int, default=3, help="of both, after one that warms up; the fastest counts")
+    parser.add_argument(
+        "--repeat",
+        type=int,
+        default=3,
+        help="of each, after one that is counted and warms up; the fastest is told. 0 times the one that is counted, "
+        "for models whose passes take minutes",
+    )
+    parser.add_argument("--ablation", nargs="*", metavar="NAME", help="also the decoder tokens of further ablations")
     parser.add_argument("--json", action="store_true", help="one line instead of one field per line")
     given = parser.parse_args(arguments)
     try:

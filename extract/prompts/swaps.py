@@ -19,13 +19,13 @@ from PIL import Image
 from pid_lvlm.data.contract.conditions import Condition, parse_condition
 from pid_lvlm.data.names import BLANK, LANGUAGE_ONLY, OTHER, SOURCES, VISION_ONLY
 from pid_lvlm.extract.conditions.noise import sample_generator
-from pid_lvlm.extract.config import SPAN_ALL, ExtractionConfig
+from pid_lvlm.extract.config import SPAN_ALL
 from pid_lvlm.extract.datasets.images import picture_size
-from pid_lvlm.extract.datasets.item import Dataset, Item
+from pid_lvlm.extract.datasets.item import Item
 from pid_lvlm.extract.errors import ModelError, UsageError
 from pid_lvlm.extract.models.adapters.base import Adapter
-from pid_lvlm.extract.prompts.prompt_plan import Plan, PlannedItem
-from pid_lvlm.extract.prompts.templates import get_template, template_name
+from pid_lvlm.extract.prompts.prompt_plan import PlannedItem
+from pid_lvlm.extract.prompts.templates import get_template
 
 SWAPPED: Final = (BLANK, OTHER)
 
@@ -131,18 +131,21 @@ class Swaps:
 
 
 def plan_swaps(
-    adapter: Adapter, dataset: Dataset, config: ExtractionConfig, plan: Plan, conditions: Sequence[str]
+    adapter: Adapter,
+    items: Sequence[PlannedItem],
+    conditions: Sequence[str],
+    template: str,
+    language_span: str,
+    seed: int,
 ) -> Swaps | None:
-    """What the items of a run become under its conditions; None if none of them swaps.
+    """What the items of a run become under its conditions; None if none of them swaps. See `Swaps`.
 
     Raises:
         UsageError: a condition needs another item, and there is one item only.
     """
-    if len(plan.items) == 1 and any(parse_condition(name).ablation == OTHER for name in conditions):
+    if len(items) == 1 and any(parse_condition(name).ablation == OTHER for name in conditions):
         raise UsageError(f"--ablation {OTHER} needs at least two items, and the run has one; raise --limit")
-    if not any(map(is_swapped, conditions)):
-        return None
-    return Swaps(adapter, plan.items, template_name(config, dataset), config.language_span, config.seed)
+    return Swaps(adapter, items, template, language_span, seed) if any(map(is_swapped, conditions)) else None
 
 
 def _drawn(generator: np.random.Generator, pool: Sequence[PlannedItem], planned: PlannedItem) -> PlannedItem:

@@ -52,7 +52,7 @@ def describe_plan(adapter: Adapter, spec: ModelSpec, dataset: Dataset, config: E
     crossing = crossing_of(spec, config)
     crossed = None if crossing is None else plan_crossed(adapter, dataset, plan, crossing, config.seed)
     conditions = run_conditions(spec, config)
-    plan_swaps(adapter, dataset, config, plan, conditions)
+    plan_swaps(adapter, plan.items, conditions, template_name(config, dataset), config.language_span, config.seed)
     first = plan.items[0]
     visual = int(adapter.visual_mask(prepared(adapter, adapter.process, [first], [item_picture(first.item)])).sum())
     shards = plan.shards(config.shard_size)

@@ -154,7 +154,7 @@ def _measure(
         config.language_span,
         run.crossed,
     )
-    work = ShardWork(adapter, batching, share, KeptBatches(adapter))
+    work = ShardWork(adapter, batching, share, KeptBatches(adapter), run.swaps)
     stats = noise_stats(work, folder, reporter, processes)
     _keep_items(run.plan, folder, dataset, config, reporter)
     measured = write_shards(work, stats, folder, reporter, processes)

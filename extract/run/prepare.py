@@ -56,7 +56,14 @@ def prepare_run(
     plan = make_plan(adapter, dataset, template_name(config, dataset), config.language_span, config.letters)
     crossing = crossing_of(spec, config)
     crossed = None if crossing is None else plan_crossed(adapter, dataset, plan, crossing, config.seed)
-    swaps = plan_swaps(adapter, dataset, config, plan, run_conditions(spec, config))
+    swaps = plan_swaps(
+        adapter,
+        plan.items,
+        run_conditions(spec, config),
+        template_name(config, dataset),
+        config.language_span,
+        config.seed,
+    )
     with first_pass(adapter, spec.model):
         _check_lens(adapter, plan)
     probe = batch_moments(adapter, plan.items[:1])

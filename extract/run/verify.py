@@ -76,7 +76,7 @@ def _verified(adapter: Adapter, spec: ModelSpec, dataset: Dataset, config: Extra
         layers = run_layers(spec, config, adapter)
         like_run = partial(plan_like_run, adapter, dataset, config)
         conditions = run_conditions(spec, config)
-        swaps = plan_swaps(adapter, dataset, config, plan, conditions)
+        swaps = plan_swaps(adapter, plan.items, conditions, template, config.language_span, config.seed)
         subject = Subject(adapter, plan, layers, config.seed, config.batch_size, like_run, conditions, swaps)
         receipt = make_receipt(subject)
     sentences = complaints(adapter, receipt)

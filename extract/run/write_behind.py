@@ -51,7 +51,9 @@ class WriteBehind(Generic[Content]):
     def __enter__(self) -> "WriteBehind[Content]":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         try:
             if kind is None:
                 self.wait()

@@ -168,7 +168,8 @@ def test_too_few_rows_are_said(call):
 
 def test_extract(call):
     model, card = "data/demo/checkpoints/tiny/tune-1000", "data/demo/items/fusion.toml"
-    code, output, errors = call("extract", "--model", model, "--data", card, "--items", 4, "--repeat", 1, "--json")
+    options = ("--items", 4, "--repeat", 0, "--ablation", "other", "--json")
+    code, output, errors = call("extract", "--model", model, "--data", card, *options)
     assert code == 0, errors
     found = json.loads(output)
     assert found["items"] == 4
@@ -183,6 +184,10 @@ def test_extract(call):
     assert 0 < found["share_of_peak"] < 1
     assert found["our_seconds_per_decoder_token"] > 0
     assert found["plain_forward_seconds_per_decoder_token"] > 0
+    assert found["ratio_of_operations"] > 1
+    assert found["ablation_conditions"] == 4
+    assert found["ablation_decoder_tokens_per_sample"] < 0.8 * found["ablation_decoder_tokens_per_sample_unshared"]
+    assert found["ablation_largest_difference_by_sharing"] < 1e-5
 
 
 def test_extract_says_what_is_wrong(call, tmp_path):

@@ -191,7 +191,9 @@ class Adapter:
 
     def to_device(self, inputs: ModelInputs) -> ModelInputs:
         """The same inputs where the model is."""
-        return {name: moved(value, self.device) if isinstance(value, Tensor) else value for name, value in inputs.items()}
+        return {
+            name: moved(value, self.device) if isinstance(value, Tensor) else value for name, value in inputs.items()
+        }
 
     def process(self, prompts: Sequence[str], pictures: Sequence[Image.Image] | None) -> ModelInputs:
         """What `encode` gives, before it is moved to the model's device."""

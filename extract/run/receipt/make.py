@@ -32,8 +32,8 @@ from pid_lvlm.extract.datasets.item import Dataset, Item
 from pid_lvlm.extract.measure.batching import Batching, out_of_memory
 from pid_lvlm.extract.measure.embeddings import measure
 from pid_lvlm.extract.measure.encode import encode_batch
-from pid_lvlm.extract.measure.logit_lens import layer_states, unembed
 from pid_lvlm.extract.measure.going_on import goes_on_from
+from pid_lvlm.extract.measure.logit_lens import layer_states, unembed
 from pid_lvlm.extract.measure.measurement import Measurement
 from pid_lvlm.extract.models.adapters.base import Adapter, ModelInputs
 from pid_lvlm.extract.models.misfit import model_code

@@ -81,7 +81,8 @@ class _Copy:
     def measure(self, task: Task) -> Any:
         if task.share is not None:
             self.work = None  # and what it keeps, before the next one
-            self.work = ShardWork(self.adapter, self.batching, task.share, KeptBatches(self.adapter))
+            swaps = task.share.swaps(self.adapter)
+            self.work = ShardWork(self.adapter, self.batching, task.share, KeptBatches(self.adapter), swaps)
         assert self.work is not None
         if task.stats is None:
             return self.work.moments(task.shard, _unheard)

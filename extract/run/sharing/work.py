@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 
 from pid_lvlm.data.names import BOTH, CONDITIONS
 from pid_lvlm.extract.conditions.noise import Arrays, NoiseStats
@@ -15,7 +14,7 @@ from pid_lvlm.extract.models.adapters.base import Adapter
 from pid_lvlm.extract.models.answer_tokens import Candidates
 from pid_lvlm.extract.prompts.crossed_plan import CrossedPlan
 from pid_lvlm.extract.prompts.prompt_plan import PlannedItem
-from pid_lvlm.extract.prompts.swaps import Swaps, is_swapped
+from pid_lvlm.extract.prompts.swaps import Swaps, plan_swaps
 
 Advance = Callable[[int], None]
 
@@ -58,6 +57,10 @@ class RunShare:
         rows = self.rows(shard)
         return self.items[rows.start : rows.stop]
 
+    def swaps(self, adapter: Adapter) -> Swaps | None:
+        """What the items become for a copy of the model, as `plan_swaps` gives it."""
+        return plan_swaps(adapter, self.items, self.conditions, self.template, self.language_span, self.seed)
+
 
 @dataclass(frozen=True)
 class ShardWork:
@@ -68,20 +71,14 @@ class ShardWork:
         batching: the batches of all its runs.
         share: the run.
         kept: batches that the first pass keeps for the second.
+        swaps: what the items become under conditions that give the model another picture or text, if there are any.
     """
 
     adapter: Adapter
     batching: Batching
     share: RunShare
     kept: KeptBatches
-
-    @cached_property
-    def swaps(self) -> Swaps | None:
-        """What the items become under conditions that give the model another picture or text, if there are any."""
-        share = self.share
-        if not any(map(is_swapped, share.conditions)):
-            return None
-        return Swaps(self.adapter, share.items, share.template, share.language_span, share.seed)
+    swaps: Swaps | None
 
     def measurement(self, stats: NoiseStats) -> Measurement:
         """How items are measured under given statistics."""

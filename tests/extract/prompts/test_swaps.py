@@ -2,14 +2,12 @@
 
 from collections import Counter
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pid_lvlm.data.contract.conditions import ablated_conditions
 from pid_lvlm.data.names import ROLES
-from pid_lvlm.extract.config import ExtractionConfig
 from pid_lvlm.extract.datasets.item import Dataset
 from pid_lvlm.extract.errors import ModelError, UsageError
 from pid_lvlm.extract.models.adapters.base import Adapter
@@ -133,8 +131,12 @@ def test_only_what_fits_into_the_context_stands_in(
 
 def test_another_item_needs_two(adapter: Adapter, dataset: Dataset) -> None:
     one = dataset.first(1)
-    plan, config = make_plan(adapter, one, "letters", "all"), ExtractionConfig(Path("runs"))
+    planned = make_plan(adapter, one, "letters", "all").items
+
+    def swaps(condition: str) -> Swaps | None:
+        return plan_swaps(adapter, planned, [condition], "letters", "all", 0)
+
     with pytest.raises(UsageError, match="--ablation other needs at least two items, and the run has one"):
-        plan_swaps(adapter, one, config, plan, ["neither.other.1"])
-    assert plan_swaps(adapter, one, config, plan, ["vision_only.mean"]) is None
-    assert plan_swaps(adapter, one, config, plan, ["neither.blank"]) is not None
+        swaps("neither.other.1")
+    assert swaps("vision_only.mean") is None
+    assert swaps("neither.blank") is not None
