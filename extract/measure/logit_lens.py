@@ -75,25 +75,30 @@ def layer_states(
     return [_carried(states, layer - 1) for layer in layers], logits
 
 
-def token_logprobs(adapter: Adapter, states: Sequence[Tensor], logits: Tensor, tokens: Tensor) -> Tensor:
+def token_logprobs(adapter: Adapter, states: Sequence[Tensor], logits: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
     """Log-probabilities of chosen tokens under the full vocabulary, for every layer and the output.
 
     Args:
         adapter: the model.
-        states: recorded layers, each (batch, keep, hidden).
-        logits: (batch, keep, vocabulary), the model's output.
+        states: recorded layers, each (batch, keep, hidden); where the adapter widens the head the last block is among
+            them and comes last, so that the head's weights are widened once for all.
+        logits: (batch, keep, vocabulary), the model's own output.
         tokens: (keep, k) token ids to score at each position.
 
     Returns:
-        (layers + 1, batch, keep, k) float32 nats, the output last.
+        (layers + 1, batch, keep, k) float32 nats, the output last; and the logits that it was scored with.
     """
     batch, keep, vocabulary = logits.shape
     at_once = max(1, LOGITS_AT_ONCE // (batch * keep * vocabulary))
-    parts = [
-        _chosen(unembed(adapter, torch.stack(list(states[start : start + at_once]))), tokens)
-        for start in range(0, len(states), at_once)
-    ]
-    return torch.cat([*parts, _chosen(logits.float()[None], tokens)])
+    found = []
+    for start in range(0, len(states), at_once):
+        read = unembed(adapter, torch.stack([state.to(adapter.device) for state in states[start : start + at_once]]))
+        found.append(_chosen(read, tokens))
+        if adapter.widens_head and start + at_once >= len(states):
+            logits = read[-1].clone()  # of many layers, the others can be freed
+    if not adapter.widens_head:
+        found.append(_chosen(logits.float()[None], tokens))
+    return torch.cat(found), logits
 
 
 def unembed(adapter: Adapter, states: Tensor) -> Tensor:

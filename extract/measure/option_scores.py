@@ -11,7 +11,7 @@ from torch import Tensor
 from pid_lvlm.data.names import OPTION_LETTERS
 from pid_lvlm.extract.conditions.hooks import Edit
 from pid_lvlm.extract.conditions.prefix import Begun
-from pid_lvlm.extract.measure.logit_lens import layer_states, token_logprobs, unembed
+from pid_lvlm.extract.measure.logit_lens import layer_states, token_logprobs
 from pid_lvlm.extract.models.adapters.base import Adapter, ModelInputs
 from pid_lvlm.extract.models.answer_tokens import Candidates
 from pid_lvlm.extract.models.misfit import model_code
@@ -48,10 +48,10 @@ def score_batch(
         lens_layers: layers to read through the lens, the output not among them.
         begun: what of the prompts was computed before; None where the family does not share prefixes.
     """
-    states, logits = _states_and_output(adapter, inputs, edit, lens_layers, 1, begun)
     first = [spelling.first_ids for spelling in candidates.spellings]
     tokens = torch.tensor(first).reshape(1, -1)
-    columns = token_logprobs(adapter, states, logits, tokens)[:, :, 0, :].unflatten(-1, (len(first), -1))
+    found, logits = _read(adapter, inputs, edit, lens_layers, tokens, begun)
+    columns = found[:, :, 0, :].unflatten(-1, (len(first), -1))
     for way, spelling in enumerate(candidates.spellings):
         for index, ids in enumerate(spelling.ids):
             if len(ids) > 1:
@@ -79,24 +79,22 @@ def _mean_logprob(
     with model_code(adapter):
         extended = adapter.append(inputs, tokens[:-1])
     whole = None if begun is None else begun.up_to(inputs["input_ids"].shape[1] - 1)
-    states, logits = _states_and_output(adapter, extended, edit, lens_layers, len(tokens), whole)
-    scored = token_logprobs(adapter, states, logits, torch.tensor(tokens)[:, None])
+    scored = _read(adapter, extended, edit, lens_layers, torch.tensor(tokens)[:, None], whole)[0]
     return scored[..., 0].mean(dim=-1)
 
 
-def _states_and_output(
+def _read(
     adapter: Adapter,
     inputs: ModelInputs,
     edit: Edit | None,
     lens_layers: Sequence[int],
-    keep: int,
+    tokens: Tensor,
     begun: Begun | None,
-) -> tuple[list[Tensor], Tensor]:
-    """What `layer_states` gives, the output's logits in float32 where the head is."""
-    if not adapter.widens_head:
-        return layer_states(adapter, inputs, edit, lens_layers, keep, begun)
-    *states, last = layer_states(adapter, inputs, edit, [*lens_layers, len(adapter.layers)], keep, begun)[0]
-    return states, unembed(adapter, last)
+) -> tuple[Tensor, Tensor]:
+    """One pass: what `token_logprobs` gives for the (keep, k) tokens that may stand at its last positions."""
+    layers = [*lens_layers, len(adapter.layers)] if adapter.widens_head else lens_layers
+    states, logits = layer_states(adapter, inputs, edit, layers, len(tokens), begun)
+    return token_logprobs(adapter, states, logits, tokens)
 
 
 def option_scores(loglik: NDArray[np.float32], letters: Sequence[str], max_options: int) -> NDArray[np.float32]:

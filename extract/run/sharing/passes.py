@@ -9,9 +9,9 @@ from pid_lvlm.extract.errors import ModelError
 from pid_lvlm.extract.measure.embeddings import SiteMoments, group_moments, statistics
 from pid_lvlm.extract.run.progress import Reporter, Work, run_passes
 from pid_lvlm.extract.run.run_folder import RunFolder
+from pid_lvlm.extract.run.shard_writer import ShardWriter
 from pid_lvlm.extract.run.sharing.processes import Processes
 from pid_lvlm.extract.run.sharing.work import Advance, ShardWork
-from pid_lvlm.extract.run.write_behind import WriteBehind
 
 OTHER_BYTES: Final = (
     "was measured again and is not the same to the last bit; another machine, --batch-size or number of threads rounds "
@@ -75,7 +75,7 @@ def write_shards(
     def other_bytes(shard: int) -> None:
         reporter.note(f"{folder.name}: `{shard_file(shard)}` {OTHER_BYTES}")
 
-    with reporter.tasks(works) as (advance, *more), WriteBehind(folder.write_shard, other_bytes) as files:
+    with reporter.tasks(works) as (advance, *more), ShardWriter(folder.write_shard, other_bytes) as files:
         advance_pairs = more[0] if more else _ignore
         if processes is None or not processes.alive:
             measurement = work.measurement(stats)

@@ -1,4 +1,4 @@
-"""Shards are written behind the device: what a full disk, a refused picture or Ctrl-C leaves is continued exactly."""
+"""Shards are written while the device works: what a full disk, a refused picture or Ctrl-C leaves is continued exactly."""
 
 import errno
 import os
@@ -16,7 +16,7 @@ from pid_lvlm.extract.measure.encode import BadItemError
 from pid_lvlm.extract.measure.measurement import Measurement
 from pid_lvlm.extract.run.extract_run import Outcome
 from pid_lvlm.extract.run.run_folder import RunFolder
-from pid_lvlm.extract.run.write_behind import WriteBehind
+from pid_lvlm.extract.run.shard_writer import ShardWriter
 from tests.extract.run.conftest import contents
 
 Extract = Callable[..., Outcome]
@@ -62,7 +62,7 @@ def test_shards_are_written_one_by_one_in_another_thread() -> None:
         written.append((shard, content))
         return shard != 1
 
-    with WriteBehind(write, strange.append) as files:
+    with ShardWriter(write, strange.append) as files:
         files.put(0, "a")  # does not wait
         assert written == []
         threading.Timer(0.05, may_write.set).start()

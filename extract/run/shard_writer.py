@@ -8,8 +8,8 @@ from typing import Generic, TypeVar
 Content = TypeVar("Content")
 
 
-class WriteBehind(Generic[Content]):
-    """Writes shards in the order in which they come, one at a time, one shard behind at most.
+class ShardWriter(Generic[Content]):
+    """Writes shards in the order in which they come, one at a time; at most one is still being written when the next comes.
 
     When its block ends, however it ends, the shard that was given last is written: it was measured completely. A shard
     that cannot be written stops the run when the next one comes, or at the end of the block.
@@ -48,7 +48,7 @@ class WriteBehind(Generic[Content]):
         if not same:
             self._other_bytes(shard)
 
-    def __enter__(self) -> "WriteBehind[Content]":
+    def __enter__(self) -> "ShardWriter[Content]":
         return self
 
     def __exit__(
