@@ -9,7 +9,7 @@ Content = TypeVar("Content")
 
 
 class ShardWriter(Generic[Content]):
-    """Writes shards in the order in which they come, one at a time; at most one is still being written when the next comes.
+    """Writes shards in the order in which they come, one at a time; the next one waits until the one before is written.
 
     When its block ends, however it ends, the shard that was given last is written: it was measured completely. A shard
     that cannot be written stops the run when the next one comes, or at the end of the block.

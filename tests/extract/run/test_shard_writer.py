@@ -1,4 +1,4 @@
-"""Shards are written while the device works: what a full disk, a refused picture or Ctrl-C leaves is continued exactly."""
+"""Shards are written by a thread: what a full disk, a refused picture or Ctrl-C leaves is continued exactly."""
 
 import errno
 import os
