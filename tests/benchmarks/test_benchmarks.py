@@ -184,7 +184,7 @@ def test_extract(call):
     assert 0 < found["share_of_peak"] < 1
     assert found["our_seconds_per_decoder_token"] > 0
     assert found["plain_forward_seconds_per_decoder_token"] > 0
-    assert found["ratio_of_operations"] > 1
+    assert 0.5 < found["ratio_of_operations"] < 3
     assert found["ablation_conditions"] == 3
     assert found["ablation_decoder_tokens_per_sample"] < 0.8 * found["ablation_decoder_tokens_per_sample_unshared"]
     assert found["ablation_largest_difference_by_sharing"] < 1e-5
