@@ -5,7 +5,6 @@ from typing import Any, NamedTuple, TypeVar
 
 import jax
 import numpy as np
-from jax.typing import DTypeLike
 from jaxtyping import Float, Shaped
 
 from pid_jax.problems.build import Draw, Workload
@@ -89,7 +88,7 @@ def stack_shapes(shape: Shape, capacity: Capacity, fits: int) -> tuple[Tables, F
         fits: of a call.
     """
 
-    def held(dtype: DTypeLike, *sizes: int) -> jax.ShapeDtypeStruct:
+    def held(dtype: Any, *sizes: int) -> jax.ShapeDtypeStruct:
         return jax.ShapeDtypeStruct(sizes, dtype)
 
     answers = held(np.float32, capacity.conditionals, capacity.rows, shape.options)
