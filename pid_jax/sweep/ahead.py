@@ -12,7 +12,6 @@ from pid_jax.config import EstimatorConfig
 from pid_jax.sweep.devices import count_cores
 from pid_jax.sweep.protocol import Estimator, Group
 
-
 Wait = Callable[[Group], None]
 """Returns when the programs of a group are compiled, and raises what went wrong there."""
 

@@ -169,9 +169,7 @@ def _compile_draw(group: BatchGroup, config: EstimatorConfig) -> None:
 def _compile_fit(group: BatchGroup, config: EstimatorConfig) -> None:
     tables, specs = _placed_shapes(group)
     settings, pace, widths = FitSettings.of(config), group.pace, (group.shape.d1, group.shape.d2)
-    drawn = jax.eval_shape(
-        jax.vmap(lambda key: initial_params(key, widths, group.shape.options, settings)), specs.key
-    )
+    drawn = jax.eval_shape(jax.vmap(lambda key: initial_params(key, widths, group.shape.options, settings)), specs.key)
     params = _placed(drawn, pace.devices, FITS)
     with jax.default_matmul_precision(config.matmul_precision):
         run_fits.lower(specs, tables, settings, pace.side_by_side, pace.devices, params).compile()

@@ -131,8 +131,13 @@ def test_what_has_not_begun_when_the_sweep_ends_is_left_out(monkeypatch):
         go.wait(30)
 
     group = needs(Program(0, first), Program(1, lambda: made.append(1)))
-    with pytest.raises(KeyboardInterrupt), compiling([group], CONFIG, SOLVERS):
-        begun.wait(30)
-        threading.Timer(0.2, go.set).start()
-        raise KeyboardInterrupt
+
+    def interrupted():
+        with compiling([group], CONFIG, SOLVERS):
+            begun.wait(30)
+            threading.Timer(0.2, go.set).start()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert made == []
