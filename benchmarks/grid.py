@@ -8,13 +8,21 @@ takes part of the problems, to try it on a CPU. Example: python -m benchmarks.gr
 import argparse
 import json
 import sys
+import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from benchmarks.estimate import LIBRARIES, split_cpu, time_ours
 from benchmarks.machine import describe_machine
 from benchmarks.problems import make_stack
-from pid_jax.config import FitSettings
+from pid_jax.config import BATCH, FitSettings, make_config
+from pid_jax.problems.splits import make_layout
+from pid_jax.problems.types import Shape
+from pid_jax.sweep.ahead import compiling
+from pid_jax.sweep.chunks import BatchGroup, Capacity, choose_pace, this_machine
+from pid_jax.sweep.memory import default_budget
+from pid_jax.sweep.registry import SOLVERS
 
 LAYERS: Final = 32
 
@@ -61,6 +69,29 @@ def measure(part: Part, given: argparse.Namespace, devices: int) -> dict[str, An
     }
 
 
+def compile_cold(parts: Sequence[Part], given: argparse.Namespace, devices: int) -> float:
+    """Seconds to compile the programs of all parts side by side, as `pid-estimate` does; no data is needed."""
+    config = make_config("default", estimator=BATCH, epochs=given.epochs, seeds=(given.seed,))
+    machine, solver = this_machine(devices, default_budget()), SOLVERS[BATCH]
+    groups = []
+    for part in parts:
+        problems, sets = (max(1, round(count * given.share)) for count in (part.problems, part.feature_sets))
+        rows = given.rows or part.rows
+        train = int(config.train_share * rows)
+        layout = make_layout([(train, rows - train)], config.batch_size, config.drop_incomplete)
+        steps = config.epochs * layout.per_epoch
+        batches = (steps, config.batch_size, layout.test_batches, layout.test_width)
+        shape = Shape(given.features, given.features, part.options, *batches)
+        pace = choose_pace(problems, shape, FitSettings.of(config), machine)
+        capacity = Capacity(rows, sets, problems, sets, pace.per_call)
+        groups.append(BatchGroup(BATCH, (), shape, capacity, pace))
+    started = time.perf_counter()
+    with compiling(groups, config, {BATCH: solver}) as wait:
+        for group in groups:
+            wait(group)
+    return time.perf_counter() - started
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Print one line per part, then the sum; with --json one line in all."""
     parser = argparse.ArgumentParser(
@@ -71,12 +102,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--rows", type=int, help="rows of every problem instead of the benchmark's")
     parser.add_argument("--features", type=int, default=4096)
     parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--cold", action="store_true", help="only seconds to compile all programs side by side")
     parser.add_argument("--repeat", type=int, default=2, help="runs of a part; the fastest counts")
     parser.add_argument("--devices", type=int, help="that share the fits; default one per CPU core, or one GPU")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true", help="one JSON line in all instead of one per part")
     given = parser.parse_args(arguments)
     devices = split_cpu(given.devices)
+    if given.cold:
+        seconds = compile_cold(GRID[: given.parts], given, devices)
+        print(json.dumps({"benchmark": "grid", "cold_compile_seconds": seconds, **describe_machine(LIBRARIES)}))
+        return 0
     found = []
     for part in GRID[: given.parts]:
         found.append(measure(part, given, devices))

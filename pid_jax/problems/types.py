@@ -62,10 +62,10 @@ class FitSpec(NamedTuple):
         key: random key of the initial weights.
     """
 
-    features: Int[Array, "*p"]
-    conditionals: Int[Array, "*p"]
-    draw: Int[Array, "*p"]
-    p_y: Float[Array, "*p k"]
+    features: Int[Held, "*p"]
+    conditionals: Int[Held, "*p"]
+    draw: Int[Held, "*p"]
+    p_y: Float[Held, "*p k"]
     key: Key[Array, "*p"]
 
 

@@ -13,9 +13,9 @@ from pid_jax.problems.splits import Layout, make_layout, split_rows, split_seeds
 from pid_jax.problems.types import ProblemKey, RowsKey, Shape
 from pid_jax.results.solution import Solution
 from pid_jax.sweep.chunks import BatchGroup, group_problems
-from pid_jax.sweep.fits import Running, launch
+from pid_jax.sweep.fits import Running, launch, programs_of
 from pid_jax.sweep.memory import check_memory, fit_bytes
-from pid_jax.sweep.protocol import Machine, ProblemRef, RunPlan, Share
+from pid_jax.sweep.protocol import Machine, ProblemRef, Program, RunPlan, Share
 from pid_jax.sweep.stack import stack_problems
 from pid_lvlm.data import PidError, RunOutline
 from pid_lvlm.data.command.shown import count
@@ -84,6 +84,10 @@ class Batch:
             f"{count(pace.side_by_side, 'fit')} side by side on each of {count(pace.devices, 'device')} "
             f"in {working / 2**20:.0f} MiB"
         )
+
+    def programs(self, group: BatchGroup, config: EstimatorConfig) -> tuple[Program, ...]:
+        """One that draws the initial weights and one that fits."""
+        return programs_of(group, config)
 
     def start(
         self,

@@ -139,6 +139,8 @@ def _cut(
 ) -> BatchGroup:
     pace = choose_pace(len(problems) * num_seeds, shape, settings, machine, side_by_side)
     most_problems = max(pace.per_call // num_seeds, 1)
+    parts = -(-len(problems) // most_problems)
+    most_problems = -(-len(problems) // parts)  # equal chunks: the last one is not mostly padding
     left = int(TABLES_SHARE * machine.budget) - most_problems * conditional_bytes(shape, rows)
     slice_bytes = feature_bytes(shape, rows) + num_seeds * draw_bytes(shape)
     most_features = max(left // slice_bytes, 1)

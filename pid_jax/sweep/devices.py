@@ -29,10 +29,10 @@ def split_cpu(count: int | None) -> None:
     if "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", ""):
         return  # already set by the user, and jax accepts only one of the two
     with suppress(RuntimeError):  # jax has already initialised its devices: the caller in Python decides
-        jax.config.update("jax_num_cpu_devices", _cores() if count is None else count)
+        jax.config.update("jax_num_cpu_devices", count_cores() if count is None else count)
 
 
-def _cores() -> int:
+def count_cores() -> int:
     """Cores that this process may use; in a Slurm job or a container not all cores of the machine."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -91,15 +91,16 @@ def fit_mesh(count: int) -> Mesh:
 
 def on_every(tree: Tree, devices: int) -> Tree:
     """A copy of every array on each of the devices."""
-    return jax.device_put(tree, _sharding(devices))
+    return jax.device_put(tree, sharding(devices))
 
 
 def split_over(tree: Tree, devices: int) -> Tree:
     """Every array cut along its first axis into equal parts, one per device."""
-    return jax.device_put(tree, _sharding(devices, FITS))
+    return jax.device_put(tree, sharding(devices, FITS))
 
 
-def _sharding(devices: int, *axes: str) -> Sharding:
+def sharding(devices: int, *axes: str) -> Sharding:
+    """Where arrays of a sweep are: copied, or cut along the first axis if `axes` is `FITS`."""
     if devices == 1:
         return SingleDeviceSharding(jax.local_devices()[0])
     return NamedSharding(fit_mesh(devices), PartitionSpec(*axes))

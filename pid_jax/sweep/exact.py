@@ -25,7 +25,7 @@ from pid_jax.problems.build import Workload
 from pid_jax.problems.types import ProblemKey
 from pid_jax.results.crossed_outcome import CrossedOutcome
 from pid_jax.results.exact_outcome import ExactOutcome
-from pid_jax.sweep.protocol import Chunk, Group, Machine, ProblemRef, RunPlan, Share
+from pid_jax.sweep.protocol import Chunk, Group, Machine, ProblemRef, Program, RunPlan, Share
 from pid_lvlm.data import RunOutline
 from pid_lvlm.data.command.shown import count
 
@@ -87,6 +87,10 @@ class Exact:
             f"exact: {count(group.num_problems, 'problem')} to {config.tol_bits:g} bits, "
             f"{count(len(group.chunks), 'chunk')}"
         )
+
+    def programs(self, group: Group, config: EstimatorConfig) -> tuple[Program, ...]:
+        """None on a CPU; an accelerator's shapes are known once equal rows are merged."""
+        return ()
 
     def start(
         self,

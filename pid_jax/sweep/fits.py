@@ -14,9 +14,10 @@ from pid_jax.estimators.batch.fit import Params, fit, initial_params
 from pid_jax.information import InformationTerms
 from pid_jax.problems.types import FitSpec, Tables
 from pid_jax.results.solution import Solution
-from pid_jax.sweep.chunks import FITS_PER_CALL, FITS_SIDE_BY_SIDE, Pace
-from pid_jax.sweep.devices import FITS, fit_mesh, on_every, split_over
-from pid_jax.sweep.stack import Owner, Stack
+from pid_jax.sweep.chunks import FITS_PER_CALL, FITS_SIDE_BY_SIDE, BatchGroup, Pace
+from pid_jax.sweep.devices import FITS, fit_mesh, on_every, sharding, split_over
+from pid_jax.sweep.protocol import Program
+from pid_jax.sweep.stack import Owner, Stack, stack_shapes
 from pid_lvlm.data.names import SOURCES
 
 __all__ = ["FITS_PER_CALL", "FITS_SIDE_BY_SIDE", "FitSummary", "Running", "run_fits", "launch", "summarise"]
@@ -142,12 +143,47 @@ def launch(stack: Stack, config: EstimatorConfig, pace: Pace) -> Running:
     calls = []
     with jax.default_matmul_precision(config.matmul_precision):
         for start in range(0, len(stack.specs.draw), pace.per_call):
-            chosen = split_over(_take(stack.specs, np.arange(start, start + pace.per_call)), pace.devices)
+            chosen = split_over(_take(stack.specs, slice(start, start + pace.per_call)), pace.devices)
             options = chosen.p_y.shape[-1]
             params = draw_params(chosen.key, tables.widths, options, settings, pace.devices)
             calls.append(run_fits(chosen, tables, settings, pace.side_by_side, pace.devices, params))
     return Running(calls, stack.owners, swapped=config.anchor != SOURCES[0])
 
 
-def _take(tree: Tree, index: Int[np.ndarray, " q"]) -> Tree:
+def programs_of(group: BatchGroup, config: EstimatorConfig) -> tuple[Program, ...]:
+    """The two programs that `launch` runs for a group."""
+    settings, pace, shape = FitSettings.of(config), group.pace, group.shape
+    draw = (pace.per_call, (shape.d1, shape.d2), shape.options, settings, pace.devices, config.matmul_precision)
+    compile_draw, compile_fit = (partial(run, group, config) for run in (_compile_draw, _compile_fit))
+    fit_key = (shape, group.capacity._replace(fits=pace.per_call), pace, settings, config.matmul_precision)
+    return Program(("draw", *draw), compile_draw), Program(("fit", *fit_key), compile_fit)
+
+
+def _compile_draw(group: BatchGroup, config: EstimatorConfig) -> None:
+    _, specs = _placed_shapes(group)
+    widths, options = (group.shape.d1, group.shape.d2), group.shape.options
+    with jax.default_matmul_precision(config.matmul_precision):
+        draw_params.lower(specs.key, widths, options, FitSettings.of(config), group.pace.devices).compile()
+
+
+def _compile_fit(group: BatchGroup, config: EstimatorConfig) -> None:
+    tables, specs = _placed_shapes(group)
+    settings, pace, widths = FitSettings.of(config), group.pace, (group.shape.d1, group.shape.d2)
+    drawn = jax.eval_shape(jax.vmap(lambda key: initial_params(key, widths, group.shape.options, settings)), specs.key)
+    params = _placed(drawn, pace.devices, FITS)
+    with jax.default_matmul_precision(config.matmul_precision):
+        run_fits.lower(specs, tables, settings, pace.side_by_side, pace.devices, params).compile()
+
+
+def _placed_shapes(group: BatchGroup) -> tuple[Tables, FitSpec]:
+    tables, specs = stack_shapes(group.shape, group.capacity, group.pace.per_call)
+    return _placed(tables, group.pace.devices), _placed(specs, group.pace.devices, FITS)
+
+
+def _placed(tree: Tree, devices: int, *axes: str) -> Tree:
+    place = sharding(devices, *axes)
+    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place), tree)
+
+
+def _take(tree: Tree, index: slice | Int[np.ndarray, " q"]) -> Tree:
     return jax.tree.map(lambda leaf: leaf[index], tree)

@@ -1,6 +1,6 @@
 """What a sweep asks of an estimator, and the plain objects that pass between them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -67,6 +67,18 @@ class Group:
         return sum(len(chunk.problems) for chunk in self.chunks)
 
 
+class Program(NamedTuple):
+    """A program that a group needs.
+
+    Attributes:
+        key: programs with equal keys are the same one.
+        compile: compiles it; called in a thread.
+    """
+
+    key: Hashable
+    compile: Callable[[], object]
+
+
 @dataclass(frozen=True)
 class Machine:
     """The devices that run the fits: kind, number, and bytes that each may use."""
@@ -118,6 +130,9 @@ class Estimator(Protocol):
 
     def describe(self, group: Any, config: EstimatorConfig) -> str:
         """One line about a group for people who want to know what is compiled."""
+
+    def programs(self, group: Any, config: EstimatorConfig) -> Sequence[Program]:
+        """The compiled programs that a group needs, as far as its shapes tell; they are compiled before `start`."""
 
     def start(
         self, workloads: Mapping[int, Workload], problems: Sequence[ProblemRef], group: Any, config: EstimatorConfig

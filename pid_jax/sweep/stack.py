@@ -4,12 +4,11 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Shaped
 
 from pid_jax.problems.build import Draw, Workload
-from pid_jax.problems.types import Conditionals, FitSpec, ProblemKey, Tables
+from pid_jax.problems.types import Conditionals, FitSpec, ProblemKey, Shape, Tables
 from pid_jax.sweep.chunks import Capacity
 
 Name = TypeVar("Name", bound=Hashable)
@@ -71,13 +70,39 @@ def stack_problems(
     place_of_draw = _places(draws)
     named = [(*problems[owner.problem], owner.seed) for owner in padded]
     specs = FitSpec(
-        features=jnp.asarray([features[w, key.pooling] for w, key, _ in named]),
-        conditionals=jnp.asarray([layers[w, key.rows] for w, key, _ in named]),
-        draw=jnp.asarray([place_of_draw[w, seeds[s]] for w, _, s in named]),
-        p_y=jnp.asarray(np.stack([_class_prior(workloads[w], key, s) for w, key, s in named]), jnp.float32),
-        key=jax.vmap(jax.random.key)(jnp.asarray(np.array([seeds[s] for _, _, s in named], np.uint32))),
+        features=np.array([features[w, key.pooling] for w, key, _ in named], np.int32),
+        conditionals=np.array([layers[w, key.rows] for w, key, _ in named], np.int32),
+        draw=np.array([place_of_draw[w, seeds[s]] for w, _, s in named], np.int32),
+        p_y=np.stack([_class_prior(workloads[w], key, s) for w, key, s in named]).astype(np.float32),
+        key=jax.vmap(jax.random.key)(np.array([seeds[s] for _, _, s in named], np.uint32)),
     )
     return Stack(tables, specs, owners)
+
+
+def stack_shapes(shape: Shape, capacity: Capacity, fits: int) -> tuple[Tables, FitSpec]:
+    """Shapes and types of what `stack_problems` makes, before there is data.
+
+    Args:
+        shape: of the problems.
+        capacity: of a chunk.
+        fits: of a call.
+    """
+
+    def held(dtype: Any, *sizes: int) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct(sizes, dtype)
+
+    answers = held(np.float32, capacity.conditionals, capacity.rows, shape.options)
+    test = (capacity.draws, shape.test_batches, shape.test_width)
+    tables = Tables(
+        x1=held(np.float32, capacity.features, capacity.rows, shape.d1),
+        x2=held(np.float32, capacity.features, capacity.rows, shape.d2),
+        conditionals=Conditionals(answers, answers, answers),
+        train_rows=held(np.int32, capacity.draws, shape.steps, shape.batch),
+        test_rows=held(np.int32, *test),
+        test_mask=held(np.bool_, *test),
+    )
+    number, key = held(np.int32, fits), jax.eval_shape(jax.random.key, 0)
+    return tables, FitSpec(number, number, number, held(np.float32, fits, shape.options), held(key.dtype, fits))
 
 
 def _places(names: Iterable[Name]) -> dict[Name, int]:

@@ -15,6 +15,7 @@ from pid_jax.problems.build import Workload, make_workload
 from pid_jax.problems.types import Refusal
 from pid_jax.results.rows import problem_row, refused_row, refused_rows
 from pid_jax.results.versions import device_name
+from pid_jax.sweep.ahead import Wait, compiling
 from pid_jax.sweep.plan import Plan, none_usable
 from pid_jax.sweep.protocol import Chunk, Group, ProblemRef, Running
 from pid_jax.sweep.registry import SOLVERS
@@ -139,14 +140,21 @@ def fit_groups(
     for refused in plan.refusals:
         progress.warn(f"left out: {refused.reason}")
     yield [row for refused in plan.refusals for row in refused_rows(refused, config)]
-    reader = Reader(plan, config)
+    with compiling(groups, config, SOLVERS) as wait:
+        yield from _fit_chunks(Reader(plan, config), groups, progress, keep, wait)
+
+
+def _fit_chunks(
+    reader: Reader, groups: Sequence[Group], progress: Progress, keep: Keep, wait: Wait
+) -> Iterator[list[Row]]:
+    plan, config = reader.plan, reader.config
     pending: _Pending | None = None
     fitted = False
     clock = time.perf_counter()
     for group in groups:
         for chunk in group.chunks:
             try:
-                started = _start(reader, group, chunk, config, progress)
+                started = _start(reader, group, chunk, progress, wait)
             except Exception:
                 if pending is not None:  # what is fitted already is kept
                     yield _finish(pending, plan, config, progress, keep, clock)
@@ -166,9 +174,10 @@ def _start(
     reader: Reader,
     group: Group,
     chunk: Chunk,
-    config: EstimatorConfig,
     progress: Progress,
+    wait: Wait,
 ) -> _Pending:
+    config = reader.config
     known = set(reader.refusals)
     workloads = reader.read(chunk)
     for position in reader.refusals.keys() - known:
@@ -179,6 +188,7 @@ def _start(
     running = None
     if good:
         with _enough_memory():
+            wait(group)
             running = SOLVERS[group.estimator].start(workloads, good, group, config)
     return _Pending(good, workloads, running, refused)
 

@@ -101,6 +101,7 @@ def estimate(root: Path, out: Path, budget: str, after_planning: Callable[[], ob
     """Rows without what differs between any two estimates, and the result of the command."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(batch, "launch", lambda stack, config, pace: FakeFits(stack))
+        patch.setattr(batch, "programs_of", lambda group, config: ())
         real = job.plan_groups
 
         def plan_groups(*arguments: object) -> object:

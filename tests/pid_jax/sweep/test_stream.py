@@ -66,6 +66,7 @@ def fit_one_by_one(plan, monkeypatch, log, told):
 
     monkeypatch.setattr(streaming, "read_run", spy)
     monkeypatch.setattr(batch, "launch", lambda stack, config, pace: FakeFits(stack, log))
+    monkeypatch.setattr(batch, "programs_of", lambda group, config: ())
     groups = group_problems(plan.runs, 2, FitSettings.of(CONFIG), Machine("cpu", 1, 1))
     kept = {}
     rows = [row for rows in streaming.fit_groups(plan, groups, CONFIG, told, kept.__setitem__) for row in rows]

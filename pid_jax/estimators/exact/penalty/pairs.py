@@ -239,17 +239,18 @@ def integer_power(x: Float[np.ndarray, "*n"], power: int, out: Float[np.ndarray,
     """Raise to a positive integer power by squaring, much faster than logarithm and exponential."""
     squarings = (power & -power).bit_length() - 1
     odd = power >> squarings
-    np.copyto(out, x)
+    now = x
     for digit in bin(odd)[3:]:
-        np.multiply(out, out, out=out)
+        now = np.multiply(now, now, out=out)
         if digit == "1":
             np.multiply(out, x, out=out)
     for _ in range(squarings):
-        np.multiply(out, out, out=out)
+        now = np.multiply(now, now, out=out)
+    if now is x:
+        np.copyto(out, x)
     return out
 
 
 def _within_range(values: Float[np.ndarray, "*n"], p: int) -> Float[np.ndarray, "*n"]:
     least, most = (Single(np.exp(end / p)) for end in LOG_POWERS)
-    np.maximum(values, least, out=values)
-    return np.minimum(values, most, out=values)
+    return np.clip(values, least, most, out=values)
