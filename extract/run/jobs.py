@@ -27,6 +27,7 @@ from pid_lvlm.extract.run.sharing.devices import check_launcher, process_devices
 if TYPE_CHECKING:
     from pid_lvlm.extract.models.adapters.base import Adapter
     from pid_lvlm.extract.run.extract_run import Outcome
+    from pid_lvlm.extract.run.series import Series
 
 
 @dataclass(frozen=True)
@@ -100,11 +101,12 @@ def run_loaded(
     finished = FinishedJobs([], [])
     alone = len(passes) == 1
     first = 1
-    for spec in models:
-        own = datasets_of(spec, datasets)
+    series: Series | None = None
+    left = [(spec, own) for spec in models if (own := datasets_of(spec, datasets))]  # a part may have none of them
+    while left:
+        spec, own = left.pop(0)
         try:
-            if own:  # in a part of the datasets there may be none of them
-                _run_model(spec, own, config, reporter, finished, first=first, alone=alone)
+            series = _run_model(spec, own, config, reporter, finished, series, first, alone=alone, last=not left)
         except PidError as error:
             if alone:
                 raise
@@ -183,16 +185,19 @@ def _run_model(
     config: ExtractionConfig,
     reporter: Reporter,
     finished: FinishedJobs,
-    *,
+    series: "Series | None",
     first: int,
+    *,
     alone: bool,
-) -> None:
-    """Make the runs of one model, which are number `first` and those after it."""
+    last: bool,
+) -> "Series":
+    """Make the runs of one model, which are number `first` and those after it; what they share with the next one's."""
     check_model(spec)
     with reporter.wait(f"loading {spec.model}"):
         from pid_lvlm.extract.models.load import load_adapter, pinned
         from pid_lvlm.extract.run.extract_run import extract_run, model_batching
         from pid_lvlm.extract.run.identity import file_state, identify
+        from pid_lvlm.extract.run.series import Series
         from pid_lvlm.extract.run.sharing.processes import Processes
 
         own, *others = process_devices(spec.device, config.processes)
@@ -201,12 +206,14 @@ def _run_model(
         adapter = load_adapter(spec)
     revision = identify(spec, state, reporter)
     batching = model_batching(adapter, spec, config, reporter)
+    series = series or Series()
+    series.begin(adapter, last=last)
     with Processes(spec, others, lambda note: reporter.note(f"{spec.display_name}: {note}")) as processes:
         for number, dataset in enumerate(datasets, start=first):
             reporter.begin(number)
             items = dataset.first(spec.limit)
             try:
-                outcome = extract_run(adapter, spec, revision, items, config, reporter, batching, processes)
+                outcome = extract_run(adapter, spec, revision, items, config, reporter, batching, processes, series)
             except PidError as error:
                 if alone:
                     raise
@@ -214,6 +221,7 @@ def _run_model(
             else:
                 finished.outcomes.append(outcome)
                 reporter.finished(outcome)
+    return series
 
 
 def plan_jobs(
