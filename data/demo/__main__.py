@@ -24,7 +24,7 @@ import typer
 from pid_lvlm.data.command.console import run_command
 from pid_lvlm.data.command.options import Version, epilog, make_app
 from pid_lvlm.data.command.result import EXIT_DONE, EXIT_WITH_FAILURES
-from pid_lvlm.data.inputs.text import TextError, parse_toml, read_text
+from pid_lvlm.data.inputs.text import TextError, parse_json, parse_toml, read_text
 from pid_lvlm.data.locks import locked
 
 HERE = Path(__file__).parent
@@ -44,10 +44,17 @@ PROCESSES = max(1, min(4, os.cpu_count() or 1))
 
 @dataclass(frozen=True)
 class Step:
-    """One step: command lines as a user would type them, which run at the same time."""
+    """One step: command lines as a user would type them, which run at the same time.
+
+    Attributes:
+        name: of the step.
+        commands: the command lines.
+        about: what to say about several of them.
+    """
 
     name: str
     commands: tuple[tuple[str, ...], ...]
+    about: str = ""
 
 
 app = make_app(completion=False)
@@ -90,7 +97,7 @@ def run_steps(out: Path, wanted: Sequence[Step]) -> int:
     for step in wanted:
         print(f"\n== {step.name}: {shlex.join(step.commands[0])}", flush=True)
         if len(step.commands) > 1:
-            print(f"{len(step.commands)} processes share the runs; the first one shows its progress", flush=True)
+            print(f"{len(step.commands)} {step.about}; the first one shows its progress", flush=True)
         started = time.perf_counter()
         code = run_together(step.commands)
         spent.append((step.name, time.perf_counter() - started))
@@ -110,23 +117,24 @@ def steps(out: Path, sweep: Path, limit: int | None, seeds: int, *, items: bool 
     # A small model cannot use two cores, two processes can.
     parts = [("--part", f"{i}/{PROCESSES}") + (() if i == 1 else ("--quiet",)) for i in range(1, PROCESSES + 1)]
     crossed = crossed_runs(out / "runs", sweep)
-    of_items = Step(
-        "items",
-        (
-            ("pid-estimate", *final_runs(out / "runs", sweep), "--out", str(out / "exact.parquet"))
-            + ("--pointwise", pointwise, *FINE, *QUICK, "--overwrite"),
-        ),
-    )
+    # These write different tables.
+    further = {}
+    if crossed:
+        further["crossed"] = ("pid-estimate", *crossed, "--out", table, *CROSSED)
+    if items:
+        exact = ("pid-estimate", *final_runs(out / "runs", sweep), "--out", str(out / "exact.parquet"))
+        further["items"] = (*exact, "--pointwise", pointwise, *FINE, *QUICK, "--overwrite")
+    quiet = [command + (() if number == 0 else ("--quiet",)) for number, command in enumerate(further.values())]
     return [
-        Step("extract", tuple(extract + part for part in parts)),
+        Step("extract", tuple(extract + part for part in parts), "processes share the runs"),
         Step("estimate", (("pid-estimate", runs, "--out", table, "--seeds", str(seeds), *QUICK, "--overwrite"),)),
-        *([Step("crossed", (("pid-estimate", *crossed, "--out", table, *CROSSED),))] if crossed else []),
-        *([of_items] if items else []),
+        *([Step(" and ".join(further), tuple(quiet), "estimates, each into its own table")] if further else []),
         Step(
             "report",
             (
                 ("pid-report", table, "--out", report, "--title", "Demo: models whose ground truth is known")
-                + (("--pointwise", pointwise, "--runs", runs) if items else ()),
+                + (("--pointwise", pointwise, "--runs", runs) if items else ())
+                + tuple(argument for folder in trainings(sweep) for argument in ("--losses", str(folder))),
             ),
         ),
         Step("check", (("python", "-m", "pid_lvlm.analysis.check", table),)),
@@ -143,6 +151,21 @@ def crossed_runs(runs: Path, sweep: Path) -> list[str]:
     """Patterns of the run folders with crossed pairs."""
     models = [each for each in _models(sweep, "name", "stage", "step") if each.get("crossed")]
     return [str(runs / f"{each['name']}__*__{each['stage']}-{each['step']}") for each in models]
+
+
+def trainings(sweep: Path) -> list[Path]:
+    """Folders beside a sweep file with the losses of a training, as `pid-train` writes them, of one of its models."""
+    names = [each["name"] for each in _models(sweep, "name")]
+    found = sorted(path.parent for path in (sweep.parent / "training").glob("*/losses.jsonl"))
+    return [folder for folder in found if _trained_model(folder) in names]
+
+
+def _trained_model(folder: Path) -> Any:
+    """What a training calls its model; None where it does not say, without which losses cannot be shown."""
+    try:
+        return parse_json(read_text(folder / "training.json"))["recipe"]["name"]
+    except (OSError, TextError, TypeError, KeyError):
+        return None
 
 
 def _models(sweep: Path, *keys: str) -> list[dict[str, Any]]:

@@ -1,12 +1,14 @@
 """The part of a command's runs that one process takes, and the processes that share one run."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
 from pid_lvlm.data.command.part import parse_part
-from pid_lvlm.extract.config import DatasetSpec, ModelSpec
+from pid_lvlm.extract.config import DatasetSpec, ExtractionConfig, ModelSpec
+from pid_lvlm.extract.run.conditions import run_conditions
 
 WORK: Final = "How it runs"
 
@@ -32,14 +34,40 @@ ProcessesOption = Annotated[
 def select_part(
     part: str, models: Sequence[ModelSpec], datasets: Sequence[DatasetSpec]
 ) -> tuple[list[ModelSpec], list[DatasetSpec]]:
-    """Part `i/n` of the runs: every n-th model from the i-th on, or every n-th dataset where models are fewer.
+    """Part `i/n` of the runs: some of the models, or every n-th dataset where models are fewer.
 
-    The n parts together are all runs, each once; a part may be empty.
+    Models are dealt out by what they cost, the dearest first, each to the part that has least so far; models that cost
+    the same go to the parts in turn. The n parts together are all runs, each once; a part may be empty.
 
     Raises:
         PidError: not of the form i/n with 1 ≤ i ≤ n.
     """
     number, total = parse_part(part)
-    if len(models) >= len(datasets):
-        return list(models[number - 1 :: total]), list(datasets)
-    return list(models), list(datasets[number - 1 :: total])
+    if len(models) < len(datasets):
+        return list(models), list(datasets[number - 1 :: total])
+    costs = _costs(models, len(datasets))
+    dealt: list[list[int]] = [[] for _ in range(total)]
+    spent = [0.0] * total
+    for index in sorted(range(len(models)), key=lambda index: -costs[index]):
+        least = spent.index(min(spent))
+        dealt[least].append(index)
+        spent[least] += costs[index]
+    return [models[index] for index in sorted(dealt[number - 1])], list(datasets)
+
+
+USUAL_ITEMS: Final = 1000
+"""Items that a dataset is taken to have where it has not been read."""
+
+
+def _costs(models: Sequence[ModelSpec], datasets: int) -> list[float]:
+    """Passes of each model over items, times its size where the sizes of all are given."""
+    sizes = [spec.size_b for spec in models]
+    found = []
+    for spec in models:
+        runs = datasets if spec.datasets is None else min(len(set(spec.datasets)), datasets)
+        conditions = len(run_conditions(spec, ExtractionConfig(Path())))
+        passes = conditions + max(0, (spec.crossed or 1) - 1)
+        items = USUAL_ITEMS if spec.limit is None else min(spec.limit, USUAL_ITEMS)
+        size = 1.0 if None in sizes or spec.size_b is None else spec.size_b
+        found.append(float(f"{runs * passes * items * size:.6g}"))
+    return found

@@ -70,7 +70,19 @@ def group_moments(
 ) -> list[SiteMoments]:
     """Moments of every site over each group; see `measure`. Those of one group do not depend on the others."""
     found: list[SiteMoments] = [{} for _ in groups]
-    for done in batching.each(groups, partial(host_inputs, adapter), partial(batch_moments, adapter, kept=kept)):
+    series = None if kept is None else kept.series
+
+    def prepare(items: Sequence[PlannedItem]) -> HostBatch | None:
+        return None if series is not None and series.has(items) else host_inputs(adapter, items)
+
+    def work(items: Sequence[PlannedItem], host: HostBatch | None) -> SiteMoments:
+        if series is not None and host is None:
+            host = series.get(items)
+        elif series is not None and host is not None:
+            series.keep(items, host)
+        return batch_moments(adapter, items, host, kept)
+
+    for done in batching.each(groups, prepare, work):
         found[done.group] = _merged(found[done.group], done.result)
         advance(len(done.indices))
     return found

@@ -6,6 +6,7 @@ from typing import Final
 import torch
 
 from pid_lvlm.extract.measure.encode import Batch
+from pid_lvlm.extract.measure.host_batches import HostBatches
 from pid_lvlm.extract.models.adapters.base import Adapter
 from pid_lvlm.extract.prompts.prompt_plan import PlannedItem
 
@@ -21,9 +22,11 @@ class KeptBatches:
     Args:
         adapter: the model.
         room: bytes of the host's memory.
+        series: what the processor made of the same items for an earlier checkpoint, and keeps for the next one.
     """
 
-    def __init__(self, adapter: Adapter, room: int = ROOM) -> None:
+    def __init__(self, adapter: Adapter, room: int = ROOM, series: HostBatches | None = None) -> None:
+        self.series = series
         places = getattr(adapter.model, "hf_device_map", None) or {}
         self._left = room if len({str(place) for place in places.values()}) < 2 else 0
         self._device = adapter.device

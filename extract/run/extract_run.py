@@ -33,6 +33,7 @@ from pid_lvlm.extract.run.progress import Reporter
 from pid_lvlm.extract.run.receipt.make import CHECKED_PICTURES, Subject, make_receipt, plan_like_run
 from pid_lvlm.extract.run.receipt.verdict import require
 from pid_lvlm.extract.run.run_folder import RunFolder, run_path
+from pid_lvlm.extract.run.series import Series
 from pid_lvlm.extract.run.sharing.passes import noise_stats, write_shards
 from pid_lvlm.extract.run.sharing.processes import Processes
 from pid_lvlm.extract.run.sharing.work import RunShare, ShardWork
@@ -84,6 +85,7 @@ def extract_run(
     reporter: Reporter,
     batching: Batching | None = None,
     processes: Processes | None = None,
+    series: Series | None = None,
 ) -> Outcome:
     """Measure a dataset with a model, or finish what an earlier command began.
 
@@ -96,6 +98,7 @@ def extract_run(
         reporter: told how far the run is.
         batching: the batches of all runs of this model; None if this is the only one.
         processes: others that measure shards, too; None for this one only.
+        series: what this run has in common with others of the command; None if it is the only one.
 
     Raises:
         PidError: the folder is not ours, the items do not fit the model, or memory or disk are full.
@@ -103,10 +106,11 @@ def extract_run(
     started = time.monotonic()
     smaller_batches = " (--batch-size 1 may help)" if config.batch_size > 1 else ""
     batching = batching or model_batching(adapter, spec, config, reporter)
+    series = series or Series()
     with refuse_misfits(adapter, smaller_batches), explained_machine():
         if dataset.skip_bad:
             dataset = usable_for_run(adapter, spec, dataset, config, reporter)
-        run = prepare_run(adapter, spec, revision, dataset, config)
+        run = prepare_run(adapter, spec, revision, dataset, config, series)
         path = run_path(config.out, run.manifest.run)
         if run.splits_letters:
             reporter.note(f"{path.name}: {SPLIT_LETTERS}")
@@ -120,7 +124,7 @@ def extract_run(
                 measured = 0
                 _keep_items(run.plan, folder, dataset, config, reporter)
             else:
-                measured = _measure(adapter, run, folder, dataset, config, reporter, batching, processes)
+                measured = _measure(adapter, run, folder, dataset, config, reporter, batching, processes, series)
             kept = sum((path / name).stat().st_size for name in ITEM_FILES if name in folder.manifest.checksums)
     seconds = time.monotonic() - started
     found = run.manifest
@@ -136,6 +140,7 @@ def _measure(
     reporter: Reporter,
     batching: Batching,
     processes: Processes | None,
+    series: Series,
 ) -> int:
     """Measure what is missing; returns the number of samples measured."""
     if processes is not None:
@@ -154,7 +159,7 @@ def _measure(
         config.language_span,
         run.crossed,
     )
-    work = ShardWork(adapter, batching, share, KeptBatches(adapter), run.swaps)
+    work = ShardWork(adapter, batching, share, KeptBatches(adapter, series=series.batches), run.swaps)
     stats = noise_stats(work, folder, reporter, processes)
     _keep_items(run.plan, folder, dataset, config, reporter)
     measured = write_shards(work, stats, folder, reporter, processes)

@@ -14,11 +14,12 @@ from pid_lvlm.data.names import FileNameError, file_name
 from pid_lvlm.extract.config import DatasetSpec, ExtractionConfig, ModelSpec, crossing_of
 from pid_lvlm.extract.datasets.crossing import crossed_partners
 from pid_lvlm.extract.datasets.item import Dataset
-from pid_lvlm.extract.datasets.load import DatasetOutline, load_dataset
+from pid_lvlm.extract.datasets.load import load_dataset
 from pid_lvlm.extract.errors import UsageError
 from pid_lvlm.extract.models.locate import check_model
 from pid_lvlm.extract.prompts.templates import get_template, template_name
 from pid_lvlm.extract.run.conditions import run_conditions
+from pid_lvlm.extract.run.pairing import Named, datasets_of
 from pid_lvlm.extract.run.progress import Reporter, run_passes
 from pid_lvlm.extract.run.run_folder import check_out_folder, run_path
 from pid_lvlm.extract.run.sharing.devices import check_launcher, process_devices
@@ -26,6 +27,7 @@ from pid_lvlm.extract.run.sharing.devices import check_launcher, process_devices
 if TYPE_CHECKING:
     from pid_lvlm.extract.models.adapters.base import Adapter
     from pid_lvlm.extract.run.extract_run import Outcome
+    from pid_lvlm.extract.run.series import Series
 
 
 @dataclass(frozen=True)
@@ -93,19 +95,23 @@ def run_loaded(
             spec.crossed or config.crossed or 0,
         )
         for spec in models
-        for dataset in datasets
+        for dataset in datasets_of(spec, datasets)
     ]
     reporter.sequence(passes)
     finished = FinishedJobs([], [])
     alone = len(passes) == 1
-    for number, spec in enumerate(models):
-        first = number * len(datasets) + 1
+    first = 1
+    series: Series | None = None
+    left = [(spec, own) for spec in models if (own := datasets_of(spec, datasets))]  # a part may have none of them
+    while left:
+        spec, own = left.pop(0)
         try:
-            _run_model(spec, datasets, config, reporter, finished, first=first, alone=alone)
+            series = _run_model(spec, own, config, reporter, finished, series, first, alone=alone, last=not left)
         except PidError as error:
             if alone:
                 raise
-            finished.failures.extend(Failure(spec.run_name(dataset.name), error) for dataset in datasets)
+            finished.failures.extend(Failure(spec.run_name(dataset.name), error) for dataset in own)
+        first += len(own)
     return finished
 
 
@@ -136,11 +142,11 @@ def check_crossing(models: Sequence[ModelSpec], datasets: Sequence[Dataset], con
     """
     for spec in models:
         if (crossing := crossing_of(spec, config)) is not None:
-            for dataset in datasets:
+            for dataset in datasets_of(spec, datasets):
                 crossed_partners(dataset.first(spec.limit), crossing, config.seed)
 
 
-def check_names(models: Sequence[ModelSpec], datasets: Sequence[Dataset] | Sequence[DatasetOutline]) -> None:
+def check_names(models: Sequence[ModelSpec], datasets: Sequence[Named]) -> None:
     """Every run has a folder of its own below the output folder.
 
     Raises:
@@ -148,7 +154,7 @@ def check_names(models: Sequence[ModelSpec], datasets: Sequence[Dataset] | Seque
     """
     seen: set[str] = set()
     for spec in models:
-        for dataset in datasets:
+        for dataset in datasets_of(spec, datasets):
             name = spec.run_name(dataset.name)
             _check_file_name(spec, dataset)
             if name in seen:
@@ -157,7 +163,7 @@ def check_names(models: Sequence[ModelSpec], datasets: Sequence[Dataset] | Seque
             seen.add(name)
 
 
-def _check_file_name(spec: ModelSpec, dataset: Dataset | DatasetOutline) -> None:
+def _check_file_name(spec: ModelSpec, dataset: Named) -> None:
     """The name of a run is made of three names, each from another place."""
     model = spec.display_name.rsplit("/", maxsplit=1)[-1]
     for where, part in (("--name", model), (f"the name of `{dataset.file}`", dataset.name), ("--stage", spec.stage)):
@@ -179,16 +185,19 @@ def _run_model(
     config: ExtractionConfig,
     reporter: Reporter,
     finished: FinishedJobs,
-    *,
+    series: "Series | None",
     first: int,
+    *,
     alone: bool,
-) -> None:
-    """Make the runs of one model, which are number `first` and those after it."""
+    last: bool,
+) -> "Series":
+    """Make the runs of one model, which are number `first` and those after it; what they share with the next one's."""
     check_model(spec)
     with reporter.wait(f"loading {spec.model}"):
         from pid_lvlm.extract.models.load import load_adapter, pinned
         from pid_lvlm.extract.run.extract_run import extract_run, model_batching
         from pid_lvlm.extract.run.identity import file_state, identify
+        from pid_lvlm.extract.run.series import Series
         from pid_lvlm.extract.run.sharing.processes import Processes
 
         own, *others = process_devices(spec.device, config.processes)
@@ -197,12 +206,14 @@ def _run_model(
         adapter = load_adapter(spec)
     revision = identify(spec, state, reporter)
     batching = model_batching(adapter, spec, config, reporter)
+    series = series or Series()
+    series.begin(adapter, last=last)
     with Processes(spec, others, lambda note: reporter.note(f"{spec.display_name}: {note}")) as processes:
         for number, dataset in enumerate(datasets, start=first):
             reporter.begin(number)
             items = dataset.first(spec.limit)
             try:
-                outcome = extract_run(adapter, spec, revision, items, config, reporter, batching, processes)
+                outcome = extract_run(adapter, spec, revision, items, config, reporter, batching, processes, series)
             except PidError as error:
                 if alone:
                     raise
@@ -210,6 +221,7 @@ def _run_model(
             else:
                 finished.outcomes.append(outcome)
                 reporter.finished(outcome)
+    return series
 
 
 def plan_jobs(
@@ -284,5 +296,5 @@ def _without_weights(
             from pid_lvlm.extract.models.load import load_adapter, pinned
 
             adapter = load_adapter(pinned(spec), weights=False)
-        for dataset in loaded:
+        for dataset in datasets_of(spec, loaded):
             yield spec, adapter, dataset

@@ -14,13 +14,13 @@ from pid_lvlm.extract.models.adapters.base import Adapter
 from pid_lvlm.extract.models.load import continued_revision
 from pid_lvlm.extract.models.misfit import first_pass
 from pid_lvlm.extract.prompts.crossed_plan import CrossedPlan, plan_crossed
-from pid_lvlm.extract.prompts.prompt_plan import Plan, make_plan
+from pid_lvlm.extract.prompts.prompt_plan import Plan
 from pid_lvlm.extract.prompts.swaps import Swaps, plan_swaps
-from pid_lvlm.extract.prompts.templates import template_name
 from pid_lvlm.extract.run.conditions import run_conditions
 from pid_lvlm.extract.run.manifest import describe_run
 from pid_lvlm.extract.run.receipt.verdict import limit_of, not_the_output
 from pid_lvlm.extract.run.run_folder import run_path
+from pid_lvlm.extract.run.series import Series
 
 
 @dataclass(frozen=True)
@@ -46,14 +46,19 @@ class PreparedRun:
 
 
 def prepare_run(
-    adapter: Adapter, spec: ModelSpec, revision: str | None, dataset: Dataset, config: ExtractionConfig
+    adapter: Adapter,
+    spec: ModelSpec,
+    revision: str | None,
+    dataset: Dataset,
+    config: ExtractionConfig,
+    series: Series,
 ) -> PreparedRun:
-    """Plan a run; nothing is written yet.
+    """Plan a run, or take the plan of the series; nothing is written yet.
 
     Raises:
         PidError: the items do not fit the model.
     """
-    plan = make_plan(adapter, dataset, template_name(config, dataset), config.language_span, config.letters)
+    plan = series.plan(adapter, dataset, config)
     crossing = crossing_of(spec, config)
     crossed = None if crossing is None else plan_crossed(adapter, dataset, plan, crossing, config.seed)
     swaps = plan_swaps(

@@ -24,7 +24,7 @@ def test_items_are_those_of_the_final_checkpoints(tmp_path):
         odd.write_text(text)
         assert demo.final_runs(tmp_path, odd) == [str(tmp_path)]
     of = {step.name: step for step in demo.steps(tmp_path, odd, None, 1)}
-    written, read = (of[name].commands[0] for name in ("items", "report"))
+    written, read = (of[name].commands[-1] for name in ("items", "report"))
     assert written[written.index("--pointwise") + 1] == read[read.index("--pointwise") + 1]
     without = demo.steps(tmp_path, odd, None, 1, items=False)
     assert "items" not in [step.name for step in without]
@@ -33,11 +33,49 @@ def test_items_are_those_of_the_final_checkpoints(tmp_path):
 
 def test_crossed_pairs_are_those_of_the_models_that_have_them(tmp_path):
     steps = demo.steps(tmp_path, demo.HERE / "sweep.toml", None, 1)
-    assert [step.name for step in steps] == ["extract", "estimate", "crossed", "items", "report", "check"]
+    assert [step.name for step in steps] == ["extract", "estimate", "crossed and items", "report", "check"]
     runs, out = (steps[2].commands[0][place] for place in (1, 3))
     assert runs == str(tmp_path / "runs" / "demo-llava-small__*__tune-1000")
     assert out == steps[1].commands[0][3]
     assert "--overwrite" not in steps[2].commands[0]
+    alone = demo.steps(tmp_path, demo.HERE / "sweep.toml", None, 1, items=False)
+    assert [step.name for step in alone] == ["extract", "estimate", "crossed", "report", "check"]
+
+
+def test_commands_side_by_side_write_different_files_and_one_of_them_speaks(tmp_path):
+    for step in demo.steps(tmp_path, demo.HERE / "sweep.toml", None, 1):
+        assert [("--quiet" in command) for command in step.commands] == [False] + [True] * (len(step.commands) - 1)
+        if step.name != "extract":  # whose processes take parts of the runs
+            outs = [command[command.index("--out") + 1] for command in step.commands if "--out" in command]
+            assert len(set(outs)) == len(outs)
+            assert bool(step.about) == (len(step.commands) > 1)
+
+
+def test_losses_are_those_of_the_models_of_the_sweep(tmp_path):
+    def reported() -> list[str]:
+        (report,) = next(
+            step for step in demo.steps(tmp_path / "out", sweep, None, 1) if step.name == "report"
+        ).commands
+        return [report[place + 1] for place, word in enumerate(report) if word == "--losses"]
+
+    sweep = tmp_path / "sweep.toml"
+    sweep.write_text("".join(f'[[models]]\nname = "{name}"\n' for name in ("a", "b", "b", "c")))
+    assert reported() == []
+    for folder, record in {
+        "first": '{"recipe": {"name": "b"}}',
+        "second": '{"recipe": {"name": "a"}}',
+        "other": '{"recipe": {"name": "d"}}',
+        "broken": "{",
+        "odd": '["recipe"]',
+        "none": None,
+    }.items():
+        (tmp_path / "training" / folder).mkdir(parents=True)
+        (tmp_path / "training" / folder / "losses.jsonl").write_text("")
+        if record is not None:
+            (tmp_path / "training" / folder / "training.json").write_text(record)
+    assert reported() == [str(tmp_path / "training" / folder) for folder in ("first", "second")]
+    (tmp_path / "training" / "first" / "losses.jsonl").unlink()
+    assert reported() == [str(tmp_path / "training" / "second")]
 
 
 def test_commands_run_with_this_interpreter():
