@@ -34,10 +34,11 @@ from pid_lvlm.extract.training.two_stage.plan import (
     memory_bytes,
     plan_batch,
 )
-from pid_lvlm.extract.training.two_stage.recipe import Recipe, StageRecipe, recipe_values
+from pid_lvlm.extract.training.two_stage.recipe import PROJECTOR, VISION, Recipe, StageRecipe, recipe_values
 from pid_lvlm.extract.training.two_stage.records.encoding import Encoder
 from pid_lvlm.extract.training.two_stage.records.order import training_order
 from pid_lvlm.extract.training.two_stage.records.stage_data import Collator, InOrder, StageData, check_data
+from pid_lvlm.extract.training.two_stage.speed import Clock, write_speed
 from pid_lvlm.extract.training.two_stage.stage_trainer import (
     Keeper,
     StageTrainer,
@@ -203,7 +204,7 @@ class _Stage:
         order = training_order(
             train.lengths, train.pictured, stage.batch_size, plan.steps, recipe.seed, grouped=stage.grouped
         )
-        blank = encoder.blank() if process.num_processes > 1 and train.pictured.any() else None
+        blank = encoder.blank() if self._meets_text_alone(train, process.num_processes) else None
         collate = Collator(_pad(adapter), encoder.fillers, blank, spans=dropout is not None)
         trainer = StageTrainer(
             model=model,
@@ -243,7 +244,8 @@ class _Stage:
                 index()
             process.wait_for_everyone()
 
-        trainer.add_callback(Keeper(plan, losses, self.watch, measure, keep, dropout))
+        clock = Clock(train.lengths[order].reshape(plan.steps, -1).sum(1), stage.batch_size)
+        trainer.add_callback(Keeper(plan, losses, self.watch, measure, keep, dropout, clock))
         try:
             trainer.train(resume_from_checkpoint=None if state is None else str(state))
         except DataError as error:  # a worker's has its traceback in it
@@ -251,7 +253,16 @@ class _Stage:
         if dropout is not None:
             dropout.remove()
         if writes:
+            write_speed(self.out, stage.name, clock.speed(plan.steps), process.num_processes)
             shutil.rmtree(states, ignore_errors=True)
+
+    def _meets_text_alone(self, data: StageData, processes: int) -> bool:
+        """Whether text alone would leave weights that pictures pass through without a gradient.
+
+        AdamW would skip them in such a step on one device, and not on several, where another has a picture.
+        """
+        seeing = processes > 1 or {PROJECTOR, VISION} & {*self.stage.train}
+        return bool(seeing and data.pictured.any() and not data.pictured.all())
 
     def _base(self) -> str | None:
         """What low-rank changes change, as seen from the checkpoint's folder."""

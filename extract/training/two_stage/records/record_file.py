@@ -47,7 +47,7 @@ class RecordFile:
                 with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
                     self.spans: NDArray[np.int64] = np.array(list(_spans(content, path)), np.int64).reshape(-1, 2)
         except FileNotFoundError:
-            raise DataError(f"there is no file `{shown_path(path)}`; check `data` of the recipe") from None
+            raise DataError(f"`{shown_path(path)}` does not exist; check `data` of the recipe and --data-folder") from None
         except (OSError, ValueError) as error:
             message = f"`{shown_path(path)}` cannot be read ({getattr(error, 'strerror', None) or error})"
             raise DataError(message) from None

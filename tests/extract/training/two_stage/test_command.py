@@ -19,7 +19,7 @@ from pid_lvlm.extract.models.load import load_adapter
 from pid_lvlm.extract.training.two_stage import cli
 from pid_lvlm.extract.training.two_stage.recipe import SHIPPED
 from tests import ROOT
-from tests.extract.training.two_stage.small import RECIPE, make_training, record, write
+from tests.extract.training.two_stage.small import RECIPE, make_training, record, train_in_two_processes, write
 
 LAST = "2-tune-step-000004"
 MODULE = "pid_lvlm.extract.training.two_stage.cli"
@@ -119,9 +119,8 @@ def test_two_processes_have_the_losses_of_one(call, tmp_path):
     recipe = make_training(tmp_path)
     options = [recipe, "--device", "cpu", "--threads", "1", "--quiet", "--out"]
     assert call(*options, tmp_path / "one")[0] == 0
-    launch = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2"]
-    launch += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "-m", MODULE]
-    subprocess.run([*launch, *map(str, options), str(tmp_path / "two")], check=True, env=environment(), timeout=200)
+    planned = train_in_two_processes(recipe, tmp_path / "two")
+    assert planned["batch"] == {"devices": 2, "per_device": 2, "accumulation": 1}
     for name in ("loss", "held_out_loss", "grad_norm"):
         one, two = ([row[name] for row in losses(tmp_path / kind)] for kind in ("one", "two"))
         assert [value is None for value in one] == [value is None for value in two]
