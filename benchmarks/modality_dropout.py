@@ -1,8 +1,9 @@
 """What modality dropout changes: the demo's tiny recipe twice, with it and without, and the atoms of both.
 
-Same seed, same records, same order. Every step is a command that a user would type, in a process of its own: `pid-train`,
-`pid-extract` on the five tasks of the synthetic world, `pid-estimate` with the exact estimator. The table compares the
-atoms of both last checkpoints with those of the world, which are known. `--steps-share 0.02` only tries the path.
+Same seed, same records, same order. Every step is a command that a user would type, in a process of its own:
+`pid-train`, `pid-extract` on the five tasks of the synthetic world, `pid-estimate` with the exact estimator. The table
+compares the atoms of both last checkpoints with those of the world, which are known. `--steps-share 0.02` only tries
+the path.
 
 Example: python -m benchmarks.modality_dropout --out out/dropout
 """
@@ -32,7 +33,7 @@ TRAIN, EXTRACT, ESTIMATE = (
     "pid_jax.cli.main",
 )
 CARDS = sorted((Path(__file__).parents[1] / "data" / "demo" / "items").glob("*.toml"))
-LAST = ("fusion", "sight", "knowledge", "agreement", "blend")
+TASKS = ("fusion", "sight", "knowledge", "agreement", "blend")
 """Order of the tasks in the table."""
 
 
@@ -58,7 +59,9 @@ def variant(text: str, kind: str, share: float) -> str:
     dropout = re.compile(r"^modality_dropout = [0-9.e-]+", re.MULTILINE)
     if not dropout.search(text):
         raise SystemExit("error: the recipe has no `modality_dropout`; give one that has, with --recipe")
-    text = re.sub(r"^steps = (\d+)", lambda at: f"steps = {max(1, round(int(at[1]) * share))}", text, flags=re.MULTILINE)
+    text = re.sub(
+        r"^steps = (\d+)", lambda at: f"steps = {max(1, round(int(at[1]) * share))}", text, flags=re.MULTILINE
+    )
     text = re.sub(r'^name = "[^"]*"', f'name = "{kind}"', text, count=1, flags=re.MULTILINE)
     return dropout.sub("modality_dropout = 0.0", text) if kind == WITHOUT else text
 
@@ -109,7 +112,7 @@ def comparison(results: pl.DataFrame) -> list[dict[str, Any]]:
     """Each task and atom: the world's, and those of both models with their intervals over items, bits."""
     rows = []
     by = {(row["dataset"].removeprefix("demo-"), row["model"]): row for row in results.to_dicts()}
-    for task in LAST:
+    for task in TASKS:
         for atom in ATOMS:
             row: dict[str, Any] = {"task": task, "atom": atom, "ground_truth": by[task, WITH][f"true_{atom}"]}
             for kind in (WITH, WITHOUT):
@@ -131,7 +134,7 @@ def as_table(found: dict[str, Any]) -> str:
         "| task | " + " | ".join(atom.replace("_", " ") for atom in ATOMS) + " |",
         "|---|" + "---|" * len(ATOMS),
     ]
-    for task in LAST:
+    for task in TASKS:
         cells = [
             f"{row['ground_truth']:.2f}: {row[WITH]:.2f}, {row[WITHOUT]:.2f}"
             for row in found["rows"]

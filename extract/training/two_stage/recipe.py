@@ -212,7 +212,9 @@ def read_recipe(path: Path, data_folder: Path | None = None) -> Recipe:
     try:
         recipe = checked_file(Recipe, raw, RecipeError, f"{where}: ")
     except RecipeError as error:
-        raise RecipeError(_OF_STAGE.sub(lambda found: f"`{found[2]}` of stage {int(found[1]) + 1}", str(error))) from None
+        raise RecipeError(
+            _OF_STAGE.sub(lambda found: f"`{found[2]}` of stage {int(found[1]) + 1}", str(error))
+        ) from None
     _check_model(recipe.model, f"{where}, [model]: ")
     for number, stage in enumerate(recipe.stages, start=1):
         _check_stage(stage, f"{where}, stage {number}: ")

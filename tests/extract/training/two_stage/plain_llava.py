@@ -1,8 +1,8 @@
 """LLaVA-1.5's two stages written down a second time, plainly, without this project's code.
 
-One record at a time and without padding; own reading, mask, pictures, order, clipping and AdamW. Of the libraries it uses
-the model's forward pass, the tokenizer and Pillow. What it shares with the trainer is stated in docs/training.md: weights
-drawn by the seed, the order of records, the mean over all tokens of the answers of a step.
+One record at a time and without padding; own reading, mask, pictures, order, clipping and AdamW. Of the libraries it
+uses the model's passes, the tokenizer and Pillow. What it shares with the trainer is what docs/training.md promises:
+weights drawn by the seed, an order of records by the seed, the mean over all tokens of the answers of a step.
 """
 
 import json

@@ -104,6 +104,5 @@ def test_the_first_ten_losses_of_both_stages_are_those_of_a_plain_loop(folder, b
 
 
 def test_two_processes_have_the_losses_of_one(folder, losses):
-    planned = train_in_two_processes(folder / "recipe.toml", folder / "two")
-    assert planned["batch"] == {"devices": 2, "per_device": 2, "accumulation": 1}
+    train_in_two_processes(folder / "recipe.toml", folder / "two")
     assert read_losses(folder / "two") == pytest.approx(losses, rel=1e-5)
