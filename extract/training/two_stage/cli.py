@@ -19,6 +19,7 @@ from pid_lvlm.data.bounds import WORKERS
 from pid_lvlm.data.command.console import run_command
 from pid_lvlm.data.command.options import AsJson, DryRun, Quiet, Version, epilog, make_app
 from pid_lvlm.data.command.result import CommandResult
+from pid_lvlm.data.command.shown import shown_path
 
 if TYPE_CHECKING:
     from pid_lvlm.extract.training.two_stage.speed import Speed
@@ -105,6 +106,8 @@ def train(
     from pid_lvlm.extract.training.two_stage.recipe import find_recipe, read_recipe
 
     path = find_recipe(recipe)
+    if data_folder is not None and not data_folder.is_dir():
+        raise UsageError(f"--data-folder: `{shown_path(data_folder)}` is not a folder; check the path")
     read = read_recipe(path, None if data_folder is None else data_folder.absolute())
     if show:
         typer.echo(path.read_text(encoding="utf-8").rstrip())
@@ -115,6 +118,8 @@ def train(
             raise UsageError(f"{name} should be a number from {least} to {WORKERS.most}, found {value}")
     if out is None:
         raise UsageError("--out is missing; give the folder for the checkpoints")
+    if file := next((place for place in (out, *out.parents) if place.is_file()), None):
+        raise UsageError(f"--out: `{shown_path(file)}` is a file; choose another folder")
     return _train(read, out, cpu=device == "cpu", workers=workers, threads=threads, dry_run=dry_run, quiet=quiet)
 
 

@@ -283,5 +283,13 @@ def _check_model(model: ModelChoice, where: str) -> None:
 
 
 def _model_place(model: str | None, folder: Path) -> str | None:
-    """A folder beside the recipe, or else what was given, such as a hub id."""
+    """A folder beside the recipe, or else what was given, such as a hub id.
+
+    Raises:
+        RecipeError: it is a file.
+    """
+    if model is not None and (folder / model).is_file():
+        raise RecipeError(
+            f"`{shown_path(folder / model)}` is a file; [model] needs the folder of a checkpoint or a hub id"
+        )
     return str(folder / model) if model is not None and (folder / model).is_dir() else model

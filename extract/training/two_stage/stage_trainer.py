@@ -18,7 +18,7 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 from pid_lvlm.extract.training.two_stage.dropout import ModalityDropout
 from pid_lvlm.extract.training.two_stage.errors import RecipeError, ResumeError
 from pid_lvlm.extract.training.two_stage.losses import LossTable
-from pid_lvlm.extract.training.two_stage.plan import STATES_KEPT, StagePlan
+from pid_lvlm.extract.training.two_stage.plan import STATES_KEPT, StagePlan, resume_every
 from pid_lvlm.extract.training.two_stage.recipe import Recipe, StageRecipe
 from pid_lvlm.extract.training.two_stage.records.stage_data import Collator, InOrder
 from pid_lvlm.extract.training.two_stage.records.tokens import IGNORED
@@ -78,12 +78,6 @@ def arguments(recipe: Recipe, stage: StageRecipe, plan: StagePlan, states: Path,
     )
     made._n_gpu = min(made.n_gpu, 1)  # else torch's DataParallel would multiply the batch
     return made
-
-
-def resume_every(recipe: Recipe, steps: int) -> int:
-    """Steps between states to continue from: a multiple of the steps between rows of the losses."""
-    wanted = recipe.resume_every or max(1, steps // 20)
-    return -(-wanted // recipe.log_every) * recipe.log_every
 
 
 class StageTrainer(Trainer):

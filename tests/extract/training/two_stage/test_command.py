@@ -67,8 +67,10 @@ def test_a_users_mistake_is_one_sentence(call, tmp_path):
         ((recipe, "--out", tmp_path / "out", "--quiet"), "chat.json`, record 1: the answer in turn 2 is empty"),
         ((recipe,), "--out is missing"),
         ((tmp_path / "no.toml", "--out", tmp_path / "out"), "no.toml` does not exist"),
+        ((recipe, "--out", tmp_path / "chat.json" / "x"), "chat.json` is a file; choose another folder"),
+        ((recipe, "--out", tmp_path / "out", "--data-folder", tmp_path / "none"), "none` is not a folder"),
         ((recipe, "--out", tmp_path / "out", "--device", "gpu"), "--device"),
-        ((recipe, "--out", tmp_path / "out", "--workers", "-1"), "--workers should be"),
+        ((recipe, "--out", tmp_path / "out", "--workers", "-1"), "--workers should be a number from 0"),
     ):
         code, told, error = call(*arguments)
         assert (code, told) == (2, "")

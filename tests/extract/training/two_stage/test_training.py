@@ -25,7 +25,7 @@ from pid_lvlm.extract.training.two_stage.records.order import training_order
 from pid_lvlm.extract.training.two_stage.records.tokens import IGNORED
 from pid_lvlm.extract.training.two_stage.stage_trainer import Watch
 from pid_lvlm.extract.training.two_stage.training import prepare, run
-from tests.extract.training.two_stage.small import make_training
+from tests.extract.training.two_stage.small import make_training, record, write
 
 FOLDERS = ["1-align-step-000002", "1-align-step-000003", "2-tune-step-000002", "2-tune-step-000004"]
 
@@ -194,6 +194,29 @@ def test_a_folder_of_another_training_is_refused(prepared, out, recipe, tmp_path
     with pytest.raises(OutputExistsError, match="holds something other than a training"):
         run(prepared, tmp_path, Watch(), cpu=True)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_a_damaged_record_or_table_is_one_sentence(prepared, tmp_path):
+    for content in ("{", "[1]", "{}"):
+        (tmp_path / "training.json").write_text(content)
+        with pytest.raises(ResumeError, match="training.json` is damaged"):
+            run(prepared, tmp_path, Watch(), cpu=True)
+    (tmp_path / "losses.jsonl").write_text("{\n")
+    with pytest.raises(ResumeError, match="losses.jsonl` is damaged"):
+        LossTable(tmp_path / "losses.jsonl")
+
+
+def test_a_projector_is_not_trained_on_text_alone(recipe, tmp_path):
+    blind = replace(recipe.stages[0], conversation="chat", data=str(write(tmp_path / "t.json", [record(0, "a", "b")])))
+    with pytest.raises(RecipeError, match="stage `align` trains projector, and none of its records has a picture"):
+        prepare(replace(recipe, stages=(blind,)), 1)
+
+
+@pytest.mark.slow
+def test_a_projector_alone_is_trained_on_batches_of_text_and_of_pictures(recipe, tmp_path):
+    mixed = replace(recipe.stages[1], train=("projector",), batch_size=2, held_out=0)
+    run(prepare(replace(recipe, stages=(mixed,)), 1), tmp_path / "out", Watch(), cpu=True)
+    assert len(rows(tmp_path / "out")) == 4
 
 
 def test_too_little_disk_is_said_before_anything_is_written(prepared, tmp_path, monkeypatch):
