@@ -169,8 +169,9 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
 
         watch = Watch(step=done, speed=lambda stage, speed: speeds[stage].append(speed))
         counted: list[int] = []
+        workers = given.workers if given.workers is not None else 0 if given.device == "cpu" else 4
         with counted_first_steps(counted):
-            run(prepared, folder / "out", watch, cpu=given.device == "cpu", workers=given.workers)
+            run(prepared, folder / "out", watch, cpu=given.device == "cpu", workers=workers)
         lines = (folder / "out" / "losses.jsonl").read_text(encoding="utf-8").splitlines()
         losses = [json.loads(line) for line in lines]
     peak = matmul_peak(given.device, getattr(torch, recipe.dtype), given.repeat)
@@ -237,7 +238,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--device-batch", type=int, help="records that the device holds at once; default: the recipe's")
     parser.add_argument("--dtype", choices=("float32", "bfloat16"), help="default: the recipe's; float32 on a CPU")
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--workers", type=int, default=0, help="processes that prepare pictures")
+    parser.add_argument("--workers", type=int, help="processes that prepare pictures; default: 4, on a CPU 0")
     parser.add_argument("--folder", type=Path, help="for model, records and checkpoints, which are removed")
     parser.add_argument("--repeat", type=int, default=3, help="of the product that is the peak")
     parser.add_argument("--json", action="store_true", help="one line instead of one field per line")

@@ -1,6 +1,7 @@
 """The two studies of `pid-train` at a size that proves nothing but that they run and print what they say."""
 
 import json
+import shutil
 import tomllib
 
 import polars as pl
@@ -8,7 +9,9 @@ import pytest
 
 from benchmarks import modality_dropout
 from pid_lvlm.data.names import ATOMS
+from pid_lvlm.data.world import TASKS, caption_conversation, conversation, get_task, make_items
 from pid_lvlm.extract.training.two_stage.recipe import find_recipe
+from tests import ROOT
 from tests.benchmarks.test_benchmarks import printed, run_module
 
 
@@ -66,9 +69,22 @@ def test_the_comparison_is_of_the_same_task_and_atom():
     assert "0.100 with, 0.300 without" in table
 
 
+def make_world(folder):
+    """A shipped checkpoint to begin with, and a few records of each task."""
+    entries = tomllib.loads((ROOT / "data" / "demo" / "checkpoints.toml").read_text(encoding="utf-8"))["checkpoint"]
+    shutil.copytree(ROOT / "data" / "demo" / entries[0]["model"], folder / "model")
+    items = [(item, task) for task in TASKS for item in make_items(get_task(task), 80)]
+    captions = [caption_conversation(item, task) for item, task in items]
+    asked = [conversation(item, task) for item, task in items]
+    for name, records in (("captions", captions), ("align", asked), ("tune", asked)):
+        (folder / f"{name}.json").write_text(json.dumps(records), encoding="utf-8")
+    return folder
+
+
 @pytest.mark.slow
 def test_modality_dropout(tmp_path):
-    options = ("--steps-share", 0.003, "--limit", 40, "--tol-bits", 0.01, "--out", tmp_path)
+    world = make_world(tmp_path / "world")
+    options = ("--world", world, "--steps-share", 0.003, "--limit", 40, "--tol-bits", 0.01, "--out", tmp_path)
     found = printed("modality_dropout", *options)
     assert {row["task"] for row in found["rows"]} == {*modality_dropout.TASKS}
     assert all(row["with_low"] <= row["with"] <= row["with_high"] for row in found["rows"] if row["with_low"])
