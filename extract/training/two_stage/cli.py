@@ -101,12 +101,13 @@ def train(
 
     All records are checked before anything is trained. The same command continues an interrupted training.
     """
+    from pid_lvlm.data.inputs.paths import is_there
     from pid_lvlm.extract.errors import UsageError
     from pid_lvlm.extract.options import check_choice
     from pid_lvlm.extract.training.two_stage.recipe import find_recipe, read_recipe
 
     path = find_recipe(recipe)
-    if data_folder is not None and not data_folder.is_dir():
+    if data_folder is not None and not (is_there(data_folder) and data_folder.is_dir()):
         raise UsageError(f"--data-folder: `{shown_path(data_folder)}` is not a folder; check the path")
     read = read_recipe(path, None if data_folder is None else data_folder.absolute())
     if show:
@@ -118,7 +119,7 @@ def train(
             raise UsageError(f"{name} should be a number from {least} to {WORKERS.most}, found {value}")
     if out is None:
         raise UsageError("--out is missing; give the folder for the checkpoints")
-    if file := next((place for place in (out, *out.parents) if place.is_file()), None):
+    if file := next((place for place in (out, *out.parents) if is_there(place) and place.is_file()), None):
         raise UsageError(f"--out: `{shown_path(file)}` is a file; choose another folder")
     return _train(read, out, cpu=device == "cpu", workers=workers, threads=threads, dry_run=dry_run, quiet=quiet)
 

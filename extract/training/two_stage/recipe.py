@@ -24,6 +24,7 @@ from pid_lvlm.data.bounds import (
 )
 from pid_lvlm.data.command.shown import cut, shown_path
 from pid_lvlm.data.command.suggest import unknown_name
+from pid_lvlm.data.inputs.paths import is_there
 from pid_lvlm.data.inputs.schema import STRICT, Word
 from pid_lvlm.data.inputs.text import TextError, parse_toml, read_text
 from pid_lvlm.extract.fields import FileName, ModelName, OnBad, PathText, checked_file
@@ -182,7 +183,7 @@ def find_recipe(given: str) -> Path:
         RecipeError: there is neither.
     """
     path = Path(given)
-    if path.suffix == ".toml" or path.exists():
+    if path.suffix == ".toml" or is_there(path):
         return path
     shipped = {file.stem: file for file in SHIPPED.glob("*.toml")}
     if given in shipped:
@@ -288,8 +289,10 @@ def _model_place(model: str | None, folder: Path) -> str | None:
     Raises:
         RecipeError: it is a file.
     """
-    if model is not None and (folder / model).is_file():
+    if model is None or not is_there(folder / model):
+        return model
+    if (folder / model).is_file():
         raise RecipeError(
             f"`{shown_path(folder / model)}` is a file; [model] needs the folder of a checkpoint or a hub id"
         )
-    return str(folder / model) if model is not None and (folder / model).is_dir() else model
+    return str(folder / model)

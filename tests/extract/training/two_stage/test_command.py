@@ -66,9 +66,11 @@ def test_a_users_mistake_is_one_sentence(call, tmp_path):
     for arguments, message in (
         ((recipe, "--out", tmp_path / "out", "--quiet"), "chat.json`, record 1: the answer in turn 2 is empty"),
         ((recipe,), "--out is missing"),
+        (("n" * 300, "--out", tmp_path / "out"), "unknown recipe"),
         ((tmp_path / "no.toml", "--out", tmp_path / "out"), "no.toml` does not exist"),
         ((recipe, "--out", tmp_path / "chat.json" / "x"), "chat.json` is a file; choose another folder"),
         ((recipe, "--out", tmp_path / "out", "--data-folder", tmp_path / "none"), "none` is not a folder"),
+        ((recipe, "--out", tmp_path / "out", "--data-folder", "n" * 300), "is not a folder"),
         ((recipe, "--out", tmp_path / "out", "--device", "gpu"), "--device"),
         ((recipe, "--out", tmp_path / "out", "--workers", "-1"), "--workers should be a number from 0"),
     ):
