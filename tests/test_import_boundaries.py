@@ -79,6 +79,21 @@ def test_no_submodule_pulls_in_a_banned_one(package):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
+def test_tests_of_training_do_not_bring_jax_to_torch():
+    """Both in one process is what only benchmarks may have; a pytest process gets both from other tests."""
+    paths = sorted((ROOT / "tests" / "extract" / "training").rglob("test_*.py"))
+    names = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in paths]
+    script = (
+        "import importlib, sys\n"
+        "import pid_lvlm.extract.models.torchvision_compat\n"
+        f"for name in {names!r}: importlib.import_module(name)\n"
+        f"sys.exit(str(set(sys.modules) & {JAX!r} or ''))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+
+
 COMMANDS = {
     "pid-extract": "pid_lvlm.extract.cli.main",
     "pid-estimate": "pid_jax.cli.main",

@@ -105,6 +105,8 @@ def _opened(source: Path | bytes, most: int) -> Iterator[Any]:
         with io.BytesIO(source) if isinstance(source, bytes) else open_regular(source) as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(0)
+            if not size:
+                raise RowError(Reason.BAD_PICTURE, f"{_name(source)} is empty (0 bytes); replace the file")
             if size > PICTURE_BYTES.most * most:
                 limit = f"{PICTURE_BYTES} of {_pixels(most)}"
                 raise RowError(

@@ -89,6 +89,7 @@ def _assembled(choice: ModelChoice, *, empty: bool = False) -> Adapter:
     language, vision = choice.language, choice.vision
     tokenizer = _read(language, AutoTokenizer)
     text = _read(language, AutoConfig)
+    _check_kinds(text, language, vision)
     tower: Any = _read(vision, CLIPVisionConfig)
     tokenizer.add_tokens([transformers.AddedToken(IMAGE_TOKEN, special=True, normalized=False)], special_tokens=True)
     if tokenizer.pad_token is None:
@@ -110,6 +111,16 @@ def _assembled(choice: ModelChoice, *, empty: bool = False) -> Adapter:
         _fill(model, language, vision)
     processor = _processor(vision, tokenizer, tower)
     return adapter_class("llava", language).build(model, processor)
+
+
+def _check_kinds(text: Any, language: str, vision: str) -> None:
+    """Both parts are what the recipe takes them for; a configuration is read as any kind without complaint."""
+    if hasattr(text, "vision_config") or not hasattr(text, "vocab_size"):
+        message = f"`language` names `{language}`, a model of the kind {text.model_type} and not a language model"
+        raise RecipeError(f"{message}; a whole vision-language model is given as `checkpoint`")
+    kind = _read(vision, AutoConfig).model_type
+    if kind not in ("clip", "clip_vision_model"):
+        raise RecipeError(f"`vision` names `{vision}`, a model of the kind {kind}; a LLaVA is assembled with CLIP")
 
 
 def _fill(model: Any, language: str, vision: str) -> None:

@@ -19,8 +19,10 @@ from pid_lvlm.data.bounds import WORKERS
 from pid_lvlm.data.command.console import run_command
 from pid_lvlm.data.command.options import AsJson, DryRun, Quiet, Version, epilog, make_app
 from pid_lvlm.data.command.result import CommandResult
+from pid_lvlm.data.command.shown import shown_path
 
 if TYPE_CHECKING:
+    from pid_lvlm.extract.training.two_stage.speed import Speed
     from pid_lvlm.extract.training.two_stage.stage_trainer import Watch
 
 app = make_app()
@@ -99,21 +101,26 @@ def train(
 
     All records are checked before anything is trained. The same command continues an interrupted training.
     """
+    from pid_lvlm.data.inputs.paths import is_there
     from pid_lvlm.extract.errors import UsageError
     from pid_lvlm.extract.options import check_choice
     from pid_lvlm.extract.training.two_stage.recipe import find_recipe, read_recipe
 
     path = find_recipe(recipe)
+    if data_folder is not None and not (is_there(data_folder) and data_folder.is_dir()):
+        raise UsageError(f"--data-folder: `{shown_path(data_folder)}` is not a folder; check the path")
     read = read_recipe(path, None if data_folder is None else data_folder.absolute())
     if show:
         typer.echo(path.read_text(encoding="utf-8").rstrip())
         return CommandResult(action="show", done=1)
     check_choice("--device", device, ("auto", "cpu"))
-    for name, value, most in (("--workers", workers, WORKERS.most), ("--threads", threads, WORKERS.most)):
-        if value is not None and not (name == "--threads") <= value <= most:
-            raise UsageError(f"{name} should be a number up to {most}, found {value}")
+    for name, value, least in (("--workers", workers, 0), ("--threads", threads, 1)):
+        if value is not None and not least <= value <= WORKERS.most:
+            raise UsageError(f"{name} should be a number from {least} to {WORKERS.most}, found {value}")
     if out is None:
         raise UsageError("--out is missing; give the folder for the checkpoints")
+    if file := next((place for place in (out, *out.parents) if is_there(place) and place.is_file()), None):
+        raise UsageError(f"--out: `{shown_path(file)}` is a file; choose another folder")
     return _train(read, out, cpu=device == "cpu", workers=workers, threads=threads, dry_run=dry_run, quiet=quiet)
 
 
@@ -186,7 +193,7 @@ def _result(action: str, out: Path, prepared: Any, before: tuple[Path, ...], kep
 
 @contextmanager
 def _progress(quiet: bool) -> "Iterator[tuple[Any, Watch]]":
-    """A bar for each stage, with the loss and the time left; nothing if quiet."""
+    """A bar for each stage, with the loss, the speed and the time left; nothing if quiet."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
@@ -201,6 +208,7 @@ def _progress(quiet: bool) -> "Iterator[tuple[Any, Watch]]":
     )
     with Progress(*columns, console=console, disable=quiet) as bar:
         tasks: dict[str, TaskID] = {}
+        paces: dict[str, str] = {}
 
         def show(name: str, done: int, total: int, told: str) -> None:
             if name not in tasks:
@@ -208,10 +216,14 @@ def _progress(quiet: bool) -> "Iterator[tuple[Any, Watch]]":
             bar.update(tasks[name], completed=done, told=told)
 
         def step(stage: str, done: int, total: int, loss: float | None, left: float | None) -> None:
-            time_left = "" if left is None else f", {_duration(left)} left"
-            show(f"train {stage}", done, total, ("" if loss is None else f"loss {loss:.3f}") + time_left)
+            parts = ("" if loss is None else f"loss {loss:.3f}", paces.get(stage, ""))
+            time_left = "" if left is None else f"{_duration(left)} left"
+            show(f"train {stage}", done, total, ", ".join(part for part in (*parts, time_left) if part))
 
-        yield lambda stage, done, total: show(f"check {stage}", done, total, ""), Watch(step, console.print)
+        def speed(stage: str, found: "Speed") -> None:
+            paces[stage] = f"{found.tokens_per_second:,.0f} tokens/s"
+
+        yield lambda stage, done, total: show(f"check {stage}", done, total, ""), Watch(step, console.print, speed)
 
 
 def _duration(seconds: float) -> str:

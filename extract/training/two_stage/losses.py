@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from pid_lvlm.data.command.shown import shown_path
 from pid_lvlm.data.files import write_atomic
+from pid_lvlm.extract.training.two_stage.errors import ResumeError
 
 LOSSES: Final = "losses.jsonl"
 
@@ -26,7 +28,11 @@ class LossTable:
         self.rows: list[dict[str, Any]] = []
         if path.exists():
             lines = path.read_text(encoding="utf-8").split("\n")
-            self.rows = [json.loads(line) for line in lines[:-1]]  # what follows the last line end is half a row
+            try:
+                self.rows = [dict(json.loads(line)) for line in lines[:-1]]  # half a row may follow the last line end
+            except ValueError:
+                message = f"`{shown_path(path)}` is damaged: a line of it is not JSON; choose another --out"
+                raise ResumeError(message) from None
 
     def forget_after(self, stage: str, step: int, later: tuple[str, ...]) -> None:
         """Drop what an interrupted training had logged beyond the state that it continues from."""

@@ -113,10 +113,17 @@ def memory_bytes(recipe: Recipe, trained: int, total: int) -> int:
     return ADAM_BYTES * trained + BYTES[recipe.dtype] * (total - trained)
 
 
-def disk_bytes(recipe: Recipe, stage: StageRecipe, trained: int, total: int, checkpoints: int) -> int:
-    """What a stage leaves on disk while it runs: its checkpoints, and states to continue from."""
+def resume_every(recipe: Recipe, steps: int) -> int:
+    """Steps between states to continue from: a multiple of the steps between rows of the losses."""
+    wanted = recipe.resume_every or max(1, steps // 20)
+    return -(-wanted // recipe.log_every) * recipe.log_every
+
+
+def disk_bytes(recipe: Recipe, stage: StageRecipe, trained: int, total: int, checkpoints: int, steps: int) -> int:
+    """What a stage leaves on disk while it runs: its checkpoints, and states to continue from, none after its end."""
     kept = 4 * trained if stage.lora is not None else BYTES[recipe.dtype] * total
-    return checkpoints * kept + STATES_KEPT * STATE_BYTES * trained
+    states = min(STATES_KEPT, (steps - 1) // resume_every(recipe, steps))
+    return checkpoints * kept + states * STATE_BYTES * trained
 
 
 def check_space(out: Path, plans: Sequence[StagePlan], done: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from pid_lvlm.data.bounds import (
 )
 from pid_lvlm.data.command.shown import cut, shown_path
 from pid_lvlm.data.command.suggest import unknown_name
+from pid_lvlm.data.inputs.paths import is_there
 from pid_lvlm.data.inputs.schema import STRICT, Word
 from pid_lvlm.data.inputs.text import TextError, parse_toml, read_text
 from pid_lvlm.extract.fields import FileName, ModelName, OnBad, PathText, checked_file
@@ -31,6 +33,8 @@ from pid_lvlm.extract.training.two_stage.errors import RecipeError
 SHIPPED: Final = Path(__file__).with_name("recipes")
 VISION, PROJECTOR, LANGUAGE = "vision", "projector", "language"
 Part = Literal["vision", "projector", "language"]
+_OF_STAGE: Final = re.compile(r"`stages\[(\d+)\]\.([^`]+)`")
+"""A key of a stage as the check names it, counted from 0."""
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -179,12 +183,13 @@ def find_recipe(given: str) -> Path:
         RecipeError: there is neither.
     """
     path = Path(given)
-    if path.suffix == ".toml" or path.exists():
+    if path.suffix == ".toml" or is_there(path):
         return path
     shipped = {file.stem: file for file in SHIPPED.glob("*.toml")}
     if given in shipped:
         return shipped[given]
-    raise RecipeError(unknown_name("there is no recipe file or shipped recipe", given, shipped))
+    message = f"unknown recipe `{cut(given)}`; shipped recipes: {', '.join(sorted(shipped))}"
+    raise RecipeError(f"{message}; the path of a recipe of your own ends in .toml")
 
 
 def read_recipe(path: Path, data_folder: Path | None = None) -> Recipe:
@@ -201,11 +206,16 @@ def read_recipe(path: Path, data_folder: Path | None = None) -> Recipe:
     try:
         raw = parse_toml(read_text(path))
     except FileNotFoundError:
-        raise RecipeError(f"there is no recipe `{shown_path(path)}`; check the path") from None
+        raise RecipeError(f"`{shown_path(path)}` does not exist; check the path of the recipe") from None
     except TextError as error:
         raise RecipeError(f"{where} {error}") from None
     _check_keys(raw, where)
-    recipe = checked_file(Recipe, raw, RecipeError, f"{where}: ")
+    try:
+        recipe = checked_file(Recipe, raw, RecipeError, f"{where}: ")
+    except RecipeError as error:
+        raise RecipeError(
+            _OF_STAGE.sub(lambda found: f"`{found[2]}` of stage {int(found[1]) + 1}", str(error))
+        ) from None
     _check_model(recipe.model, f"{where}, [model]: ")
     for number, stage in enumerate(recipe.stages, start=1):
         _check_stage(stage, f"{where}, stage {number}: ")
@@ -274,5 +284,15 @@ def _check_model(model: ModelChoice, where: str) -> None:
 
 
 def _model_place(model: str | None, folder: Path) -> str | None:
-    """A folder beside the recipe, or else what was given, such as a hub id."""
-    return str(folder / model) if model is not None and (folder / model).is_dir() else model
+    """A folder beside the recipe, or else what was given, such as a hub id.
+
+    Raises:
+        RecipeError: it is a file.
+    """
+    if model is None or not is_there(folder / model):
+        return model
+    if (folder / model).is_file():
+        raise RecipeError(
+            f"`{shown_path(folder / model)}` is a file; [model] needs the folder of a checkpoint or a hub id"
+        )
+    return str(folder / model)

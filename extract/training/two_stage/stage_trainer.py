@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import shutil
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,16 +18,15 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 from pid_lvlm.extract.training.two_stage.dropout import ModalityDropout
 from pid_lvlm.extract.training.two_stage.errors import RecipeError, ResumeError
 from pid_lvlm.extract.training.two_stage.losses import LossTable
-from pid_lvlm.extract.training.two_stage.plan import STATES_KEPT, StagePlan
+from pid_lvlm.extract.training.two_stage.plan import STATES_KEPT, StagePlan, resume_every
 from pid_lvlm.extract.training.two_stage.recipe import Recipe, StageRecipe
 from pid_lvlm.extract.training.two_stage.records.stage_data import Collator, InOrder
 from pid_lvlm.extract.training.two_stage.records.tokens import IGNORED
+from pid_lvlm.extract.training.two_stage.speed import Clock, Speed
 
 WEIGHTS: Final = "model.safetensors"
 COMPLETE: Final = "complete"
 """File that says that a state to continue from is whole: written last."""
-MEASURED: Final = 10
-"""Steps after which the time left is known."""
 SCHEDULES: Final = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
 
 
@@ -39,10 +37,12 @@ class Watch:
     Attributes:
         step: is called with the stage, the step, its steps, its loss, and the seconds that are left once known.
         note: is called with a sentence.
+        speed: is called with the stage and its speed, before `step`, once it is known.
     """
 
     step: Callable[[str, int, int, float | None, float | None], None] = lambda *_: None
     note: Callable[[str], None] = lambda _: None
+    speed: Callable[[str, Speed], None] = lambda *_: None
 
 
 def arguments(recipe: Recipe, stage: StageRecipe, plan: StagePlan, states: Path, **more: Any) -> TrainingArguments:
@@ -78,12 +78,6 @@ def arguments(recipe: Recipe, stage: StageRecipe, plan: StagePlan, states: Path,
     )
     made._n_gpu = min(made.n_gpu, 1)  # else torch's DataParallel would multiply the batch
     return made
-
-
-def resume_every(recipe: Recipe, steps: int) -> int:
-    """Steps between states to continue from: a multiple of the steps between rows of the losses."""
-    wanted = recipe.resume_every or max(1, steps // 20)
-    return -(-wanted // recipe.log_every) * recipe.log_every
 
 
 class StageTrainer(Trainer):
@@ -159,6 +153,7 @@ class Keeper(TrainerCallback):
         measure: gives the held-out loss, or None.
         keep: writes the checkpoint of a step; called in every process.
         dropout: whose statistics belong to the states to continue from.
+        clock: measures the speed.
     """
 
     def __init__(
@@ -169,17 +164,21 @@ class Keeper(TrainerCallback):
         measure: Callable[[], float | None],
         keep: Callable[[int], None],
         dropout: ModalityDropout | None,
+        clock: Clock,
     ) -> None:
         self.plan, self.losses, self.watch, self.measure, self.keep = plan, losses, watch, measure, keep
-        self.dropout = dropout
-        self._started: tuple[int, float] | None = None
+        self.dropout, self.clock = dropout, clock
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Have a row of losses where a checkpoint is due; start the clock after the first step, which takes longer."""
-        if self._started is None:
-            self._started = (state.global_step, time.monotonic())
+        """Have a row of losses where a checkpoint is due; start the clock after the first step, which takes longer.
+
+        After the last step there is a checkpoint, and no need for a state to continue from.
+        """
+        self.clock.start(state.global_step)
         if state.global_step in self.plan.checkpoints:
             control.should_log = True
+        if state.global_step == self.plan.steps:
+            control.should_save = False
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, Any] | None = None, **_: Any) -> None:
         """Add a row to the table of losses, then keep a checkpoint where it is due."""
@@ -194,7 +193,9 @@ class Keeper(TrainerCallback):
             self.losses.add(self.plan.name, step, logs, held_out)
         if due:
             self.keep(step)
-        self.watch.step(self.plan.name, step, self.plan.steps, logs["loss"], self._seconds_left(state))
+        if speed := self.clock.speed(step):
+            self.watch.speed(self.plan.name, speed)
+        self.watch.step(self.plan.name, step, self.plan.steps, logs["loss"], self.clock.seconds_left(step))
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Mark a state to continue from as whole."""
@@ -203,12 +204,6 @@ class Keeper(TrainerCallback):
             if self.dropout is not None:
                 self.dropout.save(folder)
             (folder / COMPLETE).touch()
-
-    def _seconds_left(self, state: Any) -> float | None:
-        if self._started is None or state.global_step - self._started[0] < MEASURED:
-            return None
-        each = (time.monotonic() - self._started[1]) / (state.global_step - self._started[0])
-        return each * (self.plan.steps - state.global_step)
 
 
 def newest_state(states: Path) -> Path | None:

@@ -34,10 +34,11 @@ from pid_lvlm.extract.training.two_stage.plan import (
     memory_bytes,
     plan_batch,
 )
-from pid_lvlm.extract.training.two_stage.recipe import Recipe, StageRecipe, recipe_values
+from pid_lvlm.extract.training.two_stage.recipe import LANGUAGE, PROJECTOR, VISION, Recipe, StageRecipe, recipe_values
 from pid_lvlm.extract.training.two_stage.records.encoding import Encoder
 from pid_lvlm.extract.training.two_stage.records.order import training_order
 from pid_lvlm.extract.training.two_stage.records.stage_data import Collator, InOrder, StageData, check_data
+from pid_lvlm.extract.training.two_stage.speed import Clock, write_speed
 from pid_lvlm.extract.training.two_stage.stage_trainer import (
     Keeper,
     StageTrainer,
@@ -97,6 +98,9 @@ def prepare(
         total = sum(weight.numel() for weight in adapter.model.parameters())
         trained = _planned_count(recipe, stage)
         train, held = found.split(stage.held_out, recipe.seed)
+        if LANGUAGE not in stage.train and not train.pictured.any():
+            message = f"stage `{stage.name}` trains {' and '.join(stage.train)}, and none of its records has a picture"
+            raise RecipeError(f"{message}; give records with `image`, or train the language model as well")
         steps = stage.step_count(len(train.rows))
         checkpoints = stage.checkpoint_steps(steps)
         plans.append(
@@ -114,7 +118,7 @@ def prepare(
                 checkpoints,
                 plan_batch(stage.batch_size, devices, recipe.device_batch, stage.name),
                 memory_bytes(recipe, trained, total),
-                disk_bytes(recipe, stage, trained, total, len(checkpoints)),
+                disk_bytes(recipe, stage, trained, total, len(checkpoints), steps),
             )
         )
     return Prepared(recipe, adapter, tuple(data), tuple(plans))
@@ -203,7 +207,7 @@ class _Stage:
         order = training_order(
             train.lengths, train.pictured, stage.batch_size, plan.steps, recipe.seed, grouped=stage.grouped
         )
-        blank = encoder.blank() if process.num_processes > 1 and train.pictured.any() else None
+        blank = encoder.blank() if self._meets_text_alone(train, process.num_processes) else None
         collate = Collator(_pad(adapter), encoder.fillers, blank, spans=dropout is not None)
         trainer = StageTrainer(
             model=model,
@@ -243,7 +247,8 @@ class _Stage:
                 index()
             process.wait_for_everyone()
 
-        trainer.add_callback(Keeper(plan, losses, self.watch, measure, keep, dropout))
+        clock = Clock(train.lengths[order].reshape(plan.steps, -1).sum(1), stage.batch_size)
+        trainer.add_callback(Keeper(plan, losses, self.watch, measure, keep, dropout, clock))
         try:
             trainer.train(resume_from_checkpoint=None if state is None else str(state))
         except DataError as error:  # a worker's has its traceback in it
@@ -251,7 +256,16 @@ class _Stage:
         if dropout is not None:
             dropout.remove()
         if writes:
+            write_speed(self.out, stage.name, clock.speed(plan.steps), process.num_processes)
             shutil.rmtree(states, ignore_errors=True)
+
+    def _meets_text_alone(self, data: StageData, processes: int) -> bool:
+        """Whether text alone would leave weights that pictures pass through without a gradient.
+
+        AdamW would skip them in such a step on one device, and not on several, where another has a picture.
+        """
+        seeing = processes > 1 or {PROJECTOR, VISION} & {*self.stage.train}
+        return bool(seeing and data.pictured.any() and not data.pictured.all())
 
     def _base(self) -> str | None:
         """What low-rank changes change, as seen from the checkpoint's folder."""
@@ -272,13 +286,24 @@ def _claim(prepared: Prepared, out: Path) -> None:
     if out.exists() and not out.is_dir():
         raise OutputExistsError(f"`{shown_path(out)}` is a file; choose another --out")
     if record.exists():
-        _compare(json.loads(record.read_text(encoding="utf-8")), values, out)
+        _compare(_read_record(record), values, out)
     elif out.is_dir() and any(out.iterdir()):
         message = f"`{shown_path(out)}` holds something other than a training; choose another --out"
         raise OutputExistsError(message)
     done = sum(file.stat().st_size for file in out.rglob("*") if file.is_file()) if out.is_dir() else 0
     check_space(out, prepared.plans, done)
     write_atomic(record, (json.dumps(values, indent=2, default=str) + "\n").encode())
+
+
+def _read_record(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or not isinstance(found.get("recipe"), dict):
+        message = f"`{shown_path(path)}` is damaged, so that its training cannot be continued; choose another --out"
+        raise ResumeError(message)
+    return found
 
 
 def _identity(prepared: Prepared) -> dict[str, Any]:
@@ -295,7 +320,7 @@ def _identity(prepared: Prepared) -> dict[str, Any]:
 
 
 def _compare(begun: Any, now: dict[str, Any], out: Path) -> None:
-    old, new = (_flat("", value.get("recipe", {})) for value in (begun, now))
+    old, new = (_flat("", value["recipe"]) for value in (begun, now))
     for key in (*new, *old):
         if old.get(key) != new.get(key):
             message = (

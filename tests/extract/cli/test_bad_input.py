@@ -273,7 +273,7 @@ def test_pictures_that_are_none(refuses: Refuses, write_items: Write, rows: Rows
     whole = (tmp_path / "whole.jpg").read_bytes()
     check("cut.jpg", whole[: len(whole) // 2], "is truncated or damaged (")
     check("page.png", b"<html>not found</html>", "is not in a format that can be read, such as PNG or JPEG")
-    check("nothing.png", b"", "is not in a format that can be read")
+    check("nothing.png", b"", "is empty (0 bytes); replace the file")
 
 
 def test_pictures_too_large_to_be_true(refuses: Refuses, write_items: Write, rows: Rows) -> None:

@@ -101,7 +101,8 @@ class Encoder:
     def blank(self) -> Example:
         """A conversation about a grey picture without anything to predict.
 
-        A process whose share of a step has text only runs it as well, so that all take part in the same gradients.
+        It is added where a device holds text only, so that the weights that pictures pass through have a gradient of 0
+        instead of none, whatever the number of devices.
         """
         mark = self.processor.tokenizer.convert_tokens_to_ids(self.processor.image_token)
         nothing, here = np.zeros(1, bool), np.ones(1, bool)

@@ -100,7 +100,8 @@ def _around(kinds: tuple[tuple[str, bool], ...], processor: Any) -> list[str]:
     try:
         around: list[str] = processor.apply_chat_template(messages, tokenize=False).split(_HOLE)
     except Exception as error:  # a template can raise anything that its operators and filters can
-        raise RecipeError(f"the chat template cannot write a conversation with answers ({first_line(error)})") from None
+        message = f"the chat template cannot write a conversation with answers ({first_line(error).rstrip('.')})"
+        raise RecipeError(f'{message}; set `conversation = "vicuna"`') from None
     if len(around) != len(kinds) + 1:
         raise RecipeError('the chat template does not write every turn once; set `conversation = "vicuna"`')
     if len(_AROUND) >= _KEPT:

@@ -21,6 +21,7 @@ _MARK: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[{}\[\]]', re.DOTALL)
 """Whole strings and brackets: what decides where a record ends."""
 _OPENING: Final = (ord("{"), ord("["))
 _SPACE: Final = b" \t\r\n"
+_EXPECTED: Final = "should be an object with `conversations`, separated from others by one comma"
 
 
 class RecordFile:
@@ -47,7 +48,9 @@ class RecordFile:
                 with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
                     self.spans: NDArray[np.int64] = np.array(list(_spans(content, path)), np.int64).reshape(-1, 2)
         except FileNotFoundError:
-            raise DataError(f"there is no file `{shown_path(path)}`; check `data` of the recipe") from None
+            raise DataError(
+                f"`{shown_path(path)}` does not exist; check `data` of the recipe and --data-folder"
+            ) from None
         except (OSError, ValueError) as error:
             message = f"`{shown_path(path)}` cannot be read ({getattr(error, 'strerror', None) or error})"
             raise DataError(message) from None
@@ -80,6 +83,9 @@ def _spans(content: mmap.mmap, path: Path) -> Iterator[tuple[int, int]]:
     begin = 3 if content[:3] == b"\xef\xbb\xbf" else 0
     first = re.compile(rb"\S").search(content, begin)
     is_list = first is not None and first[0] == b"["
+    if first is not None and first[0] not in b"[{":
+        message = "is not JSON text that begins with a list of records; is it compressed, or a pointer of Git LFS?"
+        raise DataError(f"`{shown_path(path)}` {message}")
     last = first.end() if first is not None and is_list else begin
     depth = count = start = 0
     closed = not is_list
@@ -115,11 +121,13 @@ def _spans(content: mmap.mmap, path: Path) -> Iterator[tuple[int, int]]:
 def _check_between(between: bytes, count: int, is_list: bool, kind: int, path: Path) -> None:
     expected = b"," if is_list and count else b""
     if between.strip(_SPACE) != expected or kind != ord("{"):
-        raise _wrong(path, count, "should be an object with `conversations`, separated from others by one comma")
+        raise _wrong(path, count, _EXPECTED)
 
 
 def _check_end(content: mmap.mmap, last: int, stop: int, after: int, count: int, closed: bool, path: Path) -> None:
-    if not closed or content[last:stop].strip(_SPACE) or content[after:].strip(_SPACE):
+    if closed and content[last:stop].strip(_SPACE):
+        raise _wrong(path, count, _EXPECTED)
+    if not closed or content[after:].strip(_SPACE):
         raise _wrong(path, count, "is not expected there: after the last record only the end of the list may follow")
 
 

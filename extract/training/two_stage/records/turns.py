@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from pid_lvlm.data.bounds import ITEM_TEXT
+from pid_lvlm.data.command.shown import count as counted
 from pid_lvlm.data.command.shown import cut, shown
 from pid_lvlm.data.command.suggest import unknown_name
-from pid_lvlm.extract.datasets.errors import RowError
+from pid_lvlm.extract.datasets.errors import Reason, RowError
 from pid_lvlm.extract.datasets.picture_cells import picture_source
 from pid_lvlm.extract.training.two_stage.errors import RecordError
 
@@ -111,11 +112,16 @@ def _check_placeholders(count: int, said: list[Turn], has_picture: bool) -> None
     expected = int(has_picture)
     if count != expected:
         why = "and has `image`" if has_picture else "and has no `image`"
-        raise RecordError(f"has the placeholder {PLACEHOLDER} {count} times {why}; expected {expected}")
+        times = counted(count, "time")
+        raise RecordError(f"has the placeholder {PLACEHOLDER} {times} {why}; expected {expected}")
 
 
 def _picture(cell: Any, images: Path) -> Path | bytes:
     try:
         return picture_source(cell, images)
     except RowError as error:
+        if error.reason == Reason.SEVERAL_PICTURES:
+            raise RecordError("has several pictures in `image`; only records about one are trained on") from None
+        if error.reason == Reason.NO_PICTURE and not str(cell).strip():
+            raise RecordError("has an empty `image`; a record of text should have no such key") from None
         raise RecordError(cut(str(error), 400).replace("; check the column or pass --images", "")) from None

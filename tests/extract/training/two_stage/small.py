@@ -1,11 +1,15 @@
 """A tiny LLaVA and records of every kind, for tests of `pid-train`."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from tests import ROOT
 from tests.extract.tiny_llava import save_tiny_llava
 
 TEMPLATE = (
@@ -108,3 +112,20 @@ def make_training(folder: Path, recipe: str = RECIPE) -> Path:
     path = folder / "recipe.toml"
     path.write_text(recipe, encoding="utf-8")
     return path
+
+
+def train_in_two_processes(recipe: Path, out: Path) -> None:
+    """Train as two local processes that share every step.
+
+    Not by `accelerate launch --cpu --num_processes 2`: that starts one process.
+    """
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m"]
+    options = [str(recipe), "--out", str(out), "--device", "cpu", "--threads", "1", "--quiet"]
+    subprocess.run(
+        [*launch, "pid_lvlm.extract.training.two_stage.cli", *options],
+        check=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true", "PYTHONPATH": str(ROOT)},
+        timeout=500,
+    )
+    speeds = json.loads((out / "speed.json").read_text())
+    assert {one["devices"] for one in speeds.values()} == {2}

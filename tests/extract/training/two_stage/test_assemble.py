@@ -77,6 +77,21 @@ def test_a_part_that_is_not_there_is_one_sentence(folders):
         load_model(ModelChoice(language=str(folder / "language"), vision=str(folder / "none")), seed=0)
 
 
+def test_parts_of_another_kind_are_one_sentence(folders, tmp_path):
+    folder, whole = folders
+    whole.save_pretrained(tmp_path / "whole")
+    tiny_processor().save_pretrained(tmp_path / "whole")
+    for parts, message in (
+        ({"language": tmp_path / "whole", "vision": folder / "vision"}, "kind llava and not a language model"),
+        (
+            {"language": folder / "language", "vision": folder / "language"},
+            "kind llama; a LLaVA is assembled with CLIP",
+        ),
+    ):
+        with pytest.raises(RecipeError, match=message):
+            load_model(ModelChoice(**{name: str(part) for name, part in parts.items()}), seed=0, weights=False)
+
+
 def test_pictures_are_padded_with_the_mean_colour_or_cropped(folders):
     adapter = load_model(choice(folders[0]), seed=0, weights=False)
     wide = Image.fromarray(np.full((8, 32, 3), 255, np.uint8))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from pid_lvlm.extract.models.load import load_adapter
 from pid_lvlm.extract.training.two_stage import cli
 from pid_lvlm.extract.training.two_stage.recipe import SHIPPED
 from tests import ROOT
-from tests.extract.training.two_stage.small import RECIPE, make_training, record, write
+from tests.extract.training.two_stage.small import RECIPE, make_training, record, train_in_two_processes, write
 
 LAST = "2-tune-step-000004"
 MODULE = "pid_lvlm.extract.training.two_stage.cli"
@@ -65,9 +66,13 @@ def test_a_users_mistake_is_one_sentence(call, tmp_path):
     for arguments, message in (
         ((recipe, "--out", tmp_path / "out", "--quiet"), "chat.json`, record 1: the answer in turn 2 is empty"),
         ((recipe,), "--out is missing"),
-        ((tmp_path / "no.toml", "--out", tmp_path / "out"), "there is no recipe"),
+        (("n" * 300, "--out", tmp_path / "out"), "unknown recipe"),
+        ((tmp_path / "no.toml", "--out", tmp_path / "out"), "no.toml` does not exist"),
+        ((recipe, "--out", tmp_path / "chat.json" / "x"), "chat.json` is a file; choose another folder"),
+        ((recipe, "--out", tmp_path / "out", "--data-folder", tmp_path / "none"), "none` is not a folder"),
+        ((recipe, "--out", tmp_path / "out", "--data-folder", "n" * 300), "is not a folder"),
         ((recipe, "--out", tmp_path / "out", "--device", "gpu"), "--device"),
-        ((recipe, "--out", tmp_path / "out", "--workers", "-1"), "--workers should be"),
+        ((recipe, "--out", tmp_path / "out", "--workers", "-1"), "--workers should be a number from 0"),
     ):
         code, told, error = call(*arguments)
         assert (code, told) == (2, "")
@@ -115,13 +120,25 @@ def test_a_killed_training_continues_to_the_same_weights(call, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_picture_that_is_damaged_below_its_header_is_named_by_a_worker(tmp_path):
+    """In a process of its own: a worker is a fork, and pytest's own process may have started jax's threads."""
+    recipe = make_training(tmp_path)
+    picture = tmp_path / "pictures" / "1.png"
+    picture.write_bytes(picture.read_bytes()[:200])
+    options = [recipe, "--out", tmp_path / "out", "--device", "cpu", "--workers", "1", "--quiet"]
+    command = [sys.executable, "-m", MODULE, *map(str, options)]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert re.search(r"error: `\S*captions.json`, record \d+: the picture `1.png` is truncated", done.stderr)
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
 def test_two_processes_have_the_losses_of_one(call, tmp_path):
     recipe = make_training(tmp_path)
     options = [recipe, "--device", "cpu", "--threads", "1", "--quiet", "--out"]
     assert call(*options, tmp_path / "one")[0] == 0
-    launch = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2"]
-    launch += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "-m", MODULE]
-    subprocess.run([*launch, *map(str, options), str(tmp_path / "two")], check=True, env=environment(), timeout=200)
+    train_in_two_processes(recipe, tmp_path / "two")
     for name in ("loss", "held_out_loss", "grad_norm"):
         one, two = ([row[name] for row in losses(tmp_path / kind)] for kind in ("one", "two"))
         assert [value is None for value in one] == [value is None for value in two]

@@ -50,6 +50,11 @@ def test_a_list_or_lines_of_any_objects_are_found(tmp_path_factory, records, ind
         ('[{"a": 1}] more', "record 1: is not expected"),
         ('[["a"]]', "record 0: should be an object"),
         ('{"a": 1}, {"b": 2}', "record 1"),
+        ('["a.json"]', "record 0: should be an object with `conversations`"),
+        ('[{"a": 1},]', "record 1: should be an object with `conversations`"),
+        ("3", "is not JSON text that begins with a list of records"),
+        ("null", "is not JSON text that begins with a list of records"),
+        ("version https://git-lfs.github.com/spec/v1", "a pointer of Git LFS"),
     ],
 )
 def test_a_file_that_is_no_list_of_records_is_one_sentence(tmp_path, text, message):
@@ -60,7 +65,7 @@ def test_a_file_that_is_no_list_of_records_is_one_sentence(tmp_path, text, messa
 
 
 def test_a_missing_file_and_a_broken_record_are_named(tmp_path):
-    with pytest.raises(DataError, match="there is no file"):
+    with pytest.raises(DataError, match="none.json` does not exist"):
         RecordFile(tmp_path / "none.json")
     (tmp_path / "r.json").write_text('[{"a": 1}, {"a": nothing}]')
     file = RecordFile(tmp_path / "r.json")
@@ -108,11 +113,13 @@ def turns(*pairs):
         (turns(("human", "a"), ("gpt", "  ")), "answer in turn 2 is empty"),
         (turns(("human", ""), ("gpt", "a")), "question in turn 1 is empty"),
         (turns(("human", "a"), ("gpt", "b"), ("human", "c")), "ends with a question"),
-        (turns(("human", "<image> a"), ("gpt", "b")), "<image> 1 times and has no `image`; expected 0"),
+        (turns(("human", "<image> a"), ("gpt", "b")), "<image> 1 time and has no `image`; expected 0"),
         ({**turns(("human", "a"), ("gpt", "b")), "image": "x.png"}, "<image> 0 times and has `image`; expected 1"),
         ({**turns(("human", "<image><image>"), ("gpt", "b")), "image": "x.png"}, "<image> 2 times"),
         ({**turns(("human", "a"), ("gpt", "<image> b")), "image": "x.png"}, "not in a turn of human"),
         ({**turns(("human", "<image>"), ("gpt", "b")), "image": "x.png"}, "there is no picture `x.png`"),
+        ({**turns(("human", "<image>"), ("gpt", "b")), "image": " "}, "has an empty `image`"),
+        ({**turns(("human", "<image>"), ("gpt", "b")), "image": ["x.png", "y.png"]}, "has several pictures in `image`"),
     ],
 )
 def test_bad_records_say_what_is_wrong(tmp_path, raw, message):
@@ -163,7 +170,10 @@ def test_a_batch_is_shared_out_evenly_whatever_the_number_of_devices():
         ('checkpoint = "model"', 'language = "model"', "give either `checkpoint`, or `language` and `vision`"),
         ("epochs = 1", "", "either `epochs` or `steps`"),
         ('name = "tune"', 'name = "align"', "two stages are called `align`"),
-        ("batch_size = 4", "batch_size = 0", "should be at least 1"),
+        ("batch_size = 4", "batch_size = 0", "`batch_size` of stage 1 should be at least 1, found 0"),
+        ("steps = 4", "steps = 0", "`steps` of stage 2 should be at least 1, found 0"),
+        ("learning_rate = 1e-2", "learning_rate = -1e-2", "`learning_rate` of stage 1 should be more than 0"),
+        ('["projector"]', "[]", "`train` of stage 1 should be a list of at least 1"),
         ('["projector"]', '["projektor"]', "should be 'vision', 'projector' or 'language'"),
         ("epochs = 1", "epochs = 1\nlora = {rank = 4, alpha = 8}", "`lora` changes the language model"),
         ("epochs = 1", "epochs = 1\nlora = {rnak = 4}", r"stage 1, \[lora\]: unknown key `rnak`"),
@@ -177,10 +187,12 @@ def test_a_wrong_recipe_is_one_sentence(tmp_path, old, new, message):
         read_recipe(path)
 
 
-def test_unknown_recipes_are_named_with_a_near_one(tmp_path):
-    with pytest.raises(RecipeError, match=r"`llava-1.5-7`; did you mean `llava-1.5-7b`"):
+def test_unknown_recipes_are_named_with_those_that_are_shipped(tmp_path):
+    with pytest.raises(
+        RecipeError, match=r"unknown recipe `llava-1.5-7`; shipped recipes: .*llava-1.5-13b, llava-1.5-7b"
+    ):
         find_recipe("llava-1.5-7")
-    with pytest.raises(RecipeError, match="there is no recipe"):
+    with pytest.raises(RecipeError, match="none.toml` does not exist"):
         read_recipe(tmp_path / "none.toml")
 
 

@@ -17,7 +17,7 @@ from pid_lvlm.extract.cli.sweep_file import read_sweep
 from pid_lvlm.extract.config import ModelSpec
 from pid_lvlm.extract.models.load import load_adapter
 from pid_lvlm.extract.training.two_stage import plan as planning
-from pid_lvlm.extract.training.two_stage.errors import DataError, RecipeError, ResumeError, SpaceError
+from pid_lvlm.extract.training.two_stage.errors import RecipeError, ResumeError, SpaceError
 from pid_lvlm.extract.training.two_stage.losses import LossTable
 from pid_lvlm.extract.training.two_stage.parts import PARTS, parameters_of
 from pid_lvlm.extract.training.two_stage.recipe import read_recipe
@@ -25,7 +25,7 @@ from pid_lvlm.extract.training.two_stage.records.order import training_order
 from pid_lvlm.extract.training.two_stage.records.tokens import IGNORED
 from pid_lvlm.extract.training.two_stage.stage_trainer import Watch
 from pid_lvlm.extract.training.two_stage.training import prepare, run
-from tests.extract.training.two_stage.small import make_training
+from tests.extract.training.two_stage.small import make_training, record, write
 
 FOLDERS = ["1-align-step-000002", "1-align-step-000003", "2-tune-step-000002", "2-tune-step-000004"]
 
@@ -66,6 +66,9 @@ def changed(before, after):
 def test_checkpoints_are_where_they_should_be_and_one_series(out):
     assert sorted(path.name for path in out.iterdir() if path.is_dir()) == FOLDERS
     assert not list(out.glob(".*"))
+    speeds = json.loads((out / "speed.json").read_text())
+    assert {stage: (one["devices"], one["steps"]) for stage, one in speeds.items()} == {"align": (1, 2), "tune": (1, 3)}
+    assert all(min(one["tokens_per_second"], one["records_per_second"]) > 0 for one in speeds.values())
     models, _ = read_sweep(out / "series.toml", "cpu")
     assert [(model.name, model.stage, model.step) for model in models] == [
         ("small", "align", 2),
@@ -193,6 +196,29 @@ def test_a_folder_of_another_training_is_refused(prepared, out, recipe, tmp_path
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
+def test_a_damaged_record_or_table_is_one_sentence(prepared, tmp_path):
+    for content in ("{", "[1]", "{}"):
+        (tmp_path / "training.json").write_text(content)
+        with pytest.raises(ResumeError, match="training.json` is damaged"):
+            run(prepared, tmp_path, Watch(), cpu=True)
+    (tmp_path / "losses.jsonl").write_text("{\n")
+    with pytest.raises(ResumeError, match="losses.jsonl` is damaged"):
+        LossTable(tmp_path / "losses.jsonl")
+
+
+def test_a_projector_is_not_trained_on_text_alone(recipe, tmp_path):
+    blind = replace(recipe.stages[0], conversation="chat", data=str(write(tmp_path / "t.json", [record(0, "a", "b")])))
+    with pytest.raises(RecipeError, match="stage `align` trains projector, and none of its records has a picture"):
+        prepare(replace(recipe, stages=(blind,)), 1)
+
+
+@pytest.mark.slow
+def test_a_projector_alone_is_trained_on_batches_of_text_and_of_pictures(recipe, tmp_path):
+    mixed = replace(recipe.stages[1], train=("projector",), batch_size=2, held_out=0)
+    run(prepare(replace(recipe, stages=(mixed,)), 1), tmp_path / "out", Watch(), cpu=True)
+    assert len(rows(tmp_path / "out")) == 4
+
+
 def test_too_little_disk_is_said_before_anything_is_written(prepared, tmp_path, monkeypatch):
     monkeypatch.setattr(planning.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**9, 10**9, 1000))
     with pytest.raises(SpaceError, match="GiB are free; free space"):
@@ -212,17 +238,6 @@ def test_a_loss_that_is_not_a_number_stops_the_training(recipe, tmp_path):
 def test_trackers_are_known_and_installed(recipe):
     with pytest.raises(RecipeError, match="unknown tracker `tensorbord`; did you mean `tensorboard`"):
         prepare(replace(recipe, report_to=("tensorbord",)), 1)
-
-
-@pytest.mark.slow
-def test_a_picture_that_is_damaged_below_its_header_is_named_by_a_worker(tmp_path):
-    recipe = read_recipe(make_training(tmp_path))
-    prepared = prepare(recipe, 1)
-    picture = tmp_path / "pictures" / "1.png"
-    picture.write_bytes(picture.read_bytes()[:200])
-    with pytest.raises(DataError, match=r"^`\S*captions.json`, record \d+: the picture `1.png` is truncated") as caught:
-        run(prepared, tmp_path / "out", Watch(), cpu=True, workers=1)
-    assert "Traceback" not in str(caught.value)
 
 
 def test_half_a_row_of_losses_is_dropped(tmp_path):
