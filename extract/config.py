@@ -66,10 +66,12 @@ class ModelSpec:
         stage: training stage of a checkpoint.
         step: training step of a checkpoint.
         layers: recorded layers of this model; None for the extraction's setting.
-        limit: use only the first items of each dataset for this model.
+        limit: use only the first items of each dataset for this model; where the extraction has a limit too, the
+            smaller counts.
         crossed: questions that each picture is asked; None for the extraction's setting.
         ablation: ablations of this model; None for the extraction's setting.
         other_draws: draws of the ablation `other` for this model; None for the extraction's setting.
+        datasets: names of the datasets that this model runs on; None for all of the command.
     """
 
     model: str
@@ -88,6 +90,7 @@ class ModelSpec:
     crossed: int | None = None
     ablation: tuple[str, ...] | None = None
     other_draws: int | None = None
+    datasets: tuple[str, ...] | None = None
 
     @property
     def display_name(self) -> str:

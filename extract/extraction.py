@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -118,7 +119,7 @@ def extract(
 
     Args:
         model: hub id or checkpoint folder; or a `ModelSpec`, whose fields then count instead of the arguments from
-            `dtype` to `step` and `device`.
+            `dtype` to `step` and `device`; its `datasets` does not, since `data` is the one dataset.
         data: as in `load_dataset`, or a dataset that it returned; the arguments from `columns` to `on_bad` are for the
             former.
         out: folder for run folders; the run's own is made in it.
@@ -200,8 +201,9 @@ def extract(
             crossed=crossed,
         )
         check_ablations("`ablation`", ablations)
-        spec = model
-        if not isinstance(spec, ModelSpec):
+        if isinstance(model, ModelSpec):
+            spec = replace(model, datasets=None)
+        else:
             labels = {"name": name, "size_b": size_b, "stage": stage, "step": step}
             numbers = {"dtype": dtype, "head_dtype": head_dtype, "processor": dict(processor or {})}
             spec = ModelSpec(str(model), revision=revision, device=device, **numbers, **labels)  # type: ignore[arg-type]

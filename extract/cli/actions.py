@@ -77,7 +77,8 @@ def run_all(
     for failure in outcomes.failures:
         typer.echo(f"failed: {failure.run}: {failure.error}", err=True)
     if outcomes.failures:
-        typer.echo(f"{len(outcomes.failures)} of {len(models) * len(datasets)} runs failed", err=True)
+        total = len(outcomes.failures) + len(outcomes.outcomes)
+        typer.echo(f"{len(outcomes.failures)} of {total} runs failed", err=True)
     return finished(config.out, outcomes)
 
 

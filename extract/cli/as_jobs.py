@@ -22,6 +22,7 @@ from pid_lvlm.extract.config import DatasetSpec, ExtractionConfig, ModelSpec
 from pid_lvlm.extract.datasets.load import DatasetOutline, outline_dataset
 from pid_lvlm.extract.errors import UsageError
 from pid_lvlm.extract.run.jobs import check_names
+from pid_lvlm.extract.run.pairing import datasets_of
 from pid_lvlm.extract.run.run_folder import check_out_folder, run_path
 from pid_lvlm.extract.run.settled import is_settled
 
@@ -71,7 +72,8 @@ def _parts(
     for number in range(1, total + 1):
         part = Part(number, total)
         chosen = select_part(part.text, models, datasets)
-        pairs = [(spec, outlines[id(dataset)]) for spec in chosen[0] for dataset in chosen[1]]
+        its = [outlines[id(dataset)] for dataset in chosen[1]]
+        pairs = [(spec, dataset) for spec in chosen[0] for dataset in datasets_of(spec, its)]
         runs = tuple(spec.run_name(dataset.name) for spec, dataset in pairs)
         is_done = all(_is_settled(spec, dataset, config) for spec, dataset in pairs)
         parts.append(WorkPart(part, runs, is_done))
@@ -126,7 +128,7 @@ def show_status(models: Sequence[ModelSpec], datasets: Sequence[DatasetSpec], ou
     if models and datasets:
         outlines = [outline_dataset(spec) for spec in datasets]
         check_names(models, outlines)
-        names = [spec.run_name(dataset.name) for spec in models for dataset in outlines]
+        names = [spec.run_name(dataset.name) for spec in models for dataset in datasets_of(spec, outlines)]
     else:
         names = sorted(path.name for path in out.iterdir() if is_run(path)) if out.is_dir() else []
     statuses = run_statuses(out, names)

@@ -299,6 +299,7 @@ def extract(
     Writes one run folder per model and dataset, for pid-estimate. The same command continues an interrupted one.
     """
     from pid_lvlm.extract.options import check_ablations, check_choice, check_options, parse_settings
+    from pid_lvlm.extract.run.pairing import check_named, needed
 
     if list_models:
         return list_model_types()
@@ -385,6 +386,8 @@ def extract(
     models += [replace(first, model=one) for one in model or []]
     check_executor(executor, jobs, slurm, part)
     datasets = _with_rules(datasets, on_bad, max_pixels) + _datasets(data, columns, images, on_bad, max_pixels)
+    if models and datasets:
+        check_named(models, datasets)
     if status:
         return show_states(models, datasets, out)
     if not models or not datasets:
@@ -392,6 +395,7 @@ def extract(
         raise UsageError(message)
     if part is not None:
         models, datasets = select_part(part, models, datasets)
+    datasets = needed(models, datasets)
     config = ExtractionConfig(
         out,
         layers,

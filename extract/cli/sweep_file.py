@@ -71,6 +71,7 @@ class ModelEntry:
     step: Step | None = None
     layers: LayerList | None = None
     limit: Count | None = None
+    datasets: Annotated[tuple[FileName, ...], Field(min_length=1, max_length=ENTRIES.most)] | None = None
     crossed: Crossed | None = None
     ablation: Ablations | None = None
     other_draws: Draws | None = None

@@ -14,11 +14,12 @@ from pid_lvlm.data.names import FileNameError, file_name
 from pid_lvlm.extract.config import DatasetSpec, ExtractionConfig, ModelSpec, crossing_of
 from pid_lvlm.extract.datasets.crossing import crossed_partners
 from pid_lvlm.extract.datasets.item import Dataset
-from pid_lvlm.extract.datasets.load import DatasetOutline, load_dataset
+from pid_lvlm.extract.datasets.load import load_dataset
 from pid_lvlm.extract.errors import UsageError
 from pid_lvlm.extract.models.locate import check_model
 from pid_lvlm.extract.prompts.templates import get_template, template_name
 from pid_lvlm.extract.run.conditions import run_conditions
+from pid_lvlm.extract.run.pairing import Named, datasets_of
 from pid_lvlm.extract.run.progress import Reporter, run_passes
 from pid_lvlm.extract.run.run_folder import check_out_folder, run_path
 from pid_lvlm.extract.run.sharing.devices import check_launcher, process_devices
@@ -93,19 +94,22 @@ def run_loaded(
             spec.crossed or config.crossed or 0,
         )
         for spec in models
-        for dataset in datasets
+        for dataset in datasets_of(spec, datasets)
     ]
     reporter.sequence(passes)
     finished = FinishedJobs([], [])
     alone = len(passes) == 1
-    for number, spec in enumerate(models):
-        first = number * len(datasets) + 1
+    first = 1
+    for spec in models:
+        own = datasets_of(spec, datasets)
         try:
-            _run_model(spec, datasets, config, reporter, finished, first=first, alone=alone)
+            if own:  # in a part of the datasets there may be none of them
+                _run_model(spec, own, config, reporter, finished, first=first, alone=alone)
         except PidError as error:
             if alone:
                 raise
-            finished.failures.extend(Failure(spec.run_name(dataset.name), error) for dataset in datasets)
+            finished.failures.extend(Failure(spec.run_name(dataset.name), error) for dataset in own)
+        first += len(own)
     return finished
 
 
@@ -136,11 +140,11 @@ def check_crossing(models: Sequence[ModelSpec], datasets: Sequence[Dataset], con
     """
     for spec in models:
         if (crossing := crossing_of(spec, config)) is not None:
-            for dataset in datasets:
+            for dataset in datasets_of(spec, datasets):
                 crossed_partners(dataset.first(spec.limit), crossing, config.seed)
 
 
-def check_names(models: Sequence[ModelSpec], datasets: Sequence[Dataset] | Sequence[DatasetOutline]) -> None:
+def check_names(models: Sequence[ModelSpec], datasets: Sequence[Named]) -> None:
     """Every run has a folder of its own below the output folder.
 
     Raises:
@@ -148,7 +152,7 @@ def check_names(models: Sequence[ModelSpec], datasets: Sequence[Dataset] | Seque
     """
     seen: set[str] = set()
     for spec in models:
-        for dataset in datasets:
+        for dataset in datasets_of(spec, datasets):
             name = spec.run_name(dataset.name)
             _check_file_name(spec, dataset)
             if name in seen:
@@ -157,7 +161,7 @@ def check_names(models: Sequence[ModelSpec], datasets: Sequence[Dataset] | Seque
             seen.add(name)
 
 
-def _check_file_name(spec: ModelSpec, dataset: Dataset | DatasetOutline) -> None:
+def _check_file_name(spec: ModelSpec, dataset: Named) -> None:
     """The name of a run is made of three names, each from another place."""
     model = spec.display_name.rsplit("/", maxsplit=1)[-1]
     for where, part in (("--name", model), (f"the name of `{dataset.file}`", dataset.name), ("--stage", spec.stage)):
@@ -284,5 +288,5 @@ def _without_weights(
             from pid_lvlm.extract.models.load import load_adapter, pinned
 
             adapter = load_adapter(pinned(spec), weights=False)
-        for dataset in loaded:
+        for dataset in datasets_of(spec, loaded):
             yield spec, adapter, dataset

@@ -18,7 +18,7 @@ from pid_lvlm.extract.run.layers import parse_layers
 COMPARED: Final = {
     ModelSpec: {
         *("model", "revision", "dtype", "device", "name", "family", "size_b", "stage", "step", "layers", "limit"),
-        *("head_dtype", "processor", "crossed", "ablation", "other_draws"),
+        *("head_dtype", "processor", "crossed", "ablation", "other_draws", "datasets"),
     },
     ExtractionConfig: {
         *("out", "layers", "seed", "prompt", "language_span", "batch_size", "shard_size", "limit", "keep_items"),
