@@ -24,6 +24,8 @@ from pid_lvlm.extract.training.two_stage.recipe import read_recipe
 
 ITEMS: Final = 1024
 ITEM_SEED: Final = 0
+CROSSED: Final = "demo-llava-small"
+"""The model that is also measured with crossed pairs."""
 WORK: Final = ".training"
 """Folder of the demo's in which its models are trained; the same command goes on with what it holds."""
 READY: Final = "ready"
@@ -100,7 +102,7 @@ def make_demo(
     for name in (INDEX, SWEEP):
         (out / name).unlink(missing_ok=True)
     kept = [entry for model in models for entry in ship(_output(work, model), out, model.folder)]
-    write_index(out, kept, [f"items/{name}.toml" for name in TASKS])
+    write_index(out, kept, [f"items/{name}.toml" for name in TASKS], CROSSED)
     shutil.rmtree(work)
     return kept
 
@@ -111,7 +113,7 @@ def _output(work: Path, model: DemoModel) -> Path:
 
 def _train_all(work: Path, models: Sequence[DemoModel], processes: int, progress: Progress) -> None:
     """Train all models, the largest first, and tell how far they are."""
-    totals = {model.name: sum(stage.steps or 0 for stage in _recipe(work, model).stages) for model in models}
+    totals = {model.name: _planned_steps(work / f"{model.name}.toml") for model in models}
     largest_first = sorted(models, key=lambda model: -model.size.hidden)
     with ThreadPoolExecutor(processes) as pool:
         running: list[Future[None]] = [pool.submit(_train, work, model) for model in largest_first]
@@ -130,8 +132,8 @@ def _train_all(work: Path, models: Sequence[DemoModel], processes: int, progress
             one.result()
 
 
-def _recipe(work: Path, model: DemoModel):  # noqa: ANN202
-    return read_recipe(work / f"{model.name}.toml")
+def _planned_steps(recipe: Path) -> int:
+    return sum(stage.steps or 0 for stage in read_recipe(recipe).stages)
 
 
 def _train(work: Path, model: DemoModel) -> None:
