@@ -167,7 +167,7 @@ def test_too_few_rows_are_said(call):
 
 
 def test_extract(call):
-    model, card = "data/demo/checkpoints/llava-tiny/tune-1200", "data/demo/items/fusion.toml"
+    model, card = "data/demo/checkpoints/llava-tiny/tune-1500", "data/demo/items/fusion.toml"
     code, output, errors = call("extract", "--model", model, "--data", card, "--items", 4, "--repeat", 1, "--json")
     assert code == 0, errors
     found = json.loads(output)

@@ -35,7 +35,7 @@ class ModelSize:
 
 SIZES: Final = {
     "tiny": ModelSize(hidden=64, layers=3, heads=4, intermediate=128, vision_hidden=32),
-    "small": ModelSize(hidden=96, layers=3, heads=4, intermediate=160, vision_hidden=48),
+    "small": ModelSize(hidden=96, layers=3, heads=6, intermediate=160, vision_hidden=48),
 }
 LABELS: Final = ("llava", "qwen2-vl")
 """Families, as the names of models have them."""

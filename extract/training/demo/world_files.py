@@ -36,8 +36,8 @@ class World:
         quick: Whether recipes have almost no steps, to try the whole path.
     """
 
-    conversations: int = 3072
-    emphasis: tuple[tuple[str, int], ...] = (("blend", 4),)
+    conversations: int = 2048
+    emphasis: tuple[tuple[str, int], ...] = (("blend", 7), ("fusion", 3))
     text_emphasis: tuple[tuple[str, int], ...] = (("fusion", 4), ("knowledge", 4))
     no_image_share: float = 0.08
     vision_steps: int = 200
