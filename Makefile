@@ -18,7 +18,7 @@ demo: setup
 	$(BIN)/python -m pid_lvlm.data.demo --out out/demo
 
 demo-weights: setup
-	$(BIN)/python -m pid_lvlm.extract.training --out data/demo --threads 1
+	$(BIN)/python -m pid_lvlm.extract.training --out data/demo
 
 # Uses no network; a wrong link fails.
 docs: setup

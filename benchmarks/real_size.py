@@ -19,7 +19,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, 
 from transformers import CONFIG_MAPPING, AutoModelForImageTextToText, CLIPImageProcessor, LlavaProcessor
 from transformers import PreTrainedTokenizerFast as FastTokenizer
 
-from pid_lvlm.extract.training.demo.tokenizer import CHAT_TEMPLATE, IMAGE
+from pid_lvlm.extract.training.demo.llava import MARKS
 
 VOCABULARY, PATCH = 32064, 14
 PAGES = sorted(Path(__file__).parents[1].glob("docs/*.md"))
@@ -27,7 +27,7 @@ PAGES = sorted(Path(__file__).parents[1].glob("docs/*.md"))
 
 def train_tokenizer() -> FastTokenizer:
     """A byte-level BPE tokenizer with LLaVA's special tokens."""
-    special = ["<unk>", "<s>", "</s>", IMAGE, "<pad>"]
+    special = ["<unk>", "<s>", "</s>", MARKS.image, "<pad>"]
     backend = Tokenizer(models.BPE())
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     backend.decoder = decoders.ByteLevel()
@@ -60,7 +60,7 @@ def write_checkpoint(folder: Path, layers: int, device: str) -> None:
         patch_size=PATCH,
         vision_feature_select_strategy="default",
         num_additional_image_tokens=1,
-        chat_template=CHAT_TEMPLATE,
+        chat_template=MARKS.template,
     ).save_pretrained(folder)
 
 

@@ -12,52 +12,55 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from pid_lvlm.data.bounds import WORKERS
 from pid_lvlm.data.command.console import run_command
 from pid_lvlm.data.command.options import Version, epilog, make_app
 from pid_lvlm.data.command.suggest import unknown_name
 from pid_lvlm.data.errors import PidError
 from pid_lvlm.data.locks import locked
-from pid_lvlm.extract.training.demo.recipe import RECIPE, SIZES, quick
+from pid_lvlm.extract.training.demo.sizes import NAMES
 
 app = make_app(completion=False)
 
 
-class UnknownSizeError(PidError):
-    """There is no model of that size."""
+class UnknownModelError(PidError):
+    """The demo has no model of that name."""
 
 
 @app.command(
     epilog=epilog(
         "python -m pid_lvlm.extract.training --out data/demo",
-        "python -m pid_lvlm.extract.training --out out/try --size tiny --quick",
-        "python -m pid_lvlm.extract.training --out out/world --size tiny --files",
+        "python -m pid_lvlm.extract.training --out out/try --model demo-llava-tiny --quick",
+        "python -m pid_lvlm.extract.training --out out/world --model demo-llava-tiny --files",
     )
 )
 def train(
     out: Annotated[
         Path, typer.Option(metavar="FOLDER", help="Folder for items, cards and checkpoints.", show_default=False)
     ],
-    size: Annotated[
+    model: Annotated[
         list[str] | None,
-        typer.Option(metavar="SIZE", help=f"Size to train: {' or '.join(SIZES)}; repeat for several. Default: all."),
+        typer.Option(metavar="NAME", help=f"Model to train: {', '.join(NAMES)}; repeat for several. Default: all."),
     ] = None,
-    quick_run: Annotated[
+    quick: Annotated[
         bool, typer.Option("--quick", help="Only two steps per stage, to see that everything works.")
     ] = False,
-    threads: Annotated[
-        int, typer.Option(min=1, metavar="N", help="CPU threads; another number rounds differently.")
+    processes: Annotated[
+        int, typer.Option(min=1, max=WORKERS.most, metavar="N", help="Trainings at the same time, a thread each.")
     ] = 2,
     files: Annotated[
-        bool,
-        typer.Option("--files", help="Train nothing: write a model and records for the recipe demo-tiny of pid-train."),
+        bool, typer.Option("--files", help="Train nothing: write models, records and recipes for pid-train.")
     ] = False,
     version: Version = False,
 ) -> None:
-    """Train the demo's models from scratch, in minutes on two cores; the weights are the same every time."""
-    sizes = size or list(SIZES)
-    for name in sizes:
-        if name not in SIZES:
-            raise UnknownSizeError(unknown_name("--size: unknown value", name, SIZES))
+    """Train the demo's models from scratch by pid-train, in minutes on two cores; the same weights every time.
+
+    The same command continues an interrupted training.
+    """
+    names = model or list(NAMES)
+    for name in names:
+        if name not in NAMES:
+            raise UnknownModelError(unknown_name("--model: unknown value", name, NAMES))
     # Imported here, so that --help answers at once.
     import pid_lvlm.extract.models.torchvision_compat  # noqa: F401, PLC0415
 
@@ -67,38 +70,52 @@ def train(
     from transformers.utils import logging  # noqa: PLC0415
 
     from pid_lvlm.extract.training.demo.make_demo import make_demo  # noqa: PLC0415
+    from pid_lvlm.extract.training.demo.models import MODELS  # noqa: PLC0415
+    from pid_lvlm.extract.training.demo.world_files import QUICK, World, write_training_files  # noqa: PLC0415
 
-    torch.set_num_threads(threads)
+    torch.set_num_threads(1)  # another number rounds differently
     logging.disable_progress_bar()
-    recipe = quick(RECIPE) if quick_run else RECIPE
+    chosen = [MODELS[name] for name in names]
+    world = QUICK if quick else World()
     if files:
-        from pid_lvlm.extract.training.demo.training_files import write_training_files  # noqa: PLC0415
-
-        written = write_training_files(out, SIZES[sizes[0]], recipe)
-        Console(stderr=True).print(f"{', '.join(path.name for path in written)} in {out}")
+        recipes = write_training_files(out, chosen, world)
+        Console(stderr=True).print(f"{', '.join(path.name for path in recipes)} in {out}")
         return
-    with locked(out, "python -m pid_lvlm.extract.training"):
-        kept = make_demo(out, sizes, recipe, _progress)
+    with locked(out, "python -m pid_lvlm.extract.training"), _progress() as progress:
+        kept = make_demo(out, chosen, world, processes, progress)
     Console(stderr=True).print(f"{len(kept)} checkpoints in {out / 'checkpoints'}")
 
 
 @contextmanager
-def _progress(name: str, steps: int) -> Iterator[Callable[[int, float], None]]:
-    """A bar with the loss and the time left; plain lines where there is no terminal."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+def _progress() -> Iterator[Callable[[str, int, int, float | None], None]]:
+    """A bar for each model with the loss and the time left; plain lines where there is no terminal."""
+    from rich.progress import (  # noqa: PLC0415
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TaskID,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
     columns = (
-        TextColumn("{task.description:<16}"),
+        TextColumn("{task.description:<20}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("loss {task.fields[loss]:.3f}"),
+        TextColumn("{task.fields[told]}"),
         TimeRemainingColumn(elapsed_when_finished=True),
     )
     with Progress(*columns) as bar:
-        task = bar.add_task(name, total=steps, loss=float("nan"))
-        yield lambda step, loss: bar.update(task, completed=step, loss=loss)
+        tasks: dict[str, TaskID] = {}
+
+        def tell(name: str, done: int, total: int, loss: float | None) -> None:
+            if name not in tasks:
+                tasks[name] = bar.add_task(name, total=total, told="")
+            bar.update(tasks[name], completed=done, told="" if loss is None else f"loss {loss:.3f}")
+
+        yield tell
 
 
 def main() -> NoReturn:
     """Run the command."""
-    run_command("python -m pid_lvlm.extract.training", app, extra="extract")
+    run_command("python -m pid_lvlm.extract.training", app, extra="train")

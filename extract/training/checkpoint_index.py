@@ -10,12 +10,14 @@ from pathlib import Path
 INDEX = "checkpoints.toml"
 SWEEP = "sweep.toml"
 CROSSED_PAIRS = 8
-"""Questions that each picture is asked of the last model."""
+"""Questions that each picture is asked, of the one model that is measured with crossed pairs."""
+SERIES_DATASETS = ("demo-fusion", "demo-sight", "demo-blend")
+SERIES_ITEMS = 512
+"""What checkpoints before the last are measured on: fewer datasets and items, so that the demo takes minutes."""
 
 _SWEEP_HEADER = """\
-# What `make demo` extracts: the whole training of the first model, and the last checkpoint of every model, of which
-# all layers are recorded; the last model also with crossed pairs. Made by `make demo-weights`. Paths are relative to
-# this file.
+# What `make demo` extracts: the last checkpoint of every model at all layers, one of them also with crossed pairs, and
+# the checkpoints before it on fewer datasets and items. Made by `make demo-weights`. Paths are relative to this file.
 """
 
 
@@ -58,23 +60,25 @@ def index_toml(kept: Iterable[Checkpoint]) -> str:
     return "\n".join(f"[[checkpoint]]\n{entry.fields}" for entry in kept)
 
 
-def sweep_toml(kept: Sequence[Checkpoint], cards: Iterable[str]) -> str:
-    """A sweep file for `pid-extract`: the first model's series and every model's last checkpoint, on all tasks.
-
-    The last model is also measured with crossed pairs.
+def sweep_toml(kept: Sequence[Checkpoint], cards: Iterable[str], crossed: str) -> str:
+    """A sweep file for `pid-extract`: all checkpoints, the last ones of each model on all tasks and at all layers.
 
     Args:
         kept: Checkpoints in the order of training.
         cards: Dataset cards, relative to the demo's folder.
+        crossed: Name of the model whose last checkpoint is also measured with crossed pairs.
     """
-    chosen = [entry for entry in kept if entry.final or entry.name == kept[0].name]
-    models = [f'[[models]]\n{entry.fields}layers = "{"all" if entry.final else "last"}"\n' for entry in chosen]
-    models[-1] += f"crossed = {CROSSED_PAIRS}\n"
+    names = ", ".join(_text(name) for name in SERIES_DATASETS)
+    series = f'layers = "last"\nlimit = {SERIES_ITEMS}\ndatasets = [{names}]\n'
+    models = []
+    for entry in kept:
+        more = f"crossed = {CROSSED_PAIRS}\n" if entry.name == crossed else ""
+        models.append(f"[[models]]\n{entry.fields}" + (f'layers = "all"\n{more}' if entry.final else series))
     datasets = [f'[[datasets]]\nfile = "{card}"\n' for card in cards]
     return "\n".join([_SWEEP_HEADER, *models, *datasets])
 
 
-def write_index(out: Path, kept: Sequence[Checkpoint], cards: Iterable[str]) -> None:
+def write_index(out: Path, kept: Sequence[Checkpoint], cards: Iterable[str], crossed: str) -> None:
     """Write both files into the demo's folder."""
-    for name, content in ((INDEX, index_toml(kept)), (SWEEP, sweep_toml(kept, cards))):
+    for name, content in ((INDEX, index_toml(kept)), (SWEEP, sweep_toml(kept, cards, crossed))):
         (out / name).write_text(content, encoding="utf-8", newline="\n")

@@ -13,7 +13,7 @@ from tests import ROOT
 
 DEMO = ROOT / "data" / "demo"
 PURE = tuple(name for name in TASKS if name != "blend")
-FINAL = sorted(DEMO.glob("checkpoints/tiny/tune-*"))[-1]
+FINAL = sorted(DEMO.glob("checkpoints/llava-tiny/tune-*"))[-1]
 
 
 @pytest.fixture(scope="module")

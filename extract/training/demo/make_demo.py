@@ -1,40 +1,41 @@
-"""Make the demo from nothing: items and cards of the world, and the checkpoints of every model size."""
+"""Make the demo from nothing: items and cards of the world, and every model's checkpoints, trained by `pid-train`."""
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Final
 
-import torch
-from transformers import LlavaForConditionalGeneration, LlavaProcessor
-
-from pid_lvlm.data.errors import OutputExistsError
-from pid_lvlm.data.world import (
-    TASKS,
-    Item,
-    caption_conversation,
-    conversation,
-    get_task,
-    make_items,
-    write_card,
-    write_items,
-)
-from pid_lvlm.extract.training.build_model import build_model, build_processor, parameter_count, save_checkpoint
+from pid_lvlm.data.errors import OutputExistsError, PidError
+from pid_lvlm.data.world import TASKS, get_task, make_items, write_card, write_items
 from pid_lvlm.extract.training.checkpoint_index import INDEX, SWEEP, Checkpoint, write_index
-from pid_lvlm.extract.training.config import VISION, ModelSize, Recipe
-from pid_lvlm.extract.training.conversations import Conversations, prepare
-from pid_lvlm.extract.training.demo.recipe import SIZES
-from pid_lvlm.extract.training.demo.tokenizer import CHAT_TEMPLATE, build_tokenizer
-from pid_lvlm.extract.training.demo.vision_pretraining import pretrain_vision
-from pid_lvlm.extract.training.train_stage import Report, run_stage
+from pid_lvlm.extract.training.demo.models import DemoModel
+from pid_lvlm.extract.training.demo.ship import ship
+from pid_lvlm.extract.training.demo.world_files import World, write_training_files
+from pid_lvlm.extract.training.two_stage.losses import LOSSES
+from pid_lvlm.extract.training.two_stage.recipe import read_recipe
 
-ITEMS = 1024
-ITEM_SEED, TRAIN_SEED = 0, 1
-# Shows the progress of a named part with so many steps; yields what to call after each step.
-Progress = Callable[[str, int], AbstractContextManager[Report]]
+ITEMS: Final = 1024
+ITEM_SEED: Final = 0
+CROSSED: Final = "demo-llava-small"
+"""The model that is also measured with crossed pairs."""
+WORK: Final = ".training"
+"""Folder of the demo's in which its models are trained; the same command goes on with what it holds."""
+READY: Final = "ready"
+"""File that says that everything to train on is written."""
+Progress = Callable[[str, int, int, float | None], None]
+"""Is told a model, its steps so far over all stages, their number, and the last loss."""
+
+
+class TrainingFailedError(PidError):
+    """`pid-train` has failed; the message is its own."""
 
 
 def make_items_and_cards(out: Path, count: int = ITEMS) -> None:
@@ -52,8 +53,8 @@ def make_items_and_cards(out: Path, count: int = ITEMS) -> None:
         write_card(task, folder / f"{name}.toml")
 
 
-def prepare_output(out: Path) -> None:
-    """Make room for new checkpoints in a folder that is new, empty or a demo already.
+def check_output(out: Path) -> None:
+    """Refuse a folder that is not new, empty or a demo already.
 
     Args:
         out: The demo's folder.
@@ -65,121 +66,96 @@ def prepare_output(out: Path) -> None:
         message = f"`{out}` exists and is not a demo folder; choose another --out"
         raise OutputExistsError(message)
     out.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(out / "checkpoints", ignore_errors=True)
-    for name in (INDEX, SWEEP):
-        (out / name).unlink(missing_ok=True)
 
 
-@dataclass(frozen=True)
-class TrainingSet:
-    """What every size is trained on.
-
-    Attributes:
-        processor: Tokenizer and picture processor.
-        captions: Conversations with the picture in words.
-        seen: Conversations with pictures.
-        classes: What each picture shows, as a class for vision pre-training.
-    """
-
-    processor: LlavaProcessor
-    captions: Conversations
-    seen: Conversations
-    classes: torch.Tensor
-
-
-def training_set(size: ModelSize, recipe: Recipe, seed: int = TRAIN_SEED) -> TrainingSet:
-    """Draw training data from the world; its pictures are not those of the shipped items.
-
-    Args:
-        size: Shape of the model, for its processor.
-        recipe: How many conversations per task.
-        seed: Seed of the draw.
-
-    Returns:
-        The training set.
-    """
-    times = dict(recipe.emphasis)
-    counts = {name: recipe.conversations * times.get(name, 1) for name in TASKS}
-    pairs: list[tuple[str, Item]] = [
-        (name, item) for name, count in counts.items() for item in make_items(get_task(name), count, seed)
-    ]
-    seen = [conversation(item, name) for name, item in pairs]
-    captions = [
-        caption_conversation(item, name)
-        for name in TASKS
-        for item in make_items(get_task(name), recipe.conversations, seed)
-    ]
-    processor = build_processor(size, build_tokenizer(_corpus()), CHAT_TEMPLATE)
-    scenes = {scene: index for index, scene in enumerate(sorted({(i.scene.kind, i.scene.value) for _, i in pairs}))}
-    classes = torch.tensor([scenes[(item.scene.kind, item.scene.value)] for _, item in pairs])
-    return TrainingSet(processor, prepare(captions, processor), prepare(seen, processor), classes)
-
-
-def _corpus() -> Iterator[str]:
-    """Every text of the world, so that the vocabulary does not depend on a draw."""
-    for name in TASKS:
-        task = get_task(name)
-        yield from (scene.caption for scene in task.scenes)
-        yield from (" ".join([question.text, *question.options]) for question in task.questions)
-    yield from (turn["value"] for turn in conversation(make_items(get_task("sight"), 1)[0], "")["conversations"])
-    yield "A B C D"
-
-
-def train(
-    size: ModelSize, recipe: Recipe, data: TrainingSet, out: Path, progress: Progress
-) -> tuple[LlavaForConditionalGeneration, list[Checkpoint]]:
-    """Train one size from random weights to its last checkpoint.
-
-    Args:
-        size: Shape of the model.
-        recipe: Steps and rates.
-        data: What to train on.
-        out: The demo's folder; checkpoints go to `checkpoints/SIZE/` in it.
-        progress: Shows the progress of each part.
-
-    Returns:
-        The trained model and what was kept.
-    """
-    model = build_model(size, data.processor.tokenizer, seed=TRAIN_SEED)
-    kept: list[Checkpoint] = []
-    with progress(f"{size.name}: text", recipe.text.steps) as report:
-        run_stage(model, recipe.text, data.captions, TRAIN_SEED, report)
-    with progress(f"{size.name}: vision", recipe.vision_steps) as report:
-        tower = getattr(model.model, VISION)
-        pixels = data.seen.pixels
-        assert pixels is not None
-        pretrain_vision(tower, pixels, data.classes, recipe.vision_steps, TRAIN_SEED, report=report)
-    for stage in recipe.stages:
-
-        def keep(step: int, name: str = stage.name, last: bool = stage is recipe.stages[-1]) -> None:
-            folder = f"checkpoints/{size.name}/{name}-{step:04d}"
-            save_checkpoint(model, data.processor, out / folder)
-            final = last and step == recipe.stages[-1].steps
-            billions = parameter_count(model) / 1e9
-            kept.append(Checkpoint(folder, f"demo-llava-{size.name}", billions, name, step, final))
-
-        with progress(f"{size.name}: {stage.name}", stage.steps) as report:
-            run_stage(model, stage, data.seen, TRAIN_SEED, report, keep)
-    return model, kept
-
-
-def make_demo(out: Path, sizes: list[str], recipe: Recipe, progress: Progress) -> list[Checkpoint]:
+def make_demo(
+    out: Path, models: Sequence[DemoModel], world: World, processes: int, progress: Progress = lambda *_: None
+) -> list[Checkpoint]:
     """Make items, cards, checkpoints, their index and the sweep.
+
+    Checkpoints that are there are replaced once all models are trained.
 
     Args:
         out: The demo's folder.
-        sizes: Names of the sizes to train.
-        recipe: Steps and rates.
-        progress: Shows the progress of each part.
+        models: Which models to train.
+        world: What they are trained on.
+        processes: Trainings that run at the same time, with one thread each.
+        progress: Is told how far each training is.
 
     Returns:
         Every checkpoint kept, in the order of training.
+
+    Raises:
+        OutputExistsError: If the folder holds something else.
+        TrainingFailedError: If a training fails.
     """
-    prepare_output(out)
+    check_output(out)
     make_items_and_cards(out)
-    kept = []
-    for name in sizes:
-        data = training_set(SIZES[name], recipe)
-        kept += train(SIZES[name], recipe, data, out, progress)[1]
-    write_index(out, kept, [f"items/{name}.toml" for name in TASKS])
+    work = out / WORK
+    if not (work / READY).exists():
+        shutil.rmtree(work, ignore_errors=True)
+        write_training_files(work, models, world)
+        (work / READY).touch()
+    _train_all(work, models, processes, progress)
+    for folder in ("checkpoints", "training"):
+        shutil.rmtree(out / folder, ignore_errors=True)
+    for name in (INDEX, SWEEP):
+        (out / name).unlink(missing_ok=True)
+    kept = [entry for model in models for entry in ship(_output(work, model), out, model.folder)]
+    write_index(out, kept, [f"items/{name}.toml" for name in TASKS], CROSSED)
+    shutil.rmtree(work)
     return kept
+
+
+def _output(work: Path, model: DemoModel) -> Path:
+    return work / f"{model.name}-out"
+
+
+def _train_all(work: Path, models: Sequence[DemoModel], processes: int, progress: Progress) -> None:
+    """Train all models, the largest first, and tell how far they are."""
+    totals = {model.name: _planned_steps(work / f"{model.name}.toml") for model in models}
+    largest_first = sorted(models, key=lambda model: -model.size.hidden)
+    with ThreadPoolExecutor(processes) as pool:
+        running: list[Future[None]] = [pool.submit(_train, work, model) for model in largest_first]
+        try:
+            while not all(one.done() for one in running):
+                for model in models:
+                    done, loss = _steps_done(work, model)
+                    progress(model.name, done, totals[model.name], loss)
+                if any(one.done() and one.exception() for one in running):
+                    break
+                time.sleep(0.5)
+        finally:
+            pool.shutdown(cancel_futures=True)
+    for one in running:
+        if not one.cancelled():
+            one.result()
+
+
+def _planned_steps(recipe: Path) -> int:
+    return sum(stage.steps or 0 for stage in read_recipe(recipe).stages)
+
+
+def _train(work: Path, model: DemoModel) -> None:
+    command = [sys.executable, "-m", "pid_lvlm.extract.training.two_stage.cli", str(work / f"{model.name}.toml")]
+    options = ["--out", str(_output(work, model)), "--device", "cpu", "--threads", "1", "--quiet"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([*command, *options], capture_output=True, text=True, env=environment, check=False)
+    if done.returncode:
+        raise TrainingFailedError(f"pid-train of {model.name} failed: {done.stderr.strip()[-2000:]}")
+
+
+def _steps_done(work: Path, model: DemoModel) -> tuple[int, float | None]:
+    """Steps of all stages that a training has written losses of, and the last loss."""
+    table = _output(work, model) / LOSSES
+    if not table.exists():
+        return 0, None
+    last: dict[str, int] = {}
+    loss = None
+    for line in table.read_text(encoding="utf-8").splitlines():
+        try:
+            row = json.loads(line)
+        except ValueError:  # being written
+            continue
+        last[row["stage"]], loss = row["step"], row["loss"]
+    return sum(last.values()), loss

@@ -2,49 +2,63 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
-from transformers import CLIPVisionModel
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-from pid_lvlm.extract.training.train_stage import Report
+import torch
+from PIL import Image
+
+if TYPE_CHECKING:
+    from pid_lvlm.data.world import Item
+    from pid_lvlm.extract.training.demo.models import Family
 
 
 def pretrain_vision(
-    tower: CLIPVisionModel,
-    pixels: Tensor,
-    labels: Tensor,
+    family: Family,
+    model: Any,
+    processor: Any,
+    items: Sequence[Item],
     steps: int,
     seed: int,
     learning_rate: float = 2e-3,
     batch_size: int = 64,
-    report: Report = lambda step, loss: None,
-) -> None:
-    """Train a vision tower in place, as a classifier on the mean of its patches.
+) -> list[float]:
+    """Train a vision tower in place, as a classifier of what a picture shows, on the mean of its patches.
 
     Args:
-        tower: A CLIP vision tower.
-        pixels: Pictures of shape (pictures, 3, height, width).
-        labels: Class of each picture, shape (pictures,).
+        family: Where the tower is.
+        model: The model; only its tower changes.
+        processor: Its processor.
+        items: Items whose pictures and scenes are learned.
         steps: Optimiser steps.
         seed: Seed of the classifier's weights and of the order of pictures.
         learning_rate: Peak of AdamW's learning rate, which decays to zero.
         batch_size: Pictures per step.
-        report: Called with the step and its loss after every step.
+
+    Returns:
+        The loss of every step, in nats.
     """
     generator = torch.Generator().manual_seed(seed)
     torch.manual_seed(seed)
-    head = torch.nn.Linear(tower.config.hidden_size, int(labels.max()) + 1)
-    tower.requires_grad_(True).train()
-    weights = [*tower.parameters(), *head.parameters()]
-    optimiser = torch.optim.AdamW(weights, lr=learning_rate, weight_decay=0.0)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: 1 - step / steps)
-    for step in range(1, steps + 1):
-        rows = torch.randint(len(labels), (batch_size,), generator=generator)
-        patches = tower(pixels[rows]).last_hidden_state[:, 1:]
-        loss = torch.nn.functional.cross_entropy(head(patches.mean(1)), labels[rows])
+    scenes = [(item.scene.kind, item.scene.value) for item in items]
+    known = {scene: index for index, scene in enumerate(sorted(set(scenes)))}
+    labels = torch.tensor([known[scene] for scene in scenes])
+    tower = family.vision(model)
+    head: torch.nn.Linear | None = None
+    losses = []
+    optimiser: torch.optim.Optimizer | None = None
+    for step in range(steps):
+        rows = torch.randint(len(items), (batch_size,), generator=generator)
+        pictures = [Image.open(io.BytesIO(items[row].png)).convert("RGB") for row in rows.tolist()]
+        states = family.patches(model, processor.image_processor(images=pictures, return_tensors="pt")).mean(1)
+        if head is None or optimiser is None:
+            head = torch.nn.Linear(states.shape[-1], len(known))
+            optimiser = torch.optim.AdamW([*tower, *head.parameters()], lr=learning_rate, weight_decay=0.0)
+        optimiser.param_groups[0]["lr"] = learning_rate * (1 - step / steps)
+        loss = torch.nn.functional.cross_entropy(head(states), labels[rows])
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
-        schedule.step()
-        report(step, loss.item())
-    tower.eval()
+        losses.append(loss.item())
+    return losses

@@ -75,7 +75,7 @@ def save_checkpoint(
     partial.mkdir(parents=True)
     if base is None:
         model.save_pretrained(partial, state_dict=_cast(weights, DTYPES[dtype]))
-        _set_dtype(partial / "config.json", dtype)
+        set_dtype(partial / "config.json", dtype)
     else:
         model.save_pretrained(partial, state_dict=dict(weights))
         _set_base(partial / ADAPTER_FILE, base)
@@ -96,7 +96,13 @@ def _cast(weights: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor
     }
 
 
-def _set_dtype(path: Path, dtype: str) -> None:
+def set_dtype(path: Path, dtype: str) -> None:
+    """Say in a `config.json` of which type the weights are, for the whole model and its parts.
+
+    Args:
+        path: the file.
+        dtype: name of the type, such as `float16`.
+    """
     content = json.loads(path.read_text(encoding="utf-8"))
     for part in (content, *(value for value in content.values() if isinstance(value, dict))):
         if "dtype" in part:

@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pid_lvlm.extract.training.noise import SpanStatistics
+from pid_lvlm.extract.training.two_stage.noise import SpanStatistics
 from pid_lvlm.extract.training.two_stage.records.stage_data import DROP_PICTURE, DROP_TEXT
 
 FILE: Final = "noise.pt"
-SPANS: Final = (DROP_PICTURE, DROP_TEXT)
+DROPPED: Final = (DROP_PICTURE, DROP_TEXT)
 
 
 class ModalityDropout:
@@ -27,17 +27,25 @@ class ModalityDropout:
         decoder: the text decoder, which is called with `inputs_embeds`.
         width: numbers of an embedding.
         seed: seed of the noise.
+        sources: sources of records, each of which has statistics of its own.
     """
 
-    def __init__(self, decoder: nn.Module, width: int, seed: int) -> None:
-        self.seed = seed
-        self.statistics = {span: SpanStatistics(1, width) for span in SPANS}
-        self._batch: tuple[Tensor, Tensor, Tensor] | None = None
+    def __init__(self, decoder: nn.Module, width: int, seed: int, sources: int = 1) -> None:
+        self.seed, self.width = seed, width
+        self.statistics = {span: SpanStatistics(sources, width) for span in DROPPED}
+        self._batch: tuple[Tensor, Tensor, Tensor, Tensor] | None = None
         self._handle = decoder.register_forward_pre_hook(self._replace, with_kwargs=True)
 
-    def announce(self, spans: Tensor, dropped: Tensor, places: Tensor) -> None:
-        """Say what the next forward pass is about: spans (batch, tokens), which is dropped, place in the training."""
-        self._batch = (spans, dropped, places)
+    def announce(self, spans: Tensor, dropped: Tensor, places: Tensor, sources: Tensor) -> None:
+        """Say what the next forward pass is about.
+
+        Args:
+            spans: span of every token, shape (batch, tokens).
+            dropped: span of each record that is replaced, shape (batch,).
+            places: place of each record in the training, shape (batch,), by which noise is drawn.
+            sources: source of each record, shape (batch,).
+        """
+        self._batch = (spans, dropped, places, sources)
 
     def remove(self) -> None:
         """Leave the decoder as it was."""
@@ -47,34 +55,27 @@ class ModalityDropout:
         embeddings = kwargs.get("inputs_embeds")
         if self._batch is None or embeddings is None:
             return None
-        (spans, dropped, places), self._batch = self._batch, None
-        for span in SPANS:
+        (spans, dropped, places, sources), self._batch = self._batch, None
+        pictured = (spans == DROP_PICTURE).any(1)
+        for span in DROPPED:
             statistics = self.statistics[span]
-            self._to(statistics, embeddings.device)
-            pictured = (spans == DROP_PICTURE).any(1)
+            statistics.to(embeddings.device)
             mask = (spans == span) & pictured[:, None]
-            task = torch.zeros(len(spans), dtype=torch.long, device=embeddings.device)
             if torch.is_grad_enabled():
-                statistics.update(embeddings.detach().float(), mask, task)
-            for row in (dropped == span).nonzero().flatten().tolist():
-                embeddings = self._with_noise(embeddings, row, mask[row], statistics, span, int(places[row]))
+                statistics.update(embeddings.detach().float(), mask, sources)
+            replaced = mask & (dropped == span)[:, None]
+            drawn = self._drawn(replaced, places, span).to(embeddings.device)
+            embeddings = statistics.replace(embeddings, replaced, sources, drawn)
         return args, {**kwargs, "inputs_embeds": embeddings}
 
-    def _with_noise(
-        self, embeddings: Tensor, row: int, mask: Tensor, statistics: SpanStatistics, span: int, place: int
-    ) -> Tensor:
-        (columns,) = mask.nonzero(as_tuple=True)
-        generator = torch.Generator().manual_seed(_seed(self.seed, place, span))
-        drawn = torch.randn(len(columns), embeddings.shape[-1], generator=generator).to(embeddings.device)
-        spread = (statistics.square[0] - statistics.mean[0].square()).clamp_min(0).sqrt()
-        noise = (statistics.mean[0] + spread * drawn).to(embeddings.dtype)
-        return embeddings.index_put((torch.full_like(columns, row), columns), noise)
-
-    @staticmethod
-    def _to(statistics: SpanStatistics, device: torch.device) -> None:
-        statistics.mean = statistics.mean.to(device)
-        statistics.square = statistics.square.to(device)
-        statistics.seen = statistics.seen.to(device)
+    def _drawn(self, replaced: Tensor, places: Tensor, span: int) -> Tensor:
+        """Standard normal numbers of all replaced positions in order; those of a record depend on its place only."""
+        rows = [torch.empty(0, self.width)]
+        for count, place in zip(replaced.sum(1).tolist(), places.tolist(), strict=True):
+            if count:
+                generator = torch.Generator().manual_seed(_seed(self.seed, place, span))
+                rows.append(torch.randn(count, self.width, generator=generator))
+        return torch.cat(rows)
 
     def save(self, folder: Path) -> None:
         """Keep the statistics beside a state that a training continues from."""

@@ -94,6 +94,7 @@ class StageRecipe:
         too_long: whether a longer one is cut there, or a bad record.
         grouped: whether batches hold records of one modality and of like length.
         modality_dropout: share of the records with a picture in which one span, drawn evenly, is replaced by noise.
+        noise_by: field of a record that names its source; the noise then has the statistics of each source.
         held_out: records that are not trained on, for the held-out loss.
         checkpoints: how many checkpoints are kept, at equal fractions of the steps.
         on_bad: whether bad records stop the training before it begins, or are left out.
@@ -121,6 +122,7 @@ class StageRecipe:
     too_long: Literal["truncate", "bad"] = "bad"
     grouped: bool = True
     modality_dropout: Share = 0.0
+    noise_by: Word | None = None
     held_out: Annotated[int, Field(ge=0, le=RECORDS.most)] = 0
     checkpoints: Annotated[int, Field(ge=1, le=CHECKPOINTS.most)] = 4
     on_bad: OnBad = "error"

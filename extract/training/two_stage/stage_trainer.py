@@ -20,7 +20,7 @@ from pid_lvlm.extract.training.two_stage.errors import RecipeError, ResumeError
 from pid_lvlm.extract.training.two_stage.losses import LossTable
 from pid_lvlm.extract.training.two_stage.plan import STATES_KEPT, StagePlan, resume_every
 from pid_lvlm.extract.training.two_stage.recipe import Recipe, StageRecipe
-from pid_lvlm.extract.training.two_stage.records.stage_data import Collator, InOrder
+from pid_lvlm.extract.training.two_stage.records.stage_data import SPANS, Collator, InOrder
 from pid_lvlm.extract.training.two_stage.records.tokens import IGNORED
 from pid_lvlm.extract.training.two_stage.speed import Clock, Speed
 
@@ -88,7 +88,7 @@ class StageTrainer(Trainer):
     def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """The loss of a share of a step, in nats per token of an answer of the whole step."""
         inputs = dict(inputs)
-        found = [inputs.pop(name, None) for name in ("spans", "dropped", "places")]
+        found = [inputs.pop(name, None) for name in SPANS]
         if self.dropout is not None and found[0] is not None:
             self.dropout.announce(*found)
         return super().compute_loss(model, {**inputs, "use_cache": False}, *args, **kwargs)
@@ -130,7 +130,7 @@ class StageTrainer(Trainer):
         was_training = self.model_wrapped.training
         self.model_wrapped.eval()
         for batch in DataLoader(data, batch_size=self.args.per_device_eval_batch_size, collate_fn=collate):
-            inputs = self._prepare_inputs({name: value for name, value in batch.items() if name not in _SPANS})
+            inputs = self._prepare_inputs({name: value for name, value in batch.items() if name not in SPANS})
             answers = int(inputs["labels"][:, 1:].ne(IGNORED).sum())
             with self.compute_loss_context_manager():
                 loss: Tensor = self.model_wrapped(**inputs, use_cache=False).loss
@@ -138,9 +138,6 @@ class StageTrainer(Trainer):
             count += answers
         self.model_wrapped.train(was_training)
         return total / count
-
-
-_SPANS: Final = ("spans", "dropped", "places")
 
 
 class Keeper(TrainerCallback):

@@ -201,7 +201,8 @@ class _Stage:
         process = PartialState()
         if process.num_processes == 1:
             frozen_in(model, DTYPES[recipe.dtype])
-        dropout = ModalityDropout(decoder, width, recipe.seed) if stage.modality_dropout else None
+        sources = len(self.data.sources)
+        dropout = ModalityDropout(decoder, width, recipe.seed, sources) if stage.modality_dropout else None
         encoder = Encoder(adapter, stage)
         train, held = replace(self.data, encoder=encoder).split(stage.held_out, recipe.seed)
         order = training_order(

@@ -27,11 +27,11 @@ RUNS = ("first__demo-fusion", "first__demo-sight", "second__demo-fusion", "secon
 @pytest.fixture
 def sweep(tmp_path: Path) -> Path:
     """Two models on two datasets."""
-    models = {"first": "tune-0040", "second": "tune-0120"}
+    models = {"first": "tune-0375", "second": "tune-0750"}
     path = tmp_path / "sweep.toml"
     path.write_text(
         "".join(
-            f'[[models]]\nmodel = "{DEMO}/checkpoints/tiny/{folder}"\nname = "{name}"\nlayers = "last"\n'
+            f'[[models]]\nmodel = "{DEMO}/checkpoints/llava-tiny/{folder}"\nname = "{name}"\nlayers = "last"\n'
             for name, folder in models.items()
         )
         + "".join(f'[[datasets]]\nfile = "{DEMO}/items/{name}.toml"\n' for name in ("fusion", "sight"))

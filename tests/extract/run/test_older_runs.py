@@ -15,7 +15,7 @@ from tests.extract.console import Command
 OLD = ROOT / "tests" / "older" / "version_1" / "extracted"
 RUN = "tiny__demo-fusion"
 DEMO = ROOT / "data" / "demo"
-ARGUMENTS = ("--model", DEMO / "checkpoints/tiny/tune-1000", "--name", "tiny", "--data", DEMO / "items/fusion.toml")
+ARGUMENTS = ("--model", OLD.parent / "checkpoint", "--name", "tiny", "--data", DEMO / "items/fusion.toml")
 SETTINGS = ("--limit", 24, "--shard-size", 8, "--batch-size", 8, "--layers", "last")
 
 

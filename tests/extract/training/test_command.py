@@ -5,9 +5,14 @@ import sys
 import tomllib
 
 import pytest
+
+import pid_lvlm.extract.models.torchvision_compat  # noqa: F401  before transformers
+
+# isort: split
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from pid_lvlm.extract.training.__main__ import main
+from pid_lvlm.extract.training.demo.llava import MARKS
 from pid_lvlm.extract.training.demo.tokenizer import build_tokenizer
 
 
@@ -24,7 +29,7 @@ def run(monkeypatch, capsys):
 
 @pytest.mark.slow
 def test_quick_run_makes_a_whole_demo(tmp_path, run):
-    code, errors = run("--out", tmp_path / "demo", "--size", "tiny", "--quick")
+    code, errors = run("--out", tmp_path / "demo", "--model", "demo-qwen2-vl-tiny", "--quick")
     assert code == 0, errors
     entries = tomllib.loads((tmp_path / "demo" / "checkpoints.toml").read_text())["checkpoint"]
     assert [(entry["stage"], entry["step"], entry["final"]) for entry in entries] == [
@@ -33,6 +38,8 @@ def test_quick_run_makes_a_whole_demo(tmp_path, run):
         ("tune", 1, False),
         ("tune", 2, True),
     ]
+    assert not list((tmp_path / "demo").glob(".training"))
+    assert (tmp_path / "demo" / "training" / "qwen2-vl-tiny" / "losses.jsonl").is_file()
     folder = tmp_path / "demo" / entries[-1]["model"]
     AutoProcessor.from_pretrained(folder)
     AutoModelForImageTextToText.from_pretrained(folder)
@@ -43,7 +50,7 @@ def test_a_users_mistake_is_one_sentence(tmp_path, run):
     (tmp_path / "precious.txt").write_text("keep")
     for arguments, words in (
         (("--out", tmp_path), "is not a demo folder"),
-        (("--out", tmp_path / "x", "--size", "huge"), "--size: unknown value `huge`; known are small, tiny"),
+        (("--out", tmp_path / "x", "--model", "huge"), "--model: unknown value `huge`; known are demo-llava-small, demo-llava-tiny"),
     ):
         code, errors = run(*arguments)
         assert code == 2
@@ -60,7 +67,7 @@ def test_help_ends_with_an_example():
 
 @pytest.fixture(scope="module")
 def tokenizer():
-    return build_tokenizer(["what colour is it? A. red"])
+    return build_tokenizer(["what colour is it? A. red"], MARKS)
 
 
 def test_words_are_tokens_and_the_rest_is_spelled(tokenizer):

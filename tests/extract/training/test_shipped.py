@@ -13,7 +13,11 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from pid_lvlm.data.world import TASKS, user_text
 from pid_lvlm.extract.cli.sweep_file import read_sweep
+from pid_lvlm.extract.datasets.card import read_card
 from pid_lvlm.extract.training.checkpoint_index import Checkpoint, index_toml, sweep_toml
+from pid_lvlm.extract.training.demo.make_demo import CROSSED
+from pid_lvlm.extract.training.demo.sizes import NAMES
+from pid_lvlm.extract.training.demo.world_files import recipe_text
 from tests import ROOT
 
 DEMO = ROOT / "data" / "demo"
@@ -21,26 +25,43 @@ ENTRIES = tomllib.loads((DEMO / "checkpoints.toml").read_text())["checkpoint"]
 FINAL = [entry for entry in ENTRIES if entry["final"]]
 
 
-def test_two_sizes_with_four_checkpoints_of_each_stage():
+def test_two_families_in_two_sizes_with_four_checkpoints_of_each_stage():
     by_stage = {(entry["name"], entry["stage"]): 0 for entry in ENTRIES}
     for entry in ENTRIES:
         by_stage[entry["name"], entry["stage"]] += 1
-    models = ("demo-llava-tiny", "demo-llava-small")
+    models = tuple(NAMES)
     assert by_stage == {(model, stage): 4 for model in models for stage in ("align", "tune")}
     assert {entry["name"] for entry in FINAL} == set(models)
-    assert sum(path.stat().st_size for path in DEMO.rglob("*") if path.is_file()) < 20e6
+    assert sum(path.stat().st_size for path in DEMO.rglob("*") if path.is_file()) < 28e6
 
 
 def test_the_index_and_the_sweep_are_the_trainers():
     kept = [Checkpoint(**entry) for entry in ENTRIES]
     cards = [f"items/{name}.toml" for name in TASKS]
     assert (DEMO / "checkpoints.toml").read_text() == index_toml(kept)
-    assert (DEMO / "sweep.toml").read_text() == sweep_toml(kept, cards)
+    assert (DEMO / "sweep.toml").read_text() == sweep_toml(kept, cards, CROSSED)
     models, datasets = read_sweep(DEMO / "sweep.toml", "cpu")
     assert [model.layers for model in models].count("all") == len(FINAL)
-    assert len(models) == 9
+    assert len(models) == len(ENTRIES) == 32
+    assert [model.crossed for model in models].count(8) == 1
+    names = {read_card(DEMO / dataset.file).name for dataset in datasets}
+    assert all(set(model.datasets or names) <= names for model in models)
     assert all((DEMO / dataset.file).is_file() for dataset in datasets)
     assert len(datasets) == 5
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_shipped_trainings_are_those_of_the_recipe(name):
+    folder = DEMO / "training" / name.removeprefix("demo-")
+    trained, recipe = json.loads((folder / "training.json").read_text())["recipe"], tomllib.loads(recipe_text(name))
+    assert trained["name"] == name
+    for done, stage in zip(trained["stages"], recipe["stages"], strict=True):
+        assert {key: done[key] for key in stage} == {**stage, "train": list(stage["train"])}
+    rows = [json.loads(line) for line in (folder / "losses.jsonl").read_text().splitlines()]
+    last = {row["stage"]: row["step"] for row in rows}
+    assert last == {stage["name"]: stage["steps"] for stage in recipe["stages"]}
+    kept = {(entry["stage"], entry["step"]) for entry in ENTRIES if entry["name"] == name}
+    assert kept <= {(row["stage"], row["step"]) for row in rows if row["held_out_loss"] is not None}
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry["model"])

@@ -14,7 +14,7 @@ from tests import ROOT
 from tests.hostile.fuzz import mutate
 
 DEMO: Final = ROOT / "data" / "demo"
-CHECKPOINT: Final = DEMO / "checkpoints" / "tiny" / "tune-1000"
+CHECKPOINT: Final = DEMO / "checkpoints" / "llava-tiny" / "tune-1500"
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -18,7 +18,10 @@ from pid_lvlm.extract.training.two_stage.errors import RecordError
 from pid_lvlm.extract.training.two_stage.recipe import StageRecipe
 from pid_lvlm.extract.training.two_stage.records.forms import FORMS
 from pid_lvlm.extract.training.two_stage.records.tokens import Tokens, tokenise, truncated, with_picture
-from pid_lvlm.extract.training.two_stage.records.turns import Conversation, read_conversation
+from pid_lvlm.extract.training.two_stage.records.turns import Conversation, Turn, read_conversation
+
+KEPT_TEXTS: Final = 4096
+"""Tokenised conversations that are kept: questions of a benchmark's kind come again with other pictures."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,13 @@ class Example:
     tokens: Tokens
     by_token: dict[str, Tensor] = field(default_factory=dict)
     picture: dict[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that its arrays take."""
+        arrays = (self.tokens.ids, self.tokens.answer, self.tokens.asked, self.tokens.picture)
+        tensors = (*self.by_token.values(), *self.picture.values())
+        return sum(array.nbytes for array in arrays) + sum(tensor.nbytes for tensor in tensors)
 
 
 class Encoder:
@@ -53,6 +63,7 @@ class Encoder:
         self._adapter = adapter
         self._counts: dict[tuple[int, int], int | None] = {}
         self._forecast_holds: bool | None = None
+        self._tokenised: dict[tuple[Turn, ...], Tokens] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         """Workers need no model."""
@@ -76,7 +87,7 @@ class Encoder:
             RecordError: says what is wrong.
         """
         conversation = self.read(raw)
-        tokens = tokenise(conversation.turns, FORMS[self.stage.conversation], self.processor)
+        tokens = self._tokens(conversation)
         if conversation.picture is not None:
             places = self._picture_tokens(conversation.picture)
             tokens = with_picture(tokens, [0] * places, np.ones(places, bool))
@@ -90,13 +101,36 @@ class Encoder:
             RecordError: something is wrong with it.
         """
         conversation = self.read(raw)
-        tokens = tokenise(conversation.turns, FORMS[self.stage.conversation], self.processor)
+        tokens = self._tokens(conversation)
         if conversation.picture is None:
             return self._example(self._fitting(tokens), None)
         try:
             return self._example(tokens, self.process(open_picture(conversation.picture)))
         except RowError as error:
             raise RecordError(str(error)) from None
+
+    def source(self, raw: Any) -> str:
+        """Name of a record's source, by which noise has its statistics.
+
+        Raises:
+            RecordError: the record does not have the field that `noise_by` names.
+        """
+        name = self.stage.noise_by
+        if name is None:
+            return ""
+        if not isinstance(raw.get(name), str):
+            raise RecordError(f"should have the name of its source in `{name}`, which `noise_by` of the recipe asks for")
+        return str(raw[name])
+
+    def _tokens(self, conversation: Conversation) -> Tokens:
+        """Tokens of a conversation; texts that come again are tokenised once."""
+        known = self._tokenised.get(conversation.turns)
+        if known is not None:
+            return known
+        if len(self._tokenised) >= KEPT_TEXTS:
+            self._tokenised.clear()
+        made = tokenise(conversation.turns, FORMS[self.stage.conversation], self.processor)
+        return self._tokenised.setdefault(conversation.turns, made)
 
     def blank(self) -> Example:
         """A conversation about a grey picture without anything to predict.

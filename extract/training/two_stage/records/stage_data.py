@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +22,10 @@ from pid_lvlm.extract.training.two_stage.records.tokens import IGNORED
 
 LISTED: Final = 8
 """Bad records that a message describes."""
+KEPT_BYTES: Final = 2**29
+"""Memory for prepared examples that a further pass will need again, in each process that prepares them."""
+SPANS: Final = ("spans", "dropped", "places", "sources")
+"""What a batch says to modality dropout and not to the model."""
 NOT_DROPPED, DROP_PICTURE, DROP_TEXT = 0, 1, 2
 """Spans that modality dropout replaces, as numbers."""
 
@@ -37,6 +41,8 @@ class StageData:
         lengths: their tokens, the picture's included.
         pictured: whether they have a picture.
         answers: tokens that the loss is about.
+        source: index of each record's source in `sources`.
+        sources: names of the sources that `noise_by` of the recipe tells apart; one where it is not set.
         bad: how many records were left out.
     """
 
@@ -46,6 +52,8 @@ class StageData:
     lengths: Indices
     pictured: NDArray[np.bool_]
     answers: Indices
+    source: Indices
+    sources: tuple[str, ...] = ("",)
     bad: int = 0
 
     def split(self, held_out: int, seed: int) -> tuple[StageData, StageData | None]:
@@ -64,13 +72,8 @@ class StageData:
         return self._only(~drawn), self._only(drawn)
 
     def _only(self, chosen: NDArray[np.bool_]) -> StageData:
-        rows, lengths, pictured, answers = (
-            self.rows[chosen],
-            self.lengths[chosen],
-            self.pictured[chosen],
-            self.answers[chosen],
-        )
-        return StageData(self.file, self.encoder, rows, lengths, pictured, answers, self.bad)
+        arrays = ("rows", "lengths", "pictured", "answers", "source")
+        return replace(self, **{name: getattr(self, name)[chosen] for name in arrays})
 
 
 def check_data(encoder: Encoder, progress: Callable[[int, int], None] = lambda done, total: None) -> StageData:
@@ -84,11 +87,14 @@ def check_data(encoder: Encoder, progress: Callable[[int, int], None] = lambda d
         DataError: a record is bad and the recipe does not say to leave such out, or none is usable.
     """
     file = RecordFile(Path(encoder.stage.data))
-    found: list[tuple[int, int, bool, int]] = []
+    found: list[tuple[int, int, bool, int, int]] = []
+    sources: dict[str, int] = {}
     faults: list[str] = []
     for index in range(len(file)):
         try:
-            found.append((index, *encoder.check(file[index])))
+            raw = file[index]
+            checked = encoder.check(raw)
+            found.append((index, *checked, sources.setdefault(encoder.source(raw), len(sources))))
         except RecordError as error:
             faults.append(f"record {index}: {error}" if len(faults) < LISTED else "")
         if index % 100 == 0:
@@ -96,8 +102,8 @@ def check_data(encoder: Encoder, progress: Callable[[int, int], None] = lambda d
     progress(len(file), len(file))
     if faults and (encoder.stage.on_bad == "error" or not found):
         raise DataError(_sentence(file.path, faults, len(file)))
-    table = np.array(found, np.int64).reshape(-1, 4)
-    return StageData(file, encoder, table[:, 0], table[:, 1], table[:, 2] > 0, table[:, 3], len(faults))
+    rows, lengths, pictured, answers, source = np.array(found, np.int64).reshape(-1, 5).T
+    return StageData(file, encoder, rows, lengths, pictured > 0, answers, source, tuple(sources), len(faults))
 
 
 def _sentence(path: Path, faults: Sequence[str], total: int) -> str:
@@ -121,17 +127,31 @@ class InOrder(Dataset[dict[str, Any]]):
 
     def __init__(self, data: StageData, order: Indices, dropout: float = 0.0, seed: int = 0) -> None:
         self.data, self.order, self.dropout, self.seed = data, order, dropout, seed
+        self._kept: dict[int, Example] = {}
+        self._room = KEPT_BYTES if len(order) > len(data.rows) else 0
 
     def __len__(self) -> int:
         return len(self.order)
 
     def __getitem__(self, place: int) -> dict[str, Any]:
-        index = self.data.rows[self.order[place]]
+        record = self.order[place]
+        index = self.data.rows[record]
         try:
-            example = self.data.encoder.encode(self.data.file[int(index)])
+            example = self._example(int(index))
         except RecordError as error:  # a picture that is damaged below its header, or a file that has changed
             raise DataError(f"`{shown_path(self.data.file.path)}`, record {index}: {error}") from None
-        return {"example": example, "place": place, "dropped": self._dropped(place, example)}
+        source = int(self.data.source[record])
+        return {"example": example, "place": place, "dropped": self._dropped(place, example), "source": source}
+
+    def _example(self, index: int) -> Example:
+        """A record's example; those of a stage that fit into `KEPT_BYTES` are prepared once for all passes."""
+        if index in self._kept:
+            return self._kept[index]
+        example = self.data.encoder.encode(self.data.file[index])
+        if self._room >= example.nbytes:
+            self._room -= example.nbytes
+            self._kept[index] = example
+        return example
 
     def _dropped(self, place: int, example: Example) -> int:
         if not self.dropout or not example.picture:
@@ -154,7 +174,7 @@ class Collator:
         self.pad, self.fillers, self.blank, self.spans = pad, fillers, blank, spans
 
     def __call__(self, items: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
-        """Inputs of the model, and for modality dropout `spans`, `dropped` and `places`, which it does not take."""
+        """Inputs of the model, and for modality dropout those of `SPANS`, which it does not take."""
         examples = [item["example"] for item in items]
         if self.blank is not None and not any(example.picture for example in examples):
             examples.append(self.blank)
@@ -189,6 +209,7 @@ class Collator:
             "spans": _padded(spans, width, 0),
             "dropped": torch.tensor([item["dropped"] for item in items] + [0] * more),
             "places": torch.tensor([item["place"] for item in items] + [0] * more),
+            "sources": torch.tensor([item["source"] for item in items] + [0] * more),
         }
 
 

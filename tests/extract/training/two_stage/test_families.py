@@ -1,7 +1,6 @@
 """Other families than LLaVA, and the demo's recipe: records become what a family's own processor makes of them."""
 
 import json
-from dataclasses import replace
 
 import pid_lvlm.extract.models.torchvision_compat  # noqa: F401  before transformers
 
@@ -11,12 +10,12 @@ import pytest
 import torch
 from PIL import Image
 
+from pid_lvlm.data.world import TASKS
 from pid_lvlm.extract.config import ModelSpec
 from pid_lvlm.extract.models.load import load_adapter
-from pid_lvlm.extract.training.demo.recipe import RECIPE as DEMO
-from pid_lvlm.extract.training.demo.recipe import SIZES, quick
-from pid_lvlm.extract.training.demo.training_files import write_training_files
-from pid_lvlm.extract.training.two_stage.recipe import find_recipe, read_recipe
+from pid_lvlm.extract.training.demo.models import MODELS
+from pid_lvlm.extract.training.demo.world_files import QUICK, write_training_files
+from pid_lvlm.extract.training.two_stage.recipe import read_recipe
 from pid_lvlm.extract.training.two_stage.records.encoding import Encoder
 from pid_lvlm.extract.training.two_stage.records.forms import chat
 from pid_lvlm.extract.training.two_stage.records.stage_data import Collator
@@ -65,7 +64,7 @@ def test_inputs_are_the_processors_own_and_the_model_trains(folder):
     text = chat(conversation.turns, adapter.processor).text
     picture = Image.open(folder / "pictures" / "0.png")
     wanted = adapter.processor(text=[text], images=[[picture]] if adapter.nested else [picture], return_tensors="pt")
-    batch = Collator(0, encoder.fillers)([{"example": example, "place": 0, "dropped": 0}])
+    batch = Collator(0, encoder.fillers)([{"example": example, "place": 0, "dropped": 0, "source": 0}])
     for name in ("input_ids", *encoder.fillers, *example.picture):
         if name in wanted:
             assert torch.equal(torch.as_tensor(batch[name]), torch.as_tensor(wanted[name])), name
@@ -80,13 +79,11 @@ def test_inputs_are_the_processors_own_and_the_model_trains(folder):
     assert losses[2] < losses[0]
 
 
-def test_the_demos_recipe_trains_on_the_worlds_files(tmp_path):
-    written = write_training_files(tmp_path / "world", SIZES["tiny"], quick(DEMO))
-    assert [path.name for path in written] == ["model", "captions.json", "align.json", "tune.json"]
-    recipe = read_recipe(find_recipe("demo-tiny"), tmp_path / "world")
-    stages = tuple(replace(stage, steps=2, batch_size=8, held_out=4, checkpoints=2) for stage in recipe.stages)
-    short = replace(recipe, stages=stages, log_every=1, device_batch=8)
-    prepared = prepare(short, 1)
+@pytest.mark.parametrize("name", ["demo-llava-tiny", "demo-qwen2-vl-tiny"])
+def test_the_demos_recipe_trains_on_the_worlds_files(tmp_path, name):
+    (path,) = write_training_files(tmp_path / "world", [MODELS[name]], QUICK)
+    prepared = prepare(read_recipe(path), 1)
     assert [plan.pictured > 0 for plan in prepared.plans] == [False, True, True]
     assert np.sum(~prepared.data[2].pictured) > 0
-    assert len(run(prepared, tmp_path / "out", Watch(), cpu=True)) == 6
+    assert set(prepared.data[2].sources) == set(TASKS)
+    assert len(run(prepared, tmp_path / "out", Watch(), cpu=True)) == 5

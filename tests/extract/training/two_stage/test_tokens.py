@@ -180,7 +180,7 @@ def test_all_bad_records_are_named_before_anything_is_trained(folder, adapter):
 def test_a_batch_is_padded_on_the_right_and_labels_with_it(folder, adapter):
     encoder = Encoder(adapter, stage(folder))
     raws = [record(0, "a", "b"), record(1, "<image>\nWhat is it?", "red", image="0.png")]
-    items = [{"example": encoder.encode(raw), "place": 0, "dropped": 0} for raw in raws]
+    items = [{"example": encoder.encode(raw), "place": 0, "dropped": 0, "source": 0} for raw in raws]
     batch = Collator(0, {})(items)
     short, long = (len(item["example"].tokens) for item in items)
     assert batch["input_ids"].shape == (2, long)
