@@ -24,5 +24,5 @@ from .frames.reshape import final_layer as final_layer
 from .frames.reshape import finals as finals
 from .frames.reshape import with_series as with_series
 from .report.build import build_report as build_report
-from .report.findings import findings as findings
-from .report.findings import warnings as warnings
+from .report.words.findings import findings as findings
+from .report.words.findings import warnings as warnings

@@ -15,10 +15,10 @@ from pid_lvlm.analysis.frames.load import failed_fits, read_results
 from pid_lvlm.analysis.frames.losses import check_models, loss_file, read_losses
 from pid_lvlm.analysis.frames.memory import remembering
 from pid_lvlm.analysis.report.compose import Drawn, Tabled, compose, file_names
-from pid_lvlm.analysis.report.draw import start_javascript
 from pid_lvlm.analysis.report.folder import check_free, write_report
-from pid_lvlm.analysis.report.items import item_browser, render_browser
-from pid_lvlm.analysis.report.render import LIBRARY, render_files
+from pid_lvlm.analysis.report.page.draw import start_javascript
+from pid_lvlm.analysis.report.page.items import item_browser, render_browser
+from pid_lvlm.analysis.report.page.render import LIBRARY, render_files
 from pid_lvlm.analysis.report.terminal import summary_text
 from pid_lvlm.data.command.result import Failure, fit_name
 from pid_lvlm.data.contract.results import EXACT

@@ -11,7 +11,8 @@ from altair.utils.schemapi import debug_mode
 from pid_lvlm.analysis.errors import NothingToShowError
 from pid_lvlm.analysis.figures.sizes import SIZES, sized
 from pid_lvlm.analysis.frames.given import labelled
-from pid_lvlm.analysis.report.contents import COMPARISONS, PARTS, FigurePart, TablePart
+from pid_lvlm.analysis.report.contents import COMPARISONS, PARTS
+from pid_lvlm.analysis.report.contents.kinds import FigurePart, TablePart
 from pid_lvlm.analysis.report.folder import PAGE
 from pid_lvlm.data.bounds import PAGE_ROWS
 from pid_lvlm.data.contract.results import EXACT

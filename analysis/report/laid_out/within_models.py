@@ -7,7 +7,7 @@ import polars as pl
 
 from pid_lvlm.analysis.frames.labels import SYMBOLS, bits, interval, rounded_up
 from pid_lvlm.analysis.frames.onset import REACHED
-from pid_lvlm.analysis.report.display import Cell, PageTable
+from pid_lvlm.analysis.report.laid_out.display import Cell, PageTable
 from pid_lvlm.data.names import ATOMS
 
 _UNKNOWN = "–"
