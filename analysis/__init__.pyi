@@ -8,6 +8,8 @@ from .errors import ResultTableError as ResultTableError
 from .exhibits import PaperFinding as PaperFinding
 from .exhibits import paper_findings as paper_findings
 from .frames.estimators import one_estimator as one_estimator
+from .frames.influences import Influences as Influences
+from .frames.influences import influences as influences
 from .frames.items.joined import Items as Items
 from .frames.items.joined import items as items
 from .frames.items.pointwise import read_pointwise as read_pointwise

@@ -6,11 +6,13 @@ import polars as pl
 
 from pid_lvlm.analysis import paper, tables
 from pid_lvlm.analysis.report.contents.curves import CURVES
+from pid_lvlm.analysis.report.contents.differences import DIFFERENCES
 from pid_lvlm.analysis.report.contents.headline import HEADLINE
 from pid_lvlm.analysis.report.contents.kinds import FigurePart, TablePart
 from pid_lvlm.analysis.report.contents.over_models import OVER_MODELS
 from pid_lvlm.analysis.report.contents.reliability import RELIABILITY
 from pid_lvlm.analysis.report.laid_out.display import paper_table, plain_table
+from pid_lvlm.analysis.report.laid_out.reliability import receipts_table
 
 
 def _not_in_paper(results: pl.DataFrame, _estimator: str) -> str:
@@ -21,6 +23,7 @@ PARTS: Final[tuple[FigurePart | TablePart, ...]] = (
     *HEADLINE,
     *OVER_MODELS,
     *CURVES,
+    *DIFFERENCES,
     *RELIABILITY,
     TablePart(
         "failed",
@@ -39,6 +42,16 @@ PARTS: Final[tuple[FigurePart | TablePart, ...]] = (
         plain_table,
         "None: every diagnostic is within its limit.",
         file_only=True,
+    ),
+    TablePart(
+        "receipts",
+        "Receipts",
+        "What was checked on the first items of every run before anything was measured.",
+        tables.receipts,
+        receipts_table,
+        file_only=True,
+        takes="runs",
+        needed=True,
     ),
 )
 """Figures and tables in the order of the page."""

@@ -72,12 +72,13 @@ CURVES: Final[tuple[FigurePart | TablePart, ...]] = (
         f"items. {HOLLOW} A click on the legend fades the other lines.",
         partial(figures.training, overlay=True),
         optional=True,
-        with_losses="At the bottom, the same for all datasets: the loss of the models' training in nats per token of "
+        takes="losses",
+        with_it="At the bottom, the same for all datasets: the loss of the models' training in nats per token of "
         "an answer (line: the mean since the point before; of a long training, evenly spaced points), and the loss "
         "over held-out records where it was measured (points, dashed). Steps lie linearly between neighbouring "
         "checkpoints. Stages train on different records, so that losses do not compare across a dashed line, nor "
         "between models with different tokens.",
-        without_losses="The result table does not have the loss of the models' training; --losses adds it.",
+        without_it="The result table does not have the loss of the models' training; --losses adds it.",
     ),
     TablePart(
         "onset",
@@ -89,14 +90,19 @@ CURVES: Final[tuple[FigurePart | TablePart, ...]] = (
         "before would say is not known. “Not reached”: it is not so at the last checkpoint. The interval covers the "
         "sampling of items at one checkpoint; it covers neither another training of the model nor noise, prompt or "
         "the number of checkpoints that were looked at. The atom arose between two checkpoints, not at the step of "
-        "one. A later onset does not show a difference between two models or atoms. Intervals of neighbouring "
-        "checkpoints are not paired, although the items are the same: that they overlap does not show that nothing "
-        "changed, and an onset does not show that its checkpoint differs from the one before.",
+        "one. A later onset does not show a difference between two models or atoms.",
         tables.onset,
         onset_table,
         of_table=onset_caption,
         of_one=True,
         optional=True,
+        takes="influences",
+        with_it="Δ: the paired difference from the checkpoint before, with its own interval (not corrected for the "
+        "number of cells); where that interval reaches 0, the onset does not differ with certainty from the checkpoint "
+        "before.",
+        without_it="Intervals of neighbouring checkpoints are not paired, although the items are the same: that they "
+        "overlap does not show that nothing changed, and an onset does not show that its checkpoint differs from the "
+        "one before. --pointwise adds paired differences.",
     ),
 )
 """Figures and tables over layers and checkpoints."""

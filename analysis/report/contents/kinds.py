@@ -26,12 +26,13 @@ class FigurePart:
         name: its file name without the extension.
         title: its heading.
         text: its caption, as far as it is the same for every table.
-        draw: draws it, from the table, the estimator to prefer and perhaps `losses`.
+        draw: draws it, from the table, the estimator to prefer and what it `takes`.
         of_table: the rest of its caption.
         optional: whether the report does not say so where the results have nothing for it.
-        with_losses: what its caption adds where there are losses of the training, which `draw` then gets; empty for a
-            figure without them.
-        without_losses: what its caption adds where there are none.
+        takes: a further input that it gets by this name where there is one (`losses`, `influences`, `runs`).
+        needed: whether there is nothing to show without that input.
+        with_it: what its caption adds where there is that input.
+        without_it: what its caption adds where there is none.
     """
 
     name: str
@@ -40,8 +41,10 @@ class FigurePart:
     draw: Callable[..., Figure]
     of_table: Caption = nothing
     optional: bool = False
-    with_losses: str = ""
-    without_losses: str = ""
+    takes: str = ""
+    needed: bool = False
+    with_it: str = ""
+    without_it: str = ""
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,10 @@ class TablePart:
         of_one: whether it is of one estimator, which `make` then gets to know.
         optional: as for a figure.
         file_only: whether the page has it in a shorter form, in its last section.
+        takes: as for a figure, and the three below.
+        needed: as for a figure.
+        with_it: as for a figure.
+        without_it: as for a figure.
     """
 
     name: str
@@ -71,6 +78,10 @@ class TablePart:
     of_one: bool = False
     optional: bool = False
     file_only: bool = False
+    takes: str = ""
+    needed: bool = False
+    with_it: str = ""
+    without_it: str = ""
 
 
 HOLLOW: Final = "Hollow: a value below 0 or beyond a limit of a diagnostic; the tooltip says which."

@@ -8,6 +8,7 @@ from pid_lvlm.analysis.report.contents.kinds import FigurePart, TablePart
 from pid_lvlm.analysis.report.laid_out.display import (
     plain_table,
 )
+from pid_lvlm.analysis.report.laid_out.reliability import batch_sizes_table
 from pid_lvlm.analysis.report.laid_out.sensitivity import (
     sensitivity_conclusions_table,
     sensitivity_ranks_table,
@@ -78,6 +79,25 @@ RELIABILITY: Final[tuple[FigurePart | TablePart, ...]] = (
         "models come in the same order. Models of one family count as independent.",
         tables.sensitivity_ranks,
         sensitivity_ranks_table,
+        optional=True,
+    ),
+    FigurePart(
+        "batch_size_curve",
+        "BATCH by the size of its batches",
+        "The atoms by BATCH in bits over the number of rows of a batch, for models that were estimated with several "
+        "sizes (final checkpoint, output layer; vertical lines: 95 % interval over seeds). Dashed: the certified "
+        "optimum of all rows, where there is one. BATCH couples the rows of a batch only, so that its number belongs "
+        "to a size: a curve that is not level shows by how much an atom depends on it, and sizes must not be mixed.",
+        lambda results, _estimator: figures.batch_sizes(results),
+        optional=True,
+    ),
+    TablePart(
+        "batch_sizes",
+        "BATCH by the size of its batches in numbers",
+        "The same in bits; in brackets the certified optimum. Excess: BATCH's I_q minus the optimum for its own test "
+        "batches; what remains of the difference is due to the batches themselves.",
+        tables.batch_sizes,
+        batch_sizes_table,
         optional=True,
     ),
     FigurePart(

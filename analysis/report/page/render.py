@@ -16,6 +16,7 @@ from pid_lvlm.analysis.figures.sizes import MILLIMETRES, SIZES
 from pid_lvlm.analysis.frames.given import labelled
 from pid_lvlm.analysis.report.compose import PAGE, PRINTED, Drawn, Tabled, figure_file, table_file
 from pid_lvlm.analysis.report.laid_out.display import issues_table
+from pid_lvlm.analysis.report.laid_out.reliability import receipts_sentence, receipts_table
 from pid_lvlm.analysis.report.page import widget
 from pid_lvlm.analysis.report.page.columns import Columns, shared
 from pid_lvlm.analysis.report.page.draw import Job, Running, draw, javascript
@@ -77,6 +78,7 @@ def render_files(
         title=title,
         parts=contexts,
         browser=browser,
+        receipts=_receipts(parts),
         columns=columns.content,
         missing=[(part.part.title, _reason(part)) for part in missing],
         provenance=provenance(results, sources),
@@ -133,6 +135,15 @@ def _page(results: pl.DataFrame, estimator: str, **context: Any) -> str:
             script=markupsafe.Markup(_text("page.js")),
         )
     )
+
+
+def _receipts(parts: Sequence[Drawn | Tabled]) -> dict[str, Any] | None:
+    """The receipts in one sentence and as a table; None where no run folders were named."""
+    for part in parts:
+        if part.part.name == "receipts" and isinstance(part, Tabled) and part.frame is not None:
+            frame = labelled(part.frame)
+            return {"sentence": receipts_sentence(frame), "table": receipts_table(frame)}
+    return None
 
 
 def _text(name: str) -> str:
