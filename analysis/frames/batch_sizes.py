@@ -10,13 +10,15 @@ from pid_lvlm.data.contract.results import BATCH, EXACT
 from pid_lvlm.data.names import ATOMS
 
 _PROBLEM = ("run", "layer", "tau")
+_SEEDS = r'"seeds": ?\[[^\]]*\]'
 _SIZE = r'"batch_size": ?(\d+)'
 
 
 def batch_sizes(results: pl.DataFrame) -> pl.DataFrame:
     """Rows of BATCH that differ in the size of its batches alone, of models that were estimated with several sizes.
 
-    Of several settings of a model on a dataset, the one with the most sizes counts. A fit that failed has no row.
+    Of several settings of a model on a dataset, the one with the most sizes counts, and of fits that differ in the
+    number of seeds alone, the one with the most of them. A fit that failed has no row.
 
     Args:
         results: the result table.
@@ -33,7 +35,7 @@ def batch_sizes(results: pl.DataFrame) -> pl.DataFrame:
     rows = reported(final_layer(final_checkpoint(by_model(given(results)))))
     batch = rows.filter(pl.col("estimator") == BATCH).with_columns(
         pl.col("recipe").str.extract(_SIZE).cast(pl.Int64).alias("batch_size"),
-        pl.col("recipe").str.replace(_SIZE, "").alias("_rest"),
+        pl.col("recipe").str.replace(_SIZE, "").str.replace(_SEEDS, "").alias("_rest"),
     )
     once = ["model", "dataset", "batch_size"]
     setting = [*_PROBLEM, "pooling", "_rest"]
@@ -43,7 +45,8 @@ def batch_sizes(results: pl.DataFrame) -> pl.DataFrame:
     most = batch.sort("_sizes", *setting, descending=[True] + [False] * len(setting), maintain_order=True)
     chosen = most.select(*once[:2], *setting).unique(once[:2], keep="first", maintain_order=True)
     frame = batch.join(chosen, on=[*once[:2], *setting], how="semi", nulls_equal=True, maintain_order="left")
-    frame = frame.filter(pl.col("_sizes") > 1).unique(once, keep="first", maintain_order=True)
+    frame = frame.filter(pl.col("_sizes") > 1).sort(pl.col("seeds").list.len(), descending=True, maintain_order=True)
+    frame = frame.unique(once, keep="first", maintain_order=True)
     if frame.is_empty():
         raise NothingToShowError("No problem was estimated by BATCH with two sizes of batches (--batch-size).")
     optimum = rows.filter(pl.col("estimator") == EXACT).unique(_PROBLEM, keep="first", maintain_order=True)

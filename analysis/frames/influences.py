@@ -65,7 +65,7 @@ def influences(results: pl.DataFrame, pointwise: pl.DataFrame | str | PathLike[s
     results = given(results)
     if pointwise is None:
         raise NothingToShowError("There is no table of atoms per item (`pid-estimate --pointwise`).")
-    frame = given_pointwise(pointwise) if isinstance(pointwise, pl.DataFrame) else read_pointwise(pointwise)
+    frame = read_pointwise(pointwise) if isinstance(pointwise, str | PathLike) else given_pointwise(pointwise)
     known = frame.filter(pl.col("interval").is_not_null())
     matches, _ = item_matches(results, known)
     parts = dict(_parts(known.join(matches, left_on="problem_id", right_on="item_problem", how="semi")))

@@ -4,7 +4,7 @@ import altair as alt
 import polars as pl
 
 from pid_lvlm.analysis.figures import theme
-from pid_lvlm.analysis.figures.base import BITS_AXIS, cell_width, drawable, inline, label_margin, ordered
+from pid_lvlm.analysis.figures.base import BITS_AXIS, atom_column, cell_width, drawable, inline, label_margin, ordered
 from pid_lvlm.analysis.figures.sizes import across
 from pid_lvlm.analysis.frames.batch_sizes import batch_sizes as rows_by_size
 from pid_lvlm.analysis.frames.given import labelled
@@ -63,13 +63,12 @@ def batch_sizes(results: pl.DataFrame) -> alt.FacetChart:
         ],
     )
     width = cell_width(len(ATOMS), label_margin(datasets) + 60)
-    atoms = [LEGEND[atom] for atom in ATOMS]
     beside = alt.Header(labelAngle=0, labelAlign="left", labelAnchor="middle")
     return drawn.say(
         alt.layer(optimum, band, line)
         .properties(width=width, height=110)
         .facet(
-            column=alt.Column("atom_label:N", title=None, sort=atoms, header=alt.Header(labelPadding=6)),
+            column=atom_column(width),
             row=alt.Row("dataset:N", title=None, sort=datasets, header=beside),
         )
     )

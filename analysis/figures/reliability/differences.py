@@ -7,7 +7,7 @@ import altair as alt
 import polars as pl
 
 from pid_lvlm.analysis.figures import theme
-from pid_lvlm.analysis.figures.base import Drawable, cell_width, inline, label_margin, ordered
+from pid_lvlm.analysis.figures.base import Drawable, atom_column, cell_width, inline, label_margin, ordered
 from pid_lvlm.analysis.figures.sizes import across
 from pid_lvlm.analysis.frames import differences as pairs_of
 from pid_lvlm.analysis.frames.differences import Between
@@ -17,9 +17,9 @@ from pid_lvlm.analysis.frames.labels import LEGEND
 from pid_lvlm.data.bounds import FIGURE_DATASETS
 from pid_lvlm.data.names import ATOMS
 
-_MOST_PAIRS: Final = 30  # of a dataset
+_MOST_PAIRS: Final = 30
 _STEP: Final = 15  # pixels of a pair, and of each further model
-_AXIS: Final = alt.Axis(title="difference in bits", tickCount=4, format="+.3~g")
+_AXIS: Final = alt.Axis(title="difference in bits", tickCount=4, format=".3~g")
 
 
 def differences(
@@ -58,9 +58,9 @@ def differences(
     )
     if len(models) > 1:
         base = base.encode(yOffset=alt.YOffset("series:N", sort=models, scale=alt.Scale(paddingOuter=0.4)))
-    nothing = alt.Chart().mark_rule(color=theme.MUTED, strokeWidth=1).encode(x=alt.datum(0))
+    nothing = alt.Chart().mark_rule(color=theme.RULE, strokeWidth=1).encode(x=alt.datum(0))
     lines = base.mark_rule(strokeWidth=1.5, opacity=0.7).encode(x=alt.X("low:Q", axis=_AXIS), x2="high:Q")
-    dots = base.mark_point(filled=True, opacity=1, size=36, strokeWidth=1.5).encode(
+    dots = base.mark_point(filled=False, opacity=1, size=32, strokeWidth=1.5).encode(
         x=alt.X("difference:Q", axis=_AXIS),
         fill=alt.condition("datum.differs", alt.Fill(field, scale=scale, legend=None), alt.value(theme.PAPER)),
         tooltip=[
@@ -74,16 +74,15 @@ def differences(
             alt.Tooltip("p_holm:Q", title="p (Holm)", format=".2g"),
         ],
     )
-    width = cell_width(len(ATOMS), label_margin(pairs) + label_margin(datasets))
+    width = cell_width(len(ATOMS), label_margin(pairs))
     height = alt.Step(_STEP if len(models) == 1 else 9)
     chart = alt.layer(nothing, lines, dots, data=base.data).properties(width=width, height=height)
-    beside = alt.Header(labelAngle=0, labelAlign="left", labelAnchor="middle")
-    atoms = [LEGEND[atom] for atom in ATOMS]
+    above = alt.Header(labelOrient="top", labelAnchor="start", labelPadding=2)
     faceted = chart.facet(
-        column=alt.Column("atom_label:N", title=None, sort=atoms, header=alt.Header(labelPadding=6)),
-        row=alt.Row("dataset:N", title=None, sort=datasets, header=beside),
+        column=atom_column(width),
+        row=alt.Row("dataset:N", title=None, sort=datasets, header=above),
     )
-    return drawn.say(faceted.resolve_scale(y="independent"))
+    return drawn.say(faceted)
 
 
 def _scale(models: list[str]) -> tuple[str, alt.Scale]:
@@ -96,17 +95,16 @@ def _scale(models: list[str]) -> tuple[str, alt.Scale]:
 
 
 def _drawable(frame: pl.DataFrame) -> Drawable:
-    """As many rows as one figure can show: the first datasets and models, of a dataset the most certain pairs."""
+    """As many rows as one figure can show: the first datasets and models, and the most certain pairs."""
     notes = []
     for column, most, what in (("dataset", FIGURE_DATASETS.most, "datasets"), ("model", len(theme.HUES), "models")):
         names = frame[column].unique(maintain_order=True).to_list()
         if len(names) > most:
             frame = frame.filter(pl.col(column).is_in(names[:most]))
             notes.append(f"{most:,} of {len(names):,} {what}")
-    certain = frame.group_by("dataset", "pair", maintain_order=True).agg(pl.col("p").min())
-    place = pl.col("p").rank("ordinal").over("dataset")
-    kept = certain.filter((place <= _MOST_PAIRS).fill_null(value=False))
+    certain = frame.group_by("pair", maintain_order=True).agg(pl.col("p").min())
+    kept = certain.filter((pl.col("p").rank("ordinal") <= _MOST_PAIRS).fill_null(value=certain.height <= _MOST_PAIRS))
     if kept.height < certain.height:
-        frame = frame.join(kept, on=["dataset", "pair"], how="semi", maintain_order="left")
-        notes.append(f"of each dataset the {_MOST_PAIRS} pairs with the smallest p")
+        frame = frame.join(kept, on="pair", how="semi", maintain_order="left")
+        notes.append(f"the {_MOST_PAIRS} of {certain.height:,} pairs with the smallest p")
     return Drawable(frame, f"Drawn here: {', '.join(notes)}. The table's file has all." if notes else "")

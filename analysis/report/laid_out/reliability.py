@@ -34,7 +34,7 @@ def batch_sizes_table(frame: pl.DataFrame) -> PageTable:
         [
             *(Cell(row["model"]), Cell(row["dataset"]), Cell(f"{row['batch_size']:,}")),
             *(Cell(_beside(row[atom], row[f"{atom}_exact"])) for atom in ATOMS),
-            Cell(_UNKNOWN if row["excess"] is None else f"{row['excess']:.3f}"),
+            Cell(_UNKNOWN if row["excess"] is None else f"{round(row['excess'], 3) + 0.0:.3f}"),
         ]
         for row in frame.to_dicts()
     ]
@@ -76,6 +76,8 @@ def _runs(number: int) -> str:
 
 def _check(rows: pl.DataFrame, runs: int) -> Cell:
     """The largest difference that a check found among the runs of a model, and how often it was not made."""
+    if rows.is_empty():
+        return Cell(_UNKNOWN)
     made = rows.filter(pl.col("result") != NOT_CHECKED)
     missing = runs - made["run"].n_unique()
     if made.is_empty():

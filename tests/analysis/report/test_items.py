@@ -144,7 +144,7 @@ def test_what_is_missing_is_on_the_page(found):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--runs", "runs"), "--runs: items are shown by their atoms; add --pointwise FILE"),
+        (("--runs", "results.parquet"), "results.parquet` cannot be used"),
         (("--items", "3"), "--items: items are shown by their atoms"),
         (("--pointwise", "none.parquet"), "none.parquet`: no such file"),
         (("--pointwise", "results.parquet"), "is a result table; expected one with a row per item"),
