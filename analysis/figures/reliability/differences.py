@@ -74,13 +74,13 @@ def differences(
             alt.Tooltip("p_holm:Q", title="p (Holm)", format=".2g"),
         ],
     )
-    width = cell_width(len(ATOMS), label_margin(pairs))
+    width = cell_width(len(ATOMS), label_margin(pairs) + label_margin(datasets))
     height = alt.Step(_STEP if len(models) == 1 else 9)
     chart = alt.layer(nothing, lines, dots, data=base.data).properties(width=width, height=height)
-    above = alt.Header(labelOrient="top", labelAnchor="start", labelPadding=2)
+    beside = alt.Header(labelAngle=0, labelAlign="left", labelAnchor="middle")
     faceted = chart.facet(
         column=atom_column(width),
-        row=alt.Row("dataset:N", title=None, sort=datasets, header=above),
+        row=alt.Row("dataset:N", title=None, sort=datasets, header=beside),
     )
     return drawn.say(faceted)
 
