@@ -50,7 +50,7 @@ class Influences:
     of_problem: Mapping[str, Influence]
 
 
-def influences(results: pl.DataFrame, pointwise: pl.DataFrame | str | PathLike[str] | None) -> Influences:
+def influences(results: pl.DataFrame, pointwise: pl.DataFrame | str | PathLike[str] | None = None) -> Influences:
     """Influence values for the rows of a result table.
 
     Args:
