@@ -152,5 +152,5 @@ def test_a_file_of_an_earlier_version_gains_its_influence_values(call, tmp_path)
     assert new["gap"].unique().to_list() == [row["gap"]]
     without = tmp_path / "without.parquet"
     assert call(runs, "--out", tmp_path / "n.parquet", "--interval", "none", "--pointwise", without)[0] == 0
-    empty = pl.read_parquet(without).select(SINCE_INFLUENCES)
+    empty = pl.read_parquet(without).select(list(SINCE_INFLUENCES))
     assert [name for name in empty.columns if empty[name].null_count() == 0] == ["gap"]
