@@ -8,6 +8,8 @@ from .errors import ResultTableError as ResultTableError
 from .exhibits import PaperFinding as PaperFinding
 from .exhibits import paper_findings as paper_findings
 from .frames.estimators import one_estimator as one_estimator
+from .frames.influences import Influences as Influences
+from .frames.influences import influences as influences
 from .frames.items.joined import Items as Items
 from .frames.items.joined import items as items
 from .frames.items.pointwise import read_pointwise as read_pointwise
@@ -24,5 +26,5 @@ from .frames.reshape import final_layer as final_layer
 from .frames.reshape import finals as finals
 from .frames.reshape import with_series as with_series
 from .report.build import build_report as build_report
-from .report.findings import findings as findings
-from .report.findings import warnings as warnings
+from .report.words.findings import findings as findings
+from .report.words.findings import warnings as warnings

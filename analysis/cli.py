@@ -123,7 +123,8 @@ def report(
         list[Path] | None,
         typer.Option(
             metavar="FILE",
-            help="Also show single items, by their atoms in this file of pid-estimate --pointwise; repeat for several.",
+            help="Also show single items, by their atoms in this file of pid-estimate --pointwise, and what differs on "
+            "the same items; repeat for several.",
             show_default=False,
         ),
     ] = None,
@@ -131,8 +132,8 @@ def report(
         list[Path] | None,
         typer.Option(
             metavar="FOLDER",
-            help="Run folder, or folder of run folders, with the questions, pictures and probabilities of these items; "
-            "repeat for several.",
+            help="Run folder, or folder of run folders, with the receipts of the runs, and the questions, pictures and "
+            "probabilities of single items; repeat for several.",
             show_default=False,
         ),
     ] = None,
@@ -179,9 +180,8 @@ def report(
     from pid_lvlm.analysis.report import terminal
     from pid_lvlm.analysis.report.build import build_report
 
-    for option, given in (("--runs", runs), ("--items", items)):
-        if given and not pointwise:
-            raise PidError(f"{option}: items are shown by their atoms; add --pointwise FILE, from pid-estimate")
+    if items and not pointwise:
+        raise PidError("--items: items are shown by their atoms; add --pointwise FILE, from pid-estimate")
     outcome = build_report(
         tables,
         out,

@@ -148,6 +148,22 @@ def sign_test(values: Sequence[float]) -> SignTest:
     return SignTest(above, below, float(stats.binomtest(above, above + below).pvalue))
 
 
+def holm(p_values: Sequence[float]) -> list[float]:
+    """P values for so many tests at once, in the order given: Holm's, which are right whatever their dependence.
+
+    Below 0.05, the null hypothesis is rejected with a chance of at most 5 % that any such rejection is wrong.
+
+    >>> holm([0.01, 0.04, 0.03])
+    [0.03, 0.06, 0.06]
+    """
+    given = np.asarray(p_values, float)
+    order = np.argsort(given, kind="stable")
+    stepped = np.maximum.accumulate((len(given) - np.arange(len(given))) * given[order]) if len(given) else given
+    found = np.empty_like(given)
+    found[order] = np.minimum(stepped, 1.0)
+    return [float(p) for p in found]
+
+
 def _paired(means: Sequence[Mean], count: int) -> PairedMeans:
     first, second, difference = means
     return PairedMeans(first, second, difference, count)

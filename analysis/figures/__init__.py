@@ -1,25 +1,30 @@
 """Figures: functions from a result table to an altair chart, the same for a notebook and for the report.
 
-`spectrum(results)`, `layers(results)`, `training(results)`, `uncertainties(results)` and `sensitivity(results)` take
-the whole table and select what they show; so do those over models: `regimes(results)`, `families(results)` and
-`image_removal(results)`. `case_studies(items)` takes what `pid_lvlm.analysis.items` returns, and shows single items.
+`spectrum(results)`, `layers(results)`, `training(results)`, `uncertainties(results)`, `sensitivity(results)` and
+`batch_sizes(results)` take the whole table and select what they show; so do those over models: `regimes(results)`,
+`families(results)` and `image_removal(results)`. `differences(results, pointwise)` needs the table of atoms per item,
+too; `case_studies(items)` takes what `pid_lvlm.analysis.items` returns, and shows single items.
 `with sized("one-column")` lays them out for print. They raise `NothingToShowError` where the table has nothing to show.
 """
 
-from pid_lvlm.analysis.figures.case_studies import CaseStudies, case_studies
-from pid_lvlm.analysis.figures.families import families
-from pid_lvlm.analysis.figures.image_removal import image_removal
-from pid_lvlm.analysis.figures.layers import layers
-from pid_lvlm.analysis.figures.regimes import regimes
-from pid_lvlm.analysis.figures.sensitivity import sensitivity
+from pid_lvlm.analysis.figures.curves.layers import layers
+from pid_lvlm.analysis.figures.curves.training import training
+from pid_lvlm.analysis.figures.items.case_studies import CaseStudies, case_studies
+from pid_lvlm.analysis.figures.over_models.families import families
+from pid_lvlm.analysis.figures.over_models.image_removal import image_removal
+from pid_lvlm.analysis.figures.over_models.regimes import regimes
+from pid_lvlm.analysis.figures.over_models.spectrum import spectrum
+from pid_lvlm.analysis.figures.reliability.batch_sizes import batch_sizes
+from pid_lvlm.analysis.figures.reliability.differences import differences
+from pid_lvlm.analysis.figures.reliability.sensitivity import sensitivity
+from pid_lvlm.analysis.figures.reliability.uncertainty import uncertainties
 from pid_lvlm.analysis.figures.sizes import sized as sized
-from pid_lvlm.analysis.figures.spectrum import spectrum
-from pid_lvlm.analysis.figures.training import training
-from pid_lvlm.analysis.figures.uncertainty import uncertainties
 
 __all__ = [
     "CaseStudies",
+    "batch_sizes",
     "case_studies",
+    "differences",
     "families",
     "image_removal",
     "layers",

@@ -11,6 +11,7 @@ from altair.utils.schemapi import debug_mode
 
 from pid_lvlm.analysis.figures import theme
 from pid_lvlm.analysis.figures.sizes import current
+from pid_lvlm.analysis.frames.labels import LEGEND
 from pid_lvlm.data.bounds import FIGURE_DATASETS, FIGURE_FITS, FIGURE_MODELS, FIGURE_POINTS, Bound
 
 Figure = alt.FacetChart | alt.VConcatChart
@@ -129,6 +130,15 @@ def dataset_column(datasets: list[str], width: int) -> alt.Column:
     broken: dict[str, Any] = {"labelExpr": "split(datum.label, /[-_ ]/)", "labelLimit": room}
     header = alt.Header(labelPadding=6, **({} if fits else broken))
     return alt.Column("dataset:N", title=None, sort=datasets, header=header)
+
+
+def atom_column(width: int) -> alt.Column:
+    """One column of panels of so many pixels per atom, in their order; its symbol alone where its name is too long."""
+    names = list(LEGEND.values())
+    fits = _LETTER * max(map(len, names)) <= width + BETWEEN
+    symbol: dict[str, Any] = {"labelExpr": "split(datum.label, ' ')[0]"}
+    header = alt.Header(labelPadding=6, **({} if fits else symbol))
+    return alt.Column("atom_label:N", title=None, sort=names, header=header)
 
 
 BITS_AXIS: Final = alt.Axis(title="bits", tickCount=4, format=".3~g")

@@ -1,12 +1,16 @@
 """From which checkpoint of a training on an atom is there: the first one after which its interval never reaches 0."""
 
+from contextlib import suppress
 from typing import Final
 
 import polars as pl
 
+from pid_lvlm.analysis.errors import NothingToShowError
 from pid_lvlm.analysis.frames.checkpoints import STAGE_RANK, checkpoint_name, is_checkpoint
+from pid_lvlm.analysis.frames.differences import SCHEMA, differences
 from pid_lvlm.analysis.frames.estimators import one_estimator
 from pid_lvlm.analysis.frames.given import given
+from pid_lvlm.analysis.frames.influences import Influences
 from pid_lvlm.analysis.frames.intervals import ITEMS, ITEMS_UNCORRECTED
 from pid_lvlm.analysis.frames.over_models.models import NEXT_TO_NOTHING
 from pid_lvlm.analysis.frames.reshape import atoms_long, final_layer, with_series
@@ -23,7 +27,7 @@ NOT_ENOUGH: Final = "not enough data"
 _CURVE: Final = ("series", "dataset", "atom")
 
 
-def onsets(results: pl.DataFrame, estimator: str = EXACT) -> pl.DataFrame:
+def onsets(results: pl.DataFrame, estimator: str = EXACT, influences: Influences | None = None) -> pl.DataFrame:
     """The onset of each atom over the checkpoints of a training, a row per model, dataset and atom.
 
     An atom is there at a checkpoint if it has `NEXT_TO_NOTHING` bits or more and its 95 % interval over items is above
@@ -37,16 +41,20 @@ def onsets(results: pl.DataFrame, estimator: str = EXACT) -> pl.DataFrame:
     Args:
         results: the result table.
         estimator: whose numbers to take where a problem has several.
+        influences: of the exact estimator's rows, for paired differences.
 
     Returns:
         Rows in reading order: `model` (the series), `dataset`, `atom`, `estimator`, `interval`, `checkpoints`,
         `stages` and `unknown` (how many there are), `verdict`, `missing` (what would be needed); of the onset `stage`,
-        `step`, the value in bits as `value`, `low` and `high`, empty where there is none; and the `last` checkpoint.
+        `step`, the value in bits as `value`, `low` and `high`, empty where there is none; the `last` checkpoint. Of
+        the onset's paired difference from the checkpoint before it, `change`, `change_low` and `change_high` in bits
+        and that checkpoint as `change_from`, empty where it is not known.
 
     Raises:
         ResultTableError: this is not a result table.
     """
-    return onsets_of(final_layer(with_series(one_estimator(given(results), estimator))))
+    found = onsets_of(final_layer(with_series(one_estimator(given(results), estimator))))
+    return _with_changes(found, results, influences if estimator == EXACT else None)
 
 
 def onsets_of(rows: pl.DataFrame) -> pl.DataFrame:
@@ -74,6 +82,20 @@ def onsets_of(rows: pl.DataFrame) -> pl.DataFrame:
     names = found.select("series", "dataset").unique(maintain_order=True).with_row_index("_place")
     placed = found.join(names, on=["series", "dataset"], maintain_order="left").sort("_place", order)
     return placed.drop("_place").rename({"series": "model"})
+
+
+def _with_changes(found: pl.DataFrame, results: pl.DataFrame, influences: Influences | None) -> pl.DataFrame:
+    """The onsets beside the paired difference from the checkpoint before, as far as it is known."""
+    changes = pl.DataFrame(schema=SCHEMA)
+    if influences is not None:
+        with suppress(NothingToShowError):
+            changes = differences(results, influences, "checkpoints").frame
+    named = {"difference": "change", "low": "change_low", "high": "change_high", "first": "change_from"}
+    wanted = changes.select("model", "dataset", "atom", pl.col("second").alias("_onset"), *named).rename(named)
+    place = pl.when(pl.col("value").is_not_null()).then(checkpoint_name())
+    rows = found.with_columns(place.alias("_onset"))
+    keys = ["model", "dataset", "atom", "_onset"]
+    return rows.join(wanted, on=keys, how="left", maintain_order="left").drop("_onset")
 
 
 def _there() -> pl.Expr:

@@ -9,16 +9,18 @@ from typing import Any
 import polars as pl
 from markupsafe import Markup
 
+from pid_lvlm.analysis.errors import NothingToShowError
+from pid_lvlm.analysis.frames.influences import Influences, influences
 from pid_lvlm.analysis.frames.items.joined import items
 from pid_lvlm.analysis.frames.items.pointwise import read_pointwise
 from pid_lvlm.analysis.frames.load import failed_fits, read_results
 from pid_lvlm.analysis.frames.losses import check_models, loss_file, read_losses
 from pid_lvlm.analysis.frames.memory import remembering
-from pid_lvlm.analysis.report.compose import Drawn, Tabled, compose, file_names
-from pid_lvlm.analysis.report.draw import start_javascript
+from pid_lvlm.analysis.report.compose import Drawn, Further, Tabled, compose, file_names
 from pid_lvlm.analysis.report.folder import check_free, write_report
-from pid_lvlm.analysis.report.items import item_browser, render_browser
-from pid_lvlm.analysis.report.render import LIBRARY, render_files
+from pid_lvlm.analysis.report.page.draw import start_javascript
+from pid_lvlm.analysis.report.page.items import item_browser, render_browser
+from pid_lvlm.analysis.report.page.render import LIBRARY, render_files
 from pid_lvlm.analysis.report.terminal import summary_text
 from pid_lvlm.data.command.result import Failure, fit_name
 from pid_lvlm.data.contract.results import EXACT
@@ -75,8 +77,8 @@ def build_report(
         formats: of the figure files: `svg`, `png`, `pdf`.
         estimator: whose numbers to show where a problem has several.
         compare: `paper`, to set the paper's numbers beside these.
-        pointwise: tables of atoms per item, for the item browser.
-        runs: run folders, or folders of run folders, with the items' probabilities and questions.
+        pointwise: tables of atoms per item, for the item browser and for paired differences.
+        runs: run folders, or folders of run folders, with the receipts, and the items' probabilities and questions.
         most_items: how many items of each dataset the browser has; by default as many as the page can hold.
         losses: files of losses of the models' trainings, as `read_losses` takes them.
         summary: `table`, `markdown` or `json`, to have the headline table as text.
@@ -92,15 +94,16 @@ def build_report(
     formats = list(dict.fromkeys(formats))
     check_free(out)
     results = read_results(*tables)
-    lost = _losses(losses, results)
-    found = items(results, read_pointwise(*pointwise), runs) if pointwise else None
+    per_item = read_pointwise(*pointwise) if pointwise else None
+    further = Further(_losses(losses, results), _influences(results, per_item), tuple(map(Path, runs)) or None)
+    found = None if per_item is None else items(results, per_item, runs)
     browser = Markup() if found is None or dry_run else render_browser(item_browser(found, most_items), found)
     with nullcontext() if dry_run else locked(out, "pid-report"), remembering():
         if dry_run:
-            parts = compose(results, estimator, compare, lost)
+            parts = compose(results, estimator, compare, further)
         else:
             read = {"result table": tables, "losses": [loss_file(each).path for each in losses]}
-            parts = _write(results, lost, read, out, title, formats, estimator, compare, browser)
+            parts = _write(results, further, read, out, title, formats, estimator, compare, browser)
     failed = failed_fits(results).select("run", "layer", "pooling", "estimator", "tau", "result")
     failures = [Failure(fit_name(row), row["result"]) for row in failed.iter_rows(named=True)]
     compared = None if compare is None else _rows(parts[-1])
@@ -111,7 +114,7 @@ def build_report(
 
 def _write(
     results: pl.DataFrame,
-    losses: pl.DataFrame | None,
+    further: Further,
     sources: Mapping[str, Sequence[Path]],
     out: Path,
     title: str,
@@ -123,7 +126,7 @@ def _write(
     """Write the report; its parts."""
     library = start_javascript(LIBRARY)  # takes seconds, in a process of its own
     try:
-        parts = compose(results, estimator, compare, losses)
+        parts = compose(results, estimator, compare, further)
         files = render_files(
             parts,
             results,
@@ -138,6 +141,16 @@ def _write(
     finally:
         library.stop()
     return parts
+
+
+def _influences(results: pl.DataFrame, pointwise: pl.DataFrame | None) -> Influences | None:
+    """None where there is no table of atoms per item, or one without influence values, as earlier versions wrote it."""
+    if pointwise is None or pointwise["interval"].null_count() == pointwise.height:
+        return None
+    try:
+        return influences(results, pointwise)
+    except NothingToShowError:
+        return None
 
 
 def _losses(files: Sequence[str | Path], results: pl.DataFrame) -> pl.DataFrame | None:

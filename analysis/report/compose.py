@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
@@ -11,7 +11,9 @@ from altair.utils.schemapi import debug_mode
 from pid_lvlm.analysis.errors import NothingToShowError
 from pid_lvlm.analysis.figures.sizes import SIZES, sized
 from pid_lvlm.analysis.frames.given import labelled
-from pid_lvlm.analysis.report.contents import COMPARISONS, PARTS, FigurePart, TablePart
+from pid_lvlm.analysis.frames.influences import Influences
+from pid_lvlm.analysis.report.contents import COMPARISONS, PARTS
+from pid_lvlm.analysis.report.contents.kinds import FigurePart, TablePart
 from pid_lvlm.analysis.report.folder import PAGE
 from pid_lvlm.data.bounds import PAGE_ROWS
 from pid_lvlm.data.contract.results import EXACT
@@ -50,11 +52,29 @@ class Tabled:
     absent: str = ""
 
 
+@dataclass(frozen=True)
+class Further:
+    """What a report has beside the result table.
+
+    Attributes:
+        losses: of the models' trainings, as `read_losses` returns them.
+        influences: influence values of the items, as `influences` returns them.
+        runs: run folders, or folders of run folders, which have the receipts.
+    """
+
+    losses: pl.DataFrame | None = None
+    influences: Influences | None = None
+    runs: tuple[Path, ...] | None = None
+
+
+NOTHING_FURTHER: Final = Further()
+
+
 def compose(
     results: pl.DataFrame,
     estimator: str = EXACT,
     compare: str | None = None,
-    losses: pl.DataFrame | None = None,
+    further: Further = NOTHING_FURTHER,
 ) -> list[Drawn | Tabled]:
     """Draw every figure and compute every table of the report, in the order of the page; without empty optional ones.
 
@@ -62,12 +82,16 @@ def compose(
         results: the result table.
         estimator: whose numbers to show where a problem has several.
         compare: one of `COMPARISONS`, to set published numbers beside these.
-        losses: of the models' trainings, as `read_losses` returns them.
+        further: what some parts take beside the result table.
     """
     listed = PARTS if compare is None else (*PARTS, COMPARISONS[compare])
+    given = {name: value for name, value in vars(further).items() if value is not None}
     parts = [
-        _drawn(part, results, estimator, losses) if isinstance(part, FigurePart) else _tabled(part, results, estimator)
+        _drawn(part, results, estimator, given)
+        if isinstance(part, FigurePart)
+        else _tabled(part, results, estimator, given)
         for part in listed
+        if not part.needed or part.takes in given
     ]
     return [each for each in parts if not (each.part.optional and each.absent)]
 
@@ -93,27 +117,30 @@ def table_file(name: str) -> str:
     return f"tables/{name}.csv"
 
 
-def _drawn(part: FigurePart, results: pl.DataFrame, estimator: str, losses: pl.DataFrame | None) -> Drawn:
+def _drawn(part: FigurePart, results: pl.DataFrame, estimator: str, given: Mapping[str, Any]) -> Drawn:
     specifications = {}
-    shown = losses is not None and part.with_losses
-    draw = partial(part.draw, losses=losses) if shown else part.draw
     try:
         for name in SIZES:
             with sized(name), debug_mode(False):  # altair would check each object against its schema, for seconds
-                specifications[name] = draw(results, estimator).to_dict(validate=False)
+                specifications[name] = part.draw(results, estimator, **_taken(part, given)).to_dict(validate=False)
     except NothingToShowError as nothing:
         return Drawn(part, absent=str(nothing))
-    said = (_caption(part, results, estimator), part.with_losses if shown else part.without_losses)
-    return Drawn(part, specifications, " ".join(filter(None, said)))
+    return Drawn(part, specifications, _caption(part, results, estimator, given))
 
 
-def _tabled(part: TablePart, results: pl.DataFrame, estimator: str) -> Tabled:
+def _tabled(part: TablePart, results: pl.DataFrame, estimator: str, given: Mapping[str, Any]) -> Tabled:
     try:
-        frame = part.make(results, estimator) if part.of_one else part.make(results)
+        arguments = (results, estimator) if part.of_one else (results,)
+        frame = part.make(*arguments, **_taken(part, given))
     except NothingToShowError as nothing:
         return Tabled(part, None, absent=str(nothing))
-    return Tabled(part, frame, labelled(frame.head(PAGE_ROWS.most)), _caption(part, results, estimator))
+    return Tabled(part, frame, labelled(frame.head(PAGE_ROWS.most)), _caption(part, results, estimator, given))
 
 
-def _caption(part: FigurePart | TablePart, results: pl.DataFrame, estimator: str) -> str:
-    return " ".join(filter(None, (part.text, part.of_table(results, estimator))))
+def _taken(part: FigurePart | TablePart, given: Mapping[str, Any]) -> dict[str, Any]:
+    return {part.takes: given[part.takes]} if part.takes in given else {}
+
+
+def _caption(part: FigurePart | TablePart, results: pl.DataFrame, estimator: str, given: Mapping[str, Any]) -> str:
+    taken = part.with_it if part.takes in given else part.without_it
+    return " ".join(filter(None, (part.text, part.of_table(results, estimator), taken)))

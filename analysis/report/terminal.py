@@ -15,7 +15,7 @@ from rich.text import Text
 from pid_lvlm.analysis import tables
 from pid_lvlm.analysis.errors import NothingToShowError
 from pid_lvlm.analysis.frames.given import labelled
-from pid_lvlm.analysis.report.display import PageTable, summary_table
+from pid_lvlm.analysis.report.laid_out.display import PageTable, summary_table
 from pid_lvlm.data.command.display import displayable
 from pid_lvlm.data.contract.results import EXACT
 

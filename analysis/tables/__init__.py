@@ -4,17 +4,21 @@
 what they show. So do those within models, `layer_phases`, `onset` and `ablations`, those over models, `regimes`,
 `correlations`, `image_removal` and `scaling`, and those of the estimator: `interval_meanings`, `uncertainties`,
 `other_measures` and `surviving_conclusions`; and those over ablations, `sensitivity`, `sensitivity_conclusions` and
-`sensitivity_ranks`.
+`sensitivity_ranks`. `batch_sizes` has BATCH by the size of its batches. `differences` also takes the table of atoms per
+item, and `receipts` the run folders.
 """
 
 from pid_lvlm.analysis.tables.ablations import ablations
 from pid_lvlm.analysis.tables.batch_and_exact import batch_and_exact
+from pid_lvlm.analysis.tables.batch_sizes import batch_sizes
 from pid_lvlm.analysis.tables.correlations import correlations, image_removal
 from pid_lvlm.analysis.tables.diagnostics import diagnostics, failed, issues
+from pid_lvlm.analysis.tables.differences import differences
 from pid_lvlm.analysis.tables.ground_truth import ground_truth
 from pid_lvlm.analysis.tables.layer_phases import EMERGED, layer_phases
 from pid_lvlm.analysis.tables.measures import other_measures, surviving_conclusions
 from pid_lvlm.analysis.tables.onset import onset
+from pid_lvlm.analysis.tables.receipts import receipts
 from pid_lvlm.analysis.tables.regimes import regimes
 from pid_lvlm.analysis.tables.scaling import scaling
 from pid_lvlm.analysis.tables.sensitivity import sensitivity, sensitivity_conclusions, sensitivity_ranks
@@ -25,9 +29,11 @@ __all__ = [
     "EMERGED",
     "ablations",
     "batch_and_exact",
+    "batch_sizes",
     "issues",
     "correlations",
     "diagnostics",
+    "differences",
     "failed",
     "ground_truth",
     "image_removal",
@@ -35,6 +41,7 @@ __all__ = [
     "layer_phases",
     "onset",
     "other_measures",
+    "receipts",
     "regimes",
     "scaling",
     "sensitivity",

@@ -3,16 +3,18 @@
 import polars as pl
 
 from pid_lvlm.analysis.errors import NothingToShowError
+from pid_lvlm.analysis.frames.influences import Influences
 from pid_lvlm.analysis.frames.onset import onsets
 from pid_lvlm.data.contract.results import EXACT
 
 
-def onset(results: pl.DataFrame, estimator: str = EXACT) -> pl.DataFrame:
+def onset(results: pl.DataFrame, estimator: str = EXACT, influences: Influences | None = None) -> pl.DataFrame:
     """The onset of each atom over the checkpoints of a training: `frames.onset.onsets`, which has the definition.
 
     Args:
         results: the result table.
         estimator: whose numbers to take where a problem has several.
+        influences: `influences(results, pointwise)`, for the paired difference from the checkpoint before.
 
     Returns:
         A row per model, dataset and atom, with the columns of `onsets`.
@@ -21,7 +23,7 @@ def onset(results: pl.DataFrame, estimator: str = EXACT) -> pl.DataFrame:
         ResultTableError: this is not a result table.
         NothingToShowError: no model has two checkpoints.
     """
-    found = onsets(results, estimator)
+    found = onsets(results, estimator, influences)
     if found.filter(pl.col("checkpoints") > 1).is_empty():
         raise NothingToShowError("No model has more than one training checkpoint.")
     return found

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import polars as pl
@@ -15,8 +16,17 @@ from pid_jax.estimators.exact.strata import StratifiedProblem, StratifiedSolutio
 from pid_jax.information import AtomsInBits, InformationTerms, bits_from_nats
 from pid_jax.results.columns import Columns, atom_columns, term_columns
 from pid_jax.results.solution import Result
-from pid_lvlm.data.contract.item_table import ITEM_TERMS
+from pid_lvlm.data.contract.item_table import INFLUENCES, ITEM_TERMS, SINCE_INFLUENCES
+from pid_lvlm.data.contract.result_table import POLARS_TYPES
 from pid_lvlm.data.names import ATOMS
+
+_ITEM_SCHEMA: Final = pl.Schema(
+    {
+        "sample_id": pl.String(),
+        **dict.fromkeys((*ATOMS, *ITEM_TERMS), pl.Float64()),
+        **{name: POLARS_TYPES[kind] for name, kind in SINCE_INFLUENCES.items()},
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -40,6 +50,13 @@ class ExactOutcome:
     spread: MarginalsSpread | None = None
 
     @property
+    def interval(self) -> str | None:
+        """What the interval over items covers; None if there is none."""
+        if self.items is None:
+            return None
+        return "items" if self.items.corrected else "items-uncorrected"
+
+    @property
     def result(self) -> Result:
         """The outcome, the gravest first."""
         if self.solution is None:
@@ -61,7 +78,7 @@ class ExactOutcome:
         others = other_redundancies(self.problem).in_bits()
         parts: dict[str, AtomsInBits | None] = dict.fromkeys(("low", "high", "corrected"))
         if items is not None:
-            settings["interval"] = "items" if items.corrected else "items-uncorrected"
+            settings["interval"] = self.interval
             parts = {"low": items.low, "high": items.high, "corrected": items.estimate if items.corrected else None}
         return {
             **atom_columns(
@@ -80,11 +97,17 @@ class ExactOutcome:
         }
 
     def item_rows(self) -> pl.DataFrame:
-        """Atoms and terms of every item, bits; no rows without a solution."""
+        """Atoms, terms and influence values of every item, bits; no rows without a solution."""
         if self.solution is None:
-            return pl.DataFrame(schema={"sample_id": pl.String} | dict.fromkeys((*ATOMS, *ITEM_TERMS), pl.Float64))
+            return pl.DataFrame(schema=_ITEM_SCHEMA)
         found = pointwise_stratified(self.problem, self.solution)
         atoms = (found.redundancy, found.unique1, found.unique2, found.synergy)
         terms = (found.i1, found.i2, found.i12, found.iq)
         values = dict(zip((*ATOMS, *ITEM_TERMS), (*atoms, *terms), strict=True))
-        return pl.DataFrame({"sample_id": self.sample_ids.astype(str)} | values).fill_nan(None)
+        if self.items is not None:
+            values |= {"group": self.items.groups, **dict(zip(INFLUENCES, self.items.values.T, strict=True))}
+        frame = pl.DataFrame({"sample_id": self.sample_ids.astype(str)} | values).fill_nan(None)
+        known = {"gap": bits_from_nats(self.solution.high - self.solution.low), "interval": self.interval}
+        of_problem = [pl.lit(value, _ITEM_SCHEMA[name]).alias(name) for name, value in known.items()]
+        missing = [pl.lit(None, kind).alias(name) for name, kind in _ITEM_SCHEMA.items() if name not in frame.columns]
+        return frame.with_columns(missing).with_columns(of_problem).cast(_ITEM_SCHEMA).select(list(_ITEM_SCHEMA))

@@ -8,7 +8,7 @@ import polars as pl
 
 from pid_jax.results.exact_outcome import ExactOutcome
 from pid_lvlm.data import OutputExistsError, PidError
-from pid_lvlm.data.contract.item_table import ITEM_COLUMNS
+from pid_lvlm.data.contract.item_table import ITEM_COLUMNS, SINCE_INFLUENCES
 from pid_lvlm.data.contract.result_checks import TableError
 from pid_lvlm.data.contract.result_file import read_table, write_frame
 from pid_lvlm.data.contract.result_table import POLARS_TYPES
@@ -39,8 +39,8 @@ class ItemFile:
 
     @property
     def problems(self) -> frozenset[str]:
-        """Ids of the problems that have their rows."""
-        return frozenset(self._parts)
+        """Ids of the problems that have their rows, with what this version adds to them."""
+        return frozenset(name for name, part in self._parts.items() if part["gap"].null_count() == 0)
 
     def add(self, name: str, outcome: ExactOutcome, place: Mapping[str, object]) -> None:
         """Take in the items of a problem; `place` has its run, layer and tau."""
@@ -63,6 +63,9 @@ def _read(path: Path) -> pl.DataFrame:
         raise OutputExistsError(
             f"--pointwise: `{path}` {error}; it is left as it is, so choose another --pointwise"
         ) from error
+    earlier = {name: kind for name, kind in SCHEMA.items() if name not in SINCE_INFLUENCES}
+    if dict(frame.schema) == earlier:
+        frame = frame.with_columns(pl.lit(None, SCHEMA[name]).alias(name) for name in SINCE_INFLUENCES)
     if dict(frame.schema) != SCHEMA:
         raise OutputExistsError(
             f"--pointwise: `{path}` is not a file of atoms per item; it is left as it is, so choose another --pointwise"

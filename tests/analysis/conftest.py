@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from pid_lvlm.analysis.report import draw
+from pid_lvlm.analysis.report.page import draw
 from pid_lvlm.data.contract.result_table import SCHEMA
 from pid_lvlm.data.contract.results import COLUMNS, RESULT_SCHEMA_VERSION
 from pid_lvlm.data.names import ATOMS

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pid_lvlm.analysis.statistics import SEED, paired_means, sign_test, spearman
+from pid_lvlm.analysis.statistics import SEED, holm, paired_means, sign_test, spearman
 
 
 @pytest.fixture(scope="module")
@@ -106,3 +106,10 @@ def test_the_sign_test_is_the_binomial_test():
     assert (found.above, found.below) == (5, 1)
     assert found.p == pytest.approx(stats.binomtest(5, 6).pvalue)
     assert sign_test([0, 0]).p is None
+
+
+def test_holm_agrees_with_its_definition():
+    """The smallest p value times m, the next times m - 1, and so on, never falling, at most 1."""
+    assert holm([0.01, 0.02, 0.03, 0.04, 0.05]) == pytest.approx([0.05, 0.08, 0.09, 0.09, 0.09])
+    assert holm([0.9, 0.001, 0.5]) == pytest.approx([1.0, 0.003, 1.0])
+    assert holm([]) == []

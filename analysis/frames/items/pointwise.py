@@ -8,7 +8,7 @@ import polars as pl
 
 from pid_lvlm.analysis.errors import ItemTableError
 from pid_lvlm.data.bounds import ITEM_ID, RESULT_ROWS, RESULT_TEXT
-from pid_lvlm.data.contract.item_table import ITEM_COLUMNS
+from pid_lvlm.data.contract.item_table import INFLUENCES, ITEM_COLUMNS, SINCE_INFLUENCES
 from pid_lvlm.data.contract.result_checks import TableError
 from pid_lvlm.data.contract.result_file import read_table
 from pid_lvlm.data.contract.result_table import POLARS_TYPES, SCHEMA
@@ -17,6 +17,8 @@ from pid_lvlm.data.inputs.paths import is_there
 _MADE_BY: Final = "`pid-estimate RUN... --out results.parquet --pointwise items.parquet` writes one"
 _MOST_BITS: Final = 300.0
 """As for the atoms of the result table."""
+_MOST_INFLUENCE: Final = 10_000.0
+"""As for the ends of intervals."""
 
 
 def read_pointwise(*paths: str | PathLike[str]) -> pl.DataFrame:
@@ -59,6 +61,8 @@ def _read_one(path: Path) -> pl.DataFrame:
 
 
 def _checked(frame: pl.DataFrame) -> pl.DataFrame:
+    earlier = [name for name in SINCE_INFLUENCES if name not in frame.columns]
+    frame = frame.with_columns(pl.lit(None, POLARS_TYPES[SINCE_INFLUENCES[name]]).alias(name) for name in earlier)
     missing = [name for name in ITEM_COLUMNS if name not in frame.columns]
     if missing and set(SCHEMA) <= set(frame.columns):
         raise TableError(f"is a result table; expected one with a row per item, which {_MADE_BY.replace('one', 'it')}")
@@ -94,9 +98,11 @@ def _typed(series: pl.Series, kind: str) -> pl.Series:
 def _wrong(name: str, kind: str) -> tuple[pl.Expr, str]:
     """Where a column has what it cannot have, and what it may have."""
     column = pl.col(name)
+    absent = column.is_null() & pl.lit(name not in SINCE_INFLUENCES)
     if kind == "text":
         most = ITEM_ID.most if name == "sample_id" else RESULT_TEXT.most
-        return column.is_null() | (column.str.len_chars() > most), f"a text of at most {most:,} characters"
+        return absent | (column.str.len_chars() > most), f"a text of at most {most:,} characters"
     if kind == "int":
-        return column.is_null() | (column < 0), "a number that is not below 0"
-    return column.is_infinite() | (column.abs() > _MOST_BITS), f"a number between -{_MOST_BITS:g} and {_MOST_BITS:g}"
+        return absent | (column < 0), "a number that is not below 0"
+    largest = _MOST_INFLUENCE if name in INFLUENCES else _MOST_BITS
+    return column.is_infinite() | (column.abs() > largest), f"a number between -{largest:g} and {largest:g}"

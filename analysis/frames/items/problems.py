@@ -46,7 +46,7 @@ def item_problems(results: pl.DataFrame, pointwise: pl.DataFrame | None) -> Item
     """
     if pointwise is None:
         return ItemProblems(across_models(results).frame.with_columns(item_problem=pl.lit(None, pl.String)))
-    matches, other = _matches(results, pointwise)
+    matches, other = item_matches(results, pointwise)
     if matches.is_empty():
         runs = backticked(pointwise["run"].unique(maintain_order=True))
         raise PidError(
@@ -59,10 +59,13 @@ def item_problems(results: pl.DataFrame, pointwise: pl.DataFrame | None) -> Item
     return ItemProblems(chosen, other)
 
 
-def _matches(results: pl.DataFrame, pointwise: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """`problem_id` of the result table and `item_problem`, and the runs that only seem to be the same."""
+def item_matches(results: pl.DataFrame, pointwise: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """`problem_id` of the result table and `item_problem`, and the runs that only seem to be the same.
+
+    Of several solutions for one row of the result table, the one with the smallest certified gap counts.
+    """
     means = pointwise.group_by("problem_id", *_SAME, maintain_order=True).agg(
-        pl.col(atom).mean().alias(f"_{atom}") for atom in ATOMS
+        *(pl.col(atom).mean().alias(f"_{atom}") for atom in ATOMS), pl.col("gap").first().alias("_gap")
     )
     own = means.join(results.select("problem_id"), on="problem_id", how="semi", maintain_order="left")
     others = means.join(own, on="problem_id", how="anti", maintain_order="left").rename({"problem_id": "item_problem"})
@@ -71,8 +74,9 @@ def _matches(results: pl.DataFrame, pointwise: pl.DataFrame) -> tuple[pl.DataFra
     off = [(pl.col(f"_{atom}") - pl.col(f"{atom}_raw")).abs() for atom in ATOMS]
     agrees = pl.max_horizontal(off) <= AGREEING + pl.col("gap").fill_null(0.0)
     agrees = agrees.fill_null(value=False)
-    by_id = own.select("problem_id", item_problem=pl.col("problem_id"))
-    by_place = paired.filter(agrees).select("problem_id", "item_problem")
-    matches = pl.concat([by_id, by_place]).unique("problem_id", keep="first", maintain_order=True)
+    by_id = own.select("problem_id", "_gap", item_problem=pl.col("problem_id"))
+    by_place = paired.filter(agrees).select("problem_id", "_gap", "item_problem")
+    finest = pl.concat([by_id, by_place]).sort("_gap", nulls_last=True, maintain_order=True)
+    matches = finest.unique("problem_id", keep="first", maintain_order=True).drop("_gap")
     other = paired.filter(~agrees & ~pl.col("item_problem").is_in(matches["item_problem"].implode()))
     return matches, tuple(other["run"].unique(maintain_order=True))

@@ -7,7 +7,7 @@ import pytest
 
 from pid_lvlm.analysis import figures, tables
 from pid_lvlm.analysis.errors import NothingToShowError, ResultTableError
-from pid_lvlm.analysis.figures.beside import Panel, beside
+from pid_lvlm.analysis.figures.over_models.beside import Panel, beside
 from pid_lvlm.data.bounds import FIGURE_MODELS
 
 OF_MODELS = [figures.regimes, figures.families, figures.image_removal]

@@ -10,7 +10,7 @@ import pytest
 from pid_lvlm import data
 from pid_lvlm.analysis import NothingToShowError, items
 from pid_lvlm.analysis.figures import case_studies
-from pid_lvlm.analysis.figures.cards import ATOM_WIDTH, BAR_HEIGHT, Scale, make_cards, render_cards
+from pid_lvlm.analysis.figures.items.cards import ATOM_WIDTH, BAR_HEIGHT, Scale, make_cards, render_cards
 from pid_lvlm.data import PidError
 from pid_lvlm.data.bounds import CARD_PICTURE
 from tests.analysis.items import KeptItem, item_rows, means, probabilities, reader, write_scores

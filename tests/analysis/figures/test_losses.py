@@ -6,7 +6,7 @@ from altair.utils.schemapi import debug_mode
 
 from pid_lvlm.analysis import figures
 from pid_lvlm.analysis.errors import NothingToShowError, ResultTableError
-from pid_lvlm.analysis.figures.losses import HELD_OUT, TRAINING_LOSS
+from pid_lvlm.analysis.figures.curves.losses import HELD_OUT, TRAINING_LOSS
 from pid_lvlm.analysis.frames.losses import LOSS_SCHEMA
 from pid_lvlm.data.bounds import FIGURE_FITS, FIGURE_POINTS
 from tests.analysis.figures.test_overlaid import every

@@ -3,7 +3,7 @@ import pytest
 
 from pid_lvlm.analysis.frames.losses import LOSS_SCHEMA
 from pid_lvlm.analysis.report import compose, contents
-from pid_lvlm.analysis.report.captions import interval_caption, summary_caption
+from pid_lvlm.analysis.report.words.captions import interval_caption, summary_caption
 from pid_lvlm.data.names import ATOMS
 
 CERTIFIED = "Certified: each value is within 0.0006 bits of the optimum for these items."

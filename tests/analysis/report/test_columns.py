@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pid_lvlm.analysis import figures
-from pid_lvlm.analysis.report.columns import Columns, shared
+from pid_lvlm.analysis.report.page.columns import Columns, shared
 
 VALUES = st.one_of(st.none(), st.text(max_size=3), st.integers(-9, 9), st.floats(allow_nan=False), st.booleans())
 ROWS = st.lists(st.dictionaries(st.sampled_from("abc"), VALUES), max_size=12)

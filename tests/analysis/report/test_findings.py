@@ -1,6 +1,6 @@
 import pytest
 
-from pid_lvlm.analysis.report.findings import describe, findings, warnings
+from pid_lvlm.analysis.report.words.findings import describe, findings, warnings
 from pid_lvlm.data.names import ATOMS
 
 

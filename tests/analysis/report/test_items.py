@@ -13,8 +13,8 @@ import pytest
 
 from pid_lvlm import data
 from pid_lvlm.analysis import cli, items
-from pid_lvlm.analysis.report import items as browser_module
-from pid_lvlm.analysis.report.items import AT_ONCE, item_browser, render_browser
+from pid_lvlm.analysis.report.page import items as browser_module
+from pid_lvlm.analysis.report.page.items import AT_ONCE, item_browser, render_browser
 from pid_lvlm.data.contract.result_file import write_frame
 from tests.analysis.items import KeptItem, item_rows, means, probabilities, reader, write_scores
 
@@ -144,7 +144,7 @@ def test_what_is_missing_is_on_the_page(found):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--runs", "runs"), "--runs: items are shown by their atoms; add --pointwise FILE"),
+        (("--runs", "results.parquet"), "results.parquet` cannot be used"),
         (("--items", "3"), "--items: items are shown by their atoms"),
         (("--pointwise", "none.parquet"), "none.parquet`: no such file"),
         (("--pointwise", "results.parquet"), "is a result table; expected one with a row per item"),

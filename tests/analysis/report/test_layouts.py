@@ -6,7 +6,7 @@ import pytest
 from pid_lvlm.analysis import tables
 from pid_lvlm.analysis.report.compose import Tabled, compose
 from pid_lvlm.analysis.report.contents import PARTS
-from pid_lvlm.analysis.report.layouts import (
+from pid_lvlm.analysis.report.laid_out.within_models import (
     ablations_table,
     interval_meanings_table,
     layer_phases_table,

@@ -1,7 +1,7 @@
 import pytest
 
 from pid_lvlm.analysis import tables
-from pid_lvlm.analysis.report.models_display import correlations_table, regimes_table, scaling_table
+from pid_lvlm.analysis.report.laid_out.over_models import correlations_table, regimes_table, scaling_table
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ import pytest
 
 from pid_lvlm.analysis import tables
 from pid_lvlm.analysis.errors import NothingToShowError
-from pid_lvlm.analysis.report.display import batch_and_exact_table
+from pid_lvlm.analysis.report.laid_out.display import batch_and_exact_table
 
 
 def test_one_row_per_problem_holds_both(make_row, make_exact, make_frame):

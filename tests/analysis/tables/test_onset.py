@@ -4,8 +4,8 @@ import pytest
 
 from pid_lvlm.analysis import tables
 from pid_lvlm.analysis.errors import NothingToShowError
-from pid_lvlm.analysis.report.captions import onset_caption
-from pid_lvlm.analysis.report.layouts import onset_table
+from pid_lvlm.analysis.report.laid_out.within_models import onset_table
+from pid_lvlm.analysis.report.words.captions import onset_caption
 
 PLACES = (("align", 100), ("align", 1000), ("tune", 50), ("tune", 200))
 

@@ -8,12 +8,12 @@ from pid_lvlm.analysis.errors import NothingToShowError
 from pid_lvlm.analysis.frames.probes import ablations_in, one_ablation
 from pid_lvlm.analysis.frames.reshape import finals
 from pid_lvlm.analysis.report.compose import compose
-from pid_lvlm.analysis.report.findings import findings, warnings
-from pid_lvlm.analysis.report.sensitivity_display import (
+from pid_lvlm.analysis.report.laid_out.sensitivity import (
     sensitivity_conclusions_table,
     sensitivity_ranks_table,
     sensitivity_table,
 )
+from pid_lvlm.analysis.report.words.findings import findings, warnings
 
 S, U2 = (0.1, 0.2, 0.3, 1.4), (0.1, 0.2, 1.2, 0.5)
 """Atoms in which synergy, and language-unique information, are the largest."""

@@ -9,6 +9,7 @@ import pytest
 
 from pid_jax.cli.main import main
 from pid_lvlm import data
+from pid_lvlm.data.contract.item_table import SINCE_INFLUENCES
 from pid_lvlm.data.names import ATOMS
 from tests.pid_jax.fake_fits import fake_solutions
 
@@ -126,3 +127,30 @@ def test_only_the_exact_estimator_has_atoms_per_item(tmp_path, monkeypatch, caps
         main()
     assert left.value.code == 2
     assert "only the exact estimator has atoms per item" in capsys.readouterr().err
+
+
+def test_a_file_of_an_earlier_version_gains_its_influence_values(call, tmp_path):
+    """Its problems are solved again, those of other runs stay; without an interval there are none."""
+    runs, out, items = tmp_path / "runs", tmp_path / "r.parquet", tmp_path / "items.parquet"
+    write(runs / "one", CERTAIN, CERTAIN, group_id=[f"g{i // 4}" for i in range(len(ANSWERS))])
+    options = ("--out", out, "--interval", "items-uncorrected", "--pointwise", items)
+    assert call(runs, *options)[0] == 0
+    new = pl.read_parquet(items)
+    earlier = new.drop(list(SINCE_INFLUENCES))
+    other = earlier.with_columns(problem_id=pl.lit("other"), run=pl.lit("moved"))
+    pl.concat([earlier, other]).write_parquet(items)
+    assert call(runs, *options)[0] == 0
+    found = pl.read_parquet(items)
+    assert found.filter(run="moved")["gap"].null_count() == len(ANSWERS)
+    assert found.filter(run="one").equals(new)
+    assert new["group"].n_unique() == len(ANSWERS) // 4
+    row = pl.read_parquet(out).row(0, named=True)
+    for atom in ATOMS:  # their mean is what the interval is around
+        assert new[f"{atom}_influence"].mean() == pytest.approx(
+            (row[f"{atom}_low"] + row[f"{atom}_high"]) / 2, abs=1e-9
+        )
+    assert new["gap"].unique().to_list() == [row["gap"]]
+    without = tmp_path / "without.parquet"
+    assert call(runs, "--out", tmp_path / "n.parquet", "--interval", "none", "--pointwise", without)[0] == 0
+    empty = pl.read_parquet(without).select(list(SINCE_INFLUENCES))
+    assert [name for name in empty.columns if empty[name].null_count() == 0] == ["gap"]

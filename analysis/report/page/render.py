@@ -11,16 +11,17 @@ import polars as pl
 from pid_lvlm.analysis import tables
 from pid_lvlm.analysis.exhibits.findings import paper_findings
 from pid_lvlm.analysis.figures import theme
-from pid_lvlm.analysis.figures.markup import environment
+from pid_lvlm.analysis.figures.items.markup import environment
 from pid_lvlm.analysis.figures.sizes import MILLIMETRES, SIZES
 from pid_lvlm.analysis.frames.given import labelled
-from pid_lvlm.analysis.report import widget
-from pid_lvlm.analysis.report.columns import Columns, shared
 from pid_lvlm.analysis.report.compose import PAGE, PRINTED, Drawn, Tabled, figure_file, table_file
-from pid_lvlm.analysis.report.display import issues_table
-from pid_lvlm.analysis.report.draw import Job, Running, draw, javascript
-from pid_lvlm.analysis.report.findings import comparability, findings, notice
-from pid_lvlm.analysis.report.provenance import provenance, recipes
+from pid_lvlm.analysis.report.laid_out.display import issues_table
+from pid_lvlm.analysis.report.laid_out.reliability import receipts_sentence, receipts_table
+from pid_lvlm.analysis.report.page import widget
+from pid_lvlm.analysis.report.page.columns import Columns, shared
+from pid_lvlm.analysis.report.page.draw import Job, Running, draw, javascript
+from pid_lvlm.analysis.report.words.findings import comparability, findings, notice
+from pid_lvlm.analysis.report.words.provenance import provenance, recipes
 from pid_lvlm.analysis.tables.csv_file import csv_bytes
 from pid_lvlm.data.bounds import PAGE_STILL
 from pid_lvlm.data.command.shown import count
@@ -77,6 +78,7 @@ def render_files(
         title=title,
         parts=contexts,
         browser=browser,
+        receipts=_receipts(parts),
         columns=columns.content,
         missing=[(part.part.title, _reason(part)) for part in missing],
         provenance=provenance(results, sources),
@@ -133,6 +135,15 @@ def _page(results: pl.DataFrame, estimator: str, **context: Any) -> str:
             script=markupsafe.Markup(_text("page.js")),
         )
     )
+
+
+def _receipts(parts: Sequence[Drawn | Tabled]) -> dict[str, Any] | None:
+    """The receipts in one sentence and as a table; None where no run folders were named."""
+    for part in parts:
+        if part.part.name == "receipts" and isinstance(part, Tabled) and part.frame is not None:
+            frame = labelled(part.frame)
+            return {"sentence": receipts_sentence(frame), "table": receipts_table(frame)}
+    return None
 
 
 def _text(name: str) -> str:

@@ -6,7 +6,7 @@ import polars as pl
 
 from pid_lvlm.analysis.frames.labels import bits, interval, p_value
 from pid_lvlm.analysis.frames.over_models.correlates import QUANTITIES
-from pid_lvlm.analysis.report.display import Cell, PageTable
+from pid_lvlm.analysis.report.laid_out.display import Cell, PageTable
 
 _UNKNOWN = "–"
 

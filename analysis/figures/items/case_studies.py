@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from pid_lvlm.analysis.errors import NothingToShowError
-from pid_lvlm.analysis.figures.cards import Scale, make_cards, render_cards, style
+from pid_lvlm.analysis.figures.items.cards import Scale, make_cards, render_cards, style
 from pid_lvlm.analysis.frames.given import labelled
 from pid_lvlm.analysis.frames.items.joined import Items
 from pid_lvlm.analysis.frames.items.rules import pick, rule_named

@@ -8,7 +8,7 @@ import polars as pl
 
 from pid_lvlm.analysis.figures import theme
 from pid_lvlm.analysis.figures.base import inline
-from pid_lvlm.analysis.figures.overlaid import line, row_heading
+from pid_lvlm.analysis.figures.curves.overlaid import line, row_heading
 from pid_lvlm.analysis.figures.sizes import title
 from pid_lvlm.data.bounds import FIGURE_FITS, FIGURE_POINTS
 from pid_lvlm.data.command.shown import cut

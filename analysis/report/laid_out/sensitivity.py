@@ -6,7 +6,7 @@ import polars as pl
 
 from pid_lvlm.analysis.frames.labels import LEGEND, SYMBOLS, bits, interval, p_value
 from pid_lvlm.analysis.frames.sensitivity import CHANGES
-from pid_lvlm.analysis.report.display import Cell, PageTable
+from pid_lvlm.analysis.report.laid_out.display import Cell, PageTable
 from pid_lvlm.data.names import ATOMS
 
 _UNKNOWN = "–"

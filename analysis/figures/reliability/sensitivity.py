@@ -6,7 +6,7 @@ import altair as alt
 import polars as pl
 
 from pid_lvlm.analysis.figures import theme
-from pid_lvlm.analysis.figures.base import BITS_AXIS, cell_width, drawable, inline, label_margin, ordered
+from pid_lvlm.analysis.figures.base import BITS_AXIS, atom_column, cell_width, drawable, inline, label_margin, ordered
 from pid_lvlm.analysis.figures.sizes import across
 from pid_lvlm.analysis.frames.given import given, labelled
 from pid_lvlm.analysis.frames.labels import LEGEND
@@ -64,11 +64,10 @@ def sensitivity(results: pl.DataFrame) -> alt.FacetChart:
     )
     width = cell_width(len(ATOMS), label_margin(rows) + label_margin(datasets))
     chart = alt.layer(lines, dots).properties(width=width, height=alt.Step(_STEP))
-    atoms = [LEGEND[atom] for atom in ATOMS]
     beside = alt.Header(labelAngle=0, labelAlign="left", labelAnchor="middle")
     return drawn.say(
         chart.facet(
-            column=alt.Column("atom_label:N", title=None, sort=atoms, header=alt.Header(labelPadding=6)),
+            column=atom_column(width),
             row=alt.Row("dataset:N", title=None, sort=datasets, header=beside),
         )
     )

@@ -8,7 +8,7 @@ import polars as pl
 from pid_lvlm.analysis.errors import NothingToShowError
 from pid_lvlm.analysis.figures import theme
 from pid_lvlm.analysis.figures.base import Drawable, cell_width, inline
-from pid_lvlm.analysis.figures.beside import Panel, beside
+from pid_lvlm.analysis.figures.over_models.beside import Panel, beside
 from pid_lvlm.analysis.figures.sizes import across
 from pid_lvlm.analysis.frames.given import given, labelled
 from pid_lvlm.analysis.frames.over_models.families import families_and_models

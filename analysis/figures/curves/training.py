@@ -10,9 +10,9 @@ import polars as pl
 from pid_lvlm.analysis.errors import NothingToShowError
 from pid_lvlm.analysis.figures import theme
 from pid_lvlm.analysis.figures.base import Figure, drawable, inline
-from pid_lvlm.analysis.figures.curves import curves, panels
-from pid_lvlm.analysis.figures.losses import loss_panel, placed
-from pid_lvlm.analysis.figures.overlaid import Place, overlaid
+from pid_lvlm.analysis.figures.curves.losses import loss_panel, placed
+from pid_lvlm.analysis.figures.curves.overlaid import Place, overlaid
+from pid_lvlm.analysis.figures.curves.panels import curves, panels
 from pid_lvlm.analysis.figures.sizes import title
 from pid_lvlm.analysis.frames.checkpoints import checkpoint_name, checkpoints, is_checkpoint
 from pid_lvlm.analysis.frames.estimators import one_estimator

@@ -18,7 +18,7 @@ from pid_lvlm.analysis.figures.base import (
     label_margin,
     ordered,
 )
-from pid_lvlm.analysis.figures.curves import NOTE, points, shown_values, tooltip
+from pid_lvlm.analysis.figures.curves.panels import NOTE, points, shown_values, tooltip
 from pid_lvlm.analysis.figures.sizes import across
 from pid_lvlm.analysis.frames.labels import LEGEND
 from pid_lvlm.analysis.frames.notes import noted_atoms

@@ -7,7 +7,7 @@ import polars as pl
 
 from pid_lvlm.analysis.frames.labels import SYMBOLS, bits, interval, rounded_up
 from pid_lvlm.analysis.frames.onset import REACHED
-from pid_lvlm.analysis.report.display import Cell, PageTable
+from pid_lvlm.analysis.report.laid_out.display import Cell, PageTable
 from pid_lvlm.data.names import ATOMS
 
 _UNKNOWN = "–"
@@ -98,7 +98,12 @@ def _onset(row: dict[str, Any]) -> str:
         return row["verdict"]
     place = " ".join(str(part) for part in (row["stage"], row["step"]) if part is not None)
     said = "" if row["verdict"] == REACHED else f" ({row['verdict']})"
-    return f"{place}{said}: {bits(row['value'])} {interval(row['low'], row['high'])}"
+    change = "" if row["change"] is None else f"; Δ {_signed(row['change'])} {_signed_interval(row)}"
+    return f"{place}{said}: {bits(row['value'])} {interval(row['low'], row['high'])}{change}"
+
+
+def _signed_interval(row: dict[str, Any]) -> str:
+    return f"[{_signed(row['change_low'])}, {_signed(row['change_high'])}]"
 
 
 def _peak(row: dict[str, Any], atom: str) -> str:

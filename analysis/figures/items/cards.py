@@ -10,7 +10,7 @@ from typing import Any, Final
 import markupsafe
 import polars as pl
 
-from pid_lvlm.analysis.figures.markup import environment
+from pid_lvlm.analysis.figures.items.markup import environment
 from pid_lvlm.analysis.figures.theme import COLOURS
 from pid_lvlm.analysis.frames.items.scores import PROBABILITIES, TOTALS
 from pid_lvlm.analysis.frames.labels import LEGEND, SYMBOLS, bits

@@ -6,8 +6,8 @@ import altair as alt
 import polars as pl
 
 from pid_lvlm.analysis.figures.base import Figure, drawable
-from pid_lvlm.analysis.figures.curves import curves, panels
-from pid_lvlm.analysis.figures.overlaid import Place, overlaid
+from pid_lvlm.analysis.figures.curves.overlaid import Place, overlaid
+from pid_lvlm.analysis.figures.curves.panels import curves, panels
 from pid_lvlm.analysis.figures.sizes import title
 from pid_lvlm.analysis.frames.depth import layered
 from pid_lvlm.analysis.frames.given import given, labelled

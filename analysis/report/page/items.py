@@ -8,8 +8,8 @@ from typing import Final
 import markupsafe
 import polars as pl
 
-from pid_lvlm.analysis.figures.cards import SEEN, Scale, make_cards, render_cards, style
-from pid_lvlm.analysis.figures.markup import environment
+from pid_lvlm.analysis.figures.items.cards import SEEN, Scale, make_cards, render_cards, style
+from pid_lvlm.analysis.figures.items.markup import environment
 from pid_lvlm.analysis.frames.given import labelled
 from pid_lvlm.analysis.frames.items.joined import Items
 from pid_lvlm.analysis.frames.items.rules import RULES, taking_turns

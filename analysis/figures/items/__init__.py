@@ -1,0 +1,1 @@
+"""Single items as cards of HTML: picture, question, and what each model made of it."""

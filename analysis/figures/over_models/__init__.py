@@ -1,0 +1,1 @@
+"""Figures over models: each model once per dataset."""

@@ -1,0 +1,1 @@
+"""Figures about what the numbers depend on: probes, items, settings."""

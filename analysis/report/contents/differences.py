@@ -1,0 +1,73 @@
+"""What differs between models, layers and checkpoints that answered the same items."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+import polars as pl
+
+from pid_lvlm.analysis import figures, tables
+from pid_lvlm.analysis.figures.base import Figure
+from pid_lvlm.analysis.frames.differences import Between
+from pid_lvlm.analysis.frames.influences import Influences
+from pid_lvlm.analysis.report.contents.kinds import FigurePart, TablePart
+from pid_lvlm.analysis.report.laid_out.reliability import differences_table
+
+_NAMES: Final[dict[Between, str]] = {
+    "checkpoints": "neighbouring checkpoints",
+    "models": "models on the same items",
+    "layers": "neighbouring layers",
+}
+_WHAT: Final = {
+    "checkpoints": "Each training checkpoint less the one before, at the output layer, in bits",
+    "models": "Every two models that answered the same items of a dataset, the first-named less the other, in bits; "
+    "each model by its final checkpoint at the output layer",
+    "layers": "Each recorded layer less the one before, read through the logit lens, in bits",
+}
+
+
+def _draw(between: Between) -> Callable[..., Figure]:
+    def draw(results: pl.DataFrame, _estimator: str, influences: Influences) -> Figure:
+        return figures.differences(results, influences, between)
+
+    return draw
+
+
+def _make(results: pl.DataFrame, influences: Influences, between: Between) -> pl.DataFrame:
+    return tables.differences(results, influences, between)
+
+
+def _parts(between: Between) -> tuple[FigurePart, TablePart]:
+    return (
+        FigurePart(
+            f"what_differs_{between}",
+            f"What differs: {_NAMES[between]}",
+            f"{_WHAT[between]}. Dot: the difference of the exact estimates that intervals over items are around (the "
+            "corrected ones where they are corrected). Line: its 95 % interval over items, paired item by item, so "
+            "that what makes an item hard for both cancels. Filled: still certain (p < 0.05) among all differences of "
+            "this figure's table together, by Holm's method; hollow: not certain, which does not show that there is "
+            "no difference. A certain difference can be small: read the axis. The interval covers neither another "
+            "training of a model, nor another prompt or probe.",
+            _draw(between),
+            optional=True,
+            takes="influences",
+            needed=True,
+        ),
+        TablePart(
+            f"differences_{between}",
+            f"What differs in numbers: {_NAMES[between]}",
+            "The same differences, “to” less “from”, with their intervals. Bold: certain among all of them together. A "
+            "single interval that excludes 0 is not enough: of 20 differences that are none, one does so by chance.",
+            partial(_make, between=between),
+            differences_table,
+            optional=True,
+            takes="influences",
+            needed=True,
+        ),
+    )
+
+
+_BETWEEN: Final[tuple[Between, ...]] = ("checkpoints", "models", "layers")
+
+DIFFERENCES: Final[tuple[FigurePart | TablePart, ...]] = tuple(part for between in _BETWEEN for part in _parts(between))
+"""Figures and tables of paired differences, for reports with atoms per item."""

@@ -1,0 +1,1 @@
+"""Tables laid out for reading: few digits, values with their intervals in one cell."""
