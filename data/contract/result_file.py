@@ -74,7 +74,7 @@ def read_table(path: Path) -> pl.DataFrame:
     """What a parquet file holds, as it is: `pid_lvlm.data.contract.result_checks` says whether it is a result table.
 
     Raises:
-        TableError: there is no such file, it is not parquet, truncated, too large, or not what was written.
+        TableError: the file does not exist, is not parquet, is truncated or too large, or was changed since it was written.
     """
     content = _content(path)
     if not _places(content):
@@ -144,7 +144,7 @@ def _probe(content: bytes) -> None:
         raise _unreadable(f"that takes more than {PROBE_SECONDS} s") from None
     if done.returncode:
         lines = done.stderr.decode(errors="replace").splitlines() or [""]
-        raise _unreadable(lines[-1][:200] if done.returncode > 0 else "reading it ends the process that does")
+        raise _unreadable(lines[-1][:200] if done.returncode > 0 else "reading it crashes the process")
 
 
 def _unreadable(reason: str) -> TableError:

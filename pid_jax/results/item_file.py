@@ -61,10 +61,10 @@ def _read(path: Path) -> pl.DataFrame:
         frame = read_table(path)
     except TableError as error:
         raise OutputExistsError(
-            f"--pointwise: `{path}` {error}; it is left as it is, so choose another --pointwise"
+            f"--pointwise: `{path}` {error}; it was left unchanged; choose another --pointwise"
         ) from error
     if dict(frame.schema) != SCHEMA:
         raise OutputExistsError(
-            f"--pointwise: `{path}` is not a file of atoms per item; it is left as it is, so choose another --pointwise"
+            f"--pointwise: `{path}` is not a file of atoms per item; it was left unchanged; choose another --pointwise"
         )
     return frame

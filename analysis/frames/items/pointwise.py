@@ -65,7 +65,7 @@ def _checked(frame: pl.DataFrame) -> pl.DataFrame:
     if missing:
         raise TableError(f"has no column `{missing[0]}`; expected a table of atoms per item: {_MADE_BY}")
     if frame.is_empty():
-        raise TableError("holds no row; did `pid-estimate` finish?")
+        raise TableError("has no rows; did `pid-estimate` finish?")
     if frame.height > RESULT_ROWS.most:
         raise TableError(f"has {frame.height:,} rows; at most {RESULT_ROWS} are possible")
     frame = frame.select(_typed(frame[name], kind) for name, kind in ITEM_COLUMNS.items())
