@@ -112,8 +112,8 @@ class _Wait:
         elif self._running:
             ids = " ".join(dict.fromkeys(_array_id(one) for one in submitted))
             self._display.say(
-                f"the {count(len(self._running), 'job')} of Slurm keep running: the same options with --status in place of "
-                f"--executor and --slurm show how far they are, `scancel {ids}` stops them",
+                f"the {count(len(self._running), 'job')} of Slurm keep running: the same options with --status in "
+                f"place of --executor and --slurm show how far they are, `scancel {ids}` stops them",
                 always=True,
             )
 

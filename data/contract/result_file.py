@@ -74,7 +74,7 @@ def read_table(path: Path) -> pl.DataFrame:
     """What a parquet file holds, as it is: `pid_lvlm.data.contract.result_checks` says whether it is a result table.
 
     Raises:
-        TableError: the file does not exist, is not parquet, is truncated or too large, or was changed since it was written.
+        TableError: the file does not exist, is not parquet, is truncated or too large, or has changed since.
     """
     content = _content(path)
     if not _places(content):

@@ -149,7 +149,8 @@ def _picture_folder(spec: DatasetSpec, card: Card, table: Table) -> Path:
     if folder is None:
         return table.folder
     if not is_there(folder) or not folder.is_dir():
-        message = f"picture folder `{shown_path(folder)}` does not exist; pass the folder that holds the pictures with --images"
+        shown = shown_path(folder)
+        message = f"picture folder `{shown}` does not exist; pass the folder that holds the pictures with --images"
         raise DatasetError(str(spec.file), [Fault(table.name, message)])
     return folder
 

@@ -89,8 +89,9 @@ def merge_adapter(model: Any, spec: ModelSpec) -> Any:
     if lost := [str(warning.message) for warning in caught if "adapter keys" in str(warning.message)]:
         raise ModelError(_misfit(spec, lost[0][:120]))
     if not hasattr(changed, "merge_and_unload"):
-        message = f"`{spec.model}` uses a PEFT method whose changes cannot be merged into the weights; use LoRA or a relative of it"
-        raise ModelError(message)
+        raise ModelError(
+            f"`{spec.model}` uses a PEFT method whose changes cannot be merged into the weights; use LoRA or a relative"
+        )
     return changed.merge_and_unload()
 
 

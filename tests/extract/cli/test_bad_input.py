@@ -51,7 +51,7 @@ def altered(checkpoint: Path, folder: Path, file: str, change: Callable[[dict[st
 
 def test_a_file_of_another_benchmark(refuses: Refuses, tmp_path: Path) -> None:
     mmbench = files.write_mmbench(tmp_path / "dev.tsv", files.mmbench_rows(2, 1, 1, 0))
-    not_one = "`dev.tsv`: this is not a file of PMC-VQA test_clean: column `Figure_path` is missing; found `index`, `question`"
+    not_one = "`dev.tsv`: this is not a file of PMC-VQA test_clean: column `Figure_path` is missing; found `index`"
     refuses(
         f"pmc-vqa={mmbench}",
         not_one,
