@@ -71,7 +71,7 @@ def write_frame(path: Path, frame: pl.DataFrame) -> None:
 
 
 def read_table(path: Path) -> pl.DataFrame:
-    """What a parquet file holds, as it is; `pid_lvlm.data.contract.result_checks` checks that it is a result table.
+    """What a parquet file holds, unchecked; `pid_lvlm.data.contract.result_checks` says if it is a result table.
 
     Raises:
         TableError: the file does not exist, is not parquet, is truncated or too large, or has changed since.
