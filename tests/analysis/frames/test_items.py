@@ -227,9 +227,9 @@ def test_a_frame_that_is_not_such_a_table_names_what_it_lacks(results, pointwise
     [
         (lambda frame: frame.drop("synergy"), "has no column `synergy`; expected a table of atoms per item"),
         (lambda frame: frame.with_columns(layer=pl.lit("last")), "column `layer` is of type String; expected int"),
-        (lambda frame: frame.with_columns(synergy=pl.lit(1e4)), "row 0 of the file, column `synergy`: expected a num"),
+        (lambda frame: frame.with_columns(synergy=pl.lit(1e4)), "row 0, column `synergy`: expected a num"),
         (lambda frame: frame.with_columns(sample_id=pl.lit(None, pl.String)), "column `sample_id`: expected a text"),
-        (lambda frame: pl.concat([frame, frame]), "are the same item of one problem"),
+        (lambda frame: pl.concat([frame, frame]), "are the same item of the same problem"),
         (lambda frame: frame.head(0), "has no rows"),
     ],
 )
