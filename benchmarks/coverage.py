@@ -32,8 +32,8 @@ AT_ONCE = 10
 
 METHODS = ("items", "items-uncorrected")
 
-SHARES = (0.90, 0.98)
-"""Coverage outside of these is set in bold."""
+SHARES = (90, 98)
+"""Coverage in % outside of these is set in bold."""
 
 Batch: TypeAlias = dict[str, dict[str, list[list[float]]]]
 """By method and population, a row for every repetition: low, high and estimate of the four atoms, and `corrected`."""
@@ -278,8 +278,8 @@ def _joined(entries: Sequence[str]) -> str:
 
 
 def _percent(share: float) -> str:
-    text = f"{100 * share:.0f}"
-    return text if SHARES[0] <= share <= SHARES[1] else f"**{text}**"
+    percent = round(100 * share)
+    return str(percent) if SHARES[0] <= percent <= SHARES[1] else f"**{percent}**"
 
 
 if __name__ == "__main__":
