@@ -242,7 +242,7 @@ def test_what_is_not_such_a_table_is_said(pointwise, tmp_path, change, said):
 
 def test_a_result_table_is_not_one_of_items(results, tmp_path):
     write_frame(tmp_path / "results.parquet", results)
-    with pytest.raises(ItemTableError, match="is a result table; expected one with a row per item"):
+    with pytest.raises(ItemTableError, match="is a result table; expected a table with a row per item"):
         read_pointwise(tmp_path / "results.parquet")
     with pytest.raises(ItemTableError, match="no such file"):
         read_pointwise(tmp_path / "none.parquet")
