@@ -139,7 +139,7 @@ def plan_swaps(
         UsageError: a condition needs another item, and there is one item only.
     """
     if len(plan.items) == 1 and any(parse_condition(name).ablation == OTHER for name in conditions):
-        raise UsageError(f"--ablation {OTHER} needs at least two items, but the run has one; raise --limit")
+        raise UsageError(f"--ablation {OTHER} needs at least two items, and the run has one; raise --limit")
     if not any(map(is_swapped, conditions)):
         return None
     return Swaps(adapter, plan.items, template_name(config, dataset), config.language_span, config.seed)

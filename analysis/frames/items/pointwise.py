@@ -84,5 +84,5 @@ def _wrong(name: str, kind: str) -> tuple[pl.Expr, str]:
         most = ITEM_ID.most if name == "sample_id" else RESULT_TEXT.most
         return column.is_null() | (column.str.len_chars() > most), f"a text of at most {most:,} characters"
     if kind == "int":
-        return column.is_null() | (column < 0), "a number of at least 0"
+        return column.is_null() | (column < 0), "a number that is not below 0"
     return column.is_infinite() | (column.abs() > _MOST_BITS), f"a number between -{_MOST_BITS:g} and {_MOST_BITS:g}"

@@ -134,7 +134,7 @@ def test_only_what_fits_into_the_context_stands_in(
 def test_another_item_needs_two(adapter: Adapter, dataset: Dataset) -> None:
     one = dataset.first(1)
     plan, config = make_plan(adapter, one, "letters", "all"), ExtractionConfig(Path("runs"))
-    with pytest.raises(UsageError, match="--ablation other needs at least two items, but the run has one"):
+    with pytest.raises(UsageError, match="--ablation other needs at least two items, and the run has one"):
         plan_swaps(adapter, one, config, plan, ["neither.other.1"])
     assert plan_swaps(adapter, one, config, plan, ["vision_only.mean"]) is None
     assert plan_swaps(adapter, one, config, plan, ["neither.blank"]) is not None
