@@ -24,7 +24,7 @@ from pid_lvlm.data.names import ATOMS
 if TYPE_CHECKING:
     import polars as pl
 
-_PIPED_WIDTH = 140  # rich assumes 80 columns where there is no terminal, and would wrap the rows
+_PIPED_WIDTH = 140  # rich assumes 80 columns without a terminal, and would wrap the rows
 
 
 def check(results: "pl.DataFrame") -> "tuple[pl.DataFrame, list[str]]":

@@ -143,7 +143,7 @@ def report(
             min=1,
             max=CARDS.most,
             metavar="N",
-            help="Items of each dataset on the page, each with every model. Default: 48, or as many as take 2 MB.",
+            help="Items of each dataset on the page, each with every model. Default: 48, or as many as fit into 2 MB.",
             show_default=False,
         ),
     ] = None,

@@ -155,7 +155,7 @@ def _files(path: Path) -> dict[str, Path]:
             raise PidError(f"`{path}` is a folder without files; expected run folders or result tables")
         return shown
     if not path.exists():
-        raise PidError(f"there is no `{path}`; expected a result table or a folder")
+        raise PidError(f"`{path}` does not exist; expected a result table or a folder")
     if path.suffix != TABLE:
         raise ResultTableError(str(path), "is not a result table (.parquet) and not a folder")
     return {TABLE: path}

@@ -34,7 +34,7 @@ _APPROXIMATE_FROM: Final = 8  # models; 7! = 5040 orderings are computed one by 
 
 @dataclass(frozen=True)
 class Mean:
-    """A mean and its 95 % interval, of which both ends are None for fewer than `LEAST` values."""
+    """A mean and its 95 % interval; both ends are None for fewer than `LEAST` values."""
 
     value: float
     low: float | None
@@ -212,7 +212,7 @@ def _checked(first: Sequence[float], second: Sequence[float], least: int = 1) ->
             f"expected as many values of one quantity as of the other, found {one.shape} and {other.shape}"
         )
     if len(one) < least:
-        raise ValueError("there is no value")
+        raise ValueError("expected at least one value, found none")
     if not (np.isfinite(one).all() and np.isfinite(other).all()):
         raise ValueError("a value is not finite")
     return one, other

@@ -25,7 +25,7 @@ from pid_lvlm.data.names import ATOMS
 from pid_lvlm.extract.training.two_stage.recipe import find_recipe
 
 WITH, WITHOUT = "with", "without"
-FILES = ("pid_lvlm.extract.training", "--files", "--size", "tiny", "--out")
+FILES = ("pid_lvlm.extract.training", "--files", "--model", "demo-llava-tiny", "--out")
 """Module and options that write the model and the records which the recipe trains on."""
 TRAIN, EXTRACT, ESTIMATE = (
     "pid_lvlm.extract.training.two_stage.cli",

@@ -73,7 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--rows", type=int, default=2000, help="of the run that is read")
     parser.add_argument("--features", type=int, default=4096, help="of the run that is read")
     parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--json", action="store_true", help="one JSON line; there is no other form")
+    parser.add_argument("--json", action="store_true", help="print one JSON line (the only form)")
     given = parser.parse_args(arguments)
     root = Path(tempfile.mkdtemp())
     try:

@@ -110,7 +110,7 @@ def _no_file_name(name: str) -> str | None:
     if name.startswith("."):
         return "it starts with a dot"
     if name != name.strip():
-        return "it starts or ends with a blank"
+        return "it starts or ends with a space"
     if (size := len(name.encode())) > NAME.most:
         return f"it has {size} bytes; at most {NAME.most} are possible"
     return None

@@ -55,10 +55,10 @@ def _rule(test: Callable[[Any], Any]) -> AfterValidator:
 
 def _path(text: str) -> str:
     if "\0" in text:
-        raise ValueError("should be a path, which has no zero character")
+        raise ValueError("should be a path without null characters")
     size = max(len(part.encode(errors="surrogateescape")) for part in text.split("/"))
     if size > NAME_BYTES or len(text) > PATH_BYTES:
-        raise ValueError(f"should be a path, whose parts have at most {NAME_BYTES} bytes")
+        raise ValueError(f"should be a path with parts of at most {NAME_BYTES} bytes")
     return text
 
 

@@ -183,7 +183,7 @@ class EstimatorConfig:
     def for_single(self, tau: float, pooling: str, estimator: str = BATCH, ablation: str = NOISE) -> Mapping[str, Any]:
         """The settings of one row of the table: those that its estimator depends on, alternatives narrowed to its own.
 
-        BATCH's have no entry that names it, and those under noise none that names the ablation: tables from before
+        BATCH's have no entry for it, and those under noise none that names the ablation: tables from before
         there were others have the same identities.
         """
         narrowed = asdict(replace(self, taus=(tau,), poolings=(pooling,) if pooling else self.poolings))
@@ -238,7 +238,7 @@ def make_config(preset: str = "default", **changes: Any) -> EstimatorConfig:
     if not isinstance(preset, str) or preset not in PRESETS:
         raise ArgumentError("preset", f"expected {' or '.join(PRESETS)}, found {spell(preset)}")
     if unknown := [name for name in changes if name not in SETTINGS]:
-        raise ArgumentError(unknown[0], f"there is no such setting; {suggestion(unknown[0], SETTINGS)}")
+        raise ArgumentError(unknown[0], f"unknown setting; {suggestion(unknown[0], SETTINGS)}")
     for name, value in changes.items():
         if SETTINGS[name].several and isinstance(value, Sized) and len(value) > SEEDS.most:
             raise ArgumentError(name, f"expected at most {SEEDS.most:,} values, found {len(value):,}")

@@ -37,7 +37,7 @@ class CrossedDecomposition:
         i12_bits: I(X1,X2;Y).
         gap_bits: width of the certified interval on I_q.
         pairs: questions per picture, M.
-        items: atoms corrected for their bias in 1/M, with an interval over items; None where there is none.
+        items: atoms corrected for their bias in 1/M, with an interval over items, or None.
         tol_bits: the width of the certified interval that was asked for.
         given: the pairs.
     """

@@ -51,7 +51,7 @@ def reconciled_problem(
         if residual > REACHED:
             raise ArgumentError(
                 name,
-                f"cannot be brought to the P(Y) of p_y_x1x2 (total variation {residual:.2g} is left), "
+                f"cannot be brought to the P(Y) of p_y_x1x2 (total variation {residual:.2g} remains), "
                 "since too many of its rows rule an option out"
                 + ('; marginals="rescale" may reach it' if marginals == "tilt" else ""),
             )

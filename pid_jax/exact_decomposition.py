@@ -83,7 +83,7 @@ class ExactDecomposition:
     def advice(self) -> str | None:
         """What to know about these atoms before using them; None if all is well."""
         if self.gap_bits > self.tol_bits:
-            return f"the interval is {self.gap_bits:.2g} bits wide, wider than asked for, and holds nevertheless"
+            return f"the interval is {self.gap_bits:.2g} bits wide, wider than requested, but still valid"
         if self.solution.joint_knows_less(self.tol_bits):
             return "the joint conditionals know less than the sources imply, so that the synergy is negative"
         return None

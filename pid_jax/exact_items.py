@@ -97,7 +97,7 @@ def curve_over_rows(
         One point for each size: mean atoms of at most 8 disjoint parts, and their standard deviation.
 
     Raises:
-        ArgumentError: as for `exact`; or a size is out of range, or there is not one group for each item.
+        ArgumentError: as for `exact`; or a size is out of range, or the groups are not one for each item.
 
     Example:
         >>> import numpy as np

@@ -60,5 +60,5 @@ def _read_one(path: Path) -> pl.DataFrame:
     except TableError as error:
         raise ResultTableError(str(path), str(error)) from error
     if frame.is_empty():
-        raise ResultTableError(str(path), "holds no row; did `pid-estimate` finish?")
+        raise ResultTableError(str(path), "has no rows; did `pid-estimate` finish?")
     return frame

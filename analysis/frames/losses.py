@@ -81,7 +81,9 @@ def read_losses(*files: str | PathLike[str]) -> pl.DataFrame:
     for given in files:
         found = loss_file(given)
         if found.model in frames:
-            message = f"is of the model `{cut(found.model)}`, as is another file; give each training's losses once"
+            message = (
+                f"belongs to the model `{cut(found.model)}`, as does another file; give each training's losses once"
+            )
             raise LossesError(str(found.path), message)
         rows = [{"model": found.model, **asdict(row)} for row in _rows(found.path)]
         frames[found.model] = pl.DataFrame(rows, schema=LOSS_SCHEMA)
@@ -132,9 +134,7 @@ def _model(path: Path) -> str:
     try:
         training = parse_json(read_text(beside))
     except FileNotFoundError:
-        raise LossesError(
-            str(path), f"has no {TRAINING} beside it, which says whose losses they are; {advice}"
-        ) from None
+        raise LossesError(str(path), f"has no {TRAINING} beside it to say whose losses they are; {advice}") from None
     except TextError as error:
         raise LossesError(str(beside), f"{error}; {advice}") from None
     recipe = training.get("recipe") if isinstance(training, dict) else None
@@ -158,13 +158,11 @@ def _rows(path: Path) -> list[_Row]:
         except (TextError, SchemaError) as error:
             raise LossesError(str(path), f"line {number:,}: {error}") from None
         if (row.stage, row.step) in rows:
-            twice = (
-                f"line {number:,}: step {row.step:,} of stage `{cut(row.stage)}` is there twice; keep one of the rows"
-            )
+            twice = f"line {number:,}: step {row.step:,} of stage `{cut(row.stage)}` occurs twice; keep one of the rows"
             raise LossesError(str(path), twice)
         rows[row.stage, row.step] = row
     if not rows:
-        raise LossesError(str(path), "holds no row; has the training begun?")
+        raise LossesError(str(path), "has no rows; has the training begun?")
     stages = list(dict.fromkeys(row.stage for row in rows.values()))
     return sorted(rows.values(), key=lambda row: (stages.index(row.stage), row.step))
 

@@ -56,7 +56,7 @@ def compared_values(results: pl.DataFrame) -> pl.DataFrame:
         `{atom}` (corrected where it was corrected, else before the cut at 0), `{atom}_low`, `{atom}_high` in bits.
 
     Raises:
-        NothingToShowError: there are none.
+        NothingToShowError: none were found.
     """
     parts = [finals(one_ablation(results, name)) for name in ablations_in(results)]
     values = pl.concat(

@@ -39,7 +39,7 @@ def ground_truth(results: pl.DataFrame) -> pl.DataFrame:
     final = finals_of_each_estimator(given(results))
     known = atoms_long(final).filter(pl.col("ground_truth").is_not_null())
     if known.is_empty():
-        raise NothingToShowError("The true atoms of no successful fit are known.")
+        raise NothingToShowError("No successful fit has a known ground truth.")
     largest = pl.col("ground_truth").max().over("problem_id")
     mixture = largest <= DOMINANCE * pl.col("ground_truth").sum().over("problem_id")
     of_mixtures = pl.when(pl.col("estimator") == EXACT).then(EXACT_BLEND_TOLERANCE).otherwise(BLEND_TOLERANCE)

@@ -112,8 +112,8 @@ class _Wait:
         elif self._running:
             ids = " ".join(dict.fromkeys(_array_id(one) for one in submitted))
             self._display.say(
-                f"the {count(len(self._running), 'job')} of Slurm go on: the same options with --status in place of "
-                f"--executor and --slurm show how far they are, `scancel {ids}` stops them",
+                f"the {count(len(self._running), 'job')} of Slurm keep running: the same options with --status in "
+                f"place of --executor and --slurm show how far they are, `scancel {ids}` stops them",
                 always=True,
             )
 
@@ -163,7 +163,7 @@ class _Wait:
             with clean_env(), output_into(self._records.folder / "submitit.log"), self._executor.batch():
                 return [self._executor.submit(job) for job in jobs]
         except (FailedJobError, FailedSubmissionError) as error:
-            raise PidError(f"Slurm refuses the jobs: {cut(str(error), 500)}; check --slurm") from error
+            raise PidError(f"Slurm rejected the jobs: {cut(str(error), 500)}; check --slurm") from error
 
     def _record(self) -> None:
         before = self._records.read_submitted(self._where.executor)

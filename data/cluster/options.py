@@ -42,7 +42,7 @@ Slurm = Annotated[
 ]
 Status = Annotated[
     bool,
-    typer.Option("--status", help="Show how far the work is, by whatever command or job; change nothing."),
+    typer.Option("--status", help="Show how far the work has got, in whatever command or job; change nothing."),
 ]
 
 

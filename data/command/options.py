@@ -46,7 +46,7 @@ Version = Annotated[
 ]
 Quiet = Annotated[
     bool,
-    typer.Option(*QUIET_OPTIONS, help="Print only errors, and what --dry-run, --json and the like ask for."),
+    typer.Option(*QUIET_OPTIONS, help="Print only errors and what --dry-run, --json and similar options ask for."),
 ]
 AsJson = Annotated[
     bool,

@@ -42,7 +42,7 @@ def system_sentence(error: BaseException) -> str | None:
         'cannot use `items.csv`: No such file or directory; check the path'
     """
     if isinstance(error, MemoryError) or any(mark in f"{type(error).__name__} {error}"[:2000] for mark in _MEMORY):
-        return "there is not enough memory; free some, or take smaller batches, shards or inputs"
+        return "not enough memory; free some, or use smaller batches, shards or inputs"
     if not isinstance(error, OSError) or (error.filename is None and error.errno not in ADVICE):
         return None
     reason = error.strerror or (os.strerror(error.errno) if error.errno else str(error))

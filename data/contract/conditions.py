@@ -107,7 +107,7 @@ def _unknown(name: str) -> str:
     fixed = f"other conditions than {', '.join(CONDITIONS)} are {FORM}"
     known = [condition.name for condition in ablated_conditions(ABLATIONS, draws=1)]
     guess = suggestion(name, [*CONDITIONS, *known]).partition("?")
-    return f"no condition is called `{cut(name)}`; {f'{guess[0]}? ' if guess[1] else ''}{fixed}"
+    return f"unknown condition `{cut(name)}`; {f'{guess[0]}? ' if guess[1] else ''}{fixed}"
 
 
 def ablated_conditions(ablations: Iterable[str], draws: int) -> list[Condition]:

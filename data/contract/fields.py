@@ -45,7 +45,7 @@ def _row_counts(value: Any) -> Any:
         raise ValueError(wanted)
     for count in (*(value[name] for name in ROW_COUNTS), *dropped.values()):
         if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count <= COUNT.most:
-            raise ValueError(f"{wanted}; {shown(count)} is no such number")
+            raise ValueError(f"{wanted}; {shown(count)} is not one")
     return value
 
 

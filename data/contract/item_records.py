@@ -32,7 +32,7 @@ class ItemRecord:
         label: index of the right option, -1 where it is unknown.
         hint: text before the question, or "".
         picture: number of the item's picture in this run, from 0; items with the same picture have the same number.
-            None where there is no picture.
+            None without a picture.
     """
 
     __pydantic_config__ = STRICT

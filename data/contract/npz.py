@@ -78,7 +78,7 @@ class Npz:
         for length in shape:  # Python's integers do not overflow
             size *= length
         if start + size != info.file_size:
-            raise NpzError(f"array `{name}` says shape {shape} and {dtype}, which is not what its bytes hold")
+            raise NpzError(f"array `{name}` declares shape {shape} and {dtype}, which does not match its bytes")
         return Member(info, dtype, shape)
 
     def read(self, member: Member) -> NDArray:
@@ -97,7 +97,7 @@ def _entries(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
     for info in archive.infolist():
         name = info.filename.removesuffix(".npy")
         if not name.isprintable() or len(name) > SHOWN:
-            raise NpzError(f"has an array of the name {shown(name)}, which is none of a run's")
+            raise NpzError(f"has an array named {shown(name)}, which a run does not have")
         if name in entries:
             raise NpzError(f"has the array `{name}` twice")
         if info.compress_type != zipfile.ZIP_STORED or info.compress_size != info.file_size:
@@ -124,7 +124,7 @@ def open_npz(path: Path) -> "Iterator[Npz]":
     """Open an npz file.
 
     Raises:
-        FileNotFoundError: there is no such file.
+        FileNotFoundError: the file does not exist.
         NpzError: it cannot be read, or is not an npz file as numpy.savez writes it. Whatever a damaged file raises
             inside the block becomes this error, too.
     """
@@ -141,7 +141,7 @@ def read_npz(path: Path, names: Collection[str] | None = None) -> tuple[Mapping[
     """Headers of all arrays of an npz file, and those arrays that are asked for (by default all).
 
     Raises:
-        FileNotFoundError: there is no such file.
+        FileNotFoundError: the file does not exist.
         NpzError: it is damaged.
     """
     with open_npz(path) as npz:

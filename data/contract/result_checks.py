@@ -8,7 +8,7 @@ import polars as pl
 from pid_lvlm.data.bounds import RESULT_ROWS, SEEDS
 from pid_lvlm.data.command.shown import cut
 from pid_lvlm.data.command.suggest import near_names
-from pid_lvlm.data.contract.result_table import SCHEMA, newest_version, upgrade
+from pid_lvlm.data.contract.result_table import POLARS_TYPES, SCHEMA, newest_version, upgrade
 from pid_lvlm.data.contract.results import COLUMNS, RESULT_SCHEMA_VERSION, ROUNDING, USABLE, Column
 from pid_lvlm.data.errors import PidError
 from pid_lvlm.data.inputs.schema import shown
@@ -49,7 +49,7 @@ def checked_table(frame: pl.DataFrame) -> pl.DataFrame:
         )
     frame = upgrade(frame)
     _check_columns(frame)
-    frame = frame.select(_typed(frame, column) for column in COLUMNS)
+    frame = frame.select(typed_series(frame[column.name], column.kind, column.meaning) for column in COLUMNS)
     failed = (~pl.col("result").is_in(USABLE)).fill_null(value=True)
     frame = frame.with_columns(
         pl.when(failed & ~pl.col(name).is_finite()).then(None).otherwise(pl.col(name)).alias(name)
@@ -76,15 +76,25 @@ def _listed(names: Sequence[str], most: int = 5) -> str:
     return ", ".join(names[:most]) + (", …" if len(names) > most else "")
 
 
-def _typed(frame: pl.DataFrame, column: Column) -> pl.Series:
-    series = frame[column.name]
-    if not _fits(series.dtype, column.kind):
-        raise TableError(f"column `{column.name}` is of type {series.dtype}; expected {column.kind} ({column.meaning})")
+def typed_series(series: pl.Series, kind: str, meaning: str = "") -> pl.Series:
+    """The column as the type of its kind, with NaN of a float as empty.
+
+    Args:
+        series: a column of a file.
+        kind: text, int, float or list.
+        meaning: of the column, for the message.
+
+    Raises:
+        TableError: the type does not fit the kind, or an integer does not fit into 64 bits.
+    """
+    if not _fits(series.dtype, kind):
+        said = f" ({meaning})" if meaning else ""
+        raise TableError(f"column `{series.name}` is of type {series.dtype}; expected {kind}{said}")
     try:
-        series = series.cast(SCHEMA[column.name])
+        series = series.cast(POLARS_TYPES[kind])
     except pl.exceptions.PolarsError:
-        raise TableError(f"column `{column.name}` has numbers that do not fit into 64 bits") from None
-    return series.fill_nan(None) if column.kind == "float" else series
+        raise TableError(f"column `{series.name}` has numbers that do not fit into 64 bits") from None
+    return series.fill_nan(None) if kind == "float" else series
 
 
 def _fits(dtype: pl.DataType, kind: str) -> bool:
@@ -103,28 +113,35 @@ def _check_filled(frame: pl.DataFrame, column: Column) -> None:
     empty = pl.col(column.name).is_null()
     if column.kind in MEASURED:
         empty &= pl.col("result").is_in(USABLE)
-    if rows := _rows(frame, empty):
+    if rows := rows_where(frame, empty):
         message = f"column `{column.name}` is empty in {len(rows)} of {len(frame)} rows, first in row {rows[0]}"
         raise TableError(f"{message}; it is required for every successful fit")
 
 
 def _check_values(frame: pl.DataFrame, column: Column) -> None:
     wrong = {"text": _wrong_text, "list": _wrong_list}.get(column.kind, _wrong_number)(column)
-    rows = _rows(frame, wrong)
+    rows = rows_where(frame, wrong)
     expected = str(column.values)
     if not rows and column.values.is_json:
         rows = _not_json(frame, column.name)
     elif column.kind == "text" and not rows:
-        rows = _rows(frame, pl.col(column.name).str.contains(UNWRITABLE))
+        rows = rows_where(frame, pl.col(column.name).str.contains(UNWRITABLE))
         expected = "text without control characters and line breaks"
+    unit = f" {column.unit}" if column.unit not in ("-", "1") else ""
+    refuse_rows(frame, column.name, rows, expected + unit)
+
+
+def refuse_rows(frame: pl.DataFrame, name: str, rows: Sequence[int], expected: str) -> None:
+    """Refuse values of the column `name`, if there are such rows.
+
+    Raises:
+        TableError: it names the first of the rows and what is there.
+    """
     if rows:
-        value = frame[column.name][rows[0]]
+        value = frame[name][rows[0]]
         found = value.to_list() if isinstance(value, pl.Series) else value
         more = f" ({len(rows)} such rows)" if len(rows) > 1 else ""
-        unit = f" {column.unit}" if column.unit not in ("-", "1") else ""
-        raise TableError(
-            f"row {rows[0]}, column `{column.name}`: expected {expected}{unit}, found {shown(found)}{more}"
-        )
+        raise TableError(f"row {rows[0]}, column `{name}`: expected {expected}, found {shown(found)}{more}")
 
 
 def _wrong_number(column: Column) -> pl.Expr:
@@ -155,10 +172,11 @@ def _not_json(frame: pl.DataFrame, name: str) -> list[int]:
         except TextError:
             pass
         wrong.append(text)
-    return _rows(frame, pl.col(name).is_in(wrong)) if wrong else []
+    return rows_where(frame, pl.col(name).is_in(wrong)) if wrong else []
 
 
-def _rows(frame: pl.DataFrame, wrong: pl.Expr) -> list[int]:
+def rows_where(frame: pl.DataFrame, wrong: pl.Expr) -> list[int]:
+    """Numbers of the rows, from 0, where the expression holds."""
     return frame.select(wrong.fill_null(value=False).arg_true()).to_series().to_list()
 
 
@@ -167,7 +185,7 @@ def _without_repeats(frame: pl.DataFrame) -> pl.DataFrame:
     if (again := once.filter(pl.col("problem_id").is_duplicated())).is_empty():
         return once
     name = again["problem_id"][0]
-    first, second = _rows(frame, pl.col("problem_id") == name)[:2]
+    first, second = rows_where(frame, pl.col("problem_id") == name)[:2]
     raise TableError(f"rows {first} and {second} are both problem `{cut(name)}` and differ; keep one of them")
 
 

@@ -71,10 +71,10 @@ def write_frame(path: Path, frame: pl.DataFrame) -> None:
 
 
 def read_table(path: Path) -> pl.DataFrame:
-    """What a parquet file holds, as it is: `pid_lvlm.data.contract.result_checks` says whether it is a result table.
+    """What a parquet file holds, unchecked; `pid_lvlm.data.contract.result_checks` says if it is a result table.
 
     Raises:
-        TableError: there is no such file, it is not parquet, truncated, too large, or not what was written.
+        TableError: the file does not exist, is not parquet, is truncated or too large, or has changed since.
     """
     content = _content(path)
     if not _places(content):
@@ -144,7 +144,7 @@ def _probe(content: bytes) -> None:
         raise _unreadable(f"that takes more than {PROBE_SECONDS} s") from None
     if done.returncode:
         lines = done.stderr.decode(errors="replace").splitlines() or [""]
-        raise _unreadable(lines[-1][:200] if done.returncode > 0 else "reading it ends the process that does")
+        raise _unreadable(lines[-1][:200] if done.returncode > 0 else "reading it crashes the process")
 
 
 def _unreadable(reason: str) -> TableError:

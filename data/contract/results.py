@@ -264,7 +264,7 @@ SHAPLEY_COLUMNS: Final = {
     "shapley_language": "Shapley value of the question for the same",
     "dividend": "what both sources add together: Harsanyi dividend of the pair",
 }
-"""Columns of the game between the two sources (`pid_jax.estimators.exact.game`)."""
+"""Columns of the game between the two sources (`pid_jax.problems.game`)."""
 
 
 def _terms() -> tuple[Column, ...]:

@@ -18,7 +18,7 @@ from pid_lvlm.data.names import CROSSED_ARRAYS, MANIFEST_FILE, POOLINGS, by_numb
 
 @dataclass(frozen=True)
 class Run:
-    """A validated run: its manifest and its arrays, all shards joined (axes in `pid_lvlm.data.contract.arrays`)."""
+    """A validated run: its manifest and its arrays, shards joined (axes: `pid_lvlm.data.contract.arrays`)."""
 
     folder: Path
     manifest: Manifest

@@ -116,7 +116,7 @@ def form_faults(file: str, forms: Mapping[str, Form], manifest: Manifest, rows: 
     faults: list[Fault] = []
     for spec in ARRAYS:
         if spec.name in forms and spec.name in CROSSED_ARRAYS and not manifest.crossed:
-            faults.append(Fault(file, "is there, but the manifest's `crossed` is empty", spec.name))
+            faults.append(Fault(file, "is present, but the manifest's `crossed` is empty", spec.name))
         elif spec.name in forms:
             faults += _form_fault(file, spec, forms[spec.name], sizes)
         elif _is_required(spec, manifest):
@@ -128,7 +128,7 @@ def form_faults(file: str, forms: Mapping[str, Form], manifest: Manifest, rows: 
     present = [name for name in ROTATION_ARRAYS if name in forms]
     if len(present) == 1:
         lacking = next(name for name in ROTATION_ARRAYS if name not in present)
-        faults.append(Fault(file, f"missing, but `{present[0]}` is there; write both or none", lacking))
+        faults.append(Fault(file, f"missing, but `{present[0]}` is present; write both or neither", lacking))
     return faults
 
 
@@ -152,13 +152,13 @@ def value_faults(file: str, arrays: Mapping[str, NDArray], manifest: Manifest, f
 
 
 def _text_faults(file: str, arrays: Mapping[str, NDArray]) -> Iterator[Fault]:
-    """Numbers in place of characters that are none, or halves of one; Python fails when it meets them."""
+    """Code points that are not Unicode characters, or halves of one; Python fails when it meets them."""
     for name, array in arrays.items():
         if array.dtype.kind == "U" and array.size:
             whole = np.ascontiguousarray(array)
             codes = whole.view(np.dtype(np.uint32).newbyteorder(whole.dtype.byteorder)).reshape(len(array), -1)
             bad = (codes > sys.maxunicode) | ((codes >= 0xD800) & (codes <= 0xDFFF))
-            yield from row_faults(file, name, bad, "is not text: it has numbers that are no Unicode characters")
+            yield from row_faults(file, name, bad, "is not text: it contains code points outside Unicode")
 
 
 def _is_required(spec: ArraySpec, manifest: Manifest) -> bool:

@@ -237,7 +237,7 @@ def _manifest(
         given.fail(name, "follows from the arrays; leave it out")
     known = {item.name for item in fields(Manifest)} - FROM_ARRAYS
     for name in sorted(set(fields_given) - known - FROM_ARRAYS):
-        given.fail(name, f"the manifest has no such field; {suggestion(name, known)}")
+        given.fail(name, f"unknown field of the manifest; {suggestion(name, known)}")
     scores = arrays["loglik"]
     pairs = [arrays[name] for name in CROSSED_ARRAYS if name in arrays]
     raw = {name: plain(value) for name, value in fields_given.items() if name in known}

@@ -39,7 +39,7 @@ def open_zip(path: Path, most: Bound) -> Iterator[zipfile.ZipFile]:
         most: how many entries it may have.
 
     Raises:
-        FileNotFoundError: there is no such file.
+        FileNotFoundError: the file does not exist.
         ZipError: it cannot be read, or has more entries. Whatever a damaged file raises inside the block becomes this
             error, too.
     """
@@ -78,7 +78,7 @@ def regular_file(path: Path) -> "Iterator[BufferedReader]":
     """A file opened for reading; not a pipe, which would wait for a writer.
 
     Raises:
-        FileNotFoundError: there is no such file.
+        FileNotFoundError: the file does not exist.
         OSError: it cannot be read.
     """
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))

@@ -61,7 +61,7 @@ def open_regular(path: Path) -> BinaryIO:
     """Open a file for reading bytes, unless reading it could wait for ever or never end.
 
     Raises:
-        FileNotFoundError: there is no such file.
+        FileNotFoundError: the file does not exist.
         OSError: it cannot be opened, or is a folder, a pipe or a device; `strerror` says so.
         ValueError: no file can have such a name.
     """

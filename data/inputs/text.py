@@ -25,7 +25,7 @@ def read_text(path: Path, bound: Bound = TEXT_FILE) -> str:
     """Text of a small UTF-8 file.
 
     Raises:
-        FileNotFoundError: there is no such file.
+        FileNotFoundError: the file does not exist.
         TextError: it cannot be read, is too large, or is not UTF-8.
     """
     try:

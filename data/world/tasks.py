@@ -163,7 +163,7 @@ def get_task(name: str) -> Task:
         The task with its table.
 
     Raises:
-        ValueError: If there is no such task.
+        ValueError: the task is unknown.
     """
     if name not in _MAKERS:
         raise ValueError(unknown_name("unknown task", name, TASKS))

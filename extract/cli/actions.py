@@ -18,9 +18,7 @@ def show_states(models: list[ModelSpec], datasets: list[DatasetSpec], out: Path)
     from pid_lvlm.extract.cli.as_jobs import show_status
 
     if bool(models) != bool(datasets):
-        raise UsageError(
-            "--status: give models and datasets, a --sweep, or only --out for the run folders that are there"
-        )
+        raise UsageError("--status: give models and datasets, a --sweep, or only --out for the run folders in it")
     return show_status(models, datasets, out)
 
 
@@ -100,7 +98,7 @@ def check_folders(folders: list[Path]) -> CommandResult:
     faults = {folder: validate_run(folder) for folder in folders}
     receipts = {folder: read_manifest(folder).receipt for folder, found in faults.items() if not found}
     for folder, found in faults.items():
-        typer.echo(f"{folder}: {count(len(found), 'fault') if found else 'is valid'}")
+        typer.echo(f"{folder}: {count(len(found), 'fault') if found else 'valid'}")
         for fault in found:
             typer.echo(f"  - {fault}")
         if receipt := receipts.get(folder):

@@ -43,7 +43,7 @@ def extract_as_jobs(
     """
     check_out_folder(config.out)
     if options.executor == LOCAL and config.processes > 1:
-        raise UsageError("--executor local and --processes both share out this machine; give one of them")
+        raise UsageError("--executor local and --processes both divide up this machine; give one of them")
     parts = _parts(models, datasets, config, options.jobs)
     work = JobsOf("pid-extract", "pid_lvlm.extract.cli.main", config.out, options, parts, {})
     if dry_run:

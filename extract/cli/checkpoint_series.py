@@ -37,10 +37,12 @@ def expand_series(entry: Mapping[str, Any], folder: Path, where: str) -> tuple[l
     key = next((key for key in SERIES_KEYS if key in entry), None)
     if key is None:
         if STEPS_KEY in entry:
-            raise UsageError(f"{where}`steps` is for a series; one checkpoint has `step`")
+            raise UsageError(f"{where}`steps` belongs to a series; a single checkpoint takes `step`")
         return [dict(entry)], None
     if "step" in entry:
-        raise UsageError(f"{where}`step` is for one checkpoint; a series takes steps from its names, or from `steps`")
+        raise UsageError(
+            f"{where}`step` belongs to a single checkpoint; a series takes its steps from names or `steps`"
+        )
     rest = {name: value for name, value in entry.items() if name not in (*SERIES_KEYS, STEPS_KEY)}
     note = None
     if key == "checkpoints":
@@ -48,7 +50,7 @@ def expand_series(entry: Mapping[str, Any], folder: Path, where: str) -> tuple[l
         if "model" in entry or "revisions" in entry:
             other = "model" if "model" in entry else "revisions"
             raise UsageError(
-                f"{where}`checkpoints` already says which folders; leave out `{other}` (the name in tables is `name`)"
+                f"{where}`checkpoints` already names the folders; remove `{other}` (`name` is the name in tables)"
             )
         rest.setdefault("name", Path(names[0]).parent.name)
         field = "model"
@@ -95,5 +97,5 @@ def _number(name: str, where: str) -> int:
             "give it an entry of its own with `step`, or list all with `steps`"
         )
     if len(numbers[-1]) > len(str(STEP.most)) or int(numbers[-1]) > STEP.most:
-        raise UsageError(f"{where}`{cut(name)}` ends in a number above {STEP}, the most that a step can be")
+        raise UsageError(f"{where}`{cut(name)}` ends in a number above {STEP}, the largest possible step")
     return int(numbers[-1])

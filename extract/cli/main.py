@@ -106,7 +106,7 @@ def extract(
         str | None,
         typer.Option(
             metavar="FIELD=COLUMN,...",
-            help="Where the file has other column names, e.g. question=Q,options=A|B|C|D,answer=label. "
+            help="Column names, where the file uses its own, e.g. question=Q,options=A|B|C|D,answer=label. "
             "Fields: id, group, image, question, options, answer, hint, raw.",
         ),
     ] = None,
@@ -128,7 +128,7 @@ def extract(
     ] = None,
     max_pixels: Annotated[
         int,
-        typer.Option(metavar="N", help="Larger images are bad rows; their size is known before they are decoded."),
+        typer.Option(metavar="N", help="Larger images are bad rows; the size is checked before decoding."),
     ] = PIXELS.most,
     layers: Annotated[
         str,
@@ -192,7 +192,7 @@ def extract(
         int,
         typer.Option(
             metavar="N",
-            help="Samples per forward pass at most; changes numbers by rounding only. Halved when memory runs out.",
+            help="Most samples per forward pass; affects numbers by rounding only. Halved when memory runs out.",
             rich_help_panel=WORK,
         ),
     ] = 16,
@@ -200,8 +200,8 @@ def extract(
         int | None,
         typer.Option(
             metavar="N",
-            help="Tokens per forward pass at most, padding included, where prompts or images differ much in length. "
-            "Default: any number.",
+            help="Most tokens per forward pass, padding included, for prompts or images of very different length. "
+            "Default: no limit.",
             rich_help_panel=WORK,
         ),
     ] = None,
@@ -226,7 +226,7 @@ def extract(
         str | None,
         typer.Option(
             metavar="none|text|pictures",
-            help="What run folders keep of the items, for reports: nothing, question and options, or these and "
+            help="What run folders keep of the items for reports: nothing, questions and options, or these and "
             "thumbnails. Default: the sweep file's or card's choice, else pictures.",
             rich_help_panel=WORK,
         ),
@@ -256,7 +256,7 @@ def extract(
         list[str] | None,
         typer.Option(
             metavar="MODEL",
-            help="Only make the checks that a run begins with, on the first items of --data or on items made for this, "
+            help="Only run the checks that every run starts with, on the first items of --data or on generated items, "
             "and print them. Writes nothing. Repeat for several.",
             rich_help_panel=INSTEAD,
         ),
@@ -265,7 +265,7 @@ def extract(
         bool,
         typer.Option(
             "--check-data",
-            help="As --dry-run, and let the model's processor prepare every item, not only the likely bad ones.",
+            help="Like --dry-run, but the model's processor prepares every item, not only likely bad ones.",
             rich_help_panel=INSTEAD,
         ),
     ] = False,

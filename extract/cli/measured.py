@@ -21,8 +21,8 @@ CrossedWithin = Annotated[
     str,
     typer.Option(
         metavar="dataset|group",
-        help="Among which items --crossed exchanges questions: all with as many options, or of them those of one "
-        "group.",
+        help="Which items --crossed exchanges questions among: all with the same number of options, or those of the "
+        "same group.",
         rich_help_panel=NUMBERS,
     ),
 ]
@@ -30,7 +30,7 @@ Ablation = Annotated[
     list[str] | None,
     typer.Option(
         metavar="NAME",
-        help="More conditions, in which one source or both are replaced by something else than noise: `mean` (the "
+        help="More conditions, in which one source or both are replaced by something other than noise: `mean` (the "
         "mean embedding), `other` (another item's), `blank` (grey image, no question). `noise` adds the one with "
         "both sources as noise. Repeat for several.",
         rich_help_panel=NUMBERS,
@@ -39,7 +39,7 @@ Ablation = Annotated[
 OtherDraws = Annotated[
     int,
     typer.Option(
-        metavar="N", help="Other items that --ablation other draws for every sample.", rich_help_panel=NUMBERS
+        metavar="N", help="How many other items --ablation other draws for every sample.", rich_help_panel=NUMBERS
     ),
 ]
 Dtype = Annotated[

@@ -117,7 +117,7 @@ def read_sweep(
     try:
         raw = parse_toml(read_text(path))
     except FileNotFoundError:
-        message = f"--sweep: there is no file `{shown_path(path)}`"
+        message = f"--sweep: file `{shown_path(path)}` does not exist"
         raise UsageError(message) from None
     except TextError as error:
         raise UsageError(f"{name} {error}") from None

@@ -92,7 +92,7 @@ def edited_inputs(decoder: nn.Module, edit: Edit, hook_points: Sequence[HookPoin
     """While active, `edit` sees and may replace the inputs of the decoder and those at the other `hook_points`.
 
     Raises:
-        MisfitError: at the end, if `edit` is a `Replacement` of which a part was never written.
+        MisfitError: at the end, if a part of a `Replacement` was never written.
     """
     with ExitStack() as stack:
         for hook_point in (*hook_points, CallHook(decoder)):

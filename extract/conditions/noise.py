@@ -38,7 +38,7 @@ class Moments:
         """Mean and population standard deviation per dimension.
 
         Raises:
-            ValueError: there are no vectors.
+            ValueError: no vectors were given.
         """
         if self.count == 0:
             message = "no vectors to take statistics of"

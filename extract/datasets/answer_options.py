@@ -140,7 +140,7 @@ def _key(cells: Mapping[Any, Any], names: Sequence[str]) -> Any:
 
 def _matched(texts: list[Any], labels: list[str]) -> tuple[list[Any], tuple[str, ...]]:
     if len(texts) != len(labels):
-        message = f"there are {len(labels)} labels for {len(texts)} options; expected one each"
+        message = f"found {len(labels)} labels for {len(texts)} options; expected one for each"
         raise RowError(Reason.BAD_OPTIONS, message)
     if len({*labels}) < len(labels) or not all(labels):
         message = f"the labels of the options are {shown(labels)}; expected different ones"

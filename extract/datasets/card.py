@@ -89,7 +89,7 @@ def read_card(path: Path) -> Card:
     try:
         raw = parse_toml(read_text(path))
     except (FileNotFoundError, ValueError):
-        raise wrong("there is no such file; check the path") from None
+        raise wrong("the file does not exist; check the path") from None
     except TextError as error:
         raise wrong(str(error)) from None
     if "true" in raw:

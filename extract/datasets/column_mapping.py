@@ -159,8 +159,8 @@ def _letter_columns(file: str, free: Sequence[str]) -> str | None:
     after = [letter for letter in letters if gap is not None and letter > gap]
     if after:
         message = (
-            f"the columns {', '.join(f'`{letter}`' for letter in letters)} could be options, but there is no `{gap}`; "
-            f"say which they are with --columns options={OPTION_SEPARATOR.join(letters)}, or fewer of them"
+            f"the columns {', '.join(f'`{letter}`' for letter in letters)} could be options, but `{gap}` is missing; "
+            f"name the options with --columns options={OPTION_SEPARATOR.join(letters)}, or fewer of them"
         )
         raise DatasetError(file, [Fault(file, message)])
     return OPTION_SEPARATOR.join(letters)

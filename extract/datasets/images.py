@@ -115,7 +115,7 @@ def _opened(source: Path | bytes, most: int) -> Iterator[Any]:
                 )
             yield file
     except FileNotFoundError:
-        raise RowError(Reason.NO_PICTURE, f"there is no picture `{cut(str(source))}`") from None
+        raise RowError(Reason.NO_PICTURE, f"picture `{cut(str(source))}` does not exist") from None
     except OSError as error:
         message = f"{_name(source)} cannot be read ({error.strerror or error}); replace the file"
         raise RowError(Reason.BAD_PICTURE, message) from None

@@ -25,7 +25,7 @@ class RowCounts:
         chosen: of them, those that the benchmark's rules and filters are about, bad ones included.
         dropped: bad ones that were left out, by reason.
         options: chosen rows by their number of options.
-        answers: chosen rows by the letter of the right option, `unknown` where there is none.
+        answers: chosen rows by the letter of the right option, `unknown` if it is not given.
     """
 
     read: int = 0

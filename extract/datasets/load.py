@@ -93,7 +93,7 @@ def outline_dataset(spec: DatasetSpec) -> DatasetOutline:
     """What a card, or a file's name, says about a dataset.
 
     Raises:
-        DatasetError: there is no such card, or the file's name cannot be that of a run.
+        DatasetError: the card does not exist, or the file's name cannot name a run.
         UsageError: the benchmark named does not exist.
     """
     card, benchmark = _described(spec)
@@ -139,7 +139,9 @@ def _columns(table: Table, benchmark: Benchmark | None, card: Card, spec: Datase
         if likely is None:
             raise
         what = error.faults[0].message.partition(";")[0]
-        raise DatasetError(str(spec.file), [Fault(table.name, f"{likely} (as any file it has {what})")]) from None
+        raise DatasetError(
+            str(spec.file), [Fault(table.name, f"{likely} (read as a plain file, it has {what})")]
+        ) from None
 
 
 def _picture_folder(spec: DatasetSpec, card: Card, table: Table) -> Path:
@@ -147,9 +149,8 @@ def _picture_folder(spec: DatasetSpec, card: Card, table: Table) -> Path:
     if folder is None:
         return table.folder
     if not is_there(folder) or not folder.is_dir():
-        message = (
-            f"there is no picture folder `{shown_path(folder)}`; pass the folder that holds the pictures with --images"
-        )
+        shown = shown_path(folder)
+        message = f"picture folder `{shown}` does not exist; pass the folder that holds the pictures with --images"
         raise DatasetError(str(spec.file), [Fault(table.name, message)])
     return folder
 
@@ -162,7 +163,7 @@ def _refusal(source: str, file: str, bad: Sequence[BadRow], good: int, skip: boo
 
     first = f"row {bad[0].number}: {bad[0].message}"
     if likely is not None and len(bad) >= good:
-        return single(f"{likely} (read as any file, {first})")
+        return single(f"{likely} (read as a plain file, {first})")
     if skip:
         message = f"{len(bad)} of {len(bad) + good} rows are bad ({bad_reasons(bad)}), more than half, so none is "
         return single(f"{message}skipped; is it the right file? The first, {first}")

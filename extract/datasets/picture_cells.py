@@ -95,7 +95,7 @@ def _existing(name: str, folder: Path, patterns: Sequence[str]) -> Path:
         if len(tried) == 1
         else f"looked for {', '.join(map(cut, tried))} in `{cut(str(folder), 200)}`"
     )
-    message = f"there is no picture `{cut(name)}` ({where}); check the column or pass --images"
+    message = f"picture `{cut(name)}` does not exist ({where}); check the column or pass --images"
     raise RowError(Reason.NO_PICTURE, message)
 
 

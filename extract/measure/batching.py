@@ -135,7 +135,7 @@ class Batching:
         else:
             fits, option = f"{self.tokens} tokens", f"--batch-tokens {self.tokens}"
         self._note(
-            f"out of memory at batches of {rows} samples of up to {longest} tokens; goes on with at most {fits} per "
+            f"out of memory at batches of {rows} samples of up to {longest} tokens; continuing with at most {fits} per "
             f"batch ({option} starts there)"
         )
 

@@ -270,14 +270,14 @@ def encode_text_only(adapter: Adapter, items: Sequence[PlannedItem]) -> ModelInp
     """The same conversations without pictures.
 
     Raises:
-        ModelError: there are image tokens although there is no image, or BOS occurs twice.
+        ModelError: a prompt without an image has image tokens, or BOS occurs twice.
     """
     with model_code(adapter):
         inputs = adapter.encode([planned.text_only_prompt for planned in items], None)
         visual = bool(adapter.visual_mask(inputs).any())
     _check_bos(adapter, inputs, items)
     if visual:
-        message = "the processor writes image tokens although there is no image; the model needs an adapter"
+        message = "the processor writes image tokens for a prompt without an image; the model needs an adapter"
         raise ModelError(message)
     return inputs
 

@@ -41,7 +41,7 @@ def _carried(states: dict[int, Tensor], index: int) -> Tensor:
     """State after a layer. A skipped layer leaves the residual stream as it was after the layer before."""
     ran = [layer for layer in states if layer <= index]
     if not ran:
-        message = f"the model skipped its layers up to {index + 1}, whose states were requested"
+        message = f"the model skipped layers up to {index + 1}, whose states were requested"
         raise MisfitError(message)
     return states[max(ran)]
 

@@ -65,7 +65,7 @@ def prepare_swapped(
 def _sharing(inputs: ModelInputs, before: Sequence[ModelInputs]) -> ModelInputs:
     """The same inputs, with tensors of those before in place of equal ones: most conditions have pictures in common.
 
-    Batches wait in shared memory, of which there is little, and pictures fill it.
+    Batches wait in shared memory, which is scarce, and pictures fill it.
     """
     return {name: _first_equal(value, [one.get(name) for one in before]) for name, value in inputs.items()}
 

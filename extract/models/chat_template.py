@@ -36,7 +36,7 @@ def render_prompt(processor: Any, conversation: Conversation, options: Mapping[s
     ask for, such as a huge power, cannot be stopped in this one.
 
     Raises:
-        ModelError: there is no chat template, it fails, does not end in time or writes too much.
+        ModelError: the chat template is missing, fails, does not end in time or writes too much.
     """
     template = _template_text(processor)
     if template is not None:

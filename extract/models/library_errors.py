@@ -57,15 +57,13 @@ def known_reason(error: Exception) -> str | None:
             "convert it to safetensors"
         )
     if "trust_remote_code" in text or "contains custom code" in text:
-        return (
-            "it needs code of its own (`auto_map`), which is never run; take a version that transformers itself reads"
-        )
+        return "it needs custom code (`auto_map`), which is never run; use a version that transformers itself supports"
     if "ignore_mismatched_sizes" in text:
         return "its parameters have other shapes than config.json describes; the two do not belong together"
     if isinstance(error, PanicError):
-        return f"compiled code fails over its files ({first_line(error)}); download the checkpoint again"
+        return f"compiled code fails on its files ({first_line(error)}); download the checkpoint again"
     if isinstance(error, RecursionError):
         return "its files are nested too deeply"
     if isinstance(error, MemoryError) or "can't allocate memory" in text:
-        return "it asks for more memory than there is"
+        return "it needs more memory than is available"
     return None

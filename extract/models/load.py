@@ -44,7 +44,7 @@ def load_adapter(spec: ModelSpec, *, weights: bool = True) -> Adapter:
         weights: False builds the model without weights (on the meta device), to plan only.
 
     Raises:
-        ModelError: there is no such checkpoint, it is incomplete, or no adapter reads its type.
+        ModelError: the checkpoint does not exist or is incomplete, or no adapter reads its type.
     """
     hf_logging.set_verbosity_error()
     hf_logging.disable_progress_bar()
@@ -82,7 +82,7 @@ def pinned(spec: ModelSpec) -> ModelSpec:
     Weights, tokenizer and chat template are then of one state, and the run records which.
 
     Raises:
-        ModelError: there is no such model, or it cannot be reached.
+        ModelError: the model does not exist or cannot be reached.
     """
     if Path(spec.model).is_dir():
         return spec
@@ -229,7 +229,7 @@ def _reason(spec: ModelSpec, error: Exception) -> str:
         return "the folder has no preprocessor_config.json; save it there, too (processor.save_pretrained)"
     if "not a valid model identifier" in text:
         near = _near_example(spec.model)
-        return f"there is no such folder or hub model, or it is private and no token gives access{near}"
+        return f"no folder or hub model has this name, or it is private and no token gives access{near}"
     if "gated repo" in text:
         return (
             "it is gated and no token gives access; accept its terms on its hub page, then log in "

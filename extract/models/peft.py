@@ -34,14 +34,14 @@ def base_spec(spec: ModelSpec) -> ModelSpec:
     base = str(beside) if beside.is_dir() else str(name)
     if not Path(base).is_dir() and (base.startswith((".", "/", "~")) or base.count("/") > 1):
         message = (
-            f"the base model of `{spec.model}` should be in `{base}`, and there is no such folder; "
+            f"the base model of `{spec.model}` should be in `{base}`, but that folder does not exist; "
             f"fix base_model_name_or_path in its {ADAPTER_FILE}"
         )
         raise ModelError(message)
     if (Path(base) / ADAPTER_FILE).exists():
         named = "itself" if Path(base).samefile(spec.model) else f"`{base}`"
         message = (
-            f"`{spec.model}` names {named} as its base model, which is a PEFT checkpoint, too; "
+            f"`{spec.model}` names {named} as its base model, which is also a PEFT checkpoint; "
             f"name the whole model in base_model_name_or_path of its {ADAPTER_FILE}"
         )
         raise ModelError(message)
@@ -89,10 +89,9 @@ def merge_adapter(model: Any, spec: ModelSpec) -> Any:
     if lost := [str(warning.message) for warning in caught if "adapter keys" in str(warning.message)]:
         raise ModelError(_misfit(spec, lost[0][:120]))
     if not hasattr(changed, "merge_and_unload"):
-        message = (
-            f"`{spec.model}` is of a PEFT kind whose changes cannot be merged into weights; use LoRA or its relatives"
+        raise ModelError(
+            f"`{spec.model}` uses a PEFT method whose changes cannot be merged into the weights; use LoRA or a relative"
         )
-        raise ModelError(message)
     return changed.merge_and_unload()
 
 

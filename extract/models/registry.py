@@ -85,7 +85,7 @@ def register(model_type: str, adapter: "type[Adapter]") -> None:
 
 
 def adapter_class(model_type: str, model: str) -> "type[Adapter]":
-    """The adapter of a `model_type`; `model` is named in the message if there is none.
+    """The adapter of a `model_type`; `model` is named in the error if none reads it.
 
     Raises:
         ModelError: no adapter reads this type, and transformers has no vision-language model of it.
@@ -108,9 +108,9 @@ def adapter_class(model_type: str, model: str) -> "type[Adapter]":
 def refused(model_type: str, why: str) -> ModelError:
     """The error about a model that an adapter without a proof must not run; `why` completes "the general one …"."""
     if model_type in _registered:
-        return ModelError(f"model type `{model_type}` is read by {_registered[model_type].__name__}, which {why}")
+        return ModelError(f"model type `{model_type}` is loaded by {_registered[model_type].__name__}, which {why}")
     near = [f"`{name}`" for name in near_names(model_type, ADAPTERS)]
-    alike = f"types of a like name that have one: {', '.join(near)}; " if near else ""
+    alike = f"similarly named types with one: {', '.join(near)}; " if near else ""
     return ModelError(
         f"model type `{model_type}` has no adapter, and the general one {why}; "
         f"{alike}docs/adding-a-model.md says how to write one"

@@ -188,7 +188,7 @@ def _check_index(folder: Path, name: str, model: str) -> None:
             message = f"{name} of `{model}` names the file {shown(file)}; expected a file name without a folder"
             raise ModelError(message)
         if not (folder / file).is_file():
-            message = f"{name} of `{model}` names the file {shown(file)}, which is not there; download the rest"
+            message = f"{name} of `{model}` names the file {shown(file)}, which is missing; download the rest"
             raise ModelError(message)
 
 

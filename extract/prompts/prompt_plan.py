@@ -217,12 +217,14 @@ def too_long(text: int, picture: int, context: int) -> str:
 def _check_template(adapter: Adapter, text: str) -> None:
     """A prompt without a picture must not show one, and a letter in an open block of thinking is not an answer."""
     if adapter.placeholder in adapter.render(text, picture=False):
-        message = f"the chat template writes `{adapter.placeholder}` where there is no picture; it needs an adapter"
+        message = (
+            f"the chat template writes `{adapter.placeholder}` into a prompt without a picture; it needs an adapter"
+        )
         raise ModelError(message)
     end = adapter.render(text, picture=True).rpartition(text)[2]
     if THINKING in end and THINKING.replace("<", "</") not in end:
         message = (
             f"the prompt ends in an open `{THINKING}`, so the next token is not an answer; "
-            "take a checkpoint that answers at once (an Instruct one)"
+            "use a checkpoint that answers directly (an Instruct one)"
         )
         raise ModelError(message)

@@ -61,7 +61,7 @@ def as_stored(item: Item) -> UserText:
     """
     if not item.raw:
         message = (
-            f"prompt template `raw` needs items with a prompt of their own, and item {item.id!r} has none; "
+            f"prompt template `raw` needs items with a prompt of their own, but item {item.id!r} has none; "
             "map it with --columns raw=COLUMN, or choose another --prompt"
         )
         raise UsageError(message)
@@ -95,7 +95,7 @@ def get_template(name: str) -> Template:
     """Template by name.
 
     Raises:
-        UsageError: there is none of this name.
+        UsageError: the name is unknown.
     """
     if name not in TEMPLATES:
         raise UsageError(unknown_name("unknown prompt template", name, TEMPLATES))

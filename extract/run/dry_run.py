@@ -178,7 +178,7 @@ def _process_lines(spec: ModelSpec, config: ExtractionConfig, shards: int) -> li
     return [
         f"  processes   {len(devices)}, each with its own copy of the weights, on {where} ({count(threads, 'thread')} "
         f"each), for {count(shards, 'file')}"
-        + ("; a smaller --shard-size would employ all" if shards < len(devices) else "")
+        + ("; a smaller --shard-size would use all" if shards < len(devices) else "")
     ]
 
 

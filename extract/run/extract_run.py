@@ -216,7 +216,7 @@ def model_batching(adapter: Adapter, spec: ModelSpec, config: ExtractionConfig, 
         cores = max(1, len(os.sched_getaffinity(0)) // config.processes) if can_fork() else 1
         workers = usual_workers(adapter.device.type, cores)
     elif workers and not can_fork():
-        reporter.note("--workers needs Linux; pictures are prepared by the process itself")
+        reporter.note("--workers needs Linux; pictures are prepared in the main process")
         workers = 0
     return Batching(
         config.batch_size,

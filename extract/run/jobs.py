@@ -127,7 +127,7 @@ def check_prompts(dataset: Dataset, config: ExtractionConfig) -> None:
     """Write the prompt of every item once.
 
     Raises:
-        UsageError: there is no such prompt template, or an item does not fit it.
+        UsageError: the prompt template is unknown, or an item does not fit it.
     """
     write = get_template(template_name(config, dataset))
     for item in dataset.items:

@@ -14,7 +14,7 @@ def keep_freed_memory() -> bool:
 
     By default the GNU C library maps every large block anew and unmaps it when it is freed. A small model on a CPU
     allocates such blocks all the time: extraction of the demo spent 40 % of its time on fresh pages. Peak memory stays
-    the same. Other C libraries have no such switch; there nothing changes.
+    the same. Other C libraries lack this switch; nothing changes there.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt

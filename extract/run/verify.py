@@ -53,7 +53,7 @@ def verify(
 
     Args:
         spec: the model.
-        datasets: benchmark files, of which only the first items are read; none for items made here.
+        datasets: benchmark files; only their first items are read. Empty for generated items.
         config: settings of the runs.
         reporter: told what is waited for.
 

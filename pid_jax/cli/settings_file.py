@@ -39,12 +39,12 @@ def read_settings(path: Path) -> dict[str, Any]:
     """Settings of a TOML file, by the names of their options (`batch-size` or `batch_size`).
 
     Raises:
-        PidError: there is no such file, it is not TOML, or it holds an unknown name or a value that is not valid.
+        PidError: the file does not exist, is not TOML, or holds an unknown name or a value that is not valid.
     """
     try:
         content = parse_toml(read_text(path))
     except FileNotFoundError:
-        raise PidError(f"--settings: cannot read `{path}`: there is no such file; check the path") from None
+        raise PidError(f"--settings: `{path}` does not exist; check the path") from None
     except TextError as error:
         raise PidError(f"--settings: `{path}` {error}") from None
     given: dict[str, Any] = {}

@@ -19,7 +19,7 @@ class CrossedOutcome:
 
     Attributes:
         solution: the certified optimum.
-        items: corrected atoms and their interval over items; None if there is none.
+        items: corrected atoms and their interval over items, or None.
         pairs: questions per picture, M.
         config: settings.
     """

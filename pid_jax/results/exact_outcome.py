@@ -38,7 +38,7 @@ class ExactOutcome:
         solution: the certified optimum; None where the sources cannot be brought to one P(Y).
         config: settings.
         sample_ids: names of the rows.
-        items: interval over items; None if there is none.
+        items: interval over items, or None.
         spread: atoms by the way to bring the sources to one P(Y); None if the ways were not compared.
     """
 

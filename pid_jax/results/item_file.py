@@ -61,13 +61,13 @@ def _read(path: Path) -> pl.DataFrame:
         frame = read_table(path)
     except TableError as error:
         raise OutputExistsError(
-            f"--pointwise: `{path}` {error}; it is left as it is, so choose another --pointwise"
+            f"--pointwise: `{path}` {error}; it was left unchanged; choose another --pointwise"
         ) from error
     earlier = {name: kind for name, kind in SCHEMA.items() if name not in SINCE_INFLUENCES}
     if dict(frame.schema) == earlier:
         frame = frame.with_columns(pl.lit(None, SCHEMA[name]).alias(name) for name in SINCE_INFLUENCES)
     if dict(frame.schema) != SCHEMA:
         raise OutputExistsError(
-            f"--pointwise: `{path}` is not a file of atoms per item; it is left as it is, so choose another --pointwise"
+            f"--pointwise: `{path}` is not a file of atoms per item; it was left unchanged; choose another --pointwise"
         )
     return frame

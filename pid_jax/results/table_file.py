@@ -57,7 +57,7 @@ def read_existing(path: Path, refused: bool = False) -> Rows:
             raise TableError(f"has the column `{extra[0][:80]}`, which no result table has and which would be lost")
         frame = checked_table(raw)
     except TableError as error:
-        raise OutputExistsError(f"--out: `{path}` {error}; it is left as it is, so choose another --out") from error
+        raise OutputExistsError(f"--out: `{path}` {error}; it was left unchanged; choose another --out") from error
     if not refused:
         frame = frame.filter(pl.col("result") != Result.INVALID_RUN.label)
     return {row["problem_id"]: row for row in frame.iter_rows(named=True)}

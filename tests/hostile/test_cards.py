@@ -71,8 +71,8 @@ def refused(tmp_path: Path) -> Any:
         (f"{FILE}{'k' * 100_000} = 1", "unknown key `kkk"),
         (b"\xff\xfe", "is not UTF-8 text"),
         (b"# " + b"x" * (16 * 2**20), "has more than 16,777,216 bytes"),
-        (f'file = "{"x" * 300}"', "`file` should be a path, whose parts have at most 255 bytes"),
-        ('file = "a\\u0000b"', "`file` should be a path, which has no zero character"),
+        (f'file = "{"x" * 300}"', "`file` should be a path with parts of at most 255 bytes"),
+        ('file = "a\\u0000b"', "`file` should be a path without null characters"),
     ],
     ids=lambda value: str(value)[:40] if isinstance(value, str) else "bytes",
 )

@@ -140,7 +140,7 @@ def test_a_tokenizer_whose_compiled_code_fails(
     content["post_processor"] = {"type": "TemplateProcessing", "single": template, "pair": [], "special_tokens": {}}
     with hostile.with_file("tokenizer.json", json.dumps(content).encode()) as folder:
         with pytest.raises(
-            PidError, match=r"cannot load the tokenizer of `.*`: compiled code fails over its files \(no entry"
+            PidError, match=r"cannot load the tokenizer of `.*`: compiled code fails on its files \(no entry"
         ):
             load_adapter(ModelSpec(str(folder)), weights=False)
         plan(folder, dataset)

@@ -124,7 +124,7 @@ def test_nothing_is_fetched(folder: Path, monkeypatch: pytest.MonkeyPatch, addre
         raise AssertionError("the network was asked")
 
     monkeypatch.setattr("socket.socket.connect", refuse)
-    refused(address, "it is an address, and only files on this computer are read; download the file")
+    refused(address, "it is a URL, but only local files are read; download the file")
     path = write(folder / "items.jsonl", {**ROW, "image": address})
     refused(path, f"the picture is at `{address}`; nothing is downloaded")
 
@@ -137,7 +137,7 @@ def test_hub_datasets_have_plain_names(tmp_path: Path, name: str) -> None:
 
 def test_names_that_no_file_can_have(folder: Path) -> None:
     result = extract_command("--model", "some/model", "--data", "x" * 100_000, "--out", folder / "runs")
-    assert_one_sentence(result, "--data should be a path, whose parts have at most 255 bytes, found 'xxx")
+    assert_one_sentence(result, "--data should be a path with parts of at most 255 bytes, found 'xxx")
     assert_readable(result[2])
     refused(write(folder / "two\u2028lines.jsonl", ROW), "cannot be the name of a file: it contains '\\u2028'")
     refused(write(folder / ".hidden.jsonl", ROW), "it starts with a dot; runs are called after the file")
@@ -188,7 +188,7 @@ def test_json_that_is_none(folder: Path, line: str, message: str) -> None:
         (HEADER + b"1,p.png,wh\0at?,x,y,A\n", "line 2 contains a zero byte, so it is not text"),
         (HEADER + b'1,p.png,"what?,x,y,A\n2,p.png,what?,x,y,A\n', "items.csv`: "),
         (HEADER + b"1,p.png," + b"z" * 34_000 + b",x,y,Q\n", "row 1: the answer 'Q' is not an option"),
-        (HEADER + b"1," + b"z." * 17_000 + b",q,x,y,A\n", "row 1: there is no picture `z.z"),
+        (HEADER + b"1," + b"z." * 17_000 + b",q,x,y,A\n", "row 1: picture `z.z"),
         (b"id,ima\x07ge\n1,2\n", "the column name 'ima\\x07ge' contains '\\x07'"),
         (
             HEADER + LINE + b"2,p.png,what?,x,y,A\r3,p.png,what?,x,y,A\n",
@@ -251,7 +251,7 @@ def test_labelled_options(folder: Path, options: Any, answer: str, label: int, t
     [
         ([["x"], ["y"]], "option A is a list, ['x']; expected text"),
         ({"first": ["x"], "second": ["y"]}, "option A is a list"),
-        ({"label": ["A"], "text": ["x", "y"]}, "there are 1 labels for 2 options"),
+        ({"label": ["A"], "text": ["x", "y"]}, "found 1 labels for 2 options"),
         ({"label": ["A", "A"], "text": ["x", "y"]}, "the labels of the options are ['A', 'A']; expected different"),
         ([{"x": 1}, {"y": 2}], "option A is a mapping"),
         ({"label": [["A"], ["B"]], "text": ["x", "y"]}, "the label of an option is a list"),
@@ -341,8 +341,8 @@ def test_a_column_stands_for_one_field(folder: Path) -> None:
         ({"answer": ["A"]}, "the answer is a list"),
         ({"answer": 10**400}, "is not an option"),
         ({"image": [["p.png"]]}, "the picture is a list in a list"),
-        ({"image": "p.png\0"}, "there is no picture `p.png\\x00`"),
-        ({"image": "{stem}/{0.__class__}"}, "there is no picture `{stem}/{0.__class__}`"),
+        ({"image": "p.png\0"}, "picture `p.png\\x00` does not exist"),
+        ({"image": "{stem}/{0.__class__}"}, "picture `{stem}/{0.__class__}` does not exist"),
     ],
 )
 def test_cells_that_are_none(folder: Path, change: dict[str, Any], message: str) -> None:

@@ -46,7 +46,7 @@ def refused(folder: Path, text: str, *parts: str) -> None:
         (f"{MODEL}size_b = nan", "contains nan, which is not finite"),
         (f"{MODEL}size_b = -1", "`size_b` should be more than 0"),
         (f"{MODEL}steps = ['a']", "`steps[0]` should be an integer, found 'a'"),
-        (f"{MODEL}steps = [1]", "`steps` is for a series; one checkpoint has `step`"),
+        (f"{MODEL}steps = [1]", "`steps` belongs to a series; a single checkpoint takes `step`"),
         (f"{MODEL}revisions = 'main'", "`revisions` should be a list, found 'main'"),
         (f"{MODEL}revisions = ['a{10**30}']", "ends in a number above 9,007,199,254,740,992 steps"),
         (f"{MODEL}layers = '²'", "`layers` should be all, last, or numbers of layers such as 8,16,32, found '²'"),
@@ -59,7 +59,7 @@ def refused(folder: Path, text: str, *parts: str) -> None:
         (f"{MODEL}{MODEL}layres = 'all'", "entry 2 of models: unknown key `layres`; did you mean `layers`?"),
         (f"{MODEL}step = 1979-05-27", "is the date or time 1979-05-27, and none is expected"),
         ("[[models]]\nmodel = ''", "`model` should be text of at least 1 characters"),
-        (f"[[models]]\nmodel = '{'x' * 100_000}'", "`model` should be a path, whose parts have at most 255 bytes"),
+        (f"[[models]]\nmodel = '{'x' * 100_000}'", "`model` should be a path with parts of at most 255 bytes"),
         (f"{MODEL}[[datasets]]\nfile = 'a'\ncolumns = ['x']", "entry 1 of datasets: `columns` should be named values"),
         (f"{MODEL}[[datasets]]\nfile = 'a'\non_bad = 'no'", "`on_bad` should be 'error' or 'skip'"),
         (

@@ -45,7 +45,7 @@ def test_lists_and_arrays_are_as_good_as_tuples():
         ({"train_share": 1.0}, "train_share: expected a number above 0 and below 1, found 1"),
         ({"drop_incomplete": 1}, "drop_incomplete: expected true or false, found 1"),
         ({"preset": "papr"}, "preset: expected default or paper, found `papr`"),
-        ({"tau": 0.3}, "tau: there is no such setting; did you mean `taus`?"),
+        ({"tau": 0.3}, "tau: unknown setting; did you mean `taus`?"),
     ],
 )
 def test_errors_speak_of_arguments(changes, said):

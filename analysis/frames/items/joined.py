@@ -86,7 +86,7 @@ def items(
     elif pointwise is not None:
         pointwise = given_pointwise(pointwise)
     if pointwise is None and not runs:
-        raise NothingToShowError("There is neither a table of atoms per item nor a run folder.")
+        raise NothingToShowError("Neither a table of atoms per item nor a run folder was given.")
     found = item_problems(results, pointwise)
     problems = found.frame
     folders, unreadable = find_run_folders(runs, problems["run"].to_list())
@@ -114,7 +114,7 @@ def _scores(problems: pl.DataFrame, folders: Mapping[str, Path]) -> tuple[dict[s
         ):
             wrong.append(
                 f"The run folder of {backticked([run])} is not the one that was estimated: its accuracy differs from "
-                "the result table's. Its probabilities are left out."
+                "that in the result table. Its probabilities are left out."
             )
             continue
         found[run] = scores
@@ -149,7 +149,7 @@ def _joined(problems: pl.DataFrame, pointwise: pl.DataFrame | None, scores: Mapp
 
 def _without_atoms(results: pl.DataFrame, found: ItemProblems, pointwise: pl.DataFrame | None) -> list[str]:
     if pointwise is None:
-        return ["There is no table of atoms per item (`pid-estimate --pointwise`)."]
+        return ["No table of atoms per item was given; `pid-estimate --pointwise` writes one."]
     sentences = []
     if pairs := results.select("model", "dataset").unique().height - found.frame.height:
         sentences.append(f"Without atoms per item, and not shown: {count(pairs, 'pair')} of model and dataset.")

@@ -9,7 +9,7 @@ import polars as pl
 from pid_lvlm.analysis.errors import ItemTableError
 from pid_lvlm.data.bounds import ITEM_ID, RESULT_ROWS, RESULT_TEXT
 from pid_lvlm.data.contract.item_table import INFLUENCES, ITEM_COLUMNS, SINCE_INFLUENCES
-from pid_lvlm.data.contract.result_checks import TableError
+from pid_lvlm.data.contract.result_checks import TableError, refuse_rows, rows_where, typed_series
 from pid_lvlm.data.contract.result_file import read_table
 from pid_lvlm.data.contract.result_table import POLARS_TYPES, SCHEMA
 from pid_lvlm.data.inputs.paths import is_there
@@ -65,34 +65,20 @@ def _checked(frame: pl.DataFrame) -> pl.DataFrame:
     frame = frame.with_columns(pl.lit(None, POLARS_TYPES[SINCE_INFLUENCES[name]]).alias(name) for name in earlier)
     missing = [name for name in ITEM_COLUMNS if name not in frame.columns]
     if missing and set(SCHEMA) <= set(frame.columns):
-        raise TableError(f"is a result table; expected one with a row per item, which {_MADE_BY.replace('one', 'it')}")
+        raise TableError(f"is a result table; expected a table with a row per item: {_MADE_BY}")
     if missing:
         raise TableError(f"has no column `{missing[0]}`; expected a table of atoms per item: {_MADE_BY}")
     if frame.is_empty():
-        raise TableError("holds no row; did `pid-estimate` finish?")
+        raise TableError("has no rows; did `pid-estimate` finish?")
     if frame.height > RESULT_ROWS.most:
         raise TableError(f"has {frame.height:,} rows; at most {RESULT_ROWS} are possible")
-    frame = frame.select(_typed(frame[name], kind) for name, kind in ITEM_COLUMNS.items())
+    frame = frame.select(typed_series(frame[name], kind) for name, kind in ITEM_COLUMNS.items())
     for name, kind in ITEM_COLUMNS.items():
         wrong, expected = _wrong(name, kind)
-        rows = frame.select(wrong.fill_null(value=False).arg_true()).to_series()
-        if rows.len():
-            raise TableError(f"row {rows[0]} of the file, column `{name}`: expected {expected}")
-    if (again := frame.select(pl.struct("problem_id", "sample_id").is_duplicated().arg_true()).to_series()).len():
-        raise TableError(f"rows {again[0]} and another of the file are the same item of one problem; keep one of them")
+        refuse_rows(frame, name, rows_where(frame, wrong), expected)
+    if again := rows_where(frame, pl.struct("problem_id", "sample_id").is_duplicated()):
+        raise TableError(f"row {again[0]} and another are the same item of the same problem; keep one of them")
     return frame
-
-
-def _typed(series: pl.Series, kind: str) -> pl.Series:
-    wanted = POLARS_TYPES[kind]
-    fits = {"text": series.dtype == pl.String, "int": series.dtype.is_integer(), "float": series.dtype.is_numeric()}
-    if series.dtype != pl.Null and not fits[kind]:
-        raise TableError(f"column `{series.name}` is of type {series.dtype}; expected {kind}")
-    try:
-        typed = series.cast(wanted)
-    except pl.exceptions.PolarsError:
-        raise TableError(f"column `{series.name}` has numbers that do not fit into 64 bits") from None
-    return typed.fill_nan(None) if kind == "float" else typed
 
 
 def _wrong(name: str, kind: str) -> tuple[pl.Expr, str]:

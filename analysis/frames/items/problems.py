@@ -50,12 +50,12 @@ def item_problems(results: pl.DataFrame, pointwise: pl.DataFrame | None) -> Item
     if matches.is_empty():
         runs = backticked(pointwise["run"].unique(maintain_order=True))
         raise PidError(
-            f"the table of atoms per item has no problem of the result tables (its runs: {runs}); expected one of the "
-            "same runs, layers and settings"
+            f"the table of atoms per item shares no problem with the result tables (its runs: {runs}); expected one of "
+            "the same runs, layers and settings"
         )
     chosen = across_models(results.join(matches, on="problem_id", maintain_order="left")).frame
     if chosen.is_empty():
-        raise PidError("no problem with atoms per item is one of a model's output layer that succeeded")
+        raise PidError("no problem with atoms per item is a successful fit at a model's output layer")
     return ItemProblems(chosen, other)
 
 

@@ -139,7 +139,7 @@ def pick(frame: pl.DataFrame, rule: str, most: int) -> list[str]:
     """
     found = ranked(frame, rule_named(rule))["sample_id"].head(most).to_list()
     if not found:
-        raise NothingToShowError(f"No item is one of the rule `{rule}` ({RULES[rule].definition}).")
+        raise NothingToShowError(f"No item matches the rule `{rule}` ({RULES[rule].definition}).")
     return found
 
 

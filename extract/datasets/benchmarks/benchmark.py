@@ -71,7 +71,7 @@ class Benchmark:
         for step in self.steps:
             table = step(table)
             if not table.rows:
-                none = [Fault(table.name, f"no row is one of {self.title}")]
+                none = [Fault(table.name, f"no row belongs to {self.title}")]
                 raise DatasetError(table.name, [row.fault(table.name) for row in table.bad] or none)
         count = len(table.rows) + len(table.bad)
         if self.expected is not None and count != self.expected:
@@ -107,7 +107,7 @@ class Benchmark:
         wanted = " or ".join(f"`{name}`" for name in self.columns.get(missing[0], (missing[0],)))
         guess = "" if likely is None else f"; it looks like {likely.title}: --data {likely.name}={source}"
         return (
-            f"this is not a file of {self.title}: it has no column {wanted}, only "
+            f"this is not a file of {self.title}: column {wanted} is missing; found "
             f"{backticked(table.columns)}{guess} (pid-extract --list-datasets shows the others)"
         )
 

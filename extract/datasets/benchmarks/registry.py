@@ -20,7 +20,7 @@ def get_benchmark(name: str) -> Benchmark:
     """Benchmark by name.
 
     Raises:
-        UsageError: there is none of this name.
+        UsageError: the name is unknown.
     """
     if name not in BENCHMARKS:
         message = f"unknown benchmark `{cut(name)}`; {suggestion(name, BENCHMARKS)}"
@@ -32,7 +32,7 @@ def parse_data(text: str, columns: Mapping[str, str], images: Path | None) -> Da
     """Read one `--data`: a file, folder, card or hub dataset, with `NAME=` before it for a known benchmark.
 
     Raises:
-        UsageError: there is no benchmark of this name.
+        UsageError: no benchmark has this name.
     """
     name, equals, file = text.partition("=")
     if not equals or "/" in name or is_there(Path(text)):

@@ -29,7 +29,7 @@ def resolve_pictures(image: str = "image", index: str = "index") -> Step:
                 return row
             target = pictures.get(whole_text(cell))
             if target is None or _is_reference(target):
-                found = "there is no such row" if target is None else "that row only refers to another"
+                found = "no row has that index" if target is None else "that row itself refers to another"
                 this, other = cut(cell_text(row.get(index))), cut(cell_text(cell))
                 message = f"row with index {this} takes its picture from index {other}, but {found}"
                 raise RowError(Reason.NO_PICTURE, message)

@@ -129,7 +129,7 @@ def _json_rows(path: Path, text: str) -> list[Row]:
         else:
             faults.append(Fault(path.name, "expected a JSON object with named fields", row=number))
     if len(faults) > 1 and not rows:
-        raise file_error(path, f"no line of it is a JSON object; the first, row 1: {faults[0].message}")
+        raise file_error(path, f"none of its lines is a JSON object; the first, row 1: {faults[0].message}")
     if faults:
         raise DatasetError(str(path), faults)
     return rows
@@ -148,7 +148,7 @@ def _read_separated(separator: str) -> Reader:
             _check_line_ends(path, text, separator, frame.height)
         _check_header(path, frame.columns, separator)
         if frame.is_empty():
-            raise file_error(path, "it has a header and no row; expected at least one item")
+            raise file_error(path, "it has a header but no rows; expected at least one item")
         rows: list[Row] = frame.to_dicts()
         return rows
 

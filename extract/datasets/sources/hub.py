@@ -26,7 +26,7 @@ def read_hub(source: str) -> Table:
 
     Raises:
         UsageError: not of that form, or the `datasets` library is missing.
-        DatasetError: there is no such dataset, configuration or split, or no access to it.
+        DatasetError: the dataset, configuration or split does not exist, or access is denied.
     """
     parts = source.removeprefix(HUB_PREFIX).split(":")
     if not 2 <= len(parts) <= 3 or not all(parts):

@@ -75,18 +75,18 @@ def _files(source: Path) -> Sequence[Path]:
     if files := matching_files(source):
         return files
     if is_pattern(source):
-        raise file_error(source, "there is no such file, and none that it matches as a pattern; check the path")
+        raise file_error(source, "no file has this name or matches it as a pattern; check the path")
     if ADDRESS.match(str(source)):
         advice = "download the file and give its path, or name a hub dataset as hf:OWNER/NAME:SPLIT"
-        raise file_error(source, f"it is an address, and only files on this computer are read; {advice}")
-    raise file_error(source, "there is no such file; check the path")
+        raise file_error(source, f"it is a URL, but only local files are read; {advice}")
+    raise file_error(source, "the file does not exist; check the path")
 
 
 def _parquet_files(folder: Path) -> Sequence[Path]:
     """Shards of one split; a folder with several splits needs a choice."""
     files = matching_files(folder / "*.parquet")
     if not files:
-        raise file_error(folder, "the folder holds no *.parquet and no saved dataset; give the file itself")
+        raise file_error(folder, "the folder holds neither *.parquet files nor a saved dataset; give the file itself")
     splits = sorted({file.name.partition("-")[0] for file in files if "-of-" in file.name})
     if len(splits) > 1:
         raise file_error(folder, f'the folder holds {backticked(splits)}; choose one: "{folder / splits[0]}-*.parquet"')

@@ -215,7 +215,9 @@ class Adapter:
             raise ModelError(message)
         known = signature(self.model.forward).parameters
         if unknown := sorted(set(inputs) - set(known)):
-            message = f"the processor returned `{unknown[0]}`, which the model's forward would ignore; adapter needed"
+            message = (
+                f"the processor returned `{unknown[0]}`, which the model's forward would ignore; it needs an adapter"
+            )
             raise ModelError(message)
 
     def spellings(self, prompt: str, count: int) -> tuple[Spelling, ...]:

@@ -47,7 +47,7 @@ class Gemma4Adapter(PerLayerInputs):
 
 
 class Gemma3nAdapter(PerLayerInputs):
-    """`Gemma3nForConditionalGeneration`: four residual streams, of which the last step makes one."""
+    """`Gemma3nForConditionalGeneration`: four residual streams, merged into one in the last step."""
 
     family: ClassVar[str] = "gemma3n"
     needed: ClassVar[tuple[str, ...]] = (PIXELS, "token_type_ids")

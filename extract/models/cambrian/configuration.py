@@ -5,7 +5,7 @@ from typing import Any, Final
 from transformers import LlamaConfig
 
 IMAGE_TOKEN_ID: Final = -200
-"""Represents the picture in token ids; it has no row in the vocabulary."""
+"""Represents the picture in token ids; the vocabulary has no row for it."""
 
 
 class CambrianConfig(LlamaConfig):

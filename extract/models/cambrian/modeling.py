@@ -133,7 +133,7 @@ class CambrianModel(LlamaModel):
         """Llama's layers, with the samplers after those that have one; without tower features no sampler runs.
 
         Args:
-            input_ids: (batch, tokens), if there is no picture.
+            input_ids: (batch, tokens), without a picture.
             attention_mask: (batch, tokens).
             position_ids: (1 or batch, tokens).
             inputs_embeds: (batch, tokens, hidden), the picture in its place.
@@ -258,7 +258,7 @@ class CambrianForCausalLM(LlamaForCausalLM):
 
 
 def patch_mask(visual: Tensor, sizes: Tensor | None, side: int) -> Tensor:
-    """Of the positions that pictures fill, (batch, tokens), those that are no row end.
+    """The positions that pictures fill, (batch, tokens), except row ends.
 
     Raises:
         ValueError: the sizes of the pictures are not given.

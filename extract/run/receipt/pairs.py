@@ -31,8 +31,8 @@ class Chosen:
         items: at most `CHOSEN` of the first items. The first is compared with the two others below; in a batch of all
             it is padded most. The second is the longest.
         other_picture: the first item with another picture of the same size.
-        other_text: the first item with another text in a prompt of equal length; None if there is none.
-        no_text: why there is none.
+        other_text: the first item with another text in a prompt of equal length, or None.
+        no_text: why it is None.
     """
 
     items: tuple[PlannedItem, ...]

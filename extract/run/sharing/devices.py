@@ -50,7 +50,7 @@ def process_devices(device: str, processes: int) -> tuple[str, ...]:
         raise UsageError(message)
     if processes > (visible := torch.cuda.device_count()):
         message = (
-            f"--processes {processes} needs a GPU for each process, and torch sees {visible}; give at most "
+            f"--processes {processes} needs a GPU for each process, but torch sees {visible}; give at most "
             f"--processes {visible}"
         )
         raise UsageError(message)

@@ -87,7 +87,7 @@ def write_shards(
         if len(missing) < processes.count:
             reporter.note(
                 f"{folder.name}: {count(len(missing), 'file')} to measure, fewer than --processes; a smaller "
-                "--shard-size would employ all of them"
+                "--shard-size would use all of them"
             )
 
         def own(shard: int, turn: Advance) -> Arrays:

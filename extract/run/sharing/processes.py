@@ -220,7 +220,7 @@ class Processes:
         if error is not None:
             self._drop(one)
             self._note(
-                f"a further process cannot load the model on {one.device} ({first_line(error)}); the others go on "
+                f"a further process cannot load the model on {one.device} ({first_line(error)}); the others continue "
                 "without it"
             )
 
@@ -242,7 +242,7 @@ class Processes:
             left.appendleft(one.shard)
         again = "" if one.shard is None else f", and measure `{shard_file(one.shard)}` again"
         self._note(
-            f"a further process ended ({one.how_it_ended()}), perhaps for lack of memory; the others go on{again}"
+            f"a further process ended ({one.how_it_ended()}), perhaps for lack of memory; the others continue{again}"
         )
         self._drop(one)
 

@@ -1,6 +1,6 @@
 """Bounds on I_q that hold whatever the iterations did: a feasible point of the dual and one of the primal, in float64.
 
-Lower bound: A and B scaled until no pair exceeds 1, in three ways, of which the best counts. Upper bound: the coupling
+Lower bound: A and B scaled until no pair exceeds 1, in three ways; the best one counts. Upper bound: the coupling
 that belongs to the multipliers, its marginals made exact (scaled down, the remainder added as a product). Both are
 computed in blocks of rows, so that nothing larger than (block, n2) is held in float64.
 """

@@ -28,7 +28,7 @@ def number_groups(problem: ExactProblem, groups: Shaped[np.ndarray, " _"] | None
     """Groups as numbers from 0, in the order in which they appear; without groups, every item is one.
 
     Raises:
-        ArgumentError: the rows of the problem are not items, or there is not one group for each.
+        ArgumentError: the rows of the problem are not items, or a group is missing for some of them.
     """
     n = len(problem.weights)
     if {len(source.p) for source in problem.sources} != {n}:

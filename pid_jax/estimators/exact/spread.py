@@ -24,7 +24,7 @@ their `mean`, that of the `first` source or of the `second`."""
 WAYS: Final[tuple[Way, ...]] = get_args(Way)
 
 TOLERANCE_BITS: Final = 1e-2
-"""Width of the intervals of which the middles are compared."""
+"""Width of the intervals whose middles are compared."""
 
 
 @dataclass(frozen=True)

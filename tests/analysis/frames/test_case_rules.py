@@ -68,7 +68,7 @@ def test_a_confident_mistake_is_wrong_and_certain():
 
 
 def test_a_rule_that_applies_to_nothing_says_its_definition():
-    with pytest.raises(NothingToShowError, match="No item is one of the rule `conflict`"):
+    with pytest.raises(NothingToShowError, match="No item matches the rule `conflict`"):
         pick(frame(row("a")), "conflict", 1)
     with pytest.raises(PidError, match="unknown rule `sinergy`; did you mean `synergy`"):
         pick(frame(row("a")), "sinergy", 1)

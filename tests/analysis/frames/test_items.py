@@ -124,7 +124,7 @@ def test_scores_are_those_of_the_problem_s_layer(make_exact, make_frame, tmp_pat
 
 def test_without_a_table_of_atoms_the_scores_are_still_there(results, runs):
     found = items(results, None, [runs])
-    assert found.missing == ("There is no table of atoms per item (`pid-estimate --pointwise`).",)
+    assert found.missing == ("No table of atoms per item was given; `pid-estimate --pointwise` writes one.",)
     assert found.frame["synergy"].null_count() == found.frame.height == 6
     assert found.frame["predicted"].null_count() == 0
 
@@ -140,7 +140,7 @@ def test_without_run_folders_the_atoms_are_still_there(results, pointwise):
 
 
 def test_neither_is_nothing_to_show(results):
-    with pytest.raises(NothingToShowError, match="neither a table of atoms per item nor a run folder"):
+    with pytest.raises(NothingToShowError, match="Neither a table of atoms per item nor a run folder"):
         items(results)
 
 
@@ -199,7 +199,7 @@ def test_runs_that_are_not_of_the_tables(results, pointwise, runs, tmp_path):
 
 def test_a_table_of_other_problems(results, pointwise):
     other = pointwise.with_columns(problem_id=pl.lit("x ") + pl.col("problem_id"), run=pl.lit("another"))
-    with pytest.raises(PidError, match="no problem of the result tables \\(its runs: `another`\\)"):
+    with pytest.raises(PidError, match="shares no problem with the result tables \\(its runs: `another`\\)"):
         items(results, other)
 
 
@@ -227,10 +227,10 @@ def test_a_frame_that_is_not_such_a_table_names_what_it_lacks(results, pointwise
     [
         (lambda frame: frame.drop("synergy"), "has no column `synergy`; expected a table of atoms per item"),
         (lambda frame: frame.with_columns(layer=pl.lit("last")), "column `layer` is of type String; expected int"),
-        (lambda frame: frame.with_columns(synergy=pl.lit(1e4)), "row 0 of the file, column `synergy`: expected a num"),
+        (lambda frame: frame.with_columns(synergy=pl.lit(1e4)), "row 0, column `synergy`: expected a num"),
         (lambda frame: frame.with_columns(sample_id=pl.lit(None, pl.String)), "column `sample_id`: expected a text"),
-        (lambda frame: pl.concat([frame, frame]), "are the same item of one problem"),
-        (lambda frame: frame.head(0), "holds no row"),
+        (lambda frame: pl.concat([frame, frame]), "are the same item of the same problem"),
+        (lambda frame: frame.head(0), "has no rows"),
     ],
 )
 def test_what_is_not_such_a_table_is_said(pointwise, tmp_path, change, said):
@@ -242,7 +242,7 @@ def test_what_is_not_such_a_table_is_said(pointwise, tmp_path, change, said):
 
 def test_a_result_table_is_not_one_of_items(results, tmp_path):
     write_frame(tmp_path / "results.parquet", results)
-    with pytest.raises(ItemTableError, match="is a result table; expected one with a row per item"):
+    with pytest.raises(ItemTableError, match="is a result table; expected a table with a row per item"):
         read_pointwise(tmp_path / "results.parquet")
     with pytest.raises(ItemTableError, match="no such file"):
         read_pointwise(tmp_path / "none.parquet")

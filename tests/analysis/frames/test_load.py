@@ -59,7 +59,7 @@ def test_failed_fits_stay_and_may_lack_what_they_did_not_measure(saved, five_tas
         (lambda f: f.drop("model", "dataset"), "has no column `model` (and 1 more: dataset)"),
         (lambda f: f.with_columns(synergy=pl.lit("much")), "column `synergy` is of type String; expected float"),
         (lambda f: f.with_columns(seeds=pl.lit(1)), "column `seeds` is of type Int32; expected list"),
-        (lambda f: f.clear(), "holds no row"),
+        (lambda f: f.clear(), "has no rows"),
         (
             lambda f: f.with_columns(schema_version=pl.lit(99)),
             f"has schema version 99, but this program reads versions up to {RESULT_SCHEMA_VERSION}",

@@ -61,7 +61,7 @@ def changed(**values):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "holds no row"),
+        (b"", "has no rows"),
         (b"not JSON\n", "line 1: is not JSON"),
         (b"[1]\n", r"line 1: expected named values, found \[1\]"),
         (b"\xff\xfe\n", "is not UTF-8"),
@@ -73,7 +73,7 @@ def changed(**values):
         (changed(step=1.5), "line 1: `step` should be an integer, found 1.5"),
         (changed(step=10**30), "line 1: `step` should be"),
         (changed(stage="s" * 1001), "line 1: `stage` should be at most 1000 characters"),
-        (changed() + changed(), "line 2: step 1 of stage `align` is there twice"),
+        (changed() + changed(), "line 2: step 1 of stage `align` occurs twice"),
         (b'{"step": 1, "step": 2}\n', "line 1: has the key 'step' twice"),
         (b"PAR1\x00\x00PAR1\n", "line 1: is not JSON"),
     ],
@@ -107,7 +107,7 @@ def test_what_is_no_file_or_too_large_or_there_twice(training, tmp_path, monkeyp
             read_losses(given)
     with pytest.raises(LossesError, match="expected NAME=FILE"):
         read_losses(f"={path}")
-    with pytest.raises(LossesError, match="is of the model `tiny`, as is another file"):
+    with pytest.raises(LossesError, match="belongs to the model `tiny`, as does another file"):
         read_losses(path, path.parent)
     monkeypatch.setattr(module, "LOSSES_FILE", Bound(10, "bytes", "a file"))
     with pytest.raises(LossesError, match="has more than 10 bytes"):

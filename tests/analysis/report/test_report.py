@@ -73,7 +73,7 @@ def test_a_report_of_one_row_says_what_is_not_there(build, make_row, make_frame)
     out, page = build(make_frame([make_row("mmbench", model="llava-1.5-7b")]))
     assert "llava-1.5-7b on mmbench: a blend" in page.text
     assert "No run was measured at more than one layer" in page.text
-    assert "The true atoms of no successful fit are known" in page.text
+    assert "No successful fit has a known ground truth" in page.text
     assert not (out / "figures" / "layers-one-column.svg").exists()
 
 

@@ -129,8 +129,8 @@ def test_a_log_that_cannot_be_written_costs_only_the_log(end, monkeypatch, tmp_p
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (MemoryError(), "there is not enough memory"),
-        (RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating"), "there is not enough memory"),
+        (MemoryError(), "not enough memory"),
+        (RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating"), "not enough memory"),
         (OSError(errno.EMFILE, "Too many open files"), "raise the limit with `ulimit -n`"),
         (OSError(errno.EIO, "Input/output error", b"x"), "cannot use `x`: Input/output error; check the disk"),
         (OSError(errno.ENAMETOOLONG, "File name too long", "x" * 9000), "shorten the name"),

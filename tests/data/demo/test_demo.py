@@ -100,6 +100,6 @@ def test_a_failed_step_ends_the_demo(tmp_path, capfd):
     missing = tmp_path / "none.toml"
     assert demo.demo(tmp_path / "out", missing) == 2
     captured = capfd.readouterr().err
-    assert "there is no file" in captured
+    assert "does not exist" in captured
     assert "demo: step `extract` ended with exit code 2" in captured
     assert "Traceback" not in captured

@@ -51,9 +51,7 @@ def altered(checkpoint: Path, folder: Path, file: str, change: Callable[[dict[st
 
 def test_a_file_of_another_benchmark(refuses: Refuses, tmp_path: Path) -> None:
     mmbench = files.write_mmbench(tmp_path / "dev.tsv", files.mmbench_rows(2, 1, 1, 0))
-    not_one = (
-        "`dev.tsv`: this is not a file of PMC-VQA test_clean: it has no column `Figure_path`, only `index`, `question`"
-    )
+    not_one = "`dev.tsv`: this is not a file of PMC-VQA test_clean: column `Figure_path` is missing; found `index`"
     refuses(
         f"pmc-vqa={mmbench}",
         not_one,
@@ -61,10 +59,12 @@ def test_a_file_of_another_benchmark(refuses: Refuses, tmp_path: Path) -> None:
     )
     refuses(
         mmbench,
-        f"it looks like MMBench en_dev, every circular rotation: --data mmbench={mmbench} (read as any file, row 5",
+        f"it looks like MMBench en_dev, every circular rotation: --data mmbench={mmbench} (read as a plain file, row 5",
     )
     pope = files.write_jsonl(tmp_path / "coco_pope_popular.json", files.pope_rows(1))
-    refuses(pope, f"it looks like POPE popular (COCO 2014): --data pope-popular={pope} (as any file it has no column")
+    refuses(
+        pope, f"it looks like POPE popular (COCO 2014): --data pope-popular={pope} (read as a plain file, it has no"
+    )
     refuses(
         f"pope-random={pope}", "the file's name says `popular`, which is another part of this benchmark; name that part"
     )
@@ -92,10 +92,12 @@ def test_options_that_are_all_empty(refuses: Refuses, write_items: Write, rows: 
 def test_a_picture_folder_that_is_not_there(refuses: Refuses, items: Path, tmp_path: Path) -> None:
     gone = tmp_path / "pictures"
     refuses(
-        items, f"there is no picture folder `{gone}`; pass the folder that holds the pictures", more=("--images", gone)
+        items,
+        f"picture folder `{gone}` does not exist; pass the folder that holds the pictures",
+        more=("--images", gone),
     )
     gone.mkdir()
-    refuses(items, "no picture was found in 11 rows; the first, row 1: there is no picture", more=("--images", gone))
+    refuses(items, "no picture was found in 11 rows; the first, row 1: picture `", more=("--images", gone))
 
 
 def test_an_unsupported_checkpoint(refuses: Refuses, items: Path, checkpoint: Path, tmp_path: Path) -> None:
@@ -177,7 +179,7 @@ def table(path: Path, *lines: str, ends: str = "\n", encoding: str = "utf-8") ->
     [
         ("empty.csv", b"", "`empty.csv`: the file is empty; expected at least one item"),
         ("empty.parquet", b"", "`empty.parquet`: the file is empty; expected at least one item"),
-        ("header.tsv", b"id\timage\n", "it has a header and no row; expected at least one item"),
+        ("header.tsv", b"id\timage\n", "it has a header but no rows; expected at least one item"),
         (
             "semi.csv",
             b"id;image;question\n1;x;y\n",
@@ -216,7 +218,7 @@ def table(path: Path, *lines: str, ends: str = "\n", encoding: str = "utf-8") ->
         ("cut.parquet", b"PAR1 and so on", "it is cut short, after 14 bytes; download it again"),
         ("both.parquet", b"PAR1 and so on PAR1", "cannot be read as parquet: "),
         ("inside.json", b'{"data": [{"id": 1}]}', "the items are under `data`; expected a list of them at the top"),
-        ("csv.jsonl", b"id,image\n1,x\n", "no line of it is a JSON object; the first, row 1: is not JSON ("),
+        ("csv.jsonl", b"id,image\n1,x\n", "none of its lines is a JSON object; the first, row 1: is not JSON ("),
         ("half.json", b'[{"id": 1}, {"i', "is not JSON ("),
         ("noending", b"id\n1\n", "its name has no ending that says what it is; known are .csv, .json"),
     ],
@@ -230,7 +232,9 @@ def test_damaged_files(refuses: Refuses, tmp_path: Path, name: str, content: byt
 
 def test_a_folder_in_place_of_a_file(refuses: Refuses, tmp_path: Path) -> None:
     (tmp_path / "toy.jsonl").mkdir()
-    refuses(tmp_path / "toy.jsonl", "the folder holds no *.parquet and no saved dataset; give the file itself")
+    refuses(
+        tmp_path / "toy.jsonl", "the folder holds neither *.parquet files nor a saved dataset; give the file itself"
+    )
 
 
 def test_a_truncated_parquet_among_whole_shards(refuses: Refuses, tmp_path: Path) -> None:

@@ -82,9 +82,9 @@ def test_a_model_is_a_folder_beside_the_file_or_a_hub_id(read: Read, tmp_path: P
         ('model = "x"\nrevisions = []', "`revisions` should be a list of at least 1"),
         (
             'model = "x"\ncheckpoints = "out/my-llava/checkpoint-*0"',
-            "`checkpoints` already says which folders; leave out",
+            "`checkpoints` already names the folders; remove",
         ),
-        ('checkpoints = "out/my-llava/checkpoint-*0"\nstep = 3', "`step` is for one checkpoint"),
+        ('checkpoints = "out/my-llava/checkpoint-*0"\nstep = 3', "`step` belongs to a single checkpoint"),
     ],
 )
 def test_broken_series(read: Read, entry: str, message: str) -> None:

@@ -233,7 +233,7 @@ def test_weights(refuses: Refuses, change: Change, message: str) -> None:
         ({PROJECTOR: "/etc/passwd"}, "names the file '/etc/passwd'; expected a file name without a folder"),
         ({PROJECTOR: 3}, "`weight_map` should map parameters to file names"),
         ([1], "`weight_map` should map parameters to file names, found [1]"),
-        ({PROJECTOR: "gone.safetensors"}, "names the file 'gone.safetensors', which is not there"),
+        ({PROJECTOR: "gone.safetensors"}, "names the file 'gone.safetensors', which is missing"),
     ],
 )
 def test_an_index_of_weights(refuses: Refuses, files: object, message: str) -> None:
@@ -278,11 +278,14 @@ def adapter(folder: Path, base: str, **settings: object) -> Path:
 
 
 def test_adapters_of_adapters(refuses: Refuses, tmp_path: Path) -> None:
-    refuses(lambda folder: adapter(folder, str(folder)), "names itself as its base model, which is a PEFT checkpoint")
+    refuses(
+        lambda folder: adapter(folder, str(folder)), "names itself as its base model, which is also a PEFT checkpoint"
+    )
     shutil.rmtree(tmp_path / "tiny")
     other = adapter(tmp_path / "other", str(tmp_path / "tiny"))
     refuses(
-        lambda folder: adapter(folder, str(other)), f"names `{other}` as its base model, which is a PEFT checkpoint"
+        lambda folder: adapter(folder, str(other)),
+        f"names `{other}` as its base model, which is also a PEFT checkpoint",
     )
 
 
@@ -293,7 +296,7 @@ def test_adapters_of_adapters(refuses: Refuses, tmp_path: Path) -> None:
         ({"r": 0}, "`r` should be at least 1"),
         ({"rank_pattern": {"q_proj": 10**9}}, "`rank_pattern.q_proj` should be at most 4096"),
         ({"base_model_name_or_path": ["x"]}, "`base_model_name_or_path` should be text"),
-        ({"base_model_name_or_path": "/gone"}, "should be in `/gone`, and there is no such folder"),
+        ({"base_model_name_or_path": "/gone"}, "should be in `/gone`, but that folder does not exist"),
         ({"peft_type": 7}, "`peft_type` should be text"),
     ],
 )

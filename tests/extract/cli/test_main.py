@@ -36,7 +36,7 @@ def test_runs_and_checks(command: Command, checkpoint: Path, items: Path, tmp_pa
     (run,) = content["runs"]
     assert (run["folder"], run["state"], run["samples"]) == (str(out / "tiny__toy"), "complete", 5)
     code, output, _ = command("--check", out / "tiny__toy")
-    assert (code, output.splitlines()[0]) == (0, f"{out / 'tiny__toy'}: is valid")
+    assert (code, output.splitlines()[0]) == (0, f"{out / 'tiny__toy'}: valid")
     (out / "tiny__toy" / "shard-00000.npz").unlink()
     code, output, _ = command("--check", out / "tiny__toy")
     assert code == 2

@@ -22,7 +22,7 @@ def test_a_letter_that_holds_another_field_is_not_an_option() -> None:
 
 
 def test_a_gap_between_the_letters_is_not_guessed() -> None:
-    wanted = "`A`, `B`, `D` could be options, but there is no `C`; say which they are with --columns options=A|B|D, or"
+    wanted = "`A`, `B`, `D` could be options, but `C` is missing; name the options with --columns options=A|B|D, or"
     with pytest.raises(DatasetError, match=wanted.replace("|", r"\|")):
         resolve_columns("toy.csv", [*OTHERS, "A", "B", "D"], {})
     assert resolve_columns("toy.csv", [*OTHERS, "A", "B", "D"], {"options": "A|B"}).options == ("A", "B")

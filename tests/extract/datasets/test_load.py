@@ -147,7 +147,7 @@ def broken(rows: Rows, **change: Any) -> Rows:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"image": "gone.png"}, r"`toy.jsonl`, row 2: there is no picture `gone.png` \(looked in .*--images"),
+        ({"image": "gone.png"}, r"`toy.jsonl`, row 2: picture `gone.png` does not exist \(looked in .*--images"),
         ({"image": None}, "row 2: no picture"),
         ({"options": ["only"]}, "row 2: expected 2 to 26 options, found 1"),
         ({"options": ["x", "", "z"]}, "row 2: option B is empty but a later one is not"),
@@ -203,7 +203,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
             load_dataset(DatasetSpec(tmp_path / name))
         return str(caught.value)
 
-    assert "there is no such file" in message("gone.jsonl", None)
+    assert "the file does not exist" in message("gone.jsonl", None)
     assert "unknown kind `.jsonx`; did you mean `.json" in message("items.jsonx", "[]")
     assert "the file is empty" in message("empty.json", "[]")
     assert "expected a list of JSON objects" in message("numbers.json", "[1]")

@@ -104,16 +104,16 @@ def test_shards_of_a_split(tmp_path: Path) -> None:
     assert len(load_dataset(DatasetSpec(tmp_path / "val-*.parquet")).items) == 6
     with pytest.raises(DatasetError, match=r'the folder holds `test`, `val`; choose one: ".*/test-\*.parquet"'):
         load_dataset(DatasetSpec(tmp_path))
-    with pytest.raises(DatasetError, match="there is no such file"):
+    with pytest.raises(DatasetError, match="no file has this name or matches it"):
         load_dataset(DatasetSpec(tmp_path / "train-*.parquet"))
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DatasetError, match=r"holds no \*.parquet and no saved dataset"):
+    with pytest.raises(DatasetError, match=r"holds neither \*.parquet files nor a saved dataset"):
         load_dataset(DatasetSpec(tmp_path / "empty"))
 
 
 def test_a_picture_folder_that_is_not_there(write_items: Callable[[Rows], Path], tmp_path: Path) -> None:
     path = write_items(rows(1, image="picture-0.png"))
-    with pytest.raises(DatasetError, match="there is no picture folder `.*gone`; pass the folder .* with --images"):
+    with pytest.raises(DatasetError, match="picture folder `.*gone` does not exist; pass the folder .* with --images"):
         load_dataset(DatasetSpec(path, images=tmp_path / "gone"))
 
 

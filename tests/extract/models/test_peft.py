@@ -76,7 +76,7 @@ def test_the_revision_names_changes_and_base(lora: Path, checkpoint: Path) -> No
     ("changes", "message"),
     [
         ({"base_model_name_or_path": None}, "does not name its base model; set base_model_name_or_path"),
-        ({"base_model_name_or_path": "/gone/tiny"}, "should be in `/gone/tiny`, and there is no such folder"),
+        ({"base_model_name_or_path": "/gone/tiny"}, "should be in `/gone/tiny`, but that folder does not exist"),
         ({"target_modules": ["qkv"]}, "do not fit its base model: Target modules"),
         ({"target_modules": ".*q_proj"}, "do not fit its base model: Found missing adapter keys"),
         ({"r": 3}, "do not fit its base model: Error.* in loading state_dict"),

@@ -70,13 +70,13 @@ def test_a_picture_where_there_is_none_is_an_error(
     adapter: Adapter, plan_with: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     items = plan_with(TEMPLATE)[:2]
-    with pytest.raises(ModelError, match="the chat template writes `<image>` where there is no picture"):
+    with pytest.raises(ModelError, match="the chat template writes `<image>` into a prompt without a picture"):
         plan_with(TEMPLATE.replace("USER: ", "USER: <image>\n").replace("<image>\n{% endif", "{% endif"))
     pictures = [Image.new("RGB", (16, 16))] * 2
     always = adapter.processor(pictures, [item.prompt for item in items], padding=True, return_tensors="pt")
     inputs = {name: always[name] for name in ("input_ids", "attention_mask")}
     monkeypatch.setattr(adapter, "processor", lambda **_: inputs)
-    with pytest.raises(ModelError, match="the processor writes image tokens although there is no image"):
+    with pytest.raises(ModelError, match="the processor writes image tokens for a prompt without an image"):
         encode_text_only(adapter, items)
 
 

@@ -105,7 +105,7 @@ def test_a_run_goes_on_with_smaller_batches(
     said = [note for note in recorder.notes if "memory" in note]
     assert len(said) == 1
     assert said[0].startswith("tiny: out of memory at batches of 8 samples of up to ")
-    assert said[0].endswith("; goes on with at most 2 per batch (--batch-size 2 starts there)")
+    assert said[0].endswith("; continuing with at most 2 per batch (--batch-size 2 starts there)")
 
 
 def test_memory_that_runs_out_in_the_second_pass_only(
@@ -176,7 +176,7 @@ def test_a_budget_of_tokens_is_halved_where_there_is_one(adapter: Adapter, datas
     assert batching.rows == 64
     assert notes == [notes[0]]
     assert notes[0].endswith(
-        f"goes on with at most {batching.tokens} tokens per batch (--batch-tokens {batching.tokens} starts there)"
+        f"continuing with at most {batching.tokens} tokens per batch (--batch-tokens {batching.tokens} starts there)"
     )
 
 

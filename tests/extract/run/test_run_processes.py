@@ -91,7 +91,7 @@ def test_a_process_that_is_killed(
     assert contents(two.folder) == contents(alone.folder)
     lost = [shard for shard, of_arrays in given if of_arrays]
     assert len(lost) == 1
-    sentence = f"a further process ended (SIGKILL), perhaps for lack of memory; the others go on, and measure `shard-{lost[0]:05d}.npz` again"  # noqa: E501
+    sentence = f"a further process ended (SIGKILL), perhaps for lack of memory; the others continue, and measure `shard-{lost[0]:05d}.npz` again"  # noqa: E501
     assert capsys.readouterr().err.count(sentence) == 1
 
 
@@ -103,7 +103,7 @@ def test_a_bad_picture_that_the_other_process_finds(
     other = toy.items[1].image()
     (tmp_path / "picture-0.png").unlink()
     monkeypatch.setattr(Item, "image", lambda _item: other)  # in this process only
-    with pytest.raises(BadItemError, match=r"item 'item-0' \(row 1\): there is no picture"):
+    with pytest.raises(BadItemError, match=r"item 'item-0' \(row 1\): picture .* does not exist"):
         extract.extract(model=checkpoint, data=toy, out=tmp_path / "runs", **SETTINGS, processes=2)
     assert list((tmp_path / "runs").glob("*/*")) == []
     assert loaded[0].process.poll() is not None
@@ -207,7 +207,7 @@ def test_each_process_has_a_gpu_or_a_share_of_the_processor(monkeypatch: pytest.
     monkeypatch.setattr("pid_lvlm.extract.models.load.resolve_device", lambda name: name)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
     assert process_devices("cuda", 2) == ("cuda:0", "cuda:1")
-    with pytest.raises(UsageError, match="--processes 3 needs a GPU for each process, and torch sees 2; give at most"):
+    with pytest.raises(UsageError, match="--processes 3 needs a GPU for each process, but torch sees 2; give at most"):
         process_devices("cuda", 3)
     with pytest.raises(UsageError, match="--processes 2 takes GPU after GPU, or the CPU, and --device cuda:1 names"):
         process_devices("cuda:1", 2)
@@ -228,4 +228,4 @@ def test_the_plan_names_the_processes(command: Command, checkpoint: Path, items:
     assert code == 0
     assert "processes   2, each with its own copy of the weights, on cpu (1 thread each), for 1 file; a smaller" in out
     code, _, err = command(*given, "--executor", "local")
-    assert (code, err) == (2, "error: --executor local and --processes both share out this machine; give one of them\n")
+    assert (code, err) == (2, "error: --executor local and --processes both divide up this machine; give one of them\n")

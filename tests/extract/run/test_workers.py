@@ -38,7 +38,7 @@ def test_the_bytes_do_not_depend_on_the_number_of_processes(run: Extract, datase
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_picture_that_is_gone_is_one_sentence(run: Extract, dataset: Dataset, tmp_path: Path, workers: int) -> None:
     (tmp_path / "picture-5.png").unlink()
-    sentence = "item 'item-5' (row 6): there is no picture"
+    sentence = "item 'item-5' (row 6): picture `"
     with pytest.raises(BadItemError, match=re.escape(sentence)):
         run(dataset, tmp_path / "runs", **SETTINGS, workers=workers)
     assert list((tmp_path / "runs").glob("*/*")) == []

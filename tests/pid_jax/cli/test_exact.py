@@ -105,7 +105,7 @@ def test_a_file_that_is_not_one_of_items_is_left_as_it_is(call, tmp_path):
     content = items.read_bytes()
     code, said = call(run, "--out", tmp_path / "r.parquet", "--pointwise", items)
     assert (code, items.read_bytes()) == (2, content)
-    assert "is not a file of atoms per item; it is left as it is" in said
+    assert "is not a file of atoms per item; it was left unchanged" in said
     code, said = call(run, "--out", tmp_path / "r.parquet", "--pointwise", tmp_path / "items.csv")
     assert (code, "expected `" in said) == (2, True)
 

@@ -81,8 +81,8 @@ def test_the_legacy_file_repeats_its_pictures(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("target", "message"),
     [
-        ("77", "row with index 0 takes its picture from index 77, but there is no such row"),
-        ("1000000", "row with index 0 takes its picture from index 1000000, but that row only refers to another"),
+        ("77", "row with index 0 takes its picture from index 77, but no row has that index"),
+        ("1000000", "row with index 0 takes its picture from index 1000000, but that row itself refers to another"),
     ],
 )
 def test_references_that_lead_nowhere(tmp_path: Path, target: str, message: str) -> None:

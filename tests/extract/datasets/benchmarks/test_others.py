@@ -172,9 +172,12 @@ def test_every_benchmark_declares_the_columns_it_needs() -> None:
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        (files.PMC_HEADER, "no column `index`, only .*; it looks like PMC-VQA test_clean: --data pmc-vqa=.*file.csv"),
+        (
+            files.PMC_HEADER,
+            "column `index` is missing; found .*; it looks like PMC-VQA test_clean: --data pmc-vqa=.*file.csv",
+        ),
         (["text", "label", "image", "question_id"], "it looks like POPE random"),
-        (["index", "question", "hint", "image", "A"], "MMBench en_dev, .*: it has no column `B`, only"),
+        (["index", "question", "hint", "image", "A"], "MMBench en_dev, .*: column `B` is missing; found"),
     ],
 )
 def test_a_file_of_another_benchmark(tmp_path: Path, columns: list[str], message: str) -> None:

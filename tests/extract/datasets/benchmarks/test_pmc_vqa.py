@@ -51,7 +51,7 @@ def test_a_figure_that_is_not_there(tmp_path: Path) -> None:
     rows = files.pmc_rows(2, figures=2)
     files.write_pictures(tmp_path / "images", ["PMC0_F1.jpg"])
     path = files.write_pmc(tmp_path / "test_clean.csv", rows)
-    wanted = r"row 2: there is no picture `PMC0_F2.jpg` \(looked for .*, images/PMC0_F2.jpg, figures/PMC0_F2.jpg"
+    wanted = r"row 2: picture `PMC0_F2.jpg` does not exist \(looked for .*, images/PMC0_F2.jpg, figures/PMC0_F2.jpg"
     with pytest.raises(DatasetError, match=wanted):
         load("pmc-vqa", path)
 

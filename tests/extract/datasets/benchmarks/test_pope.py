@@ -86,7 +86,7 @@ def test_a_copy_without_answers(tmp_path: Path) -> None:
     rows = [{**row, "category": "random"} for row in files.pope_rows(1)]
     rows = [{name: row[name] for name in ("question_id", "image", "text", "category")} for row in rows]
     with pytest.raises(
-        DatasetError, match=r"not a file of POPE random \(COCO 2014\): it has no column `label` or `answer`"
+        DatasetError, match=r"not a file of POPE random \(COCO 2014\): column `label` or `answer` is missing"
     ):
         load("pope-random", files.write_jsonl(tmp_path / "llava_pope_test.jsonl", rows))
 

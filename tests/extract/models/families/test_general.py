@@ -39,7 +39,7 @@ def test_the_general_adapter_refuses_a_leak(
     adapter = general(tiny_of(name), monkeypatch)
     with pytest.raises(
         ModelError,
-        match=rf"has no adapter, and the general one fails the leak test: the {source} still .*have one: `\w+",
+        match=rf"has no adapter, and the general one fails the leak test: the {source} still .*with one: `\w+",
     ):
         run(adapter, tiny_of(name), tmp_path)
     assert not list(tmp_path.rglob("shard-*"))
@@ -57,7 +57,9 @@ def test_an_unproven_adapter_that_forgot_a_site_is_refused(tiny_of: MakeTiny, tm
         register("toyvl", Careful)
         run(load_adapter(spec_of(tiny.folder)), tiny, tmp_path / "careful")
         register("toyvl", Careless)
-        with pytest.raises(ModelError, match="is read by Careless, which fails the leak test: the picture still moves"):
+        with pytest.raises(
+            ModelError, match="is loaded by Careless, which fails the leak test: the picture still moves"
+        ):
             run(load_adapter(spec_of(tiny.folder)), tiny, tmp_path / "careless")
     finally:
         register("toyvl", ToyVLAdapter)
@@ -90,7 +92,7 @@ def test_the_general_adapter_turns_failures_into_a_sentence(
     monkeypatch.setattr(type(tiny.adapter), "forward", fail)
     with pytest.raises(
         ModelError,
-        match=r"stops with TypeError: unexpected argument `x` \(--batch-size 1 may help\); types of a like name",
+        match=r"stops with TypeError: unexpected argument `x` \(--batch-size 1 may help\); similarly named types",
     ):
         run(tiny.adapter, tiny, tmp_path)
     monkeypatch.setattr(type(tiny.adapter), "leak_tested", True)
@@ -106,7 +108,7 @@ def test_the_general_adapter_says_what_is_missing(tiny_of: MakeTiny, monkeypatch
             load_adapter(spec)
     adapter = load_adapter(spec)
     monkeypatch.setattr(adapter.processor, "chat_template", None)
-    with pytest.raises(ModelError, match="its processor has no chat template; types of a like name that have one: `ll"):
+    with pytest.raises(ModelError, match="its processor has no chat template; similarly named types with one: `ll"):
         adapter.render("text", picture=True)
     monkeypatch.setattr(adapter, "processor", lambda **_: {"pixel_values_images": 0})
     with pytest.raises(

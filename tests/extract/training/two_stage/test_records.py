@@ -117,7 +117,7 @@ def turns(*pairs):
         ({**turns(("human", "a"), ("gpt", "b")), "image": "x.png"}, "<image> 0 times and has `image`; expected 1"),
         ({**turns(("human", "<image><image>"), ("gpt", "b")), "image": "x.png"}, "<image> 2 times"),
         ({**turns(("human", "a"), ("gpt", "<image> b")), "image": "x.png"}, "not in a turn of human"),
-        ({**turns(("human", "<image>"), ("gpt", "b")), "image": "x.png"}, "there is no picture `x.png`"),
+        ({**turns(("human", "<image>"), ("gpt", "b")), "image": "x.png"}, "picture `x.png` does not exist"),
         ({**turns(("human", "<image>"), ("gpt", "b")), "image": " "}, "has an empty `image`"),
         ({**turns(("human", "<image>"), ("gpt", "b")), "image": ["x.png", "y.png"]}, "has several pictures in `image`"),
     ],

@@ -162,7 +162,7 @@ def test_all_bad_records_are_named_before_anything_is_trained(folder, adapter):
         check_data(Encoder(adapter, stage(folder)))
     for part in (
         "6 of 7 records cannot be used",
-        "record 1: there is no picture `none.png`",
+        "record 1: picture `none.png` does not exist",
         "record 2: turn 1 has the unknown role `robot`",
         "record 3: has the placeholder <image> 2 times and has `image`; expected 1",
         "record 4: the answer in turn 2 is empty",
@@ -173,7 +173,7 @@ def test_all_bad_records_are_named_before_anything_is_trained(folder, adapter):
     data = check_data(Encoder(adapter, stage(folder, on_bad="skip")))
     assert (data.rows.tolist(), data.bad) == ([0], 6)
     write(folder / "r.json", BAD[:2])
-    with pytest.raises(DataError, match="r.json`, record 1: there is no picture"):
+    with pytest.raises(DataError, match="r.json`, record 1: picture .* does not exist"):
         check_data(Encoder(adapter, stage(folder)))
 
 
