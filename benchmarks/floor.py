@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from pid_lvlm.extract.datasets.images import open_picture
 from pid_lvlm.extract.models.adapters.base import Adapter
@@ -47,3 +48,11 @@ def matmul_peak(device: str, dtype: torch.dtype, repeat: int) -> float:
         one, other = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
         peak = max(peak, 2 * size**3 / fastest(lambda one=one, other=other: one @ other, max(repeat, 3), device))
     return peak
+
+
+def operations(work: Callable[[], object]) -> int:
+    """Floating-point operations of matrix products, convolutions and attention in `work`."""
+    counter = FlopCounterMode(display=False)
+    with counter:
+        work()
+    return int(counter.get_total_flops())

@@ -16,6 +16,7 @@ from pid_lvlm.extract.models.misfit import first_pass
 from pid_lvlm.extract.prompts.crossed_plan import CrossedPlan, plan_crossed
 from pid_lvlm.extract.prompts.prompt_plan import Plan
 from pid_lvlm.extract.prompts.swaps import Swaps, plan_swaps
+from pid_lvlm.extract.prompts.templates import template_name
 from pid_lvlm.extract.run.conditions import run_conditions
 from pid_lvlm.extract.run.manifest import describe_run
 from pid_lvlm.extract.run.receipt.verdict import limit_of, not_the_output

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
-from jaxtyping import Array, Bool, Float, Int, Key
+from jaxtyping import Bool, Float, Int, Key
 
 from pid_jax.config import BATCH
 from pid_lvlm.data import Manifest
@@ -66,7 +66,7 @@ class FitSpec(NamedTuple):
     conditionals: Int[Held, "*p"]
     draw: Int[Held, "*p"]
     p_y: Float[Held, "*p k"]
-    key: Key[Array, "*p"]
+    key: Key[Held, "*p"]
 
 
 class ProblemKey(NamedTuple):

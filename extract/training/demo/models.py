@@ -13,6 +13,7 @@ from pid_lvlm.extract.training.demo import llava, qwen2_vl
 from pid_lvlm.extract.training.demo.sizes import LABELS, NAMES, SIZES, ModelSize
 from pid_lvlm.extract.training.demo.tokenizer import Marks, build_tokenizer
 
+
 @dataclass(frozen=True)
 class Family:
     """A family of models, whose every size is made in the same way.

@@ -101,9 +101,7 @@ def make_processor(size: ModelSize, tokenizer: PreTrainedTokenizerFast) -> Qwen2
         image_mean=[0.5, 0.5, 0.5],
         image_std=[0.5, 0.5, 0.5],
     )
-    return Qwen2VLProcessor(
-        images, tokenizer, Qwen2VLVideoProcessor(patch_size=patch), chat_template=MARKS.template
-    )
+    return Qwen2VLProcessor(images, tokenizer, Qwen2VLVideoProcessor(patch_size=patch), chat_template=MARKS.template)
 
 
 def patch_states(model: Any, inputs: dict[str, Tensor]) -> Tensor:

@@ -80,9 +80,7 @@ def write_training_files(out: Path, models: Sequence[DemoModel], world: World = 
 def _pairs(count: int, emphasis: tuple[tuple[str, int], ...]) -> list[tuple[str, Item]]:
     """Items with the names of their tasks."""
     times = dict(emphasis)
-    return [
-        (name, item) for name in TASKS for item in make_items(get_task(name), count * times.get(name, 1), SEED)
-    ]
+    return [(name, item) for name in TASKS for item in make_items(get_task(name), count * times.get(name, 1), SEED)]
 
 
 def corpus() -> Iterator[str]:

@@ -50,7 +50,10 @@ def test_a_users_mistake_is_one_sentence(tmp_path, run):
     (tmp_path / "precious.txt").write_text("keep")
     for arguments, words in (
         (("--out", tmp_path), "is not a demo folder"),
-        (("--out", tmp_path / "x", "--model", "huge"), "--model: unknown value `huge`; known are demo-llava-small, demo-llava-tiny"),
+        (
+            ("--out", tmp_path / "x", "--model", "huge"),
+            "--model: unknown value `huge`; known are demo-llava-small, demo-llava-tiny",
+        ),
     ):
         code, errors = run(*arguments)
         assert code == 2

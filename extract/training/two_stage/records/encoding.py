@@ -119,7 +119,9 @@ class Encoder:
         if name is None:
             return ""
         if not isinstance(raw.get(name), str):
-            raise RecordError(f"should have the name of its source in `{name}`, which `noise_by` of the recipe asks for")
+            raise RecordError(
+                f"should have the name of its source in `{name}`, which `noise_by` of the recipe asks for"
+            )
         return str(raw[name])
 
     def _tokens(self, conversation: Conversation) -> Tokens:

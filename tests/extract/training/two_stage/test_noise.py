@@ -51,7 +51,7 @@ def replaced(rows, seed=0):
 def test_exactly_the_dropped_spans_change():
     before, after = replaced([0, 1, 2, 3])
     changed = (before != after).any(-1)
-    wanted = (SPANS == DROPPED[:, None]) & (DROPPED != NOT_DROPPED)[:, None]
+    wanted = (DROPPED[:, None] == SPANS) & (DROPPED != NOT_DROPPED)[:, None]
     assert torch.equal(changed, wanted)
 
 
