@@ -31,16 +31,19 @@ def test_a_killed_run_of_version_1_is_read_and_continued(tmp_path: Path, command
         code, _, err = command(*ARGUMENTS, *SETTINGS, "--out", tmp_path / folder)
         assert code == 0, err
     assert (tmp_path / "old" / RUN / shard_file(0)).read_bytes() == begun
-    for name in (shard_file(1), shard_file(2)):
-        assert (tmp_path / "old" / RUN / name).read_bytes() == (tmp_path / "new" / RUN / name).read_bytes(), name
-
     manifests = [json.loads((tmp_path / folder / RUN / MANIFEST_FILE).read_bytes()) for folder in ("old", "new")]
     assert is_sampled(manifests[0].pop("revision"))  # the run keeps the fingerprint that it was begun under
     assert not is_sampled(manifests[1].pop("revision"))
     assert manifests[0].pop("recipe") != manifests[1].pop("recipe")
+    # The noise statistics of the old run were computed on another processor: later shards are equal up to rounding.
+    assert manifests[0].pop("checksums").keys() == manifests[1].pop("checksums").keys()
     assert manifests[0] == manifests[1]
 
     continued, whole = (data.read_run(tmp_path / folder / RUN) for folder in ("old", "new"))
     assert continued.manifest.schema_version == SCHEMA_VERSION
     assert continued.manifest.recipe == part.manifest.recipe
-    np.testing.assert_allclose(continued.arrays["loglik"], whole.arrays["loglik"], atol=1e-4)
+    for name, wanted in whole.arrays.items():
+        if np.issubdtype(wanted.dtype, np.floating):
+            np.testing.assert_allclose(continued.arrays[name], wanted, atol=1e-4, err_msg=name)
+        else:
+            np.testing.assert_array_equal(continued.arrays[name], wanted, err_msg=name)
