@@ -23,9 +23,9 @@ from dit.pid import PID_BROJA
 from numpy.typing import NDArray
 
 import pid_jax
-from benchmarks.accuracy_problems import StudyProblem, known_problems, random_problem
-from benchmarks.conic import BITS_PER_NAT, conic_optimum
-from benchmarks.machine import describe_machine
+from benchmarks.baselines.conic import BITS_PER_NAT, conic_optimum
+from benchmarks.inputs.accuracy_problems import StudyProblem, known_problems, random_problem
+from benchmarks.measuring.machine import describe_machine
 
 LIBRARIES: Final = ("pid-lvlm", "jax", "jaxlib", "ott-jax", "numpy", "scipy", "dit", "cvxpy-base", "clarabel")
 KINDS_OVER_OPTIONS: Final = ("flat", "plain", "sharp")

@@ -20,10 +20,10 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.kept import Kept
-from benchmarks.machine import describe_machine
-from benchmarks.populations import GROUP, Family, Items, families
-from pid_jax.estimators.exact.intervals import ItemInterval, item_intervals, paired_difference
+from benchmarks.inputs.populations import GROUP, Family, Items, families
+from benchmarks.measuring.kept import Kept
+from benchmarks.measuring.machine import describe_machine
+from pid_jax.estimators.exact.over_items.intervals import ItemInterval, item_intervals, paired_difference
 from pid_jax.estimators.exact.problem import ExactProblem, GivenRows, solve_problems
 from pid_jax.information import AtomsInBits
 

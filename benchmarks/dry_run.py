@@ -20,7 +20,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from benchmarks.machine import describe_machine
+from benchmarks.measuring.machine import describe_machine
 from pid_lvlm import data
 
 ROOT: Final = Path(__file__).parent.parent

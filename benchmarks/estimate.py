@@ -13,10 +13,10 @@ import jax
 import numpy as np
 import torch
 
-from benchmarks.golden_file import load_weights
-from benchmarks.machine import describe_machine, peak_host_bytes, torch_device_name
-from benchmarks.problems import BATCH, Stack, baseline_rows, make_stack, torch_weights
-from benchmarks.published import Networks, measure, train
+from benchmarks.baselines.golden_file import load_weights
+from benchmarks.baselines.published import Networks, measure, train
+from benchmarks.inputs.problems import BATCH, Stack, baseline_rows, make_stack, torch_weights
+from benchmarks.measuring.machine import describe_machine, peak_host_bytes, torch_device_name
 from pid_jax.config import FitSettings
 from pid_jax.information import atoms_from_terms, bits_from_nats
 from pid_jax.sweep import devices as devices_module

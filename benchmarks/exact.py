@@ -12,11 +12,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from benchmarks.conditionals import REGIMES, problem
-from benchmarks.machine import describe_machine, peak_host_bytes
+from benchmarks.inputs.conditionals import REGIMES, problem
+from benchmarks.measuring.machine import describe_machine, peak_host_bytes
 from pid_jax.estimators.exact.rows import pad_rows, padded_size
-from pid_jax.estimators.exact.solve import Problem, solve_many
-from pid_jax.estimators.exact.stacks import solve_stack
+from pid_jax.estimators.exact.solver.solve import Problem, solve_many
+from pid_jax.estimators.exact.solver.stacks import solve_stack
 from pid_lvlm.data.names import NATS_PER_BIT
 
 LIBRARIES: Final = ("pid-lvlm", "jax", "jaxlib", "numpy", "scipy")

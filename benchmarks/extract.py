@@ -24,10 +24,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.decoder_tokens import DecoderTokens, counted_tokens, timed
-from benchmarks.floor import forward_plainly, matmul_peak
-from benchmarks.further_conditions import ablation_cost, crossed_cost, largest_difference
-from benchmarks.machine import describe_machine, peak_host_bytes, torch_device_name
+from benchmarks.baselines.floor import forward_plainly, matmul_peak
+from benchmarks.measuring.decoder_tokens import DecoderTokens, counted_tokens, timed
+from benchmarks.measuring.further_conditions import ablation_cost, crossed_cost, largest_difference
+from benchmarks.measuring.machine import describe_machine, peak_host_bytes, torch_device_name
 from pid_lvlm.data.errors import PidError
 from pid_lvlm.data.names import BOTH, CONDITIONS, LANGUAGE_ONLY, VISION_ONLY
 from pid_lvlm.extract.conditions.hooks import edited_inputs
@@ -44,7 +44,7 @@ from pid_lvlm.extract.models.adapters.base import Adapter, ModelInputs
 from pid_lvlm.extract.models.load import load_adapter, pinned
 from pid_lvlm.extract.prompts.prompt_plan import Plan, PlannedItem, make_plan
 from pid_lvlm.extract.prompts.templates import template_name
-from pid_lvlm.extract.run.manifest import run_layers
+from pid_lvlm.extract.run.contents.manifest import run_layers
 
 LIBRARIES = ("pid-lvlm", "torch", "transformers", "numpy")
 

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from benchmarks.machine import describe_machine
-from pid_lvlm.extract.models.fingerprint import fingerprint, sampled_fingerprint
-from pid_lvlm.extract.models.hash_cache import HashCache
+from benchmarks.measuring.machine import describe_machine
+from pid_lvlm.extract.models.checkpoint.fingerprint import fingerprint, sampled_fingerprint
+from pid_lvlm.extract.models.checkpoint.hash_cache import HashCache
 
 BLOCK = 16 << 20
 HASHES = ("sha256", "sha1", "blake2b", "blake2s")
@@ -43,7 +43,7 @@ def _measure(arguments: argparse.Namespace) -> dict[str, Any]:
         folder = Path(temporary, "checkpoint")
         _write(folder, arguments.gigabytes, arguments.shard_gigabytes)
         cache = HashCache(Path(temporary, "hashes"))
-        with patch("pid_lvlm.extract.models.hash_cache.SETTLED_SECONDS", -10.0):  # the files are young
+        with patch("pid_lvlm.extract.models.checkpoint.hash_cache.SETTLED_SECONDS", -10.0):  # the files are young
             _drop_pages(folder)
             cold = _timed(lambda: fingerprint(folder, cache))
         warm = _timed(lambda: fingerprint(folder, HashCache(Path(temporary, "other"))))

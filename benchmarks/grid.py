@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from benchmarks.estimate import LIBRARIES, split_cpu, time_ours
-from benchmarks.machine import describe_machine
-from benchmarks.problems import make_stack
+from benchmarks.inputs.problems import make_stack
+from benchmarks.measuring.machine import describe_machine
 from pid_jax.config import BATCH, FitSettings, make_config
 from pid_jax.problems.splits import make_layout
 from pid_jax.problems.types import Shape

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.machine import describe_machine
+from benchmarks.measuring.machine import describe_machine
 from pid_lvlm import data
 
 COMMAND = "from pid_jax.cli.main import main; main()"

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from benchmarks.machine import describe_machine
+from benchmarks.measuring.machine import describe_machine
 from pid_lvlm.data import outline_run, read_run, write_run
 from pid_lvlm.data.files import sha256_of_file
 from pid_lvlm.data.names import MANIFEST_FILE, POOLINGS

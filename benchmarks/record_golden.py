@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.golden_file import record_fit
-from benchmarks.regimes import REGIMES, draw
+from benchmarks.baselines.golden_file import record_fit
+from benchmarks.inputs.regimes import REGIMES, draw
 
 
 def main(arguments: list[str] | None = None) -> int:

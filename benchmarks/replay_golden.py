@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.golden_file import first_gradient_difference, read, replay
+from benchmarks.baselines.golden_file import first_gradient_difference, read, replay
 
 
 def main(arguments: list[str] | None = None) -> int:

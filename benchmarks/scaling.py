@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from benchmarks.estimate import LIBRARIES, split_cpu, time_ours
-from benchmarks.machine import describe_machine
-from benchmarks.problems import make_stack
+from benchmarks.inputs.problems import make_stack
+from benchmarks.measuring.machine import describe_machine
 from pid_jax.config import FitSettings
 
 BASE: Final = {"problems": 16, "rows": 1500, "features": 512, "options": 4}

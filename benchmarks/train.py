@@ -29,8 +29,8 @@ from PIL import Image
 from transformers import CLIPImageProcessor, CLIPVisionConfig, LlamaConfig
 from transformers.utils import logging
 
-from benchmarks.floor import matmul_peak, operations
-from benchmarks.machine import describe_machine, peak_host_bytes, torch_device_name
+from benchmarks.baselines.floor import matmul_peak, operations
+from benchmarks.measuring.machine import describe_machine, peak_host_bytes, torch_device_name
 from benchmarks.real_size import PAGES, PATCH, train_tokenizer
 from pid_lvlm.data.errors import PidError
 from pid_lvlm.extract.training.two_stage.recipe import LANGUAGE, Lora, ModelChoice, Recipe, find_recipe, read_recipe

@@ -22,7 +22,7 @@ NEITHER: Final = "neither"
 CONDITIONS: Final = (BOTH, VISION_ONLY, LANGUAGE_ONLY, NO_IMAGE)
 """First entries of the condition axis. The first three define the decomposition; `no_image` may be left out.
 
-Further ones, such as `vision_only.mean`, follow them: `pid_lvlm.data.contract.conditions` reads their names.
+Further ones, such as `vision_only.mean`, follow them: `pid_lvlm.data.contract.schema.conditions` reads their names.
 """
 REQUIRED_CONDITIONS: Final = CONDITIONS[:3]
 

@@ -33,9 +33,9 @@ from pid_lvlm.extract.datasets.benchmarks.registry import parse_data
 from pid_lvlm.extract.datasets.column_mapping import check_fields
 from pid_lvlm.extract.datasets.item import Dataset
 from pid_lvlm.extract.options import check_ablations, check_choice, check_options
+from pid_lvlm.extract.run.contents.run_folder import check_out_folder
 from pid_lvlm.extract.run.jobs import check_prompts, run_loaded
 from pid_lvlm.extract.run.progress import Reporter
-from pid_lvlm.extract.run.run_folder import check_out_folder
 
 if TYPE_CHECKING:
     from pid_lvlm.extract.run.extract_run import Outcome

@@ -22,8 +22,8 @@ from pid_jax.setting import (
 from pid_lvlm.data.bounds import FIT_SEED, FIT_STEPS, NETWORK_LAYERS, NETWORK_WIDTH, SEEDS
 from pid_lvlm.data.command.shown import count
 from pid_lvlm.data.command.suggest import suggestion
-from pid_lvlm.data.contract.results import BATCH, EXACT, PROBES
 from pid_lvlm.data.contract.sample_size import BATCH_SIZE, TRAIN_SHARE
+from pid_lvlm.data.contract.table.results import BATCH, EXACT, PROBES
 from pid_lvlm.data.names import DEFAULT_POOLING, DEFAULT_TAU, NOISE, POOLINGS
 
 Fallback = Literal["real", "four"]

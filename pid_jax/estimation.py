@@ -29,7 +29,7 @@ def estimate(
     progress: Progress | None = None,
     keep: Keep = forget,
 ) -> pl.DataFrame:
-    """Decompose every layer of every run; a row per problem, in bits (columns: `pid_lvlm.data.contract.results`).
+    """Decompose every layer of every run; a row per problem, in bits (columns: `pid_lvlm.data.contract.table.results`).
 
     Args:
         runs: run folders, or folders of run folders, of any number and shapes; equal shapes are fitted side by side.

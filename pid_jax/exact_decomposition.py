@@ -8,8 +8,8 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from pid_jax.arguments import as_array, numbers
-from pid_jax.estimators.exact.intervals import IntervalMethod, ItemInterval
 from pid_jax.estimators.exact.other_measures import OtherRedundancies, other_redundancies
+from pid_jax.estimators.exact.over_items.intervals import IntervalMethod, ItemInterval
 from pid_jax.estimators.exact.pointwise import PointwiseAtoms
 from pid_jax.estimators.exact.problem import ExactProblem
 from pid_jax.estimators.exact.rows import Marginals, Reconciled, merge_rows

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from pid_jax.arguments import as_array
-from pid_jax.estimators.exact import curve
-from pid_jax.estimators.exact.curve import RowsPoint
-from pid_jax.estimators.exact.intervals import ItemInterval, paired_difference
+from pid_jax.estimators.exact.over_items import curve
+from pid_jax.estimators.exact.over_items.curve import RowsPoint
+from pid_jax.estimators.exact.over_items.intervals import ItemInterval, paired_difference
 from pid_jax.estimators.exact.rows import Marginals
 from pid_jax.exact_arguments import reconciled_problem
 from pid_jax.exact_decomposition import ExactDecomposition

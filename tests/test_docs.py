@@ -20,8 +20,8 @@ from pid_lvlm.data.bounds import BOUNDS
 from pid_lvlm.data.cluster.plan import JobPlan
 from pid_lvlm.data.command.options import epilog
 from pid_lvlm.data.command.result import CommandResult, to_json
-from pid_lvlm.data.contract.arrays import ARRAYS, KIND_NAMES
-from pid_lvlm.data.contract.results import COLUMNS
+from pid_lvlm.data.contract.schema.arrays import ARRAYS, KIND_NAMES
+from pid_lvlm.data.contract.table.results import COLUMNS
 from pid_lvlm.extract.cli import results as extract_results
 from pid_lvlm.extract.cli import verification
 from pid_lvlm.extract.datasets.column_mapping import USUAL_NAMES

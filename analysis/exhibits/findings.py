@@ -7,7 +7,7 @@ from pid_lvlm.analysis.exhibits.finding import PaperFinding, finding
 from pid_lvlm.analysis.exhibits.within import layer_phases, training_stages
 from pid_lvlm.analysis.frames.given import given, labelled
 from pid_lvlm.analysis.frames.over_models.models import across_models
-from pid_lvlm.data.contract.results import EXACT
+from pid_lvlm.data.contract.table.results import EXACT
 
 
 def paper_findings(results: pl.DataFrame, estimator: str = EXACT) -> tuple[PaperFinding, ...]:

@@ -6,7 +6,7 @@ from pid_lvlm.analysis.errors import NothingToShowError
 from pid_lvlm.analysis.frames.given import given
 from pid_lvlm.analysis.frames.over_models.models import by_model
 from pid_lvlm.analysis.frames.reshape import final_checkpoint, final_layer, in_reading_order, reported
-from pid_lvlm.data.contract.results import BATCH, EXACT
+from pid_lvlm.data.contract.table.results import BATCH, EXACT
 from pid_lvlm.data.names import ATOMS
 
 _PROBLEM = ("run", "layer", "tau")

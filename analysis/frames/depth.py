@@ -6,7 +6,7 @@ from pid_lvlm.analysis.errors import NothingToShowError
 from pid_lvlm.analysis.frames.estimators import SWEEP, one_estimator
 from pid_lvlm.analysis.frames.memory import remembered
 from pid_lvlm.analysis.frames.reshape import final_checkpoint, in_reading_order, reported, with_series
-from pid_lvlm.data.contract.results import EXACT
+from pid_lvlm.data.contract.table.results import EXACT
 
 
 @remembered

@@ -21,7 +21,7 @@ from pid_lvlm.analysis.frames.reshape import final_layer, reported, with_series
 from pid_lvlm.analysis.statistics import holm
 from pid_lvlm.data.bounds import DIFFERENCES
 from pid_lvlm.data.command.shown import count
-from pid_lvlm.data.contract.results import EXACT, JOINT_KNOWS_LESS
+from pid_lvlm.data.contract.table.results import EXACT, JOINT_KNOWS_LESS
 from pid_lvlm.data.names import ATOMS
 
 Between = Literal["models", "layers", "checkpoints"]

@@ -7,7 +7,7 @@ import polars as pl
 
 from pid_lvlm.analysis.frames.given import having
 from pid_lvlm.analysis.frames.probes import one_ablation
-from pid_lvlm.data.contract.results import EXACT
+from pid_lvlm.data.contract.table.results import EXACT
 
 PROBLEM: Final = ("run", "layer", "tau")
 """What two estimators have in common where they solved the same problem."""

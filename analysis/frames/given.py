@@ -10,7 +10,7 @@ from pid_lvlm.analysis.frames.memory import always_remembered
 from pid_lvlm.analysis.frames.probes import one_ablation
 from pid_lvlm.data.bounds import SHOWN_NAME
 from pid_lvlm.data.command.display import displayable
-from pid_lvlm.data.contract.result_table import SCHEMA
+from pid_lvlm.data.contract.table.result_table import SCHEMA
 
 NAMES: Final = ("run", "model", "family", "dataset", "stage", "preset", "estimator", "pooling", "result", "device")
 """Columns whose texts become labels."""

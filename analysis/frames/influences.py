@@ -17,7 +17,7 @@ from pid_lvlm.analysis.errors import NothingToShowError
 from pid_lvlm.analysis.frames.given import given
 from pid_lvlm.analysis.frames.items.pointwise import given_pointwise, read_pointwise
 from pid_lvlm.analysis.frames.items.problems import item_matches
-from pid_lvlm.data.contract.item_table import INFLUENCES
+from pid_lvlm.data.contract.table.item_table import INFLUENCES
 
 _FEWEST_GROUPS: Final = 2
 

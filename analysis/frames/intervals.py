@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from pid_lvlm.data.contract.results import INTERVALS
+from pid_lvlm.data.contract.table.results import INTERVALS
 
 SEEDS, ITEMS, ITEMS_UNCORRECTED = INTERVALS
 """Values of the column `interval`. Where it is empty, an interval covers the seeds, as in tables of older versions."""

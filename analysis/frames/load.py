@@ -7,13 +7,13 @@ import polars as pl
 
 from pid_lvlm.analysis.errors import ResultTableError
 from pid_lvlm.analysis.frames.given import having
-from pid_lvlm.data.contract.result_checks import TableError, checked_table
-from pid_lvlm.data.contract.result_file import read_table
-from pid_lvlm.data.contract.results import USABLE
+from pid_lvlm.data.contract.table.result_checks import TableError, checked_table
+from pid_lvlm.data.contract.table.result_file import read_table
+from pid_lvlm.data.contract.table.results import USABLE
 
 
 def read_results(*paths: str | PathLike[str]) -> pl.DataFrame:
-    """Read result tables into one frame with the columns of `pid_lvlm.data.contract.results`, in that order.
+    """Read result tables into one frame with the columns of `pid_lvlm.data.contract.table.results`, in that order.
 
     Failed fits stay in the frame: `successful` selects the others. A problem that occurs in several files (the same
     `problem_id`) counts once; the last file wins. Tables of older versions are read, with their columns renamed.

@@ -3,9 +3,9 @@
 import polars as pl
 
 from pid_lvlm.analysis.frames.reshape import atoms_long
-from pid_lvlm.data.contract.limits import LIMITS, Limit
-from pid_lvlm.data.contract.result_table import worth_a_warning
-from pid_lvlm.data.contract.results import WIDE_INTERVAL
+from pid_lvlm.data.contract.table.limits import LIMITS, Limit
+from pid_lvlm.data.contract.table.result_table import worth_a_warning
+from pid_lvlm.data.contract.table.results import WIDE_INTERVAL
 from pid_lvlm.data.names import ATOMS
 
 BELOW_ZERO = "below 0, which no atom is: estimation error"

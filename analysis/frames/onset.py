@@ -14,7 +14,7 @@ from pid_lvlm.analysis.frames.influences import Influences
 from pid_lvlm.analysis.frames.intervals import ITEMS, ITEMS_UNCORRECTED
 from pid_lvlm.analysis.frames.over_models.models import NEXT_TO_NOTHING
 from pid_lvlm.analysis.frames.reshape import atoms_long, final_layer, with_series
-from pid_lvlm.data.contract.results import EXACT, JOINT_KNOWS_LESS, USABLE
+from pid_lvlm.data.contract.table.results import EXACT, JOINT_KNOWS_LESS, USABLE
 from pid_lvlm.data.names import ATOMS
 
 REACHED: Final = "reached"

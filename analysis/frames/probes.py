@@ -4,7 +4,7 @@ from typing import Final
 
 import polars as pl
 
-from pid_lvlm.data.contract.results import PROBES
+from pid_lvlm.data.contract.table.results import PROBES
 from pid_lvlm.data.names import NOISE
 
 ABLATION: Final = "ablation"

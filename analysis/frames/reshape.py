@@ -11,7 +11,7 @@ from pid_lvlm.analysis.frames.labels import LEGEND, SYMBOLS
 from pid_lvlm.analysis.frames.load import successful
 from pid_lvlm.analysis.frames.memory import remembered
 from pid_lvlm.analysis.frames.probes import one_ablation
-from pid_lvlm.data.contract.results import EXACT, JOINT_KNOWS_LESS
+from pid_lvlm.data.contract.table.results import EXACT, JOINT_KNOWS_LESS
 from pid_lvlm.data.names import ATOMS
 
 SETTINGS: Final = ("preset", "estimator", "tau", "pooling", "marginals", "strata")

@@ -5,7 +5,7 @@ import polars as pl
 from pid_lvlm.analysis.errors import NothingToShowError
 from pid_lvlm.analysis.frames.intervals import CERTIFIED, COVERAGES, SEEDS, Coverage
 from pid_lvlm.analysis.frames.reshape import finals_of_each_estimator
-from pid_lvlm.data.contract.results import BATCH
+from pid_lvlm.data.contract.table.results import BATCH
 from pid_lvlm.data.names import ATOMS
 
 

@@ -21,7 +21,7 @@ from pid_lvlm.analysis.paper.joins import (
 )
 from pid_lvlm.analysis.paper.match import in_paper
 from pid_lvlm.data.command.shown import cut
-from pid_lvlm.data.contract.results import BATCH
+from pid_lvlm.data.contract.table.results import BATCH
 
 Measure = Callable[[pl.DataFrame, str], pl.DataFrame]
 """From a result table and an estimator to statistics over its models."""

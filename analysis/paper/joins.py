@@ -8,7 +8,7 @@ from pid_lvlm.analysis.frames.given import having
 from pid_lvlm.analysis.frames.reshape import final_layer
 from pid_lvlm.analysis.paper import published
 from pid_lvlm.analysis.statistics import LEAST
-from pid_lvlm.data.contract.results import BATCH, JOINT_KNOWS_LESS, SUCCESSFUL, USABLE
+from pid_lvlm.data.contract.table.results import BATCH, JOINT_KNOWS_LESS, SUCCESSFUL, USABLE
 from pid_lvlm.data.names import ATOMS, POOLINGS
 
 _SYMBOLS: Final = {"accuracy": "accuracy", "d_vision": "accuracy drop without the image"}

@@ -23,7 +23,7 @@ from pid_lvlm.analysis.report.page.items import item_browser, render_browser
 from pid_lvlm.analysis.report.page.render import LIBRARY, render_files
 from pid_lvlm.analysis.report.terminal import summary_text
 from pid_lvlm.data.command.result import Failure, fit_name
-from pid_lvlm.data.contract.results import EXACT
+from pid_lvlm.data.contract.table.results import EXACT
 from pid_lvlm.data.locks import locked
 
 

@@ -16,7 +16,7 @@ from pid_lvlm.analysis.report.contents import COMPARISONS, PARTS
 from pid_lvlm.analysis.report.contents.kinds import FigurePart, TablePart
 from pid_lvlm.analysis.report.folder import PAGE
 from pid_lvlm.data.bounds import PAGE_ROWS
-from pid_lvlm.data.contract.results import EXACT
+from pid_lvlm.data.contract.table.results import EXACT
 
 PRINTED: Final = tuple(name for name, size in SIZES.items() if size.millimetres is not None)
 """Sizes of the figure files."""

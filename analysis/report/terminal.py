@@ -17,7 +17,7 @@ from pid_lvlm.analysis.errors import NothingToShowError
 from pid_lvlm.analysis.frames.given import labelled
 from pid_lvlm.analysis.report.laid_out.display import PageTable, summary_table
 from pid_lvlm.data.command.display import displayable
-from pid_lvlm.data.contract.results import EXACT
+from pid_lvlm.data.contract.table.results import EXACT
 
 _WIDE: Final = 200  # columns of output that is not a terminal, so that no number is cut
 

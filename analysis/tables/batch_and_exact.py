@@ -8,7 +8,7 @@ from pid_lvlm.analysis.errors import NothingToShowError
 from pid_lvlm.analysis.frames.estimators import PROBLEM
 from pid_lvlm.analysis.frames.given import given
 from pid_lvlm.analysis.frames.reshape import finals, in_reading_order
-from pid_lvlm.data.contract.results import BATCH, EXACT
+from pid_lvlm.data.contract.table.results import BATCH, EXACT
 from pid_lvlm.data.names import ATOMS
 
 _OF_EXACT: Final = ("gap", "marginals_spread", "redundancy_mmi", "redundancy_imin")

@@ -7,7 +7,7 @@ import polars as pl
 from pid_lvlm.analysis.frames.given import given
 from pid_lvlm.analysis.frames.over_models.correlates import QUANTITIES, Correlate, correlates
 from pid_lvlm.analysis.frames.over_models.models import across_models
-from pid_lvlm.data.contract.results import EXACT
+from pid_lvlm.data.contract.table.results import EXACT
 
 
 def correlations(results: pl.DataFrame, estimator: str = EXACT, accuracy: str = "accuracy") -> pl.DataFrame:

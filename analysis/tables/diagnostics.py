@@ -5,8 +5,8 @@ import polars as pl
 from pid_lvlm.analysis.frames.checkpoints import in_training_order
 from pid_lvlm.analysis.frames.given import given
 from pid_lvlm.analysis.frames.load import failed_fits, successful
-from pid_lvlm.data.contract.limits import LIMITS, RESULT_WARNINGS, Limit
-from pid_lvlm.data.contract.result_table import exceeds, places, value_of, worth_a_warning
+from pid_lvlm.data.contract.table.limits import LIMITS, RESULT_WARNINGS, Limit
+from pid_lvlm.data.contract.table.result_table import exceeds, places, value_of, worth_a_warning
 
 _ISSUES = {
     "num_fits": pl.Int64,

@@ -7,7 +7,7 @@ import polars as pl
 from pid_lvlm.analysis.errors import NothingToShowError
 from pid_lvlm.analysis.frames.given import given
 from pid_lvlm.analysis.frames.reshape import atoms_long, finals_of_each_estimator
-from pid_lvlm.data.contract.results import EXACT
+from pid_lvlm.data.contract.table.results import EXACT
 
 DOMINANT_TOLERANCE: Final = 0.15
 """How far an atom may be off, in bits, where one atom carries nearly everything."""

@@ -4,7 +4,7 @@ import polars as pl
 
 from pid_lvlm.analysis.frames.depth import layered
 from pid_lvlm.analysis.frames.given import given
-from pid_lvlm.data.contract.results import EXACT
+from pid_lvlm.data.contract.table.results import EXACT
 from pid_lvlm.data.names import ATOMS
 
 EMERGED = 0.1

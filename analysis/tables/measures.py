@@ -12,7 +12,7 @@ from pid_lvlm.analysis.frames.given import given
 from pid_lvlm.analysis.frames.labels import WORDS
 from pid_lvlm.analysis.frames.over_models.models import across_models
 from pid_lvlm.analysis.frames.reshape import finals
-from pid_lvlm.data.contract.results import EXACT
+from pid_lvlm.data.contract.table.results import EXACT
 from pid_lvlm.data.names import ATOMS
 
 BROJA: Final = "BROJA"

@@ -5,7 +5,7 @@ import polars as pl
 from pid_lvlm.analysis.errors import NothingToShowError
 from pid_lvlm.analysis.frames.influences import Influences
 from pid_lvlm.analysis.frames.onset import onsets
-from pid_lvlm.data.contract.results import EXACT
+from pid_lvlm.data.contract.table.results import EXACT
 
 
 def onset(results: pl.DataFrame, estimator: str = EXACT, influences: Influences | None = None) -> pl.DataFrame:

@@ -10,7 +10,7 @@ from pid_lvlm import data
 from pid_lvlm.analysis.errors import NothingToShowError
 from pid_lvlm.analysis.frames.given import given
 from pid_lvlm.analysis.frames.items.scores import find_run_folders
-from pid_lvlm.data.contract.receipt import CHECKS, CROSSED_CHECKS, NATS, NOT_CHECKED, UNITS
+from pid_lvlm.data.contract.schema.receipt import CHECKS, CROSSED_CHECKS, NATS, NOT_CHECKED, UNITS
 
 NO_RECEIPT: Final = "no receipt"
 NO_FOLDER: Final = "no run folder"

@@ -7,7 +7,7 @@ from pid_lvlm.analysis.frames.given import given
 from pid_lvlm.analysis.frames.over_models import regimes as of_models
 from pid_lvlm.analysis.frames.over_models.models import across_models
 from pid_lvlm.analysis.statistics import Mean
-from pid_lvlm.data.contract.results import EXACT
+from pid_lvlm.data.contract.table.results import EXACT
 
 
 def regimes(results: pl.DataFrame, estimator: str = EXACT) -> pl.DataFrame:

@@ -6,7 +6,7 @@ from pid_lvlm.analysis.frames.given import given
 from pid_lvlm.analysis.frames.over_models.models import across_models
 from pid_lvlm.analysis.frames.over_models.regimes import SYNERGY_DRIVEN
 from pid_lvlm.analysis.frames.over_models.steps import steps
-from pid_lvlm.data.contract.results import EXACT
+from pid_lvlm.data.contract.table.results import EXACT
 
 
 def scaling(

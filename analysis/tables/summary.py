@@ -7,7 +7,7 @@ import polars as pl
 from pid_lvlm.analysis.errors import NothingToShowError
 from pid_lvlm.analysis.frames.given import given
 from pid_lvlm.analysis.frames.reshape import finals
-from pid_lvlm.data.contract.results import EXACT
+from pid_lvlm.data.contract.table.results import EXACT
 from pid_lvlm.data.names import ATOMS
 
 _PARTS: Final = ("sd", "corrected", "low", "high")

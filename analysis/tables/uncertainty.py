@@ -7,7 +7,7 @@ from pid_lvlm.analysis.frames import uncertainty
 from pid_lvlm.analysis.frames.given import given
 from pid_lvlm.analysis.frames.intervals import COVERAGES, SEEDS, Coverage
 from pid_lvlm.analysis.frames.reshape import finals_of_each_estimator
-from pid_lvlm.data.contract.results import INTERVALS
+from pid_lvlm.data.contract.table.results import INTERVALS
 
 
 def interval_meanings(results: pl.DataFrame) -> pl.DataFrame:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from pid_lvlm.data.cluster.records import results
 from pid_lvlm.data.cluster.states import COMPLETE, FAILED, INTERRUPTED, NEW, RUNNING, RunStatus
-from pid_lvlm.data.contract.manifest import Manifest, read_manifest
-from pid_lvlm.data.contract.run_folder import is_run
+from pid_lvlm.data.contract.reading.run_folder import is_run
+from pid_lvlm.data.contract.schema.manifest import Manifest, read_manifest
 from pid_lvlm.data.errors import PidError
 from pid_lvlm.data.locks import lock_holder
 from pid_lvlm.data.names import shard_file

@@ -92,8 +92,8 @@ def list_model_types() -> CommandResult:
 
 def check_folders(folders: list[Path]) -> CommandResult:
     """Validate run folders."""
-    from pid_lvlm.data.contract.manifest import read_manifest
-    from pid_lvlm.data.contract.run_folder import validate_run
+    from pid_lvlm.data.contract.reading.run_folder import validate_run
+    from pid_lvlm.data.contract.schema.manifest import read_manifest
 
     faults = {folder: validate_run(folder) for folder in folders}
     receipts = {folder: read_manifest(folder).receipt for folder, found in faults.items() if not found}

@@ -15,16 +15,16 @@ from pid_lvlm.data.cluster.status import run_statuses
 from pid_lvlm.data.command.part import Part
 from pid_lvlm.data.command.result import Failure
 from pid_lvlm.data.command.shown import count
-from pid_lvlm.data.contract.run_folder import is_run
+from pid_lvlm.data.contract.reading.run_folder import is_run
 from pid_lvlm.extract.cli.parts import select_part
 from pid_lvlm.extract.cli.results import COMPLETE, Extraction, RunFolder, Statuses
 from pid_lvlm.extract.config import DatasetSpec, ExtractionConfig, ModelSpec
 from pid_lvlm.extract.datasets.load import DatasetOutline, outline_dataset
 from pid_lvlm.extract.errors import UsageError
+from pid_lvlm.extract.run.contents.run_folder import check_out_folder, run_path
+from pid_lvlm.extract.run.contents.settled import is_settled
 from pid_lvlm.extract.run.jobs import check_names
 from pid_lvlm.extract.run.pairing import datasets_of
-from pid_lvlm.extract.run.run_folder import check_out_folder, run_path
-from pid_lvlm.extract.run.settled import is_settled
 
 
 def extract_as_jobs(

@@ -8,7 +8,7 @@ import typer
 
 from pid_lvlm.data.command.part import parse_part
 from pid_lvlm.extract.config import DatasetSpec, ExtractionConfig, ModelSpec
-from pid_lvlm.extract.run.conditions import run_conditions
+from pid_lvlm.extract.run.contents.conditions import run_conditions
 
 WORK: Final = "How it runs"
 

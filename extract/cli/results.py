@@ -13,7 +13,7 @@ from pid_lvlm.extract.datasets.benchmarks.registry import BENCHMARKS
 from pid_lvlm.extract.models.registry import ADAPTERS
 
 if TYPE_CHECKING:
-    from pid_lvlm.data.contract.receipt import Receipt
+    from pid_lvlm.data.contract.schema.receipt import Receipt
     from pid_lvlm.extract.run.jobs import FinishedJobs, PlannedRun
 
 
@@ -70,9 +70,9 @@ def planned(out: Path, runs: Sequence["PlannedRun"]) -> Extraction:
 
 
 def _state(folder: Path) -> str:
-    from pid_lvlm.data.contract.manifest import read_manifest
-    from pid_lvlm.data.contract.run_folder import is_run
-    from pid_lvlm.extract.run.run_folder import is_complete
+    from pid_lvlm.data.contract.reading.run_folder import is_run
+    from pid_lvlm.data.contract.schema.manifest import read_manifest
+    from pid_lvlm.extract.run.contents.run_folder import is_complete
 
     if not is_run(folder):
         return "new"

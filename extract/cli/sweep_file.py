@@ -35,7 +35,7 @@ from pid_lvlm.extract.fields import (
     Step,
     checked_file,
 )
-from pid_lvlm.extract.models.locate import HUB_ID
+from pid_lvlm.extract.models.checkpoint.locate import HUB_ID
 
 Tables = Annotated[tuple[dict[str, Any], ...], Field(max_length=ENTRIES.most)]
 

@@ -6,7 +6,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Final
 
 from pid_lvlm.data.command.result import CommandResult, Failure
-from pid_lvlm.data.contract.receipt import CHECKS, FAILED, NATS, NOT_CHECKED, PASSED, UNITS, Receipt
+from pid_lvlm.data.contract.schema.receipt import CHECKS, FAILED, NATS, NOT_CHECKED, PASSED, UNITS, Receipt
 from pid_lvlm.data.errors import PidError
 from pid_lvlm.extract.config import DatasetSpec, ExtractionConfig, ModelSpec
 

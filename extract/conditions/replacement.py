@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pid_lvlm.data.contract.conditions import parse_condition
+from pid_lvlm.data.contract.schema.conditions import parse_condition
 from pid_lvlm.data.names import MEAN, NOISE
 from pid_lvlm.extract.conditions.noise import NoiseStats, sample_generator
 from pid_lvlm.extract.conditions.sites import DecoderInputs, Site, SpanMasks

@@ -20,7 +20,7 @@ from pid_lvlm.extract.measure.same_picture import Leaders, Rows, row_inputs, row
 from pid_lvlm.extract.models.adapters.base import Adapter, ModelInputs
 from pid_lvlm.extract.models.library_errors import first_line
 from pid_lvlm.extract.models.misfit import model_code
-from pid_lvlm.extract.models.picture_sizes import PLAIN_SIZE
+from pid_lvlm.extract.models.processor.picture_sizes import PLAIN_SIZE
 from pid_lvlm.extract.prompts.prompt_plan import PlannedItem, too_long
 
 Prepare = Callable[[Sequence[str], Sequence[Image.Image]], ModelInputs]

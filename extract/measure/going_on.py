@@ -13,7 +13,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-from pid_lvlm.data.contract.conditions import Condition, parse_condition
+from pid_lvlm.data.contract.schema.conditions import Condition, parse_condition
 from pid_lvlm.data.names import BOTH, LANGUAGE_ONLY, MEAN, NEITHER, VISION_ONLY
 from pid_lvlm.extract.errors import ModelError
 from pid_lvlm.extract.measure.encode import Batch, check_lengths

@@ -22,7 +22,7 @@ from pid_lvlm.extract.measure.option_scores import Scores, option_scores
 from pid_lvlm.extract.measure.passes import Passes
 from pid_lvlm.extract.measure.swapped import Prepared, prepare_swapped
 from pid_lvlm.extract.models.adapters.base import Adapter
-from pid_lvlm.extract.models.answer_tokens import Candidates
+from pid_lvlm.extract.models.processor.answer_tokens import Candidates
 from pid_lvlm.extract.prompts.prompt_plan import PlannedItem
 from pid_lvlm.extract.prompts.swaps import Swaps
 

@@ -13,8 +13,8 @@ from pid_lvlm.extract.conditions.hooks import Edit
 from pid_lvlm.extract.conditions.prefix import Begun
 from pid_lvlm.extract.measure.logit_lens import layer_states, token_logprobs
 from pid_lvlm.extract.models.adapters.base import Adapter, ModelInputs
-from pid_lvlm.extract.models.answer_tokens import Candidates
 from pid_lvlm.extract.models.misfit import model_code
+from pid_lvlm.extract.models.processor.answer_tokens import Candidates
 
 
 @dataclass(frozen=True)

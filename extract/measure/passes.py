@@ -13,7 +13,7 @@ from pid_lvlm.extract.measure.option_scores import Scores, score_batch
 from pid_lvlm.extract.measure.same_picture import begun_by_leaders
 from pid_lvlm.extract.measure.swapped import encode_swapped
 from pid_lvlm.extract.models.adapters.base import Adapter, ModelInputs
-from pid_lvlm.extract.models.answer_tokens import Candidates
+from pid_lvlm.extract.models.processor.answer_tokens import Candidates
 from pid_lvlm.extract.prompts.prompt_plan import PlannedItem
 from pid_lvlm.extract.prompts.swaps import Swaps, is_swapped
 

@@ -19,16 +19,16 @@ from pid_lvlm.data.inputs.panics import panics_as_errors, silent_stderr
 from pid_lvlm.extract.config import HEAD_FLOAT32, ModelSpec
 from pid_lvlm.extract.errors import ModelError
 from pid_lvlm.extract.models.adapters.base import Adapter
-from pid_lvlm.extract.models.fingerprint import fingerprint, is_sampled, sampled_fingerprint
-from pid_lvlm.extract.models.hub_files import check_downloaded
+from pid_lvlm.extract.models.checkpoint.fingerprint import fingerprint, is_sampled, sampled_fingerprint
+from pid_lvlm.extract.models.checkpoint.hub_files import check_downloaded
+from pid_lvlm.extract.models.checkpoint.locate import check_model
+from pid_lvlm.extract.models.checkpoint.peft import base_spec, hub_adapter_file, merge_adapter, processor_spec
+from pid_lvlm.extract.models.checkpoint.settings_files import CONFIG_FILE, check_settings, read_configuration
+from pid_lvlm.extract.models.checkpoint.weights import check_finite, check_weight_files
 from pid_lvlm.extract.models.library_errors import first_line, known_reason
-from pid_lvlm.extract.models.locate import check_model
-from pid_lvlm.extract.models.peft import base_spec, hub_adapter_file, merge_adapter, processor_spec
-from pid_lvlm.extract.models.picture_sizes import check_picture_sizes
-from pid_lvlm.extract.models.processor_settings import change_settings
+from pid_lvlm.extract.models.processor.picture_sizes import check_picture_sizes
+from pid_lvlm.extract.models.processor.processor_settings import change_settings
 from pid_lvlm.extract.models.registry import ADAPTERS, adapter_class
-from pid_lvlm.extract.models.settings_files import CONFIG_FILE, check_settings, read_configuration
-from pid_lvlm.extract.models.weights import check_finite, check_weight_files
 
 TOKENIZER_FILES: Final = ("tokenizer.json", "tokenizer.model", "vocab.json", "tokenizer_config.json")
 TRIAL: Final = "A"

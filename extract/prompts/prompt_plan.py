@@ -12,7 +12,7 @@ from pid_lvlm.extract.datasets.errors import DatasetError
 from pid_lvlm.extract.datasets.item import Dataset, Item
 from pid_lvlm.extract.errors import ModelError
 from pid_lvlm.extract.models.adapters.base import Adapter
-from pid_lvlm.extract.models.answer_tokens import Candidates, chosen_spellings
+from pid_lvlm.extract.models.processor.answer_tokens import Candidates, chosen_spellings
 from pid_lvlm.extract.prompts.language_span import Span, SpanFinder
 from pid_lvlm.extract.prompts.picture_tokens import expected_picture_tokens
 from pid_lvlm.extract.prompts.templates import get_template

@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
-from pid_lvlm.data.contract.conditions import Condition, parse_condition
+from pid_lvlm.data.contract.schema.conditions import Condition, parse_condition
 from pid_lvlm.data.names import BLANK, LANGUAGE_ONLY, OTHER, SOURCES, VISION_ONLY
 from pid_lvlm.extract.conditions.noise import sample_generator
 from pid_lvlm.extract.config import SPAN_ALL

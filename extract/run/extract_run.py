@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from pid_lvlm.data.contract.receipt import Receipt
+from pid_lvlm.data.contract.schema.receipt import Receipt
 from pid_lvlm.data.locks import locked
 from pid_lvlm.data.names import CONDITIONS, ITEM_FILES
 from pid_lvlm.extract.config import ExtractionConfig, ModelSpec
@@ -26,13 +26,13 @@ from pid_lvlm.extract.models.adapters.base import Adapter
 from pid_lvlm.extract.models.misfit import refuse_misfits
 from pid_lvlm.extract.prompts.prompt_plan import Plan
 from pid_lvlm.extract.prompts.templates import template_name
-from pid_lvlm.extract.run.check_data import usable_for_run
-from pid_lvlm.extract.run.keep_items import files_to_keep, keep_items
+from pid_lvlm.extract.run.contents.keep_items import files_to_keep, keep_items
+from pid_lvlm.extract.run.contents.run_folder import RunFolder, run_path
 from pid_lvlm.extract.run.prepare import PreparedRun, prepare_run
 from pid_lvlm.extract.run.progress import Reporter
 from pid_lvlm.extract.run.receipt.make import CHECKED_PICTURES, Subject, make_receipt, plan_like_run
 from pid_lvlm.extract.run.receipt.verdict import require
-from pid_lvlm.extract.run.run_folder import RunFolder, run_path
+from pid_lvlm.extract.run.rehearsal.check_data import usable_for_run
 from pid_lvlm.extract.run.series import Series
 from pid_lvlm.extract.run.sharing.passes import noise_stats, write_shards
 from pid_lvlm.extract.run.sharing.processes import Processes

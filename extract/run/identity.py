@@ -5,9 +5,9 @@ from typing import Final
 
 from pid_lvlm.extract.config import ModelSpec
 from pid_lvlm.extract.errors import ModelError
-from pid_lvlm.extract.models.fingerprint import bytes_to_hash, checkpoint_stamps
-from pid_lvlm.extract.models.hash_cache import Stamp
-from pid_lvlm.extract.models.hub_files import snapshot_folder
+from pid_lvlm.extract.models.checkpoint.fingerprint import bytes_to_hash, checkpoint_stamps
+from pid_lvlm.extract.models.checkpoint.hash_cache import Stamp
+from pid_lvlm.extract.models.checkpoint.hub_files import snapshot_folder
 from pid_lvlm.extract.models.load import recorded_revision
 from pid_lvlm.extract.run.progress import Reporter
 

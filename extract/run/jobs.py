@@ -16,12 +16,12 @@ from pid_lvlm.extract.datasets.crossing import crossed_partners
 from pid_lvlm.extract.datasets.item import Dataset
 from pid_lvlm.extract.datasets.load import load_dataset
 from pid_lvlm.extract.errors import UsageError
-from pid_lvlm.extract.models.locate import check_model
+from pid_lvlm.extract.models.checkpoint.locate import check_model
 from pid_lvlm.extract.prompts.templates import get_template, template_name
-from pid_lvlm.extract.run.conditions import run_conditions
+from pid_lvlm.extract.run.contents.conditions import run_conditions
+from pid_lvlm.extract.run.contents.run_folder import check_out_folder, run_path
 from pid_lvlm.extract.run.pairing import Named, datasets_of
 from pid_lvlm.extract.run.progress import Reporter, run_passes
-from pid_lvlm.extract.run.run_folder import check_out_folder, run_path
 from pid_lvlm.extract.run.sharing.devices import check_launcher, process_devices
 
 if TYPE_CHECKING:
@@ -243,8 +243,8 @@ def plan_jobs(
     planned = []
     for spec, adapter, dataset in _without_weights(models, datasets, config, reporter):
         from pid_lvlm.extract.models.misfit import refuse_misfits
-        from pid_lvlm.extract.run.check_data import usable
-        from pid_lvlm.extract.run.dry_run import describe_plan
+        from pid_lvlm.extract.run.rehearsal.check_data import usable
+        from pid_lvlm.extract.run.rehearsal.dry_run import describe_plan
 
         with refuse_misfits(adapter):
             chosen = usable(adapter, dataset.first(spec.limit), config, reporter, every_item=every_item)
@@ -270,7 +270,7 @@ def preview_jobs(
     planned = []
     for spec, adapter, dataset in _without_weights(models, datasets, config, reporter):
         from pid_lvlm.extract.models.misfit import refuse_misfits
-        from pid_lvlm.extract.run.preview import check_folder, write_preview
+        from pid_lvlm.extract.run.rehearsal.preview import check_folder, write_preview
 
         folder = run_path(config.out, spec.run_name(dataset.name))
         with locked(folder, "pid-extract --preview"), refuse_misfits(adapter):

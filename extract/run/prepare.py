@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from pid_lvlm.data.contract.manifest import Manifest, read_manifest
-from pid_lvlm.data.contract.receipt import LENS
-from pid_lvlm.data.contract.run_folder import is_run
+from pid_lvlm.data.contract.reading.run_folder import is_run
+from pid_lvlm.data.contract.schema.manifest import Manifest, read_manifest
+from pid_lvlm.data.contract.schema.receipt import LENS
 from pid_lvlm.extract.config import ExtractionConfig, ModelSpec, crossing_of
 from pid_lvlm.extract.datasets.item import Dataset
 from pid_lvlm.extract.errors import ModelError
@@ -17,10 +17,10 @@ from pid_lvlm.extract.prompts.crossed_plan import CrossedPlan, plan_crossed
 from pid_lvlm.extract.prompts.prompt_plan import Plan
 from pid_lvlm.extract.prompts.swaps import Swaps, plan_swaps
 from pid_lvlm.extract.prompts.templates import template_name
-from pid_lvlm.extract.run.conditions import run_conditions
-from pid_lvlm.extract.run.manifest import describe_run
+from pid_lvlm.extract.run.contents.conditions import run_conditions
+from pid_lvlm.extract.run.contents.manifest import describe_run
+from pid_lvlm.extract.run.contents.run_folder import run_path
 from pid_lvlm.extract.run.receipt.verdict import limit_of, not_the_output
-from pid_lvlm.extract.run.run_folder import run_path
 from pid_lvlm.extract.run.series import Series
 
 

@@ -4,20 +4,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from pid_lvlm.data.contract.receipt import Receipt
+from pid_lvlm.data.contract.schema.receipt import Receipt
 from pid_lvlm.extract.config import DatasetSpec, ExtractionConfig, ModelSpec
 from pid_lvlm.extract.datasets.item import Dataset
 from pid_lvlm.extract.models.adapters.base import Adapter
+from pid_lvlm.extract.models.checkpoint.locate import check_model
 from pid_lvlm.extract.models.load import load_adapter, pinned
-from pid_lvlm.extract.models.locate import check_model
 from pid_lvlm.extract.models.misfit import first_pass, refuse_misfits
 from pid_lvlm.extract.prompts.prompt_plan import make_plan
 from pid_lvlm.extract.prompts.swaps import plan_swaps
 from pid_lvlm.extract.prompts.templates import template_name
-from pid_lvlm.extract.run.conditions import run_conditions
+from pid_lvlm.extract.run.contents.conditions import run_conditions
+from pid_lvlm.extract.run.contents.manifest import run_layers
 from pid_lvlm.extract.run.extract_run import explained_machine
 from pid_lvlm.extract.run.jobs import load_all
-from pid_lvlm.extract.run.manifest import run_layers
 from pid_lvlm.extract.run.progress import Reporter
 from pid_lvlm.extract.run.receipt.make import Subject, make_receipt, plan_like_run
 from pid_lvlm.extract.run.receipt.pairs import TRIED

@@ -14,9 +14,9 @@ from pid_jax.sweep.plan import Plan
 from pid_jax.sweep.protocol import Group
 from pid_jax.sweep.registry import SOLVERS
 from pid_lvlm.data.command.shown import count
-from pid_lvlm.data.contract.result_table import limit_warnings, places
-from pid_lvlm.data.contract.results import CROSSED, USABLE
 from pid_lvlm.data.contract.sample_size import describe_rows_needed
+from pid_lvlm.data.contract.table.result_table import limit_warnings, places
+from pid_lvlm.data.contract.table.results import CROSSED, USABLE
 from pid_lvlm.data.names import ATOMS
 
 

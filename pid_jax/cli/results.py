@@ -10,7 +10,7 @@ from pid_jax.cli.messages import warnings_of
 from pid_jax.results.solution import ADVICE
 from pid_jax.sweep.plan import Plan
 from pid_lvlm.data.command.result import CommandResult, Failure, fit_name
-from pid_lvlm.data.contract.results import USABLE
+from pid_lvlm.data.contract.table.results import USABLE
 
 
 @dataclass(frozen=True, kw_only=True)

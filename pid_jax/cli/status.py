@@ -20,8 +20,8 @@ from pid_lvlm.data.cluster.states import COMPLETE, FAILED, INTERRUPTED, NEW
 from pid_lvlm.data.command.part import part_tables
 from pid_lvlm.data.command.result import CommandResult, Failure
 from pid_lvlm.data.command.shown import count
-from pid_lvlm.data.contract.manifest import read_manifest
-from pid_lvlm.data.contract.result_file import read_table
+from pid_lvlm.data.contract.schema.manifest import read_manifest
+from pid_lvlm.data.contract.table.result_file import read_table
 from pid_lvlm.data.locks import lock_holder
 
 Row = tuple[str, str, int, float, str, str]

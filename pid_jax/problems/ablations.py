@@ -5,8 +5,8 @@ from typing import Final
 
 from pid_jax.config import ALL
 from pid_lvlm.data import Manifest, PidError
-from pid_lvlm.data.contract.conditions import parse_condition
-from pid_lvlm.data.contract.results import BATCH, CROSSED
+from pid_lvlm.data.contract.schema.conditions import parse_condition
+from pid_lvlm.data.contract.table.results import BATCH, CROSSED
 from pid_lvlm.data.names import ABLATIONS, LANGUAGE_ONLY, NEITHER, VISION_ONLY
 
 NOT_BATCH: Final = (

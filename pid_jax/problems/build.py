@@ -21,8 +21,8 @@ from pid_jax.problems.splits import (
 )
 from pid_jax.problems.types import ProblemKey, RowsKey
 from pid_lvlm.data import Run
-from pid_lvlm.data.contract.crossed import crossed_of
-from pid_lvlm.data.contract.results import CROSSED
+from pid_lvlm.data.contract.reading.crossed import crossed_of
+from pid_lvlm.data.contract.table.results import CROSSED
 from pid_lvlm.data.names import BOTH, LANGUAGE_ONLY, NOISE, SOURCES, VISION_ONLY
 
 

@@ -9,15 +9,15 @@ import polars as pl
 from jaxtyping import Shaped
 
 from pid_jax.config import EstimatorConfig
-from pid_jax.estimators.exact.intervals import ItemInterval
 from pid_jax.estimators.exact.other_measures import other_redundancies
+from pid_jax.estimators.exact.over_items.intervals import ItemInterval
 from pid_jax.estimators.exact.spread import MarginalsSpread
 from pid_jax.estimators.exact.strata import StratifiedProblem, StratifiedSolution, pointwise_stratified
 from pid_jax.information import AtomsInBits, InformationTerms, bits_from_nats
 from pid_jax.results.columns import Columns, atom_columns, term_columns
 from pid_jax.results.solution import Result
-from pid_lvlm.data.contract.item_table import INFLUENCES, ITEM_TERMS, SINCE_INFLUENCES
-from pid_lvlm.data.contract.result_table import POLARS_TYPES
+from pid_lvlm.data.contract.table.item_table import INFLUENCES, ITEM_TERMS, SINCE_INFLUENCES
+from pid_lvlm.data.contract.table.result_table import POLARS_TYPES
 from pid_lvlm.data.names import ATOMS
 
 _ITEM_SCHEMA: Final = pl.Schema(

@@ -8,10 +8,10 @@ import polars as pl
 
 from pid_jax.results.exact_outcome import ExactOutcome
 from pid_lvlm.data import OutputExistsError, PidError
-from pid_lvlm.data.contract.item_table import ITEM_COLUMNS, SINCE_INFLUENCES
-from pid_lvlm.data.contract.result_checks import TableError
-from pid_lvlm.data.contract.result_file import read_table, write_frame
-from pid_lvlm.data.contract.result_table import POLARS_TYPES
+from pid_lvlm.data.contract.table.item_table import ITEM_COLUMNS, SINCE_INFLUENCES
+from pid_lvlm.data.contract.table.result_checks import TableError
+from pid_lvlm.data.contract.table.result_file import read_table, write_frame
+from pid_lvlm.data.contract.table.result_table import POLARS_TYPES
 
 SCHEMA: Final = {name: POLARS_TYPES[kind] for name, kind in ITEM_COLUMNS.items()}
 """Columns and types."""

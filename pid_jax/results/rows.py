@@ -1,4 +1,4 @@
-"""Solutions to rows of the result table (`pid_lvlm.data.contract.results`): the place where nats become bits."""
+"""Solutions to rows of the result table (`pid_lvlm.data.contract.table.results`): the place where nats become bits."""
 
 import json
 from typing import Any
@@ -12,9 +12,9 @@ from pid_jax.problems.types import ProblemKey, Refusal
 from pid_jax.results.solution import Result, Solved
 from pid_jax.results.versions import versions_json
 from pid_lvlm.data import Manifest
-from pid_lvlm.data.contract.manifest import recipe_hash
-from pid_lvlm.data.contract.result_table import SCHEMA
-from pid_lvlm.data.contract.results import RESULT_SCHEMA_VERSION
+from pid_lvlm.data.contract.schema.manifest import recipe_hash
+from pid_lvlm.data.contract.table.result_table import SCHEMA
+from pid_lvlm.data.contract.table.results import RESULT_SCHEMA_VERSION
 from pid_lvlm.data.names import SOURCES
 
 

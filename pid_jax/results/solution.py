@@ -10,8 +10,8 @@ from jaxtyping import Float
 
 from pid_jax.information import AtomsInBits, InformationTerms, atoms_from_terms, bits_from_nats
 from pid_jax.results.columns import Columns, atom_columns, seed_spread, term_columns
-from pid_lvlm.data.contract.limits import SINKHORN_ERROR
-from pid_lvlm.data.contract.results import USABLE
+from pid_lvlm.data.contract.table.limits import SINKHORN_ERROR
+from pid_lvlm.data.contract.table.results import USABLE
 
 
 class Result(IntEnum):

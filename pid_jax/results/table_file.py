@@ -10,8 +10,8 @@ from pid_jax.results.solution import Result
 from pid_jax.setting import spell
 from pid_lvlm.data import OutputExistsError, PidError
 from pid_lvlm.data.command.part import part_tables
-from pid_lvlm.data.contract.result_checks import TableError, checked_table, unknown_columns
-from pid_lvlm.data.contract.result_file import read_table, write_frame
+from pid_lvlm.data.contract.table.result_checks import TableError, checked_table, unknown_columns
+from pid_lvlm.data.contract.table.result_file import read_table, write_frame
 
 Rows: TypeAlias = dict[str, dict[str, Any]]
 """Rows of a table by problem id."""

@@ -10,7 +10,7 @@ from jaxtyping import Int, Shaped
 from pid_jax.config import EXACT, EstimatorConfig
 from pid_jax.estimators.exact.crossed.estimates import CrossedGiven, estimate_crossed
 from pid_jax.estimators.exact.crossed.pairs import CrossedPairs
-from pid_jax.estimators.exact.intervals import ItemInterval
+from pid_jax.estimators.exact.over_items.intervals import ItemInterval
 from pid_jax.estimators.exact.problem import REACHED, GivenRows
 from pid_jax.estimators.exact.spread import MarginalsSpread, Way, marginals_spreads
 from pid_jax.estimators.exact.strata import (

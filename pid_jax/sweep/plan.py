@@ -17,9 +17,9 @@ from pid_jax.setting import ArgumentError, ArgumentTypeError, spell
 from pid_jax.sweep.protocol import RunPlan
 from pid_jax.sweep.registry import SOLVERS
 from pid_lvlm.data import ContractError, Fault, Manifest, PidError, RunOutline, find_runs, outline_run
-from pid_lvlm.data.contract.manifest import read_manifest, recipe_hash
-from pid_lvlm.data.contract.result_checks import checked_table
-from pid_lvlm.data.contract.results import CROSSED
+from pid_lvlm.data.contract.schema.manifest import read_manifest, recipe_hash
+from pid_lvlm.data.contract.table.result_checks import checked_table
+from pid_lvlm.data.contract.table.results import CROSSED
 from pid_lvlm.data.names import ATOMS, CROSSED_ARRAYS, MANIFEST_FILE, by_number, feature_key
 
 

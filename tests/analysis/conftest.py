@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 
 from pid_lvlm.analysis.report.page import draw
-from pid_lvlm.data.contract.result_table import SCHEMA
-from pid_lvlm.data.contract.results import COLUMNS, RESULT_SCHEMA_VERSION
+from pid_lvlm.data.contract.table.result_table import SCHEMA
+from pid_lvlm.data.contract.table.results import COLUMNS, RESULT_SCHEMA_VERSION
 from pid_lvlm.data.names import ATOMS
 
 TRUE_ATOMS = {

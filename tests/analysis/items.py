@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 
 from pid_lvlm import data
-from pid_lvlm.data.contract.item_table import ITEM_COLUMNS
-from pid_lvlm.data.contract.result_table import POLARS_TYPES
+from pid_lvlm.data.contract.table.item_table import ITEM_COLUMNS
+from pid_lvlm.data.contract.table.result_table import POLARS_TYPES
 from pid_lvlm.data.names import ATOMS
 
 DOT = b"\x89PNG\r\n\x1a\n" + b"dot"

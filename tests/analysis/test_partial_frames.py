@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pid_lvlm import analysis
 from pid_lvlm.analysis import NothingToShowError, ResultTableError, figures, paper, tables
 from pid_lvlm.analysis.frames.reshape import finals, with_series
-from pid_lvlm.data.contract.result_table import SCHEMA
+from pid_lvlm.data.contract.table.result_table import SCHEMA
 
 TAKES_A_FRAME = ("results", "frame")
 

@@ -213,8 +213,8 @@ def test_exact(call):
 
 def test_closed_forms_of_the_accuracy_study_are_right():
     """Their identities hold, and a conic solver finds the same redundancy."""
-    from benchmarks.accuracy_problems import known_problems
-    from benchmarks.conic import conic_optimum
+    from benchmarks.baselines.conic import conic_optimum
+    from benchmarks.inputs.accuracy_problems import known_problems
 
     problems = list(known_problems())
     assert {problem.part for problem in problems} == {"closed form", "demo world"}

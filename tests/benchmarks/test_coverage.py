@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks import coverage
-from benchmarks.populations import families
+from benchmarks.inputs.populations import families
 from pid_jax.information import AtomsInBits
 
 LEAST = 0.87

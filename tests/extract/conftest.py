@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from pid_lvlm.data.contract.receipt import Receipt
+from pid_lvlm.data.contract.schema.receipt import Receipt
 from pid_lvlm.extract.cli.main import main
 from pid_lvlm.extract.config import DatasetSpec, ExtractionConfig, ModelSpec
 from pid_lvlm.extract.datasets.item import Dataset

@@ -16,11 +16,11 @@ from PIL import Image
 from pid_lvlm.data.errors import PidError
 from pid_lvlm.extract.config import ExtractionConfig, ModelSpec
 from pid_lvlm.extract.datasets.item import Dataset, Item
+from pid_lvlm.extract.models.checkpoint.settings_files import check_sizes, read_settings
 from pid_lvlm.extract.models.load import load_adapter
-from pid_lvlm.extract.models.settings_files import check_sizes, read_settings
-from pid_lvlm.extract.run.check_data import usable
-from pid_lvlm.extract.run.dry_run import describe_plan
 from pid_lvlm.extract.run.progress import Reporter
+from pid_lvlm.extract.run.rehearsal.check_data import usable
+from pid_lvlm.extract.run.rehearsal.dry_run import describe_plan
 from tests.extract.tiny_llava import save_tiny_llava
 
 FILES = ("config.json", "processor_config.json", "tokenizer_config.json", "tokenizer.json", "generation_config.json")

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pid_lvlm import data
-from pid_lvlm.data.contract.npz import NpzError, read_npz
+from pid_lvlm.data.contract.reading.npz import NpzError, read_npz
 from pid_lvlm.data.files import npz_bytes
 from pid_lvlm.data.names import MANIFEST_FILE, shard_file
 

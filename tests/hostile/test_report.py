@@ -25,7 +25,7 @@ from pid_lvlm.analysis.report.folder import MARKER, UNFINISHED, write_report
 from pid_lvlm.analysis.tables.csv_file import csv_bytes
 from pid_lvlm.data.bounds import FIGURE_DATASETS, FIGURE_FITS, FIGURE_MODELS, FIGURE_POINTS, PAGE_LISTED, SHOWN_NAME
 from pid_lvlm.data.command.display import displayable
-from pid_lvlm.data.contract.result_table import SCHEMA
+from pid_lvlm.data.contract.table.result_table import SCHEMA
 from pid_lvlm.data.errors import PidError
 from tests import ROOT
 from tests.analysis.conftest import five_tasks, make_frame, make_row  # noqa: F401

@@ -14,10 +14,10 @@ from pid_jax.results.solution import Result
 from pid_jax.results.table_file import read_existing
 from pid_lvlm.analysis.errors import ResultTableError
 from pid_lvlm.analysis.frames.load import read_results
-from pid_lvlm.data.contract.result_checks import TableError, checked_table
-from pid_lvlm.data.contract.result_file import CHECKSUMS, MAGIC, write_frame
-from pid_lvlm.data.contract.result_table import SCHEMA
-from pid_lvlm.data.contract.results import COLUMNS, RESULT_SCHEMA_VERSION, RESULTS, Column
+from pid_lvlm.data.contract.table.result_checks import TableError, checked_table
+from pid_lvlm.data.contract.table.result_file import CHECKSUMS, MAGIC, write_frame
+from pid_lvlm.data.contract.table.result_table import SCHEMA
+from pid_lvlm.data.contract.table.results import COLUMNS, RESULT_SCHEMA_VERSION, RESULTS, Column
 from pid_lvlm.data.errors import PidError
 from tests import ROOT
 

@@ -7,7 +7,7 @@ import pytest
 
 from pid_jax.config import PRESETS, SETTINGS, Anchor, EstimatorConfig, make_config
 from pid_jax.setting import ArgumentError
-from pid_lvlm.data.contract.manifest import recipe_hash
+from pid_lvlm.data.contract.schema.manifest import recipe_hash
 from pid_lvlm.data.names import LANGUAGE_ONLY, NO_IMAGE, SOURCES
 
 

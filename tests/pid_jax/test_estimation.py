@@ -10,8 +10,8 @@ import pytest
 from pid_jax import estimate
 from pid_jax.config import EstimatorConfig, make_config
 from pid_lvlm.data import PidError
-from pid_lvlm.data.contract.result_table import SCHEMA
-from pid_lvlm.data.contract.results import COLUMNS
+from pid_lvlm.data.contract.table.result_table import SCHEMA
+from pid_lvlm.data.contract.table.results import COLUMNS
 from pid_lvlm.data.names import ATOMS
 
 DOMINANT = {"synergy": "synergy", "vision": "unique_vision", "language": "unique_language", "redundancy": "redundancy"}

@@ -11,7 +11,7 @@ from pid_lvlm.analysis.figures.curves.panels import curves, panels
 from pid_lvlm.analysis.figures.sizes import title
 from pid_lvlm.analysis.frames.depth import layered
 from pid_lvlm.analysis.frames.given import given, labelled
-from pid_lvlm.data.contract.results import EXACT
+from pid_lvlm.data.contract.table.results import EXACT
 
 _HEIGHT: Final = 110
 _ROWS: Final = 40  # rows of panels, up to which fewer points of each curve are better than fewer models

@@ -19,7 +19,7 @@ from pid_lvlm.analysis.frames.estimators import one_estimator
 from pid_lvlm.analysis.frames.given import given, having, labelled
 from pid_lvlm.analysis.frames.losses import LOSS_SCHEMA
 from pid_lvlm.analysis.frames.reshape import final_layer, in_reading_order, reported, with_series
-from pid_lvlm.data.contract.results import EXACT
+from pid_lvlm.data.contract.table.results import EXACT
 
 _HEIGHT: Final = 130
 # The axis shows only the step, in thousands from 10 000 on; the stage is written above the panel.

@@ -15,7 +15,7 @@ from pid_lvlm.analysis.frames.over_models.families import families_and_models
 from pid_lvlm.analysis.frames.over_models.models import across_models
 from pid_lvlm.analysis.frames.over_models.regimes import REGIMES
 from pid_lvlm.data.bounds import FIGURE_MODELS
-from pid_lvlm.data.contract.results import EXACT
+from pid_lvlm.data.contract.table.results import EXACT
 
 _HEIGHT: Final = 320
 _LEAST_RANGE: Final = 0.05  # bits

@@ -14,7 +14,7 @@ from pid_lvlm.analysis.frames.over_models.correlates import correlates
 from pid_lvlm.analysis.frames.over_models.models import UNANSWERED, across_models, with_values
 from pid_lvlm.analysis.statistics import LEAST, Correlation
 from pid_lvlm.data.command.shown import count
-from pid_lvlm.data.contract.results import EXACT
+from pid_lvlm.data.contract.table.results import EXACT
 
 _COLUMNS: Final = 4  # panels side by side
 _SIZE: Final = 215

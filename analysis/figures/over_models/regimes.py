@@ -14,7 +14,7 @@ from pid_lvlm.analysis.frames.labels import LEGEND
 from pid_lvlm.analysis.frames.over_models import regimes as of_models
 from pid_lvlm.analysis.frames.over_models.models import across_models, with_total
 from pid_lvlm.data.bounds import FIGURE_DATASETS, FIGURE_MODELS
-from pid_lvlm.data.contract.results import EXACT
+from pid_lvlm.data.contract.table.results import EXACT
 
 _ATOMS: Final = ("unique_language", "synergy")
 _WIDTH: Final = 520

@@ -21,7 +21,7 @@ from pid_lvlm.analysis.frames.given import given, labelled
 from pid_lvlm.analysis.frames.labels import LEGEND
 from pid_lvlm.analysis.frames.notes import noted_atoms
 from pid_lvlm.analysis.frames.reshape import finals
-from pid_lvlm.data.contract.results import EXACT
+from pid_lvlm.data.contract.table.results import EXACT
 from pid_lvlm.data.names import ATOMS
 
 _NUMBERS: Final = {

@@ -11,7 +11,7 @@ from pid_lvlm.analysis.figures.sizes import across
 from pid_lvlm.analysis.frames.given import given, labelled
 from pid_lvlm.analysis.frames.labels import LEGEND
 from pid_lvlm.analysis.frames.sensitivity import compared_values
-from pid_lvlm.data.contract.results import PROBES
+from pid_lvlm.data.contract.table.results import PROBES
 from pid_lvlm.data.names import ATOMS
 
 _SHAPES: Final = ("circle", "diamond", "square", "triangle-up", "cross")

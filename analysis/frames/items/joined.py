@@ -17,8 +17,8 @@ from pid_lvlm.analysis.frames.items.scores import SCORES, find_run_folders, item
 from pid_lvlm.analysis.frames.labels import rounded_up
 from pid_lvlm.analysis.frames.over_models.models import NEXT_TO_NOTHING
 from pid_lvlm.data.command.shown import backticked, count
-from pid_lvlm.data.contract.item_table import ITEM_TERMS
-from pid_lvlm.data.contract.results import EXACT, JOINT_KNOWS_LESS
+from pid_lvlm.data.contract.table.item_table import ITEM_TERMS
+from pid_lvlm.data.contract.table.results import EXACT, JOINT_KNOWS_LESS
 from pid_lvlm.data.errors import PidError
 from pid_lvlm.data.names import ATOMS
 

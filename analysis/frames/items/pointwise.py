@@ -8,10 +8,10 @@ import polars as pl
 
 from pid_lvlm.analysis.errors import ItemTableError
 from pid_lvlm.data.bounds import ITEM_ID, RESULT_ROWS, RESULT_TEXT
-from pid_lvlm.data.contract.item_table import INFLUENCES, ITEM_COLUMNS, SINCE_INFLUENCES
-from pid_lvlm.data.contract.result_checks import TableError, refuse_rows, rows_where, typed_series
-from pid_lvlm.data.contract.result_file import read_table
-from pid_lvlm.data.contract.result_table import POLARS_TYPES, SCHEMA
+from pid_lvlm.data.contract.table.item_table import INFLUENCES, ITEM_COLUMNS, SINCE_INFLUENCES
+from pid_lvlm.data.contract.table.result_checks import TableError, refuse_rows, rows_where, typed_series
+from pid_lvlm.data.contract.table.result_file import read_table
+from pid_lvlm.data.contract.table.result_table import POLARS_TYPES, SCHEMA
 from pid_lvlm.data.inputs.paths import is_there
 
 _MADE_BY: Final = "`pid-estimate RUN... --out results.parquet --pointwise items.parquet` writes one"
@@ -22,7 +22,7 @@ _MOST_INFLUENCE: Final = 10_000.0
 
 
 def read_pointwise(*paths: str | PathLike[str]) -> pl.DataFrame:
-    """Read tables of atoms per item into one frame with the columns of `pid_lvlm.data.contract.item_table`.
+    """Read tables of atoms per item into one frame with the columns of `pid_lvlm.data.contract.table.item_table`.
 
     A problem that is in several files counts once; the last file wins.
 

@@ -7,7 +7,7 @@ import polars as pl
 
 from pid_lvlm.analysis.frames.over_models.models import across_models
 from pid_lvlm.data.command.shown import backticked
-from pid_lvlm.data.contract.results import EXACT
+from pid_lvlm.data.contract.table.results import EXACT
 from pid_lvlm.data.errors import PidError
 from pid_lvlm.data.names import ATOMS
 

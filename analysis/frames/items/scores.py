@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pid_lvlm import data
 from pid_lvlm.data.command.shown import backticked, shown_path
 from pid_lvlm.data.command.suggest import suggestion
-from pid_lvlm.data.contract.run_folder import is_run
+from pid_lvlm.data.contract.reading.run_folder import is_run
 from pid_lvlm.data.errors import ContractError, PidError
 from pid_lvlm.data.names import BOTH, CONDITIONS
 

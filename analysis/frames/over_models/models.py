@@ -18,7 +18,7 @@ from pid_lvlm.analysis.frames.reshape import (
     with_series,
 )
 from pid_lvlm.analysis.statistics import LEAST
-from pid_lvlm.data.contract.results import EXACT, MARGINALS, USABLE
+from pid_lvlm.data.contract.table.results import EXACT, MARGINALS, USABLE
 from pid_lvlm.data.names import ATOMS, DEFAULT_POOLING, DEFAULT_TAU
 
 UNANSWERED: Final = 0.5

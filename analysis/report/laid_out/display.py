@@ -9,7 +9,7 @@ from typing import Any, Final
 import polars as pl
 
 from pid_lvlm.analysis.frames.labels import LEGEND, bits, interval, rounded_up
-from pid_lvlm.data.contract.results import BATCH
+from pid_lvlm.data.contract.table.results import BATCH
 from pid_lvlm.data.names import ATOMS
 
 _UNKNOWN: Final = "–"

@@ -7,7 +7,7 @@ import polars as pl
 from pid_lvlm.analysis.frames.labels import LEGEND, SYMBOLS, bits
 from pid_lvlm.analysis.report.laid_out.display import Cell, PageTable
 from pid_lvlm.analysis.tables.receipts import NO_FOLDER, NO_RECEIPT
-from pid_lvlm.data.contract.receipt import CHECKS, CROSSED_CHECKS, FAILED, NOT_CHECKED, PASSED
+from pid_lvlm.data.contract.schema.receipt import CHECKS, CROSSED_CHECKS, FAILED, NOT_CHECKED, PASSED
 from pid_lvlm.data.names import ATOMS
 
 _UNKNOWN: Final = "–"

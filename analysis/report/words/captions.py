@@ -9,7 +9,7 @@ from pid_lvlm.analysis.frames.estimators import PROBLEM, one_estimator
 from pid_lvlm.analysis.frames.intervals import COVERAGES, ITEMS, ITEMS_UNCORRECTED, SEEDS
 from pid_lvlm.analysis.frames.labels import rounded_up
 from pid_lvlm.analysis.frames.load import successful
-from pid_lvlm.data.contract.results import EXACT
+from pid_lvlm.data.contract.table.results import EXACT
 from pid_lvlm.data.names import ATOMS
 
 

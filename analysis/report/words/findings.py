@@ -18,8 +18,8 @@ from pid_lvlm.analysis.frames.sensitivity import CHANGES, HOLDS, Conclusion, com
 from pid_lvlm.analysis.tables.diagnostics import num_doubtful
 from pid_lvlm.data.bounds import PAGE_LISTED
 from pid_lvlm.data.command.shown import count
-from pid_lvlm.data.contract.result_table import limit_warnings, places
-from pid_lvlm.data.contract.results import EXACT
+from pid_lvlm.data.contract.table.result_table import limit_warnings, places
+from pid_lvlm.data.contract.table.results import EXACT
 from pid_lvlm.data.names import ATOMS
 
 MOSTLY: Final = 0.6

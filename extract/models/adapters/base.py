@@ -13,9 +13,9 @@ from pid_lvlm.extract.conditions.hooks import HookPoint
 from pid_lvlm.extract.conditions.sites import EmbeddingSite, Site
 from pid_lvlm.extract.conditions.transfer import moved
 from pid_lvlm.extract.errors import ModelError
-from pid_lvlm.extract.models.answer_tokens import Spelling, letter_spellings
-from pid_lvlm.extract.models.chat_template import render_prompt
 from pid_lvlm.extract.models.library_errors import ProcessorError, processor_code
+from pid_lvlm.extract.models.processor.answer_tokens import Spelling, letter_spellings
+from pid_lvlm.extract.models.processor.chat_template import render_prompt
 
 PIXELS: Final = "pixel_values"
 

@@ -14,7 +14,7 @@ from pid_lvlm.extract.conditions.hooks import OutputHook
 from pid_lvlm.extract.conditions.sites import QUESTION, EmbeddingSite, QuestionSite, Site
 from pid_lvlm.extract.errors import ModelError
 from pid_lvlm.extract.models.adapters.base import PIXELS, Adapter, ModelInputs
-from pid_lvlm.extract.models.answer_tokens import Spelling, letter_spellings
+from pid_lvlm.extract.models.processor.answer_tokens import Spelling, letter_spellings
 
 IDS: Final = "input_ids"
 MASK: Final = "attention_mask"

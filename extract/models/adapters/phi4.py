@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from pid_lvlm.extract.models.adapters.base import Adapter, ModelInputs
-from pid_lvlm.extract.models.chat_template import render_prompt
+from pid_lvlm.extract.models.processor.chat_template import render_prompt
 
 
 class Phi4MultimodalAdapter(Adapter):

@@ -10,8 +10,8 @@ import torch
 from accelerate.utils.memory import clear_device_cache
 from numpy.typing import NDArray
 
-from pid_lvlm.data.contract.conditions import parse_condition
-from pid_lvlm.data.contract.receipt import (
+from pid_lvlm.data.contract.schema.conditions import parse_condition
+from pid_lvlm.data.contract.schema.receipt import (
     BATCH,
     CHECKS,
     CROSSED,

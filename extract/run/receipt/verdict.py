@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from pid_lvlm.data.contract.receipt import (
+from pid_lvlm.data.contract.schema.receipt import (
     BATCH,
     CROSSED,
     FAILED,

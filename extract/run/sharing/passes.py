@@ -7,9 +7,9 @@ from pid_lvlm.data.names import shard_file
 from pid_lvlm.extract.conditions.noise import Arrays, NoiseStats
 from pid_lvlm.extract.errors import ModelError
 from pid_lvlm.extract.measure.embeddings import SiteMoments, group_moments, statistics
+from pid_lvlm.extract.run.contents.run_folder import RunFolder
+from pid_lvlm.extract.run.contents.shard_writer import ShardWriter
 from pid_lvlm.extract.run.progress import Reporter, Work, run_passes
-from pid_lvlm.extract.run.run_folder import RunFolder
-from pid_lvlm.extract.run.shard_writer import ShardWriter
 from pid_lvlm.extract.run.sharing.processes import Processes
 from pid_lvlm.extract.run.sharing.work import Advance, ShardWork
 

@@ -11,7 +11,7 @@ from pid_lvlm.extract.measure.embeddings import SiteMoments, group_moments
 from pid_lvlm.extract.measure.kept_batches import KeptBatches
 from pid_lvlm.extract.measure.measurement import Measurement
 from pid_lvlm.extract.models.adapters.base import Adapter
-from pid_lvlm.extract.models.answer_tokens import Candidates
+from pid_lvlm.extract.models.processor.answer_tokens import Candidates
 from pid_lvlm.extract.prompts.crossed_plan import CrossedPlan
 from pid_lvlm.extract.prompts.prompt_plan import PlannedItem
 from pid_lvlm.extract.prompts.swaps import Swaps, plan_swaps

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from pid_lvlm.data.files import write_atomic
-from pid_lvlm.extract.models.settings_files import ADAPTER_FILE
+from pid_lvlm.extract.models.checkpoint.settings_files import ADAPTER_FILE
 from pid_lvlm.extract.training.checkpoint_index import Checkpoint, index_toml
 
 SERIES: Final = "series.toml"

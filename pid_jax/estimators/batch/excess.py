@@ -21,7 +21,7 @@ from jaxtyping import Bool, Float
 from pid_jax.estimators.batch.sinkhorn import MARGINAL_FLOOR
 from pid_jax.estimators.exact.problem import information
 from pid_jax.estimators.exact.rows import MergedRows, merge_rows
-from pid_jax.estimators.exact.solve import solve_many
+from pid_jax.estimators.exact.solver.solve import solve_many
 from pid_jax.problems.splits import EvaluationBatches
 
 

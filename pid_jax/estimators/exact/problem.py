@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 
 from pid_jax.estimators.exact.penalty.bounds import information
 from pid_jax.estimators.exact.rows import Marginals, Reconciled, merge_rows, reconcile
-from pid_jax.estimators.exact.solve import solve_many
+from pid_jax.estimators.exact.solver.solve import solve_many
 from pid_jax.information import Atoms, InformationTerms, atoms_from_terms
 from pid_lvlm.data.names import NATS_PER_BIT
 

@@ -14,7 +14,7 @@ from functools import partial
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from pid_jax.estimators.exact.intervals import (
+from pid_jax.estimators.exact.over_items.intervals import (
     FEWEST_GROUPS,
     IntervalMethod,
     ItemInterval,

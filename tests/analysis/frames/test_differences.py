@@ -13,8 +13,8 @@ from pid_lvlm.analysis.errors import ItemTableError, NothingToShowError
 from pid_lvlm.analysis.frames.differences import Differences, differences
 from pid_lvlm.analysis.report.compose import Further, compose
 from pid_lvlm.analysis.report.laid_out.reliability import differences_table
-from pid_lvlm.data.contract.item_table import INFLUENCES, ITEM_COLUMNS
-from pid_lvlm.data.contract.result_table import POLARS_TYPES
+from pid_lvlm.data.contract.table.item_table import INFLUENCES, ITEM_COLUMNS
+from pid_lvlm.data.contract.table.result_table import POLARS_TYPES
 from pid_lvlm.data.names import ATOMS
 
 NUMBER = 40

@@ -6,7 +6,7 @@ from pid_lvlm import data
 from pid_lvlm.analysis import Items, NothingToShowError, items, read_pointwise
 from pid_lvlm.analysis.errors import ItemTableError, ResultTableError
 from pid_lvlm.data import PidError
-from pid_lvlm.data.contract.result_file import write_frame
+from pid_lvlm.data.contract.table.result_file import write_frame
 from pid_lvlm.data.names import ATOMS
 from tests.analysis.items import DOT, KeptItem, item_rows, means, probabilities, reader, write_scores
 

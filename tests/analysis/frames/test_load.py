@@ -3,8 +3,8 @@ import pytest
 
 from pid_lvlm.analysis.errors import ResultTableError
 from pid_lvlm.analysis.frames.load import failed_fits, read_results, successful
-from pid_lvlm.data.contract.result_file import write_frame
-from pid_lvlm.data.contract.results import COLUMNS, RESULT_SCHEMA_VERSION
+from pid_lvlm.data.contract.table.result_file import write_frame
+from pid_lvlm.data.contract.table.results import COLUMNS, RESULT_SCHEMA_VERSION
 from pid_lvlm.data.names import ATOMS
 
 

@@ -9,7 +9,7 @@ from scipy import stats
 
 from pid_jax.config import PRESETS
 from pid_lvlm.analysis import paper
-from pid_lvlm.data.contract.results import COLUMNS
+from pid_lvlm.data.contract.table.results import COLUMNS
 from pid_lvlm.data.names import POOLINGS
 from tests import ROOT
 

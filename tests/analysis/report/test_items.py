@@ -15,7 +15,7 @@ from pid_lvlm import data
 from pid_lvlm.analysis import cli, items
 from pid_lvlm.analysis.report.page import items as browser_module
 from pid_lvlm.analysis.report.page.items import AT_ONCE, item_browser, render_browser
-from pid_lvlm.data.contract.result_file import write_frame
+from pid_lvlm.data.contract.table.result_file import write_frame
 from tests.analysis.items import KeptItem, item_rows, means, probabilities, reader, write_scores
 
 NUMBER = 30

@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pid_lvlm.data.contract.result_table import SCHEMA
+from pid_lvlm.data.contract.table.result_table import SCHEMA
 from tests import ROOT
 
 pytestmark = pytest.mark.slow

@@ -9,7 +9,7 @@ from pid_lvlm import data
 from pid_lvlm.analysis import tables
 from pid_lvlm.analysis.errors import NothingToShowError
 from pid_lvlm.analysis.report.laid_out.reliability import receipts_sentence, receipts_table
-from pid_lvlm.data.contract.receipt import Check, Receipt
+from pid_lvlm.data.contract.schema.receipt import Check, Receipt
 from pid_lvlm.data.errors import PidError
 from tests.analysis.items import probabilities, write_scores
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pid_lvlm import data
-from pid_lvlm.data.contract.conditions import Condition, ConditionNameError, ablated_conditions, parse_condition
+from pid_lvlm.data.contract.schema.conditions import Condition, ConditionNameError, ablated_conditions, parse_condition
 from pid_lvlm.data.names import ABLATIONS, CONDITIONS, MANIFEST_FILE, SOURCES
 
 N = 4

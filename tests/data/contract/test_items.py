@@ -15,8 +15,8 @@ from PIL import Image
 
 from pid_lvlm import data
 from pid_lvlm.data.bounds import THUMBNAIL, Bound
-from pid_lvlm.data.contract import items as reader
-from pid_lvlm.data.contract.item_records import ItemRecord, check_record, parse_line
+from pid_lvlm.data.contract.reading import items as reader
+from pid_lvlm.data.contract.schema.item_records import ItemRecord, check_record, parse_line
 from pid_lvlm.data.files import sha256
 from pid_lvlm.data.names import ITEMS_FILE, MANIFEST_FILE, THUMBNAILS_FILE
 

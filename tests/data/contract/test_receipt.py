@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pid_lvlm import data
-from pid_lvlm.data.contract.receipt import CHECKS, FAILED, NOT_CHECKED, PASSED, Check, Receipt
+from pid_lvlm.data.contract.schema.receipt import CHECKS, FAILED, NOT_CHECKED, PASSED, Check, Receipt
 
 RECEIPT = Receipt(
     ("a", "two words"),

@@ -3,8 +3,8 @@
 import polars as pl
 import pytest
 
-from pid_lvlm.data.contract.result_table import SCHEMA, newest_version, upgrade
-from pid_lvlm.data.contract.results import COLUMNS, RESULT_SCHEMA_VERSION
+from pid_lvlm.data.contract.table.result_table import SCHEMA, newest_version, upgrade
+from pid_lvlm.data.contract.table.results import COLUMNS, RESULT_SCHEMA_VERSION
 
 
 def _written_by(version: int) -> pl.DataFrame:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from pid_lvlm import data
-from pid_lvlm.data.contract.arrays import ARRAYS
-from pid_lvlm.data.contract.manifest import MIGRATIONS
+from pid_lvlm.data.contract.schema.arrays import ARRAYS
+from pid_lvlm.data.contract.schema.manifest import MIGRATIONS
 from pid_lvlm.data.files import write_npz
 from pid_lvlm.data.names import CONDITIONS, MANIFEST_FILE, SCHEMA_VERSION, shard_file
 

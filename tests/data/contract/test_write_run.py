@@ -15,8 +15,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pid_lvlm import data
-from pid_lvlm.data.contract.manifest import Manifest
-from pid_lvlm.data.contract.write_run import FROM_ARRAYS
+from pid_lvlm.data.contract.schema.manifest import Manifest
+from pid_lvlm.data.contract.writing.write_run import FROM_ARRAYS
 from pid_lvlm.data.files import sha256
 from pid_lvlm.data.locks import locked
 from pid_lvlm.data.names import MANIFEST_FILE, shard_file

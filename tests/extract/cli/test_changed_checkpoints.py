@@ -10,7 +10,7 @@ from transformers import LlavaForConditionalGeneration
 
 from pid_lvlm import data
 from pid_lvlm.data.names import MANIFEST_FILE, shard_file
-from pid_lvlm.extract.models.fingerprint import sampled_fingerprint
+from pid_lvlm.extract.models.checkpoint.fingerprint import sampled_fingerprint
 from tests.extract.console import Command, assert_one_sentence
 from tests.extract.tiny_llava import tiny_model, tiny_processor
 
@@ -31,7 +31,7 @@ def wide(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def model(wide: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr("pid_lvlm.extract.models.hash_cache.SETTLED_SECONDS", -10.0)
+    monkeypatch.setattr("pid_lvlm.extract.models.checkpoint.hash_cache.SETTLED_SECONDS", -10.0)
     return shutil.copytree(wide, tmp_path / "tiny")
 
 

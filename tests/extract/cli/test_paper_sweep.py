@@ -10,7 +10,7 @@ from pid_lvlm.analysis import paper
 from pid_lvlm.extract.cli.sweep_file import read_sweep
 from pid_lvlm.extract.config import DatasetSpec, ExtractionConfig, ModelSpec
 from pid_lvlm.extract.datasets.benchmarks.registry import BENCHMARKS
-from pid_lvlm.extract.models.locate import HUB_ID, check_model
+from pid_lvlm.extract.models.checkpoint.locate import HUB_ID, check_model
 from pid_lvlm.extract.models.registry import ADAPTERS
 from pid_lvlm.extract.prompts.templates import template_name
 from pid_lvlm.extract.run.jobs import check_names, load_all

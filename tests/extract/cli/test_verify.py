@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from pid_lvlm.data.contract.receipt import CHECKS
+from pid_lvlm.data.contract.schema.receipt import CHECKS
 from pid_lvlm.extract.datasets.item import Dataset
 from pid_lvlm.extract.models.adapters.base import Adapter
 from pid_lvlm.extract.run.trial_items import SIZES, trial_dataset

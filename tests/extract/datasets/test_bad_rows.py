@@ -11,8 +11,8 @@ from pid_lvlm.extract.config import ON_BAD_SKIP, DatasetSpec, ExtractionConfig, 
 from pid_lvlm.extract.datasets.errors import DatasetError
 from pid_lvlm.extract.datasets.load import load_dataset
 from pid_lvlm.extract.models.adapters.base import Adapter
-from pid_lvlm.extract.run.dry_run import describe_plan
 from pid_lvlm.extract.run.extract_run import Outcome
+from pid_lvlm.extract.run.rehearsal.dry_run import describe_plan
 from tests.extract.datasets.benchmarks import files
 
 Rows = list[dict[str, Any]]

@@ -18,10 +18,10 @@ from pid_lvlm.extract.measure.encode import encode_batch
 from pid_lvlm.extract.measure.logit_lens import layer_states
 from pid_lvlm.extract.measure.option_scores import _summed, option_scores, score_batch
 from pid_lvlm.extract.models.adapters.base import Adapter
-from pid_lvlm.extract.models.answer_tokens import Candidates, Spelling, chosen_spellings, letter_spellings
 from pid_lvlm.extract.models.load import load_adapter
+from pid_lvlm.extract.models.processor.answer_tokens import Candidates, Spelling, chosen_spellings, letter_spellings
 from pid_lvlm.extract.prompts.prompt_plan import make_plan
-from pid_lvlm.extract.run.layers import parse_layers
+from pid_lvlm.extract.run.contents.layers import parse_layers
 
 PINNED = ("plain", "space")
 

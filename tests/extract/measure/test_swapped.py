@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from pid_lvlm.data.contract.conditions import ablated_conditions
+from pid_lvlm.data.contract.schema.conditions import ablated_conditions
 from pid_lvlm.extract.conditions.prefix import common_length
 from pid_lvlm.extract.datasets.item import Dataset
 from pid_lvlm.extract.measure.encode import encode_batch, host_inputs

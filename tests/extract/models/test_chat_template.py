@@ -10,8 +10,8 @@ import pytest
 
 from pid_lvlm.data.bounds import Bound
 from pid_lvlm.extract.errors import ModelError
-from pid_lvlm.extract.models import chat_template as module
-from pid_lvlm.extract.models.chat_template import render_prompt
+from pid_lvlm.extract.models.processor import chat_template as module
+from pid_lvlm.extract.models.processor.chat_template import render_prompt
 from tests.extract.tiny_llava import TEMPLATE, tiny_processor
 
 LOOPS = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"

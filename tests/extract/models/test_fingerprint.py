@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pid_lvlm.extract.errors import ModelError
-from pid_lvlm.extract.models.fingerprint import (
+from pid_lvlm.extract.models.checkpoint.fingerprint import (
     bytes_to_hash,
     checkpoint_files,
     file_hashes,
@@ -17,7 +17,7 @@ from pid_lvlm.extract.models.fingerprint import (
     is_sampled,
     sampled_fingerprint,
 )
-from pid_lvlm.extract.models.hash_cache import SWITCH, HashCache, Stamp, user_folder
+from pid_lvlm.extract.models.checkpoint.hash_cache import SWITCH, HashCache, Stamp, user_folder
 
 MIB = 1 << 20
 
@@ -35,7 +35,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> HashCache:
     """A cache that remembers files as young as those of a test."""
-    monkeypatch.setattr("pid_lvlm.extract.models.hash_cache.SETTLED_SECONDS", -10.0)
+    monkeypatch.setattr("pid_lvlm.extract.models.checkpoint.hash_cache.SETTLED_SECONDS", -10.0)
     return HashCache(tmp_path / "hashes")
 
 
@@ -106,7 +106,7 @@ def test_the_cache_is_the_users_and_can_be_switched_off(monkeypatch: pytest.Monk
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
     assert user_folder().is_absolute()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr("pid_lvlm.extract.models.hash_cache.SETTLED_SECONDS", -10.0)
+    monkeypatch.setattr("pid_lvlm.extract.models.checkpoint.hash_cache.SETTLED_SECONDS", -10.0)
     file = tmp_path / "weights"
     file.write_bytes(bytes(2 * MIB))
     monkeypatch.setenv(SWITCH, "off")

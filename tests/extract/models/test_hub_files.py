@@ -7,7 +7,7 @@ import pytest
 
 from pid_lvlm.extract.config import ModelSpec
 from pid_lvlm.extract.errors import ModelError
-from pid_lvlm.extract.models.hub_files import check_downloaded
+from pid_lvlm.extract.models.checkpoint.hub_files import check_downloaded
 from pid_lvlm.extract.models.load import recorded_revision
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

@@ -12,8 +12,8 @@ from huggingface_hub.errors import LocalEntryNotFoundError
 from pid_lvlm.extract.config import ModelSpec
 from pid_lvlm.extract.errors import ModelError
 from pid_lvlm.extract.models.adapters.base import Adapter
+from pid_lvlm.extract.models.checkpoint.peft import ADAPTER_FILE, base_spec, merge_adapter
 from pid_lvlm.extract.models.load import load_adapter, pinned, recorded_revision
-from pid_lvlm.extract.models.peft import ADAPTER_FILE, base_spec, merge_adapter
 from tests.extract.tiny_llava import tiny_model
 
 # peft 0.21 asks transformers by a name that 5.23 deprecates.

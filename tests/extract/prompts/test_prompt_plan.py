@@ -13,7 +13,7 @@ from pid_lvlm.extract.datasets.item import Dataset
 from pid_lvlm.extract.errors import ModelError
 from pid_lvlm.extract.measure.encode import encode_batch, encode_text_only
 from pid_lvlm.extract.models.adapters.base import Adapter
-from pid_lvlm.extract.models.answer_tokens import letter_spellings
+from pid_lvlm.extract.models.processor.answer_tokens import letter_spellings
 from pid_lvlm.extract.prompts.prompt_plan import PlannedItem, make_plan
 from tests.extract.tiny_llava import TEMPLATE
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pid_lvlm.data.contract.conditions import ablated_conditions
+from pid_lvlm.data.contract.schema.conditions import ablated_conditions
 from pid_lvlm.data.names import ROLES
 from pid_lvlm.extract.datasets.item import Dataset
 from pid_lvlm.extract.errors import ModelError, UsageError

@@ -19,8 +19,8 @@ from pid_lvlm.extract.measure.measurement import Measurement
 from pid_lvlm.extract.models.adapters.base import Adapter
 from pid_lvlm.extract.prompts.prompt_plan import PlannedItem, make_plan
 from pid_lvlm.extract.prompts.swaps import Swaps
-from pid_lvlm.extract.run.dry_run import describe_plan
 from pid_lvlm.extract.run.extract_run import Outcome
+from pid_lvlm.extract.run.rehearsal.dry_run import describe_plan
 from tests.extract.console import Command
 from tests.extract.models.families.conftest import with_long_letters
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from pid_lvlm import data
-from pid_lvlm.data.contract.receipt import CROSSED, FAILED, PASSED
+from pid_lvlm.data.contract.schema.receipt import CROSSED, FAILED, PASSED
 from pid_lvlm.data.names import BOTH
 from pid_lvlm.extract.config import Crossing, DatasetSpec, ExtractionConfig, ModelSpec
 from pid_lvlm.extract.datasets.errors import DatasetError
@@ -21,10 +21,10 @@ from pid_lvlm.extract.measure.batching import Batching
 from pid_lvlm.extract.models.adapters.base import Adapter
 from pid_lvlm.extract.prompts.crossed_plan import crossed_pair, plan_crossed
 from pid_lvlm.extract.prompts.prompt_plan import PlannedItem, batches, make_plan
-from pid_lvlm.extract.run.dry_run import describe_plan
+from pid_lvlm.extract.run.contents.settled import is_settled
 from pid_lvlm.extract.run.extract_run import Outcome
 from pid_lvlm.extract.run.receipt.make import make_receipt
-from pid_lvlm.extract.run.settled import is_settled
+from pid_lvlm.extract.run.rehearsal.dry_run import describe_plan
 from tests.extract.console import Command
 from tests.extract.run.conftest import contents
 

@@ -20,9 +20,9 @@ from pid_lvlm.data.names import MANIFEST_FILE, NOISE_FILE, shard_file
 from pid_lvlm.extract.config import ExtractionConfig, ModelSpec
 from pid_lvlm.extract.datasets.item import Dataset
 from pid_lvlm.extract.models.adapters.base import Adapter
+from pid_lvlm.extract.run.contents.run_folder import check_out_folder, run_path
 from pid_lvlm.extract.run.extract_run import extract_run
 from pid_lvlm.extract.run.progress import Reporter
-from pid_lvlm.extract.run.run_folder import check_out_folder, run_path
 from tests.extract.console import Command, assert_one_sentence
 from tests.extract.run.conftest import ExtractInto, contents
 

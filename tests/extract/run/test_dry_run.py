@@ -15,8 +15,8 @@ from pid_lvlm.extract.datasets.item import Dataset
 from pid_lvlm.extract.datasets.load import load_dataset
 from pid_lvlm.extract.datasets.row_counts import describe_enough_rows
 from pid_lvlm.extract.models.adapters.base import Adapter
-from pid_lvlm.extract.run.dry_run import describe_plan
 from pid_lvlm.extract.run.extract_run import Outcome
+from pid_lvlm.extract.run.rehearsal.dry_run import describe_plan
 
 Rows = list[dict[str, Any]]
 Write = Callable[[Rows], Path]

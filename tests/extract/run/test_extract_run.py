@@ -18,9 +18,9 @@ from pid_lvlm.extract.config import ExtractionConfig, ModelSpec
 from pid_lvlm.extract.datasets.item import Dataset
 from pid_lvlm.extract.models.adapters.base import Adapter
 from pid_lvlm.extract.models.load import load_adapter
+from pid_lvlm.extract.run.contents.run_folder import check_out_folder
 from pid_lvlm.extract.run.extract_run import Outcome, extract_run
 from pid_lvlm.extract.run.progress import Reporter
-from pid_lvlm.extract.run.run_folder import check_out_folder
 from tests.extract.run.conftest import contents
 
 Extract = Callable[..., Outcome]

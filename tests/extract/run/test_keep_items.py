@@ -13,9 +13,9 @@ from pid_lvlm.extract.datasets import thumbnails
 from pid_lvlm.extract.datasets.item import Dataset
 from pid_lvlm.extract.datasets.thumbnails import thumbnail
 from pid_lvlm.extract.models.adapters.base import Adapter
-from pid_lvlm.extract.run import keep_items as module
-from pid_lvlm.extract.run.dry_run import DryRun, describe_plan
-from pid_lvlm.extract.run.keep_items import plan_kept
+from pid_lvlm.extract.run.contents import keep_items as module
+from pid_lvlm.extract.run.contents.keep_items import plan_kept
+from pid_lvlm.extract.run.rehearsal.dry_run import DryRun, describe_plan
 from tests.extract.console import Command, assert_one_sentence
 from tests.extract.run.conftest import ExtractInto, contents
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from pid_lvlm.data import Manifest
-from pid_lvlm.extract.run.manifest import _recipe
+from pid_lvlm.extract.run.contents.manifest import _recipe
 
 MANIFEST = Manifest(
     run="m__d",

@@ -8,7 +8,7 @@ import numpy as np
 
 from pid_lvlm import data
 from pid_lvlm.data.names import MANIFEST_FILE, SCHEMA_VERSION, shard_file
-from pid_lvlm.extract.models.fingerprint import is_sampled
+from pid_lvlm.extract.models.checkpoint.fingerprint import is_sampled
 from tests import ROOT
 from tests.extract.console import Command
 

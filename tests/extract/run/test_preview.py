@@ -14,8 +14,8 @@ from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLIm
 from pid_lvlm.data.errors import OutputExistsError
 from pid_lvlm.extract.config import DatasetSpec, ExtractionConfig, ModelSpec
 from pid_lvlm.extract.run.jobs import preview_jobs
-from pid_lvlm.extract.run.processed_image import received_picture
 from pid_lvlm.extract.run.progress import Reporter
+from pid_lvlm.extract.run.rehearsal.processed_image import received_picture
 
 Rows = list[dict[str, Any]]
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from pid_lvlm import data
-from pid_lvlm.data.contract.receipt import CHECKS, FAILED, NOT_CHECKED, PASSED, Check, Receipt
+from pid_lvlm.data.contract.schema.receipt import CHECKS, FAILED, NOT_CHECKED, PASSED, Check, Receipt
 from pid_lvlm.data.names import MANIFEST_FILE, SOURCES
 from pid_lvlm.extract.conditions.hooks import CallHook, Edit
 from pid_lvlm.extract.conditions.prefix import SharedPrefix, common_length
@@ -23,8 +23,8 @@ from pid_lvlm.extract.datasets.item import Dataset
 from pid_lvlm.extract.errors import ModelError
 from pid_lvlm.extract.models.adapters.base import Adapter
 from pid_lvlm.extract.prompts.prompt_plan import make_plan
+from pid_lvlm.extract.run.contents.manifest import _recipe
 from pid_lvlm.extract.run.extract_run import Outcome
-from pid_lvlm.extract.run.manifest import _recipe
 from pid_lvlm.extract.run.receipt.make import Subject, make_receipt, plan_like_run
 from pid_lvlm.extract.run.receipt.verdict import explain, limit_of
 

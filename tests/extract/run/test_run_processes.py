@@ -16,7 +16,7 @@ from pid_lvlm.extract.datasets.load import load_dataset
 from pid_lvlm.extract.errors import UsageError
 from pid_lvlm.extract.measure.ahead import Outcome
 from pid_lvlm.extract.measure.encode import BadItemError
-from pid_lvlm.extract.run.run_folder import RunFolder
+from pid_lvlm.extract.run.contents.run_folder import RunFolder
 from pid_lvlm.extract.run.sharing.devices import check_launcher, process_devices
 from pid_lvlm.extract.run.sharing.further_process import Reply
 from pid_lvlm.extract.run.sharing.processes import Further, LostError, Processes

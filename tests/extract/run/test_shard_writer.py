@@ -14,9 +14,9 @@ from pid_lvlm.data.names import shard_file
 from pid_lvlm.extract.datasets.item import Dataset
 from pid_lvlm.extract.measure.encode import BadItemError
 from pid_lvlm.extract.measure.measurement import Measurement
+from pid_lvlm.extract.run.contents.run_folder import RunFolder
+from pid_lvlm.extract.run.contents.shard_writer import ShardWriter
 from pid_lvlm.extract.run.extract_run import Outcome
-from pid_lvlm.extract.run.run_folder import RunFolder
-from pid_lvlm.extract.run.shard_writer import ShardWriter
 from tests.extract.run.conftest import contents
 
 Extract = Callable[..., Outcome]
@@ -91,7 +91,7 @@ def test_a_disk_that_fills_up(
         write_atomic(path, content)
 
     with monkeypatch.context() as patched:
-        patched.setattr("pid_lvlm.extract.run.run_folder.write_atomic", full)
+        patched.setattr("pid_lvlm.extract.run.contents.run_folder.write_atomic", full)
         with pytest.raises(PidError, match=rf"cannot write `.*shard-00002.npz`: {os.strerror(code)}"):
             run(dataset, tmp_path / "broken", **SETTINGS)
     assert left(tmp_path, whole) == [shard_file(0), shard_file(1)]
@@ -175,7 +175,7 @@ def test_ctrl_c_while_a_shard_is_written(
 
     with monkeypatch.context() as patched:
         patched.setattr(Measurement, "_measured", interrupt)
-        patched.setattr("pid_lvlm.extract.run.run_folder.write_atomic", slowly)
+        patched.setattr("pid_lvlm.extract.run.contents.run_folder.write_atomic", slowly)
         with pytest.raises(KeyboardInterrupt):
             run(dataset, tmp_path / "broken", **SETTINGS)
     assert left(tmp_path, whole) == [shard_file(0)]

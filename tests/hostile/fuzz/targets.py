@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from pid_lvlm import data
-from pid_lvlm.data.contract.results import USABLE
+from pid_lvlm.data.contract.table.results import USABLE
 from pid_lvlm.data.errors import PidError
 from pid_lvlm.data.names import ITEM_FILES
 from tests.hostile.fuzz import mutate
@@ -35,7 +35,7 @@ def _run(folder: Path, **fields: Any) -> Path:
 
 def _agree(folder: Path) -> object:
     """`--check` and the plan of an estimate agree on whether a manifest is valid."""
-    from pid_lvlm.data.contract.run_header import outline_run
+    from pid_lvlm.data.contract.reading.run_header import outline_run
 
     faults = data.validate_run(folder)
     try:

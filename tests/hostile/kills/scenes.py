@@ -203,8 +203,8 @@ def small_table() -> bytes:
     """A small table of this version."""
     import polars as pl
 
-    from pid_lvlm.data.contract.result_table import SCHEMA
-    from pid_lvlm.data.contract.results import COLUMNS, RESULT_SCHEMA_VERSION
+    from pid_lvlm.data.contract.table.result_table import SCHEMA
+    from pid_lvlm.data.contract.table.results import COLUMNS, RESULT_SCHEMA_VERSION
 
     texts: dict[str, Any] = {column.name: column.values.choices[0] for column in COLUMNS if column.values.choices}
     texts |= {"result": "successful", "recipe": "{}", "versions": "{}"}

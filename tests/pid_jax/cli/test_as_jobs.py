@@ -15,7 +15,7 @@ from pid_jax.config import ESTIMATORS, make_config
 from pid_jax.sweep.plan import problem_keys
 from pid_lvlm.data.cluster.records import PartResult, Records
 from pid_lvlm.data.command.part import Part, part_tables
-from pid_lvlm.data.contract.manifest import read_manifest
+from pid_lvlm.data.contract.schema.manifest import read_manifest
 from pid_lvlm.data.locks import locked
 from tests import ROOT
 

@@ -9,7 +9,7 @@ import pytest
 
 from pid_jax.cli.main import main
 from pid_lvlm import data
-from pid_lvlm.data.contract.item_table import SINCE_INFLUENCES
+from pid_lvlm.data.contract.table.item_table import SINCE_INFLUENCES
 from pid_lvlm.data.names import ATOMS
 from tests.pid_jax.fake_fits import fake_solutions
 

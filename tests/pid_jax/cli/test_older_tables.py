@@ -7,7 +7,7 @@ import polars as pl
 
 from pid_jax.cli.job import Job, run_job
 from pid_jax.config import make_config
-from pid_lvlm.data.contract.result_table import SCHEMA
+from pid_lvlm.data.contract.table.result_table import SCHEMA
 from tests import ROOT
 
 OLD = ROOT / "tests" / "older" / "version_1" / "estimates"

@@ -18,8 +18,8 @@ from pid_jax.setting import ArgumentError
 from pid_jax.sweep.plan import plan_runs
 from pid_lvlm import data
 from pid_lvlm.data import PidError, read_run
-from pid_lvlm.data.contract.manifest import read_manifest
-from pid_lvlm.data.contract.result_checks import checked_table
+from pid_lvlm.data.contract.schema.manifest import read_manifest
+from pid_lvlm.data.contract.table.result_checks import checked_table
 
 N, M, K = 96, 6, 4
 EXACT = make_config(estimator="exact", spread=False, interval="items-uncorrected", tol_bits=5e-3)

@@ -16,9 +16,9 @@ from pid_jax.sweep.protocol import Estimator
 from pid_jax.sweep.registry import SOLVERS
 from pid_jax.sweep.stream import NoProgress, fit_groups
 from pid_lvlm.data.command.part import Part
-from pid_lvlm.data.contract.limits import RESULT_WARNINGS
-from pid_lvlm.data.contract.result_checks import checked_table
-from pid_lvlm.data.contract.results import RESULTS, SUCCESSFUL, USABLE
+from pid_lvlm.data.contract.table.limits import RESULT_WARNINGS
+from pid_lvlm.data.contract.table.result_checks import checked_table
+from pid_lvlm.data.contract.table.results import RESULTS, SUCCESSFUL, USABLE
 from pid_lvlm.data.names import ATOMS
 from tests.pid_jax.test_estimation import DOMINANT
 

@@ -23,7 +23,7 @@ from pid_jax.estimators.exact.crossed.pairs import (
     crossed_strata,
     solve_crossed,
 )
-from pid_jax.estimators.exact.intervals import FEWEST_GROUPS
+from pid_jax.estimators.exact.over_items.intervals import FEWEST_GROUPS
 from pid_jax.information import AtomsInBits, InformationTerms, TermsInBits, atoms_from_terms
 from pid_lvlm.data.names import NATS_PER_BIT
 

@@ -18,8 +18,8 @@ from pid_lvlm.extract.measure.batching import Batching
 from pid_lvlm.extract.measure.embeddings import measure
 from pid_lvlm.extract.measure.measurement import Measurement
 from pid_lvlm.extract.models.adapters.base import Adapter
-from pid_lvlm.extract.models.answer_tokens import Candidates
 from pid_lvlm.extract.models.load import load_adapter
+from pid_lvlm.extract.models.processor.answer_tokens import Candidates
 from pid_lvlm.extract.prompts.prompt_plan import Plan, PlannedItem, make_plan
 from tests.extract.models.families.catalogue import FAMILIES
 from tests.extract.models.families.tiny import DEVICE, Family

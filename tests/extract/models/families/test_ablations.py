@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from pid_lvlm.data.contract.conditions import ablated_conditions
+from pid_lvlm.data.contract.schema.conditions import ablated_conditions
 from pid_lvlm.data.names import ABLATIONS, BOTH, CONDITIONS, NO_IMAGE, SOURCES
 from pid_lvlm.extract.datasets.images import open_picture
 from pid_lvlm.extract.measure.measurement import Measurement

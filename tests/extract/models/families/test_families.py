@@ -15,7 +15,7 @@ from PIL import Image
 from torch.testing import assert_close
 
 from pid_lvlm import data
-from pid_lvlm.data.contract.receipt import (
+from pid_lvlm.data.contract.schema.receipt import (
     BATCH,
     CHECKS,
     FAILED,
@@ -26,7 +26,7 @@ from pid_lvlm.data.contract.receipt import (
     PASSED,
     Receipt,
 )
-from pid_lvlm.data.contract.receipt import SHARING as SHARED_PREFIX
+from pid_lvlm.data.contract.schema.receipt import SHARING as SHARED_PREFIX
 from pid_lvlm.data.names import BOTH, CONDITIONS, LANGUAGE_ONLY, NO_IMAGE, VISION_ONLY
 from pid_lvlm.extract.conditions.hooks import decoder_inputs
 from pid_lvlm.extract.config import ExtractionConfig
@@ -41,10 +41,10 @@ from pid_lvlm.extract.models.load import load_adapter
 from pid_lvlm.extract.prompts.picture_tokens import expected_picture_tokens
 from pid_lvlm.extract.prompts.prompt_plan import make_plan
 from pid_lvlm.extract.prompts.templates import TEMPLATES
-from pid_lvlm.extract.run.dry_run import describe_plan
 from pid_lvlm.extract.run.extract_run import extract_run
 from pid_lvlm.extract.run.progress import Reporter
 from pid_lvlm.extract.run.receipt.make import Subject, make_receipt, plan_like_run
+from pid_lvlm.extract.run.rehearsal.dry_run import describe_plan
 from tests.extract.models.families.conftest import (
     Tiny,
     by_condition,

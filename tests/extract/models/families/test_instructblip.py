@@ -14,7 +14,7 @@ from pid_lvlm.extract.errors import ModelError
 from pid_lvlm.extract.measure.encode import encode_batch
 from pid_lvlm.extract.measure.logit_lens import layer_states
 from pid_lvlm.extract.models.adapters.instructblip import InstructBlipAdapter
-from pid_lvlm.extract.models.answer_tokens import Candidates, Spelling
+from pid_lvlm.extract.models.processor.answer_tokens import Candidates, Spelling
 from tests.extract.models.families.conftest import Tiny
 from tests.extract.models.families.special import FAMILIES
 from tests.extract.models.families.test_families import other_questions

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import pid_jax
-from benchmarks.conic import conic_optimum
-from benchmarks.random_rows import KINDS, draw_rows
+from benchmarks.baselines.conic import conic_optimum
+from benchmarks.inputs.random_rows import KINDS, draw_rows
 
 ACCURACY_BITS = 2e-5
 """Between the conic solver's own bounds: small against the widths below, or the comparison would say nothing."""

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pid_jax.estimators.exact.influence import influence_values
+from pid_jax.estimators.exact.over_items.influence import influence_values
 from pid_jax.estimators.exact.problem import ExactProblem, GivenRows, information, solve_problems
 from pid_jax.information import InformationTerms
 from pid_lvlm.data.names import NATS_PER_BIT

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import pid_jax
-from pid_jax.estimators.exact.intervals import extrapolation, item_intervals, paired_difference
-from pid_jax.estimators.exact.parts import number_groups, random_parts
+from pid_jax.estimators.exact.over_items.intervals import extrapolation, item_intervals, paired_difference
+from pid_jax.estimators.exact.over_items.parts import number_groups, random_parts
 from pid_jax.estimators.exact.problem import ExactProblem, GivenRows, solve_problems
 from pid_lvlm.data import PidError, write_run
 

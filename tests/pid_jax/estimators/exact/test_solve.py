@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from benchmarks.conditionals import REGIMES, problem, random_problem
+from benchmarks.inputs.conditionals import REGIMES, problem, random_problem
 from pid_jax.estimators.exact.penalty.bounds import joint
 from pid_jax.estimators.exact.penalty.continuation import solve_continuation
 from pid_jax.estimators.exact.rows import pad_rows
-from pid_jax.estimators.exact.solve import primal_point, solve_many
-from pid_jax.estimators.exact.stacks import solve_stack
+from pid_jax.estimators.exact.solver.solve import primal_point, solve_many
+from pid_jax.estimators.exact.solver.stacks import solve_stack
 from pid_lvlm.data.names import NATS_PER_BIT
 from tests.pid_jax.estimators.exact.check import coupling_information, dual_value, trivial_bounds
 
@@ -134,7 +134,7 @@ def test_stacks_of_an_accelerator(size):
 
 def test_stacks_where_the_backend_is_an_accelerator(monkeypatch):
     """Grouped by shape, in order, without the padded rows."""
-    from pid_jax.estimators.exact import solve
+    from pid_jax.estimators.exact.solver import solve
 
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     monkeypatch.setattr(solve, "solve_stack", lambda first, second, tol: _echo(first, second))
@@ -147,7 +147,7 @@ def test_stacks_where_the_backend_is_an_accelerator(monkeypatch):
 
 
 def _echo(first, second):
-    from pid_jax.estimators.exact.stacks import Bounds
+    from pid_jax.estimators.exact.solver.stacks import Bounds
 
     zeros = np.zeros(len(first))
     return Bounds(zeros, zeros, zeros, first, second)

@@ -1,0 +1,1 @@
+"""Problems, rows and populations that the studies draw."""

@@ -1,0 +1,92 @@
+"""Synthetic problems in the form of both estimators: tables and fits for ours, rows and weights for the baseline."""
+
+import argparse
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from benchmarks.baselines.published import Rows
+from benchmarks.inputs.regimes import PLAIN, draw
+from pid_jax.config import FitSettings
+from pid_jax.estimators.batch.fit import initial_params
+from pid_jax.problems.splits import evaluation_batches, train_batches
+from pid_jax.problems.types import Conditionals, FitSpec, Tables
+
+BATCH = 256
+TRAIN_SHARE = 0.75
+
+
+class Stack(NamedTuple):
+    """All problems: tables and stacked fits; the first `num_train` rows of every problem train."""
+
+    tables: Tables
+    specs: FitSpec
+    num_train: int
+
+
+def make_stack(given: argparse.Namespace) -> Stack:
+    """Problems with their own conditionals, weights and batches; features from `feature_sets` many draws."""
+    num_train = int(TRAIN_SHARE * given.rows)
+    regime = replace(
+        PLAIN, options=given.options, d1=given.features, d2=given.features, train=num_train, test=given.rows - num_train
+    )
+    sets = min(given.feature_sets or given.problems, given.problems)
+    featureless = replace(regime, d1=1, d2=1)  # the same conditionals, which are drawn first
+
+    def whole(problem: int) -> Rows:
+        return _whole(*draw(regime if problem < sets else featureless, given.seed + problem))
+
+    with ThreadPoolExecutor() as pool:
+        problems = list(pool.map(whole, range(given.problems)))
+    seeds = given.seed + np.arange(given.problems)
+    test = evaluation_batches(np.arange(num_train, given.rows), BATCH, drop_incomplete=True)
+    names = ("p_y_x1", "p_y_x2", "p_y_x1x2")
+    tables = Tables(
+        x1=_stack([rows.x1 for rows in problems[:sets]]),
+        x2=_stack([rows.x2 for rows in problems[:sets]]),
+        conditionals=Conditionals(*(_stack([getattr(rows, name) for rows in problems]) for name in names)),
+        train_rows=jnp.asarray(
+            np.stack([train_batches(np.arange(num_train), s, given.epochs, BATCH) for s in seeds]), jnp.int32
+        ),
+        test_rows=jnp.asarray(np.tile(test.rows, (given.problems, 1, 1)), jnp.int32),
+        test_mask=jnp.asarray(np.tile(test.mask, (given.problems, 1, 1))),
+    )
+    every = jnp.arange(given.problems)
+    p_y = tables.conditionals.p_y_x1x2[:, :num_train].mean(axis=1)
+    return Stack(
+        tables, FitSpec(every % sets, every, every, p_y, jax.vmap(jax.random.key)(jnp.asarray(seeds))), num_train
+    )
+
+
+def baseline_rows(stack: Stack, problem: int) -> tuple[Rows, Rows]:
+    """Training and test rows of one problem."""
+    tables, features = stack.tables, int(stack.specs.features[problem])
+    parts = (tables.x1[features], tables.x2[features], *(p[problem] for p in tables.conditionals))
+    whole = Rows(*(torch.from_numpy(np.array(part)) for part in parts))
+    return whole.take(slice(0, stack.num_train)), whole.take(slice(stack.num_train, None))
+
+
+def torch_weights(stack: Stack, problem: int) -> dict[str, NDArray]:
+    """The weights that our fit of one problem starts from, named as in a golden file."""
+    spec = jax.tree.map(lambda leaf: leaf[problem], stack.specs)
+    networks = initial_params(spec.key, stack.tables.widths, spec.p_y.shape[-1], FitSettings())
+    return {
+        f"init/mlp{number}/{layer.removeprefix('Dense_')}/{part}": np.asarray(value)
+        for number, network in enumerate(networks, start=1)
+        for layer, parts in network["params"].items()
+        for part, value in parts.items()
+    }
+
+
+def _whole(train: Rows, test: Rows) -> Rows:
+    return Rows(*(torch.cat(parts) for parts in zip(vars(train).values(), vars(test).values(), strict=True)))
+
+
+def _stack(parts: list[torch.Tensor]) -> jax.Array:
+    return jnp.asarray(np.stack([part.numpy() for part in parts]))

@@ -1,0 +1,1 @@
+"""How work is counted, and what a study keeps and says about its machine."""

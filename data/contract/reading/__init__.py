@@ -1,0 +1,1 @@
+"""A run folder is read, with suspicion: archives, rules for every row, items, shards."""

@@ -1,0 +1,1 @@
+"""A run folder is written from arrays that may be anything."""

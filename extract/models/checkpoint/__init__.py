@@ -1,0 +1,1 @@
+"""Files of a checkpoint: where they are, what they say, whose weights they hold."""

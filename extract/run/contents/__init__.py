@@ -1,0 +1,1 @@
+"""What is in a run's folder: its conditions and layers, manifest, shards, kept items."""

@@ -1,0 +1,1 @@
+"""One problem is solved between a lower and an upper bound."""
