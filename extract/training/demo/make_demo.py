@@ -118,13 +118,13 @@ def _train_all(work: Path, models: Sequence[DemoModel], processes: int, progress
     with ThreadPoolExecutor(processes) as pool:
         running: list[Future[None]] = [pool.submit(_train, work, model) for model in largest_first]
         try:
-            while not all(one.done() for one in running):
+            finished = False
+            while not finished and not any(one.done() and one.exception() for one in running):
+                time.sleep(0.5)
+                finished = all(one.done() for one in running)
                 for model in models:
                     done, loss = _steps_done(work, model)
                     progress(model.name, done, totals[model.name], loss)
-                if any(one.done() and one.exception() for one in running):
-                    break
-                time.sleep(0.5)
         finally:
             pool.shutdown(cancel_futures=True)
     for one in running:
