@@ -27,6 +27,9 @@ SIZES: Final = {
 PLACES: Final = {"name_or_path", "vocab_file", "tokenizer_file", "merges_file"}
 """Where a tokenizer was read from."""
 
+CALLS: Final = {"padding", "truncation"}
+"""What a tokenizer remembers of its last call."""
+
 
 class Series:
     """Plans and prepared batches of items that runs of successive models share.
@@ -91,7 +94,7 @@ def fingerprint(adapter: Adapter) -> str | None:
         str(processor.chat_template),
         type(tokenizer).__qualname__,
         named,
-        backend.to_str(),
+        {name: part for name, part in json.loads(backend.to_str()).items() if name not in CALLS},
         _without_sizes(adapter.model.config.to_dict()),
     )
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()

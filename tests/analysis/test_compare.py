@@ -108,7 +108,7 @@ def test_what_cannot_be_compared(compared, table, tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "notes.txt").write_text("")
     for other, words in {
-        "missing.parquet": "there is no",
+        "missing.parquet": "does not exist",
         "empty": "without files",
         "notes.txt": "is not a result table",
     }.items():

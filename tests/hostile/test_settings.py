@@ -170,7 +170,7 @@ def call(monkeypatch, capsys, run, tmp_path) -> Callable[..., tuple[int, str]]:
         ("--part", "1/" + "9" * 5000, "--part: expected i/n"),
         ("--processes", "3", "--processes and --process need --distributed or --coordinator"),
         ("--coordinator", "x y", "--coordinator: expected HOST:PORT"),
-        ("--settings", "/nowhere.toml", "--settings: cannot read `/nowhere.toml`"),
+        ("--settings", "/nowhere.toml", "--settings: `/nowhere.toml` does not exist"),
     ],
 )
 def test_an_option_out_of_bounds(call, option, value, said, tmp_path):

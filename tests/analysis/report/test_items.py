@@ -147,7 +147,7 @@ def test_what_is_missing_is_on_the_page(found):
         (("--runs", "results.parquet"), "results.parquet` cannot be used"),
         (("--items", "3"), "--items: items are shown by their atoms"),
         (("--pointwise", "none.parquet"), "none.parquet`: no such file"),
-        (("--pointwise", "results.parquet"), "is a result table; expected one with a row per item"),
+        (("--pointwise", "results.parquet"), "is a result table; expected a table with a row per item"),
         (("--pointwise", "items.parquet", "--runs", "results.parquet"), "results.parquet` cannot be used"),
         (("--pointwise", "items.parquet", "--runs", "other/tiny__toy"), "its run `tiny__toy` is not one whose items"),
         (("--pointwise", "items.parquet", "--items", "0"), "--items"),

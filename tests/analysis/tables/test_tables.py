@@ -27,7 +27,7 @@ def test_a_mixture_is_judged_on_every_atom_with_a_wider_tolerance(make_row, make
 
 
 def test_ground_truth_without_a_known_truth_says_so(make_row, make_frame):
-    with pytest.raises(NothingToShowError, match="true atoms"):
+    with pytest.raises(NothingToShowError, match="known ground truth"):
         tables.ground_truth(make_frame([make_row("mmbench")]))
 
 

@@ -55,19 +55,19 @@ def test_a_model_runs_on_the_datasets_that_it_names(command: Command, sweep: Wri
     assert {one["run"]: one["state"] for one in json.loads(output)["runs"]} == dict.fromkeys(planned, "complete")
     jobs = ("--executor", "slurm", "--slurm", "partition=x", "--dry-run", "--json")
     settled = json.loads(command(*line, "--limit", 8, *jobs)[1])
-    assert [part["runs"] for part in settled["parts"]] == [["small__colours"], ["whole__colours", "whole__other"]]
+    assert [part["runs"] for part in settled["parts"]] == [["whole__colours", "whole__other"], ["small__colours"]]
     assert (settled["done"], settled["skipped"]) == (0, 2)
     assert json.loads(command(*line, *jobs)[1])["done"] == 1  # `small` still has its own limit
 
 
 def test_the_smaller_limit_counts_and_a_run_keeps_its_size(command: Command, sweep: Write, tmp_path: Path) -> None:
     out = ("--out", tmp_path / "runs", "--quiet")
-    assert command("--sweep", sweep('datasets = ["other"]\nlimit = 8'), *out, "--limit", 5, "--part", "1/2")[0] == 0
+    assert command("--sweep", sweep('datasets = ["other"]\nlimit = 8'), *out, "--limit", 5, "--part", "2/2")[0] == 0
     assert sizes(tmp_path / "runs") == {"small__other": 5}
-    code, _, errors = command("--sweep", sweep('datasets = ["other"]\nlimit = 6'), *out, "--part", "1/2")
+    code, _, errors = command("--sweep", sweep('datasets = ["other"]\nlimit = 6'), *out, "--part", "2/2")
     assert code == 2
     assert "holds a run of 5 items, and this command asks for 6 (--limit)" in errors
-    changed = ("--sweep", sweep('datasets = ["colours", "other"]\nlimit = 5'), *out, "--part", "1/2", "--json")
+    changed = ("--sweep", sweep('datasets = ["colours", "other"]\nlimit = 5'), *out, "--part", "2/2", "--json")
     code, output, _ = command(*changed)
     assert (code, sizes(tmp_path / "runs")) == (0, {"small__colours": 5, "small__other": 5})
     assert {run["run"]: run["measured"] for run in json.loads(output)["runs"]} == {
@@ -80,8 +80,8 @@ def test_only_datasets_that_are_needed_are_read(command: Command, sweep: Write, 
     path = sweep('datasets = ["other"]\nlimit = 5')
     (tmp_path / "toy.jsonl").write_text("not json")
     line = ("--sweep", path, "--out", tmp_path / "runs")
-    assert command(*line, "--quiet", "--part", "1/2")[0] == 0
-    assert_one_sentence(command(*line, "--quiet", "--part", "2/2"), "toy.jsonl")
+    assert command(*line, "--quiet", "--part", "2/2")[0] == 0
+    assert_one_sentence(command(*line, "--quiet", "--part", "1/2"), "toy.jsonl")
 
 
 def test_what_names_can_be_wrong(command: Command, sweep: Write, tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def test_mistakes_in_a_file(write, text, said):
 
 
 def test_a_file_that_is_not_there(tmp_path):
-    with pytest.raises(PidError, match="cannot read .*no.toml"):
+    with pytest.raises(PidError, match="no.toml` does not exist"):
         read_settings(tmp_path / "no.toml")
 
 

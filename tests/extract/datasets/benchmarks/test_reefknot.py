@@ -54,7 +54,7 @@ def reefknot(tmp_path: Path, **changes: Any) -> Dataset:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"image_id": "5"}, r"no picture `5` \(looked for VG_100K/5.jpg, VG_100K_2/5.jpg, 5.jpg in"),
+        ({"image_id": "5"}, r"picture `5` does not exist \(looked for VG_100K/5.jpg, VG_100K_2/5.jpg, 5.jpg in"),
         (
             {"query_prompt": "What?"},
             r"row 1: no options of the form '… A. w B. x C. y D. z, please choose.' in 'What\?'",
