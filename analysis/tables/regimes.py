@@ -23,7 +23,7 @@ def regimes(results: pl.DataFrame, estimator: str = EXACT) -> pl.DataFrame:
         estimator: whose numbers to take where a problem has several.
 
     Returns:
-        `dataset`, `regime` (`synergy-driven`, `knowledge-driven`, `mixed` or `not enough data`); `synergy`,
+        `dataset`, `regime` (`synergy-driven`, `knowledge-driven`, `mixed`, `neither` or `not enough data`); `synergy`,
         `unique_language` and their `difference`, each with `_low` and `_high`, in %; `num_models` and
         `num_left_out`. Intervals are empty for fewer than four models.
 

@@ -29,7 +29,8 @@ def regimes(results: pl.DataFrame, estimator: str = EXACT) -> alt.FacetChart:
     A share is an atom over R + U1 + U2 + S, all cut at 0. A point is the mean over models, the line through it the 95 %
     percentile bootstrap interval of the mean over models, as if these were independent; small ticks are the models (of
     up to 100). A mean of fewer than four models has no interval and is hollow. The regime is the name of the larger
-    share, if the interval of the paired difference excludes 0, and otherwise `mixed`.
+    share, if the interval of the paired difference excludes 0, and otherwise `mixed`; `neither` where both mean shares
+    are below 5 %.
 
     Raises:
         ResultTableError: this is not a result table.

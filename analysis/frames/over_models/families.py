@@ -3,7 +3,7 @@
 import polars as pl
 
 from pid_lvlm.analysis.frames.over_models.models import NEXT_TO_NOTHING, of_enough_models
-from pid_lvlm.analysis.frames.over_models.regimes import UNDECIDED, regimes
+from pid_lvlm.analysis.frames.over_models.regimes import NEITHER, UNDECIDED, regimes
 from pid_lvlm.data.names import ATOMS
 
 _VALUES = ("synergy", "unique_language", "lead")
@@ -23,7 +23,9 @@ def families_and_models(models: pl.DataFrame) -> pl.DataFrame:
         `unique_language` in bits, cut at 0, `lead` (share of S minus share of U2 in percentage points), `num_models`,
         `num_datasets`.
     """
-    named = {each.dataset: each.name for each in regimes(of_enough_models(models)) if each.name != UNDECIDED}
+    named = {
+        each.dataset: each.name for each in regimes(of_enough_models(models)) if each.name not in (NEITHER, UNDECIDED)
+    }
     regime = pl.col("dataset").cast(pl.String).replace_strict(named, default=None, return_dtype=pl.String)
     share = {atom: pl.col(f"{atom}_share").cast(pl.Float64) for atom in ("synergy", "unique_language")}
     counted = pl.sum_horizontal(*ATOMS) >= NEXT_TO_NOTHING

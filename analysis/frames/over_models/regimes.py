@@ -13,10 +13,14 @@ from pid_lvlm.analysis.statistics import Mean, PairedMeans, paired_means
 SYNERGY_DRIVEN: Final = "synergy-driven"
 KNOWLEDGE_DRIVEN: Final = "knowledge-driven"
 MIXED: Final = "mixed"
+NEITHER: Final = "neither"
 UNDECIDED: Final = "not enough data"
 
-REGIMES: Final = (SYNERGY_DRIVEN, KNOWLEDGE_DRIVEN, MIXED, UNDECIDED)
+REGIMES: Final = (SYNERGY_DRIVEN, KNOWLEDGE_DRIVEN, MIXED, NEITHER, UNDECIDED)
 """In the order of figures and tables."""
+
+LEAST_SHARE: Final = 5.0
+"""A dataset whose mean shares of S and of U2 are both below this, in %, lives on neither: R or U1 carry its answers."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,8 @@ def regimes(models: pl.DataFrame) -> list[Regime]:
     """The regime of each dataset that has a model with shares, the most synergy first within each regime.
 
     It is the name of the larger share, if the 95 % interval of the paired difference (bootstrap over models) excludes
-    0, and `mixed` if not. With fewer than four models it is undecided.
+    0, and `mixed` if not; `neither` where both mean shares are below `LEAST_SHARE`. With fewer than four models it is
+    undecided.
 
     Args:
         models: one row per model and dataset, as in `AcrossModels.frame`.
@@ -80,6 +85,8 @@ def _regime(group: pl.DataFrame, all_models: int) -> Regime:
 def _name(means: PairedMeans) -> str:
     if means.difference.low is None or means.difference.high is None:
         return UNDECIDED
+    if max(means.first.value, means.second.value) < LEAST_SHARE:
+        return NEITHER
     if means.difference.low > 0:
         return SYNERGY_DRIVEN
     return KNOWLEDGE_DRIVEN if means.difference.high < 0 else MIXED

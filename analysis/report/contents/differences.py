@@ -19,10 +19,10 @@ _NAMES: Final[dict[Between, str]] = {
     "layers": "neighbouring layers",
 }
 _WHAT: Final = {
-    "checkpoints": "Each training checkpoint less the one before, at the output layer, in bits",
-    "models": "Every two models that answered the same items of a dataset, the first-named less the other, in bits; "
+    "checkpoints": "Each training checkpoint minus the one before, at the output layer, in bits",
+    "models": "Every two models that answered the same items of a dataset, the first-named minus the other, in bits; "
     "each model by its final checkpoint at the output layer",
-    "layers": "Each recorded layer less the one before, read through the logit lens, in bits",
+    "layers": "Each recorded layer minus the one before, read through the logit lens, in bits",
 }
 
 
@@ -56,8 +56,8 @@ def _parts(between: Between) -> tuple[FigurePart, TablePart]:
         TablePart(
             f"differences_{between}",
             f"What differs in numbers: {_NAMES[between]}",
-            "The same differences, “to” less “from”, with their intervals. Bold: certain among all of them together. A "
-            "single interval that excludes 0 is not enough: of 20 differences that are none, one does so by chance.",
+            "The same differences, “to” minus “from”, with their intervals. Bold: certain among all of them together. "
+            "A single interval that excludes 0 is not enough: of 20 differences that are none, one does so by chance.",
             partial(_make, between=between),
             differences_table,
             optional=True,

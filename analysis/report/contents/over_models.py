@@ -45,7 +45,7 @@ OVER_MODELS: Final[tuple[FigurePart | TablePart, ...]] = (
         "Mean share of S and of U2 in R + U1 + U2 + S over models, in %, per dataset. Line: 95 % bootstrap interval of "
         "the mean over models, as if they were independent; it is too narrow below ten models, and says nothing about "
         "items. Ticks: single models. Hollow, without an interval: fewer than four models. A regime is named after the "
-        "larger share where the interval of the paired difference excludes 0.",
+        "larger share where the interval of the paired difference excludes 0; neither: both mean shares are below 5 %.",
         _of_several(figures.regimes),
         _left_out,
         optional=True,

@@ -130,6 +130,7 @@ def test_regimes_are_named_from_the_data(make_row, make_frame):
         rows.append(make_row("fusing", (0.0, 0.0, 0.2 + noise, 0.8 - noise), model=f"m{i}"))
         rows.append(make_row("knowing", (0.0, 0.0, 0.7 - noise, 0.3 + noise), model=f"m{i}"))
         rows.append(make_row("both", (0.0, 0.0, i / 8, 1 - i / 8), model=f"m{i}"))
+        rows.append(make_row("seeing", (0.0, 1.0, 0.0, 0.01 + noise / 10), model=f"m{i}"))
     rows += [make_row("few", (0.0, 0.0, 0.2, 0.8), model=f"m{i}") for i in range(3)]
     rows.append(make_row("few", (0.0, 0.0, 0.01, 0.01), model="m3"))
     table = tables.regimes(make_frame(rows))
@@ -137,9 +138,10 @@ def test_regimes_are_named_from_the_data(make_row, make_frame):
         ("fusing", "synergy-driven"),
         ("knowing", "knowledge-driven"),
         ("both", "mixed"),
+        ("seeing", "neither"),
         ("few", "not enough data"),
     ]
-    fusing, few = table.row(0, named=True), table.row(3, named=True)
+    fusing, few = table.row(0, named=True), table.row(4, named=True)
     assert (fusing["synergy"], fusing["unique_language"], fusing["difference"]) == pytest.approx((76.5, 23.5, 53.0))
     assert fusing["synergy_low"] < 76.5 < fusing["synergy_high"]
     assert (few["num_models"], few["num_left_out"], few["difference_low"]) == (3, 1, None)
