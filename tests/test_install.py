@@ -89,7 +89,7 @@ def test_names_are_ours_beside_packages_of_the_same_names(installed, hostile):
 @pytest.mark.slow
 def test_commands_and_notebook_work_beside_packages_of_the_same_names(installed, hostile):
     python = installed / "python"
-    model, card = ROOT / "data/demo/checkpoints/llava-tiny/tune-1500", ROOT / "data/demo/items/fusion.toml"
+    model, card = ROOT / "data/demo/checkpoints/llava-tiny/tune-1800", ROOT / "data/demo/items/fusion.toml"
     arguments = ("--model", model, "--data", card, "--out", "runs", "--dry-run")
     assert "demo-fusion" in call(hostile, installed / "pid-extract", *arguments)
 
