@@ -88,7 +88,8 @@ def test_tests_of_training_do_not_bring_jax_to_torch():
         "import importlib, sys\n"
         "import pid_lvlm.extract.models.torchvision_compat\n"
         f"for name in {names!r}: importlib.import_module(name)\n"
-        f"sys.exit(str(set(sys.modules) & {JAX!r} or ''))\n"
+        f"bad = set(sys.modules) & {JAX!r}\n"
+        "sys.exit(f'loaded {sorted(bad)}' if bad else 0)\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 0, done.stderr
