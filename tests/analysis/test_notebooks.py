@@ -113,8 +113,12 @@ def demo(tmp_path_factory):
     """What `make demo` writes, of two datasets, a few checkpoints and items, and the exact estimator."""
     folder = tmp_path_factory.mktemp("notebooks")
     known = tomllib.loads((DEMO / "sweep.toml").read_text(encoding="utf-8"))["models"]
-    few = [*known[3:-2:3], *(each for each in known if each["final"])]
-    models = [each | {"model": str(DEMO / each["model"])} for each in few]
+    few = [*known[1:7:3], *(each for each in known if each["final"])]
+    own = {"datasets", "limit"}
+    models = [
+        {key: value for key, value in each.items() if key not in own} | {"model": str(DEMO / each["model"])}
+        for each in few
+    ]
     datasets = [{"file": str(DEMO / "items" / f"{task}.toml")} for task in ("fusion", "blend")]
     (folder / "sweep.toml").write_text(_toml("models", models) + _toml("datasets", datasets), encoding="utf-8")
     out = folder / "demo"
