@@ -94,8 +94,8 @@ def test_the_receipt_checks_pairs(
     assert CROSSED in receipt.names(PASSED)
     assert receipt.names(FAILED) == ()
 
-    def another(subject: Any) -> Any:  # a limit that rounding is above
-        monkeypatch.setitem(LIMITS, "batch", dict.fromkeys(LIMITS["batch"], 0.0))
+    def another(subject: Any) -> Any:  # a limit that every difference is above, 0 too
+        monkeypatch.setitem(LIMITS, "batch", dict.fromkeys(LIMITS["batch"], -1.0))
         receipt = make_receipt(subject)
         checks = {**receipt.checks, "batch": replace(receipt.checks["batch"], limit=1.0)}
         return replace(receipt, checks=checks)
