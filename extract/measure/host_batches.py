@@ -13,7 +13,7 @@ ROOM: Final = 2**30
 
 
 class HostBatches:
-    """Prepared batches, the first that fit, by their planned items. Nobody may write into their tensors.
+    """Prepared batches, the first that fit, by their planned items. Their tensors must not be changed.
 
     Args:
         room: bytes of the host's memory.

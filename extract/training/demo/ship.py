@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-import torch
 from safetensors.torch import load_file, save_file
 
-from pid_lvlm.data.files import write_atomic
 from pid_lvlm.data.inputs.text import parse_toml, read_text
 from pid_lvlm.extract.training.checkpoint_index import Checkpoint
 from pid_lvlm.extract.training.two_stage.checkpoints import SERIES, set_dtype
@@ -52,7 +49,4 @@ def _copy_half(source: Path, target: Path) -> None:
         weights = load_file(path)
         half = {name: value.half() if value.is_floating_point() else value for name, value in weights.items()}
         save_file(half, path, metadata={"format": "pt"})
-    set_dtype(target / "config.json", str(torch.float16).removeprefix("torch."))
-    for path in target.glob("*.json"):
-        content = json.loads(path.read_text(encoding="utf-8"))
-        write_atomic(path, (json.dumps(content, indent=2, sort_keys=True) + "\n").encode())
+    set_dtype(target / "config.json", "float16")
