@@ -72,7 +72,7 @@ def test_the_comparison_is_of_the_same_task_and_atom():
 def make_world(folder):
     """A shipped checkpoint to begin with, and a few records of each task."""
     entries = tomllib.loads((ROOT / "data" / "demo" / "checkpoints.toml").read_text(encoding="utf-8"))["checkpoint"]
-    shutil.copytree(ROOT / "data" / "demo" / entries[0]["model"], folder / "model")
+    shutil.copytree(ROOT / "data" / "demo" / entries[0]["model"], folder / "demo-llava-tiny")
     items = [(item, task) for task in TASKS for item in make_items(get_task(task), 80)]
     captions = [caption_conversation(item, task) for item, task in items]
     asked = [conversation(item, task) for item, task in items]
