@@ -3,7 +3,7 @@
 import io
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from pid_lvlm.data.bounds import ROWS, UNPACKED, VALUES, Bound
 from pid_lvlm.data.command.shown import cut
@@ -13,11 +13,13 @@ from pid_lvlm.data.inputs.paths import open_regular
 
 if TYPE_CHECKING:
     import polars as pl
+    import pyarrow as pa
 
 T = TypeVar("T")
 
 PARQUET_MARK: Final = b"PAR1"
 UNPACKED_FROM: Final = 256 * 2**20
+BATCH_ROWS: Final = 256
 AGAIN: Final = "; download it again"
 
 
@@ -44,6 +46,8 @@ def read_csv(content: bytes, separator: str = ",") -> "pl.DataFrame":
 def read_parquet(source: Path | bytes, bound: Bound = ROWS) -> "pl.DataFrame":
     """A parquet file, or the bytes of one, read after its number of rows is known to be within `bound`.
 
+    pyarrow decodes it: polars 2.1 ends the whole process on some damaged pages.
+
     Returns:
         A frame without columns for a file without bytes.
 
@@ -52,6 +56,7 @@ def read_parquet(source: Path | bytes, bound: Bound = ROWS) -> "pl.DataFrame":
         TableError: it is not a parquet file, or a damaged or too large one.
     """
     import polars as pl
+    import pyarrow as pa
 
     if isinstance(source, Path):
         with open_regular(source) as file:
@@ -64,41 +69,38 @@ def read_parquet(source: Path | bytes, bound: Bound = ROWS) -> "pl.DataFrame":
         raise TableError(f"it is not a parquet file, whatever its name says{AGAIN}")
     if not content.endswith(PARQUET_MARK):
         raise TableError(f"it is cut short, after {len(content)} bytes{AGAIN}")
-    _check_counts(content, bound)
-    frame = guarded(lambda: pl.read_parquet(io.BytesIO(content), glob=False), AGAIN)
-    sizes = guarded(lambda: [_bytes(pl.col(name), kind, frame) for name, kind in frame.schema.items()])
-    unpacked = sum(sizes)
-    if unpacked > max(UNPACKED_FROM, UNPACKED.most * len(content)):
-        raise TableError(f"it has {unpacked:,} bytes of texts in {len(content):,} bytes; at most {UNPACKED} are read")
+    try:
+        table = _decoded(content, bound)
+    except (MemoryError, TableError):
+        raise
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+        raise TableError(_first_line(error) + AGAIN) from None
+    frame = guarded(lambda: pl.from_arrow(table), AGAIN)
+    assert isinstance(frame, pl.DataFrame)
     return frame
 
 
-def _check_counts(content: bytes, bound: Bound) -> None:
-    """Refuse more rows or values than a table has, before memory is taken for them: a few bytes may say any number."""
-    import polars as pl
+def _decoded(content: bytes, bound: Bound) -> "pa.Table":
+    """Batch by batch, so that a few bytes that claim any number of rows or repeat one long text take no memory."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
-    table = guarded(lambda: pl.scan_parquet(io.BytesIO(content), glob=False), AGAIN)
-    rows = guarded(lambda: table.select(pl.len()).collect().item(), AGAIN)
-    if rows > bound.most:
-        raise TableError(f"it says that it has {rows:,} rows; at most {bound} are read")
-    columns = guarded(lambda: len(table.collect_schema()), AGAIN)
-    if rows * columns > VALUES.most:
-        raise TableError(f"it says that it has {rows:,} rows of {columns:,} columns; at most {VALUES} are read")
-
-
-def _bytes(values: "pl.Expr", kind: Any, frame: "pl.DataFrame") -> int:
-    """Bytes of the texts in a column: one that a file holds once may stand in every row."""
-    import polars as pl
-
-    if isinstance(kind, pl.Struct):
-        return sum(_bytes(values.struct.field(field.name), field.dtype, frame) for field in kind.fields)
-    if isinstance(kind, pl.List | pl.Array):
-        items = values.explode() if isinstance(kind, pl.List) else values.arr.explode()
-        return _bytes(items, kind.inner, frame)
-    if kind not in (pl.String, pl.Binary):
-        return 0
-    sizes = values.str.len_bytes() if kind == pl.String else values.bin.size()
-    return int(frame.select(sizes.cast(pl.UInt64).sum()).item())
+    with pq.ParquetFile(pa.BufferReader(content)) as file:
+        rows, columns = file.metadata.num_rows, len(file.schema_arrow)
+        if rows > bound.most:
+            raise TableError(f"it says that it has {rows:,} rows; at most {bound} are read")
+        if rows * columns > VALUES.most:
+            raise TableError(f"it says that it has {rows:,} rows of {columns:,} columns; at most {VALUES} are read")
+        batches, unpacked = [], 0
+        for batch in file.iter_batches(BATCH_ROWS, use_threads=False):
+            batch.validate(full=True)
+            batches.append(batch)
+            unpacked += batch.nbytes
+            if unpacked > max(UNPACKED_FROM, UNPACKED.most * len(content)):
+                raise TableError(
+                    f"it has more than {unpacked:,} bytes of values in {len(content):,} bytes; at most {UNPACKED} are read"
+                )
+        return pa.Table.from_batches(batches, file.schema_arrow)
 
 
 def guarded(call: Callable[[], T], advice: str = "") -> T:
