@@ -52,7 +52,7 @@ COUNT: Final = Bound(10**18, "steps or parameters", "a number in a manifest")
 # Datasets and pictures.
 ROWS: Final = Bound(1_000_000, "rows", "a dataset file")
 VALUES: Final = Bound(50_000_000, "values", "the rows times the columns of a parquet file")
-UNPACKED: Final = Bound(100, "bytes per byte of the file", "the texts and pictures of a parquet file above 256 MiB")
+UNPACKED: Final = Bound(100, "bytes per byte of the file", "the values of a parquet file above 256 MiB")
 ITEM_TEXT: Final = Bound(1_000_000, "characters", "a question, a hint or an option")
 ITEM_ID: Final = Bound(1_000, "characters", "an item's id or group")
 PIXELS: Final = Bound(64_000_000, "pixels", "a picture", "--max-pixels")

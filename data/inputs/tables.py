@@ -98,7 +98,8 @@ def _decoded(content: bytes, bound: Bound) -> "pa.Table":
             unpacked += batch.nbytes
             if unpacked > max(UNPACKED_FROM, UNPACKED.most * len(content)):
                 raise TableError(
-                    f"it has more than {unpacked:,} bytes of values in {len(content):,} bytes; at most {UNPACKED} are read"
+                    f"it has more than {unpacked:,} bytes of values in {len(content):,} bytes; "
+                    f"at most {UNPACKED} are read"
                 )
         return pa.Table.from_batches(batches, file.schema_arrow)
 
