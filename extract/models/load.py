@@ -46,6 +46,7 @@ def load_adapter(spec: ModelSpec, *, weights: bool = True) -> Adapter:
     Raises:
         ModelError: the checkpoint does not exist or is incomplete, or no adapter reads its type.
     """
+    check_model(spec)
     hf_logging.set_verbosity_error()
     hf_logging.disable_progress_bar()
     asked, spec = spec, base_spec(spec)

@@ -25,6 +25,7 @@ from transformers.models.llava.image_processing_pil_llava import LlavaImageProce
 
 from pid_lvlm.extract.config import ModelSpec
 from pid_lvlm.extract.models.adapters.base import Adapter
+from pid_lvlm.extract.models.checkpoint.locate import check_model
 from pid_lvlm.extract.models.library_errors import first_line
 from pid_lvlm.extract.models.load import load_adapter
 from pid_lvlm.extract.models.registry import adapter_class
@@ -161,6 +162,7 @@ def _processor(vision: str, tokenizer: Any, tower: Any) -> LlavaProcessor:
 
 
 def _read(model: str, kind: Any, **options: Any) -> Any:
+    check_model(ModelSpec(model))
     try:
         return kind.from_pretrained(model, trust_remote_code=False, **options)
     except Exception as error:  # whatever the library raises for files that are missing or not as it wrote them

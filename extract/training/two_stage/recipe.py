@@ -28,6 +28,7 @@ from pid_lvlm.data.inputs.paths import is_there
 from pid_lvlm.data.inputs.schema import STRICT, Word
 from pid_lvlm.data.inputs.text import TextError, parse_toml, read_text
 from pid_lvlm.extract.fields import FileName, ModelName, OnBad, PathText, checked_file
+from pid_lvlm.extract.models.checkpoint.locate import HUB_ID
 from pid_lvlm.extract.training.two_stage.errors import RecipeError
 
 SHIPPED: Final = Path(__file__).with_name("recipes")
@@ -286,12 +287,12 @@ def _check_model(model: ModelChoice, where: str) -> None:
 
 
 def _model_place(model: str | None, folder: Path) -> str | None:
-    """A folder beside the recipe, or else what was given, such as a hub id.
+    """A folder beside the recipe, whether or not it exists, or a hub id as it was given.
 
     Raises:
         RecipeError: it is a file.
     """
-    if model is None or not is_there(folder / model):
+    if model is None or (not is_there(folder / model) and HUB_ID.fullmatch(model)):
         return model
     if (folder / model).is_file():
         raise RecipeError(

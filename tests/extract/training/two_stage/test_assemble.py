@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 from transformers import CLIPVisionModel, LlamaForCausalLM
 
+from pid_lvlm.extract.errors import ModelError
 from pid_lvlm.extract.training.two_stage.assemble import load_checkpoint, load_model, set_pictures
 from pid_lvlm.extract.training.two_stage.checkpoints import save_checkpoint
 from pid_lvlm.extract.training.two_stage.errors import RecipeError
@@ -73,8 +74,11 @@ def test_planning_needs_no_memory_and_random_weights_no_files(folders, tmp_path)
 
 def test_a_part_that_is_not_there_is_one_sentence(folders):
     folder, _ = folders
-    with pytest.raises(RecipeError, match="cannot read `.*/none`"):
+    with pytest.raises(ModelError, match=r"model `.*/none` is not there; expected a checkpoint folder or a hub id"):
         load_model(ModelChoice(language=str(folder / "language"), vision=str(folder / "none")), seed=0)
+    (folder / "empty").mkdir()
+    with pytest.raises(RecipeError, match="cannot read `.*/empty`"):
+        load_model(ModelChoice(language=str(folder / "language"), vision=str(folder / "empty")), seed=0)
 
 
 def test_parts_of_another_kind_are_one_sentence(folders, tmp_path):
