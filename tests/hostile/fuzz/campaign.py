@@ -74,8 +74,10 @@ class Campaign:
         }
 
 
-def run_campaign(target: str, seed: int, seconds: float, keep: Path, worker: Sequence[str] = WORKER) -> Campaign:
-    """Fuzz a parser for some seconds, not counting those in which a worker starts.
+def run_campaign(
+    target: str, seed: int, seconds: float, keep: Path, worker: Sequence[str] = WORKER, cases: int = sys.maxsize
+) -> Campaign:
+    """Fuzz a parser for some seconds, not counting those in which a worker starts, or for some cases.
 
     Args:
         target: one of `TARGETS`.
@@ -83,19 +85,23 @@ def run_campaign(target: str, seed: int, seconds: float, keep: Path, worker: Seq
         seconds: how long.
         keep: where files that show a finding are put.
         worker: see `WORKER`.
+        cases: how many at most.
     """
     campaign = Campaign(target, seed)
     for number in range(1000):
         left = seconds - campaign.seconds
-        if left <= 0:
+        if left <= 0 or campaign.cases >= cases:
             break
         with tempfile.TemporaryDirectory(prefix="pid-fuzz-") as folder:
-            _run_worker(campaign, seed + 1_000_003 * number, left, Path(folder), keep, worker)
+            limits = (str(left), str(cases - campaign.cases))
+            _run_worker(campaign, seed + 1_000_003 * number, limits, Path(folder), keep, worker)
     return campaign
 
 
-def _run_worker(campaign: Campaign, seed: int, seconds: float, folder: Path, keep: Path, worker: Sequence[str]) -> None:
-    command = [sys.executable, *worker, campaign.target, str(seed), str(seconds), str(folder)]
+def _run_worker(
+    campaign: Campaign, seed: int, limits: tuple[str, str], folder: Path, keep: Path, worker: Sequence[str]
+) -> None:
+    command = [sys.executable, *worker, campaign.target, str(seed), str(folder), *limits]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "2", "HF_HUB_OFFLINE": "1"}
     environment |= {"JAX_PLATFORMS": "cpu", "TMPDIR": str(folder)}
     counts = {"cases": 0, "refused": 0, "slowest": 0.0, "peak": 0}

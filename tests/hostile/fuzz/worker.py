@@ -1,5 +1,6 @@
 """One process that fuzzes one parser until its time is up. It tells its findings line by line, and may die of one."""
 
+import itertools
 import json
 import os
 import random
@@ -68,8 +69,8 @@ def check_seeds(target: Target, folder: Path) -> None:
         assert whole, f"{name}: {judged.verdict or 'refused'}"
 
 
-def fuzz(name: str, seed: int, seconds: float, folder: Path) -> None:
-    """Try cases until the time is up; prints one line of JSON for each finding and one for the counts."""
+def fuzz(name: str, seed: int, folder: Path, seconds: float, most: int) -> None:
+    """Try cases until the time is up or so many are done; prints a line of JSON for each finding and for the counts."""
     report = os.fdopen(os.dup(1), "w")
     log = os.open(folder / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
     os.dup2(log, 1)
@@ -81,7 +82,7 @@ def fuzz(name: str, seed: int, seconds: float, folder: Path) -> None:
         _limit_memory()
     counts, seen = Counts(), set()
     deadline = time.monotonic() + seconds
-    for number, (file, content) in enumerate(cases(target, seed)):
+    for number, (file, content) in enumerate(itertools.islice(cases(target, seed), most)):
         if time.monotonic() > deadline:
             break
         path = place(work, file, content)
@@ -114,5 +115,5 @@ def _limit_memory() -> None:
 
 
 if __name__ == "__main__":
-    fuzz(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), Path(sys.argv[4]))
+    fuzz(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]), float(sys.argv[4]), int(sys.argv[5]))
     os._exit(0)  # what threads of libraries do at their end is not part of the test
