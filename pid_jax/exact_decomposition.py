@@ -8,6 +8,7 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from pid_jax.arguments import as_array, numbers
+from pid_jax.atom_bounds import AtomBounds
 from pid_jax.estimators.exact.other_measures import OtherRedundancies, other_redundancies
 from pid_jax.estimators.exact.over_items.intervals import IntervalMethod, ItemInterval
 from pid_jax.estimators.exact.pointwise import PointwiseAtoms
@@ -30,10 +31,11 @@ MOST_PAIRS: Final = 10**9
 
 
 @dataclass(frozen=True)
-class ExactDecomposition:
+class ExactDecomposition(AtomBounds):
     """Atoms in bits as certified intervals: the optimum lies inside, whatever the solver did.
 
-    An interval covers the optimisation only, not the sampling of the rows.
+    An interval covers the optimisation only, not the sampling of the rows. Each end also has a name:
+    `redundancy_low_bits`, `redundancy_high_bits`, and so on for `unique1`, `unique2` and `synergy`.
 
     Attributes:
         low: the least possible atoms, bits.

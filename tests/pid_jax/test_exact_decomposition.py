@@ -88,6 +88,15 @@ def test_identities_of_the_atoms():
     assert (np.array(found.high) >= np.array(found.low)).all()
 
 
+@pytest.mark.parametrize("atom", AtomsInBits._fields)
+def test_both_ends_of_every_atom_have_a_name(atom):
+    found = pid_jax.broja(CLOSED["and"][0], tol_bits=1e-5)
+    ends = getattr(found, f"{atom}_low_bits"), getattr(found, f"{atom}_high_bits")
+    assert ends == (getattr(found.low, atom), getattr(found.high, atom))
+    assert ends == pytest.approx([CLOSED["and"][1][AtomsInBits._fields.index(atom)]] * 2, abs=2e-5)
+    assert all(isinstance(end, float) for end in ends)
+
+
 def test_the_order_of_rows_and_options_and_repeated_rows_change_nothing():
     p = conditionals(1)
     rng = np.random.default_rng(0)
