@@ -96,7 +96,7 @@ def train(
     quiet: Quiet = False,
     as_json: AsJson = False,
     version: Version = False,
-) -> CommandResult:
+) -> CommandResult | None:
     """Train a vision-language model stage by stage on LLaVA's conversation files, and keep checkpoints on the way.
 
     All records are checked before anything is trained. The same command continues an interrupted training.
@@ -126,7 +126,8 @@ def train(
 
 def _train(
     recipe: Any, out: Path, *, cpu: bool, workers: int | None, threads: int | None, dry_run: bool, quiet: bool
-) -> Training:
+) -> Training | None:
+    """What the training gave; None in all processes but the main one, which tells for all of them."""
     import pid_lvlm.extract.models.torchvision_compat  # noqa: F401
 
     # isort: split
@@ -143,21 +144,22 @@ def _train(
     if threads is not None:
         torch.set_num_threads(threads)
     process = PartialState(cpu=cpu)
-    quiet = quiet or not process.is_main_process
+    is_main = process.is_main_process
+    quiet = quiet or not is_main
     with _progress(quiet) as (checking, watch):
         prepared = prepare(recipe, process.num_processes, checking)
-        if not quiet or dry_run:
+        if is_main and (dry_run or not quiet):
             lines = [line for plan in prepared.plans for line in plan.lines()]
             (sys.stdout if dry_run else sys.stderr).write("\n".join(lines) + "\n")
         if dry_run:
             check_space(out, prepared.plans, 0)
-            return _result("dry-run", out, prepared, ())
+            return _result("dry-run", out, prepared, ()) if is_main else None
         on_cpu = process.device.type == "cpu"
         count = workers if workers is not None else 0 if on_cpu else min(4, os.cpu_count() or 1)
-        with locked(out, "pid-train") if process.is_main_process else nullcontext():
+        with locked(out, "pid-train") if is_main else nullcontext():
             before = _there(out, prepared)
             kept = run(prepared, out, watch, cpu=cpu, workers=count)
-    return _result("run", out, prepared, before, len(kept))
+    return _result("run", out, prepared, before, len(kept)) if is_main else None
 
 
 def _planned(out: Path, prepared: Any) -> tuple[Path, ...]:
