@@ -1,5 +1,6 @@
 """Batches prepared ahead of the device: pictures are decoded and processed by other processes while it computes."""
 
+import os
 import pickle
 import shutil
 import sys
@@ -7,6 +8,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Generic, TypeVar
@@ -93,7 +95,7 @@ def prepared_ahead(
             num_workers=workers,
             prefetch_factor=AHEAD,
             multiprocessing_context="fork",
-            worker_init_fn=_begin,
+            worker_init_fn=partial(_begin, os.getpid()),
             generator=torch.Generator(),  # it draws a seed, which must not come from the global one
         )
     yield from loader
@@ -146,8 +148,8 @@ def _as_it_is(outcome: Any) -> Any:
     return outcome
 
 
-def _begin(_number: int) -> None:
-    end_with_parent()
+def _begin(parent: int, _number: int) -> None:
+    end_with_parent(parent)
     sys.excepthook = _unless_cut_off
 
 
