@@ -82,7 +82,7 @@ def _as_json(raw: dict[str, Any], *, allow_nan: bool = True) -> bytes:
         where = find_place(raw, is_half)
         raise SchemaError([f"`{where}` contains {half}, half of a character, which cannot be written"]) from None
     except RecursionError:
-        raise SchemaError([f"values are inside each other more than {NESTING} deep"]) from None
+        raise SchemaError([f"values are nested more than {NESTING} deep"]) from None
     except (TypeError, ValueError) as error:
         raise SchemaError([f"a value cannot be written as JSON ({error})"]) from None
 

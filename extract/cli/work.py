@@ -11,7 +11,7 @@ BatchSize = Annotated[
     int,
     typer.Option(
         metavar="N",
-        help="Most samples per forward pass; affects numbers by rounding only. Halved when memory runs out.",
+        help="Maximum number of samples per forward pass; affects rounding only. Halved when memory runs out.",
         rich_help_panel=WORK,
     ),
 ]
@@ -19,8 +19,8 @@ BatchTokens = Annotated[
     int | None,
     typer.Option(
         metavar="N",
-        help="Most tokens per forward pass, padding included, for prompts or images of very different length. "
-        "Default: no limit.",
+        help="Maximum number of tokens per forward pass, padding included, for prompts or images of very "
+        "different length. Default: no limit.",
         rich_help_panel=WORK,
     ),
 ]

@@ -65,7 +65,7 @@ def refused(tmp_path: Path) -> Any:
         ("file = ['a', 'b']", "`file` should be text"),
         ("fiel = 'x'", "`file` is missing; unknown key `fiel`; did you mean `file`?"),
         (f"{FILE}[true]\nsynergy = 1", "the table `[true]` is now called `[ground_truth]`; rename it"),
-        (f"{FILE}about = {DEEP}", "inside each other more than 64 levels deep"),
+        (f"{FILE}about = {DEEP}", "nested more than 64 levels deep"),
         (f"{FILE}first_index = {'9' * 5000}", "is not TOML ("),
         (f"{FILE}{FILE}", "is not TOML ("),
         (f"{FILE}{'k' * 100_000} = 1", "unknown key `kkk"),

@@ -66,7 +66,7 @@ def refused(folder: Path, text: str, *parts: str) -> None:
             f"{MODEL}[[datasets]]\nfile = 'a'\ncolumns = {{question = 'a', options = 'a'}}",
             "the column `a` is given for",
         ),
-        (f"{MODEL}family = {DEEP}", "inside each other more than 64 levels deep"),
+        (f"{MODEL}family = {DEEP}", "nested more than 64 levels deep"),
         (f"{MODEL}step = {'9' * 5000}", "is not TOML ("),
         ("[[models]]\n" * 10_001, "`models` should be a list of at most 10000"),
     ],

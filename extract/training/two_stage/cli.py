@@ -75,7 +75,7 @@ def train(
     ] = None,
     device: Annotated[
         str,
-        typer.Option(metavar="auto|cpu", help="auto takes the devices that accelerate finds; cpu none of them."),
+        typer.Option(metavar="auto|cpu", help="`auto` uses the devices that accelerate finds; `cpu` none of them."),
     ] = "auto",
     workers: Annotated[
         int | None,
@@ -88,10 +88,10 @@ def train(
         int | None,
         typer.Option(
             metavar="N",
-            help="CPU threads; another number rounds differently. Default: torch's choice.",
+            help="Number of CPU threads, which affects rounding. Default: torch's choice.",
         ),
     ] = None,
-    show: Annotated[bool, typer.Option("--show", help="Print the recipe file and leave.")] = False,
+    show: Annotated[bool, typer.Option("--show", help="Print the recipe file and exit.")] = False,
     dry_run: DryRun = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
