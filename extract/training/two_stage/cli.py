@@ -208,24 +208,29 @@ def _progress(quiet: bool) -> "Iterator[tuple[Any, Watch]]":
         MofNCompleteColumn(),
         TextColumn("{task.fields[told]}"),
     )
-    with Progress(*columns, console=console, disable=quiet) as bar:
-        tasks: dict[str, TaskID] = {}
-        paces: dict[str, str] = {}
+    bar = Progress(*columns, console=console, disable=quiet)
+    tasks: dict[str, TaskID] = {}
+    paces: dict[str, str] = {}
 
-        def show(name: str, done: int, total: int, told: str) -> None:
-            if name not in tasks:
-                tasks[name] = bar.add_task(name, total=total, told="")
-            bar.update(tasks[name], completed=done, told=told)
+    def show(name: str, done: int, total: int, told: str) -> None:
+        if name not in tasks:
+            bar.start()  # not before: an error would follow an empty line
+            tasks[name] = bar.add_task(name, total=total, told="")
+        bar.update(tasks[name], completed=done, told=told)
 
-        def step(stage: str, done: int, total: int, loss: float | None, left: float | None) -> None:
-            parts = ("" if loss is None else f"loss {loss:.3f}", paces.get(stage, ""))
-            time_left = "" if left is None else f"{_duration(left)} left"
-            show(f"train {stage}", done, total, ", ".join(part for part in (*parts, time_left) if part))
+    def step(stage: str, done: int, total: int, loss: float | None, left: float | None) -> None:
+        parts = ("" if loss is None else f"loss {loss:.3f}", paces.get(stage, ""))
+        time_left = "" if left is None else f"{_duration(left)} left"
+        show(f"train {stage}", done, total, ", ".join(part for part in (*parts, time_left) if part))
 
-        def speed(stage: str, found: "Speed") -> None:
-            paces[stage] = f"{found.tokens_per_second:,.0f} tokens/s"
+    def speed(stage: str, found: "Speed") -> None:
+        paces[stage] = f"{found.tokens_per_second:,.0f} tokens/s"
 
+    try:
         yield lambda stage, done, total: show(f"check {stage}", done, total, ""), Watch(step, console.print, speed)
+    finally:
+        if tasks:
+            bar.stop()
 
 
 def _duration(seconds: float) -> str:
