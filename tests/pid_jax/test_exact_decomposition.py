@@ -173,10 +173,12 @@ def test_a_target_that_no_tilt_reaches_is_refused():
     [
         ({"p_y_x1": np.ones((N, K))}, "p_y_x1, row 0: expected probabilities"),
         ({"p_y_x2": np.full((N, K + 1), 1 / (K + 1))}, r"p_y_x2: expected shape \(24, 4\)"),
-        ({"weights": np.zeros(N)}, "weights: expected 24 finite numbers"),
+        ({"weights": np.zeros(N)}, "weights: expected numbers of at least 0 with a finite sum above 0"),
+        ({"weights": np.full(N, 1e308)}, "weights: expected numbers of at least 0 with a finite sum above 0"),
+        ({"weights": np.full(N, np.nan)}, "weights: expected numbers of at least 0 with a finite sum above 0"),
         ({"p_y_x1": [["a", "b"]]}, "p_y_x1: expected real numbers"),
         ({"p_y_x1": [[0.5], [0.5, 0.5]]}, "p_y_x1: expected .* rows of different lengths"),
-        ({"weights": np.ones(3)}, "weights: expected 24 finite numbers"),
+        ({"weights": np.ones(3)}, r"weights: expected a number for each of 24 rows, found shape \(3,\)"),
         ({"tol_bits": 0.0}, "tol_bits: expected a positive number"),
         ({"marginals": "guess"}, "marginals: expected one of tilt, rescale, as-given"),
     ],
@@ -188,7 +190,7 @@ def test_arguments_that_are_not_valid(changes, sentence):
 
 
 @pytest.mark.parametrize(
-    "table", [np.ones((2, 2)), np.zeros((2, 2, 2)), -np.ones((2, 2, 2)), np.full((2, 2, 2), np.nan)]
+    "table", [np.ones((2, 2)), *(np.full((2, 2, 2), value) for value in (0.0, -1.0, np.nan, np.inf, 1e308))]
 )
 def test_tables_that_are_not_valid(table):
     with pytest.raises(PidError, match="p_x1x2y: expected"):
