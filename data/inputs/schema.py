@@ -123,7 +123,7 @@ EXPECTED: Final = {
     "greater_than_equal": "at least {ge}",
     "less_than": "less than {lt}",
     "less_than_equal": "at most {le}",
-    "string_too_short": "text of at least {min_length} characters",
+    "string_too_short": "text that is not empty",
     "string_too_long": "at most {max_length} characters long",
     "too_short": "a list of at least {min_length}",
     "too_long": "a list of at most {max_length}",

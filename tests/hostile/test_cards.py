@@ -61,7 +61,7 @@ def refused(tmp_path: Path) -> Any:
         (f"{FILE}[ground_truth]\nsynergy = inf", "contains inf, which is not finite"),
         (f"{FILE}[ground_truth]\nsynergy = '1'", "`ground_truth.synergy` should be a number, found '1'"),
         (f"{FILE}[ground_truth]\nsynergy = 1e300", "`ground_truth.synergy` should be at most 100"),
-        ("file = ''", "`file` should be text of at least 1 characters"),
+        ("file = ''", "`file` should be text that is not empty"),
         ("file = ['a', 'b']", "`file` should be text"),
         ("fiel = 'x'", "`file` is missing; unknown key `fiel`; did you mean `file`?"),
         (f"{FILE}[true]\nsynergy = 1", "the table `[true]` is now called `[ground_truth]`; rename it"),

@@ -58,7 +58,7 @@ def refused(folder: Path, text: str, *parts: str) -> None:
         (f"{MODEL}final = 1", "`final` should be true or false, found 1"),
         (f"{MODEL}{MODEL}layres = 'all'", "entry 2 of models: unknown key `layres`; did you mean `layers`?"),
         (f"{MODEL}step = 1979-05-27", "is the date or time 1979-05-27, and none is expected"),
-        ("[[models]]\nmodel = ''", "`model` should be text of at least 1 characters"),
+        ("[[models]]\nmodel = ''", "`model` should be text that is not empty"),
         (f"[[models]]\nmodel = '{'x' * 100_000}'", "`model` should be a path with parts of at most 255 bytes"),
         (f"{MODEL}[[datasets]]\nfile = 'a'\ncolumns = ['x']", "entry 1 of datasets: `columns` should be named values"),
         (f"{MODEL}[[datasets]]\nfile = 'a'\non_bad = 'no'", "`on_bad` should be 'error' or 'skip'"),
@@ -155,7 +155,7 @@ def test_any_sweep_is_read_or_refused_in_words(
         ("--stage", "../x", "--stage cannot be the name of a file: it contains '/'"),
         ("--stage", "x" * 300, "--stage cannot be the name of a file: it has 300 bytes"),
         ("--images", "x" * 300, "--images should be a path"),
-        ("--revision", "", "--revision should be text of at least 1 characters"),
+        ("--revision", "", "--revision should be text that is not empty"),
         ("--columns", "x" * 100_000, "--columns: `xxx"),
     ],
 )
