@@ -29,7 +29,7 @@ class Bound:
 
 # Texts and names.
 TEXT_FILE: Final = Bound(16 * 2**20, "bytes", "a manifest, card, sweep or settings file")
-NESTING: Final = Bound(64, "levels", "lists and objects inside each other, in JSON and TOML")
+NESTING: Final = Bound(64, "levels", "nested lists and objects, in JSON and TOML")
 NAME: Final = Bound(200, "bytes", "a name that becomes a file name")
 TEXT: Final = Bound(100_000, "characters", "a text in a manifest, card, sweep or settings file")
 

@@ -57,8 +57,11 @@ def locked(output: Path, command: str) -> Iterator[None]:
             raise PidError(f"`{path.parent}` cannot be written; choose another --out") from None
         raise LockedError(f"`{output}` is being written by {_holder(path)}; wait for it, or stop it") from None
     except OSError as error:
-        message = f"cannot lock `{output}`: {error.strerror or error}; choose another --out"
-        raise PidError(message) from error
+        reason = error.strerror or error
+        if isinstance(error, FileExistsError | NotADirectoryError):
+            above = [place for place in path.parents if place.exists() and not place.is_dir()]
+            reason = f"`{above[0]}` is not a folder" if above else reason
+        raise PidError(f"cannot lock `{output}`: {reason}; choose another --out") from error
     try:
         since = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
         _note(path, f"{command} (process {os.getpid()} on {socket.gethostname()}) since {since}")

@@ -1,7 +1,7 @@
 """Extraction from Python: read a dataset, run a model on it. What `pid-extract` does, with its options as arguments."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -11,15 +11,8 @@ from pid_lvlm.data.bounds import PIXELS
 from pid_lvlm.data.errors import PidError
 from pid_lvlm.extract.config import (
     ALL_LAYERS,
-    CROSSED_WITHIN,
-    DTYPES,
-    HEAD_DTYPES,
     HEAD_FLOAT32,
-    KEEP_ITEMS,
-    LANGUAGE_SPANS,
-    LETTERS,
     LETTERS_AUTO,
-    ON_BAD,
     OPTION_SEPARATOR,
     OTHER_DRAWS,
     SPAN_ALL,
@@ -32,7 +25,7 @@ from pid_lvlm.extract.datasets import load as reader
 from pid_lvlm.extract.datasets.benchmarks.registry import parse_data
 from pid_lvlm.extract.datasets.column_mapping import check_fields
 from pid_lvlm.extract.datasets.item import Dataset
-from pid_lvlm.extract.options import check_ablations, check_choice, check_options
+from pid_lvlm.extract.options import check_options
 from pid_lvlm.extract.run.contents.run_folder import check_out_folder
 from pid_lvlm.extract.run.jobs import check_prompts, run_loaded
 from pid_lvlm.extract.run.progress import Reporter
@@ -72,8 +65,7 @@ def load_dataset(
         PidError: the file cannot be read, or lists every bad row.
     """
     with speaking_of_arguments():
-        check_choice("`on_bad`", on_bad, ON_BAD)
-        check_options(data=[data], images=images, limit=limit, max_pixels=max_pixels)
+        check_options(data=[data], columns=columns, images=images, on_bad=on_bad, limit=limit, max_pixels=max_pixels)
         return reader.load_dataset(_dataset_spec(data, columns, images, on_bad, max_pixels), limit)
 
 
@@ -87,7 +79,7 @@ def extract(
     on_bad: str | None = None,
     limit: int | None = None,
     max_pixels: int = PIXELS.most,
-    layers: str | Sequence[int] = ALL_LAYERS,
+    layers: str | int | Sequence[int] = ALL_LAYERS,
     prompt: str | None = None,
     language_span: str = SPAN_ALL,
     letters: str = LETTERS_AUTO,
@@ -166,23 +158,22 @@ def extract(
             change.
     """
     with speaking_of_arguments():
-        check_choice("`on_bad`", on_bad, ON_BAD)
-        check_choice("`dtype`", dtype, DTYPES)
-        check_choice("`head_dtype`", head_dtype, HEAD_DTYPES)
-        check_choice("`language_span`", language_span, LANGUAGE_SPANS)
-        check_choice("`letters`", letters, LETTERS)
-        check_choice("`keep_items`", keep_items, KEEP_ITEMS)
-        check_choice("`crossed_within`", crossed_within, CROSSED_WITHIN)
-        ablations = (ablation,) if isinstance(ablation, str) else tuple(ablation or ())
-        chosen = layers if isinstance(layers, str) else ",".join(map(str, layers))
+        ablations = (ablation,) if isinstance(ablation, str) else ablation or ()
+        listed = isinstance(layers, Iterable) and not isinstance(layers, str)
+        chosen = ",".join(map(str, layers)) if listed else str(layers)  # type: ignore[arg-type]
         check_options(
             model=None if isinstance(model, ModelSpec) else [model],
             data=None if isinstance(data, Dataset) else [data],
             out=out,
+            columns=columns,
             images=images,
+            on_bad=on_bad,
             limit=limit,
             max_pixels=max_pixels,
             layers=chosen,
+            prompt=prompt,
+            language_span=language_span,
+            letters=letters,
             seed=seed,
             revision=revision,
             name=name,
@@ -194,13 +185,16 @@ def extract(
             workers=workers,
             processes=processes,
             shard_size=shard_size,
+            keep_items=keep_items,
             ablation=ablations,
             other_draws=other_draws,
+            dtype=dtype,
+            head_dtype=head_dtype,
             device=device,
             processor=processor,
             crossed=crossed,
+            crossed_within=crossed_within,
         )
-        check_ablations("`ablation`", ablations)
         if isinstance(model, ModelSpec):
             spec = replace(model, datasets=None)
         else:
@@ -222,7 +216,7 @@ def extract(
             workers=workers,
             crossed=crossed,
             crossed_within=crossed_within,
-            ablation=ablations,
+            ablation=tuple(ablations),
             other_draws=other_draws,
             processes=processes,
         )

@@ -12,10 +12,12 @@ from pid_lvlm.data.errors import PidError
 from pid_lvlm.data.inputs.schema import STRICT, SchemaError, Word, checked
 from pid_lvlm.data.inputs.text import TextError, parse_json
 from pid_lvlm.data.names import ABLATIONS
+from pid_lvlm.extract.config import CROSSED_WITHIN, DTYPES, HEAD_DTYPES, KEEP_ITEMS, LANGUAGE_SPANS, LETTERS, ON_BAD
 from pid_lvlm.extract.errors import UsageError
 from pid_lvlm.extract.fields import (
     BatchSize,
     BatchTokens,
+    Column,
     Count,
     Crossed,
     Draws,
@@ -67,6 +69,28 @@ class Options:
     other_draws: Draws = 1
     device: Word = "auto"
     processor: Mapping[Word, Any] = field(default_factory=dict)
+    columns: Mapping[Word, Column] = field(default_factory=dict)
+    on_bad: Word | None = None
+    prompt: Word | None = None
+    language_span: Word | None = None
+    letters: Word | None = None
+    dtype: Word | None = None
+    head_dtype: Word | None = None
+    keep_items: Word | None = None
+    crossed_within: Word | None = None
+
+
+CHOICES: Final[Mapping[str, Sequence[str]]] = {
+    "on_bad": ON_BAD,
+    "language_span": LANGUAGE_SPANS,
+    "letters": LETTERS,
+    "dtype": DTYPES,
+    "head_dtype": HEAD_DTYPES,
+    "keep_items": KEEP_ITEMS,
+    "crossed_within": CROSSED_WITHIN,
+    "ablation": ABLATIONS,
+}
+"""Options with a few known values."""
 
 
 def check_choice(option: str, value: str | None, known: Sequence[str]) -> None:
@@ -79,16 +103,6 @@ def check_choice(option: str, value: str | None, known: Sequence[str]) -> None:
         raise UsageError(unknown_name(f"{option}: unknown value", value, known))
 
 
-def check_ablations(option: str, names: Sequence[str] | None) -> None:
-    """Refuses names that are not those of ablations.
-
-    Raises:
-        UsageError: with the nearest known name.
-    """
-    for name in names or ():
-        check_choice(option, name, ABLATIONS)
-
-
 def check_options(**values: Any) -> None:
     """Refuse what no extraction can use.
 
@@ -96,13 +110,17 @@ def check_options(**values: Any) -> None:
         **values: by the options' names; paths and numbers of numpy count as what they are. None is not looked at.
 
     Raises:
-        UsageError: names every option with a wrong value.
+        UsageError: names every option with a wrong value, or the first that is not one of a few known ones.
     """
     given = {name: _plain(value) for name, value in values.items() if value is not None}
     try:
-        checked(Options, given)
+        options = checked(Options, given)
     except SchemaError as error:
         raise UsageError(as_options(error.faults)) from None
+    for name, known in CHOICES.items():
+        found = getattr(options, name)
+        for value in found if isinstance(found, tuple) else (found,):
+            check_choice(f"--{name.replace('_', '-')}", value, known)
 
 
 SETTING: Final = "max_pixels=1003520"

@@ -91,7 +91,7 @@ class EstimatorConfig:
         "random", "split single rows at random, or whole groups (all items of an image)", one_of(*get_args(SplitRule))
     )
     split_seed: int | None = setting(
-        None, "seed of one split for all fits", integer(0, FIT_SEED), unset="each seed its own"
+        None, "split once, by this seed, for all fits", integer(0, FIT_SEED), unset="each seed its own"
     )
     fallback: Fallback = setting(
         "real", "uncertain rows: uniform over an item's real options, or over four letters", one_of(*get_args(Fallback))
@@ -117,20 +117,20 @@ class EstimatorConfig:
 
     ablations: tuple[str, ...] = setting(
         (NOISE,),
-        "what stood in for a source that was taken away: a row of each; `crossed`: pictures and questions are crossed; "
-        "`all`: every one that a run has",
+        "what replaced an ablated source; a row for each. `crossed` stands for crossed pictures and questions, "
+        "`all` for everything that a run has",
         one_of(*PROBES, ALL),
         option="ablation",
     )
     estimator: Estimators = setting(
         "both",
-        "`exact`: the optimum with certified bounds; `batch`: the published one; a row of each for `both`",
+        "`exact`, the optimum with certified bounds; `batch`, the published estimator; or a row of each",
         one_of(*get_args(Estimators)),
     )
     marginals: Marginals = setting(
         "tilt",
-        "how the sources are brought to the P(Y) of the pairs: smallest change of every row, a factor for each option, "
-        "or not at all",
+        "how the sources are brought to the P(Y) of the pairs: by the smallest change of every row, by one factor for "
+        "each option, or not at all",
         one_of(*get_args(Marginals)),
         estimator=EXACT,
     )
@@ -142,7 +142,7 @@ class EstimatorConfig:
     )
     interval: Interval = setting(
         "items",
-        "what the interval of every atom covers: the items, corrected for their finite number or not",
+        "what the interval of every atom covers: the items, with or without a correction for their finite number",
         one_of(*get_args(Interval)),
         estimator=EXACT,
     )

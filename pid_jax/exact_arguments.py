@@ -68,6 +68,12 @@ def check_tolerance(tol_bits: float) -> None:
         raise ArgumentError("tol_bits", f"expected a positive number, found {tol_bits}")
 
 
+def can_be_masses(values: Float[np.ndarray, "..."]) -> bool:
+    """Whether numbers divided by their sum are probabilities."""
+    with np.errstate(over="ignore"):
+        return bool((values >= 0).all() and 0 < values.sum() < np.inf)
+
+
 _NAMES = ("p_y_x1", "p_y_x2", "p_y_x1x2")
 
 
@@ -75,10 +81,10 @@ def _weights(weights: ArrayLike | None, rows: int) -> Float[np.ndarray, " n"]:
     if weights is None:
         return np.full(rows, 1 / rows)
     w = numbers("weights", weights, f"({rows},)", np.float64)
-    if w.shape != (rows,) or not (np.isfinite(w).all() and (w >= 0).all() and w.sum() > 0):
-        raise ArgumentError(
-            "weights", f"expected {rows} finite numbers of at least 0, not all of them 0; found {w.shape}"
-        )
+    if w.shape != (rows,):
+        raise ArgumentError("weights", f"expected a number for each of {rows} rows, found shape {w.shape}")
+    if not can_be_masses(w):
+        raise ArgumentError("weights", "expected numbers of at least 0 with a finite sum above 0")
     return w / w.sum()
 
 

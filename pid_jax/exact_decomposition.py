@@ -8,6 +8,7 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from pid_jax.arguments import as_array, numbers
+from pid_jax.atom_bounds import AtomBounds
 from pid_jax.estimators.exact.other_measures import OtherRedundancies, other_redundancies
 from pid_jax.estimators.exact.over_items.intervals import IntervalMethod, ItemInterval
 from pid_jax.estimators.exact.pointwise import PointwiseAtoms
@@ -20,7 +21,7 @@ from pid_jax.estimators.exact.strata import (
     solve_stratified,
     stratified_intervals,
 )
-from pid_jax.exact_arguments import check_tolerance, reconciled_problem
+from pid_jax.exact_arguments import can_be_masses, check_tolerance, reconciled_problem
 from pid_jax.information import AtomsInBits
 from pid_jax.setting import ArgumentError
 from pid_lvlm.data.names import NATS_PER_BIT
@@ -30,10 +31,11 @@ MOST_PAIRS: Final = 10**9
 
 
 @dataclass(frozen=True)
-class ExactDecomposition:
+class ExactDecomposition(AtomBounds):
     """Atoms in bits as certified intervals: the optimum lies inside, whatever the solver did.
 
-    An interval covers the optimisation only, not the sampling of the rows.
+    An interval covers the optimisation only, not the sampling of the rows. Each end also has a name:
+    `redundancy_low_bits`, `redundancy_high_bits`, and so on for `unique1`, `unique2` and `synergy`.
 
     Attributes:
         low: the least possible atoms, bits.
@@ -205,8 +207,8 @@ def broja(p_x1x2y: ArrayLike, *, tol_bits: float = 1e-3) -> ExactDecomposition:
     table = numbers("p_x1x2y", p_x1x2y, "(n1, n2, k)", np.float64)
     if table.ndim != 3 or 0 in table.shape:
         raise ArgumentError("p_x1x2y", f"expected shape (n1, n2, k), found {table.shape}")
-    if not (np.isfinite(table).all() and (table >= 0).all() and table.sum() > 0):
-        raise ArgumentError("p_x1x2y", "expected finite probabilities or counts of at least 0, not all of them 0")
+    if not can_be_masses(table):
+        raise ArgumentError("p_x1x2y", "expected probabilities or counts of at least 0 with a finite sum above 0")
     table = table / table.sum()
     sources, places = [], []
     for axis in (1, 0):

@@ -1,4 +1,4 @@
-"""A bug of ours reaches the user as one sentence and a log. Only the standard library is used: all else may be broken.
+"""A bug in pid-lvlm reaches the user as one sentence and a log. Only the standard library is used; the rest may fail.
 
 Whatever goes wrong here, such as a full disk, only costs the log.
 """
@@ -6,7 +6,7 @@ Whatever goes wrong here, such as a full disk, only costs the log.
 import sys
 
 EXIT_FAULT = 70
-"""Exit code of a bug of ours; EX_SOFTWARE of sysexits.h."""
+"""Exit code of a bug in pid-lvlm; EX_SOFTWARE of sysexits.h."""
 
 SHOWN = 160
 """Characters of an exception's text in a sentence."""
@@ -15,9 +15,9 @@ _LOG_SIZE = 1_000_000
 
 
 def fault_sentence(error: BaseException, log: str | None) -> str:
-    """What the user is told about a bug of ours."""
+    """What the user is told about a bug in pid-lvlm."""
     where = f"with the log {log}" if log else f"with this sentence (a log cannot be written{_raised_at(error)})"
-    return f"this is a bug of pid-lvlm, not of your input: {brief(error)}; please report it {where}"
+    return f"this is a bug in pid-lvlm, not a mistake in your input: {brief(error)}; please report it {where}"
 
 
 def brief(error: BaseException) -> str:

@@ -95,7 +95,7 @@ def differences(results: pl.DataFrame, influences: Influences, between: Between)
         raise ValueError(f"between: expected one of {', '.join(get_args(Between))}, found {between!r}")
     pairs = list(_PAIRS[between](given(results)))
     if not pairs:
-        raise NothingToShowError(f"There are no two {between} to compare.")
+        raise NothingToShowError(f"Fewer than two {between} can be compared.")
     of_problem = influences.of_problem
     left_out = {"without": 0, "other_items": 0, "other_interval": 0}
     rows: list[dict[str, Any]] = []

@@ -64,7 +64,7 @@ def influences(results: pl.DataFrame, pointwise: pl.DataFrame | str | PathLike[s
     """
     results = given(results)
     if pointwise is None:
-        raise NothingToShowError("There is no table of atoms per item (`pid-estimate --pointwise`).")
+        raise NothingToShowError("No table of atoms per item was given (`pid-estimate --pointwise` writes one).")
     frame = read_pointwise(pointwise) if isinstance(pointwise, str | PathLike) else given_pointwise(pointwise)
     known = frame.filter(pl.col("interval").is_not_null())
     matches, _ = item_matches(results, known)

@@ -113,7 +113,7 @@ class _Wait:
             ids = " ".join(dict.fromkeys(_array_id(one) for one in submitted))
             self._display.say(
                 f"the {count(len(self._running), 'job')} of Slurm keep running: the same options with --status in "
-                f"place of --executor and --slurm show how far they are, `scancel {ids}` stops them",
+                f"place of --executor and --slurm show their progress, `scancel {ids}` stops them",
                 always=True,
             )
 

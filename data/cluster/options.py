@@ -30,7 +30,7 @@ Executor = Annotated[
 ]
 Jobs = Annotated[
     int | None,
-    typer.Option(metavar="N", help="Into how many jobs the work is split.", rich_help_panel=PANEL),
+    typer.Option(metavar="N", help="Number of jobs to split the work into.", rich_help_panel=PANEL),
 ]
 Slurm = Annotated[
     list[str] | None,
@@ -42,7 +42,9 @@ Slurm = Annotated[
 ]
 Status = Annotated[
     bool,
-    typer.Option("--status", help="Show how far the work has got, in whatever command or job; change nothing."),
+    typer.Option(
+        "--status", help="Show the progress of the work, in this or any other command or job; change nothing."
+    ),
 ]
 
 

@@ -43,7 +43,7 @@ class _Ending:
     """How a command ended: its exit code, and its result or the sentence that says what was wrong.
 
     Attributes:
-        log: where the traceback of a bug of ours is.
+        log: where the traceback of a bug in pid-lvlm is.
     """
 
     code: int
@@ -88,7 +88,7 @@ def run_command(
 ) -> NoReturn:
     """Run a command with the arguments of this process and leave with its exit code.
 
-    A user's mistake is one sentence on standard error, a bug of ours is one that names a log with the traceback. With
+    A user's mistake is one sentence on standard error, a bug in pid-lvlm one that names a log with the traceback. With
     `--json`, standard output holds one object, the `CommandResult` that the command returns or `{"error": …}`, and
     whatever else would be printed there goes to standard error.
 
@@ -156,7 +156,7 @@ def _run(command: _Command, app: Callable[..., object], arguments: Sequence[str]
 
 
 def _failed(command: _Command, error: BaseException, extra: str | None) -> _Ending:
-    """The ending that an error makes: 2 for what the user can change, 70 for a bug of ours."""
+    """The ending that an error makes: 2 for what the user can change, 70 for a bug in pid-lvlm."""
     sentence: str | None
     if isinstance(error, PidError):
         sentence = str(error)

@@ -12,6 +12,7 @@ EXTRAS: Final[dict[str, tuple[str, ...]]] = {
         "num2words",
         "PIL",
         "polars",
+        "pyarrow",
         "safetensors",
         "timm",
         "tokenizers",

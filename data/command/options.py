@@ -30,7 +30,9 @@ def epilog(*examples: str, failing: str | None = None) -> str:
         failing: when the code is 1, such as `some runs failed`.
     """
     failures = f"1 {failing}, " if failing else ""
-    codes = f"Exit codes: 0 done, {failures}2 wrong usage or input, 70 a bug of ours, 130 interrupted, 143 terminated."
+    codes = (
+        f"Exit codes: 0 done, {failures}2 wrong usage or input, 70 a bug in pid-lvlm, 130 interrupted, 143 terminated."
+    )
     return "\n\n".join([codes, *(f"Example: `{example}`" for example in examples)])
 
 

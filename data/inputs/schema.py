@@ -82,7 +82,7 @@ def _as_json(raw: dict[str, Any], *, allow_nan: bool = True) -> bytes:
         where = find_place(raw, is_half)
         raise SchemaError([f"`{where}` contains {half}, half of a character, which cannot be written"]) from None
     except RecursionError:
-        raise SchemaError([f"values are inside each other more than {NESTING} deep"]) from None
+        raise SchemaError([f"values are nested more than {NESTING} deep"]) from None
     except (TypeError, ValueError) as error:
         raise SchemaError([f"a value cannot be written as JSON ({error})"]) from None
 
@@ -123,7 +123,7 @@ EXPECTED: Final = {
     "greater_than_equal": "at least {ge}",
     "less_than": "less than {lt}",
     "less_than_equal": "at most {le}",
-    "string_too_short": "text of at least {min_length} characters",
+    "string_too_short": "text that is not empty",
     "string_too_long": "at most {max_length} characters long",
     "too_short": "a list of at least {min_length}",
     "too_long": "a list of at most {max_length}",

@@ -138,7 +138,7 @@ _JSON: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_co
 
 
 def _too_deep() -> TextError:
-    return TextError(f"has lists or objects inside each other more than {NESTING} deep")
+    return TextError(f"has lists or objects nested more than {NESTING} deep")
 
 
 def _check_depth(text: str, value: Any) -> None:

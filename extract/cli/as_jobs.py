@@ -134,5 +134,5 @@ def show_status(models: Sequence[ModelSpec], datasets: Sequence[DatasetSpec], ou
     statuses = run_statuses(out, names)
     if statuses:
         Console().print(status_table(statuses))
-    typer.echo(summary(statuses))
+    typer.echo(summary(statuses) if statuses else f"no runs in `{out}`")
     return Statuses.of(out, statuses)

@@ -94,7 +94,7 @@ def _number(name: str, where: str) -> int:
     if not numbers:
         raise UsageError(
             f"{where}`{cut(name)}` contains no number to take as its training step; leave it out of the pattern and "
-            "give it an entry of its own with `step`, or list all with `steps`"
+            "give it its own entry with `step`, or list all with `steps`"
         )
     if len(numbers[-1]) > len(str(STEP.most)) or int(numbers[-1]) > STEP.most:
         raise UsageError(f"{where}`{cut(name)}` ends in a number above {STEP}, the largest possible step")

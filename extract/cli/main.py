@@ -26,6 +26,7 @@ from pid_lvlm.extract.cli.actions import (
     show_states,
     verify_checkpoints,
 )
+from pid_lvlm.extract.cli.instead import Check, CheckData, ListDatasets, ListModels, Preview, Verify
 from pid_lvlm.extract.cli.measured import (
     NUMBERS,
     Ablation,
@@ -38,19 +39,13 @@ from pid_lvlm.extract.cli.measured import (
     Revision,
     Seed,
 )
-from pid_lvlm.extract.cli.parts import WORK, PartOption, ProcessesOption, select_part
+from pid_lvlm.extract.cli.parts import PartOption, ProcessesOption, select_part
 from pid_lvlm.extract.cli.results import benchmarks
+from pid_lvlm.extract.cli.work import BatchSize, BatchTokens, Device, KeepItems, ShardSize, Workers
 from pid_lvlm.extract.config import (
     ALL_LAYERS,
-    CROSSED_WITHIN,
-    DTYPES,
-    HEAD_DTYPES,
     HEAD_FLOAT32,
-    KEEP_ITEMS,
-    LANGUAGE_SPANS,
-    LETTERS,
     LETTERS_AUTO,
-    ON_BAD,
     OTHER_DRAWS,
     SPAN_ALL,
     WITHIN_DATASET,
@@ -63,7 +58,6 @@ from pid_lvlm.extract.datasets.column_mapping import parse_mapping
 from pid_lvlm.extract.errors import UsageError
 
 NAMES = "How runs are labelled"
-INSTEAD = "Instead of running"
 
 app = make_app()
 
@@ -188,107 +182,24 @@ def extract(
     step: Annotated[
         int | None, typer.Option(metavar="N", help="Training step of a checkpoint.", rich_help_panel=NAMES)
     ] = None,
-    batch_size: Annotated[
-        int,
-        typer.Option(
-            metavar="N",
-            help="Most samples per forward pass; affects numbers by rounding only. Halved when memory runs out.",
-            rich_help_panel=WORK,
-        ),
-    ] = 16,
-    batch_tokens: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            help="Most tokens per forward pass, padding included, for prompts or images of very different length. "
-            "Default: no limit.",
-            rich_help_panel=WORK,
-        ),
-    ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            help="Processes that prepare images while the device computes. Default: 0 on a CPU, else up to 4.",
-            rich_help_panel=WORK,
-        ),
-    ] = None,
+    batch_size: BatchSize = 16,
+    batch_tokens: BatchTokens = None,
+    workers: Workers = None,
     processes: ProcessesOption = 1,
-    shard_size: Annotated[
-        int,
-        typer.Option(
-            metavar="N",
-            help="Samples per file; an interrupted run continues after the last whole one.",
-            rich_help_panel=WORK,
-        ),
-    ] = 256,
-    keep_items: Annotated[
-        str | None,
-        typer.Option(
-            metavar="none|text|pictures",
-            help="What run folders keep of the items for reports: nothing, questions and options, or these and "
-            "thumbnails. Default: the sweep file's or card's choice, else pictures.",
-            rich_help_panel=WORK,
-        ),
-    ] = None,
-    device: Annotated[
-        str,
-        typer.Option(
-            metavar="DEVICE",
-            help="cpu, cuda, cuda:1 and so on; auto takes a GPU if there is one.",
-            rich_help_panel=WORK,
-        ),
-    ] = "auto",
+    shard_size: ShardSize = 256,
+    keep_items: KeepItems = None,
+    device: Device = "auto",
     part: PartOption = None,
     executor: Executor = None,
     jobs: Jobs = None,
     slurm: Slurm = None,
     status: Status = False,
-    check: Annotated[
-        list[Path] | None,
-        typer.Option(
-            metavar="FOLDER",
-            help="Validate a run folder and list every fault. Repeat for several.",
-            rich_help_panel=INSTEAD,
-        ),
-    ] = None,
-    verify: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="MODEL",
-            help="Only run the checks that every run starts with, on the first items of --data or on generated items, "
-            "and print them. Writes nothing. Repeat for several.",
-            rich_help_panel=INSTEAD,
-        ),
-    ] = None,
-    check_data: Annotated[
-        bool,
-        typer.Option(
-            "--check-data",
-            help="Like --dry-run, but the model's processor prepares every item, not only likely bad ones.",
-            rich_help_panel=INSTEAD,
-        ),
-    ] = False,
-    preview: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            help="Write only the prompts, spans, letters and images of the first N items to --out. Loads no weights.",
-            rich_help_panel=INSTEAD,
-        ),
-    ] = None,
-    list_models: Annotated[
-        bool,
-        typer.Option("--list-models", help="List the model types that can be read.", rich_help_panel=INSTEAD),
-    ] = False,
-    list_datasets: Annotated[
-        bool,
-        typer.Option(
-            "--list-datasets",
-            help="List the known benchmarks and where their files come from.",
-            rich_help_panel=INSTEAD,
-        ),
-    ] = False,
+    check: Check = None,
+    verify: Verify = None,
+    check_data: CheckData = False,
+    preview: Preview = None,
+    list_models: ListModels = False,
+    list_datasets: ListDatasets = False,
     dry_run: DryRun = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -298,7 +209,7 @@ def extract(
 
     Writes one run folder per model and dataset, for pid-estimate. The same command continues an interrupted one.
     """
-    from pid_lvlm.extract.options import check_ablations, check_choice, check_options, parse_settings
+    from pid_lvlm.extract.options import check_options, parse_settings
     from pid_lvlm.extract.run.pairing import check_named, needed
 
     if list_models:
@@ -312,12 +223,15 @@ def extract(
         sweep=sweep,
         out=out,
         images=images,
+        on_bad=on_bad,
         check=check,
         verify=verify,
         limit=limit,
         preview=preview,
         max_pixels=max_pixels,
         layers=layers,
+        language_span=language_span,
+        letters=letters,
         seed=seed,
         revision=revision,
         name=name,
@@ -329,21 +243,17 @@ def extract(
         workers=workers,
         processes=processes,
         shard_size=shard_size,
+        keep_items=keep_items,
         ablation=ablation,
         other_draws=other_draws,
+        dtype=dtype,
+        head_dtype=head_dtype,
         device=device,
         crossed=crossed,
+        crossed_within=crossed_within,
     )
     if check:
         return check_folders(check)
-    check_choice("--dtype", dtype, DTYPES)
-    check_choice("--head-dtype", head_dtype, HEAD_DTYPES)
-    check_choice("--language-span", language_span, LANGUAGE_SPANS)
-    check_choice("--letters", letters, LETTERS)
-    check_choice("--on-bad", on_bad, ON_BAD)
-    check_choice("--keep-items", keep_items, KEEP_ITEMS)
-    check_choice("--crossed-within", crossed_within, CROSSED_WITHIN)
-    check_ablations("--ablation", ablation)
     first = ModelSpec(
         "",
         revision=revision,
@@ -356,6 +266,25 @@ def extract(
         stage=stage,
         step=step,
     )
+    config = ExtractionConfig(
+        out or Path(),
+        layers=layers,
+        seed=seed,
+        prompt=prompt,
+        language_span=language_span,
+        batch_size=batch_size,
+        shard_size=shard_size,
+        limit=limit,
+        keep_items=keep_items,
+        letters=letters,
+        batch_tokens=batch_tokens,
+        workers=workers,
+        crossed=crossed,
+        crossed_within=crossed_within,
+        ablation=tuple(ablation or ()),
+        other_draws=other_draws,
+        processes=processes,
+    )
     if verify:
         if model or sweep:
             message = f"--verify names the models itself; leave out {'--model' if model else '--sweep'}"
@@ -363,18 +292,7 @@ def extract(
         return verify_checkpoints(
             [replace(first, model=one) for one in verify],
             _datasets(data, columns, images, on_bad, max_pixels),
-            ExtractionConfig(
-                Path(),
-                layers=layers,
-                seed=seed,
-                prompt=prompt,
-                language_span=language_span,
-                batch_size=batch_size,
-                limit=limit,
-                letters=letters,
-                ablation=tuple(ablation or ()),
-                other_draws=other_draws,
-            ),
+            config,
             quiet=quiet,
         )
     if out is None:
@@ -396,25 +314,6 @@ def extract(
     if part is not None:
         models, datasets = select_part(part, models, datasets)
     datasets = needed(models, datasets)
-    config = ExtractionConfig(
-        out,
-        layers=layers,
-        seed=seed,
-        prompt=prompt,
-        language_span=language_span,
-        batch_size=batch_size,
-        shard_size=shard_size,
-        limit=limit,
-        keep_items=keep_items,
-        letters=letters,
-        batch_tokens=batch_tokens,
-        workers=workers,
-        crossed=crossed,
-        crossed_within=crossed_within,
-        ablation=tuple(ablation or ()),
-        other_draws=other_draws,
-        processes=processes,
-    )
     if executor is not None:
         if preview is not None or check_data:
             raise UsageError(

@@ -54,7 +54,7 @@ HeadDtype = Annotated[
     str,
     typer.Option(
         metavar="float32|model",
-        help="What the head computes the scored logits in, at every layer: `model` rounds as the model does.",
+        help="Precision of the scored logits, at every layer; `model` rounds as the model does.",
         rich_help_panel=NUMBERS,
     ),
 ]
@@ -62,8 +62,7 @@ Processor = Annotated[
     list[str] | None,
     typer.Option(
         metavar="KEY=VALUE",
-        help="Another value of a setting of the models' image processor, such as max_pixels=1003520. Repeat for "
-        "several.",
+        help="Override a setting of the models' image processor, such as max_pixels=1003520. Repeat for several.",
         rich_help_panel=NUMBERS,
     ),
 ]

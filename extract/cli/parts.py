@@ -7,10 +7,9 @@ from typing import Annotated, Final
 import typer
 
 from pid_lvlm.data.command.part import parse_part
+from pid_lvlm.extract.cli.work import WORK
 from pid_lvlm.extract.config import DatasetSpec, ExtractionConfig, ModelSpec
 from pid_lvlm.extract.run.contents.conditions import run_conditions
-
-WORK: Final = "How it runs"
 
 PartOption = Annotated[
     str | None,

@@ -116,7 +116,11 @@ def _default_name(benchmark: Benchmark | None, file: Path) -> str:
     text = str(file)
     if text.startswith(HUB_PREFIX):
         return text.removeprefix(HUB_PREFIX).split(":")[0].rpartition("/")[2]
-    name = re.sub(r"[-_.]*[*?\[].*", "", file.stem) if is_pattern(file) and not is_there(file) else file.stem
+    name = (
+        re.sub(r"[-_.]*[*?\[].*", "", file.stem)
+        if is_pattern(file) and not is_there(file)
+        else file.stem or file.absolute().name
+    )
     try:
         return file_name(name)
     except FileNameError as error:

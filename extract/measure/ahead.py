@@ -1,15 +1,14 @@
 """Batches prepared ahead of the device: pictures are decoded and processed by other processes while it computes."""
 
-import ctypes
+import os
 import pickle
 import shutil
-import signal
 import sys
 import traceback
 import warnings
 from collections.abc import Callable, Generator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Generic, TypeVar
@@ -19,6 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from pid_lvlm.data.errors import PidError
 from pid_lvlm.extract.errors import ModelError
+from pid_lvlm.extract.measure.with_parent import end_with_parent
 
 Given = TypeVar("Given")
 Made = TypeVar("Made")
@@ -37,9 +37,6 @@ ROOM: Final = 2 * 2**30
 
 LOST: Final = "DataLoader worker"
 """How torch begins the text of an error about a process of its own that ended."""
-
-_PR_SET_PDEATHSIG: Final = 1
-"""From prctl.h of Linux."""
 
 
 def usual_workers(device: str, cores: int) -> int:
@@ -98,7 +95,7 @@ def prepared_ahead(
             num_workers=workers,
             prefetch_factor=AHEAD,
             multiprocessing_context="fork",
-            worker_init_fn=_begin,
+            worker_init_fn=partial(_begin, os.getpid()),
             generator=torch.Generator(),  # it draws a seed, which must not come from the global one
         )
     yield from loader
@@ -151,8 +148,8 @@ def _as_it_is(outcome: Any) -> Any:
     return outcome
 
 
-def _begin(_number: int) -> None:
-    end_with_parent()
+def _begin(parent: int, _number: int) -> None:
+    end_with_parent(parent)
     sys.excepthook = _unless_cut_off
 
 
@@ -160,9 +157,3 @@ def _unless_cut_off(kind: type[BaseException], error: BaseException, trace: Trac
     """A thread of multiprocessing hands prepared tensors over; when the command ends, nobody is left to take them."""
     if not isinstance(error, OSError | EOFError):
         sys.__excepthook__(kind, error, trace)
-
-
-def end_with_parent() -> None:
-    """A process whose parent was killed would go on, or hold the lock of the run folder, for some seconds."""
-    with suppress(AttributeError, OSError):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -95,7 +95,7 @@ class SpanFinder:
         if not found or expected not in found:
             message = (
                 f"the language span was not found in the prompt: expected {body[:60]!r}, "
-                f"the tokens there read {self._decode(span.ids)[:60]!r}; this chat template needs an adapter of its own"
+                f"the tokens there read {self._decode(span.ids)[:60]!r}; this chat template needs its own adapter"
             )
             raise ModelError(message)
 

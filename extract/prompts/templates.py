@@ -61,7 +61,7 @@ def as_stored(item: Item) -> UserText:
     """
     if not item.raw:
         message = (
-            f"prompt template `raw` needs items with a prompt of their own, but item {item.id!r} has none; "
+            f"prompt template `raw` needs items that have a prompt, but item {item.id!r} has none; "
             "map it with --columns raw=COLUMN, or choose another --prompt"
         )
         raise UsageError(message)

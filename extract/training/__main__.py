@@ -53,7 +53,7 @@ def train(
     ] = False,
     version: Version = False,
 ) -> None:
-    """Train the demo's models from scratch by pid-train, in minutes on two cores; the same weights every time.
+    """Train the demo's models from scratch with pid-train, in minutes on two cores; the same weights every time.
 
     The same command continues an interrupted training.
     """

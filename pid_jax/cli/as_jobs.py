@@ -71,7 +71,7 @@ def _refuse(job: Job) -> None:
     if job.overwrite:
         raise PidError(f"--overwrite: jobs that begin again would lose their rows; delete `{job.out}` instead")
     if job.pointwise is not None:
-        raise PidError("--pointwise: each part would write a file of its own; run it without --executor")
+        raise PidError("--pointwise: each part would write its own file; run it without --executor")
 
 
 def _parts(

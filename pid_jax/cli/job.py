@@ -110,7 +110,7 @@ def _lock(locks: ExitStack, job: Job, part: Part) -> None:
     except PidError as error:
         refused = error
     if job.processes.distributed and not all_agree(refused is None):
-        raise refused or PidError(f"another of the processes cannot write beside `{job.out}`; its message says why")
+        raise refused or PidError(f"another process cannot write beside `{job.out}`; its message says why")
     if refused:
         raise refused
 

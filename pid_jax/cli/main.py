@@ -63,7 +63,8 @@ def command(
     settings: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="TOML file with settings under the names of these options; options given here win."
+            metavar="FILE",
+            help="TOML file with settings under the names of these options; options on the command line win.",
         ),
     ] = None,
     memory_budget: Annotated[
@@ -78,7 +79,7 @@ def command(
         int | None,
         typer.Option(
             metavar="N",
-            help="How many devices share the fits; on a CPU, into how many it is split.  "
+            help="Number of devices that share the fits; a CPU is split into this many.  "
             "[default: all GPUs; a CPU's cores]",
             rich_help_panel=_MACHINE,
         ),
@@ -110,11 +111,11 @@ def command(
     ] = None,
     processes: Annotated[
         int | None,
-        typer.Option(metavar="N", help="How many processes there are, outside Slurm and MPI.", rich_help_panel=_MANY),
+        typer.Option(metavar="N", help="Number of processes, outside Slurm and MPI.", rich_help_panel=_MANY),
     ] = None,
     process: Annotated[
         int | None,
-        typer.Option(metavar="N", help="Which of them this is, from 0, outside Slurm and MPI.", rich_help_panel=_MANY),
+        typer.Option(metavar="N", help="Number of this process, from 0, outside Slurm and MPI.", rich_help_panel=_MANY),
     ] = None,
     executor: Executor = None,
     jobs: Jobs = None,
@@ -124,7 +125,7 @@ def command(
         bool, typer.Option("--allow-partial", help="Use the finished shards of unfinished runs.")
     ] = False,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Fit everything again; all earlier rows of --out are dropped.")
+        bool, typer.Option("--overwrite", help="Estimate everything again; all earlier rows of --out are dropped.")
     ] = False,
     dry_run: DryRun = False,
     verbose: Annotated[

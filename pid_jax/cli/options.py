@@ -77,7 +77,7 @@ class Option:
         """The line of `--help`: meaning, range, and the value in every preset where they differ."""
         text = self.meaning[0].upper() + self.meaning[1:]
         if self.rule.choices and not self.choices_fit:
-            text += f": {self.rule.expected}"
+            text += f" ({self.rule.expected})"
         if self.several:
             text += "; repeat to compare"
         default, *others = ((name, self._shown(config)) for name, config in PRESETS.items())

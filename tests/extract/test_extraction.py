@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from typer.main import get_command
 
 from pid_lvlm import data, extract
@@ -48,7 +49,7 @@ def test_arguments_and_defaults_are_those_of_the_command() -> None:
 def test_it_writes_what_the_command_writes(checkpoint: Path, items: Path, tmp_path: Path, command: Command) -> None:
     toy = extract.load_dataset(items)
     assert toy.items[1].options == ("red", "green", "blue")
-    outcome = extract.extract(model=checkpoint, data=toy, out=tmp_path / "runs", layers=[1], limit=5, quiet=True)
+    outcome = extract.extract(model=checkpoint, data=toy, out=tmp_path / "runs", layers=1, limit=5, quiet=True)
     assert (outcome.samples, outcome.measured) == (5, 5)
     more = ("--layers", "1", "--limit", 5, "--quiet")
     assert command("--model", checkpoint, "--data", items, "--out", tmp_path / "other", *more)[0] == 0
@@ -70,6 +71,13 @@ def test_it_writes_what_the_command_writes(checkpoint: Path, items: Path, tmp_pa
         ({"batch_size": 0}, "`batch_size` should be at least 1, found 0"),
         ({"batch_tokens": 0}, "`batch_tokens` should be at least 1, found 0"),
         ({"workers": -1}, "`workers` should be at least 0, found -1"),
+        ({"dtype": torch.float16}, "`dtype` should be text, .* found torch.float16"),
+        ({"ablation": ["noize"]}, "`ablation`: unknown value `noize`; did you mean `noise`?"),
+        ({"ablation": 2}, "`ablation` should be a list, found 2"),
+        ({"layers": None}, "`layers` should be all, last, or numbers of layers such as 8,16,32, found 'None'"),
+        ({"columns": ["question"]}, r"`columns` should be named values, found \['question'\]"),
+        ({"columns": {"question": 2}}, "`columns.question` should be the name of a column or a list of names, found 2"),
+        ({"prompt": 2}, "`prompt` should be text, found 2"),
         ({"prompt": "lettres"}, "unknown prompt template `lettres`; did you mean `letters`"),
     ],
 )

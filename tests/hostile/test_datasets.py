@@ -171,7 +171,7 @@ DEEP = "[" * 5000 + "]" * 5000
         ('{"id": NaN}', "row 2: contains NaN"),
         ('{"id": 1e400}', "row 2: contains 1e400, which is not finite"),
         ('{"id": "\\ud800"}', "row 2: contains U+D800, half of a character"),
-        (f'{{"id": {DEEP}}}', "row 2: has lists or objects inside each other more than 64 levels deep"),
+        (f'{{"id": {DEEP}}}', "row 2: has lists or objects nested more than 64 levels deep"),
         (f'{{"id": {"9" * 5000}}}', "row 2: is not JSON ("),
         ('{"id": 1, "id": 2}', "row 2: has the key 'id' twice in one object"),
         ('{"id": "a\\u0000b"}', ""),

@@ -64,7 +64,7 @@ def test_a_bug_is_one_sentence_in_every_locale(locale, tmp_path):
     arguments = ("x.parquet", "--out", tmp_path / "Größe → \udcff", "--json")
     code, out, err = ended(start(BUG, *arguments, env={**LOCALES[locale], "TMPDIR": str(tmp_path)}))
     assert (code, err.count("\n")) == (70, 1)
-    assert err.startswith("error: this is a bug of pid-lvlm")
+    assert err.startswith("error: this is a bug in pid-lvlm")
     assert "\x1b" not in err
     (log,) = tmp_path.glob("*.log")
     assert json.loads(out)["log"] == str(log)

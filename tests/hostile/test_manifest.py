@@ -152,9 +152,7 @@ def test_examples(run: Path, fields: dict[str, Any], changes: dict[str, Any], sa
 
 def test_deep_nesting(run: Path) -> None:
     (run / MANIFEST_FILE).write_text('{"candidates":' + "[" * 5000 + "]" * 5000 + "}")
-    with pytest.raises(
-        data.ContractError, match=r"manifest.json`: has lists or objects inside each other more than 64"
-    ):
+    with pytest.raises(data.ContractError, match=r"manifest.json`: has lists or objects nested more than 64"):
         data.read_manifest(run)
 
 

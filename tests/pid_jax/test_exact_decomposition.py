@@ -88,6 +88,15 @@ def test_identities_of_the_atoms():
     assert (np.array(found.high) >= np.array(found.low)).all()
 
 
+@pytest.mark.parametrize("atom", AtomsInBits._fields)
+def test_both_ends_of_every_atom_have_a_name(atom):
+    found = pid_jax.broja(CLOSED["and"][0], tol_bits=1e-5)
+    ends = getattr(found, f"{atom}_low_bits"), getattr(found, f"{atom}_high_bits")
+    assert ends == (getattr(found.low, atom), getattr(found.high, atom))
+    assert ends == pytest.approx([CLOSED["and"][1][AtomsInBits._fields.index(atom)]] * 2, abs=2e-5)
+    assert all(isinstance(end, float) for end in ends)
+
+
 def test_the_order_of_rows_and_options_and_repeated_rows_change_nothing():
     p = conditionals(1)
     rng = np.random.default_rng(0)
@@ -164,10 +173,12 @@ def test_a_target_that_no_tilt_reaches_is_refused():
     [
         ({"p_y_x1": np.ones((N, K))}, "p_y_x1, row 0: expected probabilities"),
         ({"p_y_x2": np.full((N, K + 1), 1 / (K + 1))}, r"p_y_x2: expected shape \(24, 4\)"),
-        ({"weights": np.zeros(N)}, "weights: expected 24 finite numbers"),
+        ({"weights": np.zeros(N)}, "weights: expected numbers of at least 0 with a finite sum above 0"),
+        ({"weights": np.full(N, 1e308)}, "weights: expected numbers of at least 0 with a finite sum above 0"),
+        ({"weights": np.full(N, np.nan)}, "weights: expected numbers of at least 0 with a finite sum above 0"),
         ({"p_y_x1": [["a", "b"]]}, "p_y_x1: expected real numbers"),
         ({"p_y_x1": [[0.5], [0.5, 0.5]]}, "p_y_x1: expected .* rows of different lengths"),
-        ({"weights": np.ones(3)}, "weights: expected 24 finite numbers"),
+        ({"weights": np.ones(3)}, r"weights: expected a number for each of 24 rows, found shape \(3,\)"),
         ({"tol_bits": 0.0}, "tol_bits: expected a positive number"),
         ({"marginals": "guess"}, "marginals: expected one of tilt, rescale, as-given"),
     ],
@@ -179,7 +190,7 @@ def test_arguments_that_are_not_valid(changes, sentence):
 
 
 @pytest.mark.parametrize(
-    "table", [np.ones((2, 2)), np.zeros((2, 2, 2)), -np.ones((2, 2, 2)), np.full((2, 2, 2), np.nan)]
+    "table", [np.ones((2, 2)), *(np.full((2, 2, 2), value) for value in (0.0, -1.0, np.nan, np.inf, 1e308))]
 )
 def test_tables_that_are_not_valid(table):
     with pytest.raises(PidError, match="p_x1x2y: expected"):

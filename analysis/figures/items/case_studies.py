@@ -54,7 +54,7 @@ def case_studies(
     """
     frame = _of_models(items.frame, models)
     if frame.is_empty():
-        raise NothingToShowError("There are no items.")
+        raise NothingToShowError("The table has no items.")
     by_id = not isinstance(chosen, str)
     frame = _of_dataset(frame, dataset, chosen[0] if by_id and chosen else None)
     if by_id:

@@ -153,7 +153,7 @@ def _settings() -> tuple[Column, ...]:
             "ablation",
             "text",
             "-",
-            "what stood in for a source that was taken away; `crossed`: nothing, pictures and questions were crossed",
+            "what replaced an ablated source; `crossed`: nothing, pictures and questions were crossed",
             Range(choices=PROBES),
             nullable=True,
             since=5,

@@ -64,7 +64,7 @@ def read_file(path: Path) -> Content:
 
 def file_error(source: Path, message: str) -> DatasetError:
     """An error about a whole file."""
-    return DatasetError(str(source), [Fault(cut(source.name), message)])
+    return DatasetError(str(source), [Fault(cut(source.name or str(source)), message)])
 
 
 def _check_names(path: Path, rows: Sequence[Row]) -> None:

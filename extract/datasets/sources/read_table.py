@@ -42,7 +42,7 @@ def read_table(source: Path) -> Table:
     contents = [read_file(file) for file in files]
     whole = contents[0].sha256 if len(contents) == 1 else _joint_hash(content.sha256 for content in contents)
     table = Table(
-        name=cut(source.name, 255),
+        name=cut(source.name or source.absolute().name, 255),
         folder=source if source.is_dir() else source.parent,
         rows=numbered(row for content in contents for row in content.rows),
         sha256=whole,

@@ -319,11 +319,11 @@ def check_out_folder(out: Path) -> None:
     """Refuse a folder for runs that contains something else.
 
     Raises:
-        OutputExistsError: it is a file, or a non-empty folder without any run folder in it.
+        OutputExistsError: it is a file or inside one, or a non-empty folder without any run folder in it.
     """
-    if out.exists() and not out.is_dir():
-        message = f"--out `{out}` is a file; choose a folder"
-        raise OutputExistsError(message)
+    if file := next((place for place in (out, *out.parents) if place.exists() and not place.is_dir()), None):
+        where = f"--out `{out}`" if file == out else f"--out `{out}`: `{file}`"
+        raise OutputExistsError(f"{where} is a file; choose a folder")
     if not out.is_dir() or all(is_lock(child) for child in out.iterdir()):
         return
     children = [child for child in out.iterdir() if child.is_dir()]

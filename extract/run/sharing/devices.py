@@ -44,8 +44,8 @@ def process_devices(device: str, processes: int) -> tuple[str, ...]:
         return (found,) * processes
     if found != "cuda":
         message = (
-            f"--processes {processes} takes GPU after GPU, or the CPU, and --device {cut(device)} names one device; "
-            "leave --device out, and choose GPUs with CUDA_VISIBLE_DEVICES"
+            f"--processes {processes} uses one GPU after another, or the CPU, but --device {cut(device)} names one "
+            "device; leave --device out, and choose GPUs with CUDA_VISIBLE_DEVICES"
         )
         raise UsageError(message)
     if processes > (visible := torch.cuda.device_count()):

@@ -11,7 +11,7 @@ import torch
 
 from pid_lvlm.extract.conditions.noise import NoiseStats
 from pid_lvlm.extract.config import ModelSpec
-from pid_lvlm.extract.measure.ahead import Outcome, end_with_parent, portable
+from pid_lvlm.extract.measure.ahead import Outcome, portable
 from pid_lvlm.extract.measure.batching import Batching
 from pid_lvlm.extract.measure.kept_batches import KeptBatches
 from pid_lvlm.extract.models.load import load_adapter
@@ -92,7 +92,6 @@ class _Copy:
 def serve(connection: "Connection[Any, Any]") -> None:
     """Load the model, then measure shard after shard until the command closes the connection or ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command ends its processes
-    end_with_parent()
     keep_freed_memory()
     try:
         start: Start = connection.recv()

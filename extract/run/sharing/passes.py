@@ -15,7 +15,7 @@ from pid_lvlm.extract.run.sharing.work import Advance, ShardWork
 
 OTHER_BYTES: Final = (
     "was measured again and is not the same to the last bit; another machine, --batch-size or number of threads rounds "
-    "otherwise"
+    "differently"
 )
 
 

@@ -1,5 +1,6 @@
 """The further processes of a command, as its own process sees them: started, given shards, replaced by others."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -28,11 +29,18 @@ PROGRAM: Final = """
 import sys
 from multiprocessing.connection import Connection
 connection = Connection(int(sys.argv[1]))
-sys.path[:] = connection.recv()
+try:
+    sys.path[:] = connection.recv()
+except (EOFError, OSError):
+    sys.exit()
+from pid_lvlm.extract.measure.with_parent import end_with_parent
+end_with_parent(int(sys.argv[2]))
 from pid_lvlm.extract.run.sharing.further_process import serve
 serve(connection)
 """
-"""What a further process runs: not the script of the user, which Python's own `spawn` would import again."""
+"""What a further process runs: not the script of the user, which Python's own `spawn` would import again.
+
+It ends with its parent from before it imports torch, which takes seconds."""
 
 
 class LostError(Exception):
@@ -60,7 +68,7 @@ class Further:
         self.connection, theirs = Pipe()
         with theirs:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", PROGRAM, str(theirs.fileno())],
+                [sys.executable, "-c", PROGRAM, str(theirs.fileno()), str(os.getpid())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

@@ -75,7 +75,7 @@ def train(
     ] = None,
     device: Annotated[
         str,
-        typer.Option(metavar="auto|cpu", help="auto takes the devices that accelerate finds; cpu none of them."),
+        typer.Option(metavar="auto|cpu", help="`auto` uses the devices that accelerate finds; `cpu` none of them."),
     ] = "auto",
     workers: Annotated[
         int | None,
@@ -88,15 +88,15 @@ def train(
         int | None,
         typer.Option(
             metavar="N",
-            help="CPU threads; another number rounds differently. Default: torch's choice.",
+            help="Number of CPU threads, which affects rounding. Default: torch's choice.",
         ),
     ] = None,
-    show: Annotated[bool, typer.Option("--show", help="Print the recipe file and leave.")] = False,
+    show: Annotated[bool, typer.Option("--show", help="Print the recipe file and exit.")] = False,
     dry_run: DryRun = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
     version: Version = False,
-) -> CommandResult:
+) -> CommandResult | None:
     """Train a vision-language model stage by stage on LLaVA's conversation files, and keep checkpoints on the way.
 
     All records are checked before anything is trained. The same command continues an interrupted training.
@@ -126,7 +126,8 @@ def train(
 
 def _train(
     recipe: Any, out: Path, *, cpu: bool, workers: int | None, threads: int | None, dry_run: bool, quiet: bool
-) -> Training:
+) -> Training | None:
+    """What the training gave; None in all processes but the main one, which tells for all of them."""
     import pid_lvlm.extract.models.torchvision_compat  # noqa: F401
 
     # isort: split
@@ -143,21 +144,22 @@ def _train(
     if threads is not None:
         torch.set_num_threads(threads)
     process = PartialState(cpu=cpu)
-    quiet = quiet or not process.is_main_process
+    is_main = process.is_main_process
+    quiet = quiet or not is_main
     with _progress(quiet) as (checking, watch):
         prepared = prepare(recipe, process.num_processes, checking)
-        if not quiet or dry_run:
+        if is_main and (dry_run or not quiet):
             lines = [line for plan in prepared.plans for line in plan.lines()]
             (sys.stdout if dry_run else sys.stderr).write("\n".join(lines) + "\n")
         if dry_run:
             check_space(out, prepared.plans, 0)
-            return _result("dry-run", out, prepared, ())
+            return _result("dry-run", out, prepared, ()) if is_main else None
         on_cpu = process.device.type == "cpu"
         count = workers if workers is not None else 0 if on_cpu else min(4, os.cpu_count() or 1)
-        with locked(out, "pid-train") if process.is_main_process else nullcontext():
+        with locked(out, "pid-train") if is_main else nullcontext():
             before = _there(out, prepared)
             kept = run(prepared, out, watch, cpu=cpu, workers=count)
-    return _result("run", out, prepared, before, len(kept))
+    return _result("run", out, prepared, before, len(kept)) if is_main else None
 
 
 def _planned(out: Path, prepared: Any) -> tuple[Path, ...]:
@@ -206,24 +208,29 @@ def _progress(quiet: bool) -> "Iterator[tuple[Any, Watch]]":
         MofNCompleteColumn(),
         TextColumn("{task.fields[told]}"),
     )
-    with Progress(*columns, console=console, disable=quiet) as bar:
-        tasks: dict[str, TaskID] = {}
-        paces: dict[str, str] = {}
+    bar = Progress(*columns, console=console, disable=quiet)
+    tasks: dict[str, TaskID] = {}
+    paces: dict[str, str] = {}
 
-        def show(name: str, done: int, total: int, told: str) -> None:
-            if name not in tasks:
-                tasks[name] = bar.add_task(name, total=total, told="")
-            bar.update(tasks[name], completed=done, told=told)
+    def show(name: str, done: int, total: int, told: str) -> None:
+        if name not in tasks:
+            bar.start()  # not before: an error would follow an empty line
+            tasks[name] = bar.add_task(name, total=total, told="")
+        bar.update(tasks[name], completed=done, told=told)
 
-        def step(stage: str, done: int, total: int, loss: float | None, left: float | None) -> None:
-            parts = ("" if loss is None else f"loss {loss:.3f}", paces.get(stage, ""))
-            time_left = "" if left is None else f"{_duration(left)} left"
-            show(f"train {stage}", done, total, ", ".join(part for part in (*parts, time_left) if part))
+    def step(stage: str, done: int, total: int, loss: float | None, left: float | None) -> None:
+        parts = ("" if loss is None else f"loss {loss:.3f}", paces.get(stage, ""))
+        time_left = "" if left is None else f"{_duration(left)} left"
+        show(f"train {stage}", done, total, ", ".join(part for part in (*parts, time_left) if part))
 
-        def speed(stage: str, found: "Speed") -> None:
-            paces[stage] = f"{found.tokens_per_second:,.0f} tokens/s"
+    def speed(stage: str, found: "Speed") -> None:
+        paces[stage] = f"{found.tokens_per_second:,.0f} tokens/s"
 
+    try:
         yield lambda stage, done, total: show(f"check {stage}", done, total, ""), Watch(step, console.print, speed)
+    finally:
+        if tasks:
+            bar.stop()
 
 
 def _duration(seconds: float) -> str:

@@ -192,7 +192,7 @@ def find_recipe(given: str) -> Path:
     if given in shipped:
         return shipped[given]
     message = f"unknown recipe `{cut(given)}`; shipped recipes: {', '.join(sorted(shipped))}"
-    raise RecipeError(f"{message}; the path of a recipe of your own ends in .toml")
+    raise RecipeError(f"{message}; the path of your own recipe ends in .toml")
 
 
 def read_recipe(path: Path, data_folder: Path | None = None) -> Recipe:

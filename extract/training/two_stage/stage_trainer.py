@@ -112,7 +112,7 @@ class StageTrainer(Trainer):
         weights = load_file(Path(resume_from_checkpoint) / WEIGHTS)
         if weights.keys() != {name for name, _ in self._trained()}:
             message = (
-                f"the state `{resume_from_checkpoint}` is not of this training; remove it to begin the stage again"
+                f"the state `{resume_from_checkpoint}` belongs to another training; remove it to begin the stage again"
             )
             raise ResumeError(message)
         self.model.load_state_dict(weights, strict=False)

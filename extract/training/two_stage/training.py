@@ -326,7 +326,7 @@ def _compare(begun: Any, now: dict[str, Any], out: Path) -> None:
         if old.get(key) != new.get(key):
             message = (
                 f"`{shown_path(out)}` holds a training with `{key}` = {shown(old.get(key))}, and the recipe has "
-                f"{shown(new.get(key))}; choose another --out, or the recipe that it was begun with"
+                f"{shown(new.get(key))}; choose another --out, or the recipe that it began with"
             )
             raise ResumeError(message)
 

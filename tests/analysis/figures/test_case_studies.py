@@ -186,5 +186,5 @@ def test_names_that_are_not_there(found, arguments, said):
 
 
 def test_no_items_is_nothing_to_show(found):
-    with pytest.raises(NothingToShowError, match="There are no items"):
+    with pytest.raises(NothingToShowError, match="The table has no items"):
         case_studies(dataclasses.replace(found, frame=found.frame.head(0)))

@@ -192,10 +192,10 @@ def test_many_pairs_are_drawn_in_part_and_too_many_are_refused(make_exact, make_
 
 def test_nothing_to_compare_says_what_is_needed(trained, five_tasks):
     results, rows, found = trained
-    with pytest.raises(NothingToShowError, match=r"There is no table of atoms per item \(`pid-estimate --pointwise`\)"):
+    with pytest.raises(NothingToShowError, match=r"No table of atoms per item was given"):
         tables.differences(results)
     frames = pl.concat(map(item_frame, rows, found))
-    with pytest.raises(NothingToShowError, match="There are no two models to compare"):
+    with pytest.raises(NothingToShowError, match="Fewer than two models can be compared"):
         tables.differences(results, frames, "models")
     with pytest.raises(NothingToShowError, match="has no influence values for these results; run `pid-estimate"):
         influences(results, frames.with_columns(pl.lit(None, pl.String()).alias("interval")))

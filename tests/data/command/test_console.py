@@ -105,7 +105,7 @@ class PanicException(BaseException):
 def test_our_own_faults_are_one_sentence_and_a_log(end, logs, error):
     code, out, said = end(raiser(error), extra="estimate")
     assert (code, out, said.count("\n")) == (70, "for people\n", 1)
-    assert said.startswith(f"error: this is a bug of pid-lvlm, not of your input: {type(error).__name__}: ")
+    assert said.startswith(f"error: this is a bug in pid-lvlm, not a mistake in your input: {type(error).__name__}: ")
     assert len(said) < 500
     (log,) = logs.iterdir()
     assert said.endswith(f"; please report it with the log {log}\n")

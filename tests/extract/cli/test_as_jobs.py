@@ -103,6 +103,7 @@ def test_status_of_runs_that_are_not_there(command: Command, sweep: Path, tmp_pa
     assert "4 runs: 4 new; 0 % done" in output
     found = json.loads(command("--out", tmp_path / "runs", "--status", "--json")[1])
     assert (found["action"], found["runs"], found["share"]) == ("status", [], 0.0)
+    assert command("--out", tmp_path / "runs", "--status")[1] == f"no runs in `{tmp_path / 'runs'}`\n"
 
 
 def test_status_loads_no_torch(sweep: Path, tmp_path: Path):

@@ -70,7 +70,7 @@ def put(name: str, place: str, value: Any) -> Change:
         ("", "is not JSON (Expecting value"),
         ("{}", "has no readable config.json; it should be a hub id or a checkpoint folder"),
         ('{"x": 1}', "config.json of `{}` does not say its `model_type`"),
-        ("[" * 5000 + "]" * 5000, "inside each other more than 64"),
+        ("[" * 5000 + "]" * 5000, "nested more than 64"),
         (b"\xff\xfe{}", "is not UTF-8 text"),
         ('{"model_type": "llava", "x": NaN}', "contains NaN, which is not a number of JSON"),
         ('{"model_type": "llava", "x": 1e400}', "contains 1e400, which is not finite"),

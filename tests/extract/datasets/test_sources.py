@@ -96,7 +96,7 @@ def test_without_the_datasets_library(monkeypatch: pytest.MonkeyPatch) -> None:
         load_dataset(DatasetSpec(Path("hf:x/y:val")))
 
 
-def test_shards_of_a_split(tmp_path: Path) -> None:
+def test_shards_of_a_split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for split, count in (("val", 2), ("test", 1)):
         for shard in range(count):
             part = [{**row, "id": f"{split}-{shard}-{row['id']}"} for row in rows()]
@@ -109,6 +109,11 @@ def test_shards_of_a_split(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(DatasetError, match=r"holds neither \*.parquet files nor a saved dataset"):
         load_dataset(DatasetSpec(tmp_path / "empty"))
+    monkeypatch.chdir(tmp_path / "empty")
+    with pytest.raises(DatasetError, match=r"dataset `.` cannot be used: `.`: the folder holds neither"):
+        load_dataset(DatasetSpec(Path()))
+    pl.DataFrame(rows()).write_parquet("items.parquet")
+    assert load_dataset(DatasetSpec(Path())).name == "empty"
 
 
 def test_a_picture_folder_that_is_not_there(write_items: Callable[[Rows], Path], tmp_path: Path) -> None:

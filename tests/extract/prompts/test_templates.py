@@ -48,7 +48,7 @@ def test_the_question_and_its_options_are_a_part_of_their_own() -> None:
 
 
 def test_a_stored_prompt_that_is_not_there() -> None:
-    with pytest.raises(UsageError, match="`raw` needs items with a prompt of their own, but item 'x' has none"):
+    with pytest.raises(UsageError, match="`raw` needs items that have a prompt, but item 'x' has none"):
         get_template("raw")(Item("x", "g", b"", "What?", ("a", "b")))
 
 

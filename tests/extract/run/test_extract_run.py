@@ -132,6 +132,8 @@ def test_a_folder_that_is_not_ours_stays_untouched(run: Extract, dataset: Datase
         check_out_folder(foreign)
     with pytest.raises(OutputExistsError, match="is a file"):
         check_out_folder(foreign / "thesis.txt")
+    with pytest.raises(OutputExistsError, match="`.*thesis.txt/more`: `.*thesis.txt` is a file; choose a folder"):
+        check_out_folder(foreign / "thesis.txt" / "more")
     assert contents(foreign) == {"thesis.txt": b"important"}
 
 

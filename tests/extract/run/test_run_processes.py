@@ -209,7 +209,9 @@ def test_each_process_has_a_gpu_or_a_share_of_the_processor(monkeypatch: pytest.
     assert process_devices("cuda", 2) == ("cuda:0", "cuda:1")
     with pytest.raises(UsageError, match="--processes 3 needs a GPU for each process, but torch sees 2; give at most"):
         process_devices("cuda", 3)
-    with pytest.raises(UsageError, match="--processes 2 takes GPU after GPU, or the CPU, and --device cuda:1 names"):
+    with pytest.raises(
+        UsageError, match="--processes 2 uses one GPU after another, or the CPU, but --device cuda:1 names"
+    ):
         process_devices("cuda:1", 2)
 
 

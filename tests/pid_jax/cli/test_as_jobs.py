@@ -99,7 +99,7 @@ def test_the_rows_that_are_counted_are_the_problems(runs, estimator):
     [
         (("--overwrite",), "--overwrite: jobs that begin again"),
         (("--distributed",), "--distributed and --executor both"),
-        (("--pointwise", "items.parquet"), "--pointwise: each part would write a file of its own"),
+        (("--pointwise", "items.parquet"), "--pointwise: each part would write its own file"),
         (("--part", "1/2"), "--part and --executor both"),
     ],
 )

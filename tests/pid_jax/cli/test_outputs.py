@@ -205,6 +205,7 @@ def test_a_folder_that_cannot_be_written(call, runs, tmp_path):
     code, said = call(runs, "--out", tmp_path / "file" / "r.parquet")
     assert code == 2
     assert said.splitlines()[-1].startswith("error: cannot lock ")
+    assert said.splitlines()[-1].endswith(f"`{tmp_path / 'file'}` is not a folder; choose another --out")
 
 
 @pytest.mark.slow

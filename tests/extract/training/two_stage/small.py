@@ -115,17 +115,19 @@ def make_training(folder: Path, recipe: str = RECIPE) -> Path:
 
 
 def train_in_two_processes(recipe: Path, out: Path) -> None:
-    """Train as two local processes that share every step.
+    """Train as two local processes that share every step; one of them prints the result.
 
     Not by `accelerate launch --cpu --num_processes 2`: that starts one process.
     """
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m"]
-    options = [str(recipe), "--out", str(out), "--device", "cpu", "--threads", "1", "--quiet"]
-    subprocess.run(
+    options = [str(recipe), "--out", str(out), "--device", "cpu", "--threads", "1", "--quiet", "--json"]
+    done = subprocess.run(
         [*launch, "pid_lvlm.extract.training.two_stage.cli", *options],
         check=True,
+        stdout=subprocess.PIPE,
         env={**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true", "PYTHONPATH": str(ROOT)},
         timeout=500,
     )
+    assert json.loads(done.stdout)["out"] == str(out)
     speeds = json.loads((out / "speed.json").read_text())
     assert {one["devices"] for one in speeds.values()} == {2}

@@ -85,9 +85,9 @@ def test_a_users_mistake_is_one_sentence(call, tmp_path):
 @pytest.mark.parametrize("place", ["modle", "/none/model", "../model", "a/b/c"])
 def test_a_model_that_is_not_there_is_not_looked_for_on_the_hub(call, tmp_path, place):
     recipe = make_training(tmp_path, RECIPE.replace('"model"', f'"{place}"'))
-    code, told, error = call(recipe, "--out", tmp_path / "out", "--device", "cpu", "--quiet")
+    code, told, error = call(recipe, "--out", tmp_path / "out", "--device", "cpu")
     assert (code, told) == (2, "")
-    assert f"model `{tmp_path / place}` is not there; expected a checkpoint folder or a hub id" in error
+    assert error.startswith(f"error: model `{tmp_path / place}` is not there; expected a checkpoint folder or a hub id")
     assert ("did you mean" in error) == (place == "modle")
 
 

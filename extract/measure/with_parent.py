@@ -1,0 +1,24 @@
+"""Processes that end with the one that started them. Nothing heavy is imported: this comes before torch."""
+
+import ctypes
+import os
+import signal
+from contextlib import suppress
+from typing import Final
+
+_PR_SET_PDEATHSIG: Final = 1
+"""From prctl.h of Linux."""
+
+
+def end_with_parent(parent: int) -> None:
+    """Have this process killed as soon as its parent ends, which may itself have been killed.
+
+    It would otherwise go on, or hold the lock of the run folder, for some seconds. Only Linux can do this.
+
+    Args:
+        parent: process id of the parent; if it has ended already, this process ends here.
+    """
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
