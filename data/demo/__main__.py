@@ -124,7 +124,9 @@ def run_steps(out: Path, wanted: Sequence[Step]) -> int:
 def steps(out: Path, sweep: Path, limit: int | None, seeds: int, *, items: bool = True) -> list[Step]:
     """The steps in their order, with or without those for single items."""
     runs, table, report = str(out / "runs"), str(out / "results.parquet"), str(out / "report")
-    pointwise = str(out / "items.parquet")
+    pointwise, influences = str(out / "items.parquet"), str(out / "influences.parquet")
+    # Differences between checkpoints and between layers are paired item by item; single items need a finer solution.
+    paired = ("--pointwise", influences) if items else ()
     limited = () if limit is None else ("--limit", str(limit))
     extract = ("pid-extract", "--sweep", str(sweep), "--out", runs, "--batch-size", "64", *limited)
     # A small model cannot use two cores, two processes can.
@@ -140,13 +142,15 @@ def steps(out: Path, sweep: Path, limit: int | None, seeds: int, *, items: bool 
     quiet = [command + (() if number == 0 else ("--quiet",)) for number, command in enumerate(further.values())]
     return [
         Step("extract", tuple(extract + part for part in parts), "processes share the runs"),
-        Step("estimate", (("pid-estimate", runs, "--out", table, "--seeds", str(seeds), *QUICK, "--overwrite"),)),
+        Step(
+            "estimate", (("pid-estimate", runs, "--out", table, *paired, "--seeds", str(seeds), *QUICK, "--overwrite"),)
+        ),
         *([Step(" and ".join(further), tuple(quiet), "estimates, each into its own table")] if further else []),
         Step(
             "report",
             (
                 ("pid-report", table, "--out", report, "--title", "Demo: models whose ground truth is known")
-                + (("--pointwise", pointwise, "--runs", runs) if items else ())
+                + (("--pointwise", pointwise, *paired, "--runs", runs) if items else ())
                 + tuple(argument for folder in trainings(sweep) for argument in ("--losses", str(folder))),
             ),
         ),
