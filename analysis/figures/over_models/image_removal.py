@@ -1,6 +1,6 @@
 """Does synergy need the picture? The accuracy drop without it against synergy, model by model."""
 
-from typing import Final
+from typing import Any, Final
 
 import altair as alt
 import polars as pl
@@ -91,7 +91,10 @@ def _marks(drops: alt.Scale) -> list[alt.Chart]:
         alt.Tooltip("hollow:N", title="hollow because"),
     ]
     base = alt.Chart()
-    of_synergy = {"axis": alt.Axis(title="S (bits)", tickCount=4, format="~g"), "scale": alt.Scale(zero=True)}
+    of_synergy: dict[str, Any] = {
+        "axis": alt.Axis(title="S (bits)", tickCount=4, format="~g"),
+        "scale": alt.Scale(zero=True),
+    }
     y = alt.Y("drop:Q", axis=alt.Axis(title="accuracy drop without the picture (points)", tickCount=5), scale=drops)
     points = base.mark_point(size=45, opacity=0.9, strokeWidth=1.5, color=theme.COLOURS["synergy"]).encode(
         x=alt.X("synergy:Q", **of_synergy),
