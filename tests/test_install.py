@@ -18,6 +18,7 @@ from tests.conftest import CACHE
 INSIDE = ("data", "extract", "analysis")
 """Packages that are installed inside `pid_lvlm`."""
 KINDS = {".py", ".pyi", ".toml", ".jsonl", ".json", ".csv", ".j2", ".safetensors", ".typed", ".yaml"}
+CHECKPOINTS = ROOT / "data" / "demo" / "checkpoints"
 NOTEBOOK = ROOT / "notebooks" / "first_look.py"
 
 
@@ -31,15 +32,17 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
-def test_the_wheel_holds_every_file_and_two_names(wheel):
+def test_the_wheel_holds_every_file_but_the_demos_checkpoints_and_two_names(wheel):
     held = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     expected = {
         ("pid_lvlm/" if package in INSIDE else "") + path.relative_to(ROOT).as_posix()
         for package in (*INSIDE, "pid_lvlm", "pid_jax")
         for path in (ROOT / package).rglob("*")
-        if path.suffix in KINDS
+        if path.suffix in KINDS and not path.is_relative_to(CHECKPOINTS)
     }
     assert expected <= held
+    assert not [name for name in held if "checkpoints/" in name]
+    assert wheel.stat().st_size < 4_000_000
     assert {name.partition("/")[0] for name in held} == {"pid_lvlm", "pid_jax"}
 
 
@@ -81,6 +84,16 @@ def test_names_are_ours_beside_packages_of_the_same_names(installed, hostile):
     assert Path(where.strip()).is_relative_to(ROOT) == (installed.parent.name.startswith("editable"))
     modules = ("pid_lvlm.data", "pid_lvlm.extract.cli.main", "pid_lvlm.analysis.cli", "pid_jax.cli.main")
     call(hostile, python, "-c", f"import {', '.join(modules)}")
+
+
+@pytest.mark.parametrize("installed", ["wheel"], indirect=True, scope="session")
+def test_the_installed_demo_says_where_its_checkpoints_are(installed, tmp_path):
+    command = [installed / "python", "-m", "pid_lvlm.data.demo", "--out", "out"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env={}, timeout=120)
+    assert done.returncode == 2
+    (said,) = done.stderr.splitlines()
+    assert "run the demo in a clone of the repository, which has them in data/demo/checkpoints" in said
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(

@@ -113,9 +113,9 @@ def cell_width(columns: int, margin: int, spacing: int = BETWEEN) -> int:
     return min(max(room, size.narrowest), _WIDEST)
 
 
-def label_margin(names: Sequence[str]) -> int:
-    """About how many pixels the longest name takes as a label, within what the theme allows."""
-    return min(_LETTER * max(len(name) for name in names), current().label) + 10
+def label_margin(names: Sequence[str], most: int | None = None) -> int:
+    """About how many pixels the longest name takes as a label, within what the theme or `most` allows."""
+    return min(_LETTER * max(len(name) for name in names), most or current().label) + 10
 
 
 def ordered(frame: pl.DataFrame, column: str) -> list[str]:

@@ -30,7 +30,7 @@ class Size:
 
 SCREEN: Final = Size("screen", 1060, 110, 230)
 TWO_COLUMNS: Final = Size("two-columns", 740, 64, 170, 178.0)
-ONE_COLUMN: Final = Size("one-column", 353, 44, 110, 85.0)
+ONE_COLUMN: Final = Size("one-column", 353, 44, 128, 85.0)
 
 SIZES: Final = {size.name: size for size in (SCREEN, TWO_COLUMNS, ONE_COLUMN)}
 """Every size by name, the widest first."""

@@ -150,7 +150,7 @@ def _pairs_of_checkpoints(results: pl.DataFrame) -> Iterator[_Pair]:
 
 
 def _neighbours(frame: pl.DataFrame, name: Callable[[Mapping[str, Any]], str]) -> Iterator[_Pair]:
-    placed = frame.sort("dataset", "series", maintain_order=True)
+    placed = frame.sort("dataset", "family", "size_b", "series", nulls_last=True, maintain_order=True)
     for (_, model), part in placed.group_by("dataset", "series", maintain_order=True):
         rows = part.to_dicts()
         for first, second in zip(rows, rows[1:], strict=False):

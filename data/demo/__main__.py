@@ -24,10 +24,14 @@ import typer
 from pid_lvlm.data.command.console import run_command
 from pid_lvlm.data.command.options import Version, epilog, make_app
 from pid_lvlm.data.command.result import EXIT_DONE, EXIT_WITH_FAILURES
+from pid_lvlm.data.errors import PidError
 from pid_lvlm.data.inputs.text import TextError, parse_json, parse_toml, read_text
 from pid_lvlm.data.locks import locked
 
 HERE = Path(__file__).parent
+SWEEP = HERE / "sweep.toml"
+CHECKPOINTS = HERE / "checkpoints"
+"""In a clone only: a wheel does not carry them."""
 MODULES = {
     "pid-extract": "pid_lvlm.extract.cli.main",
     "pid-estimate": "pid_jax.cli.main",
@@ -57,6 +61,10 @@ class Step:
     about: str = ""
 
 
+class NoCheckpointsError(PidError):
+    """The demo's checkpoints are not beside it."""
+
+
 app = make_app(completion=False)
 
 
@@ -74,7 +82,7 @@ def demo(
     sweep: Annotated[
         Path,
         typer.Option(metavar="FILE", help="Sweep file to extract. Default: the demo's.", show_default=False),
-    ] = HERE / "sweep.toml",
+    ] = SWEEP,
     limit: Annotated[
         int | None,
         typer.Option(min=1, metavar="N", help="Only the first N items of each dataset; the estimate needs 342."),
@@ -87,6 +95,11 @@ def demo(
 
     The exit code is that of the first step that fails.
     """
+    if sweep == SWEEP and not CHECKPOINTS.is_dir():
+        raise NoCheckpointsError(
+            "The demo's checkpoints are not installed with the package: run the demo in a clone of the repository, "
+            "which has them in data/demo/checkpoints, or name another sweep file with --sweep."
+        )
     with locked(out, "python -m pid_lvlm.data.demo"):
         return run_steps(out, steps(out, sweep, limit, seeds, items=items))
 
@@ -111,7 +124,9 @@ def run_steps(out: Path, wanted: Sequence[Step]) -> int:
 def steps(out: Path, sweep: Path, limit: int | None, seeds: int, *, items: bool = True) -> list[Step]:
     """The steps in their order, with or without those for single items."""
     runs, table, report = str(out / "runs"), str(out / "results.parquet"), str(out / "report")
-    pointwise = str(out / "items.parquet")
+    pointwise, influences = str(out / "items.parquet"), str(out / "influences.parquet")
+    # Differences between checkpoints and between layers are paired item by item; single items need a finer solution.
+    paired = ("--pointwise", influences) if items else ()
     limited = () if limit is None else ("--limit", str(limit))
     extract = ("pid-extract", "--sweep", str(sweep), "--out", runs, "--batch-size", "64", *limited)
     # A small model cannot use two cores, two processes can.
@@ -127,13 +142,15 @@ def steps(out: Path, sweep: Path, limit: int | None, seeds: int, *, items: bool 
     quiet = [command + (() if number == 0 else ("--quiet",)) for number, command in enumerate(further.values())]
     return [
         Step("extract", tuple(extract + part for part in parts), "processes share the runs"),
-        Step("estimate", (("pid-estimate", runs, "--out", table, "--seeds", str(seeds), *QUICK, "--overwrite"),)),
+        Step(
+            "estimate", (("pid-estimate", runs, "--out", table, *paired, "--seeds", str(seeds), *QUICK, "--overwrite"),)
+        ),
         *([Step(" and ".join(further), tuple(quiet), "estimates, each into its own table")] if further else []),
         Step(
             "report",
             (
                 ("pid-report", table, "--out", report, "--title", "Demo: models whose ground truth is known")
-                + (("--pointwise", pointwise, "--runs", runs) if items else ())
+                + (("--pointwise", pointwise, *paired, "--runs", runs) if items else ())
                 + tuple(argument for folder in trainings(sweep) for argument in ("--losses", str(folder))),
             ),
         ),

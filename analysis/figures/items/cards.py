@@ -29,7 +29,8 @@ SEEN: Final = {
 BAR_HEIGHT: Final = 22
 ATOM_WIDTH: Final = 92
 ATOM_ROW: Final = 16
-"""Pixels; the style sheet has the same height for rows and half of it for bars."""
+"""Pixels; the style sheet has the same heights for bars of probabilities and rows of atoms, and half of the latter for
+bars of atoms."""
 _PITCH, _BARS_WIDTH = 14, 140
 _KINDS: Final = ((b"\xff\xd8\xff", "jpeg"), (b"\x89PNG\r\n\x1a\n", "png"))
 
@@ -49,7 +50,8 @@ class Bars:
 
     Attributes:
         condition: how the card calls it.
-        path: outline of the bars of all options but the most probable, in SVG's language.
+        path: the bars of all options but the most probable, in SVG's language: lines as wide as a bar (`Answer.bar`),
+            and outlines where `total` is not empty, since these are hollow.
         top: that of the most probable option.
         said: every probability in words.
         best: the most probable option and its probability.
@@ -78,7 +80,12 @@ class AtomBar:
 
 @dataclass(frozen=True)
 class Answer:
-    """What one model made of the item; empty parts are not known."""
+    """What one model made of the item; empty parts are not known.
+
+    Attributes:
+        width: of all bars of a condition, in pixels.
+        bar: of one bar.
+    """
 
     model: str
     verdict: str
@@ -88,6 +95,7 @@ class Answer:
     atoms: tuple[AtomBar, ...]
     conditions: tuple[Bars, ...]
     width: float
+    bar: float
 
 
 @dataclass(frozen=True)
@@ -155,7 +163,6 @@ def render_cards(cards: Sequence[Card], scale: Scale) -> list[markupsafe.Markup]
             card,
             zero=scale.zero,
             colours=COLOURS,
-            height=BAR_HEIGHT,
             atom_width=ATOM_WIDTH,
             row=ATOM_ROW,
             legend=LEGEND,
@@ -213,6 +220,7 @@ def _answer(row: Mapping[str, Any], letters: str | None, scale: Scale) -> Answer
             if row[PROBABILITIES[name]] is not None
         ),
         width=round(pitch * min(row["num_options"] or 1, CARD_OPTIONS.most), 1),
+        bar=_bar_width(pitch),
     )
 
 
@@ -229,21 +237,33 @@ def _bars(seen: str, probabilities: Sequence[float], total: float, tau: float, l
     best = max(range(len(probabilities)), key=probabilities.__getitem__)
     drawn = probabilities[: CARD_OPTIONS.most]
     pitch = _pitch(len(probabilities))
-    outlines = [_outline(position, value, pitch) for position, value in enumerate(drawn)]
+    draw = _outline if total < tau else _line
+    bars = [draw(position, value, pitch) for position, value in enumerate(drawn)]
     return Bars(
         condition=seen,
-        path="".join(outline for position, outline in enumerate(outlines) if position != best),
-        top=outlines[best] if best < len(outlines) else "",
+        path="".join(bar for position, bar in enumerate(bars) if position != best),
+        top=bars[best] if best < len(bars) else "",
         said=", ".join(f"{_letter(position, letters)} {value:.2f}" for position, value in enumerate(drawn)),
         best=f"{_letter(best, letters)} {probabilities[best]:.2f}",
         total=f"{100 * total:.0f} %" if total < tau else "",
     )
 
 
+def _line(position: int, value: float, pitch: float) -> str:
+    return f"M{round(position * pitch + _bar_width(pitch) / 2, 2):g} {BAR_HEIGHT}v-{_bar_height(value):g}"
+
+
 def _outline(position: int, value: float, pitch: float) -> str:
-    height = round(max(value * (BAR_HEIGHT - 2), 0.5), 1)
-    width = round(0.75 * pitch, 1)
-    return f"M{round(position * pitch, 1):g} {BAR_HEIGHT}v-{height:g}h{width:g}v{height:g}z"
+    height = _bar_height(value)
+    return f"M{round(position * pitch, 1):g} {BAR_HEIGHT}v-{height:g}h{_bar_width(pitch):g}v{height:g}z"
+
+
+def _bar_height(value: float) -> float:
+    return round(max(value * (BAR_HEIGHT - 2), 0.5), 1)
+
+
+def _bar_width(pitch: float) -> float:
+    return round(0.75 * pitch, 1)
 
 
 def _pitch(number: int) -> float:

@@ -1,6 +1,6 @@
 """Does synergy need the picture? The accuracy drop without it against synergy, model by model."""
 
-from typing import Final
+from typing import Any, Final
 
 import altair as alt
 import polars as pl
@@ -19,7 +19,10 @@ from pid_lvlm.data.contract.table.results import EXACT
 _COLUMNS: Final = 4  # panels side by side
 _SIZE: Final = 215
 _MARGIN: Final = 30  # pixels between panels, with an axis
-_DRAWN: Final = ("dataset", "model", "family", "size_b", "synergy", "drop", "accuracy", "answered", "hollow", "note")
+_LEAST_RANGE: Final = 0.05  # bits
+_DRAWN: Final = (
+    *("dataset", "model", "family", "size_b", "synergy", "drop", "accuracy", "answered", "hollow", "note", "reaches"),
+)
 _UNANSWERED: Final = f"no option letter in more than {UNANSWERED:.0%} of the rows"
 
 
@@ -57,8 +60,9 @@ def image_removal(results: pl.DataFrame, estimator: str = EXACT) -> alt.FacetCha
 
 
 def _with_notes(frame: pl.DataFrame, notes: dict[str, str]) -> pl.DataFrame:
-    """The points, and for each panel a row that has nothing but its note."""
-    rows = [{"dataset": dataset, "note": notes[dataset]} for dataset in frame["dataset"].unique().sort()]
+    """The points, and for each panel a row that has nothing but its note and what its axis of S reaches at least."""
+    names = frame["dataset"].unique().sort()
+    rows = [{"dataset": name, "note": notes[name], "reaches": _LEAST_RANGE} for name in names]
     return pl.concat([frame, pl.DataFrame(rows)], how="diagonal")
 
 
@@ -87,10 +91,13 @@ def _marks(drops: alt.Scale) -> list[alt.Chart]:
         alt.Tooltip("hollow:N", title="hollow because"),
     ]
     base = alt.Chart()
-    x = alt.X("synergy:Q", axis=alt.Axis(title="S (bits)", tickCount=4, format="~g"), scale=alt.Scale(zero=True))
+    of_synergy: dict[str, Any] = {
+        "axis": alt.Axis(title="S (bits)", tickCount=4, format="~g"),
+        "scale": alt.Scale(zero=True),
+    }
     y = alt.Y("drop:Q", axis=alt.Axis(title="accuracy drop without the picture (points)", tickCount=5), scale=drops)
     points = base.mark_point(size=45, opacity=0.9, strokeWidth=1.5, color=theme.COLOURS["synergy"]).encode(
-        x=x,
+        x=alt.X("synergy:Q", **of_synergy),
         y=y,
         fill=alt.when("datum.answered").then(alt.value(theme.COLOURS["synergy"])).otherwise(alt.value("transparent")),
         tooltip=tooltip,
@@ -100,4 +107,5 @@ def _marks(drops: alt.Scale) -> list[alt.Chart]:
         .mark_text(align="left", baseline="top", lineBreak="\n", color=theme.MUTED, fontSize=11)
         .encode(x=alt.value(6), y=alt.value(4), text="note:N")
     )
-    return [points, notes.transform_filter("isValid(datum.note)")]
+    ends = base.mark_point(opacity=0, aria=False).encode(x=alt.X("reaches:Q", **of_synergy))
+    return [points, ends.transform_filter("isValid(datum.note)"), notes.transform_filter("isValid(datum.note)")]

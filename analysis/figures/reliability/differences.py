@@ -8,7 +8,7 @@ import polars as pl
 
 from pid_lvlm.analysis.figures import theme
 from pid_lvlm.analysis.figures.base import Drawable, atom_column, cell_width, inline, label_margin, ordered
-from pid_lvlm.analysis.figures.sizes import across
+from pid_lvlm.analysis.figures.sizes import across, current, title
 from pid_lvlm.analysis.frames import differences as pairs_of
 from pid_lvlm.analysis.frames.differences import Between
 from pid_lvlm.analysis.frames.given import labelled
@@ -19,7 +19,8 @@ from pid_lvlm.data.names import ATOMS
 
 _MOST_PAIRS: Final = 30
 _STEP: Final = 15  # pixels of a pair, and of each further model
-_AXIS: Final = alt.Axis(title="difference in bits", tickCount=4, format=".3~g")
+_BROKEN: Final = "split(datum.label, /(?= [−→] )/)"
+"""A pair in two lines, the second with the sign."""
 
 
 def differences(
@@ -52,16 +53,22 @@ def differences(
     several = alt.Legend(title=None, orient="top", columns=across(len(models), 150), offset=10)
     legend = several if len(models) > 1 else None
     columns = ["pair", "series", "dataset", "atom_label", "difference", "low", "high", "p_holm", "differs"]
+    most = 2 * current().label
+    breaks = label_margin(pairs, most) > most
+    label = {"labelExpr": _BROKEN} if breaks else {"labelLimit": most}
+    axis = alt.Axis(title=title("difference in bits", "bits"), tickCount=4, format=".3~g")
     base = alt.Chart(inline(frame.drop_nulls("difference"), columns)).encode(
-        y=alt.Y("pair:N", sort=pairs, title=None, axis=alt.Axis(labelColor=theme.INK, ticks=False, domain=False)),
+        y=alt.Y(
+            "pair:N", sort=pairs, title=None, axis=alt.Axis(labelColor=theme.INK, ticks=False, domain=False, **label)
+        ),
         color=alt.Color(field, scale=scale, legend=legend),
     )
     if len(models) > 1:
         base = base.encode(yOffset=alt.YOffset("series:N", sort=models, scale=alt.Scale(paddingOuter=0.4)))
     nothing = alt.Chart().mark_rule(color=theme.RULE, strokeWidth=1).encode(x=alt.datum(0))
-    lines = base.mark_rule(strokeWidth=1.5, opacity=0.7).encode(x=alt.X("low:Q", axis=_AXIS), x2="high:Q")
+    lines = base.mark_rule(strokeWidth=1.5, opacity=0.7).encode(x=alt.X("low:Q", axis=axis), x2="high:Q")
     dots = base.mark_point(filled=False, opacity=1, size=32, strokeWidth=1.5).encode(
-        x=alt.X("difference:Q", axis=_AXIS),
+        x=alt.X("difference:Q", axis=axis),
         fill=alt.condition("datum.differs", alt.Fill(field, scale=scale, legend=None), alt.value(theme.PAPER)),
         tooltip=[
             *([alt.Tooltip("series:N", title="model")] if models != [""] else []),
@@ -74,8 +81,8 @@ def differences(
             alt.Tooltip("p_holm:Q", title="p (Holm)", format=".2g"),
         ],
     )
-    width = cell_width(len(ATOMS), label_margin(pairs) + label_margin(datasets))
-    height = alt.Step(_STEP if len(models) == 1 else 9)
+    width = cell_width(len(ATOMS), label_margin(pairs, None if breaks else most) + label_margin(datasets))
+    height = alt.Step((2 if breaks else 1) * (_STEP if len(models) == 1 else 9))
     chart = alt.layer(nothing, lines, dots, data=base.data).properties(width=width, height=height)
     beside = alt.Header(labelAngle=0, labelAlign="left", labelAnchor="middle")
     faceted = chart.facet(

@@ -7,7 +7,7 @@ import polars as pl
 
 from pid_lvlm.analysis.figures import theme
 from pid_lvlm.analysis.figures.base import cell_width, drawable, inline, label_margin, ordered
-from pid_lvlm.analysis.figures.sizes import across, by_dataset
+from pid_lvlm.analysis.figures.sizes import across, by_dataset, current
 from pid_lvlm.analysis.frames import uncertainty
 from pid_lvlm.analysis.frames.given import given, labelled
 
@@ -44,6 +44,7 @@ def uncertainties(results: pl.DataFrame) -> alt.FacetChart:
         .with_columns(pl.col("cause").replace_strict(_CAUSES))
     )
     causes = [cause for cause in _CAUSES.values() if cause in long["cause"]]
+    limit = current().label * 3 // 2  # the estimator, at a name's end, tells two rows apart
     legend = alt.Legend(title=None, orient="top", columns=across(3, 170), offset=10)
     dots = (
         alt.Chart(inline(long, ["series", "dataset", "cause", "bits"]))
@@ -54,7 +55,9 @@ def uncertainties(results: pl.DataFrame) -> alt.FacetChart:
                 "series:N",
                 sort=rows,
                 title=None,
-                axis=alt.Axis(labelColor=theme.INK, ticks=False, domain=False, labelPadding=8, grid=True),
+                axis=alt.Axis(
+                    labelColor=theme.INK, ticks=False, domain=False, labelPadding=8, grid=True, labelLimit=limit
+                ),
             ),
             color=alt.Color("cause:N", scale=_scale(causes, theme.HUES), legend=legend),
             shape=alt.Shape("cause:N", scale=_scale(causes, _SHAPES), legend=legend),
@@ -65,7 +68,7 @@ def uncertainties(results: pl.DataFrame) -> alt.FacetChart:
                 alt.Tooltip("bits:Q", title="width (bits)", format=".2~g"),
             ],
         )
-        .properties(width=cell_width(across(len(datasets), _PANEL), label_margin(rows)), height=alt.Step(_ROW))
+        .properties(width=cell_width(across(len(datasets), _PANEL), label_margin(rows, limit)), height=alt.Step(_ROW))
     )
     return drawn.say(by_dataset(dots, datasets, _PANEL))
 

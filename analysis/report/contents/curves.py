@@ -83,14 +83,14 @@ CURVES: Final[tuple[FigurePart | TablePart, ...]] = (
     TablePart(
         "onset",
         "Onset during training",
-        "Per model and dataset, for each atom its onset, the first checkpoint from which on the atom has "
-        f"{NEXT_TO_NOTHING:g} bits or more and an interval above 0, at it and at every later checkpoint (output "
-        "layer), with the value and the interval in bits; how many checkpoints and stages there are. “From the "
-        "first”: so it is at the first checkpoint, and may have been before. “At the latest”: what the checkpoint "
-        "before would say is not known. “Not reached”: it is not so at the last checkpoint. The interval covers the "
-        "sampling of items at one checkpoint; it covers neither another training of the model nor noise, prompt or "
-        "the number of checkpoints that were looked at. The atom arose between two checkpoints, not at the step of "
-        "one. A later onset does not show a difference between two models or atoms.",
+        "Per model and dataset with more than one checkpoint, for each atom its onset, the first checkpoint from "
+        f"which on the atom has {NEXT_TO_NOTHING:g} bits or more and an interval above 0, at it and at every later "
+        "checkpoint (output layer), with the value and the interval in bits; how many checkpoints and stages there "
+        "are. “From the first”: so it is at the first checkpoint, and may have been before. “At the latest”: what the"
+        " checkpoint before would say is not known. “Not reached”: it is not so at the last checkpoint. The interval "
+        "covers the sampling of items at one checkpoint; it covers neither another training of the model nor noise, "
+        "prompt or the number of checkpoints that were looked at. The atom arose between two checkpoints, not at the "
+        "step of one. A later onset does not show a difference between two models or atoms.",
         tables.onset,
         onset_table,
         of_table=onset_caption,

@@ -86,8 +86,9 @@ OVER_MODELS: Final[tuple[FigurePart | TablePart, ...]] = (
     FigurePart(
         "families",
         "Strategies of families",
-        "Share of S against share of U2, in %. Diamonds: medians of families (hollow: one model). Dots: models, larger "
-        "for larger ones, joined from small to large. Scales differ between panels.",
+        "S against U2, in bits. Dots: models, each by its medians over the datasets of the panel's regime, larger for "
+        "larger ones, joined from small to large. Diamonds: medians of families (hollow: one model). Scales differ "
+        "between panels.",
         _of_several(figures.families),
         _left_out,
         optional=True,

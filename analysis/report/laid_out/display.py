@@ -53,16 +53,16 @@ def summary_table(summary: pl.DataFrame) -> PageTable:
 
 
 def ground_truth_table(ground_truth: pl.DataFrame) -> PageTable:
-    """Model, dataset, true and estimated value of each atom, and whether the atoms that decide are within tolerance.
+    """Model, dataset, whether the atoms that decide are within tolerance, true and estimated value of each atom.
 
     Estimator and excess have columns only if there is something in them that is not so everywhere.
     """
     estimator = _estimator(ground_truth)
     excess = ["excess"] if ground_truth["excess"].is_not_null().any() else []
-    headings = ["model", "dataset", *estimator, *LEGEND.values(), *excess, "tolerance", "verdict"]
+    headings = ["model", "dataset", *estimator, "verdict", *LEGEND.values(), *excess, "tolerance"]
     groups = ground_truth.partition_by("run", "model", "dataset", "estimator", maintain_order=True)
     rows = [_ground_truth_row(group.to_dicts(), bool(estimator), bool(excess)) for group in groups]
-    return PageTable(headings, rows, names=2 + len(estimator))
+    return PageTable(headings, rows, names=3 + len(estimator))
 
 
 def batch_and_exact_table(frame: pl.DataFrame) -> PageTable:
@@ -143,10 +143,10 @@ def _ground_truth_row(atoms: list[dict[str, Any]], estimator: bool, excess: bool
         Cell(first["model"]),
         Cell(first["dataset"]),
         *([Cell(first["estimator"])] if estimator else []),
+        Cell("within" if within else "off", "good" if within else "bad"),
         *(_ground_truth_cell(atom) for atom in atoms),
         *([Cell(_bits(first["excess"]))] if excess else []),
         Cell(f"± {bits(first['tolerance'])}"),
-        Cell("within" if within else "off", "good" if within else "bad"),
     ]
 
 

@@ -31,10 +31,13 @@ def layer_phases_table(phases: pl.DataFrame) -> PageTable:
 
 
 def onset_table(onsets: pl.DataFrame) -> PageTable:
-    """Model, dataset, the onset of each atom with its value and interval, checkpoints and stages."""
+    """Model, dataset, the onset of each atom with its value and interval, checkpoints and stages.
+
+    A model with one checkpoint on a dataset has no row: all that it says is that a second one is missing.
+    """
     headings = ["model", "dataset", *(SYMBOLS[atom] for atom in reversed(ATOMS)), "checkpoints", "stages"]
     rows = []
-    for group in onsets.partition_by("model", "dataset", maintain_order=True):
+    for group in onsets.filter(pl.col("checkpoints") > 1).partition_by("model", "dataset", maintain_order=True):
         of_atom = {row["atom"]: row for row in group.to_dicts()}
         first = group.row(0, named=True)
         rows.append(

@@ -1,6 +1,5 @@
 """Charts to files, and parts to the one HTML page."""
 
-import base64
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +19,7 @@ from pid_lvlm.analysis.report.laid_out.reliability import receipts_sentence, rec
 from pid_lvlm.analysis.report.page import widget
 from pid_lvlm.analysis.report.page.columns import Columns, shared
 from pid_lvlm.analysis.report.page.draw import Job, Running, draw, javascript
+from pid_lvlm.analysis.report.page.still import embedded
 from pid_lvlm.analysis.report.words.findings import comparability, findings, notice
 from pid_lvlm.analysis.report.words.provenance import provenance, recipes
 from pid_lvlm.analysis.tables.csv_file import csv_bytes
@@ -162,7 +162,7 @@ def _figure_context(
     """What the page shows of a figure; the image `still` is shown until the script has run, or if it cannot run."""
     name = drawn.part.name
     alt = f"{drawn.part.title}. {drawn.part.text}"
-    still = images[figure_file(name, PRINTED[0], _STILL)]
+    still = embedded(images[figure_file(name, PRINTED[0], _STILL)])
     return {
         "kind": "figure",
         "part": drawn.part,
@@ -172,7 +172,7 @@ def _figure_context(
             size: shared(specification, columns) | {"description": alt}
             for size, specification in drawn.specifications.items()
         },
-        "still": base64.b64encode(still).decode() if len(still) <= PAGE_STILL.most else "",
+        "still": still if len(still) <= PAGE_STILL.most else "",
         "files": [
             (f"{size.replace('-', ' ')} ({SIZES[size].millimetres:.0f} mm)", ending, figure_file(name, size, ending))
             for size in PRINTED

@@ -193,6 +193,8 @@ def _dataset_sentence(dataset: str, all_rows: list[dict]) -> str:
     parts = ", ".join(f"{WORDS[atom]} in {count}" for count, atom in counts)
     top = max(rows, key=lambda row: row["synergy"])
     strongest = f"most synergy: {top['series']} ({bits(top['synergy'])} bits)"
+    if top["synergy"] < NEXT_TO_NOTHING:
+        strongest = f"none has {NEXT_TO_NOTHING:g} bits of synergy"
     unknown = f"; synergy unknown in {len(answered) - len(rows)} more" if len(answered) > len(rows) else ""
     others = f"; {left_out} more did not answer with option letters" if left_out else ""
     return f"{dataset}: of {len(rows)} models, the largest atom is {parts}; {strongest}{unknown}{others}."

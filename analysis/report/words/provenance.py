@@ -11,6 +11,7 @@ import polars as pl
 
 from pid_lvlm.data.bounds import PAGE_LISTED, SHOWN_NAME
 from pid_lvlm.data.command.display import displayable
+from pid_lvlm.data.command.shown import count
 from pid_lvlm.data.inputs.text import TextError, parse_json
 
 _SETTINGS = {
@@ -36,11 +37,11 @@ def provenance(results: pl.DataFrame, sources: Mapping[str, Sequence[Path]]) -> 
 
     Args:
         results: every row of the report, failed fits included.
-        sources: the files that were read, by what they are; named without their folder and with their hash.
+        sources: the files that were read, by what they are; named with their hash, without the way to their folder.
     """
     return [
         *(pair for kind, paths in sources.items() for pair in _files(kind, paths)),
-        ("rows", f"{results.height}, from {results['run'].n_unique()} run folder(s)"),
+        ("rows", f"{results.height:,}, from {count(results['run'].n_unique(), 'run folder')}"),
         *((heading, text) for name, heading in _SETTINGS.items() if (text := _values(results[name]))),
         ("estimation time", f"{results['seconds'].sum():.1f} s in total"),
         ("versions of extraction and estimation", _listed(_versions(results["versions"]))),
@@ -58,13 +59,16 @@ def recipes(results: pl.DataFrame) -> list[str]:
 
 def _files(kind: str, paths: Sequence[Path]) -> list[tuple[str, str]]:
     left_out = len(paths) - PAGE_LISTED.most
-    named = [(kind, _fingerprint(path)) for path in paths[: PAGE_LISTED.most]]
+    alike = len({path.name for path in paths}) < len(paths)
+    named = [(kind, _fingerprint(path, alike=alike)) for path in paths[: PAGE_LISTED.most]]
     return [*named, (kind, f"and {left_out} more")] if left_out > 0 else named
 
 
-def _fingerprint(path: Path) -> str:
+def _fingerprint(path: Path, *, alike: bool) -> str:
+    """A file's name, after that of its folder where names alone do not tell files apart, and its hash."""
+    name = displayable(f"{path.parent.name}/{path.name}" if alike and path.parent.name else path.name, SHOWN_NAME.most)
     with path.open("rb") as file:
-        return f"{path.name}, sha256 {hashlib.file_digest(file, 'sha256').hexdigest()[:16]}"
+        return f"{name}, sha256 {hashlib.file_digest(file, 'sha256').hexdigest()[:16]}"
 
 
 def _values(column: pl.Series) -> str:
@@ -72,7 +76,7 @@ def _values(column: pl.Series) -> str:
     distinct = column.drop_nulls().unique(maintain_order=True)
     if distinct.len() > _SHOWN and distinct.dtype.is_numeric():
         return " to ".join(map(str, (distinct.min(), distinct.max())))
-    texts = [_value(value) for value in distinct.to_list()]
+    texts = [_value(value) for value in (distinct.sort() if distinct.dtype.is_numeric() else distinct).to_list()]
     return "; ".join(texts[:_SHOWN]) + ("; …" if len(texts) > _SHOWN else "")
 
 

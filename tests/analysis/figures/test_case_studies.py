@@ -88,8 +88,10 @@ def test_bars_are_as_high_as_their_probabilities(found):
     card, page = drawn(found)
     both, vision, language, text_only = card.answers[0].conditions
     height = BAR_HEIGHT - 2
-    assert both.top == f"M0 22v-{0.75 * height:g}h10.5v{0.75 * height:g}z"
-    assert both.path == f"M14 22v-{0.25 * height:g}h10.5v{0.25 * height:g}z"
+    assert card.answers[0].bar == 0.75 * 14
+    assert both.top == f"M{0.75 * 14 / 2:g} 22v-{0.75 * height:g}"
+    assert both.path == f"M{14 + 0.75 * 14 / 2:g} 22v-{0.25 * height:g}"
+    assert text_only.top.endswith("z")
     assert (both.said, both.best) == ("A 0.75, B 0.25", "A 0.75")
     assert (vision.best, language.best) == ("B 0.80", "A 0.90")
     assert "A 0.20, B 0.80" in page.text
@@ -158,7 +160,7 @@ def test_many_options_are_cut(found):
     many = [1 / 40] * 40
     card, page = drawn(found, p_both=many, num_options=40, predicted=39, label=30, correct=False, letters=None)
     assert card.answers[0].verdict == "wrong: option 40, not option 31"
-    assert page.all("path")[0]["d"].count("z") == 25
+    assert page.all("path")[0]["d"].count("M") == 25
     assert card.more_options == 14
 
 

@@ -1,6 +1,7 @@
 """Paired differences on influence values made by hand, against scipy's paired t test and the formula with groups."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -155,6 +156,20 @@ def test_models_are_compared_each_with_each_and_a_failed_one_with_none(make_exac
     assert [cell.text for cell in table.rows[0][:3]] == ["d", "a", "b"]
     bold = sum(cell.style == "strong" for row in table.rows for cell in row)
     assert bold == frame["differs"].sum() >= 2
+
+
+def test_both_names_of_a_pair_are_read_where_a_figure_is_narrow(make_exact, make_frame):
+    rows = [make_exact("d", model=f"demo-qwen2-vl-{name}", run=name) for name in ("tiny", "small")]
+    frames = pl.concat(item_frame(row, values(0.4 * i, i)) for i, row in enumerate(rows))
+    axes = {}
+    for size in ("two-columns", "one-column"):
+        with figures.sized(size):
+            drawn = figures.differences(make_frame(rows), frames, "models").to_dict()
+        axes[size] = drawn["spec"]["layer"][-1]["encoding"]["y"]["axis"]
+        (pair,) = {row["pair"] for row in drawn["datasets"][drawn["data"]["name"]]}
+    assert axes["two-columns"]["labelLimit"] > 6 * len(pair)
+    assert axes["one-column"]["labelExpr"].startswith("split(datum.label")
+    assert re.split(r"(?= [−→] )", pair) == ["demo-qwen2-vl-tiny", " − demo-qwen2-vl-small"]
 
 
 def test_layers_are_compared_with_the_one_before(make_exact, make_frame):

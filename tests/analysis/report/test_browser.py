@@ -179,7 +179,9 @@ def test_it_prints_on_few_pages(opened):
 def test_without_scripts_it_can_be_read(opened):
     page = opened(390, scripts=False)
     assert page.locator("table[data-name=summary] tbody tr").count() == 6
-    assert page.locator("#figure-spectrum img").is_visible()
+    image = page.locator("#figure-spectrum img")
+    assert image.is_visible()
+    assert image.evaluate("image => image.decode().then(() => image.naturalWidth)") > 100
     assert page.locator("#theme").is_hidden()
     assert page.locator("#filters").is_hidden()
 

@@ -53,6 +53,10 @@ def test_few_rows_get_a_sentence_each_and_many_one_per_dataset(five_tasks, make_
     assert findings(many) == [
         "mmbench: of 20 models, the largest atom is synergy in 20; most synergy: model-0 (0.60 bits)."
     ]
+    looked = make_frame([make_row("pope", model=f"model-{i}", atoms=(0.0, 1.9, 0.0, 0.004 * i)) for i in range(13)])
+    assert findings(looked) == [
+        "pope: of 13 models, the largest atom is vision-unique information in 13; none has 0.05 bits of synergy."
+    ]
 
 
 def test_no_warning_where_all_is_well(five_tasks):

@@ -97,6 +97,7 @@ def test_one_checkpoint_is_not_enough_and_none_is_nothing_to_show(trained_to, fi
     found = {row["model"]: row for row in both.to_dicts() if row["atom"] == "synergy"}
     assert (found["one"]["verdict"], found["one"]["missing"]) == ("not enough data", "a second checkpoint")
     assert found["m"]["verdict"] == "reached"
+    assert [row[0].text for row in onset_table(both).rows] == ["m"]
     for frame in (one, five_tasks, five_tasks.clear()):
         with pytest.raises(NothingToShowError, match="more than one training checkpoint"):
             tables.onset(frame)

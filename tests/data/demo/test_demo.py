@@ -26,9 +26,13 @@ def test_items_are_those_of_the_final_checkpoints(tmp_path):
     of = {step.name: step for step in demo.steps(tmp_path, odd, None, 1)}
     written, read = (of[name].commands[-1] for name in ("items", "report"))
     assert written[written.index("--pointwise") + 1] == read[read.index("--pointwise") + 1]
+    influences = of["estimate"].commands[0][of["estimate"].commands[0].index("--pointwise") + 1]
+    assert read.count("--pointwise") == 2
+    assert influences in read
+    assert influences != written[written.index("--pointwise") + 1]
     without = demo.steps(tmp_path, odd, None, 1, items=False)
+    assert not any("--pointwise" in command for step in without for command in step.commands)
     assert "items" not in [step.name for step in without]
-    assert "--pointwise" not in next(step for step in without if step.name == "report").commands[0]
 
 
 def test_crossed_pairs_are_those_of_the_models_that_have_them(tmp_path):
