@@ -13,7 +13,7 @@ from pid_lvlm.analysis.frames.labels import WORDS, bits
 from pid_lvlm.analysis.frames.load import failed_fits, successful
 from pid_lvlm.analysis.frames.over_models.models import NEXT_TO_NOTHING, UNANSWERED
 from pid_lvlm.analysis.frames.probes import ablations_in
-from pid_lvlm.analysis.frames.reshape import finals, shallow_repeats
+from pid_lvlm.analysis.frames.reshape import finals, finals_of_each_estimator, shallow_repeats
 from pid_lvlm.analysis.frames.sensitivity import CHANGES, HOLDS, Conclusion, compared_values, conclusions
 from pid_lvlm.analysis.tables.diagnostics import num_doubtful
 from pid_lvlm.data.bounds import PAGE_LISTED
@@ -138,8 +138,21 @@ def notice(results: pl.DataFrame) -> str:
     said = [f"{failures:,} of {count(results.height, 'fit')} failed"] if failures else []
     if doubtful:
         of = f" of {count(results.height, 'fit')}" if not failures else " more"
-        said.append(f"{doubtful:,}{of} {'has' if doubtful == 1 else 'have'} a value beyond a limit of a diagnostic")
+        have = "has" if doubtful == 1 else "have"
+        said.append(f"{doubtful:,}{of} {have} a value beyond a limit of a diagnostic{_of_final(results, doubtful)}")
     return "; ".join(said) or "Every fit succeeded, and no diagnostic is beyond its limit"
+
+
+def _of_final(results: pl.DataFrame, doubtful: int) -> str:
+    """How many of the doubtful fits are of what most exhibits show: inner layers and early checkpoints often are."""
+    final = finals_of_each_estimator(results)
+    if final.height == results.height:
+        return ""
+    number = num_doubtful(final)
+    if doubtful == 1:
+        return f", {'at' if number else 'not at'} the output layer of a final checkpoint"
+    which = "all" if number == doubtful else f"{number:,}" if number else "none"
+    return f", {which} of them at the output layer of a final checkpoint"
 
 
 def comparability(results: pl.DataFrame, estimator: str = EXACT) -> list[str]:
