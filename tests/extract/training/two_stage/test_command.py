@@ -82,7 +82,7 @@ def test_a_users_mistake_is_one_sentence(call, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("place", ["modle", "/none/model", "../model", "a/b/c"])
+@pytest.mark.parametrize("place", ["modle", "/none/model", "../none/model", "a/b/c"])
 def test_a_model_that_is_not_there_is_not_looked_for_on_the_hub(call, tmp_path, place):
     recipe = make_training(tmp_path, RECIPE.replace('"model"', f'"{place}"'))
     code, told, error = call(recipe, "--out", tmp_path / "out", "--device", "cpu")
