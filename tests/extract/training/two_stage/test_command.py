@@ -38,6 +38,7 @@ def one_thread():
 def call(monkeypatch, capsys):
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["pid-train", *map(str, arguments)])
+        capsys.readouterr()  # what a test's own preparation says
         with pytest.raises(SystemExit) as left:
             cli.main()
         return (left.value.code or 0, *capsys.readouterr())
