@@ -45,6 +45,7 @@ from pid_lvlm.extract.models.load import load_adapter, pinned
 from pid_lvlm.extract.prompts.prompt_plan import Plan, PlannedItem, make_plan
 from pid_lvlm.extract.prompts.templates import template_name
 from pid_lvlm.extract.run.contents.manifest import run_layers
+from pid_lvlm.extract.run.malloc import keep_freed_memory
 
 LIBRARIES = ("pid-lvlm", "torch", "transformers", "numpy")
 
@@ -187,6 +188,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--ablation", nargs="*", metavar="NAME", help="also the decoder tokens of further ablations")
     parser.add_argument("--json", action="store_true", help="one line instead of one field per line")
     given = parser.parse_args(arguments)
+    keep_freed_memory()  # as the command does, here for both sides
     try:
         found = compare(given)
     except PidError as error:
