@@ -112,11 +112,14 @@ def _output(work: Path, model: DemoModel) -> Path:
 
 
 def _train_all(work: Path, models: Sequence[DemoModel], processes: int, progress: Progress) -> None:
-    """Train all models, the largest first, and tell how far they are."""
+    """Train all models, those that take longest first, and tell how far they are.
+
+    A Qwen2-VL takes a sixth longer than a LLaVA of its size.
+    """
     totals = {model.name: _planned_steps(work / f"{model.name}.toml") for model in models}
-    largest_first = sorted(models, key=lambda model: -model.size.hidden)
+    longest_first = sorted(models, key=lambda model: (model.size.hidden, model.name), reverse=True)
     with ThreadPoolExecutor(processes) as pool:
-        running: list[Future[None]] = [pool.submit(_train, work, model) for model in largest_first]
+        running: list[Future[None]] = [pool.submit(_train, work, model) for model in longest_first]
         try:
             finished = False
             while not finished and not any(one.done() and one.exception() for one in running):
