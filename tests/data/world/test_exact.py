@@ -58,7 +58,7 @@ def test_identities(table):
     assert atoms.redundancy + atoms.unique_vision == pytest.approx(first, abs=1e-9)
     assert atoms.redundancy + atoms.unique_language == pytest.approx(second, abs=1e-9)
     assert atoms.total == pytest.approx(mutual_information_nats(joint.reshape(-1, 3)) / NATS_PER_BIT, abs=1e-9)
-    assert values(atoms).min() > -1e-9
+    assert values(atoms).min() > -1e-9 - atoms.gap  # what a certified gap leaves open
     assert 0 <= atoms.gap < 1e-6
 
 
