@@ -69,13 +69,7 @@ def read_parquet(source: Path | bytes, bound: Bound = ROWS) -> "pl.DataFrame":
         raise TableError(f"it is not a parquet file, whatever its name says{AGAIN}")
     if not content.endswith(PARQUET_MARK):
         raise TableError(f"it is cut short, after {len(content)} bytes{AGAIN}")
-    try:
-        table = _decoded(content, bound)
-    except (MemoryError, TableError):
-        raise
-    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
-        raise TableError(_first_line(error) + AGAIN) from None
-    frame = guarded(lambda: pl.from_arrow(table), AGAIN)
+    frame = guarded(lambda: pl.from_arrow(_decoded(content, bound)), AGAIN, pa.ArrowException)
     assert isinstance(frame, pl.DataFrame)
     return frame
 
@@ -104,14 +98,20 @@ def _decoded(content: bytes, bound: Bound) -> "pa.Table":
         return pa.Table.from_batches(batches, file.schema_arrow)
 
 
-def guarded(call: Callable[[], T], advice: str = "") -> T:
+def guarded(call: Callable[[], T], advice: str = "", *refusals: type[Exception]) -> T:
     """What a call of polars on outside data gives; `advice` ends the message if there is an error.
 
+    Args:
+        call: reads the data.
+        advice: a clause.
+        refusals: errors of another library that reads with polars.
+
     Raises:
-        TableError: polars refused the data, or its own code failed over them.
+        TableError: the data were refused, or the code of polars failed over them.
     """
     import polars as pl
 
+    refused = (pl.exceptions.PolarsError, OSError, ValueError, TypeError, OverflowError, *refusals)
     try:
         with silent_stderr(), panics_as_errors():
             return call()
@@ -119,7 +119,7 @@ def guarded(call: Callable[[], T], advice: str = "") -> T:
         raise TableError("it does not fit into memory") from None
     except pl.exceptions.NoDataError:
         raise TableError("it has no data") from None
-    except (pl.exceptions.PolarsError, OSError, ValueError, TypeError, OverflowError) as error:
+    except refused as error:
         raise TableError(_first_line(error) + advice) from None
     except PanicError as error:
         raise TableError(f"polars cannot read it ({_first_line(error)}){advice}") from None

@@ -8,8 +8,10 @@ import shutil
 import unicodedata
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import polars as pl
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -480,6 +482,17 @@ def test_failures_of_polars_itself_are_sentences(monkeypatch: pytest.MonkeyPatch
     with pytest.raises(TableError, match=r"polars cannot read it \(called `Option::unwrap"):
         read_parquet(path)
     refused(path, "polars cannot read it (called")
+
+
+def test_what_pyarrow_refuses_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    for error, said in (
+        (pa.ArrowMemoryError("malloc"), "it does not fit into memory"),
+        (pa.ArrowNotImplementedError("a codec"), "a codec; download it again"),
+        (pa.ArrowCapacityError("too long"), "too long; download it again"),
+    ):
+        monkeypatch.setattr("pyarrow.parquet.ParquetFile", Mock(side_effect=error))
+        with pytest.raises(TableError, match=f"^{said}$"):
+            read_parquet(parquet())
 
 
 @pytest.mark.parametrize("name", ["state.json", "dataset_info.json"])
