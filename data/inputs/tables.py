@@ -111,7 +111,14 @@ def guarded(call: Callable[[], T], advice: str = "", *refusals: type[Exception])
     """
     import polars as pl
 
-    refused = (pl.exceptions.PolarsError, OSError, ValueError, TypeError, OverflowError, *refusals)
+    refused: tuple[type[Exception], ...] = (
+        pl.exceptions.PolarsError,
+        OSError,
+        ValueError,
+        TypeError,
+        OverflowError,
+        *refusals,
+    )
     try:
         with silent_stderr(), panics_as_errors():
             return call()
