@@ -1,8 +1,9 @@
 """What a process that is a command's own does about signals and its standard streams.
 
 Ctrl-C and SIGTERM raise KeyboardInterrupt in the main thread, as always in Python. A library may swallow it, or not
-return to Python for minutes while it compiles: a thread that no library knows of ends the process a little later. That
-is safe, since every file is written whole or not at all.
+return to Python for minutes while it compiles: a thread that no library knows of ends the process a little later. While
+a module is imported the process ends at once: extension modules crash where an exception cuts their initialization
+short. Both are safe, since every file is written whole or not at all.
 
 Standard output and error never make a command fail halfway: a full disk or a closed reader is remembered, and what was
 being computed is kept.
@@ -126,11 +127,18 @@ def _watch_signals() -> None:
 
 
 def _handle(number: int, frame: "FrameType | None") -> None:
-    if _State.code is not None:
+    if _State.code is not None or _importing(frame):
         leave(number)
     if not _State.received:  # a second one would interrupt the clean end of the first; `_watch` sees to it
         _State.received = number
         raise KeyboardInterrupt
+
+
+def _importing(frame: "FrameType | None") -> bool:
+    """Whether a frame, or one that it returns to, is Python's import system."""
+    while frame is not None and not frame.f_code.co_filename.startswith("<frozen importlib"):
+        frame = frame.f_back
+    return frame is not None
 
 
 def _watch(reader: int) -> None:

@@ -248,6 +248,16 @@ def test_ctrl_c_in_the_first_seconds(seconds, inputs, tmp_path):
         interrupted_at(seconds, begin(name, *arguments(name, inputs, tmp_path)))
 
 
+def test_ctrl_c_while_a_module_is_imported_raises_nothing_in_it(tmp_path):
+    # jaxlib's extension module aborts, or reads a null pointer, when an exception cuts its initialization short
+    (tmp_path / "half_imported.py").write_text(
+        "import signal\ntry:\n    signal.raise_signal(signal.SIGINT)\nexcept KeyboardInterrupt:\n    print('raised')\n"
+    )
+    program = "import sys; sys.path.insert(0, sys.argv[1]); from pid_lvlm.process import own_process; own_process()"
+    code, out, err = ended(start(f"{program}; import half_imported; print('imported')", tmp_path))
+    assert (code, out, err) == (130, "", "interrupted; nothing was written\n")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["pid-extract", "pid-estimate"])
 def test_ctrl_c_at_any_moment_and_the_same_command_continues(name, inputs, tmp_path):
