@@ -31,8 +31,9 @@ from transformers.utils import logging
 
 from benchmarks.baselines.floor import matmul_peak, operations
 from benchmarks.measuring.machine import describe_machine, peak_host_bytes, torch_device_name
-from benchmarks.real_size import PAGES, PATCH, train_tokenizer
+from benchmarks.measuring.published_sizes import PAGES, PATCH, train_tokenizer
 from pid_lvlm.data.errors import PidError
+from pid_lvlm.extract.training.demo.llava import MARKS
 from pid_lvlm.extract.training.two_stage.recipe import LANGUAGE, Lora, ModelChoice, Recipe, find_recipe, read_recipe
 from pid_lvlm.extract.training.two_stage.speed import Speed
 from pid_lvlm.extract.training.two_stage.stage_trainer import StageTrainer, Watch
@@ -60,7 +61,7 @@ def write_parts(folder: Path, given: argparse.Namespace) -> None:
         max_position_embeddings=4096,
     )
     text.save_pretrained(folder / "language")
-    train_tokenizer().save_pretrained(folder / "language")
+    train_tokenizer(MARKS.image, bos=True).save_pretrained(folder / "language")
     seen = max(VISION_HEAD, round(VISION_WIDTH * scale) // VISION_HEAD * VISION_HEAD)
     vision = CLIPVisionConfig(
         hidden_size=seen,

@@ -1,5 +1,6 @@
 """Arguments of the Python functions, which may be anything: arrays of numbers, and settings."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -76,6 +77,16 @@ def check_size(name: str, size: int, bound: Bound) -> None:
     """
     if size > bound.most:
         raise ArgumentError(name, f"at most {bound} are possible, found {size:,}")
+
+
+def check_name(argument: str, value: Any, names: Sequence[str]) -> None:
+    """Check an argument that is one of a few names.
+
+    Raises:
+        ArgumentError: it is anything else.
+    """
+    if not isinstance(value, str) or value not in names:
+        raise ArgumentError(argument, f"expected one of {', '.join(names)}, found {spell(value)}")
 
 
 def checked_config(config: Any) -> EstimatorConfig:

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
-from pid_jax.arguments import as_array, check_size, numbers, probabilities
+from pid_jax.arguments import as_array, check_name, check_size, numbers, probabilities
 from pid_jax.estimators.exact.crossed.estimates import (
     CrossedGiven,
     CrossedInterval,
@@ -103,8 +103,7 @@ def crossed(
         True
     """
     check_tolerance(tol_bits)
-    if interval not in get_args(CrossedInterval):
-        raise ArgumentError("interval", f"expected one of {', '.join(get_args(CrossedInterval))}, found {interval!r}")
+    check_name("interval", interval, get_args(CrossedInterval))
     pairs = _pairs(p_pairs, partner)
     n = len(pairs.partner)
     labels = None if strata is None else _integers("strata", strata, n)

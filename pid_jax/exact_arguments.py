@@ -6,11 +6,11 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
-from pid_jax.arguments import as_array, numbers, probabilities
+from pid_jax.arguments import as_array, check_name, numbers, probabilities
 from pid_jax.estimators.exact.problem import REACHED, GivenRows
 from pid_jax.estimators.exact.rows import Marginals
 from pid_jax.estimators.exact.strata import StratifiedProblem
-from pid_jax.setting import ArgumentError
+from pid_jax.setting import TOLERANCE, ArgumentError, spell
 
 
 def reconciled_problem(
@@ -29,8 +29,7 @@ def reconciled_problem(
         ArgumentError: as for `exact`.
     """
     check_tolerance(tol_bits)
-    if marginals not in get_args(Marginals):
-        raise ArgumentError("marginals", f"expected one of {', '.join(get_args(Marginals))}, found {marginals!r}")
+    check_name("marginals", marginals, get_args(Marginals))
     p = [
         probabilities(name, values, np.float64) for name, values in zip(_NAMES, (p_y_x1, p_y_x2, p_y_x1x2), strict=True)
     ]
@@ -62,10 +61,10 @@ def check_tolerance(tol_bits: float) -> None:
     """Check a width in bits.
 
     Raises:
-        ArgumentError: it is not positive.
+        ArgumentError: it is not a number, or out of range.
     """
-    if not tol_bits > 0:
-        raise ArgumentError("tol_bits", f"expected a positive number, found {tol_bits}")
+    if not TOLERANCE.accepts(tol_bits):
+        raise ArgumentError("tol_bits", f"expected {TOLERANCE.expected}, found {spell(tol_bits)}")
 
 
 def can_be_masses(values: Float[np.ndarray, "..."]) -> bool:

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
-from pid_jax.arguments import as_array, numbers
+from pid_jax.arguments import as_array, check_name, numbers
 from pid_jax.atom_bounds import AtomBounds
 from pid_jax.estimators.exact.other_measures import OtherRedundancies, other_redundancies
 from pid_jax.estimators.exact.over_items.intervals import IntervalMethod, ItemInterval
@@ -166,11 +166,11 @@ def exact(
     problem = reconciled_problem(
         p_y_x1, p_y_x2, p_y_x1x2, weights, tol_bits=tol_bits, marginals=marginals, strata=strata
     )
+    if interval is not None:
+        check_name("interval", interval, get_args(IntervalMethod))
     found = _decompose(problem, tol_bits, (problem.num_rows,))
     if interval is None:
         return found
-    if interval not in get_args(IntervalMethod):
-        raise ArgumentError("interval", f"expected one of {', '.join(get_args(IntervalMethod))}, found {interval!r}")
     own = None if groups is None else as_array("groups", groups, "an array of shape (n,)")
     (items,) = stratified_intervals(
         [problem],

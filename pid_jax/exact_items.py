@@ -14,7 +14,10 @@ from pid_jax.estimators.exact.rows import Marginals
 from pid_jax.exact_arguments import reconciled_problem
 from pid_jax.exact_decomposition import ExactDecomposition
 from pid_jax.results.exact_outcome import ExactOutcome
-from pid_jax.setting import ArgumentError
+from pid_jax.setting import ArgumentError, ArgumentTypeError, integer, spell
+from pid_lvlm.data.bounds import FIT_SEED
+
+SEED = integer(0, FIT_SEED)
 
 
 def exact_difference(
@@ -46,6 +49,8 @@ def exact_difference(
         1.046
     """
     for name, found in (("first", first), ("second", second)):
+        if not isinstance(found, ExactDecomposition | ExactOutcome):
+            raise ArgumentTypeError(name, f"expected a result of exact or estimate, found a {type(found).__name__}")
         if found.items is None:
             raise ArgumentError(name, 'has no interval over items; ask for interval="items"')
     if isinstance(first, ExactOutcome) and isinstance(second, ExactOutcome):
@@ -97,7 +102,7 @@ def curve_over_rows(
         One point for each size: mean atoms of at most 8 disjoint parts, and their standard deviation.
 
     Raises:
-        ArgumentError: as for `exact`; or a size is out of range, or the groups are not one for each item.
+        ArgumentError: as for `exact`; or a size or the seed is out of range, or the groups are not one for each item.
 
     Example:
         >>> import numpy as np
@@ -110,7 +115,17 @@ def curve_over_rows(
     """
     found = reconciled_problem(p_y_x1, p_y_x2, p_y_x1x2, weights, tol_bits=tol_bits, marginals=marginals)
     ((_, problem),) = found
+    if not SEED.accepts(seed):
+        raise ArgumentError("seed", f"expected {SEED.expected}, found {spell(seed)}")
+    sizes = None if rows is None else _sizes(rows)
     own = None if groups is None else as_array("groups", groups, "an array of shape (n,)")
     return curve.curve_over_rows(
-        problem, groups=own, rows=rows, tol_bits=tol_bits, marginals=cast(Marginals, marginals), seed=seed
+        problem, groups=own, rows=sizes, tol_bits=tol_bits, marginals=cast(Marginals, marginals), seed=seed
     )
+
+
+def _sizes(rows: Sequence[int]) -> list[int]:
+    array = as_array("rows", rows, "integers")
+    if array.ndim != 1 or array.dtype.kind not in "iu":
+        raise ArgumentTypeError("rows", f"expected several integers, such as (256, 512), found {spell(rows)}")
+    return [int(size) for size in array]

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from pid_lvlm.data.command.shown import count
 from pid_lvlm.data.contract.sample_size import describe_rows_needed, rows_needed
 from pid_lvlm.extract.datasets.item import UNKNOWN, RowCounts, by_reason
 from pid_lvlm.extract.datasets.sources.table import BadRow
@@ -50,7 +51,11 @@ def few_rows_note(rows: int) -> str | None:
         >>> few_rows_note(342) is None
         True
     """
-    return None if rows >= rows_needed() else f"{rows} rows are too few: {describe_rows_needed()}"
+    return (
+        None
+        if rows >= rows_needed()
+        else f"{count(rows, 'row')} {'is' if rows == 1 else 'are'} too few: {describe_rows_needed()}"
+    )
 
 
 def describe_enough_rows(rows: int) -> str:

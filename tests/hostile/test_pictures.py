@@ -19,7 +19,7 @@ from pid_lvlm.extract.datasets.errors import RowError
 from pid_lvlm.extract.datasets.images import check_picture, open_picture
 from pid_lvlm.extract.datasets.load import load_dataset
 from tests.extract.console import assert_one_sentence, assert_readable, extract_command
-from tests.hostile.test_datasets import ROW, png, write
+from tests.hostile.datasets.item_files import ROW, png, write
 
 RED = (255, 0, 0)
 

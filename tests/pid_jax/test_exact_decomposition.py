@@ -179,8 +179,12 @@ def test_a_target_that_no_tilt_reaches_is_refused():
         ({"p_y_x1": [["a", "b"]]}, "p_y_x1: expected real numbers"),
         ({"p_y_x1": [[0.5], [0.5, 0.5]]}, "p_y_x1: expected .* rows of different lengths"),
         ({"weights": np.ones(3)}, r"weights: expected a number for each of 24 rows, found shape \(3,\)"),
-        ({"tol_bits": 0.0}, "tol_bits: expected a positive number"),
+        ({"tol_bits": 0.0}, "tol_bits: expected a number of bits from 1e-6 to 1, found 0.0"),
+        ({"tol_bits": "x"}, "tol_bits: expected a number of bits"),
+        ({"tol_bits": None}, "tol_bits: expected a number of bits"),
         ({"marginals": "guess"}, "marginals: expected one of tilt, rescale, as-given"),
+        ({"marginals": np.array(["tilt", "tilt"])}, "marginals: expected one of tilt"),
+        ({"interval": 5}, "interval: expected one of items, items-uncorrected"),
     ],
 )
 def test_arguments_that_are_not_valid(changes, sentence):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pid_lvlm.data.bounds import SHARDS
+from pid_lvlm.data.command.shown import count
 from pid_lvlm.data.contract.schema.conditions import condition_faults
 from pid_lvlm.data.contract.schema.fields import (
     Amount,
@@ -247,7 +248,7 @@ def manifest_faults(manifest: Manifest) -> list[str]:
         faults.append("the run is empty (`num_samples` is 0); extract at least one item")
     if manifest.pairs > manifest.num_samples:
         pairs = f"{manifest.pairs} questions of a picture"
-        faults.append(f"`crossed` says {pairs}, but the run has {manifest.num_samples} samples")
+        faults.append(f"`crossed` says {pairs}, but the run has {count(manifest.num_samples, 'sample')}")
     if manifest.num_shards > SHARDS.most:
         sizes = f"{manifest.num_samples:,} samples at a `shard_size` of {manifest.shard_size}"
         faults.append(f"{sizes} need {manifest.num_shards:,} files; at most {SHARDS}: choose a larger --shard-size")

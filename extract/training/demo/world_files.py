@@ -37,7 +37,7 @@ class World:
     """
 
     conversations: int = 2048
-    emphasis: tuple[tuple[str, int], ...] = (("blend", 10), ("fusion", 4))
+    emphasis: tuple[tuple[str, int], ...] = (("blend", 16), ("fusion", 4))
     text_emphasis: tuple[tuple[str, int], ...] = (("fusion", 4), ("knowledge", 4))
     no_image_share: float = 0.08
     vision_steps: int = 200

@@ -37,6 +37,7 @@ from pid_lvlm.extract.training.two_stage.plan import (
 from pid_lvlm.extract.training.two_stage.recipe import LANGUAGE, PROJECTOR, VISION, Recipe, StageRecipe, recipe_values
 from pid_lvlm.extract.training.two_stage.records.encoding import Encoder
 from pid_lvlm.extract.training.two_stage.records.order import training_order
+from pid_lvlm.extract.training.two_stage.records.picture_inputs import check_processor
 from pid_lvlm.extract.training.two_stage.records.stage_data import Collator, InOrder, StageData, check_data
 from pid_lvlm.extract.training.two_stage.speed import Clock, write_speed
 from pid_lvlm.extract.training.two_stage.stage_trainer import (
@@ -90,6 +91,7 @@ def prepare(
     """
     _check_trackers(recipe.report_to)
     adapter = load_model(recipe.model, recipe.seed, weights=False)
+    check_processor(adapter)
     data, plans = [], []
     for stage in recipe.stages:
         set_pictures(adapter, stage.pictures)
@@ -233,11 +235,11 @@ class _Stage:
             if dropout is not None:
                 dropout.load(state)
 
+        apart = None if held is None else InOrder(held, np.arange(len(held.rows)), again=True)
+        plain = Collator(collate.pad, collate.fillers, collate.blank)
+
         def measure() -> float | None:
-            if held is None:
-                return None
-            plain = Collator(collate.pad, collate.fillers, collate.blank)
-            return trainer.held_out_loss(InOrder(held, np.arange(len(held.rows))), plain)
+            return None if apart is None else trainer.held_out_loss(apart, plain)
 
         def keep(step: int) -> None:
             weights = trainer.accelerator.get_state_dict(trainer.model_wrapped)

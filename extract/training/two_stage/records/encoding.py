@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +18,7 @@ from pid_lvlm.extract.models.adapters.base import Adapter
 from pid_lvlm.extract.training.two_stage.errors import RecordError
 from pid_lvlm.extract.training.two_stage.recipe import StageRecipe
 from pid_lvlm.extract.training.two_stage.records.forms import FORMS
+from pid_lvlm.extract.training.two_stage.records.picture_inputs import GREY, PictureInputs
 from pid_lvlm.extract.training.two_stage.records.tokens import Tokens, tokenise, truncated, with_picture
 from pid_lvlm.extract.training.two_stage.records.turns import Conversation, Turn, read_conversation
 
@@ -56,9 +58,10 @@ class Encoder:
 
     def __init__(self, adapter: Adapter, stage: StageRecipe) -> None:
         self.processor = adapter.processor
-        self.nested = adapter.nested
-        self.unused = adapter.unused
         self.fillers = {name: value for name, value in adapter.appended.items() if name != "attention_mask"}
+        self.process = PictureInputs(
+            adapter.processor, nested=adapter.nested, unused=adapter.unused, by_token=self.fillers
+        )
         self.stage = stage
         self._adapter = adapter
         self._counts: dict[tuple[int, int], int | None] = {}
@@ -90,24 +93,29 @@ class Encoder:
         tokens = self._tokens(conversation)
         if conversation.picture is not None:
             places = self._picture_tokens(conversation.picture)
+            if len(tokens) - 1 + places <= self.stage.max_length:
+                return len(tokens) - 1 + places, True, int(tokens.answer.sum())
             tokens = with_picture(tokens, [0] * places, np.ones(places, bool))
         tokens = self._fitting(tokens)
         return len(tokens), conversation.picture is not None, int(tokens.answer.sum())
 
-    def encode(self, raw: Any) -> Example:
-        """A record as the model takes it.
+    def encode(self, raws: Sequence[Any]) -> list[Example]:
+        """Records as the model takes them.
 
         Raises:
-            RecordError: something is wrong with it.
+            RecordError: something is wrong with one of them.
         """
-        conversation = self.read(raw)
-        tokens = self._tokens(conversation)
-        if conversation.picture is None:
-            return self._example(self._fitting(tokens), None)
-        try:
-            return self._example(tokens, self.process(open_picture(conversation.picture)))
-        except RowError as error:
-            raise RecordError(str(error)) from None
+        conversations = [self.read(raw) for raw in raws]
+        sources = [one.picture for one in conversations if one.picture is not None]
+        made = iter(self.process([self._decode(source) for source in sources]))
+        examples = []
+        for conversation in conversations:
+            tokens = self._tokens(conversation)
+            if conversation.picture is None:
+                examples.append(self._example(self._fitting(tokens), None))
+            else:
+                examples.append(self._example(tokens, next(made)))
+        return examples
 
     def source(self, raw: Any) -> str:
         """Name of a record's source, by which noise has its statistics.
@@ -143,14 +151,7 @@ class Encoder:
         mark = self.processor.tokenizer.convert_tokens_to_ids(self.processor.image_token)
         nothing, here = np.zeros(1, bool), np.ones(1, bool)
         alone = Tokens(np.array([mark], np.int64), nothing, nothing, here)
-        return self._example(alone, self.process(Image.new("RGB", (64, 64), (128, 128, 128))))
-
-    def process(self, picture: Image.Image) -> dict[str, Tensor]:
-        """What the processor makes of the placeholder and its picture."""
-        images: list[Any] = [[picture]] if self.nested else [picture]
-        mark = self.processor.image_token
-        made = self.processor(text=[mark], images=images, return_tensors="pt", add_special_tokens=False)
-        return {name: value for name, value in made.items() if name not in self.unused}
+        return self._example(alone, self.process([GREY])[0])
 
     def _example(self, tokens: Tokens, made: dict[str, Tensor] | None) -> Example:
         if made is None:
@@ -165,7 +166,7 @@ class Encoder:
             row = torch.full((len(whole),), self.fillers[name], dtype=made[name].dtype)
             row[at : at + len(block)] = made[name][0]
             by_token[name] = row[: len(kept)]
-        apart = {"input_ids", "attention_mask", *self.fillers}
+        apart = self.process.by_token
         return Example(kept, by_token, {name: value for name, value in made.items() if name not in apart})
 
     def _fitting(self, tokens: Tokens, picture_end: int | None = None) -> Tokens:
@@ -200,7 +201,7 @@ class Encoder:
         return known if known is not None else self._measured(source)
 
     def _measured(self, source: Path | bytes) -> int:
-        return len(self.process(self._decode(source))["input_ids"][0])
+        return len(self.process([self._decode(source)])[0]["input_ids"][0])
 
     @staticmethod
     def _decode(source: Path | bytes) -> Image.Image:

@@ -123,35 +123,52 @@ class InOrder(Dataset[dict[str, Any]]):
         order: which record has each place.
         dropout: share of the records with a picture in which one span is replaced by noise.
         seed: seed of that choice, and of the noise.
+        again: whether this dataset is read more than once.
     """
 
-    def __init__(self, data: StageData, order: Indices, dropout: float = 0.0, seed: int = 0) -> None:
+    def __init__(
+        self, data: StageData, order: Indices, dropout: float = 0.0, seed: int = 0, *, again: bool = False
+    ) -> None:
         self.data, self.order, self.dropout, self.seed = data, order, dropout, seed
         self._kept: dict[int, Example] = {}
-        self._room = KEPT_BYTES if len(order) > len(data.rows) else 0
+        self._room = KEPT_BYTES if again or len(order) > len(data.rows) else 0
 
     def __len__(self) -> int:
         return len(self.order)
 
     def __getitem__(self, place: int) -> dict[str, Any]:
-        record = self.order[place]
-        index = self.data.rows[record]
-        try:
-            example = self._example(int(index))
-        except RecordError as error:  # a picture that is damaged below its header, or a file that has changed
-            raise DataError(f"`{shown_path(self.data.file.path)}`, record {index}: {error}") from None
-        source = int(self.data.source[record])
-        return {"example": example, "place": place, "dropped": self._dropped(place, example), "source": source}
+        return self.__getitems__([place])[0]
 
-    def _example(self, index: int) -> Example:
-        """A record's example; those of a stage that fit into `KEPT_BYTES` are prepared once for all passes."""
-        if index in self._kept:
-            return self._kept[index]
-        example = self.data.encoder.encode(self.data.file[index])
-        if self._room >= example.nbytes:
-            self._room -= example.nbytes
-            self._kept[index] = example
-        return example
+    def __getitems__(self, places: Sequence[int]) -> list[dict[str, Any]]:
+        """What a device's share of a step needs, prepared together."""
+        records = [int(self.order[place]) for place in places]
+        examples = self._examples([int(self.data.rows[record]) for record in records])
+        return [
+            {"example": one, "place": place, "dropped": self._dropped(place, one), "source": int(self.data.source[at])}
+            for place, at, one in zip(places, records, examples, strict=True)
+        ]
+
+    def _examples(self, rows: Sequence[int]) -> list[Example]:
+        """Examples of records; those of a stage that fit into `KEPT_BYTES` are prepared once for all passes."""
+        new = [row for row in dict.fromkeys(rows) if row not in self._kept]
+        found = dict(zip(new, self._encoded(new), strict=True))
+        for row, example in found.items():
+            if self._room >= example.nbytes:
+                self._room -= example.nbytes
+                self._kept[row] = example
+        return [found[row] if row in found else self._kept[row] for row in rows]
+
+    def _encoded(self, rows: Sequence[int]) -> list[Example]:
+        encode, file = self.data.encoder.encode, self.data.file
+        try:
+            return encode([file[row] for row in rows])
+        except RecordError:  # a picture that is damaged below its header, or a file that has changed
+            for row in rows:
+                try:
+                    encode([file[row]])
+                except RecordError as error:
+                    raise DataError(f"`{shown_path(file.path)}`, record {row}: {error}") from None
+            raise
 
     def _dropped(self, place: int, example: Example) -> int:
         if not self.dropout or not example.picture:

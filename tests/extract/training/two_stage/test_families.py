@@ -60,7 +60,7 @@ def test_inputs_are_the_processors_own_and_the_model_trains(folder):
     encoder = Encoder(adapter, recipe.stages[1])
     raw = record(0, "<image>\nWhat is it?", "red", "And?", "blue", image="0.png")
     conversation = read_conversation(raw, folder / "pictures")
-    example = encoder.encode(raw)
+    (example,) = encoder.encode([raw])
     text = chat(conversation.turns, adapter.processor).text
     picture = Image.open(folder / "pictures" / "0.png")
     wanted = adapter.processor(text=[text], images=[[picture]] if adapter.nested else [picture], return_tensors="pt")

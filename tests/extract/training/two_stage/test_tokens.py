@@ -80,7 +80,7 @@ def test_ids_and_labels_are_those_of_a_plain_writing(folder, adapter, form):
     pictures = [path.name for path in sorted((folder / "pictures").iterdir())]
     records = captions(pictures) if form == "plain" else instructions(pictures)
     for raw in records:
-        example = encoder.encode(raw)
+        (example,) = encoder.encode([raw])
         ids, labels = by_hand(read_conversation(raw, folder / "pictures"), form, adapter.tokenizer)
         assert example.tokens.ids.tolist() == ids
         assert example.tokens.labels.tolist() == labels
@@ -91,16 +91,17 @@ def test_ids_and_labels_are_those_of_a_plain_writing(folder, adapter, form):
 
 def test_the_users_text_is_the_language_span(folder, adapter):
     encoder = Encoder(adapter, stage(folder))
-    tokens = encoder.encode(record(0, "<image>\nWhat is it?", "red", "And?", "blue", image="0.png")).tokens
+    raw = record(0, "<image>\nWhat is it?", "red", "And?", "blue", image="0.png")
+    tokens = encoder.encode([raw])[0].tokens
     assert adapter.tokenizer.decode(tokens.ids[tokens.asked]) == "What is it?And?"
     assert not (tokens.asked & (tokens.answer | tokens.picture)).any()
 
 
 def test_truncation_keeps_the_first_tokens_and_their_labels(folder, adapter):
     raw = record(0, "<image>\nWhat?", "red and blue", image="0.png")
-    whole = Encoder(adapter, stage(folder)).encode(raw).tokens
+    whole = Encoder(adapter, stage(folder)).encode([raw])[0].tokens
     most = len(whole) - 5
-    cut = Encoder(adapter, stage(folder, max_length=most, too_long="truncate")).encode(raw).tokens
+    cut = Encoder(adapter, stage(folder, max_length=most, too_long="truncate")).encode([raw])[0].tokens
     assert cut.labels.tolist() == whole.labels[:most].tolist()
     assert cut.ids.tolist() == whole.ids[:most].tolist()
     with pytest.raises(RecordError, match="its first 9 of .* tokens do not reach an answer"):
@@ -180,7 +181,7 @@ def test_all_bad_records_are_named_before_anything_is_trained(folder, adapter):
 def test_a_batch_is_padded_on_the_right_and_labels_with_it(folder, adapter):
     encoder = Encoder(adapter, stage(folder))
     raws = [record(0, "a", "b"), record(1, "<image>\nWhat is it?", "red", image="0.png")]
-    items = [{"example": encoder.encode(raw), "place": 0, "dropped": 0, "source": 0} for raw in raws]
+    items = [{"example": one, "place": 0, "dropped": 0, "source": 0} for one in encoder.encode(raws)]
     batch = Collator(0, {})(items)
     short, long = (len(item["example"].tokens) for item in items)
     assert batch["input_ids"].shape == (2, long)

@@ -112,7 +112,7 @@ def plain_losses(prepared, steps):
     for step in range(steps):
         total, count = 0.0, 0
         for index in order[step * stage.batch_size : (step + 1) * stage.batch_size]:
-            example = data.encoder.encode(data.file[int(data.rows[index])])
+            (example,) = data.encoder.encode([data.file[int(data.rows[index])]])
             ids, labels = (torch.from_numpy(one)[None] for one in (example.tokens.ids, example.tokens.labels))
             logits = model(input_ids=ids, **example.picture).logits[0, :-1]
             total = total + torch.nn.functional.cross_entropy(

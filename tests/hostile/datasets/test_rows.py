@@ -4,76 +4,21 @@ import base64
 import io
 import json
 import os
-import shutil
 import unicodedata
 from pathlib import Path
 from typing import Any
-from unittest.mock import Mock
 
 import polars as pl
-import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image
 
 from pid_lvlm.data.inputs.paths import matching_files, open_regular
-from pid_lvlm.data.inputs.tables import TableError, read_parquet
-from pid_lvlm.extract.config import DatasetSpec
 from pid_lvlm.extract.datasets.answer_options import read_label, read_options
 from pid_lvlm.extract.datasets.column_mapping import parse_mapping
-from pid_lvlm.extract.datasets.errors import DatasetError, RowError
-from pid_lvlm.extract.datasets.item import Dataset
-from pid_lvlm.extract.datasets.load import load_dataset
-from pid_lvlm.extract.errors import UsageError
+from pid_lvlm.extract.datasets.errors import RowError
 from tests.extract.console import assert_one_sentence, assert_readable, extract_command
-
-CORPUS = Path(__file__).parent / "corpus"
-
-
-def png(colour: int = 0, size: tuple[int, int] = (8, 8)) -> bytes:
-    file = io.BytesIO()
-    Image.new("RGB", size, (colour, 0, 0)).save(file, "PNG")
-    return file.getvalue()
-
-
-ROW: dict[str, Any] = {"id": "1", "image": "p.png", "question": "what?", "options": ["x", "y"], "answer": "A"}
-HEADER = b"id,image,question,A,B,answer\n"
-LINE = b"1,p.png,what?,x,y,A\n"
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    (tmp_path / "p.png").write_bytes(png())
-    return tmp_path
-
-
-def write(path: Path, *rows: Any) -> Path:
-    path.write_text("".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in rows), "utf-8")
-    return path
-
-
-def refused(path: object, *parts: str, more: tuple[object, ...] = ()) -> None:
-    """The command says so in one sentence, before it looks for the model."""
-    out = Path(str(path)).parent / "runs"
-    arguments = ("--model", "some/model", f"--data={path}", "--out", out, *more)
-    result = extract_command(*arguments)
-    assert_one_sentence(result, *parts)
-    assert_readable(result[2])
-    assert not out.exists()
-
-
-def read(path: Path, **spec: Any) -> Dataset:
-    return load_dataset(DatasetSpec(path, **spec))
-
-
-def dataset_or_sentence(path: Path) -> Dataset | None:
-    try:
-        return read(path)
-    except (DatasetError, UsageError) as error:
-        assert_readable(str(error))
-        return None
-
+from tests.hostile.datasets.item_files import HEADER, LINE, ROW, dataset_or_sentence, parquet, png, read, refused, write
 
 # Names
 
@@ -395,13 +340,6 @@ def test_any_rows_become_items_or_a_sentence(tmp_path_factory: pytest.TempPathFa
     dataset_or_sentence(write(folder / "items.jsonl", *rows))
 
 
-def parquet() -> bytes:
-    content = io.BytesIO()
-    image = {"bytes": png(), "path": None}
-    pl.DataFrame([{**ROW, "image": image}, {**ROW, "id": "2", "image": image}]).write_parquet(content)
-    return content.getvalue()
-
-
 WHOLE = {
     "jsonl": (json.dumps(ROW) + "\n").encode() * 2,
     "json": json.dumps([ROW]).encode(),
@@ -429,70 +367,6 @@ def test_damaged_files_become_items_or_a_sentence(
     path.write_bytes(content)
     dataset_or_sentence(path)
     assert capfd.readouterr() == ("", "")
-
-
-# Parquet
-
-
-def test_a_footer_that_lies_about_rows(folder: Path) -> None:
-    path = folder / "many.parquet"
-    pl.select(pl.repeat(1, 1_000_001).alias("id")).write_parquet(path)
-    assert path.stat().st_size < 10**5
-    refused(path, "it says that it has 1,000,001 rows; at most 1,000,000 rows are read")
-    pl.select(pl.repeat(1, 500_000).alias(f"c{column}") for column in range(101)).write_parquet(path)
-    refused(path, "it says that it has 500,000 rows of 101 columns; at most 50,000,000 values are read")
-
-
-def test_texts_inside_lists_and_mappings_count(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pid_lvlm.data.inputs.tables.UNPACKED_FROM", 0)
-    text = "z" * 1000
-    for name, value in (
-        ("list", [text]),
-        ("mapping", {"a": {"b": text}}),
-        ("both", [{"a": text}]),
-        ("bytes", [b"z" * 1000]),
-    ):
-        path = folder / f"{name}.parquet"
-        pl.DataFrame({"id": [value] * 2000}).write_parquet(path)
-        refused(path, "it has more than ", " bytes of values in ")
-
-
-def test_a_text_that_stands_in_every_row(folder: Path) -> None:
-    """The file of one kilobyte holds a text of 100,000 characters once, and says that 50,000 rows have it."""
-    path = folder / "same.parquet"
-    shutil.copy(CORPUS / "one_text_in_every_row.parquet", path)
-    refused(path, "bytes of values in 1,044 bytes; at most 100 bytes per byte of the file are read")
-
-
-def test_a_page_that_polars_does_not_survive(folder: Path) -> None:
-    """Found by fuzzing: the header of a page says that it has a negative number of values."""
-    path = folder / "page.parquet"
-    shutil.copy(CORPUS / "page_of_a_negative_number_of_values.parquet", path)
-    refused(path, "cannot be read as parquet: Invalid page header (negative number of values); download it again")
-
-
-def test_failures_of_polars_itself_are_sentences(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    def fail(*_: object, **__: object) -> None:
-        os.write(2, b"thread panicked\n")
-        raise pl.exceptions.PanicException("called `Option::unwrap()`")
-
-    path = folder / "items.parquet"
-    path.write_bytes(parquet())
-    monkeypatch.setattr(pl, "from_arrow", fail)
-    with pytest.raises(TableError, match=r"polars cannot read it \(called `Option::unwrap"):
-        read_parquet(path)
-    refused(path, "polars cannot read it (called")
-
-
-def test_what_pyarrow_refuses_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    for error, said in (
-        (pa.ArrowMemoryError("malloc"), "it does not fit into memory"),
-        (pa.ArrowNotImplementedError("a codec"), "a codec; download it again"),
-        (pa.ArrowCapacityError("too long"), "too long; download it again"),
-    ):
-        monkeypatch.setattr("pyarrow.parquet.ParquetFile", Mock(side_effect=error))
-        with pytest.raises(TableError, match=f"^{said}$"):
-            read_parquet(parquet())
 
 
 @pytest.mark.parametrize("name", ["state.json", "dataset_info.json"])
