@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from pid_lvlm.data.command.shown import count
 from pid_lvlm.data.contract.sample_size import describe_rows_needed, rows_needed
 from pid_lvlm.extract.datasets.item import UNKNOWN, RowCounts, by_reason
 from pid_lvlm.extract.datasets.sources.table import BadRow
@@ -51,11 +50,10 @@ def few_rows_note(rows: int) -> str | None:
         >>> few_rows_note(342) is None
         True
     """
-    return (
-        None
-        if rows >= rows_needed()
-        else f"{count(rows, 'row')} {'is' if rows == 1 else 'are'} too few: {describe_rows_needed()}"
-    )
+    if rows >= rows_needed():
+        return None
+    needed = describe_rows_needed()
+    return f"1 row is too few: {needed}" if rows == 1 else f"{rows:,} rows are too few: {needed}"
 
 
 def describe_enough_rows(rows: int) -> str:
