@@ -175,7 +175,7 @@ def test_halves_divide_the_questions():
         ({"strata": np.zeros(5, int)}, "strata: expected 6 integers"),
         ({"groups": np.zeros(5)}, "groups: expected one group for each of 6 items"),
         ({"interval": "seeds"}, "interval: expected one of"),
-        ({"tol_bits": 0.0}, "tol_bits: expected a positive number"),
+        ({"tol_bits": 0.0}, "tol_bits: expected a number of bits from 1e-6 to 1"),
     ],
 )
 def test_arguments_that_cannot_be_used_are_named(change, says):
