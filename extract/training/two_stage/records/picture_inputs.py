@@ -109,7 +109,7 @@ def check_processor(adapter: Adapter) -> None:
             return
     message = (
         f"models of the family {adapter.family} cannot be trained here: their processor does not write the tokens of "
-        f"a picture for its placeholder alone ({why}); docs/training.md names families that can be"
+        f"a picture for its placeholder alone ({why}); docs/training.md names the families that can be"
     )
     raise RecipeError(message)
 
