@@ -152,9 +152,13 @@ def _onevision(layers: int, vision_layers: int) -> Any:
         patch_size=PATCH,
         vision_use_head=False,
     )
-    text = CONFIG_MAPPING["qwen2"](**HALF_BILLION, num_hidden_layers=layers)
+    text = CONFIG_MAPPING["qwen2"](**HALF_BILLION, num_hidden_layers=layers, tie_word_embeddings=True)
     return CONFIG_MAPPING["llava_onevision"](
-        text_config=text, vision_config=vision, image_token_id=IMAGE_ID, video_token_id=VIDEO_ID
+        text_config=text,
+        vision_config=vision,
+        image_token_id=IMAGE_ID,
+        video_token_id=VIDEO_ID,
+        tie_word_embeddings=True,
     )
 
 
@@ -175,6 +179,7 @@ def _qwen(layers: int, vision_layers: int) -> Any:
         text_config={
             **HALF_BILLION,
             "num_hidden_layers": layers,
+            "tie_word_embeddings": True,
             "rope_parameters": {"rope_type": "default", "rope_theta": 1e6, "mrope_section": [8, 12, 12]},
         },
         vision_config={**vision, "fullatt_block_indexes": [vision_layers - 1]},
@@ -182,6 +187,7 @@ def _qwen(layers: int, vision_layers: int) -> Any:
         video_token_id=VIDEO_ID,
         vision_start_token_id=START_ID,
         vision_end_token_id=START_ID + 1,
+        tie_word_embeddings=True,
     )
 
 
@@ -198,9 +204,10 @@ def _qwen_processor() -> Any:
 
 def _internvl(layers: int, vision_layers: int) -> Any:
     return CONFIG_MAPPING["internvl"](
-        text_config=CONFIG_MAPPING["qwen2"](**HALF_BILLION, num_hidden_layers=layers),
+        text_config=CONFIG_MAPPING["qwen2"](**HALF_BILLION, num_hidden_layers=layers, tie_word_embeddings=False),
         vision_config={"num_hidden_layers": vision_layers},  # the other defaults are InternViT-300M's
         image_token_id=IMAGE_ID,
+        tie_word_embeddings=False,
     )
 
 
