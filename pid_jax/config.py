@@ -8,6 +8,7 @@ from typing import Any, Final, Literal, get_args
 from pid_jax.setting import (
     POSITIVE,
     PROBABILITY,
+    SEED,
     SHARE,
     SWITCH,
     TOLERANCE,
@@ -19,7 +20,7 @@ from pid_jax.setting import (
     settings_of,
     spell,
 )
-from pid_lvlm.data.bounds import FIT_SEED, FIT_STEPS, NETWORK_LAYERS, NETWORK_WIDTH, SEEDS
+from pid_lvlm.data.bounds import FIT_STEPS, NETWORK_LAYERS, NETWORK_WIDTH, SEEDS
 from pid_lvlm.data.command.shown import count
 from pid_lvlm.data.command.suggest import suggestion
 from pid_lvlm.data.contract.sample_size import BATCH_SIZE, TRAIN_SHARE
@@ -72,7 +73,7 @@ class EstimatorConfig:
     seeds: tuple[int, ...] = setting(
         (0, 1, 2, 3, 4),
         "one fit each, which a row of the table averages; fixes split, weights and batches",
-        integer(0, FIT_SEED),
+        SEED,
     )
     epochs: int = setting(8, "passes over the training rows", integer(1, FIT_STEPS))
     batch_size: int = setting(
@@ -90,9 +91,7 @@ class EstimatorConfig:
     split: SplitRule = setting(
         "random", "split single rows at random, or whole groups (all items of an image)", one_of(*get_args(SplitRule))
     )
-    split_seed: int | None = setting(
-        None, "split once, by this seed, for all fits", integer(0, FIT_SEED), unset="each seed its own"
-    )
+    split_seed: int | None = setting(None, "split once, by this seed, for all fits", SEED, unset="each seed its own")
     fallback: Fallback = setting(
         "real", "uncertain rows: uniform over an item's real options, or over four letters", one_of(*get_args(Fallback))
     )

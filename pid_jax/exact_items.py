@@ -14,10 +14,7 @@ from pid_jax.estimators.exact.rows import Marginals
 from pid_jax.exact_arguments import reconciled_problem
 from pid_jax.exact_decomposition import ExactDecomposition
 from pid_jax.results.exact_outcome import ExactOutcome
-from pid_jax.setting import ArgumentError, ArgumentTypeError, integer, spell
-from pid_lvlm.data.bounds import FIT_SEED
-
-SEED = integer(0, FIT_SEED)
+from pid_jax.setting import SEED, ArgumentError, ArgumentTypeError, spell
 
 
 def exact_difference(

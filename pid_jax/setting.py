@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal
 from annotated_types import Ge, Le
 
 from pid_lvlm.data import PidError
-from pid_lvlm.data.bounds import SEEDS, Bound
+from pid_lvlm.data.bounds import FIT_SEED, SEEDS, Bound
 from pid_lvlm.data.command.shown import cut
 
 
@@ -64,6 +64,7 @@ SMALLEST: Final = 1e-12
 PROBABILITY: Final = Rule(float, "a number from 0 to 1", 0, 1)
 SHARE: Final = Rule(float, "a number above 0 and below 1", SMALLEST, 1 - SMALLEST)
 POSITIVE: Final = Rule(float, f"a positive number, from {SMALLEST:g} to 1000", SMALLEST, 1000)
+SEED: Final = integer(0, FIT_SEED)
 TOLERANCE: Final = Rule(float, "a number of bits from 1e-6 to 1", 1e-6, 1)
 SWITCH: Final = Rule(bool, "true or false")
 TEXT: Final = Rule(str, "text")

@@ -15,7 +15,7 @@ from pid_lvlm.extract.training.two_stage.records.picture_inputs import PictureIn
 from tests.extract.models.families.catalogue import FAMILIES
 
 NOT_TRAINED = ("instructblip", "instructblip_t5", "fuyu", "cambrian_llama", "cambrian_llama_connector_only")
-"""The question goes into the vision part, there is no placeholder, or the processor has another form."""
+"""InstructBLIP's Q-Former reads the question, Fuyu has no placeholder, Cambrian's processor takes other arguments."""
 
 
 def adapter_of(family, folder):
