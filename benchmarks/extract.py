@@ -34,7 +34,7 @@ from pid_lvlm.extract.conditions.hooks import edited_inputs
 from pid_lvlm.extract.conditions.noise import NoiseStats
 from pid_lvlm.extract.conditions.replacement import replacement
 from pid_lvlm.extract.conditions.sites import SpanMasks
-from pid_lvlm.extract.config import DTYPES, DatasetSpec, ExtractionConfig, ModelSpec
+from pid_lvlm.extract.config import DTYPES, Crossing, DatasetSpec, ExtractionConfig, ModelSpec
 from pid_lvlm.extract.datasets.images import open_picture
 from pid_lvlm.extract.datasets.load import load_dataset
 from pid_lvlm.extract.measure.batching import Batching
@@ -42,6 +42,7 @@ from pid_lvlm.extract.measure.embeddings import measure
 from pid_lvlm.extract.measure.measurement import Measurement
 from pid_lvlm.extract.models.adapters.base import Adapter, ModelInputs
 from pid_lvlm.extract.models.load import load_adapter, pinned
+from pid_lvlm.extract.prompts.crossed_plan import plan_crossed
 from pid_lvlm.extract.prompts.prompt_plan import Plan, PlannedItem, make_plan
 from pid_lvlm.extract.prompts.templates import template_name
 from pid_lvlm.extract.run.contents.manifest import run_layers
@@ -107,6 +108,9 @@ def compare(given: argparse.Namespace) -> dict[str, Any]:
     adapter = load_adapter(spec)
     device = adapter.device.type
     plan = make_plan(adapter, dataset, template_name(config, dataset), config.language_span)
+    pairs = (
+        None if given.crossed is None else plan_crossed(adapter, dataset, plan, Crossing(given.crossed), config.seed)
+    )
     started = time.perf_counter()
     batching = Batching(config.batch_size, config.batch_tokens, by_picture=adapter.can_share_prefix)
     stats = measure(adapter, [plan.items], batching, lambda _: None)
@@ -121,7 +125,7 @@ def compare(given: argparse.Namespace) -> dict[str, Any]:
     plain = run(lambda: forward_plainly(adapter, plan.items, config.batch_size, config.batch_tokens))
     unshared = replace(measurement, share_prefix=False).shard(plan.items, batching, lambda _: None)
     peak = matmul_peak(device, adapter.model.dtype, given.repeat)
-    crossed = {} if given.crossed is None else crossed_cost(measurement, plan, dataset, given, ours)
+    crossed = {} if pairs is None else crossed_cost(measurement, pairs, given, ours)
     template = template_name(config, dataset)
     ablations = {} if not given.ablation else ablation_cost(measurement, plan, template, given.ablation, batching)
     return {

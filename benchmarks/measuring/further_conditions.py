@@ -10,12 +10,11 @@ from benchmarks.measuring.decoder_tokens import Timed, counted_tokens, timed
 from pid_lvlm.data.contract.schema.conditions import ablated_conditions
 from pid_lvlm.data.names import BOTH, CONDITIONS
 from pid_lvlm.extract.conditions.noise import Arrays
-from pid_lvlm.extract.config import SPAN_ALL, Crossing
-from pid_lvlm.extract.datasets.item import Dataset
+from pid_lvlm.extract.config import SPAN_ALL
 from pid_lvlm.extract.measure.batching import Batching
 from pid_lvlm.extract.measure.crossed import crossed_arrays
 from pid_lvlm.extract.measure.measurement import Measurement
-from pid_lvlm.extract.prompts.crossed_plan import plan_crossed
+from pid_lvlm.extract.prompts.crossed_plan import CrossedPlan
 from pid_lvlm.extract.prompts.prompt_plan import Plan
 from pid_lvlm.extract.prompts.swaps import plan_swaps
 
@@ -60,20 +59,19 @@ def ablation_cost(
 
 
 def crossed_cost(
-    measurement: Measurement, plan: Plan, dataset: Dataset, given: argparse.Namespace, conditions: Timed[Arrays]
+    measurement: Measurement, crossed: CrossedPlan, given: argparse.Namespace, conditions: Timed[Arrays]
 ) -> dict[str, float]:
     """What the crossed pairs cost beside the four conditions.
 
     Args:
         measurement: how items are measured.
-        plan: the items, planned.
-        dataset: the items.
+        crossed: the pairs, planned.
         given: the options.
         conditions: what the four conditions gave and took.
     """
-    adapter, count = measurement.adapter, len(plan.items)
-    crossed = plan_crossed(adapter, dataset, plan, Crossing(given.crossed), measurement.seed)
+    adapter = measurement.adapter
     both = conditions.result["loglik"][:, CONDITIONS.index(BOTH)]
+    count = len(both)
     batching = Batching(given.batch_size, given.batch_tokens, by_picture=adapter.can_share_prefix)
 
     def measured() -> Arrays:
