@@ -18,7 +18,7 @@ def paper_findings(results: pl.DataFrame, estimator: str = EXACT) -> tuple[Paper
 
     Args:
         results: the result table.
-        estimator: whose numbers to take where a problem has several.
+        estimator: which estimator to use if a problem has results from several.
 
     Raises:
         ResultTableError: this is not a result table.

@@ -40,7 +40,7 @@ def onsets(results: pl.DataFrame, estimator: str = EXACT, influences: Influences
 
     Args:
         results: the result table.
-        estimator: whose numbers to take where a problem has several.
+        estimator: which estimator to use if a problem has results from several.
         influences: of the exact estimator's rows, for paired differences.
 
     Returns:

@@ -97,7 +97,7 @@ def finals(results: pl.DataFrame, estimator: str = EXACT) -> pl.DataFrame:
 
     Args:
         results: the result table.
-        estimator: whose numbers to take where a problem has several; see `one_estimator`.
+        estimator: which estimator to use if a problem has results from several; see `one_estimator`.
 
     Raises:
         ResultTableError: this is not a result table.

@@ -13,13 +13,13 @@ from pid_lvlm.data.contract.table.results import EXACT
 def correlations(results: pl.DataFrame, estimator: str = EXACT, accuracy: str = "accuracy") -> pl.DataFrame:
     """Spearman's correlation of accuracy with S, U2, I(X1,X2;Y) and I(X1;X2;Y) over models, by dataset (Table 2).
 
-    Models count once per dataset, as in `across_models`. S and U2 are cut at 0, as they are published. The interval
-    (95 %) is by Fisher's z with the variance of Bonett and Wright (2000); it and p treat models as independent, and no
-    p is corrected for the number of tests.
+    Models count once per dataset, as in `across_models`. S and U2 are cut at 0, as published. The interval (95 %) is by
+    Fisher's z with the variance of Bonett and Wright (2000); it and p treat models as independent, and no p is
+    corrected for the number of tests.
 
     Args:
         results: the result table.
-        estimator: whose numbers to take where a problem has several.
+        estimator: which estimator to use if a problem has results from several.
         accuracy: the column; `accuracy_strict` counts the first greedy token, as the paper does.
 
     Returns:
@@ -40,7 +40,7 @@ def image_removal(results: pl.DataFrame, estimator: str = EXACT) -> pl.DataFrame
 
     Args:
         results: the result table.
-        estimator: whose numbers to take where a problem has several.
+        estimator: which estimator to use if a problem has results from several.
 
     Returns:
         The columns of `correlations`.

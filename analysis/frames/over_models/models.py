@@ -58,7 +58,7 @@ def across_models(results: pl.DataFrame, estimator: str = EXACT) -> AcrossModels
 
     Args:
         results: the result table.
-        estimator: whose numbers to take where a problem has several.
+        estimator: which estimator to use if a problem has results from several.
 
     Raises:
         ResultTableError: this is not a result table.

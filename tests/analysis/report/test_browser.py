@@ -153,7 +153,7 @@ def test_one_filter_is_for_all_charts_and_tables(opened):
     for figure in ("spectrum", "layers"):
         assert "demo-llava-small" not in page.locator(f"#figure-{figure} svg.marks").text_content()
         assert "demo-llava-tiny" in page.locator(f"#figure-{figure} svg.marks").text_content()
-    assert "stay those of the whole table" in page.locator("#filter-note").inner_text()
+    assert "still those of the whole table" in page.locator("#filter-note").inner_text()
     page.locator("#filter-model").select_option("")
     page.wait_for_function("document.documentElement.dataset.charts === 'drawn'")
     assert "demo-llava-small" in page.locator("#figure-spectrum svg.marks").text_content()

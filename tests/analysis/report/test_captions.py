@@ -55,7 +55,7 @@ def test_the_caption_of_an_overlay_says_what_its_losses_are_or_how_to_add_them(t
     row = {"model": "demo-llava-small", "stage": "align", "step": 400, "loss": 2.5, "held_out_loss": 2.75}
     (without,) = compose.compose(trained)
     (beside,) = compose.compose(trained, further=compose.Further(losses=pl.DataFrame([row], schema=LOSS_SCHEMA)))
-    assert without.caption.endswith("does not have the loss of the models' training; --losses adds it.")
+    assert without.caption.endswith("does not contain the models' training loss; --losses adds it.")
     assert "--losses" not in beside.caption
-    assert "the loss of the models' training in nats per token" in beside.caption
+    assert "the models' training loss in nats per answer token" in beside.caption
     assert [len(each.specifications["screen"]["vconcat"]) for each in (without, beside)] == [2, 3]

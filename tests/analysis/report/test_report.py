@@ -182,7 +182,7 @@ def test_losses_and_onsets_are_on_the_page_with_what_they_show(build, trained, t
     row = {"stage": "align", "step": 400, "loss": 2.5, "held_out_loss": 2.75}
     (tmp_path / "losses.jsonl").write_text(json.dumps(row) + "\n")
     out, page = build(trained, losses=[f"demo-llava-small={tmp_path}/losses.jsonl"])
-    assert "the loss of the models' training in nats" in page.text
+    assert "the models' training loss in nats" in page.text
     assert "--losses adds it" not in page.text
     assert "losses.jsonl, sha256 " in page.text
     assert "Intervals of neighbouring checkpoints are not paired" in page.text
