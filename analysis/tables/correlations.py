@@ -1,4 +1,4 @@
-"""What goes with accuracy over models: the paper's Table 2, and the accuracy drop without the picture."""
+"""Correlates of accuracy over models: the paper's Table 2, and the accuracy drop without the picture."""
 
 from collections.abc import Sequence
 

@@ -167,5 +167,5 @@ def test_losses_of_an_unknown_model_are_one_sentence(command, table, tmp_path):
     assert "did you mean `demo-llava-small`?" in err
     code, _, err = command(*given, tmp_path / "losses.jsonl")
     assert (code, err.count("\n")) == (2, 1)
-    assert "no training.json beside it" in err
+    assert "no training.json next to it" in err
     assert not (tmp_path / "report").exists()

@@ -13,7 +13,7 @@ def families_and_models(models: pl.DataFrame) -> pl.DataFrame:
     """One row per regime and model, then one per regime and family.
 
     A model's values are medians over the datasets of the regime, a family's are medians over its models. Datasets
-    without a regime and fits without synergy do not count.
+    without a regime and fits without synergy are ignored.
 
     Args:
         models: one row per model and dataset, as in `AcrossModels.frame`.

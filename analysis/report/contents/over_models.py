@@ -64,7 +64,7 @@ OVER_MODELS: Final[tuple[FigurePart | TablePart, ...]] = (
     ),
     TablePart(
         "correlations",
-        "What goes with accuracy",
+        "Correlates of accuracy",
         "Spearman's ρ of accuracy with each quantity over models, with its 95 % interval (Fisher's z with the variance "
         "of Bonett and Wright) and two-sided p, not corrected for the number of tests; bold: p < 0.05. Both treat "
         "models as independent, although sizes of one family are not. A correlation over models does not imply "

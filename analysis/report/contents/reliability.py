@@ -104,7 +104,7 @@ RELIABILITY: Final[tuple[FigurePart | TablePart, ...]] = (
         "Sources of uncertainty for each model",
         "Final checkpoint, output layer: the width in bits of each interval or range, for the atom where it is "
         "largest. They answer different questions (next table) and do not add up. A difference between two models that "
-        "is no larger than the rightmost dots of both is not a finding; for models on the same items a paired "
+        "is not larger than the rightmost dots of both is not a finding; for models on the same items a paired "
         "difference tells more.",
         lambda results, _estimator: figures.uncertainties(results),
         optional=True,

@@ -7,7 +7,7 @@ from pid_lvlm.analysis.report.words.captions import interval_caption, summary_ca
 from pid_lvlm.data.names import ATOMS
 
 CERTIFIED = "Certified: each value is within 0.0006 bits of the optimum for these items."
-SEEDS = "Thin line: 95 % interval of the mean over seeds, where there are several. Values below 0 are estimation error."
+SEEDS = "Thin line: 95 % interval of the mean over seeds, if there are several. Values below 0 are estimation error."
 
 
 @pytest.mark.parametrize("interval", ["seeds", None])
@@ -26,9 +26,7 @@ def test_intervals_over_items_say_what_is_at_their_centre(both_estimators):
 
 def test_intervals_without_correction(make_exact, make_frame):
     caption = interval_caption(make_frame([make_exact(interval="items-uncorrected")]), "exact", "Band")
-    assert caption == (
-        f"Band: 95 % interval over items, without correction of the bias of a finite number of items. {CERTIFIED}"
-    )
+    assert caption == (f"Band: 95 % interval over items, not corrected for finite-sample bias. {CERTIFIED}")
 
 
 def test_two_kinds_of_interval_are_told_apart(make_row, make_exact, make_frame):
