@@ -20,7 +20,7 @@ from pid_lvlm.data.command.result import CommandResult
 
 app = make_app()
 
-_MACHINE = "Execution (no effect on numbers beyond rounding)"
+_MACHINE = "How it runs (changes no numbers beyond rounding)"
 _MANY = "Several processes"
 
 

@@ -48,12 +48,12 @@ class RichProgress:
         self._bar.update(self._task, total=fits, problems=f"compiling, 0 of {problems} problems")
 
     def advance(self, fits: int) -> None:
-        """Count fits that are done."""
+        """Count finished fits."""
         self._done += fits
         self._bar.update(self._task, advance=fits, problems=self._said)
 
     def finish(self, problems: int) -> None:
-        """Count problems that have their row."""
+        """Count problems with a row."""
         self._finished += problems
         self._bar.update(self._task, problems=self._said)
         now = time.monotonic()
