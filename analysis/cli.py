@@ -107,7 +107,7 @@ def report(
         Estimator,
         typer.Option(
             metavar="exact|batch",
-            help="Estimator to show if a table has both for a problem; otherwise the one that it has.",
+            help="Estimator to show for problems solved by both; others are shown by the one they have.",
         ),
     ] = Estimator.exact,
     compare: Annotated[

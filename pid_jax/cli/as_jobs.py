@@ -27,7 +27,7 @@ from pid_lvlm.data.command.result import EXIT_DONE, EXIT_WITH_FAILURES, Failure
 
 PLATFORMS: Final = "JAX_PLATFORMS"
 MOST_PARTS: Final = 8
-"""Default under Slurm, without `--jobs`: every job compiles its own programs, which pays off only for enough fits."""
+"""Default maximum under Slurm: every job compiles its own programs, which costs as much as some fits."""
 
 
 def estimate_as_jobs(job: Job, config: EstimatorConfig, options: JobOptions) -> Estimation | JobPlan:

@@ -137,7 +137,7 @@ def _swapped(config: EstimatorConfig) -> bool:
 
 
 def _with_optimum(solution: Solution, losses: Sequence[LeastLoss], *, anchored_by_second: bool) -> Solution:
-    """I_q is the loss plus the information of the anchor; returns the minimum I_q with the same information."""
+    """Add bounds on the minimum I_q: the bounds on the loss plus the information of the anchor."""
     terms = solution.terms
     own = float(np.mean(np.asarray(terms.i_y_x2 if anchored_by_second else terms.i_y_x1, np.float64)))
     low, high = (float(np.mean(side)) + own for side in zip(*losses, strict=True))

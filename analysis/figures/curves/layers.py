@@ -24,7 +24,7 @@ def layers(results: pl.DataFrame, estimator: str = EXACT, *, overlay: bool = Fal
 
     Shows the final checkpoints that were measured at more than one layer, with `estimator` if it has as many layers of
     a run as any other. A band is the interval named by the column `interval`. A point is hollow if the value is below 0
-    or beyond a limit of a diagnostic. The paper's Figures 4, 12 and 13.
+    or beyond a diagnostic limit. The paper's Figures 4, 12 and 13.
 
     Args:
         results: the result table.

@@ -34,7 +34,7 @@ def training(
 
     Checkpoints are ordered by stage, then by step as a number (`frames.checkpoints`). A vertical line marks the start
     of each stage and names it. A band is the interval named by the column `interval`; a point is hollow if the value is
-    below 0 or beyond a limit of a diagnostic; the numbers are those of `estimator` if the table has them. The paper's
+    below 0 or beyond a diagnostic limit; the numbers are those of `estimator` if the table has them. The paper's
     Figures 5, 14 and 15. The training loss comes from `read_losses`; `loss_first` and `loss_last` in the result table
     are losses of BATCH's networks.
 

@@ -84,5 +84,5 @@ class TablePart:
     without_it: str = ""
 
 
-HOLLOW: Final = "Hollow: a value below 0 or beyond a limit of a diagnostic; the tooltip says which."
+HOLLOW: Final = "Hollow: a value below 0 or beyond a diagnostic limit; the tooltip says which."
 """What captions of figures say about hollow marks."""

@@ -139,7 +139,7 @@ def notice(results: pl.DataFrame) -> str:
     if doubtful:
         of = f" of {count(results.height, 'fit')}" if not failures else " more"
         have = "has" if doubtful == 1 else "have"
-        said.append(f"{doubtful:,}{of} {have} a value beyond a limit of a diagnostic{_of_final(results, doubtful)}")
+        said.append(f"{doubtful:,}{of} {have} a value beyond a diagnostic limit{_of_final(results, doubtful)}")
     return "; ".join(said) or "Every fit succeeded, and no diagnostic is beyond its limit"
 
 

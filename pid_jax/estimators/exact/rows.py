@@ -22,8 +22,8 @@ STEP_SIZES: Final = 12
 """Step sizes tried in one Newton step of the tilt, each half of the previous one."""
 
 SHAPES: Final = 32
-"""Row numbers are padded to a multiple of an eighth of the next power of two, and of at least this, to compile few
-shapes."""
+"""Numbers of rows are padded to a multiple of an eighth of the next power of two, or of this if it is larger, to
+compile few shapes."""
 
 
 class MergedRows(NamedTuple):

@@ -189,7 +189,7 @@ def test_without_scripts_it_can_be_read(opened):
 def test_what_is_wrong_is_one_sentence_at_the_top_and_one_table_at_the_end(opened):
     page = opened()
     assert page.locator(".notice").inner_text() == (
-        "1 of 24 fits failed; 2 more have a value beyond a limit of a diagnostic, all of them at the output layer of a "
+        "1 of 24 fits failed; 2 more have a value beyond a diagnostic limit, all of them at the output layer of a "
         "final checkpoint: see Diagnostics before trusting these numbers."
     )
     assert _column(page, "issues", 4) == ["1", "1", "1"]

@@ -159,7 +159,7 @@ def test_diagnostics_are_one_row_per_reason_on_the_page_and_fit_by_fit_in_their_
     out, page = build(make_frame(rows))
     assert pl.read_csv(out / "tables" / "diagnostics.csv").height == 300
     assert page.text.count("fell back to uniform") == 1
-    said = "1 of 300 fits has a value beyond a limit of a diagnostic, at the output layer of a final checkpoint"
+    said = "1 of 300 fits has a value beyond a diagnostic limit, at the output layer of a final checkpoint"
     assert f"{said}: see Diagnostics" in page.text
 
 
