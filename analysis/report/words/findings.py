@@ -90,7 +90,7 @@ def describe(row: Mapping[str, float | None]) -> str:
     known = {name: value for name, value in row.items() if value is not None}
     if not _answered(known):
         share = f"{known['uniform_both']:.0%}".replace("%", " %")
-        return f"not interpretable: the model did not answer with an option letter in {share} of the rows"
+        return f"not interpretable because the model did not answer with an option letter in {share} of the rows"
     missing = [WORDS[atom] for atom in ATOMS if atom not in known]
     if missing:  # the total needs it
         return f"{' and '.join(missing)} unknown; {_listed(known) or 'the other atoms next to nothing'} (bits)"
@@ -197,7 +197,7 @@ def _dataset_sentence(dataset: str, all_rows: list[dict]) -> str:
     answered = [row for row in all_rows if _answered(row)]
     left_out = len(all_rows) - len(answered)
     if not answered:
-        return f"{dataset}: not interpretable: none of {left_out} models answered with option letters."
+        return f"{dataset}: not interpretable because none of {left_out} models answered with option letters."
     rows = [row for row in answered if all(row[atom] is not None for atom in ATOMS)]
     if not rows:
         return f"{dataset}: synergy unknown in all of {len(answered)} models."
