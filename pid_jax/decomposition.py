@@ -33,7 +33,7 @@ class Decomposition:
 
     Attributes:
         raw: the four atoms in bits, mean over seeds; a small negative value is estimation error.
-        clipped: the same cut at 0.
+        clipped: `raw` clipped at 0.
         sd: their standard deviation over seeds in bits; NaN for one seed.
         terms: the four information terms in bits, mean over seeds.
         per_seed: the raw atoms of every seed in bits, each of shape (seeds,).

@@ -14,7 +14,7 @@ def paper_findings(results: pl.DataFrame, estimator: str = EXACT) -> tuple[Paper
     """Each of the paper's six findings for this table, with its numbers and its test.
 
     Models count once per dataset, at the final layer of the final checkpoint and with one setting (`across_models`).
-    Layers, checkpoints, settings and repeated runs are not models. Atoms are cut at 0, as published.
+    Layers, checkpoints, settings and repeated runs are not models. Atoms are clipped at 0, as published.
 
     Args:
         results: the result table.

@@ -24,9 +24,9 @@ def batch_sizes(results: pl.DataFrame) -> pl.DataFrame:
         results: the result table.
 
     Returns:
-        A row for each size, in reading order: `model`, `dataset`, `batch_size`, and for every atom `{atom}` before the
-        cut at 0 with `{atom}_low` and `{atom}_high` over seeds, and `{atom}_exact`, the certified optimum of the same
-        problem, in bits; `excess` in bits, `seeds`.
+        A row for each size, in reading order: `model`, `dataset`, `batch_size`, and for every atom `{atom}` before
+        clipping at 0 with `{atom}_low` and `{atom}_high` over seeds, and `{atom}_exact`, the certified optimum of the
+        same problem, in bits; `excess` in bits, `seeds`.
 
     Raises:
         ResultTableError: this is not a result table.

@@ -139,9 +139,9 @@ def atoms_long(frame: pl.DataFrame) -> pl.DataFrame:
     """One row per problem and atom.
 
     Returns:
-        The columns that are not about a single atom, and `atom`, `atom_label`, `symbol`, `estimate` (cut at 0), `raw`,
-        `low`, `high`, `sd`, `certified_low`, `certified_high`, `corrected`, `ground_truth` in bits, `share` of the
-        total.
+        The columns that are not about a single atom, and `atom`, `atom_label`, `symbol`, `estimate` (clipped at 0),
+        `raw`, `low`, `high`, `sd`, `certified_low`, `certified_high`, `corrected`, `ground_truth` in bits, `share` of
+        the total.
 
     Raises:
         ResultTableError: the frame lacks a column of an atom.

@@ -53,7 +53,7 @@ def compared_values(results: pl.DataFrame) -> pl.DataFrame:
 
     Returns:
         A row for each ablation: `series`, `dataset`, `ablation`, `pairs`, `num_test`, `accuracy`, and for every atom
-        `{atom}` (corrected if available, else before the cut at 0), `{atom}_low`, `{atom}_high` in bits.
+        `{atom}` (corrected if available, else before clipping at 0), `{atom}_low`, `{atom}_high` in bits.
 
     Raises:
         NothingToShowError: none were found.

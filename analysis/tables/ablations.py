@@ -18,7 +18,7 @@ _OF_ABLATIONS: Final = ("taus", "poolings")
 def ablations(
     results: pl.DataFrame, atom: str = "synergy", *, tau: float = DEFAULT_TAU, pooling: str = DEFAULT_POOLING
 ) -> pl.DataFrame:
-    """An atom in bits (cut at 0) by pooling and by τ, one row per model, dataset and estimator (Tables 4 and 5).
+    """An atom in bits (clipped at 0) by pooling and by τ, one row per model, dataset and estimator (Tables 4 and 5).
 
     Poolings are compared at the default τ, values of τ at the default pooling. Only settings that vary in the table
     have columns, and only models with two or more settings have rows. All estimators are shown; `exact` uses no

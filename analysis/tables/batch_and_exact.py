@@ -20,7 +20,7 @@ def batch_and_exact(results: pl.DataFrame) -> pl.DataFrame:
     Columns of BATCH or of the exact estimator are empty in rows without it.
 
     Returns:
-        `run`, `model`, `dataset`, `tau`; for each atom (before the cut at 0) `{atom}_batch`, `{atom}_exact` and the
+        `run`, `model`, `dataset`, `tau`; for each atom (before clipping at 0) `{atom}_batch`, `{atom}_exact` and the
         certified `{atom}_certified_low` and `_high`; `excess` of BATCH, `batch_gap` (of the optimum of its own test
         batches), `batch_rows`; `gap`, `marginals_spread`, `redundancy_mmi`, `redundancy_imin`, `exact_rows`. In bits.
 

@@ -29,9 +29,10 @@ def ground_truth(results: pl.DataFrame) -> pl.DataFrame:
     items. An atom that is not reported is not within tolerance.
 
     Returns:
-        `run`, `model`, `dataset`, `estimator`, `atom`; `ground_truth`, `estimated` (before the cut at 0), `difference`,
-        `tolerance`, the interval over items `low` and `high` (empty for an interval over seeds) and BATCH's `excess` in
-        bits; `judged` (whether the atom decides: the largest one, or every atom of a mixture) and `within`.
+        `run`, `model`, `dataset`, `estimator`, `atom`; `ground_truth`, `estimated` (before clipping at 0),
+        `difference`, `tolerance`, the interval over items `low` and `high` (empty for an interval over seeds) and
+        BATCH's `excess` in bits; `judged` (whether the atom decides: the largest one, or every atom of a mixture) and
+        `within`.
 
     Raises:
         NothingToShowError: the true atoms of no successful fit are known.

@@ -16,7 +16,7 @@ _CURVE = ("series", "dataset")
 def layer_phases(results: pl.DataFrame, estimator: str = EXACT, *, share: float = EMERGED) -> pl.DataFrame:
     """What the atoms do over the decoder's layers, one row per model and dataset (finding 5 of the paper).
 
-    Atoms are taken before the cut at 0. Synergy has emerged at a layer if it is above `share` of its maximum at this
+    Atoms are taken before clipping at 0. Synergy has emerged at a layer if it is above `share` of its maximum at this
     and all later layers; it never emerges if the interval of the maximum (or the maximum, without an interval) reaches
     0. Layers where an atom is unknown do not count; `layers_without_synergy` counts them.
 

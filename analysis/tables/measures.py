@@ -33,7 +33,7 @@ def other_measures(results: pl.DataFrame) -> pl.DataFrame:
 
     A measure defines the redundancy R; the other atoms follow from it and the information terms of the row:
     U1 = I1 - R, U2 = I2 - R, S = I12 - I1 - I2 + R. So if one measure has more redundancy than another, it has more
-    synergy by the same amount. Atoms are before the cut at 0. Only rows of the exact estimator have other measures.
+    synergy by the same amount. Atoms are before clipping at 0. Only rows of the exact estimator have other measures.
 
     Returns:
         `model`, `dataset`, `measure` (BROJA, MMI or I_min), the four atoms in bits, `largest` (the largest atom).

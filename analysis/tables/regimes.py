@@ -13,10 +13,10 @@ from pid_lvlm.data.contract.table.results import EXACT
 def regimes(results: pl.DataFrame, estimator: str = EXACT) -> pl.DataFrame:
     """Mean shares of S and U2 over models, one row per dataset (Fig. 2), and the regime that they suggest.
 
-    A share is an atom over R + U1 + U2 + S, all cut at 0. Models count once per dataset, as in `across_models`; those
-    whose synergy is unknown or whose four atoms total less than 0.05 bits are left out. Intervals are 95 % percentile
-    bootstrap intervals of the mean over models, treated as independent: they say how much the mean depends on which
-    models were measured, and nothing about the items.
+    A share is an atom over R + U1 + U2 + S, all clipped at 0. Models count once per dataset, as in `across_models`;
+    those whose synergy is unknown or whose four atoms total less than 0.05 bits are left out. Intervals are 95 %
+    percentile bootstrap intervals of the mean over models, treated as independent: they say how much the mean depends
+    on which models were measured, and nothing about the items.
 
     Args:
         results: the result table.

@@ -19,7 +19,7 @@ def sensitivity(results: pl.DataFrame) -> pl.DataFrame:
 
     Returns:
         `model`, `dataset`, `ablation`, `pairs` (questions per picture of crossed pairs); for each atom in bits its
-        value (corrected if available, else before the cut at 0), `{atom}_low`, `{atom}_high` and `{atom}_rank` among
+        value (corrected if available, else before clipping at 0), `{atom}_low`, `{atom}_high` and `{atom}_rank` among
         the models of the dataset under this ablation, 1 for the largest; `num_test` rows.
 
     Raises:

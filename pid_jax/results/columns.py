@@ -18,10 +18,10 @@ Columns = dict[str, float | str | None]
 def atom_columns(
     estimates: Sequence[float], ground_truth: Mapping[str, float] | None, **parts: AtomsInBits | None
 ) -> Columns:
-    """Every atom after and before the cut at 0, its share of the total, its ground truth, and further columns, in bits.
+    """Every atom after and before clipping at 0, its share of the total, its ground truth and further columns, bits.
 
     Args:
-        estimates: the four atoms before the cut.
+        estimates: the four atoms before clipping.
         ground_truth: true atoms by name, if known.
         **parts: further columns per atom, by name suffix such as `low`; None leaves them empty.
     """

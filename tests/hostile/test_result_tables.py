@@ -247,7 +247,7 @@ def test_the_report_reads_a_table_by_its_exact_name(tmp_path, monkeypatch, capsy
 
 @pytest.mark.parametrize("column", COLUMNS, ids=lambda column: column.name)
 def test_every_range_is_on_the_page(column):
-    page = (ROOT / "docs" / "contract.md").read_text(encoding="utf-8").partition("**Values that can be.**")[2]
+    page = (ROOT / "docs" / "contract.md").read_text(encoding="utf-8").partition("**Allowed values.**")[2]
     rows = [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("| ")]
     (values,) = (values for values, columns in rows if f"`{column.name}`" in columns)
     unit = "" if column.unit in ("-", "1") else f" {column.unit}"

@@ -111,6 +111,7 @@ def _channel(points: pl.DataFrame) -> alt.X:
         labelExpr=f"{labels}[floor(datum.value)]",
         labelFontSize=10,
         labelOverlap="parity",
+        labelSeparation=4,
         grid=False,
     )
     return alt.X("position:Q", axis=axis, scale=alt.Scale(domain=[0, len(labels)], nice=False, zero=False))

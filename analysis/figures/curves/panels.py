@@ -19,7 +19,7 @@ VALUES: Final = ("raw", "low", "high", "sd", "corrected", "certified_low", "cert
 def curves(frame: pl.DataFrame, x: alt.X, place: str) -> list[alt.Chart]:
     """Lines and points of the four atoms along `x`, with a band if an interval is known.
 
-    Like the interval, values are shown before the cut at 0: a curve below 0 shows estimation error. A point is hollow
+    Like the interval, values are shown before clipping at 0: a curve below 0 shows estimation error. A point is hollow
     if its value is below 0 or beyond a diagnostic limit; the tooltip says which. A curve has a gap where an atom
     is not reported.
 

@@ -93,6 +93,7 @@ def _checkpoint_channel(points: pl.DataFrame) -> alt.X:
             labelAngle=0,
             labelFontSize=10,
             labelOverlap="parity",
+            labelSeparation=4,
             grid=False,
         ),
         sort=names,

@@ -31,7 +31,7 @@ def families(results: pl.DataFrame, estimator: str = EXACT) -> alt.FacetChart:
     """Medians of S against U2 in bits for each family, one panel per regime; models as dots scaled by size (Fig. 3).
 
     A dot is a model, at its medians over the datasets of the regime; a thin line connects a family's dots from smallest
-    to largest. A diamond is the family's median over its models, hollow if there is only one. Atoms are cut at 0.
+    to largest. A diamond is the family's median over its models, hollow if there is only one. Atoms are clipped at 0.
     Regimes are those of `regimes`; datasets with too few models are not drawn.
 
     Raises:

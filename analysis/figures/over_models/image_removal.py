@@ -29,9 +29,9 @@ _UNANSWERED: Final = f"no option letter in more than {UNANSWERED:.0%} of the row
 def image_removal(results: pl.DataFrame, estimator: str = EXACT) -> alt.FacetChart:
     """Accuracy with the picture minus accuracy without it (D_vision) against S in bits, one panel per dataset.
 
-    A point is a model; hollow: it did not answer with an option letter in more than half of the rows. S is cut at 0.
-    Each panel gives Spearman's rho over all models with its 95 % interval (Fisher's z, variance of Bonett and Wright)
-    and its two-sided p, treating models as independent.
+    A point is a model; hollow: it did not answer with an option letter in more than half of the rows. S is clipped at
+    0. Each panel gives Spearman's rho over all models with its 95 % interval (Fisher's z, variance of Bonett and
+    Wright) and its two-sided p, treating models as independent.
 
     Raises:
         ResultTableError: this is not a result table.

@@ -26,11 +26,11 @@ _COLUMNS: Final = ("regime", "dataset", "atom_label", "kind", "model", "share", 
 def regimes(results: pl.DataFrame, estimator: str = EXACT) -> alt.FacetChart:
     """Mean shares of S and U2 over models in %, one row per dataset, grouped by regime (Fig. 2).
 
-    A share is an atom over R + U1 + U2 + S, all cut at 0. A point is the mean over models, the line through it the 95 %
-    percentile bootstrap interval of the mean, treating models as independent; small ticks are the models (if there are
-    at most 100). A mean over fewer than four models has no interval and is hollow. The regime is named after the larger
-    share if the interval of the paired difference excludes 0, and is `mixed` otherwise; it is `neither` if both mean
-    shares are below 5 %.
+    A share is an atom over R + U1 + U2 + S, all clipped at 0. A point is the mean over models, the line through it the
+    95 % percentile bootstrap interval of the mean, treating models as independent; small ticks are the models (if there
+    are at most 100). A mean over fewer than four models has no interval and is hollow. The regime is named after the
+    larger share if the interval of the paired difference excludes 0, and is `mixed` otherwise; it is `neither` if both
+    mean shares are below 5 %.
 
     Raises:
         ResultTableError: this is not a result table.

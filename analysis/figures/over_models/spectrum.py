@@ -26,7 +26,7 @@ from pid_lvlm.data.names import ATOMS
 
 _NUMBERS: Final = {
     "raw": "bits",
-    "estimate": "bits, cut at 0",
+    "estimate": "bits, clipped at 0",
     "corrected": "corrected for the number of items (bits)",
     "low": "interval from (bits)",
     "high": "interval to (bits)",
@@ -59,9 +59,9 @@ def spectrum(
 
     Shows the final layer of the final checkpoint, by `estimator` if the table has its rows. A thin line is the interval
     named by the column `interval`, a dot on it the corrected estimate, a black tick the ground truth if it is known and
-    not 0. Bars are drawn before the cut at 0; a bar is hollow if the value is below 0 or beyond a limit of a
-    diagnostic. An atom that is not reported has no bar. Figures with many models have axis and legend at both ends. The
-    paper's Figures 8 to 11.
+    not 0. Bars are drawn before clipping at 0; a bar is hollow if the value is below 0 or beyond a diagnostic limit. An
+    atom that is not reported has no bar. Figures with many models have axis and legend at both ends. The paper's
+    Figures 8 to 11.
 
     Args:
         results: the result table.

@@ -28,7 +28,7 @@ def differences(
     pointwise: pl.DataFrame | Influences | str | PathLike[str] | None = None,
     between: Between = "models",
 ) -> alt.FacetChart:
-    """A dot for each paired difference with its 95 % interval over items, in bits; hollow if not certain.
+    """A dot for each paired difference with its 95 % interval over items, in bits; hollow if not significant.
 
     Args:
         results: the result table.
@@ -102,7 +102,7 @@ def _scale(models: list[str]) -> tuple[str, alt.Scale]:
 
 
 def _drawable(frame: pl.DataFrame) -> Drawable:
-    """As many rows as one figure can show: the first datasets and models, and the most certain pairs."""
+    """As many rows as one figure can show: the first datasets and models, and the pairs with the smallest p."""
     notes = []
     for column, most, what in (("dataset", FIGURE_DATASETS.most, "datasets"), ("model", len(theme.HUES), "models")):
         names = frame[column].unique(maintain_order=True).to_list()

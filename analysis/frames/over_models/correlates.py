@@ -28,7 +28,7 @@ class Correlate:
         column: one column; the other is the accuracy or the accuracy drop.
         correlation: coefficient, p and interval.
         left_out: models of the dataset that lack one of the two values.
-        num_cut: models whose value is an atom that was negative before the cut at 0.
+        num_cut: models whose value is an atom that was negative before clipping at 0.
         num_unanswered: models that did not answer with an option letter in more than half of the rows.
     """
 
@@ -46,7 +46,7 @@ def correlates(models: pl.DataFrame, outcome: str, columns: tuple[str, ...]) -> 
     Args:
         models: one row per model and dataset, as in `AcrossModels.frame`.
         outcome: a column of it.
-        columns: other columns; atoms are cut at 0, as published.
+        columns: other columns; atoms are clipped at 0, as published.
 
     Raises:
         NothingToShowError: no model has a value in `outcome`, or in any of the columns.

@@ -20,8 +20,8 @@ def families_and_models(models: pl.DataFrame) -> pl.DataFrame:
 
     Returns:
         `kind` (`model` or `family`), `regime`, `family`, `model` and `size_b` (both empty for a family), `synergy` and
-        `unique_language` in bits, cut at 0, `lead` (share of S minus share of U2 in percentage points), `num_models`,
-        `num_datasets`.
+        `unique_language` in bits, clipped at 0, `lead` (share of S minus share of U2 in percentage points),
+        `num_models`, `num_datasets`.
     """
     named = {
         each.dataset: each.name for each in regimes(of_enough_models(models)) if each.name not in (NEITHER, UNDECIDED)

@@ -99,7 +99,7 @@ CURVES: Final[tuple[FigurePart | TablePart, ...]] = (
         optional=True,
         takes="influences",
         with_it="Δ: the paired difference from the previous checkpoint, with its own interval (not corrected for the "
-        "number of cells); if that interval includes 0, the onset is not certain to differ from the previous "
+        "number of cells); if that interval includes 0, the onset does not differ significantly from the previous "
         "checkpoint.",
         without_it="Intervals of neighbouring checkpoints are not paired, although the items are the same: an overlap "
         "does not show that nothing changed, and an onset does not show that its checkpoint differs from the previous "

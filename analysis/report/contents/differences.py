@@ -44,9 +44,9 @@ def _parts(between: Between) -> tuple[FigurePart, TablePart]:
             f"What differs: {_NAMES[between]}",
             f"{_WHAT[between]}. Dot: the difference of the exact estimates (corrected ones where available). Line: its "
             "95 % interval over items, paired item by item, which cancels what makes an item hard for both. Filled: "
-            "certain (p < 0.05) after Holm's correction over all differences in the table of this figure; hollow: not "
-            "certain, which does not show that there is no difference. A certain difference can be small: read the "
-            "axis. The interval does not cover retraining a model, another prompt or another probe.",
+            "significant (p < 0.05) after Holm's correction over all differences in the table of this figure; hollow: "
+            "not significant, which does not show that there is no difference. A significant difference can be small: "
+            "read the axis. The interval does not cover retraining a model, another prompt or another probe.",
             _draw(between),
             optional=True,
             takes="influences",
@@ -55,9 +55,9 @@ def _parts(between: Between) -> tuple[FigurePart, TablePart]:
         TablePart(
             f"differences_{between}",
             f"What differs in numbers: {_NAMES[between]}",
-            "The same differences, “to” minus “from”, with their intervals. Bold: certain after Holm's correction over "
-            "all of them. A single interval that excludes 0 is not enough: where nothing differs, 1 of 20 does so by "
-            "chance.",
+            "The same differences, “to” minus “from”, with their intervals. Bold: significant after Holm's correction "
+            "over all of them. A single interval that excludes 0 is not enough: where nothing differs, 1 of 20 does so "
+            "by chance.",
             partial(_make, between=between),
             differences_table,
             optional=True,

@@ -46,7 +46,7 @@ HEADLINE: Final[tuple[FigurePart | TablePart, ...]] = (
     TablePart(
         "ground_truth",
         "Ground truth against estimates",
-        "Where the true atoms are known: ground truth → estimate (before the cut at 0), in bits; in brackets the "
+        "Where the true atoms are known: ground truth → estimate (before clipping at 0), in bits; in brackets the "
         "interval over items, if there is one. The verdict is about the atoms in bold: the largest true one, or all "
         "four for a mixture. An atom is within tolerance if that interval contains its ground truth.",
         tables.ground_truth,

@@ -25,8 +25,9 @@ def _ablation(atom: str, name: str) -> TablePart:
     return TablePart(
         f"ablations_{atom}",
         f"{name} by setting",
-        f"{name} in bits (cut at 0) at the output layer of the final checkpoint. Poolings are compared at the default "
-        "τ, values of τ at the default pooling; –: not measured with this setting. Range: largest minus smallest.",
+        f"{name} in bits (clipped at 0) at the output layer of the final checkpoint. Poolings are compared at the "
+        "default τ, values of τ at the default pooling; –: not measured with this setting. Range: largest minus "
+        "smallest.",
         partial(tables.ablations, atom=atom),
         ablations_table,
         optional=True,
@@ -132,7 +133,7 @@ RELIABILITY: Final[tuple[FigurePart | TablePart, ...]] = (
     TablePart(
         "other_measures",
         "Atoms by other measures of redundancy",
-        "Final checkpoint, output layer, in bits, before the cut at 0. The other atoms follow from a measure's "
+        "Final checkpoint, output layer, in bits, before clipping at 0. The other atoms follow from a measure's "
         "redundancy: U1 = I1 - R, U2 = I2 - R, S = I12 - I1 - I2 + R.",
         tables.other_measures,
         plain_table,

@@ -14,7 +14,7 @@ _UNKNOWN: Final = "–"
 
 
 def differences_table(frame: pl.DataFrame) -> PageTable:
-    """One row per pair: every atom's difference with its interval, in bold if it is certain after correction."""
+    """One row per pair: every atom's difference with its interval, in bold if it is significant after correction."""
     with_model = frame["model"].null_count() < frame.height
     headings = ["dataset", *(["model"] if with_model else []), "from", "to", *LEGEND.values(), "items"]
     rows = []

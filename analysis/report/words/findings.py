@@ -85,7 +85,7 @@ def describe(row: Mapping[str, float | None]) -> str:
     """One spectrum in words, such as `mostly synergy (1.97 of 1.98 bits)`.
 
     Args:
-        row: the four atoms in bits, cut at 0 (None if not reported), and optionally `uniform_both`, a share.
+        row: the four atoms in bits, clipped at 0 (None if not reported), and optionally `uniform_both`, a share.
     """
     known = {name: value for name, value in row.items() if value is not None}
     if not _answered(known):
