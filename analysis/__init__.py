@@ -1,4 +1,4 @@
-r"""From the result table to figures, tables and one offline report. Needs polars, altair and jinja2; no torch, no jax.
+r"""From result tables to figures, tables and one offline report. Needs polars, altair and jinja2; no torch, no jax.
 
 In a notebook:
 
@@ -8,8 +8,7 @@ In a notebook:
     print("\n".join(findings(results)))
     figures.spectrum(results)
 
-Names are imported on first use, so that `import pid_lvlm.analysis` loads neither polars nor altair;
-`__init__.pyi` lists them.
+Names are imported on first use: `import pid_lvlm.analysis` loads neither polars nor altair. `__init__.pyi` lists them.
 """
 
 import lazy_loader

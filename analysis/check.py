@@ -1,11 +1,11 @@
-"""`python -m pid_lvlm.analysis.check RESULTS...`: estimates against the ground truth, as a table; exit 1 if one is off.
+"""`python -m pid_lvlm.analysis.check RESULTS...`: a table of estimates against the ground truth; exit 1 if one is off.
 
-It judges the final layer of the final checkpoints, each estimator by itself: the largest true atom of a problem may be
-off by 0.15 bits, each atom of a mixture by 0.2 bits, or 0.1 with the exact estimator. An atom is not off if the ground
-truth is inside its interval over items. A failed fit whose ground truth is known counts as off.
+It judges the final layer of the final checkpoints, each estimator separately: the largest true atom of a problem may be
+off by 0.15 bits, each atom of a mixture by 0.2 bits, or 0.1 with the exact estimator. An atom whose interval over items
+contains the ground truth is not off. A failed fit with a known ground truth counts as off.
 """
 
-if __name__ == "__main__":  # before the imports, during which Ctrl-C must work already
+if __name__ == "__main__":  # before the imports: Ctrl-C must work during them
     from pid_lvlm.commands import start
 
     start("pid_lvlm.analysis.check")
@@ -31,11 +31,10 @@ def check(results: "pl.DataFrame") -> "tuple[pl.DataFrame, list[str]]":
     """Compare estimates with the ground truth.
 
     Returns:
-        The table of `analysis.tables.ground_truth`, and one sentence per estimate that is off; none if all are within
-        tolerance.
+        The table of `analysis.tables.ground_truth`, and one sentence per estimate that is off.
 
     Raises:
-        NothingToShowError: the ground truth of no successful final fit is known.
+        NothingToShowError: no successful final fit has a known ground truth.
     """
     import polars as pl
 
@@ -80,7 +79,7 @@ def _print(comparison: "pl.DataFrame") -> None:
     title += "; below: 95 % interval over items)" if comparison["low"].is_not_null().any() else ")"
     excess = comparison["excess"].is_not_null().any()
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    for heading in ("model", "dataset"):  # which a narrow terminal folds, so that the numbers stay whole
+    for heading in ("model", "dataset"):  # fold these on a narrow terminal to keep numbers whole
         table.add_column(heading, overflow="fold")
     table.add_column("estimator", no_wrap=True)
     for heading in (*SYMBOLS.values(), *(["excess"] if excess else []), "allowed", ""):
@@ -123,7 +122,7 @@ def run(
 ) -> int:
     """Compare estimated atoms with the ground truth, at the final layer of the final checkpoints.
 
-    Each estimator in the tables is compared. Excess is what is certain of BATCH's bias.
+    Each estimator in the tables is compared. Excess is the certain part of BATCH's bias.
     """
     from pid_lvlm.analysis.frames.load import read_results
 

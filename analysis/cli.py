@@ -1,9 +1,9 @@
-"""The command `pid-report`: result tables in, one offline report with its figures and tables out.
+"""The command `pid-report`: from result tables to one offline report with its figures and tables.
 
-Nothing heavy is imported here: polars and altair wait until there is something to do.
+Nothing heavy is imported here: polars and altair are loaded only when needed.
 """
 
-if __name__ == "__main__":  # before the imports, during which Ctrl-C must work already
+if __name__ == "__main__":  # before the imports: Ctrl-C must work during them
     from pid_lvlm.commands import start
 
     start("pid_lvlm.analysis.cli")
@@ -31,14 +31,14 @@ class Format(StrEnum):
 
 
 class Estimator(StrEnum):
-    """Estimators whose rows a result table can have for the same problem."""
+    """Estimators that can have rows for the same problem in a result table."""
 
     exact = "exact"
     batch = "batch"
 
 
 class Summary(StrEnum):
-    """How the headline table is printed."""
+    """Formats of the printed headline table."""
 
     table = "table"
     markdown = "markdown"
@@ -56,15 +56,15 @@ app = make_app()
 
 @dataclass(frozen=True, kw_only=True)
 class Report(CommandResult):
-    """A report that was written, or would be: `done` counts its files, `failed` the failed fits in the tables.
+    """A report that was or would be written: `done` counts its files, `failed` the failed fits in the tables.
 
     Attributes:
         out: its folder.
         page: its page.
         files: all its files, the page first.
         rows: how many rows the tables hold.
-        comparison: with `--compare`, each published number and the one here.
-        items: with `--pointwise`, how many items of all models have atoms.
+        comparison: with `--compare`, each published number next to the one here.
+        items: with `--pointwise`, number of items with atoms over all models.
     """
 
     out: Path
@@ -94,28 +94,28 @@ def report(
         Path,
         typer.Option(
             metavar="FOLDER",
-            help="Folder of the report: index.html, figures/, tables/. An earlier report there is replaced; a folder "
-            "that holds anything else is an error and is left untouched.",
+            help="Folder of the report: index.html, figures/, tables/. An earlier report there is replaced; any other "
+            "non-empty folder is an error and is left untouched.",
             show_default=False,
         ),
     ],
     formats: Annotated[
         list[Format],
         typer.Option("--format", metavar="svg|png|pdf", help="Format of the figure files; repeat for several."),
-    ] = [Format.svg, Format.png, Format.pdf],  # noqa: B006  # typer reads the default, nobody changes it
+    ] = [Format.svg, Format.png, Format.pdf],  # noqa: B006  # typer only reads the default
     estimator: Annotated[
         Estimator,
         typer.Option(
             metavar="exact|batch",
-            help="Whose numbers are shown where a table has both; a problem that has only one of them is shown by it.",
+            help="Estimator to show for problems solved by both; others are shown by the one they have.",
         ),
     ] = Estimator.exact,
     compare: Annotated[
         Published | None,
         typer.Option(
             metavar="paper",
-            help="Also set published numbers beside these, those of the paper that this analysis follows. Whether two "
-            "tables are the same is said by python -m pid_lvlm.analysis.compare.",
+            help="Also compare with the published numbers of the paper that this analysis follows. (To compare two "
+            "result tables, use python -m pid_lvlm.analysis.compare.)",
             show_default=False,
         ),
     ] = None,
@@ -123,8 +123,8 @@ def report(
         list[Path] | None,
         typer.Option(
             metavar="FILE",
-            help="Also show single items, by their atoms in this file of pid-estimate --pointwise, and what differs on "
-            "the same items; repeat for several.",
+            help="Also show single items with their atoms, and paired differences on the same items, from this file of "
+            "pid-estimate --pointwise; repeat for several.",
             show_default=False,
         ),
     ] = None,
@@ -132,7 +132,7 @@ def report(
         list[Path] | None,
         typer.Option(
             metavar="FOLDER",
-            help="Run folder, or folder of run folders, with the receipts of the runs, and the questions, pictures and "
+            help="Run folder, or folder of run folders, to show the runs' receipts and the questions, pictures and "
             "probabilities of single items; repeat for several.",
             show_default=False,
         ),
@@ -143,7 +143,7 @@ def report(
             min=1,
             max=CARDS.most,
             metavar="N",
-            help="Items of each dataset on the page, each with every model. Default: 48, or as many as fit into 2 MB.",
+            help="Items per dataset on the page, each with every model. Default: 48, or as many as fit into 2 MB.",
             show_default=False,
         ),
     ] = None,
@@ -151,8 +151,8 @@ def report(
         list[str] | None,
         typer.Option(
             metavar="[NAME=]FILE",
-            help="Also show the losses of a model's training: losses.jsonl of pid-train, or its folder; repeat for "
-            "several. NAME is the model's name in the tables, where no training.json beside the file says it.",
+            help="Also show a model's training losses: losses.jsonl of pid-train, or its folder; repeat for several. "
+            "NAME is the model's name in the tables, needed if there is no training.json next to the file.",
             show_default=False,
         ),
     ] = None,
@@ -161,27 +161,27 @@ def report(
         Summary | None,
         typer.Option(
             metavar="table|markdown|json",
-            help="Also print the headline table on standard output: every model and dataset in a row.",
+            help="Also print the headline table on standard output, one row per model and dataset.",
             show_default=False,
         ),
     ] = None,
-    open_page: Annotated[bool, typer.Option("--open", help="Then open the page in the browser.")] = False,
+    open_page: Annotated[bool, typer.Option("--open", help="Open the page in the browser when done.")] = False,
     dry_run: DryRun = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
     version: Version = False,
 ) -> CommandResult:
-    """Turn result tables into one offline HTML report, with every figure and table also as a file.
+    """Turn result tables into one offline HTML report, with every figure and table also as a separate file.
 
     The page shows the information spectrum (redundancy, vision-unique, language-unique and synergy, in bits) of every
-    model and dataset, how it changes over layers and training, the ground truth where it is known, how far BATCH is
-    from the certified optimum, and how the numbers were made. It loads nothing from a network.
+    model and dataset, how it changes over layers and training, the ground truth if known, how far BATCH is from the
+    certified optimum, and how the numbers were produced. It loads nothing from the network.
     """
     from pid_lvlm.analysis.report import terminal
     from pid_lvlm.analysis.report.build import build_report
 
     if items and not pointwise:
-        raise PidError("--items: items are shown by their atoms; add --pointwise FILE, from pid-estimate")
+        raise PidError("--items: items are shown with their atoms; add --pointwise FILE, from pid-estimate")
     outcome = build_report(
         tables,
         out,
@@ -201,7 +201,7 @@ def report(
         typer.echo(f"would write {len(files)} files:")
         typer.echo("\n".join(map(str, files)))
     elif not quiet:
-        typer.echo(f"{files[0]} (and {len(files) - 1} figure and table files beside it)", err=True)
+        typer.echo(f"{files[0]} (and {len(files) - 1} figure and table files with it)", err=True)
     for sentence in () if quiet else outcome.items_missing:
         typer.echo(f"warning: items: {sentence}", err=True)
     if outcome.summary is not None:
@@ -227,5 +227,5 @@ def report(
 
 
 def main() -> NoReturn:
-    """Entry point of the console script."""
+    """The console script."""
     run_command("pid-report", app, extra="analysis", kept="an earlier report is untouched")

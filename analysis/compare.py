@@ -1,8 +1,8 @@
 """`python -m pid_lvlm.analysis.compare A B`: two result tables, run folders, or folders of them; exit 1 if they differ.
 
-Run folders are the same if every byte is. Result tables are the same if every value is, but for `seconds`: an estimate
-that was killed and continued takes another time. With a tolerance, for results of another machine, numbers may differ
-by so many bits, rows are matched by what was estimated, and columns that say where it was are ignored.
+Run folders are the same if every byte is. Result tables are the same if every value except `seconds` is: an estimate
+that was killed and resumed takes a different time. With a tolerance, for results from another machine, numbers may
+differ by that many bits, rows are matched by what was estimated, and columns about the machine are ignored.
 """
 
 import json
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
     import polars as pl
 
 TIMING: Final = ("seconds",)
-"""Columns that no two estimates share."""
+"""Columns that differ between any two estimates."""
 WHERE: Final = (*TIMING, "device", "versions", "problem_id")
-"""Columns that differ between machines: the hash of a problem follows from the arrays of its run."""
+"""Columns that differ between machines: a problem's hash depends on the arrays of its run."""
 PROBLEM: Final = ("run", "layer", "pooling", "tau", "preset", "estimator", "seeds", "recipe")
-"""Columns that say what was estimated, by which rows of two machines are matched."""
+"""Columns that say what was estimated; rows from two machines are matched by them."""
 TABLE: Final = ".parquet"
 SHOWN: Final = 60
-"""Characters of a value that a sentence repeats."""
+"""Characters of a value to quote in a sentence."""
 CHUNK: Final = 1 << 20
-"""Bytes of a file that are compared at a time."""
+"""Bytes compared at a time."""
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,10 @@ class Comparison:
     """What was compared, and how it differs.
 
     Attributes:
-        files: number of files that both sides have.
-        rows: number of rows of tables that both sides have.
-        differences: sentences, the first difference of each file or column.
-        largest: column -> largest difference of two numbers, for tables compared with a tolerance.
+        files: number of files on both sides.
+        rows: number of table rows on both sides.
+        differences: sentences about the first difference of each file or column.
+        largest: column -> largest difference between two numbers, for tables compared with a tolerance.
     """
 
     files: int
@@ -55,12 +55,12 @@ class Comparison:
 
 
 def compare(first: Path, second: Path, tolerance: float | None = None) -> Comparison:
-    """Compare two result tables, or two folders with all that is below them. Hidden files do not count.
+    """Compare two result tables, or two folders recursively. Hidden files do not count.
 
     Args:
         first: a result table or a folder.
         second: another.
-        tolerance: largest difference of two numbers in a table; None asks for the same numbers.
+        tolerance: largest allowed difference between two numbers in a table; None requires equal numbers.
 
     Raises:
         PidError: one of them does not exist, or one is a file and the other a folder.
@@ -85,7 +85,7 @@ def compare(first: Path, second: Path, tolerance: float | None = None) -> Compar
 
 
 def compare_tables(first: "pl.DataFrame", second: "pl.DataFrame", tolerance: float | None = None) -> Comparison:
-    """Compare two result tables; each column that differs gives one sentence, about its first row that does.
+    """Compare two result tables; each column that differs gives one sentence, about the first row that differs.
 
     Args:
         first: from `read_results`.
@@ -99,7 +99,7 @@ def compare_tables(first: "pl.DataFrame", second: "pl.DataFrame", tolerance: flo
     theirs = second.join(first, on=keys, how="semi", nulls_equal=True, maintain_order="left")
     if not ours.select(keys).equals(theirs.select(keys)):
         if tolerance is None:
-            differences.append("the rows are in another order")
+            differences.append("the rows are in a different order")
         theirs = ours.select(keys).join(theirs, on=keys, how="left", nulls_equal=True, maintain_order="left")
     largest: dict[str, float] = {}
     for column in (name for name in first.columns if name not in (*keys, *ignored)):
@@ -115,7 +115,7 @@ def compare_tables(first: "pl.DataFrame", second: "pl.DataFrame", tolerance: flo
 
 
 def _alone(here: "pl.DataFrame", there: "pl.DataFrame", keys: list[str], which: str) -> list[str]:
-    """One sentence about rows that only one table has."""
+    """One sentence about rows in only one table."""
     rows = here.join(there, on=keys, how="anti", nulls_equal=True, maintain_order="left")
     if rows.is_empty():
         return []
@@ -124,7 +124,7 @@ def _alone(here: "pl.DataFrame", there: "pl.DataFrame", keys: list[str], which: 
 
 
 def _differing(first: "pl.Series", second: "pl.Series", tolerance: float | None) -> "tuple[pl.Series, float | None]":
-    """Where two columns differ, and the largest difference of their numbers if there is a tolerance and any."""
+    """Where two columns differ, and, with a tolerance, the largest difference between their numbers."""
     same = first.eq_missing(second)
     if tolerance is None or not first.dtype.is_float():
         return ~same, None
@@ -145,7 +145,7 @@ def _read(path: Path) -> "pl.DataFrame":
 
 
 def _files(path: Path) -> dict[str, Path]:
-    """Name below a folder -> file; a file alone has its own kind for a name."""
+    """Name below a folder -> file; a single file is named by its kind."""
     if path.is_dir():
         found = {file.relative_to(path).as_posix(): file for file in sorted(path.rglob("*")) if file.is_file()}
         shown = {
@@ -176,7 +176,7 @@ def _different_bytes(first: Path, second: Path) -> str | None:
 
 
 def _first_different_byte(first: Path, second: Path) -> int | None:
-    """Number of the first byte that differs, or that only one file has."""
+    """Position of the first byte that differs or is in only one file."""
     at = 0
     with first.open("rb") as here, second.open("rb") as there:
         while True:
@@ -190,7 +190,7 @@ def _first_different_byte(first: Path, second: Path) -> int | None:
 
 
 def _entries(path: Path) -> dict[str, Any] | None:
-    """Fields of a manifest, or of any object of JSON."""
+    """Fields of a manifest, or of any JSON object."""
     from pid_lvlm.data.inputs.text import TextError, parse_json, read_text
 
     if path.suffix != ".json":
@@ -203,7 +203,7 @@ def _entries(path: Path) -> dict[str, Any] | None:
 
 
 def _arrays(path: Path) -> dict[str, tuple[int, int]] | None:
-    """Size and checksum of each array of an npz file, which are in its table of contents."""
+    """Size and checksum of each array in an npz file, from its table of contents."""
     import zipfile
 
     if path.suffix != ".npz":
@@ -216,7 +216,7 @@ def _arrays(path: Path) -> dict[str, tuple[int, int]] | None:
 
 
 def _shown(value: object) -> str:
-    text = json.dumps(value, default=lambda series: series.to_list())  # polars gives a list as a series
+    text = json.dumps(value, default=lambda series: series.to_list())  # polars returns a list as a series
     return cut(text, SHOWN)
 
 
@@ -238,13 +238,13 @@ def run(
         typer.Option(
             min=0,
             metavar="BITS",
-            help="Numbers in tables may differ by so much, for results of another machine; the largest difference of "
-            "each column is printed.",
+            help="Allowed difference between numbers in tables, for results from another machine; also prints the "
+            "largest difference in each column.",
         ),
     ] = None,
     version: Version = False,
 ) -> int:
-    """Say whether two results are the same, or the first difference of each file and column."""
+    """Say whether two results are the same, or list the first difference in each file and column."""
     found = compare(first, second, tolerance)
     for column, most in found.largest.items():
         typer.echo(f"{column:<{max(map(len, found.largest))}}  {most:.3g}")

@@ -1,4 +1,4 @@
-"""Errors of this step that are for the user to fix; the text is written for them."""
+"""Errors of this step that the user can fix; the text is written for the user."""
 
 from pid_lvlm.data.command.shown import shown_path
 from pid_lvlm.data.errors import PidError
@@ -13,7 +13,7 @@ class ResultTableError(PidError):
 
 
 class NothingToShowError(PidError):
-    """A valid table has nothing for this figure or table to show; the text says what it would need."""
+    """A valid table has nothing for this figure or table to show; the text says what is missing."""
 
 
 class ItemTableError(PidError):

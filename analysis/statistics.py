@@ -1,6 +1,7 @@
 """Statistics over models, by scipy: means and correlations with their intervals, and a sign test.
 
-Models are treated as independent draws, which sizes of one family are not: intervals and p values are then optimistic.
+Models are treated as independent draws. Sizes of one family are not independent, which makes intervals and p values
+optimistic.
 """
 
 import math
@@ -13,7 +14,7 @@ import numpy as np
 from scipy import stats
 
 LEAST: Final = 4
-"""The smallest number of models for which an interval or a correlation is given."""
+"""Minimum number of models for an interval or a correlation."""
 
 CONFIDENCE: Final = 0.95
 
@@ -21,11 +22,11 @@ FEW: Final = 10
 """Below this number of models a bootstrap interval is clearly too narrow; see `paired_means`."""
 
 SEED: Final = 0
-"""Of every bootstrap."""
+"""Seed of every bootstrap."""
 
 RESAMPLES: Final = 9_999
-"""Of every bootstrap; fewer where there are more than 400 models, so that their number times that of the models is at
-most four million, but never fewer than 999."""
+"""Resamples of every bootstrap. With more than 400 models fewer are drawn, to keep resamples times models at four
+million or less, but never fewer than 999."""
 
 _DRAWS: Final = 4_000_000
 _FEWEST_RESAMPLES: Final = 999
@@ -34,7 +35,7 @@ _APPROXIMATE_FROM: Final = 8  # models; 7! = 5040 orderings are computed one by 
 
 @dataclass(frozen=True)
 class Mean:
-    """A mean and its 95 % interval; both ends are None for fewer than `LEAST` values."""
+    """A mean and its 95 % interval; both ends are None with fewer than `LEAST` values."""
 
     value: float
     low: float | None
@@ -56,10 +57,10 @@ class Correlation:
     """Spearman's rank correlation of two quantities.
 
     Attributes:
-        rho: the coefficient; None for fewer than `LEAST` models or where a quantity is the same for all.
-        p: two-sided. From 8 models on by scipy's t approximation, below that over all orderings of the models.
-        low: lower end of the 95 % interval (Fisher's z with the variance of Bonett and Wright); None where rho is 1
-            or -1, for which it is not defined.
+        rho: the coefficient; None with fewer than `LEAST` models or if a quantity is the same for all.
+        p: two-sided. With 8 or more models by scipy's t approximation, below that over all orderings of the models.
+        low: lower end of the 95 % interval (Fisher's z with the variance of Bonett and Wright); None if rho is 1 or -1,
+        where it is undefined.
         high: its upper end.
         count: number of models.
     """
@@ -73,7 +74,7 @@ class Correlation:
 
 @dataclass(frozen=True)
 class SignTest:
-    """How many values are above and below 0, and the two-sided p of the exact sign test; None without values."""
+    """Number of values above and below 0, and the two-sided p of the exact sign test; None without values."""
 
     above: int
     below: int
@@ -81,10 +82,10 @@ class SignTest:
 
 
 def paired_means(first: Sequence[float], second: Sequence[float]) -> PairedMeans:
-    """Means of two quantities with percentile bootstrap intervals; resampling draws models with both of their values.
+    """Means of two quantities with percentile bootstrap intervals; models are resampled with both of their values.
 
-    Such intervals are too narrow for few models: of normal values they cover the mean in 80 % of cases for 4 models, in
-    90 % for 10 and in 93 % for 26.
+    Such intervals are too narrow for few models: for normal values they cover the mean in 80 % of cases with 4 models,
+    in 90 % with 10 and in 93 % with 26.
 
     Args:
         first: one value per model.
@@ -149,9 +150,9 @@ def sign_test(values: Sequence[float]) -> SignTest:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """P values for so many tests at once, in the order given: Holm's, which are right whatever their dependence.
+    """Holm-adjusted p values in the given order, valid under any dependence between the tests.
 
-    Below 0.05, the null hypothesis is rejected with a chance of at most 5 % that any such rejection is wrong.
+    Rejecting all null hypotheses with values below 0.05 has a chance of at most 5 % of any wrong rejection.
 
     >>> holm([0.01, 0.04, 0.03])
     [0.03, 0.06, 0.06]
@@ -171,7 +172,7 @@ def _paired(means: Sequence[Mean], count: int) -> PairedMeans:
 
 @lru_cache(maxsize=128)
 def _ends(first: bytes, second: bytes) -> tuple[list[float], list[float]]:
-    """Lower and upper ends for both means and their difference; figures, tables and findings need the same ones."""
+    """Lower and upper ends for both means and their difference, the same for figures, tables and findings."""
     one, other = np.frombuffer(first), np.frombuffer(second)
     found = stats.bootstrap(
         (one, other),
@@ -208,9 +209,7 @@ def _p_of_orderings(one: np.ndarray, other: np.ndarray) -> float:
 def _checked(first: Sequence[float], second: Sequence[float], least: int = 1) -> tuple[np.ndarray, np.ndarray]:
     one, other = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
     if one.shape != other.shape or one.ndim != 1:
-        raise ValueError(
-            f"expected as many values of one quantity as of the other, found {one.shape} and {other.shape}"
-        )
+        raise ValueError(f"expected equally many values of both quantities, found {one.shape} and {other.shape}")
     if len(one) < least:
         raise ValueError("expected at least one value, found none")
     if not (np.isfinite(one).all() and np.isfinite(other).all()):

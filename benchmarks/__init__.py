@@ -1,1 +1,1 @@
-"""Timings against a baseline in the same run, and the baseline itself; README.md says how to repeat them."""
+"""Timings against a baseline in the same run, and the baseline itself; README.md explains how to repeat them."""

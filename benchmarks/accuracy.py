@@ -1,8 +1,8 @@
-"""How far estimators of the BROJA atoms are from the truth, and what they cost: exact, BATCH, dit and a conic solver.
+"""Error and cost of estimators of the BROJA atoms: exact, BATCH, dit and a conic solver.
 
-Truth is a closed form, the demo world's ground truth or, for random rows, the narrowest of the certified intervals that
-the solvers find. BATCH gets 1024 rows in which every row occurs as often as its weight says, and the logarithms of the
-row's own probabilities as features. Seconds are CPU seconds without compilation.
+The truth is a closed form, the demo world's ground truth or, for random rows, the narrowest certified interval found by
+the solvers. BATCH gets 1024 rows, each repeated according to its weight, with the logarithms of its own probabilities
+as features. Seconds are CPU seconds without compilation.
 
 Example: python -m benchmarks.accuracy --quick --json
 """
@@ -31,17 +31,17 @@ LIBRARIES: Final = ("pid-lvlm", "jax", "jaxlib", "ott-jax", "numpy", "scipy", "d
 KINDS_OVER_OPTIONS: Final = ("flat", "plain", "sharp")
 KINDS_AT_FOUR: Final = ("half uniform", "missing options")
 MOST_CONES: Final = 20_000
-"""Entries of a coupling that the conic solver gets: about 3 CPU seconds."""
+"""Maximum entries of a coupling for the conic solver: about 3 CPU seconds."""
 MOST_OUTCOMES: Final = 64
-"""Entries of a coupling that dit gets: about ten CPU seconds for each start."""
+"""Maximum entries of a coupling for dit: about ten CPU seconds per start."""
 DIT_STARTS: Final = 2
-"""dit starts at random and sometimes ends early."""
+"""Starts of dit, which starts at random and sometimes stops early."""
 LEAST_PROBABILITY: Final = 1e-4
-"""Of a feature, before its logarithm."""
+"""Lower bound of a feature, before its logarithm."""
 
 
 class Outcome(NamedTuple):
-    """What one estimator says about one problem, bits; `low` and `high` are NaN where it certifies nothing."""
+    """One estimator's result for one problem, bits; `low` and `high` are NaN if it certifies nothing."""
 
     estimator: str
     i_coupling: float
@@ -52,7 +52,7 @@ class Outcome(NamedTuple):
 
 
 def study(given: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    """Rows of the study, a problem after the other."""
+    """Rows of the study, one problem after another."""
     warm: set[Any] = set()
     for problem in _problems(given):
         print(f"{problem.part}: {problem.name}, {problem.options} options, {problem.rows} rows", file=sys.stderr)
@@ -109,7 +109,7 @@ def _batch(problem: StudyProblem, preset: str, warm: set[Any]) -> Outcome:
 
 
 def _dit_coupling(first: NDArray, second: NDArray, start: int) -> float:
-    """I_q of dit's BROJA, bits, on the table in which the sources are independent given the label."""
+    """I_q of dit's BROJA in bits, on the table where the sources are independent given the label."""
     p_y = first.sum(0)
     table = first[:, None] * second[None] / np.where(p_y > 0, p_y, 1)
     cells = np.argwhere(table > 0)
@@ -135,7 +135,7 @@ def _compared(problem: StudyProblem, outcomes: list[Outcome]) -> Iterator[dict[s
     else:
         low = high = i1 + i2 - problem.atoms[0]
     truth = (low + high) / 2
-    atoms = problem.atoms or (i1 + i2 - truth, truth - i2, truth - i1)  # synergy errs as redundancy does
+    atoms = problem.atoms or (i1 + i2 - truth, truth - i2, truth - i1)  # synergy has the same error as redundancy
     for one in outcomes:
         excess = one.i_coupling - truth
         errors = [abs(a - b) for a, b in zip(one.atoms, atoms, strict=False)] if one.atoms else [abs(excess)]
@@ -160,7 +160,7 @@ def _timed(call: Callable[[], Any]) -> tuple[Any, float]:
 
 
 def summary(rows: list[dict[str, Any]]) -> pl.DataFrame:
-    """Median and largest error and seconds, and the largest gap, of every kind of problem and estimator."""
+    """Median and largest error and seconds, and the largest gap, for each kind of problem and estimator."""
     keys = ["part", "problem", "options", "rows", "estimator"]
     return (
         pl.DataFrame(rows, infer_schema_length=None)
@@ -184,7 +184,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.accuracy", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--draws", type=int, default=3, help="random problems of every kind")
+    parser.add_argument("--draws", type=int, default=3, help="random problems per kind")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--quick", action="store_true", help="a few problems only, one draw: about a minute")
     parser.add_argument("--json", action="store_true", help="one line with every row instead of a table")

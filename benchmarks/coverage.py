@@ -1,11 +1,12 @@
-"""What intervals over items cover: share of samples whose interval contains the large-n atoms.
+"""Coverage of intervals over items: share of samples whose interval contains the large-n atoms.
 
     python -m benchmarks.coverage --options 2 4 6 --repetitions 200 --keep coverage.jsonl
 
-Every repetition draws items and solves all models of a family on them, so that differences between two models on the
-same items are covered by the same solutions. With `--keep` every few repetitions are written to a file; the same
-command continues after an interruption, and one with more repetitions adds to them. A file belongs to one version of
-the code. Progress and time left are on standard error, the rows of docs/accuracy.md (or `--json`) on standard output.
+Each repetition draws items and solves all models of a family on them, so the same solutions also give the coverage of
+differences between two models on the same items. With `--keep`, results are written to a file every few repetitions;
+the same command resumes after an interruption, and one with more repetitions adds to them. A file belongs to one
+version of the code. Progress and time left are on standard error, the rows of docs/accuracy.md (or `--json`) on
+standard output.
 """
 
 import argparse
@@ -36,7 +37,7 @@ SHARES = (90, 98)
 """Coverage in % outside of these is set in bold."""
 
 Batch: TypeAlias = dict[str, dict[str, list[list[float]]]]
-"""By method and population, a row for every repetition: low, high and estimate of the four atoms, and `corrected`."""
+"""By method and population, one row per repetition: low, high and estimate of the four atoms, and `corrected`."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +45,10 @@ class Sampling:
     """How samples are drawn and solved.
 
     Attributes:
-        repetitions: samples of every population.
-        rows: items of a sample.
+        repetitions: samples per population.
+        rows: items per sample.
         tol_bits: width of the certified intervals, bits.
-        seed: of the samples.
+        seed: seed of the samples.
     """
 
     repetitions: int
@@ -63,10 +64,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--families", nargs="+", default=["table", "factor", "gaussian"])
     parser.add_argument("--grouped", choices=["no", "yes", "both"], default="both")
     parser.add_argument("--repetitions", type=int, default=200)
-    parser.add_argument("--rows", type=int, default=252, help="items of a sample")
+    parser.add_argument("--rows", type=int, default=252, help="items per sample")
     parser.add_argument("--tolerance", type=float, default=2e-3, help="width of the certified intervals, bits")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--keep", type=Path, metavar="FILE", help="continue from this file, and add to it")
+    parser.add_argument("--keep", type=Path, metavar="FILE", help="resume from this file, and add to it")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args(arguments)
     started = time.process_time()
@@ -106,7 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 class _TimeLeft:
-    """Says on standard error how much of the work is done, by its costs relative to each other."""
+    """Reports on standard error how much of the work is done, weighted by relative cost."""
 
     def __init__(self, costs: Sequence[float]) -> None:
         self._costs = costs
@@ -116,7 +117,7 @@ class _TimeLeft:
         self._seconds = 0.0
 
     def tell(self, place: int, share: float, what: str) -> None:
-        """So much of the cell is done; a negative share is what was kept from an earlier command."""
+        """Report the share of the cell that is done; a negative share was kept from an earlier command."""
         done = sum(self._costs[:place]) + self._costs[place] * abs(share)
         now = time.monotonic()
         if share > 0:
@@ -126,7 +127,7 @@ class _TimeLeft:
         text = f"{what}: {abs(share):.0%}"
         if self._computed:
             minutes = self._seconds / self._computed * (sum(self._costs) - done) / 60
-            text += f", about {minutes:.0f} min left in all"
+            text += f", about {minutes:.0f} min left in total"
         print(text, file=sys.stderr)
 
 
@@ -143,15 +144,15 @@ def study(
     kept: Kept | None = None,
     told: Callable[[float], None] = _quiet,
 ) -> list[dict[str, Any]]:
-    """Coverage of every model of a family and of its differences, by method.
+    """Coverage for every model of a family and for its differences, by method.
 
     Args:
-        family: populations that are drawn together.
+        family: populations drawn together.
         sampling: how samples are drawn and solved.
-        grouped: whether items share source 1 in groups, and intervals are by group.
-        label: what tells the family from others in `kept`.
-        kept: samples that were solved before, and where to keep those that are.
-        told: is called with the share that is done, negative where it was kept.
+        grouped: whether items share source 1 in groups, with intervals by group.
+        label: identifies the family in `kept`.
+        kept: samples solved before, and where to keep new ones.
+        told: called with the share that is done, negative if it was kept.
     """
     kept = Kept(None) if kept is None else kept
     truth = {name: np.array(atoms) for name, atoms in family.truth().items()}
@@ -183,7 +184,7 @@ def study(
 
 
 def _solved(family: Family, sampling: Sampling, repetitions: range, *, grouped: bool) -> Batch:
-    """Intervals of all models and differences for some repetitions."""
+    """Intervals for all models and differences, for some repetitions."""
     groups = np.arange(sampling.rows) // GROUP if grouped else None
     samples = [family.draw((sampling.seed, repetition), sampling.rows, grouped=grouped) for repetition in repetitions]
     found: Batch = {}
@@ -200,7 +201,7 @@ def _solved(family: Family, sampling: Sampling, repetitions: range, *, grouped: 
 def _intervals(
     samples: Sequence[dict[str, Items]], groups: NDArray | None, tol_bits: float
 ) -> dict[str, dict[str, list[ItemInterval]]]:
-    """By method and model, the intervals of all samples."""
+    """The intervals of all samples, by method and model."""
     names = list(samples[0])
     problems = []
     for name in names:
@@ -221,7 +222,7 @@ def _intervals(
 
 
 def _summary(found: NDArray, truth: NDArray) -> dict[str, Any]:
-    """Coverage of the truth and of the mean estimate, bias, and half-width over 1.96 standard deviations."""
+    """Coverage of the truth and of the mean estimate, bias, and half-width divided by 1.96 standard deviations."""
     low, high, estimate, corrected = np.split(found, [4, 8, 12], axis=1)
     spread = estimate.std(axis=0, ddof=1)
 

@@ -1,6 +1,6 @@
-"""Scores of a model on two devices: the largest difference, in nats, of every array of scores in the run folders.
+"""Scores of a model on two devices: the largest difference in nats, for each array of scores in the run folders.
 
-Not a timing. In float32 the devices should agree to about 1e-4; what differs more is wrong on one of them.
+Not a timing. In float32 the devices should agree to about 1e-4; a larger difference means that one of them is wrong.
 Example: python -m benchmarks.device_scores --devices cpu cuda --json
 """
 
@@ -25,7 +25,7 @@ def extracted(folder: Path, device: str, given: argparse.Namespace) -> Path:
     """The run folder that `pid-extract` wrote on one device.
 
     Raises:
-        SystemExit: the command failed; with what it said.
+        SystemExit: the command failed; with its message.
     """
     options = ["--model", given.model, "--data", given.data, "--limit", given.items, "--crossed", given.crossed]
     command = [*options, "--dtype", given.dtype, "--device", device, "--out", folder / device, "--quiet"]
@@ -38,7 +38,7 @@ def extracted(folder: Path, device: str, given: argparse.Namespace) -> Path:
 
 
 def differences(one: Path, other: Path) -> dict[str, float]:
-    """Largest difference of every floating-point array that the shards of two runs have, by array."""
+    """Largest difference for each floating-point array in the shards of two runs."""
     found: dict[str, float] = {}
     for path in sorted(one.glob("*.npz")):
         with np.load(path) as first, np.load(other / path.name) as second:
@@ -58,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--model", default=str(DEMO / "checkpoints/qwen2-vl-small/tune-2000"), help="checkpoint")
     parser.add_argument("--data", default=str(DEMO / "items/blend.toml"), help="benchmark file or dataset card")
     parser.add_argument("--items", type=int, default=256)
-    parser.add_argument("--crossed", type=int, metavar="M", default=4, help="questions of each picture")
+    parser.add_argument("--crossed", type=int, metavar="M", default=4, help="questions per picture")
     parser.add_argument("--dtype", default="float32")
     parser.add_argument("--devices", nargs=2, default=["cpu", "cuda"], metavar="DEVICE")
     parser.add_argument("--json", action="store_true", help="one line instead of one field per line")

@@ -1,7 +1,7 @@
-"""Seconds of `pid-extract --dry-run` and `pid-estimate --dry-run`: fresh processes, with everything that they import.
+"""Seconds of `pid-extract --dry-run` and `pid-estimate --dry-run` in fresh processes, including imports.
 
-The ratios are those of the seconds of computing to those of the imports alone.
-Example: python -m benchmarks.dry_run --items 1000 --runs 500 --json
+The ratios compare CPU seconds with those of the imports alone. Example: python -m benchmarks.dry_run --items 1000
+--runs 500 --json
 """
 
 import argparse
@@ -36,7 +36,7 @@ ESTIMATE_IMPORTS: Final = "import pid_jax.cli.job, jax; jax.local_devices()"
 
 
 def write_items(folder: Path, count: int) -> Path:
-    """Items of the demo, repeated under other names."""
+    """The demo's items, repeated under other names."""
     with (DEMO / "items" / "fusion.jsonl").open(encoding="utf-8") as file:
         rows = [json.loads(line) for line in islice(file, 200)]
     path = folder / "items.jsonl"
@@ -47,7 +47,7 @@ def write_items(folder: Path, count: int) -> Path:
 
 
 def write_runs(folder: Path, count: int, rows: int, layers: int) -> Path:
-    """Runs with nothing to find, of two shapes."""
+    """Runs of noise, of two shapes."""
     rng = np.random.default_rng(0)
     for number in range(count):
         options = 3 + number % 2
@@ -62,14 +62,14 @@ def write_runs(folder: Path, count: int, rows: int, layers: int) -> Path:
 
 @dataclass(frozen=True)
 class Taken:
-    """Seconds on the clock, and seconds of computing, which a busy machine changes little."""
+    """Wall-clock seconds, and CPU seconds, which depend little on other load."""
 
     wall: float
     cpu: float
 
 
 def time_process(program: str, arguments: Sequence[object], repeat: int) -> Taken:
-    """Median of some fresh processes."""
+    """Median over some fresh processes."""
     taken = []
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     for _ in range(repeat):
@@ -85,7 +85,7 @@ def time_process(program: str, arguments: Sequence[object], repeat: int) -> Take
 
 
 def measure(given: argparse.Namespace) -> dict[str, Any]:
-    """Time both commands, and return the line to print."""
+    """Time both commands and return the line to print."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         items = write_items(folder, given.items)

@@ -44,9 +44,9 @@ class Baseline(NamedTuple):
 
 
 def split_cpu(devices: int | None) -> int:
-    """Devices to use: `devices`, by default one per CPU core or one GPU. Call it before jax first looks at its devices.
+    """Devices to use: `devices`, by default one per CPU core or one GPU. Call it before jax initialises its devices.
 
-    On a CPU, as many programs side by side as there are cores beat one program whose operations share the cores.
+    On a CPU, one program per core is faster than one program whose operations share the cores.
     """
     devices_module.split_cpu(devices)
     return devices or (jax.local_device_count() if jax.default_backend() == "cpu" else 1)
@@ -74,13 +74,13 @@ def time_ours(stack: Stack, repeat: int, settings: FitSettings, devices: int) ->
 
 
 def peak_bytes() -> int:
-    """Peak of the device where jax knows it, else of this process."""
+    """Peak memory of the device if jax knows it, else of this process."""
     statistics = jax.devices()[0].memory_stats() or {}
     return int(statistics.get("peak_bytes_in_use", peak_host_bytes()))
 
 
 def time_baseline(stack: Stack, problem: int, steps: int | None, device: str) -> Baseline:
-    """Run the published procedure on one problem, the first `steps` steps only when given."""
+    """Run the published procedure on one problem, only the first `steps` steps if given."""
     train_rows, test_rows = (rows.to(device) for rows in baseline_rows(stack, problem))
     networks = Networks(train_rows.x1.shape[1], train_rows.x2.shape[1], train_rows.p_y_x1.shape[1])
     load_weights(networks, torch_weights(stack, problem), "init")
@@ -96,7 +96,7 @@ def time_baseline(stack: Stack, problem: int, steps: int | None, device: str) ->
 
 
 def largest_difference(summary: FitSummary, problem: int, baseline: Baseline) -> float:
-    """Largest difference in bits: of unique2, which is the loss, at every step both ran; of all test atoms at the end.
+    """Largest difference in bits, of unique2 (the loss) at every step that both ran, and of all test atoms at the end.
 
     In training only I_q depends on the fit, and the loss is I_q - I(X1;Y).
     """
@@ -121,7 +121,7 @@ def compare(given: argparse.Namespace) -> dict[str, Any]:
     per_problem = ours.seconds / given.problems
     notes = []
     if len(baselines) < given.problems:
-        notes.append(f"baseline ran {len(baselines)} of {given.problems} problems; its mean stands for the others")
+        notes.append(f"baseline ran {len(baselines)} of {given.problems} problems; its mean is used for the others")
     if ran < steps:
         notes.append(f"baseline ran {ran} of {steps} training steps and was scaled; test batches after step {ran}")
     differences = [largest_difference(ours.summary, problem, b) for problem, b in zip(chosen, baselines, strict=True)]
@@ -157,16 +157,22 @@ def main(arguments: list[str] | None = None) -> int:
         prog="python -m benchmarks.estimate", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--problems", type=int, default=32)
-    parser.add_argument("--rows", type=int, default=1500, help="three quarters train; at least 1024, so that 256 test")
+    parser.add_argument(
+        "--rows", type=int, default=1500, help="three quarters train; at least 1024, to leave 256 for testing"
+    )
     parser.add_argument("--features", type=int, default=512, help="width of both sources")
     parser.add_argument("--options", type=int, default=4)
     parser.add_argument("--epochs", type=int, default=8)
-    parser.add_argument("--feature-sets", type=int, help="problems take turns in sharing them; default one each")
-    parser.add_argument("--baseline-steps", type=int, help="run this many training steps and scale; default all")
+    parser.add_argument(
+        "--feature-sets", type=int, help="number of feature sets that problems share in turn; default one each"
+    )
+    parser.add_argument(
+        "--baseline-steps", type=int, help="run only this many training steps and scale up; default all"
+    )
     parser.add_argument("--baseline-problems", type=int, default=1, help="problems that the baseline runs")
     parser.add_argument("--sinkhorn-stop", choices=("converged", "published"), default="converged", help="of ours")
     parser.add_argument("--repeat", type=int, default=3, help="our runs; the fastest counts")
-    parser.add_argument("--devices", type=int, help="that share our fits; default one per CPU core, or one GPU")
+    parser.add_argument("--devices", type=int, help="devices that share our fits; default one per CPU core, or one GPU")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true", help="one line instead of one field per line")
     given = parser.parse_args(arguments)

@@ -1,4 +1,4 @@
-"""Seconds of the exact estimator to a tolerance, against the method of multipliers that accelerators use.
+"""Seconds of the exact estimator to a tolerance, compared with the method of multipliers used on accelerators.
 
 Example: python -m benchmarks.exact --cases regimes layers --json
 """
@@ -25,7 +25,7 @@ LAYERS: Final = 32
 
 
 def draw(case: str, options: int, rows: int) -> Iterator[tuple[str, list[Problem]]]:
-    """The problems of a case, with a name for each group that is timed together."""
+    """The problems of a case, in named groups that are timed together."""
     if case == "regimes":
         yield from ((regime, [problem(regime, rows, options, seed)]) for seed, regime in enumerate(REGIMES))
     elif case == "layers":
@@ -55,7 +55,7 @@ def measure(name: str, problems: Sequence[Problem], given: argparse.Namespace) -
 
 
 def _baseline(one: Problem, tol_bits: float) -> dict[str, float]:
-    """CPU seconds of the method of multipliers, the second time, and of the first, with compilation."""
+    """CPU seconds of the method of multipliers: second run, and first run with compilation."""
     stacked = [pad_rows(part, padded_size(len(part)))[None] for part in one]
     seconds = []
     for _ in range(2):
@@ -70,16 +70,18 @@ def _baseline(one: Problem, tol_bits: float) -> dict[str, float]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Print one line per group, then medians, the worst and the machine."""
+    """Print one line per group, then medians, the maximum and the machine."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.exact", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--cases", nargs="+", choices=CASES, default=["regimes"], help="default: every regime")
-    parser.add_argument("--tol-bits", type=float, default=1e-3, help="how wide the intervals may be")
-    parser.add_argument("--rows", type=int, default=1083, help="of the case `regimes`")
+    parser.add_argument("--tol-bits", type=float, default=1e-3, help="maximum width of the intervals")
+    parser.add_argument("--rows", type=int, default=1083, help="rows of the case `regimes`")
     parser.add_argument("--options", type=int, default=4)
-    parser.add_argument("--devices", type=int, default=2, help="problems at a time")
-    parser.add_argument("--baseline", action="store_true", help="the method of multipliers on the same problems")
+    parser.add_argument("--devices", type=int, default=2, help="problems solved at a time")
+    parser.add_argument(
+        "--baseline", action="store_true", help="also run the method of multipliers on the same problems"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON line in all instead of one per group")
     given = parser.parse_args(arguments)
     found = []

@@ -1,12 +1,12 @@
-"""Samples per second of `pid-extract` and of three `generate` calls per sample at batch size 1, same model and machine.
+"""Samples per second of `pid-extract` and of three `generate` calls per sample, with the same model and machine.
 
-The three calls are those of the published scripts: picture and question, noise for vision, noise for language, each
-with one new token. Ours measures four conditions, by default all layers, and the pooled features. Decoder tokens per
-sample are counted on both sides, padding included, and ours without it; `padding_share_by_text_length` is what batches
-would waste that are formed without regard to how many tokens each picture fills. A plain batched forward of the same
-prompts says what one decoder token costs without us, a product of large matrices what the device can do. Reading the
-dataset, loading the model and the noise statistics are not timed. With `--crossed M`, tokens and seconds of the crossed
-pairs are counted beside those of the four conditions.
+The three calls are those of the published scripts: picture and question, noise for vision, noise for language, each at
+batch size 1 with one new token. Ours measures four conditions, by default all layers, and the pooled features. Decoder
+tokens per sample are counted on both sides including padding, and for ours also without; `padding_share_by_text_length`
+is what batches would waste if formed without regard to the number of tokens of each picture. A plain batched forward of
+the same prompts gives the cost of a decoder token without this project, and a product of large matrices the device's
+peak. Reading the dataset, loading the model and the noise statistics are not timed. With `--crossed M`, tokens and
+seconds of the crossed pairs are counted in addition to those of the four conditions.
 
 Example: python -m benchmarks.extract --model DIR --data CARD.toml --items 64 --json
 """
@@ -81,12 +81,12 @@ def same_answers(generated: Sequence[Sequence[int]], measured: Any) -> float:
 
 
 def padding_by_text(measurement: Measurement, plan: Plan, seen: DecoderTokens, batching: Batching) -> float:
-    """Share of padding in batches that are formed as if every picture filled as many tokens.
+    """Share of padding in batches formed as if all pictures had the same number of tokens.
 
     Args:
         measurement: how items are measured.
         plan: the items, planned.
-        seen: tokens of the batches that are formed by text and picture, the same if all pictures do fill as many.
+        seen: tokens of the batches formed by text and picture; the result if all pictures do have the same number.
         batching: how batches are formed.
     """
     if batching.tokens is None and len({planned.picture_tokens for planned in plan.items}) == 1:
@@ -178,21 +178,21 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--items", type=int, default=64)
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--batch-tokens", type=int)
-    parser.add_argument("--crossed", type=int, metavar="M", help="also the cost of M questions of each picture")
-    parser.add_argument("--layers", default="all", help="layers that ours reads: all, last, or numbers")
+    parser.add_argument("--crossed", type=int, metavar="M", help="also the cost of M questions per picture")
+    parser.add_argument("--layers", default="all", help="layers read by ours: all, last, or numbers")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--dtype", choices=DTYPES)
     parser.add_argument(
         "--repeat",
         type=int,
         default=3,
-        help="of each, after one that is counted and warms up; the fastest is told. 0 times the one that is counted, "
-        "for models whose passes take minutes",
+        help="timed runs of each side after one that is counted and warms up; the fastest is reported. 0 times the "
+        "counted run, for models whose passes take minutes",
     )
     parser.add_argument("--ablation", nargs="*", metavar="NAME", help="also the decoder tokens of further ablations")
     parser.add_argument("--json", action="store_true", help="one line instead of one field per line")
     given = parser.parse_args(arguments)
-    keep_freed_memory()  # as the command does, here for both sides
+    keep_freed_memory()  # like the command, but for both sides
     try:
         found = compare(given)
     except PidError as error:

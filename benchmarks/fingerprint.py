@@ -43,7 +43,7 @@ def _measure(arguments: argparse.Namespace) -> dict[str, Any]:
         folder = Path(temporary, "checkpoint")
         _write(folder, arguments.gigabytes, arguments.shard_gigabytes)
         cache = HashCache(Path(temporary, "hashes"))
-        with patch("pid_lvlm.extract.models.checkpoint.hash_cache.SETTLED_SECONDS", -10.0):  # the files are young
+        with patch("pid_lvlm.extract.models.checkpoint.hash_cache.SETTLED_SECONDS", -10.0):  # the files are new
             _drop_pages(folder)
             cold = _timed(lambda: fingerprint(folder, cache))
         warm = _timed(lambda: fingerprint(folder, HashCache(Path(temporary, "other"))))
@@ -68,7 +68,7 @@ def _write(folder: Path, gigabytes: float, shard_gigabytes: float) -> None:
 
 
 def _drop_pages(folder: Path) -> None:
-    """Let the system forget what it holds of the files in memory, where it can be asked to."""
+    """Drop the files from the system's page cache, if it supports that."""
     for path in folder.iterdir():
         with path.open("rb") as file:
             if hasattr(os, "posix_fadvise"):

@@ -1,8 +1,8 @@
-"""Everything that only a GPU can tell, in one command: about ten minutes on one of 80 GB.
+"""All checks that need a GPU in one command: about ten minutes on one with 80 GB.
 
-Every check is a command of this folder in a process of its own, with a time limit. Its results are added to
-`gpu.jsonl` as soon as it ends, so that a machine that is lent for minutes loses nothing. What fails does not stop the
-others. Example: python -m benchmarks.gpu --out out/gpu --seconds 480
+Each check is a command of this folder in its own process, with a time limit. Its results are appended to `gpu.jsonl` as
+soon as it ends, so nothing is lost if the machine is only available for minutes. A failure does not stop the other
+checks. Example: python -m benchmarks.gpu --out out/gpu --seconds 480
 """
 
 import argparse
@@ -25,10 +25,10 @@ class Check:
     """One command.
 
     Attributes:
-        name: of the check, and of its log.
+        name: name of the check and of its log.
         limit: seconds after which it is stopped.
         command: module and arguments.
-        needs: the check without which it cannot run.
+        needs: the check that it depends on.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Check:
 
 
 def checks(scratch: Path) -> list[Check]:
-    """The checks, the most important ones first.
+    """The checks, most important first.
 
     Args:
         scratch: folder for a checkpoint of 14 GB.
@@ -65,7 +65,7 @@ def checks(scratch: Path) -> list[Check]:
 
 
 def run(check: Check, log: Path, limit: float) -> dict[str, Any]:
-    """Run one check; what it printed last, as JSON where it is."""
+    """Run one check; returns its last output, as JSON if it is JSON."""
     started = time.perf_counter()
     environment = {**os.environ, "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
     with log.open("w", encoding="utf-8") as output:
@@ -87,7 +87,7 @@ def run(check: Check, log: Path, limit: float) -> dict[str, Any]:
 
 
 def _as_json(lines: Sequence[str]) -> Any:
-    """What the last line says, where it is JSON; else the lines."""
+    """The last line if it is JSON, else the lines."""
     try:
         return json.loads(lines[-1])
     except (IndexError, json.JSONDecodeError):
@@ -95,14 +95,14 @@ def _as_json(lines: Sequence[str]) -> Any:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the checks; exit code 1 if one did not end well."""
+    """Run the checks; exit code 1 if one did not succeed."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.gpu", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--out", type=Path, required=True, help="folder for `gpu.jsonl` and a log of every check")
+    parser.add_argument("--out", type=Path, required=True, help="folder for `gpu.jsonl` and a log of each check")
     parser.add_argument("--scratch", type=Path, help="folder with 50 GB for checkpoints; default: inside --out")
     parser.add_argument(
-        "--seconds", type=float, default=1800, help="in all; checks that would begin later are left out"
+        "--seconds", type=float, default=1800, help="total time; checks that would start later are left out"
     )
     parser.add_argument("--only", nargs="+", metavar="CHECK", help="only these, in their usual order")
     parser.add_argument("--dry-run", action="store_true", help="print the commands and run nothing")

@@ -1,8 +1,8 @@
-"""The paper's whole grid, about 520 fits of synthetic problems of its sizes: seconds after compilation, per part.
+"""The paper's whole grid, about 520 fits of synthetic problems of the same sizes: seconds per part after compilation.
 
 26 models on four benchmarks, a layer study (six models of 32 layers on two of them) and a checkpoint study (eight
 checkpoints of two models on two of them), 4096-wide features, one seed. The whole grid is meant for a GPU; `--share`
-takes part of the problems, to try it on a CPU. Example: python -m benchmarks.grid --json
+takes a share of the problems, to try it on a CPU. Example: python -m benchmarks.grid --json
 """
 
 import argparse
@@ -29,7 +29,7 @@ LAYERS: Final = 32
 
 @dataclass(frozen=True)
 class Part:
-    """Problems of one shape; `feature_sets` of them have features of their own, the others share theirs."""
+    """Problems of one shape; `feature_sets` of them have their own features, which the others share."""
 
     name: str
     problems: int
@@ -49,8 +49,8 @@ GRID: Final = (
     Part("checkpoints, MMBench", 16, 4329, 4, 16),
     Part("checkpoints, PMC-VQA", 16, 2000, 4, 16),
 )
-"""Which two benchmarks the layer and checkpoint studies used for which model is not published; these are the largest
-and the smallest of the four."""
+"""It is not published which two benchmarks the layer and checkpoint studies used; these are the largest and the
+smallest of the four."""
 
 
 def measure(part: Part, given: argparse.Namespace, devices: int) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def measure(part: Part, given: argparse.Namespace, devices: int) -> dict[str, An
 
 
 def compile_cold(parts: Sequence[Part], given: argparse.Namespace, devices: int) -> float:
-    """Seconds to compile the programs of all parts side by side, as `pid-estimate` does; no data is needed."""
+    """Seconds to compile the programs of all parts in parallel, as `pid-estimate` does; needs no data."""
     config = make_config("default", estimator=BATCH, epochs=given.epochs, seeds=(given.seed,))
     machine, solver = this_machine(devices, default_budget()), SOLVERS[BATCH]
     groups = []
@@ -93,20 +93,22 @@ def compile_cold(parts: Sequence[Part], given: argparse.Namespace, devices: int)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Print one line per part, then the sum; with --json one line in all."""
+    """Print one line per part, then the sum; with --json a single line."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.grid", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--parts", type=int, help="only the first parts")
-    parser.add_argument("--share", type=float, default=1.0, help="of each part's problems; default all")
-    parser.add_argument("--rows", type=int, help="rows of every problem instead of the benchmark's")
+    parser.add_argument("--share", type=float, default=1.0, help="share of each part's problems; default all")
+    parser.add_argument("--rows", type=int, help="rows per problem instead of the benchmark's")
     parser.add_argument("--features", type=int, default=4096)
     parser.add_argument("--epochs", type=int, default=8)
-    parser.add_argument("--cold", action="store_true", help="only seconds to compile all programs side by side")
-    parser.add_argument("--repeat", type=int, default=2, help="runs of a part; the fastest counts")
-    parser.add_argument("--devices", type=int, help="that share the fits; default one per CPU core, or one GPU")
+    parser.add_argument(
+        "--cold", action="store_true", help="only measure the seconds to compile all programs in parallel"
+    )
+    parser.add_argument("--repeat", type=int, default=2, help="runs per part; the fastest counts")
+    parser.add_argument("--devices", type=int, help="devices that share the fits; default one per CPU core, or one GPU")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", action="store_true", help="one JSON line in all instead of one per part")
+    parser.add_argument("--json", action="store_true", help="a single JSON line instead of one per part")
     given = parser.parse_args(arguments)
     devices = split_cpu(given.devices)
     if given.cold:

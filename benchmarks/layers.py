@@ -1,6 +1,6 @@
-"""Seconds of `pid-estimate` on one run with many layers: a fresh process, reading and compilation included.
+"""Seconds of `pid-estimate` on one run with many layers, in a fresh process, including reading and compilation.
 
-What follows `--` goes to `pid-estimate`. Example: python -m benchmarks.layers --layers 32 --seeds 5 --json
+Arguments after `--` are passed to `pid-estimate`. Example: python -m benchmarks.layers --layers 32 --seeds 5 --json
 """
 
 import argparse
@@ -21,7 +21,7 @@ COMMAND = "from pid_jax.cli.main import main; main()"
 
 
 def write_layers(folder: Path, given: argparse.Namespace) -> Path:
-    """A run whose answer is synergy of two codes, and whose layers grow from chance to certainty."""
+    """A run whose answer is the synergy of two codes, with layers growing from chance to certainty."""
     rng = np.random.default_rng(given.seed)
     k = given.options
     first, second = rng.integers(0, k, given.rows), rng.integers(0, k, given.rows)
@@ -67,7 +67,7 @@ def main(arguments: list[str] | None = None) -> int:
     for name, default in {"layers": 32, "seeds": 5, "rows": 1500, "features": 512, "options": 4, "seed": 0}.items():
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--json", action="store_true", help="one line instead of one field per line")
-    parser.add_argument("options_of_command", nargs="*", metavar="OPTION", help="of pid-estimate, after --")
+    parser.add_argument("options_of_command", nargs="*", metavar="OPTION", help="options of pid-estimate, after --")
     given = parser.parse_args(arguments)
     print(json.dumps(measure(given), indent=None if given.json else 2))
     return 0

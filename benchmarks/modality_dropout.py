@@ -1,9 +1,8 @@
-"""What modality dropout changes: the demo's tiny recipe twice, with it and without, and the atoms of both.
+"""The effect of modality dropout: trains the demo's tiny recipe with and without it, and compares the atoms.
 
-Same seed, same records, same order. Every step is a command that a user would type, in a process of its own:
-`pid-train`, `pid-extract` on the five tasks of the synthetic world, `pid-estimate` with the exact estimator. The table
-compares the atoms of both last checkpoints with those of the world, which are known. `--steps-share 0.02` only tries
-the path.
+Same seed, same records, same order. Every step is a command that a user would type, in its own process: `pid-train`,
+`pid-extract` on the five tasks of the synthetic world, `pid-estimate` with the exact estimator. The table compares the
+atoms of both final checkpoints with the known ones of the world. `--steps-share 0.02` is only a smoke test.
 
 Example: python -m benchmarks.modality_dropout --out out/dropout
 """
@@ -26,7 +25,7 @@ from pid_lvlm.extract.training.two_stage.recipe import find_recipe
 
 WITH, WITHOUT = "with", "without"
 FILES = ("pid_lvlm.extract.training", "--files", "--model", "demo-llava-tiny", "--out")
-"""Module and options that write the model and the records which the recipe trains on."""
+"""Module and options that write the recipe's model and training records."""
 TRAIN, EXTRACT, ESTIMATE = (
     "pid_lvlm.extract.training.two_stage.cli",
     "pid_lvlm.extract.cli.main",
@@ -41,7 +40,7 @@ def call(module: str, *arguments: object) -> None:
     """Run a command of ours.
 
     Raises:
-        SystemExit: it failed; what it said is on standard error.
+        SystemExit: it failed; its output is on standard error.
     """
     command = [sys.executable, "-m", module, *map(str, arguments)]
     print(f"== {shlex.join(command[1:])}", file=sys.stderr, flush=True)
@@ -51,14 +50,14 @@ def call(module: str, *arguments: object) -> None:
 
 
 def variant(text: str, kind: str, share: float) -> str:
-    """A recipe with other steps and another name; without modality dropout if asked for.
+    """A recipe with other steps and another name; optionally without modality dropout.
 
     Raises:
         SystemExit: the recipe has no modality dropout to compare.
     """
     dropout = re.compile(r"^modality_dropout = [0-9.e-]+", re.MULTILINE)
     if not dropout.search(text):
-        raise SystemExit("error: the recipe has no `modality_dropout`; give one that has, with --recipe")
+        raise SystemExit("error: the recipe has no `modality_dropout`; give one that does, with --recipe")
     text = re.sub(
         r"^steps = (\d+)", lambda at: f"steps = {max(1, round(int(at[1]) * share))}", text, flags=re.MULTILINE
     )
@@ -67,7 +66,7 @@ def variant(text: str, kind: str, share: float) -> str:
 
 
 def last_checkpoints(out: Path) -> str:
-    """A sweep file of the last checkpoint of both trainings."""
+    """A sweep file with the last checkpoint of both trainings."""
     tables = []
     for kind in (WITH, WITHOUT):
         models = tomllib.loads((out / kind / "series.toml").read_text(encoding="utf-8"))["models"]
@@ -79,7 +78,7 @@ def last_checkpoints(out: Path) -> str:
 
 
 def study(given: argparse.Namespace, out: Path) -> dict[str, Any]:
-    """Train, extract and estimate; what is already in the folder is not done again.
+    """Train, extract and estimate; skips what is already in the folder.
 
     Returns:
         Rows of the comparison, and each training's last losses.
@@ -109,7 +108,7 @@ def study(given: argparse.Namespace, out: Path) -> dict[str, Any]:
 
 
 def comparison(results: pl.DataFrame) -> list[dict[str, Any]]:
-    """Each task and atom: the world's, and those of both models with their intervals over items, bits."""
+    """For each task and atom, the world's value and those of both models with intervals over items, bits."""
     rows = []
     by = {(row["dataset"].removeprefix("demo-"), row["model"]): row for row in results.to_dicts()}
     for task in TASKS:
@@ -123,13 +122,13 @@ def comparison(results: pl.DataFrame) -> list[dict[str, Any]]:
 
 
 def last_loss(path: Path) -> dict[str, float | None]:
-    """The last row of the losses: over the records of the last steps, and over those held out."""
+    """The last row of the losses: on the records of the last steps, and on held-out ones."""
     row = json.loads(path.read_text(encoding="utf-8").splitlines()[-1])
     return {name: row[name] for name in ("loss", "held_out_loss")}
 
 
 def as_table(found: dict[str, Any]) -> str:
-    """The comparison for docs/training.md: one line for each task, atoms as ground truth, with, without."""
+    """The comparison for docs/training.md: one line per task, with atoms as ground truth, with, without."""
     lines = [
         "| task | " + " | ".join(atom.replace("_", " ") for atom in ATOMS) + " |",
         "|---|" + "---|" * len(ATOMS),
@@ -157,11 +156,11 @@ def main(arguments: list[str] | None = None) -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--recipe", default="demo-tiny", help="with a stage that has modality dropout")
-    parser.add_argument("--world", type=Path, help="folder with the recipe's model and records; default: they are made")
-    parser.add_argument("--out", type=Path, help="folder that is kept, where an interrupted study continues")
+    parser.add_argument("--recipe", default="demo-tiny", help="recipe with a stage that has modality dropout")
+    parser.add_argument("--world", type=Path, help="folder with the recipe's model and records; created by default")
+    parser.add_argument("--out", type=Path, help="folder to keep, where an interrupted study resumes")
     parser.add_argument("--steps-share", type=float, default=1.0, help="share of the recipe's steps")
-    parser.add_argument("--limit", type=int, help="items of each task; default: all 1024")
+    parser.add_argument("--limit", type=int, help="items per task; default: all 1024")
     parser.add_argument("--tol-bits", type=float, default=1e-3, help="certified interval of the exact estimator")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--json", action="store_true", help="one line of JSON instead of a table")

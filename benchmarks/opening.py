@@ -1,4 +1,4 @@
-"""Seconds to open many run folders and to read one, against plain json, zipfile and numpy, which check nothing.
+"""Seconds to open many run folders and to read one, compared with plain json, zipfile and numpy without checks.
 
 Example: python -m benchmarks.opening --runs 500 --json
 """
@@ -24,7 +24,7 @@ LIBRARIES: Final = ("numpy", "pydantic")
 
 
 def make_run(folder: Path, rows: int, width: int, seed: int) -> Path:
-    """A run of noise with every pooling, one shard."""
+    """A run of noise with every pooling, in one shard."""
     rng = np.random.default_rng(seed)
     features = {pooling: rng.standard_normal((rows, width), dtype=np.float32) for pooling in POOLINGS}
     scores = np.log(rng.dirichlet(np.ones(4), size=(rows, 4)))
@@ -32,7 +32,7 @@ def make_run(folder: Path, rows: int, width: int, seed: int) -> Path:
 
 
 def open_plainly(folder: Path) -> None:
-    """The manifest as JSON and the table of contents of every shard."""
+    """The manifest as JSON, and the table of contents of every shard."""
     json.loads((folder / MANIFEST_FILE).read_text())
     for shard in folder.glob("shard-*.npz"):
         with zipfile.ZipFile(shard) as archive:
@@ -54,7 +54,7 @@ def hash_files(folder: Path) -> None:
 
 
 def seconds(work: Callable[[Path], object], folders: Sequence[Path], repeat: int) -> float:
-    """The fastest of some repetitions."""
+    """The fastest of several repetitions."""
     times = []
     for _ in range(repeat):
         started = time.perf_counter()
@@ -70,8 +70,8 @@ def main(arguments: list[str] | None = None) -> int:
         prog="python -m benchmarks.opening", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--runs", type=int, default=500)
-    parser.add_argument("--rows", type=int, default=2000, help="of the run that is read")
-    parser.add_argument("--features", type=int, default=4096, help="of the run that is read")
+    parser.add_argument("--rows", type=int, default=2000, help="rows of the run to read")
+    parser.add_argument("--features", type=int, default=4096, help="features of the run to read")
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--json", action="store_true", help="print one JSON line (the only form)")
     given = parser.parse_args(arguments)
@@ -84,7 +84,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def measure(root: Path, given: argparse.Namespace) -> dict[str, Any]:
-    """Opening of many small runs, reading of a large one."""
+    """Opening many small runs, and reading a large one."""
     runs = [make_run(root / f"run{number}", 20, 8, number) for number in range(given.runs)]
     large = [make_run(root / "large", given.rows, given.features, 0)]
     size = sum(path.stat().st_size for path in large[0].iterdir()) / 1e9

@@ -1,6 +1,6 @@
-"""Write a checkpoint of a published size with random weights, and items for it: real speed without a download.
+"""Write a checkpoint of a published size with random weights, and items for it: realistic speed without a download.
 
-The tokenizer is trained on this project's pages (8000 tokens): prompts have about as many tokens as with a real one.
+The tokenizer is trained on this project's pages (8000 tokens): prompts get about as many tokens as with a real one.
 Example: python -m benchmarks.real_size --out DIR && pid-extract --model DIR/llava-7b --data DIR/items.jsonl --out runs
 """
 
@@ -17,7 +17,7 @@ from benchmarks.measuring.published_sizes import PAGES, SIZES
 
 
 def write_items(folder: Path, count: int, per_picture: int) -> None:
-    """Questions of words from the pages, four options each, some for each picture of 640 x 480 pixels."""
+    """Questions made of words from the pages, with four options each, several per picture of 640 x 480 pixels."""
     rng = np.random.default_rng(0)
     words = np.array(" ".join(page.read_text(encoding="utf-8") for page in PAGES).split())
     (folder / "pictures").mkdir(parents=True, exist_ok=True)
@@ -40,16 +40,18 @@ def main(arguments: list[str] | None = None) -> int:
         prog="python -m benchmarks.real_size", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--out", type=Path, required=True, help="folder for the checkpoint and `items.jsonl`")
-    parser.add_argument("--model", choices=SIZES, default="llava-7b", help="which size; its folder's name")
+    parser.add_argument("--model", choices=SIZES, default="llava-7b", help="size, also the folder's name")
     parser.add_argument("--items", type=int, default=512)
-    parser.add_argument("--per-picture", type=int, default=1, help="questions about each picture")
+    parser.add_argument("--per-picture", type=int, default=1, help="questions per picture")
     parser.add_argument(
         "--layers",
         type=int,
-        help="of the language model, by default all; fewer for a quick look, with as many fewer in the vision tower "
-        "(but for llava-7b); 0 writes only items, no checkpoint",
+        help="layers of the language model, by default all; fewer for a quick look, with proportionally fewer in the "
+        "vision tower (except for llava-7b); 0 writes only items, no checkpoint",
     )
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="draws the weights")
+    parser.add_argument(
+        "--device", default="cuda" if torch.cuda.is_available() else "cpu", help="device that draws the weights"
+    )
     given = parser.parse_args(arguments)
     given.out.mkdir(parents=True, exist_ok=True)
     size = SIZES[given.model]

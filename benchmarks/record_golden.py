@@ -1,4 +1,4 @@
-"""`python -m benchmarks.record_golden NAME... --out DIR`: record fits of the published procedure in harsh regimes."""
+"""`python -m benchmarks.record_golden NAME... --out DIR`: record fits of the published procedure in hard regimes."""
 
 import argparse
 import sys
@@ -13,7 +13,7 @@ from benchmarks.inputs.regimes import REGIMES, draw
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write one file per regime and print what it holds."""
+    """Write one file per regime and print its contents."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.record_golden", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"all by default; {', '.join(REGIMES)}")
     parser.add_argument(

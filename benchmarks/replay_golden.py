@@ -1,7 +1,7 @@
-"""`python -m benchmarks.replay_golden FILE...`: replay recorded fits with the baseline, largest differences in bits.
+"""`python -m benchmarks.replay_golden FILE...`: replay recorded fits with the baseline; largest differences, bits.
 
-`gradient` is the relative difference of the first gradient. `half-steps` counts those of Sinkhorn over all options and
-steps, by how many were taken: 1000 means that it never stopped.
+`gradient` is the relative difference of the first gradient. `half-steps` counts Sinkhorn runs over all options and
+steps by their number of half-steps: 1000 means that it never stopped.
 """
 
 import argparse
@@ -15,14 +15,14 @@ from benchmarks.baselines.golden_file import first_gradient_difference, read, re
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Print one line per file; exit 1 when one differs by more than 1e-4 bits."""
+    """Print one line per file; exit 1 if one differs by more than 1e-4 bits."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.replay_golden",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
-    parser.add_argument("--steps", type=int, help="only the first steps, and no test batches")
+    parser.add_argument("--steps", type=int, help="only the first steps, without test batches")
     given = parser.parse_args(arguments)
     torch.set_num_threads(1)
     passed = True

@@ -1,4 +1,4 @@
-"""Seconds per problem as one size at a time changes: problems, rows, features, options, and layers that share features.
+"""Seconds per problem, varying one size at a time: problems, rows, features, options, and layers that share features.
 
 Example: python -m benchmarks.scaling --json
 """
@@ -25,7 +25,7 @@ SIZES: Final = {
 
 
 def measure(given: argparse.Namespace, devices: int, name: str, size: int) -> dict[str, Any]:
-    """One point: everything as in `BASE` but for `name`. Layers are problems that share their features."""
+    """One point: everything as in `BASE` except `name`. Layers are problems that share their features."""
     layered = name == "layers"
     sizes = BASE | {"problems" if layered else name: size}
     drawn = argparse.Namespace(**sizes, epochs=given.epochs, seed=given.seed, feature_sets=1 if layered else None)
@@ -42,7 +42,7 @@ def measure(given: argparse.Namespace, devices: int, name: str, size: int) -> di
 
 
 def points(given: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    """Every size of every kind asked for."""
+    """All sizes of the requested kinds."""
     devices = split_cpu(given.devices)
     for name in given.vary or SIZES:
         for size in SIZES[name][: given.points]:
@@ -54,13 +54,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.scaling", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--vary", nargs="+", choices=list(SIZES), help="which sizes to change; default all")
+    parser.add_argument("--vary", nargs="+", choices=list(SIZES), help="sizes to vary; default all")
     parser.add_argument("--points", type=int, help="only the first points of each")
     parser.add_argument("--epochs", type=int, default=8)
-    parser.add_argument("--repeat", type=int, default=2, help="runs of a point; the fastest counts")
-    parser.add_argument("--devices", type=int, help="that share the fits; default one per CPU core, or one GPU")
+    parser.add_argument("--repeat", type=int, default=2, help="runs per point; the fastest counts")
+    parser.add_argument("--devices", type=int, help="devices that share the fits; default one per CPU core, or one GPU")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", action="store_true", help="one JSON line in all instead of one per point")
+    parser.add_argument("--json", action="store_true", help="a single JSON line instead of one per point")
     given = parser.parse_args(arguments)
     found = []
     for point in points(given):

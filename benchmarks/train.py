@@ -1,10 +1,10 @@
-"""Tokens per second of `pid-train` and share of what the device can multiply: both stages of a shipped LLaVA recipe.
+"""Tokens per second of `pid-train` and share of the device's peak, for both stages of a shipped LLaVA recipe.
 
-The model has the recipe's sizes and random weights, drawn and not read; records are made up, of words of this project's
-pages, captions of about 13 words and conversations of one to six turns, one in 17 without a picture. The first step of
-a stage is not timed, nor is the last, after which a checkpoint is written (14 GB in bfloat16 at full size).
-`share_of_peak` is about all operations that ran (matrix products, convolutions, attention), padding and states that are
-computed again included, counted in the first step; the peak is a product of large matrices in the same type.
+The model has the recipe's sizes and random weights. Records are synthetic, made of words from this project's pages:
+captions of about 13 words, and conversations of one to six turns, one in 17 without a picture. The first step of a
+stage is not timed, nor is the last, after which a checkpoint is written (14 GB in bfloat16 at full size).
+`share_of_peak` covers all operations that ran (matrix products, convolutions, attention), including padding and
+recomputed states, counted in the first step; the peak is a product of large matrices in the same type.
 
 Example: python -m benchmarks.train --json
 On a CPU: python -m benchmarks.train --layers 4 --width 512 --vision-layers 4 --batch-size 4 --device-batch 2
@@ -49,7 +49,7 @@ TEXT_ALONE = 0.06
 
 
 def write_parts(folder: Path, given: argparse.Namespace) -> None:
-    """Configurations, tokenizer and processor of both parts; their weights will be drawn."""
+    """Configurations, tokenizer and processor of both parts; their weights are drawn later."""
     width, inner, layers = SIZES[given.recipe]
     scale = (given.width or width) / width
     text = LlamaConfig(
@@ -77,7 +77,7 @@ def write_parts(folder: Path, given: argparse.Namespace) -> None:
 
 
 def write_records(folder: Path, captions: int, instructions: int) -> None:
-    """Both files in LLaVA's format, and pictures of 640 x 480 pixels that their records share."""
+    """Both files in LLaVA's format, and shared pictures of 640 x 480 pixels."""
     rng = np.random.default_rng(0)
     words = np.array(" ".join(page.read_text(encoding="utf-8") for page in PAGES).replace("<image>", "").split())
     (folder / "pictures").mkdir()
@@ -107,7 +107,7 @@ def write_records(folder: Path, captions: int, instructions: int) -> None:
 
 
 def make_recipe(folder: Path, given: argparse.Namespace) -> Recipe:
-    """The shipped recipe on the written parts and records, for some steps."""
+    """The shipped recipe with the written parts and records, for some steps."""
     recipe = read_recipe(find_recipe(given.recipe))
     changed = {"steps": given.steps, "epochs": None, "checkpoints": 1, "images": str(folder / "pictures")}
     stages = []
@@ -127,7 +127,7 @@ def make_recipe(folder: Path, given: argparse.Namespace) -> Recipe:
 
 @contextmanager
 def counted_first_steps(found: list[int]) -> Iterator[None]:
-    """Count the operations of each stage's first step into a list, one entry for each stage."""
+    """Count the operations of each stage's first step into a list, one entry per stage."""
     original = StageTrainer.training_step
 
     def step(self: StageTrainer, *args: Any, **kwargs: Any) -> Any:
@@ -151,7 +151,7 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
     """Train both stages and return the line to print.
 
     Raises:
-        PidError: the sizes do not make a model, or the disk is too small.
+        PidError: the sizes do not make a valid model, or the disk is too small.
     """
     with tempfile.TemporaryDirectory(dir=given.folder) as scratch:
         folder = Path(scratch)
@@ -198,13 +198,13 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
 
 
 def stage_line(prepared: Prepared, place: int, speed: Speed, counted: int, peak: float) -> dict[str, Any]:
-    """What one stage did, and how fast.
+    """One stage's work and speed.
 
     Args:
         prepared: the training.
-        place: of the stage, from 0.
-        speed: of the steps that are timed.
-        counted: operations of its first step.
+        place: index of the stage, from 0.
+        speed: speed of the timed steps.
+        counted: operations in its first step.
         peak: operations per second that the device can do.
     """
     plan = prepared.plans[place]
@@ -225,23 +225,23 @@ def stage_line(prepared: Prepared, place: int, speed: Speed, counted: int, peak:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Print what was measured."""
+    """Print the measurements."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.train", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--recipe", choices=SIZES, default="llava-1.5-7b")
-    parser.add_argument("--layers", type=int, help="of the decoder; default: the model's")
-    parser.add_argument("--width", type=int, help="of the decoder, a multiple of 128; the tower's shrinks with it")
+    parser.add_argument("--layers", type=int, help="decoder layers; default: the model's")
+    parser.add_argument("--width", type=int, help="decoder width, a multiple of 128; the tower's width shrinks with it")
     parser.add_argument("--vision-layers", type=int, default=24)
-    parser.add_argument("--lora", type=int, metavar="RANK", help="train low-rank changes in stage 2, for less memory")
+    parser.add_argument("--lora", type=int, metavar="RANK", help="train low-rank adapters in stage 2, to save memory")
     parser.add_argument("--steps", type=int, default=10)
-    parser.add_argument("--batch-size", type=int, help="records of a step; default: the recipe's, 256 and 128")
-    parser.add_argument("--device-batch", type=int, help="records that the device holds at once; default: the recipe's")
+    parser.add_argument("--batch-size", type=int, help="records per step; default: the recipe's, 256 and 128")
+    parser.add_argument("--device-batch", type=int, help="records on the device at once; default: the recipe's")
     parser.add_argument("--dtype", choices=("float32", "bfloat16"), help="default: the recipe's; float32 on a CPU")
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--workers", type=int, help="processes that prepare pictures; default: 4, on a CPU 0")
-    parser.add_argument("--folder", type=Path, help="for model, records and checkpoints, which are removed")
-    parser.add_argument("--repeat", type=int, default=3, help="of the product that is the peak")
+    parser.add_argument("--folder", type=Path, help="folder for model, records and checkpoints, which are removed")
+    parser.add_argument("--repeat", type=int, default=3, help="repetitions of the product that gives the peak")
     parser.add_argument("--json", action="store_true", help="one line instead of one field per line")
     given = parser.parse_args(arguments)
     if given.steps < 3:

@@ -21,13 +21,13 @@ def _():
     mo.md("""
     # What depends on τ and pooling
 
-    A result should not depend on choices that were made for convenience. τ is the least total probability of the
-    options before a row counts as uniform; pooling says how a span of embeddings became one vector, which only BATCH
-    uses.
+    A result should not depend on choices made for convenience. τ is the total probability of the options below which a
+    row counts as uniform; pooling is how a span of embeddings becomes one vector, which only BATCH uses.
 
-    If the folder has an `ablation.parquet`, this reads it; `pid-estimate RUNS --layers last --tau 0.2 --tau 0.3
-    --tau 0.4 --pooling mean --pooling max --pooling last --out ablation.parquet` makes one of all models. Otherwise one
-    run is decomposed here: τ by the exact estimator and, if you switch it on, pooling by BATCH with one seed.
+    If the folder has an `ablation.parquet`, this notebook reads it; `pid-estimate RUNS --layers last --tau 0.2
+    --tau 0.3 --tau 0.4 --pooling mean --pooling max --pooling last --out ablation.parquet` makes one for all models.
+    Otherwise one run is decomposed here: τ with the exact estimator and, if you switch it on, pooling with BATCH and
+    one seed.
     """)
     return
 
@@ -49,7 +49,7 @@ def _(folder):
     models = across_models(read_results(root / "results.parquet")).frame
     runs = models.sort("synergy", descending=True, nulls_last=True)["run"].to_list()
     run = mo.ui.dropdown(runs, runs[0], label="run")
-    pooling = mo.ui.switch(bool(mo.cli_args().get("pooling")), label="pooling, by BATCH (about half a minute)")
+    pooling = mo.ui.switch(bool(mo.cli_args().get("pooling")), label="pooling, with BATCH (about half a minute)")
     mo.hstack([run, pooling], justify="start")
     return pooling, root, run
 
@@ -84,8 +84,8 @@ def _(atom, results):
 @app.cell(hide_code=True)
 def _():
     mo.md("""
-    The four atoms over τ, by the exact estimator. Bands are 95 % intervals over items, each for one τ: all values are
-    of the same items, so that their differences are more certain than the bands suggest.
+    The four atoms against τ, by the exact estimator. Bands are 95 % intervals over items, each for one τ. All values
+    are for the same items, so their differences are more certain than the bands suggest.
     """)
     return
 

@@ -19,9 +19,9 @@ def _():
     mo.md("""
     # Single items
 
-    Atoms are means over items. Here are their parts: where does a model combine both sources, and where does it go by
-    the question alone? Items are chosen by a rule or by their ids, and shown with what each model made of them: the
-    probabilities of the options under the four conditions, and the parts of the atoms, which may be negative.
+    Atoms are means over items. This notebook shows the individual terms: where does a model combine both sources, and
+    where does it rely on the question alone? Items are chosen by a rule or by id, and shown with each model's answers:
+    the probabilities of the options under the four conditions, and the pointwise atoms, which can be negative.
     """)
     return
 
@@ -78,7 +78,7 @@ def _():
     mo.md("""
     ## All items
 
-    A dot is an item of a model; a rule above picks from these.
+    Each dot is an item as answered by a model; the rules above pick from these.
     """)
     return
 
@@ -91,8 +91,8 @@ def _(dataset, found):
         alt.Chart(alt.InlineData(values=values))
         .mark_circle(size=18, opacity=0.5)
         .encode(
-            x=alt.X("unique_language:Q", title="part of U2 (bits)"),
-            y=alt.Y("synergy:Q", title="part of S (bits)"),
+            x=alt.X("unique_language:Q", title="pointwise U2 (bits)"),
+            y=alt.Y("synergy:Q", title="pointwise S (bits)"),
             color=alt.Color("correct:N", scale=alt.Scale(domain=[True, False], range=list(theme.HUES[:2]))),
             tooltip=["model:N", "sample_id:N"],
         )

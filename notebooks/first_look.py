@@ -18,8 +18,8 @@ def _():
     mo.md("""
     # A first look at a result table
 
-    What the models do, which numbers need care, and a question of your own. Change the folder or a menu, and
-    everything that depends on it follows.
+    What the models do, which numbers need care, and a question of your own. Change the folder or a menu, and everything
+    that depends on it updates.
     """)
     return
 
@@ -45,7 +45,7 @@ def _():
     mo.md("""
     ## In words
 
-    First what stands out, then the reasons to be careful with some of the numbers.
+    First what stands out, then reasons to be careful with some numbers.
     """)
     return
 
@@ -67,8 +67,8 @@ def _():
     mo.md("""
     ## The four atoms
 
-    Bits at the model's output, final checkpoint. A thin line is a 95 % interval, of what the column `interval` says;
-    black ticks are true values, where they are known. A hollow bar cannot be read as an amount; its tooltip says why.
+    Bits at the model's output, final checkpoint. A thin line is a 95 % interval; the column `interval` says over what.
+    Black ticks are true values, if known. A hollow bar cannot be read as an amount; its tooltip says why.
     """)
     return
 
@@ -102,7 +102,7 @@ def _():
     mo.md("""
     ## A question of your own
 
-    `atoms_long` has one row per problem and atom. Which share of a model's information is the atom that you choose?
+    `atoms_long` has one row per problem and atom. What share of a model's information is the atom that you choose?
     """)
     return
 

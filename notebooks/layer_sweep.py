@@ -29,7 +29,7 @@ def _():
     mo.md("""
     # Where in the decoder information arises
 
-    The atoms at every layer that was recorded (`pid-extract --layers all`), read through the logit lens.
+    The atoms at every recorded layer (`pid-extract --layers all`), read through the logit lens.
     """)
     return
 
@@ -91,8 +91,8 @@ def _():
     mo.md("""
     ## Can a layer be read?
 
-    The logit lens reads layers that were never trained for it. Where the options have less than τ of the probability,
-    a row counts as uniform; where most rows do, atoms say nothing about the model.
+    The logit lens reads layers that were never trained for it. A row counts as uniform if its options have less than τ
+    of the probability; if most rows do, atoms say nothing about the model.
     """)
     return
 

@@ -29,8 +29,8 @@ def _():
     mo.md("""
     # When during training information arises
 
-    The atoms of checkpoints, at the output layer. In the demo a first stage (`align`) trains the projector, a second
-    one (`tune`) everything.
+    The atoms of checkpoints, at the output layer. In the demo, the first stage (`align`) trains the projector, the
+    second (`tune`) everything.
     """)
     return
 
@@ -73,11 +73,11 @@ def _(results):
 @app.cell(hide_code=True)
 def _():
     mo.md("""
-    ## From which checkpoint on is it there?
+    ## At which checkpoint does it emerge?
 
-    The first checkpoint from which on an atom has 0.05 bits or more and its 95 % interval over items is above 0. The
+    The first checkpoint from which an atom has 0.05 bits or more and its 95 % interval over items is above 0. The
     intervals of neighbouring checkpoints are not paired: an onset does not show that its checkpoint differs from the
-    one before.
+    previous one.
     """)
     return
 

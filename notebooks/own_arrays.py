@@ -23,9 +23,9 @@ def _():
     # From your own arrays to a figure
 
     If `pid-extract` cannot run your model, compute the scores of the options with your own code: arrays become a run
-    folder (`data.write_run`), the folder a result table (`pid_jax.estimate`), the table a figure. Here the "model" is
-    made up, so that its true atoms are known: it adds picture and question in a share of its answers, and goes by the
-    question alone in the others. Neither needs torch.
+    folder (`data.write_run`), the folder a result table (`pid_jax.estimate`), and the table a figure. The "model" here
+    is made up to have known atoms: it adds picture and question in a share of its answers, and relies on the question
+    alone in the others. Nothing here needs torch.
     """)
     return
 
@@ -60,7 +60,7 @@ def _(items, options, table):
         model="mine",
         dataset="sums",
         loglik=loglik,
-        x1=np.eye(options)[picture],  # features, which only BATCH reads
+        x1=np.eye(options)[picture],  # features, used only by BATCH
         x2=np.eye(options)[question],
         ground_truth=dict(zip(theme.COLOURS, truth, strict=True)),
     )

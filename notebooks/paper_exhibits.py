@@ -17,18 +17,18 @@ with app.setup:
 @app.cell(hide_code=True)
 def _():
     mo.md("""
-    # The paper's exhibits, for a table of your own
+    # The paper's exhibits, for your own table
 
-    Each figure and table of the paper, and its six findings, computed from your models; then the printed numbers beside
-    yours. Where a table does not have what an exhibit needs, a sentence says what is missing: statistics over models
-    take at least four of them on a dataset.
+    Each figure and table of the paper, and its six findings, computed from your models; then the printed numbers next
+    to yours. If a table lacks what an exhibit needs, a sentence says what is missing: statistics over models need at
+    least four of them on a dataset.
     """)
     return
 
 
 @app.function
 def shown(exhibit, *arguments, **settings):
-    """A figure or table, or what it lacks."""
+    """A figure or table, or what is missing for it."""
     try:
         found = exhibit(*arguments, **settings)
     except NothingToShowError as missing:
@@ -87,7 +87,7 @@ def _(estimator, results):
 @app.cell(hide_code=True)
 def _():
     mo.md("""
-    ## Table 2: what goes with accuracy
+    ## Table 2: correlates of accuracy
     """)
     return
 
@@ -173,10 +173,10 @@ def _(estimator, results):
 @app.cell(hide_code=True)
 def _():
     mo.md("""
-    ## Beside the printed numbers
+    ## Comparison with the printed numbers
 
-    For the models and benchmarks that the table shares with the paper. Then what the paper prints at all; most of its
-    figures exist only as images.
+    For the models and benchmarks that the table shares with the paper, followed by everything that the paper prints.
+    Most of its figures exist only as images.
     """)
     return
 

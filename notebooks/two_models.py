@@ -22,8 +22,8 @@ def _():
     mo.md("""
     # Is one model different from another?
 
-    Two models that answered the same items are compared item by item. What makes an item hard for both cancels, so that
-    the interval of the difference is usually narrower than the two intervals side by side suggest.
+    Two models that answered the same items are compared item by item. What makes an item hard for both cancels, so the
+    interval of the difference is usually narrower than the two separate intervals suggest.
     """)
     return
 
@@ -56,7 +56,7 @@ def _(dataset, models):
     runs = dict(models.filter(dataset=dataset.value).select("model", "run").rows())
     names = list(runs)
     first = mo.ui.dropdown(names, names[-1], label="first model")
-    second = mo.ui.dropdown(names, names[0], label="less the second model")
+    second = mo.ui.dropdown(names, names[0], label="minus the second model")
     mo.hstack([first, second], justify="start")
     return first, runs, second
 
@@ -116,8 +116,8 @@ def _():
     mo.md("""
     ## Each model by itself
 
-    The intervals here are for other samples of items; where those of two models overlap, their
-    paired difference can still exclude 0.
+    These intervals are for other samples of items. Even if those of two models overlap, their paired difference can
+    still exclude 0.
     """)
     return
 

@@ -1,4 +1,4 @@
-"""Arguments of the Python functions, which may be anything: arrays of numbers, and settings."""
+"""Checks arguments of the Python functions: arrays of numbers, and settings."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -13,14 +13,14 @@ from pid_lvlm.data.bounds import OPTIONS, SAMPLES, Bound
 _KINDS: Final = {"U": "text", "S": "bytes", "c": "complex numbers", "M": "dates", "m": "durations", "V": "records"}
 
 SUM_TOLERANCE: Final = 1e-3
-"""Largest deviation from 1 of the sum of a row of probabilities."""
+"""Largest allowed deviation from 1 of a row's sum of probabilities."""
 
 
 def as_array(name: str, values: Any, expected: str) -> Shaped[np.ndarray, "..."]:
     """Values as an array.
 
     Raises:
-        ArgumentError: they are ragged, masked, or no array at all.
+        ArgumentError: they are ragged, masked, or not an array.
     """
     if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
         raise ArgumentError(name, f"expected {expected}, found masked values; leave out those samples")
@@ -33,10 +33,10 @@ def as_array(name: str, values: Any, expected: str) -> Shaped[np.ndarray, "..."]
 
 
 def numbers(name: str, values: Any, expected: str, dtype: Any = np.float32) -> Float[np.ndarray, "..."]:
-    """An array of real numbers as floats; a number beyond their range becomes infinite.
+    """An array of real numbers as floats; numbers out of range become infinite.
 
     Raises:
-        ArgumentError: the values are ragged or masked; an `ArgumentTypeError` where they are not numbers.
+        ArgumentError: the values are ragged or masked; an `ArgumentTypeError` if they are not numbers.
     """
     array = as_array(name, values, f"an array of shape {expected}")
     if array.dtype.kind not in "fiub":
@@ -51,7 +51,7 @@ def probabilities(name: str, values: Any, dtype: Any = np.float32) -> Float[np.n
     """An array of conditionals: rows that sum to 1, to within `SUM_TOLERANCE`.
 
     Raises:
-        ArgumentError: it has another shape, is too large, or a row does not hold probabilities.
+        ArgumentError: it has the wrong shape, is too large, or a row does not hold probabilities.
     """
     p = numbers(name, values, "(n, k), a row for each sample with the probabilities of at least 2 options", dtype)
     if p.ndim != 2 or p.shape[1] < 2 or not len(p):
@@ -73,7 +73,7 @@ def check_size(name: str, size: int, bound: Bound) -> None:
     """Check one axis of an array.
 
     Raises:
-        ArgumentError: it is longer than anything that can be decomposed.
+        ArgumentError: it is too long to be decomposed.
     """
     if size > bound.most:
         raise ArgumentError(name, f"at most {bound} are possible, found {size:,}")
@@ -90,7 +90,7 @@ def check_name(argument: str, value: Any, names: Sequence[str]) -> None:
 
 
 def checked_config(config: Any) -> EstimatorConfig:
-    """Settings; the default preset for None.
+    """The settings; the default preset if None.
 
     Raises:
         ArgumentTypeError: they are anything else.

@@ -1,4 +1,4 @@
-"""The ends of every atom's certified interval by one name each, as a table or a plot asks for them."""
+"""Flat names for the ends of every atom's certified interval, for tables and plots."""
 
 from pid_jax.information import AtomsInBits
 

@@ -38,18 +38,18 @@ Marginals = Literal["tilt", "rescale", "as-given"]
 Strata = Literal["options", "none"]
 
 ALL: Final = "all"
-"""Of the ablations: every one that a run has."""
+"""Stands for every ablation that a run has."""
 
 ESTIMATORS: Final[Mapping[Estimators, tuple[str, ...]]] = {
     "both": (BATCH, EXACT),
     "exact": (EXACT,),
     "batch": (BATCH,),
 }
-"""What `estimator` asks for; every problem has a row of each."""
+"""What `estimator` selects; every problem has a row for each."""
 
 
 def _plain(value: Any) -> Any:
-    """Lists and arrays as tuples, numpy's and other numbers as Python's."""
+    """Lists and arrays as tuples, numpy and other numbers as Python numbers."""
     value = value.tolist() if hasattr(value, "tolist") else value
     if isinstance(value, list | tuple | range):
         return tuple(map(_plain, value))
@@ -58,7 +58,7 @@ def _plain(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class EstimatorConfig:
-    """Everything that changes an estimate's numbers."""
+    """Every setting that changes an estimate's numbers."""
 
     preset: str = "default"
     taus: tuple[float, ...] = setting(
@@ -72,42 +72,40 @@ class EstimatorConfig:
     )
     seeds: tuple[int, ...] = setting(
         (0, 1, 2, 3, 4),
-        "one fit each, which a row of the table averages; fixes split, weights and batches",
+        "one fit per seed, averaged in the table; a seed fixes split, weights and batches",
         SEED,
     )
     epochs: int = setting(8, "passes over the training rows", integer(1, FIT_STEPS))
     batch_size: int = setting(
         BATCH_SIZE,
-        "rows of a batch; part of the estimator, since the coupling lives inside a batch",
+        "rows per batch; part of the estimator, since the coupling is within a batch",
         integer(2, FIT_STEPS),
     )
     learning_rate: float = setting(1e-3, "Adam's learning rate", POSITIVE)
     hidden: int = setting(32, "width of the networks' hidden layers", integer(1, NETWORK_WIDTH))
     hidden_layers: int = setting(4, "hidden layers, including the first", integer(1, NETWORK_LAYERS))
-    embedding: int = setting(10, "numbers that a network returns for each option", integer(2, NETWORK_WIDTH))
-    train_share: float = setting(
-        TRAIN_SHARE, "share of the rows that trains the coupling; the others measure it", SHARE
-    )
+    embedding: int = setting(10, "size of a network's output per option", integer(2, NETWORK_WIDTH))
+    train_share: float = setting(TRAIN_SHARE, "share of rows that train the coupling; the others measure it", SHARE)
     split: SplitRule = setting(
         "random", "split single rows at random, or whole groups (all items of an image)", one_of(*get_args(SplitRule))
     )
-    split_seed: int | None = setting(None, "split once, by this seed, for all fits", SEED, unset="each seed its own")
+    split_seed: int | None = setting(None, "use this seed to split once for all fits", SEED, unset="each seed its own")
     fallback: Fallback = setting(
-        "real", "uncertain rows: uniform over an item's real options, or over four letters", one_of(*get_args(Fallback))
+        "real", "rows below tau: uniform over an item's real options, or over four letters", one_of(*get_args(Fallback))
     )
     drop_incomplete: bool = setting(
-        False, "leave out test rows that do not fill a batch, as published", SWITCH, opposite="keep-incomplete"
+        False, "drop test rows that do not fill a batch, as published", SWITCH, opposite="keep-incomplete"
     )
     anchor: Anchor = setting(
         "vision", "source whose rows the coupling matches exactly and its loss averages over", one_of(*get_args(Anchor))
     )
     language_condition: LanguageCondition = setting(
         "language_only",
-        "condition that gives p(y|question): noise in place of the image, or no image",
+        "condition for p(y|question): noise instead of the image, or no image",
         one_of(*get_args(LanguageCondition)),
     )
     sinkhorn_threshold: float = setting(1e-5, "L1 error of a marginal of mass 1 at which Sinkhorn stops", POSITIVE)
-    sinkhorn_sweeps: int = setting(100, "largest number of Sinkhorn sweeps", integer(1, FIT_STEPS))
+    sinkhorn_sweeps: int = setting(100, "maximum number of Sinkhorn sweeps", integer(1, FIT_STEPS))
     matmul_precision: Precision = setting(
         "highest",
         "precision of matrix products; on a GPU `default` may be TF32, 3 digits",
@@ -116,32 +114,32 @@ class EstimatorConfig:
 
     ablations: tuple[str, ...] = setting(
         (NOISE,),
-        "what replaced an ablated source; a row for each. `crossed` stands for crossed pictures and questions, "
-        "`all` for everything that a run has",
+        "what replaced an ablated source; one row per ablation. `crossed` means crossed pictures and questions, `all` "
+        "every ablation of a run",
         one_of(*PROBES, ALL),
         option="ablation",
     )
     estimator: Estimators = setting(
         "both",
-        "`exact`, the optimum with certified bounds; `batch`, the published estimator; or a row of each",
+        "`exact`, the optimum with certified bounds; `batch`, the published estimator; or both, one row each",
         one_of(*get_args(Estimators)),
     )
     marginals: Marginals = setting(
         "tilt",
-        "how the sources are brought to the P(Y) of the pairs: by the smallest change of every row, by one factor for "
-        "each option, or not at all",
+        "how to bring the sources to the P(Y) of the pairs: by the smallest change to every row, by one factor per "
+        "option, or not at all",
         one_of(*get_args(Marginals)),
         estimator=EXACT,
     )
     tol_bits: float = setting(
         1e-3,
-        "width in bits that a certified interval may have",
+        "maximum width of a certified interval in bits",
         TOLERANCE,
         estimator=EXACT,
     )
     interval: Interval = setting(
         "items",
-        "what the interval of every atom covers: the items, with or without a correction for their finite number",
+        "interval for every atom: over items, with or without a correction for their finite number",
         one_of(*get_args(Interval)),
         estimator=EXACT,
     )
@@ -153,7 +151,7 @@ class EstimatorConfig:
     )
     spread: bool = setting(
         True,
-        "compare the ways to one P(Y), for `marginals_spread` (five more solutions, to 0.01 bits)",
+        "compare the ways to reach one P(Y), for `marginals_spread` (five more solutions, to 0.01 bits)",
         SWITCH,
         opposite="no-spread",
         estimator=EXACT,
@@ -166,7 +164,7 @@ class EstimatorConfig:
             object.__setattr__(self, name, _plain(value))
 
     def describe(self) -> str:
-        """One line for people: what this preset is."""
+        """A one-line description for people."""
         fallback = "its real options" if self.fallback == "real" else "four letters"
         parts = [self._describe_batch()] if BATCH in ESTIMATORS[self.estimator] else []
         if EXACT in ESTIMATORS[self.estimator]:
@@ -180,10 +178,10 @@ class EstimatorConfig:
         return f"{seeds}, {epochs} of batches of {self.batch_size}, {rows}"
 
     def for_single(self, tau: float, pooling: str, estimator: str = BATCH, ablation: str = NOISE) -> Mapping[str, Any]:
-        """The settings of one row of the table: those that its estimator depends on, alternatives narrowed to its own.
+        """The settings of one table row: those that its estimator depends on, with alternatives narrowed to its own.
 
-        BATCH's have no entry for it, and those under noise none that names the ablation: tables from before
-        there were others have the same identities.
+        BATCH's settings do not name the estimator, and settings under noise do not name the ablation: this keeps the
+        identities of older tables, which had no others.
         """
         narrowed = asdict(replace(self, taus=(tau,), poolings=(pooling,) if pooling else self.poolings))
         del narrowed["estimator"], narrowed["ablations"]
@@ -199,14 +197,14 @@ SETTINGS: Final[Mapping[str, Setting]] = settings_of(EstimatorConfig)
 """Every setting by the name of its field."""
 
 SHARED: Final = ("taus", "fallback", "language_condition")
-"""Settings of the conditionals, which every estimator depends on; those of no estimator in particular are BATCH's."""
+"""Settings of the conditionals, which every estimator depends on; other settings without an estimator are BATCH's."""
 
 EstimatorConfig.__doc__ = "\n".join(
     [
         f"{EstimatorConfig.__doc__}",
         "",
         "    Attributes:",
-        "        preset: where the settings started from.",
+        "        preset: the preset that the settings started from.",
         *(f"        {name}: {known.meaning} ({known.expected})." for name, known in SETTINGS.items()),
     ]
 )
@@ -218,14 +216,14 @@ PRESETS: Final[Mapping[str, EstimatorConfig]] = {
 
 
 def make_config(preset: str = "default", **changes: Any) -> EstimatorConfig:
-    """A preset with some settings changed; a change of `None` means the preset's own value.
+    """A preset with some settings changed; `None` keeps the preset's value.
 
     Args:
         preset: `default` or `paper`.
         **changes: fields of `EstimatorConfig`.
 
     Raises:
-        ArgumentError: unknown preset or setting, or a value that is not valid.
+        ArgumentError: unknown preset or setting, or an invalid value.
 
     Example:
         >>> make_config("paper", taus=(0.2, 0.3)).seeds
@@ -246,10 +244,10 @@ def make_config(preset: str = "default", **changes: Any) -> EstimatorConfig:
 
 @dataclass(frozen=True)
 class FitSettings:
-    """The settings that BATCH's compiled program depends on besides shapes; hashable, so that jit can key on it.
+    """The settings that BATCH's compiled program depends on, apart from shapes; hashable, as a key for jit.
 
-    `sinkhorn_stop` says where a coupling ends: `converged`, or `published`, which stops as early as the published
-    procedure does (`pid_jax.estimators.batch.published_stop`).
+    `sinkhorn_stop` is `converged`, or `published` to stop as early as the published procedure
+    (`pid_jax.estimators.batch.published_stop`).
     """
 
     learning_rate: float = EstimatorConfig.learning_rate
@@ -262,6 +260,6 @@ class FitSettings:
 
     @classmethod
     def of(cls, config: EstimatorConfig) -> "FitSettings":
-        """The part of an estimate's settings that the program depends on."""
+        """The settings of an estimate that the program depends on."""
         shared = {item.name for item in fields(cls)} & {item.name for item in fields(EstimatorConfig)}
         return cls(**{name: getattr(config, name) for name in shared})

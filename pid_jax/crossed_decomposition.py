@@ -1,4 +1,4 @@
-"""Decompose crossed pairs of your own: every picture asked the questions of several items, one joint distribution."""
+"""Decompose your own crossed pairs: every picture with the questions of several items, one joint distribution."""
 
 from dataclasses import dataclass, field
 from typing import cast, get_args
@@ -27,18 +27,18 @@ from pid_lvlm.data.names import NATS_PER_BIT
 
 @dataclass(frozen=True)
 class CrossedDecomposition:
-    """Atoms of crossed pairs in bits. As measured, they are certified; redundancy and synergy are never negative.
+    """Atoms of crossed pairs in bits, certified as measured; redundancy and synergy are never negative.
 
     Attributes:
-        low: the least possible atoms of these pairs, not corrected.
-        high: the largest.
+        low: lower bounds on the atoms of these pairs, not corrected.
+        high: upper bounds.
         i1_bits: I(X1;Y) of these pairs.
         i2_bits: I(X2;Y).
         i12_bits: I(X1,X2;Y).
         gap_bits: width of the certified interval on I_q.
         pairs: questions per picture, M.
         items: atoms corrected for their bias in 1/M, with an interval over items, or None.
-        tol_bits: the width of the certified interval that was asked for.
+        tol_bits: the requested width of the certified interval.
         given: the pairs.
     """
 
@@ -55,7 +55,7 @@ class CrossedDecomposition:
 
     @property
     def middle(self) -> AtomsInBits:
-        """Middles of the certified intervals, bits, not corrected; they add up to I(X1,X2;Y)."""
+        """Midpoints of the certified intervals, bits, not corrected; they add up to I(X1,X2;Y)."""
         return AtomsInBits(*((a + b) / 2 for a, b in zip(self.low, self.high, strict=True)))
 
     def curve(self) -> list[CrossedPoint]:
@@ -74,17 +74,17 @@ def crossed(
 ) -> CrossedDecomposition:
     """Split I(X1,X2;Y) of a model under independent pictures and questions.
 
-    Picture i is asked the questions of M items, and all pairs weigh the same. Their means over questions and over
-    pictures are true marginals of one joint distribution, so that nothing has to be reconciled
-    (`docs/method.md`, crossed pairs).
+    Picture i is paired with the questions of M items, all pairs with equal weight. Their means over questions and over
+    pictures are true marginals of one joint distribution, so nothing has to be reconciled (`docs/method.md`, crossed
+    pairs).
 
     Args:
-        p_pairs: (n, M, k) p(y | picture i, question partner[i, m]); rows over the options sum to 1, with 0 for an
-            option that the question lacks.
-        partner: (n, M) integers from 0 to n - 1: whose question.
-        tol_bits: how wide the certified intervals may be, bits.
-        strata: (n,) integers, such as the number of options of every question; the atoms are then conditional on them.
-        groups: (n,) of every item, the group (such as a picture) whose items are not independent of each other.
+        p_pairs: (n, M, k) p(y | picture i, question partner[i, m]); rows over the options sum to 1, with 0 for options
+        that the question lacks.
+        partner: (n, M) integers from 0 to n - 1: the items that the questions come from.
+        tol_bits: maximum width of the certified intervals, bits.
+        strata: (n,) integers, such as the number of options of each question; the atoms are then conditional on them.
+        groups: (n,) the group of each item, such as its picture; items of a group are not independent.
         interval: `items` corrects the bias of few questions per picture and adds an interval over items,
             `items-uncorrected` only adds the interval, `none` neither.
 

@@ -33,16 +33,16 @@ class Decomposition:
 
     Attributes:
         raw: the four atoms in bits, mean over seeds; a small negative value is estimation error.
-        clipped: the same cut at 0.
+        clipped: `raw` clipped at 0.
         sd: their standard deviation over seeds in bits; NaN for one seed.
         terms: the four information terms in bits, mean over seeds.
         per_seed: the raw atoms of every seed in bits, each of shape (seeds,).
         loss: training loss of every step in nats, shape (seeds, steps).
-        sinkhorn_error: largest L1 error of a test coupling's marginal of mass 1.
+        sinkhorn_error: largest L1 error of a test coupling's marginal (mass 1).
         marginal_mismatch: largest total variation between two of the three P(Y); above 0, PID is not exactly defined.
         result: outcome of the worst seed; `Result.SUCCESSFUL` if all is well.
-        num_train: rows that trained the coupling, with the first seed.
-        num_test: rows that the atoms are measured on.
+        num_train: number of rows that trained the coupling, for the first seed.
+        num_test: number of rows that the atoms are measured on.
     """
 
     raw: AtomsInBits
@@ -77,27 +77,27 @@ def decompose(
     """Split I(X1,X2;Y) into redundancy, unique1, unique2 and synergy, in bits.
 
     Args:
-        p_y_x1: (n, k) p(y|x1_i): rows sum to 1; 0 for an option that a row does not have.
+        p_y_x1: (n, k) p(y|x1_i): rows sum to 1, with 0 for options that a row does not have.
         p_y_x2: (n, k) p(y|x2_i).
         p_y_x1x2: (n, k) p(y|x1_i,x2_i).
         x1: (n, d1) features of source 1, finite.
         x2: (n, d2) features of source 2.
-        config: settings from `make_config`; by default the default preset. Its taus and poolings do not matter here.
-        groups: (n,) name of each row's group; with `split="group"` no group is divided between training and test.
-        devices: how many of this process's devices to use, all by default.
+        config: settings from `make_config`; by default the default preset. Its taus and poolings are ignored.
+        groups: (n,) name of each row's group; with `split="group"` groups are not split between training and test.
+        devices: number of this process's devices to use; all by default.
 
     Returns:
         A `Decomposition`: atoms `raw`, `clipped` at 0, their `sd` over seeds and `per_seed`, and the four `terms`, all
-        in bits; `result` and `advice`, training `loss` (nats), `sinkhorn_error` and `marginal_mismatch` to judge them
-        by; `num_train` and `num_test` rows.
+        in bits; `result` and `advice`, training `loss` (nats), `sinkhorn_error` and `marginal_mismatch` as diagnostics;
+        `num_train` and `num_test` rows.
 
     Raises:
-        ArgumentError: an argument is not what is expected; a `ValueError`, and a `TypeError` where it holds no numbers.
-            The message names the argument, and says which shape was expected and which found.
+        ArgumentError: an argument is not as expected; this is a `ValueError`, and also a `TypeError` if it does not
+        hold numbers. The message names the argument, and the expected and actual shape.
         PidError: there are too few rows.
 
     Example:
-        Two coins, and the answer is whether they agree: only both together determine it.
+        Two coins; the answer is whether they agree, which only both together determine.
 
         >>> import numpy as np
         >>> import pid_jax

@@ -32,20 +32,21 @@ def estimate(
     """Decompose every layer of every run; a row per problem, in bits (columns: `pid_lvlm.data.contract.table.results`).
 
     Args:
-        runs: run folders, or folders of run folders, of any number and shapes; equal shapes are fitted side by side.
+        runs: any number of run folders, or folders of run folders, of any shapes; equal shapes are fitted side by side.
         config: settings; the default preset by default.
         layers: `all`, `last` or a list such as `1,8,last`.
         allow_partial: use the finished shards of unfinished runs.
-        memory_budget: bytes, or text such as `8GB`; by default what a GPU has free, or half of the host's memory.
-        devices: how many of this process's devices to use, all by default.
+        memory_budget: bytes, or text such as `8GB`; by default free GPU memory, or half of the host's memory.
+        devices: number of this process's devices to use; all by default.
         progress: a progress display.
         keep: called with the id and the solution of every problem: a `Solution` (terms per seed, loss traces, marginal
             errors) or an `ExactOutcome` (certified bounds, potentials, pointwise atoms).
 
     Raises:
-        ArgumentError: an argument is not what is expected; a `ValueError`, and a `TypeError` where its type is wrong.
+        ArgumentError: an argument is not as expected; this is a `ValueError`, and also a `TypeError` if the type is
+        wrong.
         PidError: no run can be used. If some can, the others become warnings and rows with the result `invalid_run`.
-            A failed fit does not raise either; the column `result` tells.
+            A failed fit does not raise either; see the column `result`.
     """
     config = checked_config(config)
     devices = count_devices(devices)
@@ -69,7 +70,7 @@ def plan_groups(
         plan: the runs.
         config: settings.
         devices: how many devices share the fits.
-        memory_budget: bytes, or text such as `8GB`; by default what a GPU has free, or half of the host's memory.
+        memory_budget: bytes, or text such as `8GB`; by default free GPU memory, or half of the host's memory.
         done: problems (by id) to leave out.
         part: this process's part of every group.
 

@@ -1,4 +1,4 @@
-"""Arguments of the exact estimator: what a user hands over becomes a reconciled problem, or an error that names it."""
+"""Turns arguments of the exact estimator into a reconciled problem, or an error that names the argument."""
 
 from typing import cast, get_args
 
@@ -23,10 +23,10 @@ def reconciled_problem(
     marginals: str,
     strata: ArrayLike | None = None,
 ) -> StratifiedProblem:
-    """The problem of arguments that may be anything; `exact` says what they are.
+    """The problem for unchecked arguments; see `exact` for what they are.
 
     Raises:
-        ArgumentError: as for `exact`.
+        ArgumentError: see `exact`.
     """
     check_tolerance(tol_bits)
     check_name("marginals", marginals, get_args(Marginals))
@@ -68,7 +68,7 @@ def check_tolerance(tol_bits: float) -> None:
 
 
 def can_be_masses(values: Float[np.ndarray, "..."]) -> bool:
-    """Whether numbers divided by their sum are probabilities."""
+    """Whether numbers are probabilities after dividing by their sum."""
     with np.errstate(over="ignore"):
         return bool((values >= 0).all() and 0 < values.sum() < np.inf)
 

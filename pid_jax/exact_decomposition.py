@@ -27,32 +27,32 @@ from pid_jax.setting import ArgumentError
 from pid_lvlm.data.names import NATS_PER_BIT
 
 MOST_PAIRS: Final = 10**9
-"""Pairs of distinct rows that are solved: a pass over all of them takes about ten seconds."""
+"""Maximum number of pairs of distinct rows: a pass over them takes about ten seconds."""
 
 
 @dataclass(frozen=True)
 class ExactDecomposition(AtomBounds):
     """Atoms in bits as certified intervals: the optimum lies inside, whatever the solver did.
 
-    An interval covers the optimisation only, not the sampling of the rows. Each end also has a name:
+    An interval covers the optimisation only, not the sampling of the rows. The ends also have flat names:
     `redundancy_low_bits`, `redundancy_high_bits`, and so on for `unique1`, `unique2` and `synergy`.
 
     Attributes:
-        low: the least possible atoms, bits.
-        high: the largest.
+        low: lower bounds on the atoms, bits.
+        high: upper bounds.
         i1_bits: I(X1;Y) of the reconciled conditionals.
         i2_bits: I(X2;Y).
         i12_bits: I(X1,X2;Y).
         i_coupling_low_bits: certified lower bound on the coupling information I_q.
         i_coupling_high_bits: certified upper bound.
-        gap_bits: width of that interval, and so of every atom's.
-        tol_bits: the width that was asked for.
+        gap_bits: width of that interval, and so of every atom's interval.
+        tol_bits: the requested width.
         marginal_mismatch: largest total variation between two of the three P(Y) as given.
         potentials: dual variables A (n, k) and B (n, k) of every row, a feasible point that gives the lower bound.
         problem: reconciled rows of every stratum.
         solution: its optimum, nats.
-        shape: of the pairs: (n,), or (n1, n2) for a table.
-        items: estimate and interval over items; None unless asked for.
+        shape: shape of the pairs: (n,), or (n1, n2) for a table.
+        items: estimate and interval over items; None unless requested.
     """
 
     low: AtomsInBits
@@ -73,17 +73,17 @@ class ExactDecomposition(AtomBounds):
 
     @property
     def middle(self) -> AtomsInBits:
-        """Middles of the intervals, bits; they add up to I(X1,X2;Y)."""
+        """Midpoints of the intervals, bits; they add up to I(X1,X2;Y)."""
         return AtomsInBits(*((a + b) / 2 for a, b in zip(self.low, self.high, strict=True)))
 
     @property
     def converged(self) -> bool:
-        """Whether the interval is as narrow as asked for."""
+        """Whether the interval is as narrow as requested."""
         return self.gap_bits <= self.tol_bits
 
     @property
     def advice(self) -> str | None:
-        """What to know about these atoms before using them; None if all is well."""
+        """What to know before using these atoms; None if all is well."""
         if self.gap_bits > self.tol_bits:
             return f"the interval is {self.gap_bits:.2g} bits wide, wider than requested, but still valid"
         if self.solution.joint_knows_less(self.tol_bits):
@@ -94,8 +94,8 @@ class ExactDecomposition(AtomBounds):
         """The atoms of every row, bits: arrays (n,), or (n1, n2) of a table; NaN where the weight is 0.
 
         Their weighted means are the atoms at the certified lower bound of the potentials, within the interval unless
-        I1 or I2 bounds I_q more tightly. They are unique given the optimum; solved with `tol_bits=2e-5`, the error of a
-        single value is about 1e-3 bits.
+        I1 or I2 bounds I_q more tightly. They are unique given the optimum; with `tol_bits=2e-5`, the error of a single
+        value is about 1e-3 bits.
         """
         return pointwise_stratified(self.problem, self.solution).reshaped(self.shape)
 
@@ -130,23 +130,23 @@ def exact(
 ) -> ExactDecomposition:
     """Split I(X1,X2;Y) into the BROJA atoms, each as a certified interval in bits.
 
-    No features, no network, no seeds: the optimum depends on the rows of conditionals and their weights only
+    No features, no network, no seeds: the optimum depends only on the rows of conditionals and their weights
     (Bertschinger et al., 2014; `docs/method.md`).
 
     Args:
-        p_y_x1: (n, k) p(y|x1_i): rows sum to 1; 0 for an option that a row does not have.
+        p_y_x1: (n, k) p(y|x1_i): rows sum to 1, with 0 for options that a row does not have.
         p_y_x2: (n, k) p(y|x2_i).
         p_y_x1x2: (n, k) p(y|x1_i,x2_i).
-        weights: (n,) weights of the rows, by default equal.
-        tol_bits: how wide the intervals may be, in bits.
-        marginals: how the sources are brought to the P(Y) of the pairs where they disagree: `tilt` (smallest change of
-            every row), `rescale` (one factor per option) or `as-given` (an error if they disagree).
-        strata: (n,) integers, such as the number of options of every row. The atoms are then conditional on them:
-            each stratum is decomposed by itself, and weighted with its mass.
-        interval: also an interval over items, for rows that are a sample: `items` corrects the bias in the number of
-            items with eight half samples, `items-uncorrected` costs nothing and covers the expected value at this
-            number only.
-        groups: (n,) of every item, the group (such as a picture) whose items are not independent of each other.
+        weights: (n,) weights of the rows; equal by default.
+        tol_bits: maximum width of the intervals, in bits.
+        marginals: how to bring the sources to the P(Y) of the pairs if they disagree: `tilt` (smallest change to every
+        row), `rescale` (one factor per option) or `as-given` (an error if they disagree).
+        strata: (n,) integers, such as the number of options of each row. The atoms are then conditional on them: each
+        stratum is decomposed separately and weighted by its mass.
+        interval: adds an interval over items, for rows that are a sample: `items` corrects the finite-sample bias with
+        eight half samples; `items-uncorrected` costs nothing but covers only the expected value at this number of
+        items.
+        groups: (n,) the group of each item, such as its picture; items of a group are not independent.
 
     Raises:
         ArgumentError: the shapes differ, a row of probabilities does not sum to 1, the marginals disagree with
@@ -154,7 +154,7 @@ def exact(
             many distinct rows, or too few groups for an interval.
 
     Example:
-        Two numbers from 0 to 3, and the answer is their sum modulo 4: neither alone says anything.
+        Two numbers from 0 to 3; the answer is their sum modulo 4, about which neither alone says anything.
 
         >>> import numpy as np
         >>> import pid_jax
@@ -184,14 +184,14 @@ def exact(
 
 
 def broja(p_x1x2y: ArrayLike, *, tol_bits: float = 1e-3) -> ExactDecomposition:
-    """The BROJA atoms of a joint table p(x1, x2, y), or of counts, each as a certified interval in bits.
+    """The BROJA atoms of a joint table p(x1, x2, y) or of counts, each as a certified interval in bits.
 
     Args:
-        p_x1x2y: (n1, n2, k) probabilities or counts, not negative; they are divided by their sum.
-        tol_bits: how wide the intervals may be, in bits.
+        p_x1x2y: (n1, n2, k) non-negative probabilities or counts; they are divided by their sum.
+        tol_bits: maximum width of the intervals, in bits.
 
     Raises:
-        ArgumentError: the table does not have three axes, or a number in it is negative or not finite.
+        ArgumentError: the table does not have three axes, or has a negative or non-finite number.
 
     Example:
         >>> import numpy as np

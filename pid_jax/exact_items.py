@@ -1,4 +1,4 @@
-"""Your own conditionals as a sample of items: differences on the same items, and the curve over their number."""
+"""Your own conditionals as a sample of items: differences on the same items, and curves over their number."""
 
 from collections.abc import Sequence
 from typing import cast
@@ -20,18 +20,18 @@ from pid_jax.setting import SEED, ArgumentError, ArgumentTypeError, spell
 def exact_difference(
     first: ExactDecomposition | ExactOutcome, second: ExactDecomposition | ExactOutcome
 ) -> ItemInterval:
-    """Atoms of `first` less those of `second`, with an interval over the items that both share.
+    """Atoms of `first` minus those of `second`, with an interval over the items that both share.
 
     For two models, two layers or two checkpoints that answered the same items, in the same order. What makes an item
-    hard for both cancels, so the interval is narrower than the two intervals side by side suggest.
+    hard for both cancels, so the interval is narrower than the two separate intervals suggest.
 
     Args:
-        first: of `exact` with `interval=`, or of `estimate`, which hands it to `keep`.
-        second: of the same items, with the same `interval`, weights and groups.
+        first: a result of `exact` with `interval=`, or of `estimate`, which passes it to `keep`.
+        second: another result for the same items, with the same `interval`, weights and groups.
 
     Raises:
-        ArgumentError: one of them has no interval over items, or their items differ. Arrays have no names of items, so
-            that only the items of runs are compared by name.
+        ArgumentError: one of them has no interval over items, or their items differ. Only items of runs are compared by
+            name, since arrays have no item names.
 
     Example:
         >>> import numpy as np
@@ -79,27 +79,27 @@ def curve_over_rows(
     marginals: str = "tilt",
     seed: int = 0,
 ) -> list[RowsPoint]:
-    """Atoms of random parts of the items, by their size.
+    """Atoms of random parts of the items, by size.
 
-    I_q falls with the number of items, so atoms of data sets of different size are not comparable as they are: compare
-    corrected ones (`exact` with `interval="items"`), or the points of two curves with the same `rows`.
+    I_q falls with the number of items, so raw atoms of data sets of different size are not comparable. Compare
+    corrected ones (`exact` with `interval="items"`), or points of two curves with the same `rows`.
 
     Args:
         p_y_x1: (n, k) p(y|x1_i), as for `exact`.
         p_y_x2: (n, k) p(y|x2_i).
         p_y_x1x2: (n, k) p(y|x1_i,x2_i).
-        weights: (n,) weights of the rows, by default equal.
+        weights: (n,) weights of the rows; equal by default.
         rows: sizes of the parts; by default an eighth, a quarter, half and all of the items.
-        groups: (n,) of every item, the group that it belongs to; parts have whole groups.
-        tol_bits: how wide the certified intervals may be, in bits.
+        groups: (n,) the group of each item; parts consist of whole groups.
+        tol_bits: maximum width of the certified intervals, in bits.
         marginals: as for `exact`; every part is brought to its own P(Y).
-        seed: of the random parts.
+        seed: seed of the random parts.
 
     Returns:
-        One point for each size: mean atoms of at most 8 disjoint parts, and their standard deviation.
+        One point per size: mean atoms of at most 8 disjoint parts, and their standard deviation.
 
     Raises:
-        ArgumentError: as for `exact`; or a size or the seed is out of range, or the groups are not one for each item.
+        ArgumentError: as for `exact`; or a size or the seed is out of range, or there is not one group per item.
 
     Example:
         >>> import numpy as np

@@ -1,4 +1,4 @@
-"""Information terms and atoms. Everything is computed in nats and becomes bits where it is reported."""
+"""Information terms and atoms. Everything is computed in nats and converted to bits for reporting."""
 
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
@@ -25,10 +25,10 @@ Nats: TypeAlias = Float[Any, "*p"] | float
 """jax arrays in a compiled program, numpy arrays of the same shapes on the host, or plain numbers."""
 
 Bits: TypeAlias = Nats
-"""The same kinds of values, in bits."""
+"""Values of the same kinds, in bits."""
 
 LOG_EPS = 1e-8
-"""Published: added inside the loss's logarithms, and in place of a probability of exactly 0 inside a logarithm."""
+"""As published: added inside the loss's logarithms, and replaces a probability of exactly 0 inside a logarithm."""
 
 
 class InformationTerms(NamedTuple):
@@ -79,7 +79,7 @@ def atoms_from_terms(terms: InformationTerms) -> Atoms:
     """R = I1 + I2 - I_q, U1 = I_q - I2, U2 = I_q - I1, S = I12 - I_q (paper, eqs. 20-22; eq. 19 is a misprint).
 
     Example:
-        >>> xor = InformationTerms(0.0, 0.0, NATS_PER_BIT, 0.0)  # only the pair informs
+        >>> xor = InformationTerms(0.0, 0.0, NATS_PER_BIT, 0.0)  # only the pair is informative
         >>> atoms_from_terms(xor).in_bits()
         AtomsInBits(redundancy=0.0, unique1=0.0, unique2=0.0, synergy=1.0)
     """
@@ -97,7 +97,7 @@ def guarded_log(p: Float[Any, "*n"]) -> Float[Array, "*n"]:
 
 
 def mean_over_rows(values: Float[Any, " n"], mask: Bool[Any, " n"]) -> Float[Array, ""]:
-    """Mean over the rows that are not padding."""
+    """Mean over rows that are not padding."""
     return jnp.where(mask, values, 0.0).sum() / mask.sum()
 
 
@@ -107,7 +107,7 @@ def source_information(p: Float[Any, "n k"], p_y: Float[Any, " k"], mask: Bool[A
 
 
 def coupling_loss(q: Float[Any, "k a b"], p_y_x1: Float[Any, "a k"], mask: Bool[Any, " a"]) -> Float[Array, ""]:
-    """BATCH's loss in nats (paper, eq. 18): I_q(X1,X2;Y) less I(X1;Y), that is unique2 under the coupling.
+    """BATCH's loss in nats (paper, eq. 18): I_q(X1,X2;Y) minus I(X1;Y), that is, unique2 under the coupling.
 
     mean_i Σ_j Σ_y p1 q [log(q + 1e-8) - log(Σ_y' q p1 + 1e-8)], with q = q(x2_j | x1_i, y), p1 = p(y | x1_i).
     """

@@ -1,4 +1,4 @@
-"""What a setting means and which values it takes: options, settings files, help and errors derive from it."""
+"""The meaning and valid values of a setting, from which options, settings files, help and errors are derived."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
@@ -20,8 +20,8 @@ class Rule:
         kind: Python type of a value.
         expected: how an error describes the valid values.
         least: the smallest number.
-        most: the largest number; one that is not finite is never valid.
-        choices: the valid values where they are a few names.
+        most: the largest number; non-finite numbers are never valid.
+        choices: the valid values if they are a few names.
     """
 
     kind: type
@@ -31,7 +31,7 @@ class Rule:
     choices: tuple[str, ...] = ()
 
     def accepts(self, value: Any) -> bool:
-        """Whether the value has this kind (numpy's numbers count, booleans are not numbers) and is in range."""
+        """Whether the value has this kind (numpy numbers count, booleans are not numbers) and is in range."""
         abstract = {int: Integral, float: Real}.get(self.kind, self.kind)
         if not isinstance(value, abstract) or (self.kind is not bool and isinstance(value, bool)):
             return False
@@ -42,7 +42,7 @@ class Rule:
 
     @property
     def annotation(self) -> Any:
-        """The type of a valid value, as a schema has it."""
+        """The type of a valid value, for a schema."""
         if self.choices:
             return Literal.__getitem__(self.choices)
         if self.least is None or self.most is None:
@@ -78,11 +78,11 @@ class Setting:
         name: the field and Python argument, such as `taus`.
         default: its default.
         meaning: what it is, in a phrase.
-        rule: valid values; of each entry if it takes `several`.
+        rule: valid values, or valid entries if it takes `several`.
         option: name on the command line and in settings files, such as `tau`.
         opposite: the option that switches a switch off.
         unset: what a default of None stands for.
-        estimator: the only estimator that it concerns; all of them by default.
+        estimator: the only estimator that uses it; all by default.
     """
 
     name: str
@@ -110,7 +110,7 @@ class Setting:
         """Check a value.
 
         Raises:
-            ArgumentError: it is not valid.
+            ArgumentError: it is invalid.
         """
         if value is None and self.default is None:
             return
@@ -125,7 +125,7 @@ def check_entries(name: str, entries: Sequence[Any], rule: Rule) -> None:
     """Check the values of one argument.
 
     Raises:
-        ArgumentError: one is not valid, one is there twice, or there are too many.
+        ArgumentError: one is invalid or repeated, or there are too many.
     """
     if len(entries) > SEEDS.most:
         raise ArgumentError(name, f"expected at most {SEEDS.most:,} values, found {len(entries):,}")
@@ -138,7 +138,7 @@ def check_entries(name: str, entries: Sequence[Any], rule: Rule) -> None:
 
 
 class ArgumentError(PidError, ValueError):
-    """An argument has a value that is not valid.
+    """An argument has an invalid value.
 
     Attributes:
         argument: its name.
@@ -150,7 +150,7 @@ class ArgumentError(PidError, ValueError):
         super().__init__(f"{argument}: {fault}")
 
     def of_option(self) -> PidError:
-        """The same about the option of the command line."""
+        """The same error, naming the command-line option."""
         return PidError(f"--{self.argument.replace('_', '-')}: {self.fault}")
 
 
@@ -181,11 +181,11 @@ def settings_of(cls: type) -> dict[str, Setting]:
 
 
 class ArgumentTypeError(ArgumentError, TypeError):
-    """An argument is of a type that cannot be what is expected."""
+    """An argument has the wrong type."""
 
 
 def spell(value: Any) -> str:
-    """A value as one would type it: 7 for 7.0, words in backticks; not all of a long one."""
+    """A value as one would type it: 7 for 7.0, words in backticks; shortened if long."""
     if isinstance(value, str):
         return f"`{cut(value)}`"
     if isinstance(value, bool):
@@ -194,5 +194,5 @@ def spell(value: Any) -> str:
         return short
     try:
         return cut(str(value))
-    except Exception:  # whatever the value's own method raises
+    except Exception:  # the value's own method may raise anything
         return f"a {type(value).__name__}"

@@ -1,4 +1,4 @@
-"""What the paper's findings would be for a table at hand."""
+"""The paper's findings recomputed for any result table."""
 
 from pid_lvlm.analysis.exhibits.finding import PaperFinding
 from pid_lvlm.analysis.exhibits.findings import paper_findings

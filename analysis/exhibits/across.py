@@ -27,8 +27,8 @@ from pid_lvlm.analysis.frames.over_models.steps import steps
 from pid_lvlm.analysis.statistics import FEW, LEAST, paired_means, sign_test, spearman
 from pid_lvlm.data.command.shown import count
 
-_OF_MODELS = "over models, as if these were independent"
-_TOO_NARROW = f"; such intervals are too narrow for fewer than {FEW} models (of 4, they cover 80 %)"
+_OF_MODELS = "over models, treated as independent"
+_TOO_NARROW = f"; such intervals are too narrow for fewer than {FEW} models (for 4, they cover 80 %)"
 _RANK = f"Spearman's correlation with 95 % intervals (Fisher's z, variance of Bonett and Wright) {_OF_MODELS}"
 
 
@@ -48,7 +48,7 @@ def task_regimes(models: pl.DataFrame) -> Stated:
     counted = [each.num_models for each in found if each.name != UNDECIDED]
     return Stated(
         f"{'; '.join(parts)}{_accuracies(models, found)}.",
-        f"95 % percentile bootstrap intervals of means {_OF_MODELS}; a regime is named where that of the paired "
+        f"95 % percentile bootstrap intervals of means {_OF_MODELS}; a regime is named if the interval of the paired "
         f"difference of shares excludes 0{_TOO_NARROW if min(counted) < FEW else ''}",
         _range(counted),
     )
@@ -60,7 +60,7 @@ def _shares(each: Regime) -> str:
 
 
 def _accuracies(models: pl.DataFrame, found: list[Regime]) -> str:
-    """How much lower accuracy is on knowledge-driven datasets, for models that have both; empty for too few."""
+    """How much lower accuracy is on knowledge-driven datasets, for models with both regimes; empty for too few."""
     accuracy = pl.col("accuracy").cast(pl.Float64)
     mean = {
         name: models.filter(pl.col("dataset").is_in(datasets_of(found, name)) & accuracy.is_finite())
@@ -80,7 +80,7 @@ def _accuracies(models: pl.DataFrame, found: list[Regime]) -> str:
 
 
 def accuracy_correlates(models: pl.DataFrame) -> Stated:
-    """Finding 2: what goes with accuracy, and on how many datasets S is the strongest positive correlate."""
+    """Finding 2: what correlates with accuracy, and on how many datasets S is the strongest positive correlate."""
     compared = of_enough_models(with_values(models, ["accuracy"]))
     found = (
         []
@@ -91,7 +91,7 @@ def accuracy_correlates(models: pl.DataFrame) -> Stated:
     for each in found:
         by_dataset.setdefault(each.dataset, []).append(each)
     if not by_dataset:
-        raise NotEnoughError(f"a correlation needs {LEAST} models of a dataset with different accuracies.")
+        raise NotEnoughError(f"a correlation needs {LEAST} models with different accuracies on one dataset.")
     named = {each.dataset: each.name for each in regimes(compared)}
     driven = [dataset for dataset in by_dataset if named.get(dataset) == SYNERGY_DRIVEN]
     others = [dataset for dataset in by_dataset if dataset not in driven]
@@ -99,7 +99,7 @@ def accuracy_correlates(models: pl.DataFrame) -> Stated:
         f"{_led(by_dataset, group)} of {len(group)} {text}"
         for group, text in (
             (driven, "synergy-driven datasets"),
-            (others, "other datasets" if driven else "datasets, none of which is synergy-driven"),
+            (others, "other datasets" if driven else "datasets (none is synergy-driven)"),
         )
         if group
     ]
@@ -134,7 +134,7 @@ def family_strategies(models: pl.DataFrame) -> Stated:
     both = sides[SYNERGY_DRIVEN].join(sides[KNOWLEDGE_DRIVEN], on="family", suffix="_other").sort("family")
     if both.height < LEAST:
         raise NotEnoughError(
-            f"families are compared across regimes, which takes {LEAST} of them with both; there are {both.height}."
+            f"comparing families across regimes takes {LEAST} of them with both; there are {both.height}."
         )
     found = spearman(both["lead"].to_list(), both["lead_other"].to_list())
     middles = (pl.col("lead") - pl.col("lead").median(), pl.col("lead_other") - pl.col("lead_other").median())
@@ -150,7 +150,7 @@ def family_strategies(models: pl.DataFrame) -> Stated:
 
 
 def scaling_steps(models: pl.DataFrame) -> Stated:
-    """Finding 4: what grows with accuracy from one size of a family to the next."""
+    """Finding 4: what grows along with accuracy from one size of a family to the next."""
     try:
         found, where = steps(models, SYNERGY_DRIVEN), "synergy-driven datasets"
     except NothingToShowError:

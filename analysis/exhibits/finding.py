@@ -1,4 +1,4 @@
-"""A finding, and how its numbers are written."""
+"""A finding, and the format of its numbers."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from pid_lvlm.analysis.frames.labels import interval, p_value
 from pid_lvlm.analysis.statistics import Correlation, SignTest
 
 LISTED: Final = 6
-"""How many datasets, models or families a sentence names."""
+"""Maximum number of datasets, models or families named in a sentence."""
 
 
 class NotEnoughError(NothingToShowError):
@@ -20,14 +20,14 @@ class NotEnoughError(NothingToShowError):
 
 @dataclass(frozen=True)
 class PaperFinding:
-    """One of the paper's findings, for the table at hand.
+    """One of the paper's findings, recomputed for a result table.
 
     Attributes:
         number: 1 to 6, as in the paper.
         title: what it is about.
-        sentence: what it would be, with its numbers, or `not enough data: …` with what is missing.
-        test: the test and what the intervals cover; empty where there is not enough data.
-        count: how many models, families or steps the numbers are over, such as `26 models`.
+        sentence: the finding with its numbers, or `not enough data: …` with what is missing.
+        test: the test and what the intervals cover; empty if there is not enough data.
+        count: number of models, families or steps that the numbers cover, such as `26 models`.
         enough: whether there is enough data.
     """
 
@@ -41,7 +41,7 @@ class PaperFinding:
 
 @dataclass(frozen=True)
 class Stated:
-    """What a finding is for a table: sentence, test and count of a `PaperFinding`."""
+    """A finding for a table: sentence, test and count of a `PaperFinding`."""
 
     sentence: str
     test: str
@@ -49,7 +49,7 @@ class Stated:
 
 
 def finding(number: int, title: str, state: Callable[[], Stated]) -> PaperFinding:
-    """A finding, or what it lacks."""
+    """A finding, or what is missing for it."""
     try:
         stated = state()
     except NothingToShowError as missing:
@@ -69,7 +69,7 @@ def correlation(found: Correlation) -> str:
 
 
 def signs(found: SignTest) -> str:
-    """The sign test as `p = 0.125`; of one value, which no test can judge, and of none nothing."""
+    """The sign test as `p = 0.125`; empty for fewer than two values, which no test can judge."""
     return "" if found.p is None or found.above + found.below < 2 else f", {p_value(found.p)}"
 
 
@@ -88,12 +88,12 @@ def change(value: float, digits: int = 2) -> str:
 
 
 def listed(names: Iterable[str], separator: str = ", ") -> str:
-    """The first few names, and how many more there are."""
+    """The first few names, and the number of the rest."""
     every = list(names)
     more = [f"{len(every) - LISTED} more"] if len(every) > LISTED else []
     return separator.join([*every[:LISTED], *more])
 
 
 def medians(frame: pl.DataFrame, of: str, columns: Sequence[str]) -> pl.DataFrame:
-    """A row per value of `of` with the median of each column; empty values do not count."""
+    """A row per value of `of` with the median of each column; empty values are ignored."""
     return frame.group_by(of, maintain_order=True).agg(pl.col(name).median() for name in columns)

@@ -1,4 +1,4 @@
-"""The paper's six findings, computed for the table at hand."""
+"""The paper's six findings, recomputed for a result table."""
 
 import polars as pl
 
@@ -11,14 +11,14 @@ from pid_lvlm.data.contract.table.results import EXACT
 
 
 def paper_findings(results: pl.DataFrame, estimator: str = EXACT) -> tuple[PaperFinding, ...]:
-    """What each of the paper's six findings would be for this table, with its numbers and its test.
+    """Each of the paper's six findings for this table, with its numbers and its test.
 
     Models count once per dataset, at the final layer of the final checkpoint and with one setting (`across_models`).
-    Layers, checkpoints, settings and repeated runs are not models. Atoms are cut at 0, as they are published.
+    Layers, checkpoints, settings and repeated runs are not models. Atoms are clipped at 0, as published.
 
     Args:
         results: the result table.
-        estimator: whose numbers to take where a problem has several.
+        estimator: which estimator to use if a problem has results from several.
 
     Raises:
         ResultTableError: this is not a result table.
@@ -27,7 +27,7 @@ def paper_findings(results: pl.DataFrame, estimator: str = EXACT) -> tuple[Paper
     models = across_models(table, estimator).frame
     return (
         finding(1, "Task regimes", lambda: task_regimes(models)),
-        finding(2, "What goes with accuracy", lambda: accuracy_correlates(models)),
+        finding(2, "Correlates of accuracy", lambda: accuracy_correlates(models)),
         finding(3, "Strategies of families", lambda: family_strategies(models)),
         finding(4, "Scaling", lambda: scaling_steps(models)),
         finding(5, "Phases over layers", lambda: layer_phases(table, estimator)),

@@ -1,4 +1,4 @@
-"""Findings 5 and 6: what happens within a model, over its layers and over its training."""
+"""Findings 5 and 6: what happens within a model, over its layers and during its training."""
 
 from typing import Final
 
@@ -15,15 +15,13 @@ from pid_lvlm.data.command.shown import count
 from pid_lvlm.data.names import ATOMS
 
 EMERGED: Final = 0.5
-"""Share of the largest S over the layers from which S has emerged."""
+"""S has emerged once it reaches this share of its maximum over the layers."""
 
-_SIGNS: Final = (
-    "medians over models, each over its datasets; exact two-sided sign test over models, where there are two"
-)
+_SIGNS: Final = "medians over models, each over its datasets; exact two-sided sign test over models, if there are two"
 
 
 def layer_phases(results: pl.DataFrame, estimator: str) -> Stated:
-    """Finding 5: where S emerges and peaks, and what the last block does to S and U2."""
+    """Finding 5: where S emerges and peaks, and how the last block changes S and U2."""
     phases = medians(
         _phases(_layers(results, estimator)), "model", ("emerges", "peaks", "last_synergy", "last_language")
     )
@@ -34,14 +32,14 @@ def layer_phases(results: pl.DataFrame, estimator: str) -> Stated:
             "records all layers."
         )
     where = (
-        f"S reaches half of its largest value at {_median(emerging, 'emerges'):.0f} % of the depth and peaks at "
+        f"S reaches half of its maximum at {_median(emerging, 'emerges'):.0f} % of the depth and peaks at "
         f"{_median(emerging, 'peaks'):.0f} %"
     )
     return Stated(f"{where}; {_last_block(phases)}.", _SIGNS, count(emerging.height, "model"))
 
 
 def _layers(results: pl.DataFrame, estimator: str) -> pl.DataFrame:
-    """Rows of final checkpoints that were measured at several layers, each layer once per model and dataset."""
+    """Rows of final checkpoints measured at several layers, each layer once per model and dataset."""
     final = final_checkpoint(by_model(results))
     swept = final.filter(pl.col("layer").n_unique().over("run", "estimator", "tau", "pooling") > 1)
     once = one_setting(swept, estimator).unique(["model", "dataset", "layer"], keep="first", maintain_order=True)
@@ -49,9 +47,9 @@ def _layers(results: pl.DataFrame, estimator: str) -> pl.DataFrame:
 
 
 def _phases(layers: pl.DataFrame) -> pl.DataFrame:
-    """Per model and dataset: depth in % where S emerges and peaks, and changes in bits by the last block.
+    """For each model and dataset: depth in % where S emerges and peaks, and the last block's changes in bits.
 
-    Depths are empty where S stays next to nothing, changes where the last two blocks were not both measured.
+    Depths are empty if S stays next to nothing, changes if the last two blocks were not both measured.
     """
     synergy, language, layer = pl.col("synergy"), pl.col("unique_language"), pl.col("layer")
     depth = 100 * layer / pl.col("num_layers")
@@ -68,7 +66,7 @@ def _phases(layers: pl.DataFrame) -> pl.DataFrame:
 def _last_block(phases: pl.DataFrame) -> str:
     known = phases.drop_nulls(["last_synergy", "last_language"])
     if known.is_empty():
-        return "what the last block does is unknown, because no model has both of its last two blocks"
+        return "the effect of the last block is unknown, because no model was measured at both of its last two blocks"
     synergy, language = (sign_test(known[name].to_list()) for name in ("last_synergy", "last_language"))
     return (
         f"the last block changes S by {change(_median(known, 'last_synergy'))} bits (up in {synergy.above} of "
@@ -78,7 +76,7 @@ def _last_block(phases: pl.DataFrame) -> str:
 
 
 def training_stages(results: pl.DataFrame, estimator: str) -> Stated:
-    """Finding 6: how much each atom grows in each stage of the training, and in which stage S has its onset."""
+    """Finding 6: how much each atom grows in each training stage, and in which stage S has its onset."""
     rows = _checkpoints(results, estimator)
     growth = _growth(in_training_order(reported(rows)))
     stages = growth["stage"].unique(maintain_order=True).to_list()
@@ -92,14 +90,14 @@ def training_stages(results: pl.DataFrame, estimator: str) -> Stated:
     return Stated(
         f"change of the atoms in bits {'; '.join(parts)}; the atom that grows most in {stages[-1]} is {listed(most)}"
         f"{_onsets(rows, stages)}.",
-        f"{_SIGNS}; a stage counts from the end of the one before, the first from its first checkpoint; onset: the "
-        f"first checkpoint from which on S has {NEXT_TO_NOTHING:g} bits and a 95 % interval over items above 0",
+        f"{_SIGNS}; a stage counts from the end of the previous one, the first from its first checkpoint; onset: the "
+        f"first checkpoint from which S has {NEXT_TO_NOTHING:g} bits and a 95 % interval over items above 0",
         count(growth["model"].n_unique(), "model"),
     )
 
 
 def _onsets(rows: pl.DataFrame, stages: list[str]) -> str:
-    """How many models and datasets have the onset of S in each stage; empty where none can tell."""
+    """How many models and datasets have the onset of S in each stage; empty if unknown for all."""
     found = onsets_of(rows).filter((pl.col("atom") == "synergy") & (pl.col("verdict") != NOT_ENOUGH))
     if found.is_empty():
         return ""
@@ -117,9 +115,9 @@ def _checkpoints(results: pl.DataFrame, estimator: str) -> pl.DataFrame:
 
 
 def _growth(checkpoints: pl.DataFrame) -> pl.DataFrame:
-    """Per model, dataset and stage the change of each atom in bits from the end of the stage before.
+    """For each model, dataset and stage, the change of each atom in bits since the end of the previous stage.
 
-    The first stage counts from its first checkpoint and is left out if that is its only one.
+    The first stage counts from its first checkpoint, and is left out if it has only one.
     """
     place = ["model", "dataset"]
     ends = checkpoints.group_by(*place, "stage", maintain_order=True).agg(

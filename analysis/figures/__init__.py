@@ -1,10 +1,10 @@
-"""Figures: functions from a result table to an altair chart, the same for a notebook and for the report.
+"""Figures: functions from a result table to an altair chart, used by notebooks and by the report.
 
 `spectrum(results)`, `layers(results)`, `training(results)`, `uncertainties(results)`, `sensitivity(results)` and
-`batch_sizes(results)` take the whole table and select what they show; so do those over models: `regimes(results)`,
-`families(results)` and `image_removal(results)`. `differences(results, pointwise)` needs the table of atoms per item,
-too; `case_studies(items)` takes what `pid_lvlm.analysis.items` returns, and shows single items.
-`with sized("one-column")` lays them out for print. They raise `NothingToShowError` where the table has nothing to show.
+`batch_sizes(results)` take the whole table and select what they show; so do the figures over models:
+`regimes(results)`, `families(results)` and `image_removal(results)`. `differences(results, pointwise)` also needs the
+table of atoms per item; `case_studies(items)` takes the result of `pid_lvlm.analysis.items` and shows single items.
+`with sized("one-column")` lays them out for print. They raise `NothingToShowError` if the table has nothing to show.
 """
 
 from pid_lvlm.analysis.figures.curves.layers import layers

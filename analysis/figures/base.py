@@ -1,4 +1,4 @@
-"""What the figures share: data handed over inline, and sizes that keep one run and a hundred readable."""
+"""What the figures share: inline data, and sizes that stay readable from one run to a hundred."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,29 +15,29 @@ from pid_lvlm.analysis.frames.labels import LEGEND
 from pid_lvlm.data.bounds import FIGURE_DATASETS, FIGURE_FITS, FIGURE_MODELS, FIGURE_POINTS, Bound
 
 Figure = alt.FacetChart | alt.VConcatChart
-"""What a function of a figure returns."""
+"""What figure functions return."""
 Drawing = TypeVar("Drawing", alt.FacetChart, alt.VConcatChart)
 
 _WIDEST: Final = 330
 BETWEEN: Final = 18
 """Pixels between panels."""
-_LETTER: Final = 7  # pixels of a letter of a heading
+_LETTER: Final = 7  # pixels per letter of a heading
 _DIGITS: Final = 5
 
 
 def inline(frame: pl.DataFrame, columns: Sequence[str]) -> alt.InlineData:
-    """The named columns as inline data, rounded to 1e-5: a figure carries what it shows and no more.
+    """The named columns as inline data, rounded to 1e-5: a figure carries only what it shows.
 
     Altair refuses frames of more than 5000 rows; a layer sweep of many models has more.
     """
     finite = pl.when(cs.float().is_finite()).then(cs.float().round(_DIGITS))
     rows = frame.select(columns).with_columns(finite).to_dicts()
-    with debug_mode(False):  # altair would compare every value with its schema, for seconds where there are many
+    with debug_mode(False):  # otherwise altair checks every value against its schema, which takes seconds
         return _Data(values=rows)
 
 
 class _Data(alt.InlineData):
-    """Inline data that charts share: altair would copy every value each time that it puts charts together."""
+    """Inline data shared by charts; altair would copy every value each time it combines charts."""
 
     def __deepcopy__(self, _memo: object) -> "_Data":
         return self
@@ -45,13 +45,13 @@ class _Data(alt.InlineData):
 
 @dataclass(frozen=True)
 class Drawable:
-    """The rows that a figure draws, and what it says about those that it leaves out."""
+    """The rows that a figure draws, and a note about those it leaves out."""
 
     frame: pl.DataFrame
     left_out: str = ""
 
     def say(self, chart: Drawing) -> Drawing:
-        """The chart, with a line above it if something is left out."""
+        """The chart, with the note above it if something is left out."""
         if not self.left_out:
             return chart
         title = alt.TitleParams(
@@ -61,12 +61,12 @@ class Drawable:
 
 
 def drawable(frame: pl.DataFrame, place: str, *, every_model: bool = False) -> Drawable:
-    """As many rows as one figure can show: the first datasets and models, of a long curve evenly spaced points.
+    """As many rows as one figure can show: the first datasets and models, and evenly spaced points of long curves.
 
     Args:
         frame: rows in reading order, with `series`.
         place: the column along a curve.
-        every_model: rather draw fewer points of each curve than leave out models.
+        every_model: draw fewer points per curve rather than leave out models.
     """
     notes = []
     datasets, models = sorted(ordered(frame, "dataset")), ordered(frame, "series")
@@ -79,7 +79,8 @@ def drawable(frame: pl.DataFrame, place: str, *, every_model: bool = False) -> D
     if every_model:
         step = max(step, -(-frame.height // FIGURE_FITS.most))
     if step > 1:
-        # Counted from the last point, which stays, and with it the one before: the last step of a curve is a finding.
+        # Counted from the last point, which is kept together with the one before it: the last step of a curve is a
+        # finding.
         rank = (pl.col(place).rank("dense", descending=True) - 1).over("series", "dataset")
         frame = frame.filter(((rank % step == 0) | (pl.lit(every_model) & (rank == 1))).fill_null(value=True))
         notes.append(f"1 of {step:,} points of a curve")
@@ -107,24 +108,24 @@ def known(frame: pl.DataFrame, column: str) -> bool:
 
 
 def cell_width(columns: int, margin: int, spacing: int = BETWEEN) -> int:
-    """Width in pixels of one facet of `columns` side by side, beside row labels `margin` pixels wide."""
+    """Width in pixels of one of `columns` facets side by side, next to row labels `margin` pixels wide."""
     size = current()
     room = (size.pixels - margin) // max(columns, 1) - spacing
     return min(max(room, size.narrowest), _WIDEST)
 
 
 def label_margin(names: Sequence[str], most: int | None = None) -> int:
-    """About how many pixels the longest name takes as a label, within what the theme or `most` allows."""
+    """Approximate width in pixels of the longest name as a label, at most what the theme or `most` allows."""
     return min(_LETTER * max(len(name) for name in names), most or current().label) + 10
 
 
 def ordered(frame: pl.DataFrame, column: str) -> list[str]:
-    """Distinct values of a column in their order of occurrence, as the explicit order of an axis."""
+    """Distinct values of a column in order of occurrence, to set the order of an axis."""
     return frame[column].unique(maintain_order=True).to_list()
 
 
 def dataset_column(datasets: list[str], width: int) -> alt.Column:
-    """One column of panels of so many pixels per dataset, in the given order; names that are too long are broken."""
+    """One column of panels per dataset, of the given width in pixels and in the given order; long names are broken."""
     room = width + BETWEEN
     fits = _LETTER * max(map(len, datasets)) <= room
     broken: dict[str, Any] = {"labelExpr": "split(datum.label, /[-_ ]/)", "labelLimit": room}
@@ -133,7 +134,7 @@ def dataset_column(datasets: list[str], width: int) -> alt.Column:
 
 
 def atom_column(width: int) -> alt.Column:
-    """One column of panels of so many pixels per atom, in their order; its symbol alone where its name is too long."""
+    """One column of panels per atom, of the given width in pixels; only its symbol if its name is too long."""
     names = list(LEGEND.values())
     fits = _LETTER * max(map(len, names)) <= width + BETWEEN
     symbol: dict[str, Any] = {"labelExpr": "split(datum.label, ' ')[0]"}
@@ -142,4 +143,4 @@ def atom_column(width: int) -> alt.Column:
 
 
 BITS_AXIS: Final = alt.Axis(title="bits", tickCount=4, format=".3~g")
-"""Axis of every information quantity."""
+"""The axis for every information quantity."""

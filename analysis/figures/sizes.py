@@ -1,4 +1,4 @@
-"""How wide a figure is: for a screen, or for one or two columns of a journal, with text of the same size in print."""
+"""Figure widths: for a screen, or for one or two journal columns with the same text size in print."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,10 +14,10 @@ class Size:
     """A width that figures are laid out for.
 
     Attributes:
-        name: what it is called in options and file names.
-        pixels: the width that panels, labels and margins share.
-        narrowest: width of a panel in pixels below which a figure rather gets wider.
-        label: pixels that a name beside a panel may take.
+        name: its name in options and file names.
+        pixels: total width of panels, labels and margins.
+        narrowest: minimum panel width in pixels; below it the figure gets wider instead.
+        label: maximum pixels for a name next to a panel.
         millimetres: width in print; None for the screen.
     """
 
@@ -33,10 +33,10 @@ TWO_COLUMNS: Final = Size("two-columns", 740, 64, 170, 178.0)
 ONE_COLUMN: Final = Size("one-column", 353, 44, 128, 85.0)
 
 SIZES: Final = {size.name: size for size in (SCREEN, TWO_COLUMNS, ONE_COLUMN)}
-"""Every size by name, the widest first."""
+"""Every size by name, widest first."""
 
 MILLIMETRES: Final = 0.2406
-"""Of a pixel in print: a label of 11 pixels is then 7.5 points high."""
+"""Millimetres of a pixel in print: an 11-pixel label is then 7.5 points high."""
 
 _SHORT: Final = 60  # pixels of a panel
 
@@ -44,13 +44,13 @@ _current: ContextVar[Size] = ContextVar("size", default=SCREEN)
 
 
 def current() -> Size:
-    """The size that figures are laid out for now."""
+    """The size that figures are currently laid out for."""
     return _current.get()
 
 
 @contextmanager
 def sized(name: str) -> Iterator[Size]:
-    """Lay out the figures that are drawn and turned into a specification inside the block for a size.
+    """Lay out figures for a size, if they are drawn and turned into a specification inside the block.
 
     Args:
         name: `screen` (the default everywhere), `two-columns` (178 mm) or `one-column` (85 mm).
@@ -74,22 +74,22 @@ def sized(name: str) -> Iterator[Size]:
 
 
 def title(whole: str, short: str) -> str:
-    """An axis title that still fits under the narrowest panels."""
+    """An axis title that fits under the narrowest panels."""
     return whole if current().narrowest > _SHORT else short
 
 
 def across(most: int, panel: int) -> int:
-    """How many panels of about so many pixels stand side by side, at least one and at most `most`."""
+    """How many panels of about the given width fit side by side, at least one and at most `most`."""
     return max(1, min(most, current().pixels // panel))
 
 
 def by_dataset(chart: alt.LayerChart | alt.Chart, datasets: list[str], panel: int, spacing: int = 18) -> alt.FacetChart:
-    """One panel per dataset, side by side, in rows where the size is too narrow for all.
+    """One panel per dataset, side by side, wrapped into rows if the size is too narrow.
 
     Args:
-        chart: a panel, whose data has the column `dataset`.
+        chart: a panel; its data must have the column `dataset`.
         datasets: their order.
-        panel: about how many pixels wide one is with what stands beside it.
+        panel: approximate width of a panel in pixels, with everything next to it.
         spacing: pixels between panels.
     """
     header = alt.Header(labelPadding=6)

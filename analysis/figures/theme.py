@@ -1,6 +1,6 @@
 """One look for all figures: the registered altair theme and one colour per atom.
 
-The colours are four of Okabe and Ito's, which can be distinguished under the common kinds of colour blindness.
+The colours are four of Okabe and Ito's, distinguishable under the common kinds of colour blindness.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ HUES: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9",
 """Colours of models or families, in their order; seven are Okabe and Ito's, whose yellow and black are replaced."""
 
 DASHES: Final = ([1, 0], [5, 2], [1.5, 2])
-"""Dashes of the first, second and third round through `HUES`."""
+"""Dashes for the first, second and third pass through `HUES`."""
 
 INK: Final = "#1f2933"
 MUTED: Final = "#52606d"
@@ -39,10 +39,10 @@ DARK: Final = {
     HUES[1]: "#ef7d2d",
     COLOURS["synergy"]: "#1fb88d",
 }
-"""What becomes of the colours of a figure on a dark page."""
+"""Replacements for the colours of a figure on a dark page."""
 
 FONT: Final = "Liberation Sans, Helvetica, Arial, sans-serif"
-"""Liberation Sans has the metrics of Helvetica, and is what static files are drawn with where Helvetica is missing."""
+"""Liberation Sans has the metrics of Helvetica; static files are drawn with it if Helvetica is missing."""
 
 NAME: Final = "pid_report"
 

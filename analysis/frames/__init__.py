@@ -1,1 +1,1 @@
-"""The result table is read, checked and reshaped into the frames that figures and tables share."""
+"""Reads, checks and reshapes the result table into the frames that figures and tables share."""

@@ -1,4 +1,4 @@
-"""BATCH by the size of its batches, beside the certified optimum: final checkpoints at the output layer."""
+"""BATCH by batch size, with the certified optimum: final checkpoints at the output layer."""
 
 import polars as pl
 
@@ -15,22 +15,22 @@ _SIZE = r'"batch_size": ?(\d+)'
 
 
 def batch_sizes(results: pl.DataFrame) -> pl.DataFrame:
-    """Rows of BATCH that differ in the size of its batches alone, of models that were estimated with several sizes.
+    """Rows of BATCH that differ only in batch size, for models that were estimated with several sizes.
 
-    Of several settings of a model on a dataset, the one with the most sizes counts, and of fits that differ in the
-    number of seeds alone, the one with the most of them. A fit that failed has no row.
+    If a model has several settings on a dataset, the one with the most sizes counts; if fits differ only in the number
+    of seeds, the one with the most seeds. A failed fit has no row.
 
     Args:
         results: the result table.
 
     Returns:
-        A row for each size, in reading order: `model`, `dataset`, `batch_size`, and for every atom `{atom}` before the
-        cut at 0 with `{atom}_low` and `{atom}_high` over seeds, and `{atom}_exact`, the certified optimum of the same
-        problem, in bits; `excess` in bits, `seeds`.
+        A row for each size, in reading order: `model`, `dataset`, `batch_size`, and for every atom `{atom}` before
+        clipping at 0 with `{atom}_low` and `{atom}_high` over seeds, and `{atom}_exact`, the certified optimum of the
+        same problem, in bits; `excess` in bits, `seeds`.
 
     Raises:
         ResultTableError: this is not a result table.
-        NothingToShowError: no problem was estimated with two sizes of batches.
+        NothingToShowError: no problem was estimated with two batch sizes.
     """
     rows = reported(final_layer(final_checkpoint(by_model(given(results)))))
     batch = rows.filter(pl.col("estimator") == BATCH).with_columns(
@@ -48,7 +48,7 @@ def batch_sizes(results: pl.DataFrame) -> pl.DataFrame:
     frame = frame.filter(pl.col("_sizes") > 1).sort(pl.col("seeds").list.len(), descending=True, maintain_order=True)
     frame = frame.unique(once, keep="first", maintain_order=True)
     if frame.is_empty():
-        raise NothingToShowError("No problem was estimated by BATCH with two sizes of batches (--batch-size).")
+        raise NothingToShowError("No problem was estimated by BATCH with two batch sizes (--batch-size).")
     optimum = rows.filter(pl.col("estimator") == EXACT).unique(_PROBLEM, keep="first", maintain_order=True)
     optimum = optimum.select(*_PROBLEM, *(pl.col(f"{atom}_raw").alias(f"{atom}_exact") for atom in ATOMS))
     frame = in_reading_order(frame.join(optimum, on=_PROBLEM, how="left", maintain_order="left"))

@@ -1,7 +1,7 @@
 """The order of training checkpoints: by stage, then by step.
 
-A table does not say which stage came first, and its rows come in any order. So stages are ordered by name: no stage,
-then the stages listed here in their order, then all others alphabetically. Steps are numbers and sort as such.
+A table does not say which stage came first, and its rows can be in any order. So stages are ordered by name: no stage
+first, then the stages listed here in this order, then all others alphabetically. Steps sort as numbers.
 """
 
 from typing import Final
@@ -34,11 +34,11 @@ STAGE_RANK: Final[pl.Expr] = (
     )
     .alias("stage_rank")
 )
-"""Position of a row's stage; the same for all unknown stages, which are then ordered by name."""
+"""Position of a row's stage; equal for all unknown stages, which are then ordered by name."""
 
 
 def is_checkpoint() -> pl.Expr:
-    """Whether a row is a checkpoint of a training run, not a finished model."""
+    """Whether a row is a checkpoint of a training run and not a finished model."""
     return pl.col("stage").is_not_null() | pl.col("step").is_not_null()
 
 

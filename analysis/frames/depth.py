@@ -15,7 +15,7 @@ def layered(results: pl.DataFrame, estimator: str = EXACT) -> pl.DataFrame:
 
     Args:
         results: the result table.
-        estimator: whose numbers to take where it has as many layers of a run as any other.
+        estimator: the estimator to use if it has as many layers of a run as any other.
 
     Raises:
         NothingToShowError: no run has more than one layer.

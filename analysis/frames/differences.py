@@ -27,7 +27,7 @@ from pid_lvlm.data.names import ATOMS
 Between = Literal["models", "layers", "checkpoints"]
 
 LEVEL: Final = 0.95
-"""Share of samples of items whose interval should contain the true difference."""
+"""Confidence level: share of item samples whose interval should contain the true difference."""
 
 SCHEMA: Final = {
     **dict.fromkeys(("dataset", "model", "first", "second", "atom"), pl.String()),
@@ -37,7 +37,7 @@ SCHEMA: Final = {
     "groups": pl.Int64(),
     "interval": pl.String(),
 }
-"""Columns of the differences; `differences` explains them."""
+"""Columns of the differences, explained in `differences`."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,9 @@ class Differences:
 
     Attributes:
         frame: a row per pair and atom, with the columns of `SCHEMA`.
-        without: pairs of which one has no influence values.
+        without: pairs where one has no influence values.
         other_items: pairs whose items or groups differ.
-        other_interval: pairs of which only one is corrected for the number of items.
+        other_interval: pairs where only one is corrected for the number of items.
     """
 
     frame: pl.DataFrame
@@ -61,7 +61,7 @@ class Differences:
         reasons = {
             "without influence values": self.without,
             "whose items are not the same": self.other_items,
-            "of which only one is corrected for the number of items": self.other_interval,
+            "where only one is corrected for the number of items": self.other_interval,
         }
         parts = [f"{count(number, 'pair')} {reason}" for reason, number in reasons.items() if number]
         return f"Left out: {', '.join(parts)}." if parts else ""
@@ -69,23 +69,23 @@ class Differences:
 
 @remembered
 def differences(results: pl.DataFrame, influences: Influences, between: Between) -> Differences:
-    """Atoms of `second` less those of `first`, of the exact estimator, on the items that both answered.
+    """Atoms of `second` minus those of `first`, by the exact estimator, on the items that both answered.
 
-    The estimate is the difference of the two estimates that the intervals over items are around. Its standard error is
-    that of the mean of the differences of influence values item by item, with the sums of the groups as independent;
-    the interval is Student's, further out by half of both certified gaps, and p is the level at which it would reach 0.
+    The estimate is the difference between the two estimates at the centres of the intervals over items. Its standard
+    error is that of the mean itemwise difference of influence values, treating group sums as independent; the interval
+    is Student's, widened at each end by half of both certified gaps, and p is the level at which it would reach 0.
 
     Args:
         results: the result table.
-        influences: of its rows.
-        between: `models` (every two models on a dataset, each once as in `across_models`), `layers` or `checkpoints`
-            (every one and the next of a model that was solved).
+        influences: influence values of its rows.
+        between: `models` (every pair of models on a dataset, each once as in `across_models`), `layers` or
+            `checkpoints` (each with the next one of the same model).
 
     Returns:
         Columns `dataset`, `model` (empty between models), `first`, `second`, `atom`; `difference`, `low`, `high`,
         `standard_error` in bits; `p` of this difference alone, `p_holm` for all rows of this frame together, and
-        whether it `differs` (`p_holm` < 0.05); `items`, `groups`, and what the `interval` covers. Empty numbers of
-        synergy where it is not reported.
+        whether it `differs` (`p_holm` < 0.05); `items`, `groups`, and what the `interval` covers. Numbers of synergy
+        are empty if it is not reported.
 
     Raises:
         ResultTableError: this is not a result table.
@@ -117,7 +117,7 @@ def differences(results: pl.DataFrame, influences: Influences, between: Between)
 
 @dataclass(frozen=True)
 class _Pair:
-    """Two rows of the result table and how they are called."""
+    """Two rows of the result table and their names."""
 
     first: Mapping[str, Any]
     second: Mapping[str, Any]
@@ -130,8 +130,8 @@ def _pairs_of_models(results: pl.DataFrame) -> Iterator[_Pair]:
     pairs = int(frame.group_by("dataset").len().select((pl.col("len") * (pl.col("len") - 1) // 2).sum()).item())
     if pairs > DIFFERENCES.most:
         raise NothingToShowError(
-            f"There are {pairs:,} pairs of models, more than the {DIFFERENCES.most:,} that are compared; give a table "
-            "of fewer models or datasets."
+            f"There are {pairs:,} pairs of models, and at most {DIFFERENCES.most:,} are compared; pass a table with "
+            "fewer models or datasets."
         )
     for _, part in frame.group_by("dataset", maintain_order=True):
         for first, second in combinations(part.to_dicts(), 2):

@@ -1,4 +1,4 @@
-"""Which estimator's numbers are shown where a table has several for one problem."""
+"""Which estimator is shown if a table has several for one problem."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -10,22 +10,22 @@ from pid_lvlm.analysis.frames.probes import one_ablation
 from pid_lvlm.data.contract.table.results import EXACT
 
 PROBLEM: Final = ("run", "layer", "tau")
-"""What two estimators have in common where they solved the same problem."""
+"""Columns that are equal if two estimators solved the same problem."""
 SWEEP: Final = ("run", "tau")
-"""The same for all layers of a run, which make one curve."""
+"""The same for all layers of a run, which form one curve."""
 
 
 def one_estimator(results: pl.DataFrame, estimator: str = EXACT, of: Sequence[str] = PROBLEM) -> pl.DataFrame:
-    """The rows of one estimator for each problem, under one ablation; no problem appears twice.
+    """The rows of one estimator per problem, under one ablation; no problem appears twice.
 
-    It is `estimator` where the table has its rows for the problem, also where they failed: another estimator's number
-    must not take their place. It is what else there is where the table has none.
+    This is `estimator` if the table has rows of it for the problem, even failed ones: another estimator's number must
+    not replace them. Otherwise it is another estimator of the table.
 
     Args:
         results: rows of the result table.
         estimator: the one to prefer.
-        of: the columns that tell problems apart. With `SWEEP` a whole run is one, and `estimator` is shown if it has as
-            many layers as the others have.
+        of: the columns that tell problems apart. With `SWEEP` a whole run is one problem, and `estimator` is used if it
+            has as many layers as the others.
 
     Raises:
         ResultTableError: the frame lacks `layer`, `estimator` or a column of `of`.

@@ -1,4 +1,4 @@
-"""Result frames that someone hands to a function of this package: checked, and with names that can be drawn."""
+"""Checks result frames passed to functions of this package, and makes their names printable."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -13,20 +13,20 @@ from pid_lvlm.data.command.display import displayable
 from pid_lvlm.data.contract.table.result_table import SCHEMA
 
 NAMES: Final = ("run", "model", "family", "dataset", "stage", "preset", "estimator", "pooling", "result", "device")
-"""Columns whose texts become labels."""
+"""Columns whose values become labels."""
 
 SERIES: Final = "series"
 """The column that `with_series` adds."""
 
 _EMPTY: Final = "(empty)"
 _LISTED: Final = 3
-"""How many missing columns an error names."""
+"""Maximum number of missing columns named in an error."""
 
 _OF_OBJECTS: Final = frozenset(
     ("__defineGetter__", "__defineSetter__", "__lookupGetter__", "__lookupSetter__", "__proto__", "constructor")
     + ("hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "toLocaleString", "toString", "valueOf")
 )
-"""What every object of JavaScript has: Vega, which keeps groups by name in objects, would find these there already."""
+"""Members of every JavaScript object: Vega keeps groups by name in plain objects and would find these already there."""
 
 
 def given(results: pl.DataFrame, *, every_ablation: bool = False) -> pl.DataFrame:
@@ -34,7 +34,7 @@ def given(results: pl.DataFrame, *, every_ablation: bool = False) -> pl.DataFram
 
     Args:
         results: the frame.
-        every_ablation: keep the rows under the others.
+        every_ablation: keep the rows under all ablations.
 
     Raises:
         ResultTableError: it is not a polars frame, lacks a column, or has one of another type.
@@ -44,12 +44,12 @@ def given(results: pl.DataFrame, *, every_ablation: bool = False) -> pl.DataFram
 
 
 def having(frame: pl.DataFrame, names: Sequence[str], called: str = "results") -> pl.DataFrame:
-    """The frame, if it has these columns; those of the result table are also of the right type.
+    """The frame, if it has these columns, with the right type if they are result-table columns.
 
     Args:
-        frame: what a function was given.
+        frame: the function's argument.
         names: the columns that the function reads.
-        called: the name of the argument.
+        called: the argument's name.
 
     Raises:
         ResultTableError: it is not a polars frame, lacks a column, or has one of another type.
@@ -95,7 +95,7 @@ def _is_as_good(found: pl.DataType, wanted: pl.DataType) -> bool:
 
 @always_remembered
 def labelled(results: pl.DataFrame) -> pl.DataFrame:
-    r"""The frame with names as they are shown: without control characters, cut where they are long, still distinct.
+    r"""The frame with printable names: without control characters, shortened if long, still distinct.
 
     Example:
         >>> labelled(pl.DataFrame({"model": ["a\x1bb", "llava"]}))["model"].to_list()
@@ -112,7 +112,7 @@ def _labels(column: pl.Series) -> pl.Series:
 
 
 def _distinct(texts: list[str]) -> list[str]:
-    """A label for each text; those that would be the same are numbered."""
+    """A label for each text; duplicates are numbered."""
     wanted = [_label(text) for text in texts]
     taken = {text for text, label in zip(texts, wanted, strict=True) if text == label}
     numbers = dict.fromkeys(wanted, 1)

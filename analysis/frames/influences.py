@@ -1,7 +1,7 @@
-"""Influence values of the items, which make the differences of atoms between rows of the result table certain or not.
+"""Influence values of the items, from which the intervals of atom differences between result rows are computed.
 
-The estimate of an atom, corrected or not as its interval says, is the mean of the influence values of its items
-(docs/method.md). On the same items, the difference of two estimates is the mean of the differences item by item.
+The estimate of an atom, corrected or not depending on its interval, is the mean of the influence values of its items
+(docs/method.md). On the same items, the difference of two estimates is the mean of the itemwise differences.
 """
 
 from collections.abc import Iterator, Mapping
@@ -24,13 +24,13 @@ _FEWEST_GROUPS: Final = 2
 
 @dataclass(frozen=True)
 class Influence:
-    """What is needed of a problem to compare it with others on the same items.
+    """What is needed to compare a problem with others on the same items.
 
     Attributes:
-        items: stands for the names of the items and their groups; equal for the same items.
+        items: fingerprint of the items' names and groups; equal for the same items.
         num_items: how many items there are.
-        sums: (groups, 4), of every group the sum over its items of (value - mean) / number of items, bits.
-        estimate: (4,), R, U1, U2, S in bits, what the interval over items is around.
+        sums: (groups, 4), for each group the sum over its items of (value - mean) / number of items, bits.
+        estimate: (4,), R, U1, U2, S in bits, the centre of the interval over items.
         half_gap: half the width of the certified interval, bits.
         interval: what the interval covers: `items` (corrected) or `items-uncorrected`.
     """
@@ -60,7 +60,7 @@ def influences(results: pl.DataFrame, pointwise: pl.DataFrame | str | PathLike[s
     Raises:
         ResultTableError: this is not a result table.
         ItemTableError: this is not a table of atoms per item.
-        NothingToShowError: there is none, or no row of the result table has influence values in it.
+        NothingToShowError: there is no such table, or it has no influence values for any row of the result table.
     """
     results = given(results)
     if pointwise is None:
@@ -88,9 +88,9 @@ def _parts(frame: pl.DataFrame) -> Iterator[tuple[str, Influence]]:
 
 
 def _influence(part: pl.DataFrame) -> Influence:
-    """Of the rows of one problem, sorted by item."""
+    """Influence values from the rows of one problem, sorted by item."""
     _, first, member = np.unique(part["group"].to_numpy(), return_index=True, return_inverse=True)
-    member = np.argsort(np.argsort(first))[member]  # in order of appearance: the same groups have the same numbers
+    member = np.argsort(np.argsort(first))[member]  # in order of appearance: equal groups get equal numbers
     values = part.select(INFLUENCES).to_numpy()
     estimate = values.mean(0)
     sums = np.zeros((len(first), len(INFLUENCES)))

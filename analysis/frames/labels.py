@@ -1,4 +1,4 @@
-"""How atoms are labelled, and how numbers of bits are printed."""
+"""Labels of atoms, and the format of numbers in bits."""
 
 import math
 from typing import Final
@@ -16,7 +16,7 @@ LEGEND: Final = dict(zip(ATOMS, ("R redundancy", "U1 vision-unique", "U2 languag
 
 
 def bits(value: float) -> str:
-    """A number of bits to two decimals, without a negative zero.
+    """A number in bits to two decimals, without a negative zero.
 
     >>> bits(1.234), bits(-0.001)
     ('1.23', '0.00')
@@ -25,12 +25,12 @@ def bits(value: float) -> str:
 
 
 def interval(low: float | None, high: float | None) -> str:
-    """An interval in brackets to two decimals; nothing where an end is unknown."""
+    """An interval in brackets to two decimals; empty if an end is unknown."""
     return "" if low is None or high is None else f"[{bits(low)}, {bits(high)}]"
 
 
 def rounded_up(value: float) -> str:
-    """A small positive number to one significant digit, never too small.
+    """A small positive number, rounded up to one significant digit.
 
     >>> rounded_up(0.00062), rounded_up(0.0)
     ('0.0007', '0')

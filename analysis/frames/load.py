@@ -1,4 +1,4 @@
-"""Read parquet into a frame to rely on: every column present, of the right type, and filled where it must be."""
+"""Read parquet into a validated frame: every column present, of the right type, and non-empty where required."""
 
 from os import PathLike
 from pathlib import Path
@@ -15,19 +15,19 @@ from pid_lvlm.data.contract.table.results import USABLE
 def read_results(*paths: str | PathLike[str]) -> pl.DataFrame:
     """Read result tables into one frame with the columns of `pid_lvlm.data.contract.table.results`, in that order.
 
-    Failed fits stay in the frame: `successful` selects the others. A problem that occurs in several files (the same
-    `problem_id`) counts once; the last file wins. Tables of older versions are read, with their columns renamed.
+    Failed fits stay in the frame: `successful` selects the others. If a problem (`problem_id`) occurs in several files,
+    the last file wins. Tables of older versions are read, with their columns renamed.
 
     Raises:
-        ResultTableError: a file is missing, damaged or not parquet, lacks a column, holds a wrong type, no row or a
-            value that cannot be, leaves a required value empty, or was written by a newer version.
+        ResultTableError: a file is missing, damaged or not parquet, lacks a column, has a wrong type, no rows, an
+            impossible value or an empty required value, or was written by a newer version.
     """
     frames = [_read_one(Path(path)) for path in paths]
     return pl.concat(frames).unique("problem_id", keep="last", maintain_order=True)
 
 
 def successful(results: pl.DataFrame) -> pl.DataFrame:
-    """The rows whose numbers hold: those of successful fits, and those with a result that only asks for care.
+    """The rows with usable numbers: successful fits, and those whose result only needs care.
 
     Raises:
         ResultTableError: the frame has no column `result`.

@@ -1,4 +1,4 @@
-"""The losses of trainings: what `pid-train` writes beside its checkpoints, one row per logged step."""
+"""Training losses: what `pid-train` writes next to its checkpoints, one row per logged step."""
 
 from dataclasses import asdict, dataclass, fields
 from os import PathLike, fspath
@@ -18,9 +18,9 @@ from pid_lvlm.data.inputs.schema import STRICT, SchemaError, checked
 from pid_lvlm.data.inputs.text import TextError, parse_json, read_text
 
 FILE: Final = "losses.jsonl"
-"""Name of the file in the folder of a training."""
+"""Name of the file in a training folder."""
 TRAINING: Final = "training.json"
-"""The file beside it whose `recipe.name` is the model's name in result tables."""
+"""The file next to it whose `recipe.name` is the model's name in result tables."""
 
 LOSS_SCHEMA: Final = {
     "model": pl.String,
@@ -36,7 +36,7 @@ LOSS_SCHEMA: Final = {
 
 @dataclass(frozen=True)
 class _Row:
-    """A row of the file; `step` counts within the stage, losses are nats per token of an answer."""
+    """A row of the file; `step` counts within the stage, losses are in nats per answer token."""
 
     __pydantic_config__ = STRICT
 
@@ -62,20 +62,20 @@ class LossFile:
 
 
 def read_losses(*files: str | PathLike[str]) -> pl.DataFrame:
-    """Read the losses of trainings into one frame with the columns of `LOSS_SCHEMA`.
+    """Read training losses into one frame with the columns of `LOSS_SCHEMA`.
 
     Args:
-        files: each the file `losses.jsonl` of `pid-train`, or the folder that holds it, beside `training.json`, which
-            names the model; or `NAME=FILE`, where the losses lie elsewhere.
+        files: for each training, the file `losses.jsonl` of `pid-train`, or its folder, next to `training.json`, which
+            names the model; or `NAME=FILE`, if the losses are elsewhere.
 
     Returns:
-        Rows in the order of the training: `model`, `stage`, `step` within the stage, `loss` (nats per token of an
-        answer, the mean since the row before), `held_out_loss` (the same over records that are not trained on, null
-        where it was not measured), `learning_rate`, `grad_norm`.
+        Rows in training order: `model`, `stage`, `step` within the stage, `loss` (nats per answer token, mean since the
+        previous row), `held_out_loss` (the same on held-out records, null if not measured), `learning_rate`,
+        `grad_norm`.
 
     Raises:
-        LossesError: a file is missing, is not such a file, holds a value that cannot be or a step twice, or does not
-            say which model it is of; or two are of the same model.
+        LossesError: a file is missing, is not such a file, has an impossible value or a repeated step, or does not name
+            its model; or two files are for the same model.
     """
     frames: dict[str, pl.DataFrame] = {}
     for given in files:
@@ -91,10 +91,10 @@ def read_losses(*files: str | PathLike[str]) -> pl.DataFrame:
 
 
 def loss_file(given: str | PathLike[str]) -> LossFile:
-    """The file that is meant, and the model that it is of.
+    """The file and the model that it belongs to.
 
     Raises:
-        LossesError: nothing says which model.
+        LossesError: the model is not named.
     """
     text = fspath(given)
     name, equals, path = text.partition("=")
@@ -107,7 +107,7 @@ def loss_file(given: str | PathLike[str]) -> LossFile:
 
 
 def check_models(losses: pl.DataFrame, results: pl.DataFrame) -> None:
-    """Refuse losses of a model that the result table does not have.
+    """Refuse losses of a model that is not in the result table.
 
     Raises:
         LossesError: there are such losses.
@@ -126,7 +126,7 @@ def _file(path: Path) -> Path:
 
 
 def _model(path: Path) -> str:
-    """What the training beside the losses calls its model."""
+    """The model's name in the training file next to the losses."""
     beside = path.with_name(TRAINING)
     advice = f"name the model yourself: --losses NAME={FILE}"
     if not is_there(path):
@@ -134,7 +134,7 @@ def _model(path: Path) -> str:
     try:
         training = parse_json(read_text(beside))
     except FileNotFoundError:
-        raise LossesError(str(path), f"has no {TRAINING} beside it to say whose losses they are; {advice}") from None
+        raise LossesError(str(path), f"has no {TRAINING} next to it to name the model; {advice}") from None
     except TextError as error:
         raise LossesError(str(beside), f"{error}; {advice}") from None
     recipe = training.get("recipe") if isinstance(training, dict) else None
@@ -168,7 +168,7 @@ def _rows(path: Path) -> list[_Row]:
 
 
 def _lines(text: str) -> list[tuple[int, str]]:
-    """Lines with their number, without the beginning of a row that a running training has yet to finish."""
+    """Lines with their number, without an unfinished last row of a running training."""
     lines = text.split("\n")
     try:
         parse_json(lines[-1])

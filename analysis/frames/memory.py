@@ -1,4 +1,4 @@
-"""What is computed from one frame again and again, remembered for as long as a report is put together."""
+"""Caches results computed repeatedly from one frame while a report is being made."""
 
 import functools
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ _memory: ContextVar[dict[Any, tuple[pl.DataFrame, Any]] | None] = ContextVar("me
 
 @contextmanager
 def remembering() -> Iterator[None]:
-    """Inside the block, `remembered` functions compute their result for the same frame and arguments once."""
+    """Inside the block, `remembered` functions compute their result once per frame and arguments."""
     token = _memory.set({})
     try:
         yield
@@ -29,9 +29,9 @@ def remembering() -> Iterator[None]:
 def remembered(
     function: Callable[Concatenate[pl.DataFrame, _Arguments], _Result],
 ) -> Callable[Concatenate[pl.DataFrame, _Arguments], _Result]:
-    """A function of a frame and of arguments that `repr` tells apart, whose result nobody changes.
+    """A function of a frame and of arguments that `repr` tells apart, whose result is never modified.
 
-    A result of very many rows is not kept: a dozen of them would take more memory than computing them takes time.
+    Results with very many rows are not kept: a dozen of them would cost more memory than they save time.
     """
     return _remembered(function, whole=False)
 
@@ -39,7 +39,7 @@ def remembered(
 def always_remembered(
     function: Callable[Concatenate[pl.DataFrame, _Arguments], _Result],
 ) -> Callable[Concatenate[pl.DataFrame, _Arguments], _Result]:
-    """The same for a result that is the frame itself but for a few columns, however many rows it has."""
+    """The same for a result that is the frame itself with a few columns changed, with any number of rows."""
     return _remembered(function, whole=True)
 
 
@@ -61,7 +61,7 @@ def _remembered(
             found: _Result = memory[key][1]
             return found
         result = function(frame, *args, **kwargs)
-        # The frame is kept, too, so that its id stays its own; a large one only if it is kept in any case.
+        # The frame is kept too, so its id is not reused; a large one only if it is kept anyway.
         if whole:
             memory[key] = memory[id(frame)] = memory[id(result)] = (frame, result)
         elif _rows(result) <= _MOST and (frame.height <= _MOST or id(frame) in memory):

@@ -1,4 +1,4 @@
-"""Why a value is drawn hollow: what it cannot be, or which limits its row or itself is beyond."""
+"""Why a value is drawn hollow: it is impossible, or it or its row is beyond a limit."""
 
 import polars as pl
 
@@ -8,15 +8,15 @@ from pid_lvlm.data.contract.table.result_table import worth_a_warning
 from pid_lvlm.data.contract.table.results import WIDE_INTERVAL
 from pid_lvlm.data.names import ATOMS
 
-BELOW_ZERO = "below 0, which no atom is: estimation error"
-"""Of a value whose certified interval, where it has one, is below 0 as well."""
+BELOW_ZERO = "below 0, impossible for an atom: estimation error"
+"""For a value below 0 whose certified interval, if any, is also below 0."""
 
 
 def noted_atoms(frame: pl.DataFrame) -> pl.DataFrame:
-    """`atoms_long` with the column `note`: why a value is not to be read as an amount of information; null if it is.
+    """`atoms_long` with the column `note`: why a value should not be read as an amount of information, else null.
 
-    An atom is not below 0; of one with a certificate it counts that the whole certified interval is. The limits of the
-    diagnostics are those of `pid-report`'s warnings; those of one atom are in the notes of that atom only.
+    Values below 0 get a note; with a certificate, only if the whole certified interval is below 0. Limits of
+    diagnostics are those of `pid-report`'s warnings; limits of one atom are noted for that atom only.
 
     Args:
         frame: rows of the result table.
@@ -41,7 +41,7 @@ def _below_zero() -> pl.Expr:
 
 
 def _wide() -> pl.Expr:
-    said = "certified interval wider than asked for; the optimum is inside"
+    said = "certified interval wider than requested; the optimum is inside"
     return pl.when(pl.col("result") == WIDE_INTERVAL).then(pl.lit(said))
 
 
@@ -52,7 +52,7 @@ def _beyond(limit: Limit) -> pl.Expr:
 
 
 def _of_atom(atom: str) -> list[Limit]:
-    """The limits of one atom but that for values below 0, of which all have a note."""
+    """The limits of one atom, except the one for values below 0, which all have a note already."""
     return [limit for limit in LIMITS if _atom_of(limit) == atom and not limit.below]
 
 

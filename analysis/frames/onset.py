@@ -1,4 +1,4 @@
-"""From which checkpoint of a training on an atom is there: the first one after which its interval never reaches 0."""
+"""The onset of an atom: the training checkpoint from which its interval never reaches 0."""
 
 from contextlib import suppress
 from typing import Final
@@ -30,25 +30,25 @@ _CURVE: Final = ("series", "dataset", "atom")
 def onsets(results: pl.DataFrame, estimator: str = EXACT, influences: Influences | None = None) -> pl.DataFrame:
     """The onset of each atom over the checkpoints of a training, a row per model, dataset and atom.
 
-    An atom is there at a checkpoint if it has `NEXT_TO_NOTHING` bits or more and its 95 % interval over items is above
-    0, at the output layer. Its onset is the first checkpoint from which on it is there at every checkpoint. What a
-    checkpoint whose fit failed, whose atom is not reported or that has no interval over items would say is not known.
+    An atom is present at a checkpoint if it has `NEXT_TO_NOTHING` bits or more and its 95 % interval over items is
+    above 0, at the output layer. Its onset is the first checkpoint from which it is present at every checkpoint. A
+    checkpoint is unknown if its fit failed, its atom is not reported or it has no interval over items.
 
-    Verdicts: `reached`, at a checkpoint before which it was not there; `from the first` checkpoint, so that it may have
-    arisen before; `at the latest`, where the checkpoint before is not known; `not reached`, if it is not there at the
-    last; `not enough data`, with one checkpoint, or where the last is not known.
+    Verdicts: `reached`, at a checkpoint before which it was absent; `from the first` checkpoint, so it may have arisen
+    earlier; `at the latest`, if the checkpoint before is unknown; `not reached`, if it is absent at the last; `not
+    enough data`, with one checkpoint, or if the last is unknown.
 
     Args:
         results: the result table.
-        estimator: whose numbers to take where a problem has several.
-        influences: of the exact estimator's rows, for paired differences.
+        estimator: which estimator to use if a problem has results from several.
+        influences: influence values of the exact estimator's rows, for paired differences.
 
     Returns:
         Rows in reading order: `model` (the series), `dataset`, `atom`, `estimator`, `interval`, `checkpoints`,
-        `stages` and `unknown` (how many there are), `verdict`, `missing` (what would be needed); of the onset `stage`,
-        `step`, the value in bits as `value`, `low` and `high`, empty where there is none; the `last` checkpoint. Of
-        the onset's paired difference from the checkpoint before it, `change`, `change_low` and `change_high` in bits
-        and that checkpoint as `change_from`, empty where it is not known.
+        `stages` and `unknown` (counts), `verdict`, `missing` (what would be needed); for the onset `stage`, `step`, and
+        `value`, `low` and `high` in bits, empty if there is none; the `last` checkpoint. For the onset's paired
+        difference from the previous checkpoint: `change`, `change_low` and `change_high` in bits, and that checkpoint
+        as `change_from`, empty if unknown.
 
     Raises:
         ResultTableError: this is not a result table.
@@ -58,13 +58,13 @@ def onsets(results: pl.DataFrame, estimator: str = EXACT, influences: Influences
 
 
 def onsets_of(rows: pl.DataFrame) -> pl.DataFrame:
-    """The onsets of rows of one estimator and ablation at the output layer, with `series`; failed fits included."""
+    """The onsets for rows of one estimator and ablation at the output layer, with `series`; failed fits included."""
     rows = rows.filter(is_checkpoint())
     rows = rows.sort(
         "family", "size_b", "series", "dataset", STAGE_RANK, "stage", "step", nulls_last=[True] * 4 + [False] * 3
     )
     long = atoms_long(rows.with_columns(checkpoint_name())).with_columns(_there().alias("there"))
-    # `_since` counts backwards: the checkpoints at the end at all of which the atom is there.
+    # `_since` counts backwards: the run of final checkpoints at which the atom is present.
     ends = pl.col("there").fill_null(value=False).reverse().cum_min().sum().over(_CURVE).alias("_since")
     curves = long.with_columns(ends).group_by(_CURVE, maintain_order=True)
     found = curves.agg(
@@ -85,7 +85,7 @@ def onsets_of(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _with_changes(found: pl.DataFrame, results: pl.DataFrame, influences: Influences | None) -> pl.DataFrame:
-    """The onsets beside the paired difference from the checkpoint before, as far as it is known."""
+    """The onsets with the paired difference from the previous checkpoint, if it is known."""
     changes = pl.DataFrame(schema=SCHEMA)
     if influences is not None:
         with suppress(NothingToShowError):
@@ -99,7 +99,7 @@ def _with_changes(found: pl.DataFrame, results: pl.DataFrame, influences: Influe
 
 
 def _there() -> pl.Expr:
-    """Whether an atom is there at a checkpoint; null where that is not known."""
+    """Whether an atom is present at a checkpoint; null if unknown."""
     reported = pl.col("result").is_in(USABLE)
     reported &= (pl.col("result") != JOINT_KNOWS_LESS) | (pl.col("atom") != "synergy")
     over_items = pl.col("interval").is_in([ITEMS, ITEMS_UNCORRECTED])
@@ -145,6 +145,6 @@ def _missing() -> pl.Expr:
 
 def _at_onset(name: str) -> pl.Expr:
     since = pl.col("_since").first().cast(pl.Int64)
-    # Out of bounds where there is none, which gives null.
+    # Out of bounds if there is none, which gives null.
     place = pl.when(~_too_little() & (since > 0)).then(pl.len().cast(pl.Int64) - since).otherwise(pl.len())
     return pl.col(name).get(place, null_on_oob=True)

@@ -1,4 +1,4 @@
-"""Rows under one ablation: what every exhibit is of, but for those that compare ablations."""
+"""Rows under one ablation, used by every exhibit except those that compare ablations."""
 
 from typing import Final
 
@@ -12,7 +12,7 @@ ABLATION: Final = "ablation"
 
 
 def ablations_in(results: pl.DataFrame) -> list[str]:
-    """The ablations that a table has rows of, in the order of `PROBES`."""
+    """The ablations in a table, in the order of `PROBES`."""
     if ABLATION not in results.columns:
         return [NOISE]
     held = set(results[ABLATION].fill_null(NOISE).unique())
@@ -20,11 +20,11 @@ def ablations_in(results: pl.DataFrame) -> list[str]:
 
 
 def one_ablation(results: pl.DataFrame, ablation: str | None = None) -> pl.DataFrame:
-    """The rows under one ablation: another one is another measurement, not another model or setting.
+    """The rows under one ablation: another ablation is another measurement, not another model or setting.
 
     Args:
-        results: rows of the result table; a frame without the column `ablation` stays as it is.
-        ablation: which one; by default noise, and the first that there is where the table has no row under noise.
+        results: rows of the result table; a frame without the column `ablation` is returned unchanged.
+        ablation: the ablation; by default noise, or the first one present if the table has no rows under noise.
 
     Example:
         >>> table = pl.DataFrame({"run": ["a", "a", "b"], "ablation": ["mean", "noise", "mean"]})

@@ -15,11 +15,11 @@ from pid_lvlm.data.contract.table.results import EXACT, JOINT_KNOWS_LESS
 from pid_lvlm.data.names import ATOMS
 
 SETTINGS: Final = ("preset", "estimator", "tau", "pooling", "marginals", "strata")
-"""Settings that distinguish series of one model; those that vary within a table become part of the series' name."""
+"""Settings that distinguish series of one model; those that vary in a table become part of the series name."""
 
 _PLACE: Final = (SERIES, "dataset", "stage", "step")
 _NAMED_BY: Final = ("model", "run", "recipe", "layer", "dataset", "stage", "step")
-"""What the name of a series can depend on beside the settings."""
+"""What a series name can depend on in addition to the settings."""
 _ATOM_VALUES: Final = {
     "{}": "estimate",
     "{}_raw": "raw",
@@ -35,18 +35,18 @@ _ATOM_VALUES: Final = {
 
 
 def with_series(results: pl.DataFrame) -> pl.DataFrame:
-    """Add the column `series`, the name of one row of a figure: the model, and the settings that vary in the table.
+    """Add the column `series`, the name of a row in a figure: the model and the settings that vary in the table.
 
-    Rows under one ablation only (`one_ablation`) are kept.
+    Only rows under one ablation (`one_ablation`) are kept.
 
-    Where several runs hold the same checkpoint, the first keeps this name and the others add the name of their run;
-    where even the run is the same, the second recipe and those after it add a number.
+    If several runs have the same checkpoint, the first keeps this name and the others add their run's name; if the run
+    is also the same, later recipes add a number.
 
     Raises:
         ResultTableError: the frame lacks a column that a name depends on.
     """
     results = one_ablation(having(results, (*_NAMED_BY, *SETTINGS)))
-    # A setting that an estimator does not have is empty, and no part of the name.
+    # A setting that an estimator does not have is empty and not part of the name.
     varying = [name for name in SETTINGS if results[name].drop_nulls().n_unique() > 1]
     name = pl.concat_str("model", *(_setting(setting) for setting in varying), separator=" · ", ignore_nulls=True)
     frame = _drop_shallow_repeats(results.with_columns(name.alias("series")))
@@ -55,14 +55,14 @@ def with_series(results: pl.DataFrame) -> pl.DataFrame:
 
 
 def shallow_repeats(results: pl.DataFrame) -> pl.DataFrame:
-    """Rows of runs whose checkpoint another run recorded with more layers; figures show only the latter."""
+    """Rows of runs whose checkpoint another run recorded at more layers; figures show only the latter."""
     results = one_ablation(results)
     kept = with_series(results)
     return results.join(kept, on="problem_id", how="anti")
 
 
 def final_checkpoint(frame: pl.DataFrame) -> pl.DataFrame:
-    """The final checkpoint of every series and dataset: no stage or step, else the last step of the last stage.
+    """The final checkpoint of every series and dataset: without stage and step, else the last step of the last stage.
 
     Raises:
         ResultTableError: the frame lacks `dataset`, `stage`, `step` or `series`, which `with_series` adds.
@@ -72,7 +72,7 @@ def final_checkpoint(frame: pl.DataFrame) -> pl.DataFrame:
     finished = ~is_checkpoint()
     aged = frame.filter(finished | ~finished.any().over(group))
     for key in (STAGE_RANK, pl.col("stage").rank("dense"), pl.col("step")):
-        # A column of its own: inside `over` a rank would be one among the group's rows.
+        # Needs its own column: inside `over`, a rank would be among the group's rows.
         aged = aged.with_columns(key.fill_null(-1).alias("_age"))
         aged = aged.filter(pl.col("_age") == pl.col("_age").max().over(group)).drop("_age")
     return aged
@@ -97,7 +97,7 @@ def finals(results: pl.DataFrame, estimator: str = EXACT) -> pl.DataFrame:
 
     Args:
         results: the result table.
-        estimator: whose numbers to take where a problem has several; see `one_estimator`.
+        estimator: which estimator to use if a problem has results from several; see `one_estimator`.
 
     Raises:
         ResultTableError: this is not a result table.
@@ -106,23 +106,23 @@ def finals(results: pl.DataFrame, estimator: str = EXACT) -> pl.DataFrame:
 
 
 def _finals(results: pl.DataFrame, estimator: str) -> pl.DataFrame:
-    # The final checkpoint is chosen among all rows: if it failed, an earlier one must not take its place.
+    # The final checkpoint is chosen among all rows: if it failed, an earlier one must not replace it.
     final = final_layer(final_checkpoint(with_series(one_estimator(given(results), estimator))))
     return in_reading_order(reported(final))
 
 
 def finals_of_each_estimator(results: pl.DataFrame) -> pl.DataFrame:
-    """`finals` of every estimator, the exact one's first where several solved the same problem."""
+    """`finals` of every estimator, exact first if several solved the same problem."""
     results = one_ablation(results)
     names = sorted(results["estimator"].unique().sort(), key=lambda name: name != EXACT) or [EXACT]
     return in_reading_order(pl.concat(_finals(results.filter(pl.col("estimator") == name), name) for name in names))
 
 
 def reported(frame: pl.DataFrame) -> pl.DataFrame:
-    """The rows whose numbers hold, without the numbers that do not.
+    """The usable rows, without their unusable numbers.
 
-    Where the joint conditionals know less than the sources do, synergy cannot be computed; it is empty there, and so
-    are the shares, whose total it is part of.
+    If the joint conditionals know less than the sources, synergy cannot be computed; it is then empty, and so are the
+    shares, whose total includes it.
     """
     synergy = [pattern.format("synergy") for pattern in _ATOM_VALUES if not pattern.startswith("true_")]
     shares = [f"{atom}_share" for atom in ATOMS]
@@ -139,9 +139,9 @@ def atoms_long(frame: pl.DataFrame) -> pl.DataFrame:
     """One row per problem and atom.
 
     Returns:
-        The columns that are not about a single atom, and `atom`, `atom_label`, `symbol`, `estimate` (cut at 0), `raw`,
-        `low`, `high`, `sd`, `certified_low`, `certified_high`, `corrected`, `ground_truth` in bits, `share` of the
-        total.
+        The columns that are not about a single atom, and `atom`, `atom_label`, `symbol`, `estimate` (clipped at 0),
+        `raw`, `low`, `high`, `sd`, `certified_low`, `certified_high`, `corrected`, `ground_truth` in bits, `share` of
+        the total.
 
     Raises:
         ResultTableError: the frame lacks a column of an atom.
@@ -163,7 +163,7 @@ def atoms_long(frame: pl.DataFrame) -> pl.DataFrame:
 
 def _setting(name: str) -> pl.Expr:
     value = pl.col(name).cast(pl.String)
-    if name in ("marginals", "strata"):  # whose values, such as `none`, say little alone
+    if name in ("marginals", "strata"):  # values such as `none` say little alone
         return pl.format(f"{name} {{}}", value)
     return pl.format("τ {}", value) if name == "tau" else value
 
@@ -177,7 +177,7 @@ def _drop_shallow_repeats(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _told_apart(frame: pl.DataFrame, by: str, suffix: pl.Expr) -> pl.DataFrame:
-    """Append `suffix` to the series of rows that share their place with a row of a smaller `by`."""
+    """Append `suffix` to the series of rows that share their place with a row of smaller `by`."""
     named = pl.when(_rank(by) > 1).then(pl.concat_str("series", suffix, separator=" · ")).otherwise("series")
     return frame.with_columns(named.alias("series"))
 

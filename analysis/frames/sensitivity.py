@@ -1,4 +1,4 @@
-"""Conclusions of a table under several ablations: which hold, which change, which no interval decides."""
+"""Conclusions of a table under several ablations: which hold, which change, and which are undecided."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,22 +20,22 @@ CHANGES: Final = "changes"
 UNDECIDED: Final = "undecided"
 VERDICTS: Final = (CHANGES, UNDECIDED, HOLDS)
 
-_NOTHING: Final = "The runs of this table were measured under one ablation."
+_NOTHING: Final = "The runs of this table were measured under only one ablation."
 
 
 @dataclass(frozen=True)
 class Conclusion:
-    """What a table says under one ablation, compared with the first one.
+    """A conclusion under one ablation, compared with the first one.
 
     Attributes:
         dataset: its name.
         model: its name; empty for a conclusion over models.
-        conclusion: what is concluded about, such as `S or U2`.
+        conclusion: what it is about, such as `S or U2`.
         reference: the first ablation.
         ablation: the other one.
-        by_reference: what holds under the first; `undecided` where intervals overlap.
+        by_reference: what holds under the first; `undecided` if intervals overlap.
         by_ablation: what holds under the other.
-        verdict: `holds` or `changes` where both decide, else `undecided`.
+        verdict: `holds` or `changes` if both decide, else `undecided`.
     """
 
     dataset: str
@@ -49,11 +49,11 @@ class Conclusion:
 
 
 def compared_values(results: pl.DataFrame) -> pl.DataFrame:
-    """Final checkpoints at the output that one estimator solved under two ablations or more, by exact where it did.
+    """Final checkpoints at the output, solved by one estimator under two or more ablations, by exact if possible.
 
     Returns:
         A row for each ablation: `series`, `dataset`, `ablation`, `pairs`, `num_test`, `accuracy`, and for every atom
-        `{atom}` (corrected where it was corrected, else before the cut at 0), `{atom}_low`, `{atom}_high` in bits.
+        `{atom}` (corrected if available, else before clipping at 0), `{atom}_low`, `{atom}_high` in bits.
 
     Raises:
         NothingToShowError: none were found.
@@ -75,20 +75,20 @@ def compared_values(results: pl.DataFrame) -> pl.DataFrame:
 
 
 def conclusions(values: pl.DataFrame) -> list[Conclusion]:
-    """Every conclusion under every ablation beside the first one that it was measured under.
+    """Every conclusion under every ablation, against the first ablation.
 
     Args:
-        values: of `compared_values`.
+        values: from `compared_values`.
     """
     found = [*_of_models(values), *_over_models(values)]
     return sorted(found, key=lambda one: VERDICTS.index(one.verdict))
 
 
 def rank_correlations(values: pl.DataFrame) -> list[dict[str, Any]]:
-    """Spearman's correlation of an atom over models between two ablations, for datasets with enough models.
+    """Spearman's correlation over models between an atom's values under two ablations, for datasets with enough models.
 
     Args:
-        values: of `compared_values`.
+        values: from `compared_values`.
     """
     rows = []
     for dataset, first, second, models in _pairs(values):
@@ -131,7 +131,7 @@ def _over_models(values: pl.DataFrame) -> Iterator[Conclusion]:
 
 
 def _pairs(values: pl.DataFrame) -> Iterator[tuple[str, str, str, pl.DataFrame]]:
-    """Two ablations of a dataset, and its models that have values under both, those of the second as `{atom}_other`."""
+    """Two ablations of a dataset, and the models with values under both; the second's values are `{atom}_other`."""
     for group in values.sort("dataset", maintain_order=True).partition_by("dataset", maintain_order=True):
         parts = {part.item(0, ABLATION): part for part in group.partition_by(ABLATION, maintain_order=True)}
         for first, second in combinations(parts, 2):
@@ -146,7 +146,7 @@ def _s_or_u2(row: dict[str, Any]) -> str:
 
 
 def _larger(row: dict[str, Any], one: str, two: str) -> str:
-    """Which of two atoms is larger, by more than next to nothing; where they have intervals, these must be apart."""
+    """Which of two atoms is larger by more than next to nothing; their intervals, if any, must not overlap."""
     if row[one] is None or row[two] is None:
         return UNDECIDED
     first, second = (one, two) if row[one] >= row[two] else (two, one)

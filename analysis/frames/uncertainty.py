@@ -10,7 +10,7 @@ from pid_lvlm.data.names import ATOMS
 
 
 def uncertainties(results: pl.DataFrame) -> pl.DataFrame:
-    """The table of `analysis.tables.uncertainties`, from a result table that has been checked."""
+    """The table of `analysis.tables.uncertainties`, from a checked result table."""
     final = finals_of_each_estimator(results)
     kind = pl.col("interval").fill_null(SEEDS)
     width = widest(COVERAGES[SEEDS])
@@ -36,7 +36,7 @@ def uncertainties(results: pl.DataFrame) -> pl.DataFrame:
 
 
 def widest(coverage: Coverage) -> pl.Expr:
-    """The width of the interval of the atom for which it is widest."""
+    """The width of the interval for the atom where it is widest."""
     if not coverage.low:
         return pl.col(coverage.high)
     return pl.max_horizontal(pl.col(coverage.high.format(atom)) - pl.col(coverage.low.format(atom)) for atom in ATOMS)

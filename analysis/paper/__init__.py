@@ -1,4 +1,4 @@
-"""The paper's numbers as data, and beside those of a result table.
+"""The paper's numbers as data, and compared with those of a result table.
 
     from pid_lvlm.analysis import paper, read_results
 

@@ -1,4 +1,4 @@
-"""The paper's numbers beside those of a result table: where dataset and model coincide, one row for each number."""
+"""The paper's numbers next to those of a result table: one row per number, where dataset and model match."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from pid_lvlm.data.command.shown import cut
 from pid_lvlm.data.contract.table.results import BATCH
 
 Measure = Callable[[pl.DataFrame, str], pl.DataFrame]
-"""From a result table and an estimator to statistics over its models."""
+"""Computes statistics over models from a result table and an estimator."""
 
 SCHEMA: Final[dict[str, pl.DataType]] = {
     **dict.fromkeys(("exhibit", "dataset", "of", "quantity", "setting", "estimator", "run", "unit"), pl.String()),
@@ -42,16 +42,16 @@ ACCURACY: Final = "accuracy_strict"
 """Accuracy as the paper counts it: the first greedy token is the right letter."""
 WITHOUT_IMAGE: Final = "accuracy_strict_no_image"
 _SHOWN: Final = 5
-"""How many names a sentence lists."""
+"""Maximum number of names in a sentence."""
 
 
 @dataclass(frozen=True)
 class Measures:
-    """Statistics over the models of a table, each from a table and an estimator, and each with its own columns.
+    """Statistics over models, each computed from a table and an estimator, with these columns.
 
     Attributes:
         correlations: `dataset`, `column`, `rho`, `p`, `num_models`: of accuracy with each column.
-        image_removal: the same of `d_vision` with `synergy`.
+        image_removal: the same for `d_vision` with `synergy`.
         scaling: `family`, `from_size`, `to_size`, `delta_accuracy`, `delta_synergy`, `delta_unique_language` in
             percentage points, `num_datasets`.
     """
@@ -62,17 +62,17 @@ class Measures:
 
 
 def comparison(results: pl.DataFrame, measures: Measures | None = None) -> pl.DataFrame:
-    """The paper's printed numbers beside those of this table, for its benchmarks and models (Tables 1 to 5).
+    """The paper's printed numbers next to those of this table, for its benchmarks and models (Tables 1 to 5).
 
-    The paper's are by BATCH; every estimator of the table has rows of its own. Accuracy is that of the first greedy
-    token, as in the paper, if every row has it. Correlations are over all models of this table, not over the paper's;
-    changes between sizes are in percentage points, and means over those of MMBench and POPE that both sizes have.
-    Values of single models are at the output layer of finished models. Settings of the ablation are compared with rows
-    of the same τ and pooling; the exact estimator uses no features, so that its rows stand beside mean pooling.
+    The paper's numbers are by BATCH; every estimator in the table has its own rows. Accuracy is that of the first
+    greedy token, as in the paper, if every row has it. Correlations are over all models of this table, not the paper's;
+    changes between sizes are in percentage points, averaged over whichever of MMBench and POPE both sizes have. Values
+    of single models are at the output layer of finished models. Ablation settings are compared with rows of the same τ
+    and pooling; the exact estimator uses no features, so its rows are compared with mean pooling.
 
     Args:
         results: the result table.
-        measures: how statistics over models are computed.
+        measures: computes the statistics over models.
 
     Returns:
         `exhibit`; `dataset`; `of` (model, or family and sizes); `quantity`; `setting`; `estimator` and `run` of this
@@ -104,7 +104,7 @@ def comparison(results: pl.DataFrame, measures: Measures | None = None) -> pl.Da
 
 
 def not_in_paper(results: pl.DataFrame) -> str:
-    """Which models and benchmarks of the table the paper does not name, as a sentence; empty if it names all."""
+    """A sentence with the models and benchmarks that the paper does not name; empty if it names all."""
     matched = in_paper(given(results))
     parts = []
     for name, what in (("model", "models"), ("dataset", "benchmarks")):
@@ -133,7 +133,7 @@ def _over_models(known: pl.DataFrame, estimator: str, measures: Measures) -> lis
 
 
 def _named_as_published(known: pl.DataFrame) -> pl.DataFrame:
-    """Datasets as the paper calls them, and accuracies as it counts them if every usable row has those."""
+    """Datasets under the paper's names, and accuracies as it counts them if every usable row has those."""
     renamed = known.with_columns(pl.col("paper_dataset").alias("dataset"))
     usable = successful(renamed)
     if usable[ACCURACY].null_count():

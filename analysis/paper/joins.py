@@ -1,4 +1,4 @@
-"""Printed numbers and measured ones in one frame, exhibit by exhibit: each function joins a table of `published`."""
+"""Printed and measured numbers in one frame, exhibit by exhibit: each function joins a table of `published`."""
 
 from typing import Final
 
@@ -22,14 +22,14 @@ SCALING_DATASETS: Final = ("MMBench", "POPE")
 """The datasets of Table 3."""
 
 _BATCH_ROWS: Final = 256
-"""Rows of a batch, as published: fewer than that are left out of the test part."""
+"""Published batch size: an incomplete batch is left out of the test part."""
 
 
 def compare_correlations(measured: pl.DataFrame, outcome: str) -> pl.DataFrame:
-    """Printed correlations of `outcome` beside measured ones, joined by dataset and column.
+    """Printed correlations of `outcome` next to measured ones, joined by dataset and column.
 
     Args:
-        measured: `dataset` (as the paper calls it), `column`, `rho`, `p`, `num_models`.
+        measured: `dataset` (the paper's name), `column`, `rho`, `p`, `num_models`.
         outcome: `accuracy` or `d_vision`.
 
     Raises:
@@ -63,10 +63,10 @@ def compare_correlations(measured: pl.DataFrame, outcome: str) -> pl.DataFrame:
 
 
 def compare_scaling(measured: pl.DataFrame) -> pl.DataFrame:
-    """Printed changes between sizes beside measured ones, joined by family and sizes.
+    """Printed changes between sizes next to measured ones, joined by family and sizes.
 
     Args:
-        measured: `family` (as the paper calls it), `from_size`, `to_size`, the three changes, `num_datasets`.
+        measured: `family` (the paper's name), `from_size`, `to_size`, the three changes, `num_datasets`.
 
     Raises:
         ResultTableError: `measured` lacks a column.
@@ -95,7 +95,7 @@ def compare_scaling(measured: pl.DataFrame) -> pl.DataFrame:
 
 
 def compare_ablations(known: pl.DataFrame) -> pl.DataFrame:
-    """Printed S and U2 of single models beside those of the same model, dataset, τ and pooling.
+    """Printed S and U2 of single models next to those of the same model, dataset, τ and pooling.
 
     Args:
         known: rows of the result table with `paper_model` and `paper_dataset`.
@@ -132,7 +132,7 @@ def compare_ablations(known: pl.DataFrame) -> pl.DataFrame:
 
 
 def compare_items(known: pl.DataFrame) -> pl.DataFrame:
-    """Number of items of each benchmark in the paper and here; here the largest of several runs.
+    """Number of items of each benchmark in the paper and here (the largest run).
 
     Args:
         known: rows of the result table with `paper_dataset`.
@@ -162,5 +162,5 @@ def compare_items(known: pl.DataFrame) -> pl.DataFrame:
 
 
 def _of_column(end: str) -> pl.Expr:
-    """The value of the atom that the column `column` names."""
+    """The value of the atom named by the column `column`."""
     return pl.coalesce(pl.when(pl.col("column") == atom).then(pl.col(f"{atom}{end}")) for atom in ATOMS)

@@ -1,4 +1,4 @@
-"""Which model and which dataset of the paper a row of a result table is about."""
+"""Matches rows of a result table to the paper's models and datasets."""
 
 import functools
 import re
@@ -10,11 +10,11 @@ from pid_lvlm.analysis.paper import published
 
 
 def model_in_paper(name: str) -> str | None:
-    """The paper's name of a model; None if it does not have it.
+    """The paper's name of a model; None if the paper does not have it.
 
-    The hub id of the same weights, its last part or the paper's own name will do, in capitals or not, with any of `-`,
-    `_`, `.` and blanks. Names that say anything else (a base model, a quantisation, a further training) are of other
-    models, and so is a hub id of another owner. Candidates for the models that the paper does not name do not count.
+    Accepts the hub id of the same weights, its last part, or the paper's own name, in any case and with any of `-`,
+    `_`, `.` and blanks. Names with anything else (a base model, a quantisation, further training) belong to other
+    models, and so does a hub id of another owner. Candidates for the models that the paper does not name do not count.
 
     Example:
         >>> model_in_paper("Qwen/Qwen2.5-VL-7B-Instruct"), model_in_paper("internvl3_8b"), model_in_paper("gpt2")
@@ -28,10 +28,10 @@ def model_in_paper(name: str) -> str | None:
 
 
 def dataset_in_paper(name: str) -> str | None:
-    """The paper's name of a dataset; None if it does not have it.
+    """The paper's name of a dataset; None if the paper does not have it.
 
-    POPE is its adversarial part, Reefknot its multiple-choice perception part, and MMBench has all rotations, so that
-    `mmbench-base`, `pope-random` and a `pope` that does not say which are others.
+    In the paper, POPE is its adversarial part, Reefknot its multiple-choice perception part, and MMBench has all
+    rotations: `mmbench-base`, `pope-random` and a plain `pope` are different datasets.
 
     Example:
         >>> dataset_in_paper("mmbench"), dataset_in_paper("coco_pope_adversarial"), dataset_in_paper("pope-random")
@@ -41,9 +41,9 @@ def dataset_in_paper(name: str) -> str | None:
 
 
 def in_paper(results: pl.DataFrame) -> pl.DataFrame:
-    """The table with the columns `paper_model` and `paper_dataset`, empty where the paper has none.
+    """The table with the columns `paper_model` and `paper_dataset`, empty if the paper does not have them.
 
-    A checkpoint of a training (a row with stage or step) is none of the paper's models, whatever its name.
+    A training checkpoint (a row with stage or step) is never one of the paper's models, whatever its name.
     """
     models = {name: model_in_paper(name) for name in results["model"].unique().to_list()}
     datasets = {name: dataset_in_paper(name) for name in results["dataset"].unique().to_list()}
@@ -59,7 +59,7 @@ def _replaced(column: str, names: dict[str, str | None]) -> pl.Expr:
 
 
 def _key(name: str) -> str:
-    """A name whose capitals and kind of separator do not count; the owner of a hub id does."""
+    """A name normalised for case and separators; the owner of a hub id is kept."""
     return re.sub(r"[\s_.-]+", "-", name.strip().lower()).strip("-")
 
 
@@ -75,7 +75,7 @@ def _datasets() -> dict[str, str]:
 
 
 def _keys(frame: pl.DataFrame, name: str, columns: tuple[str, ...]) -> dict[str, str]:
-    """Every key of every name; a hub id also counts without its owner."""
+    """All keys of all names; a hub id also matches without its owner."""
     found: dict[str, str] = {}
     for row in frame.to_dicts():
         names = [each for each in (*(row[column] for column in columns), *(row["also"] or "").split("|")) if each]

@@ -1,12 +1,13 @@
-"""The numbers that the paper prints, as frames. They lie in `published/`, one CSV file per table.
+"""The numbers printed in the paper, as frames. They are stored in `published/`, one CSV file per table.
 
 The paper: L. Xiu, X. Luo, H. Nakayama. A Comprehensive Information-Decomposition Analysis of Large Vision-Language
-Models. ICLR 2026. arXiv:2603.29676. Numbers are copied from its text. What exists only as a figure is absent: above
-all, no spectrum and no accuracy of a single model is printed, except S and U2 of four models (Tables 4 and 5).
+Models. ICLR 2026. arXiv:2603.29676. Numbers are copied from its text. Content that exists only as a figure is absent.
+In particular, no spectrum and no accuracy of a single model is printed, except S and U2 of four models (Tables 4 and
+5).
 
 Every frame has the column `exhibit`, where the number is printed: `T1` to `T6` are tables, `TXT` is the running text,
-or a figure. Models, datasets and families are called as in the paper; atoms and terms have the names of the columns of
-the result table (`synergy` is S, `unique_language` is U2).
+or a figure. Models, datasets and families have the paper's names; atoms and terms have the column names of the result
+table (`synergy` is S, `unique_language` is U2).
 """
 
 import functools
@@ -22,7 +23,7 @@ CITATION: Final = (
 )
 
 NUM_MODELS: Final = 26
-"""How many models the paper has."""
+"""Number of models in the paper."""
 
 _FOLDER: Final = Path(__file__).parent / "published"
 
@@ -33,11 +34,11 @@ _FLAG: Final = pl.Boolean()
 
 
 def exhibits() -> pl.DataFrame:
-    """What the paper has, and what of it can be read as numbers.
+    """What the paper contains, and which parts are available as numbers.
 
     Returns:
         `exhibit`; `content`; `state`: `complete`, `partial` or `absent` (a figure only); `table`: the function of this
-        module that has it; `unit` of its numbers; `note`: what is not stated, or wrong.
+        module that returns it; `unit` of its numbers; `note`: what is unstated or wrong.
     """
     return _read("exhibits", dict.fromkeys(("exhibit", "content", "state", "table", "unit", "note"), _TEXT))
 
@@ -54,13 +55,13 @@ def datasets() -> pl.DataFrame:
 
 
 def models() -> pl.DataFrame:
-    """The 26 models, as far as they can be known, and candidates for those that cannot.
+    """The 26 models, as far as they can be identified, and candidates for the others.
 
     Returns:
         `model`, `family`, `size_b` (1e9 parameters); `hub_id` of the weights; `also` (other names, between `|`);
         `named`: in the paper's `text`, only in its `code`, or a `candidate`, of which three are among the 26;
-        `layer_study`: whether it is in the layer-wise study; `model_type` and `read_from`: what `pid-extract` reads the
-        same weights from (empty: a conversion of your own, or nothing).
+        `layer_study`: whether it is in the layer-wise study; `model_type` and `read_from`: where `pid-extract` reads
+        the same weights from (empty: your own conversion, or nowhere).
     """
     texts = dict.fromkeys(("hub_id", "also", "named"), _TEXT)
     last = {"layer_study": _FLAG, "model_type": _TEXT, "read_from": _TEXT}
@@ -71,7 +72,7 @@ def families() -> pl.DataFrame:
     """The eleven families.
 
     Returns:
-        `family`; `strategy`, as far as the paper names the family as an example of it, or `outlier`; `named_in`: where;
+        `family`; `strategy`, if the paper names the family as an example of it, or `outlier`; `named_in`: where;
         `backbone`: the language model, from model cards, not from the paper.
     """
     return _read("families", dict.fromkeys(("family", "strategy", "named_in", "backbone"), _TEXT))
@@ -112,7 +113,7 @@ def ablations() -> pl.DataFrame:
 
 
 def single_values() -> pl.DataFrame:
-    """Single values from figures and their captions.
+    """Single values in figures and captions.
 
     Returns:
         `exhibit`, `dataset`, `model`, `column`, `value` in bits, `of` (what it is of).
@@ -127,7 +128,7 @@ def estimator() -> pl.DataFrame:
     """Settings of the estimator (Table 6).
 
     Returns:
-        `exhibit`, `setting` (its name in `pid-estimate`), `value` as text, `printed` (how the paper puts it).
+        `exhibit`, `setting` (its name in `pid-estimate`), `value` as text, `printed` (the paper's wording).
     """
     return _read("estimator", dict.fromkeys(("exhibit", "setting", "value", "printed"), _TEXT))
 

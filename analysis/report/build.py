@@ -1,4 +1,4 @@
-"""The whole step as one call: result tables in, report folder out."""
+"""The whole step as one call, from result tables to a report folder."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
@@ -29,14 +29,14 @@ from pid_lvlm.data.locks import locked
 
 @dataclass(frozen=True)
 class Outcome:
-    """Files written, or to be written, relative to the report's folder; rows read, and the failed fits among them.
+    """The files written or to be written, relative to the report's folder; number of rows read; failed fits.
 
     Attributes:
         failures: the failed fits and their result codes.
-        comparison: rows of published numbers beside these; None if none was asked for.
-        items: items of which there are atoms; None if none were asked for.
-        items_missing: sentences about what the items lack.
-        summary: the headline table as text; None if none was asked for.
+        comparison: published numbers next to these, by row; None if not requested.
+        items: number of items with atoms; None if not requested.
+        items_missing: sentences about what is missing for the items.
+        summary: the headline table as text; None if not requested.
     """
 
     files: list[str]
@@ -68,28 +68,28 @@ def build_report(
     summary: str | None = None,
     dry_run: bool = False,
 ) -> Outcome:
-    """Read result tables and write the report, or only find out which files it would have.
+    """Read result tables and write the report, or only list the files it would have.
 
     Args:
-        tables: files of `pid-estimate`.
+        tables: files written by `pid-estimate`.
         out: folder of the report.
         title: of the page.
         formats: of the figure files: `svg`, `png`, `pdf`.
-        estimator: whose numbers to show where a problem has several.
-        compare: `paper`, to set the paper's numbers beside these.
+        estimator: which estimator to use if a problem has results from several.
+        compare: `paper` to compare with the paper's numbers.
         pointwise: tables of atoms per item, for the item browser and for paired differences.
-        runs: run folders, or folders of run folders, with the receipts, and the items' probabilities and questions.
-        most_items: how many items of each dataset the browser has; by default as many as the page can hold.
-        losses: files of losses of the models' trainings, as `read_losses` takes them.
-        summary: `table`, `markdown` or `json`, to have the headline table as text.
-        dry_run: whether to write nothing.
+        runs: run folders, or folders of run folders, for the receipts and for the items' probabilities and questions.
+        most_items: number of items per dataset in the item browser; by default as many as the page can hold.
+        losses: files with the models' training losses, as for `read_losses`.
+        summary: `table`, `markdown` or `json` for the headline table as text.
+        dry_run: write nothing.
 
     Raises:
         ResultTableError: a table cannot be used.
         ItemTableError: a table of atoms per item cannot be used.
-        LossesError: losses cannot be used, or are of a model that no table has.
+        LossesError: losses cannot be used, or belong to a model that is in no table.
         OutputExistsError: `out` has content that is not a report.
-        PidError: `out` cannot be written; a run folder cannot be used, or is not of these tables.
+        PidError: `out` cannot be written, or a run folder cannot be used or does not belong to these tables.
     """
     formats = list(dict.fromkeys(formats))
     check_free(out)
@@ -124,7 +124,7 @@ def _write(
     browser: Markup,
 ) -> list[Drawn | Tabled]:
     """Write the report; its parts."""
-    library = start_javascript(LIBRARY)  # takes seconds, in a process of its own
+    library = start_javascript(LIBRARY)  # takes seconds, in its own process
     try:
         parts = compose(results, estimator, compare, further)
         files = render_files(
@@ -144,7 +144,7 @@ def _write(
 
 
 def _influences(results: pl.DataFrame, pointwise: pl.DataFrame | None) -> Influences | None:
-    """None where there is no table of atoms per item, or one without influence values, as earlier versions wrote it."""
+    """None without a table of atoms per item, or if it lacks influence values (written by an earlier version)."""
     if pointwise is None or pointwise["interval"].null_count() == pointwise.height:
         return None
     try:
@@ -162,5 +162,5 @@ def _losses(files: Sequence[str | Path], results: pl.DataFrame) -> pl.DataFrame 
 
 
 def _rows(part: Drawn | Tabled) -> list[dict[str, Any]]:
-    """All rows of a table; none where it has nothing to show."""
+    """All rows of a table; none if it has nothing to show."""
     return part.frame.to_dicts() if isinstance(part, Tabled) and part.frame is not None else []

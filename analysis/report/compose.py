@@ -1,4 +1,4 @@
-"""From a result table to the parts of a report, drawn but not yet rendered: what there is, or why it is absent."""
+"""From a result table to the parts of a report, drawn but not yet rendered, or the reason why a part is missing."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,10 +24,10 @@ PRINTED: Final = tuple(name for name, size in SIZES.items() if size.millimetres 
 
 @dataclass(frozen=True)
 class Drawn:
-    """A figure with its caption, or the sentence that says why there is none.
+    """A figure with its caption, or the sentence that says why it is missing.
 
     Attributes:
-        specifications: one for each size of `SIZES`; none where there is nothing to show.
+        specifications: one for each size in `SIZES`; none if there is nothing to show.
     """
 
     part: FigurePart
@@ -38,11 +38,11 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Tabled:
-    """A table with its caption, or the sentence that says why there is none.
+    """A table with its caption, or the sentence that says why it is missing.
 
     Attributes:
-        frame: all of it, with names as they are.
-        page: what the page shows of it.
+        frame: the whole table, with names unchanged.
+        page: the part that the page shows.
     """
 
     part: TablePart
@@ -54,12 +54,12 @@ class Tabled:
 
 @dataclass(frozen=True)
 class Further:
-    """What a report has beside the result table.
+    """The inputs of a report in addition to the result table.
 
     Attributes:
-        losses: of the models' trainings, as `read_losses` returns them.
-        influences: influence values of the items, as `influences` returns them.
-        runs: run folders, or folders of run folders, which have the receipts.
+        losses: the models' training losses, from `read_losses`.
+        influences: influence values of the items, from `influences`.
+        runs: run folders, or folders of run folders, for the receipts.
     """
 
     losses: pl.DataFrame | None = None
@@ -76,13 +76,13 @@ def compose(
     compare: str | None = None,
     further: Further = NOTHING_FURTHER,
 ) -> list[Drawn | Tabled]:
-    """Draw every figure and compute every table of the report, in the order of the page; without empty optional ones.
+    """Draw every figure and compute every table of the report in page order, leaving out optional ones that are empty.
 
     Args:
         results: the result table.
-        estimator: whose numbers to show where a problem has several.
-        compare: one of `COMPARISONS`, to set published numbers beside these.
-        further: what some parts take beside the result table.
+        estimator: which estimator to use if a problem has results from several.
+        compare: one of `COMPARISONS`, to compare with published numbers.
+        further: inputs of some parts in addition to the result table.
     """
     listed = PARTS if compare is None else (*PARTS, COMPARISONS[compare])
     given = {name: value for name, value in vars(further).items() if value is not None}
@@ -108,7 +108,7 @@ def file_names(parts: Sequence[Drawn | Tabled], formats: Sequence[str]) -> list[
 
 
 def figure_file(name: str, size: str, ending: str) -> str:
-    """Path of a figure of a size in the report's folder, such as `figures/spectrum-one-column.pdf`."""
+    """Path of a figure of one size in the report's folder, such as `figures/spectrum-one-column.pdf`."""
     return f"figures/{name}-{size}.{ending}"
 
 
@@ -121,7 +121,7 @@ def _drawn(part: FigurePart, results: pl.DataFrame, estimator: str, given: Mappi
     specifications = {}
     try:
         for name in SIZES:
-            with sized(name), debug_mode(False):  # altair would check each object against its schema, for seconds
+            with sized(name), debug_mode(False):  # otherwise altair spends seconds on schema checks
                 specifications[name] = part.draw(results, estimator, **_taken(part, given)).to_dict(validate=False)
     except NothingToShowError as nothing:
         return Drawn(part, absent=str(nothing))

@@ -1,4 +1,4 @@
-"""The report's folder: it must be empty or an earlier report, and no other file in it is ever touched."""
+"""The report's folder: it must be empty or hold an earlier report; no other file in it is ever touched."""
 
 import json
 import re
@@ -14,22 +14,22 @@ from pid_lvlm.data.inputs.text import TextError, parse_json, read_text
 PAGE: Final = "index.html"
 
 MARKER: Final = ".pid-report.json"
-"""Lists the files of a report; its presence says that the report may be replaced."""
+"""Lists the files of a report; a folder that has it may be replaced."""
 
 HALF_MARKER: Final = partial_file(Path(MARKER)).name
-"""What a report leaves that is killed while it writes its marker."""
+"""Left over if a report is killed while writing its marker."""
 
 UNFINISHED: Final = ".pid-report.partial"
-"""Folder inside the report's in which its files are until all of them are written."""
+"""Subfolder that holds the files of the report until all of them are written."""
 
 _OURS: Final = re.compile(r"index\.html|figures/[\w-]+\.(?:svg|png|pdf)|tables/\w+\.csv")
 
 
 def check_free(folder: Path) -> None:
-    """Check that a report may be written to `folder`: it does not exist, is empty, or has an earlier report.
+    """Check that a report may be written to `folder`: it does not exist, is empty, or holds an earlier report.
 
     Raises:
-        OutputExistsError: it is a file, has content that is not a report, or leads elsewhere.
+        OutputExistsError: it is a file, has content that is not a report, or links elsewhere.
         PidError: it cannot be read.
     """
     try:
@@ -52,21 +52,21 @@ def check_free(folder: Path) -> None:
 
 
 def write_report(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write a report's files, all or none, and remove those that only an earlier report had.
+    """Write all of a report's files or none, and remove those that only an earlier report had.
 
-    They are moved to their places when all are on the disk. While they are, the folder has no page, so that two halves
-    of two reports never look like one.
+    The files are moved into place once all are on disk. During the move the folder has no page, so a mix of two reports
+    is never mistaken for one.
 
     Raises:
-        OutputExistsError: as `check_free`.
-        PidError: the folder cannot be written; an earlier report is as it was.
+        OutputExistsError: see `check_free`.
+        PidError: the folder cannot be written; an earlier report is unchanged.
     """
     check_free(folder)
     was_there = folder.exists()
     former = _listed(folder)
     unfinished = folder / UNFINISHED
     try:
-        # The marker comes first and lists old and new files: an interrupted report is recognised and cleaned up.
+        # The marker comes first and lists old and new files, to recognise and clean up an interrupted report.
         _mark(folder, sorted({*former, *files}))
         shutil.rmtree(unfinished, ignore_errors=True)
         for name, content in files.items():
@@ -98,7 +98,7 @@ def _mark(folder: Path, names: Sequence[str]) -> None:
 
 
 def _listed(folder: Path) -> list[str]:
-    """Files of the earlier report; none if the marker is damaged, and only such as a report has."""
+    """Files of the earlier report, restricted to names that a report can have; none if the marker is damaged."""
     try:
         content = parse_json(read_text(folder / MARKER))
     except (OSError, TextError):

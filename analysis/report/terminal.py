@@ -19,7 +19,7 @@ from pid_lvlm.analysis.report.laid_out.display import PageTable, summary_table
 from pid_lvlm.data.command.display import displayable
 from pid_lvlm.data.contract.table.results import EXACT
 
-_WIDE: Final = 200  # columns of output that is not a terminal, so that no number is cut
+_WIDE: Final = 200  # columns if output is not a terminal, so that no number is cut
 
 
 def summary_text(results: pl.DataFrame, kind: str, estimator: str = EXACT) -> str:
@@ -28,10 +28,10 @@ def summary_text(results: pl.DataFrame, kind: str, estimator: str = EXACT) -> st
     Args:
         results: the result table.
         kind: `table`, `markdown` (both as on the page) or `json` (every column, one object per row).
-        estimator: whose numbers to take where a problem has several.
+        estimator: which estimator to use if a problem has results from several.
 
     Returns:
-        The text; the sentence that says why there is none where no fit succeeded (an empty list in JSON).
+        The text; if no fit succeeded, a sentence that says so (an empty list in JSON).
     """
     try:
         summary = labelled(tables.summary(results, estimator))
@@ -44,10 +44,10 @@ def summary_text(results: pl.DataFrame, kind: str, estimator: str = EXACT) -> st
 
 
 def open_page(page: Path) -> str:
-    """Open a page in the browser; what to say where that is not possible, otherwise nothing."""
+    """Open a page in the browser; returns a message if that is not possible, otherwise nothing."""
     sentence = f"no browser can be opened here; open {page} yourself"
     shown = os.environ.keys() & {"DISPLAY", "WAYLAND_DISPLAY", "BROWSER"}
-    if sys.platform.startswith("linux") and not shown:  # a browser of the terminal would take it over
+    if sys.platform.startswith("linux") and not shown:  # a text browser would take over the terminal
         return sentence
     try:
         return "" if webbrowser.open(page.resolve().as_uri()) else sentence

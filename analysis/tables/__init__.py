@@ -1,11 +1,11 @@
-"""Tables: functions from a result table to a frame, the same for a notebook and for the report.
+"""Tables: functions from a result table to a frame, used by notebooks and by the report.
 
 `summary`, `ground_truth`, `batch_and_exact`, `failed`, `diagnostics` and `issues` take the whole table and select
-what they show. So do those within models, `layer_phases`, `onset` and `ablations`, those over models, `regimes`,
-`correlations`, `image_removal` and `scaling`, and those of the estimator: `interval_meanings`, `uncertainties`,
-`other_measures` and `surviving_conclusions`; and those over ablations, `sensitivity`, `sensitivity_conclusions` and
-`sensitivity_ranks`. `batch_sizes` has BATCH by the size of its batches. `differences` also takes the table of atoms per
-item, and `receipts` the run folders.
+what they show. So do the tables within models (`layer_phases`, `onset` and `ablations`), over models (`regimes`,
+`correlations`, `image_removal` and `scaling`), about the estimator (`interval_meanings`, `uncertainties`,
+`other_measures` and `surviving_conclusions`) and over ablations (`sensitivity`, `sensitivity_conclusions` and
+`sensitivity_ranks`). `batch_sizes` has BATCH by batch size. `differences` also takes the table of atoms per item, and
+`receipts` the run folders.
 """
 
 from pid_lvlm.analysis.tables.ablations import ablations

@@ -12,22 +12,22 @@ from pid_lvlm.data.names import ATOMS, DEFAULT_POOLING, DEFAULT_TAU, POOLINGS
 
 _KEYS: Final = ("series", "dataset", "estimator")
 _OF_ABLATIONS: Final = ("taus", "poolings")
-"""What a recipe calls the two settings."""
+"""Names of the two settings in a recipe."""
 
 
 def ablations(
     results: pl.DataFrame, atom: str = "synergy", *, tau: float = DEFAULT_TAU, pooling: str = DEFAULT_POOLING
 ) -> pl.DataFrame:
-    """An atom in bits (cut at 0) by pooling and by τ, one row per model, dataset and estimator (Tables 4 and 5).
+    """An atom in bits (clipped at 0) by pooling and by τ, one row per model, dataset and estimator (Tables 4 and 5).
 
-    Poolings are compared at the default τ, values of τ at the default pooling. Only what varies in the table has
-    columns, and only models with two settings or more have rows. All estimators are shown; `exact` uses no features,
-    so that it has no pooling and nothing in those columns. A setting is empty for a model that was not measured with
-    it, whose fit failed, or whose atom is not known.
+    Poolings are compared at the default τ, values of τ at the default pooling. Only settings that vary in the table
+    have columns, and only models with two or more settings have rows. All estimators are shown; `exact` uses no
+    features, so its pooling columns are empty. A setting is empty for a model that was not measured with it, whose fit
+    failed, or whose atom is unknown.
 
     Args:
         results: the result table.
-        atom: which one, such as `synergy` or `unique_language`.
+        atom: the atom, such as `synergy` or `unique_language`.
         tau: the default τ.
         pooling: the default pooling.
 
@@ -61,7 +61,7 @@ def ablations(
 
 
 def _wide(frame: pl.DataFrame, setting: str, atom: str, default: object, name: str) -> pl.DataFrame:
-    """One column for each value of a setting, the default's first; none where the setting has one value only."""
+    """One column for each value of a setting, the default first; none if the setting has only one value."""
     values = frame[setting].unique().sort().to_list()
     values.sort(key=lambda value: (value != default, POOLINGS.index(value) if value in POOLINGS else 0))
     if len(values) < 2:
@@ -73,7 +73,7 @@ def _wide(frame: pl.DataFrame, setting: str, atom: str, default: object, name: s
 
 
 def _finals_of_every_setting(results: pl.DataFrame) -> pl.DataFrame:
-    """`finals` of each estimator with all its values of τ and pooling, none of which is part of a series' name."""
+    """`finals` of each estimator with all its values of τ and pooling, which are not part of series names."""
     return pl.concat(
         [_finals(part) for part in results.partition_by("estimator", maintain_order=True)] or [_finals(results)]
     )

@@ -1,4 +1,4 @@
-"""BATCH beside the certified optimum: how wrong it is, and what survives another choice."""
+"""BATCH against the certified optimum: how far off it is, and what survives another choice."""
 
 from typing import Final
 
@@ -17,10 +17,10 @@ _OF_EXACT: Final = ("gap", "marginals_spread", "redundancy_mmi", "redundancy_imi
 def batch_and_exact(results: pl.DataFrame) -> pl.DataFrame:
     """Atoms by BATCH and by the exact estimator at the final checkpoint and layer, one row per run and BATCH fit.
 
-    A row without BATCH or without the exact estimator has nothing in its columns.
+    Columns of BATCH or of the exact estimator are empty in rows without it.
 
     Returns:
-        `run`, `model`, `dataset`, `tau`; for each atom (before the cut at 0) `{atom}_batch`, `{atom}_exact` and the
+        `run`, `model`, `dataset`, `tau`; for each atom (before clipping at 0) `{atom}_batch`, `{atom}_exact` and the
         certified `{atom}_certified_low` and `_high`; `excess` of BATCH, `batch_gap` (of the optimum of its own test
         batches), `batch_rows`; `gap`, `marginals_spread`, `redundancy_mmi`, `redundancy_imin`, `exact_rows`. In bits.
 

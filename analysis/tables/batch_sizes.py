@@ -1,4 +1,4 @@
-"""BATCH by the size of its batches."""
+"""BATCH by batch size."""
 
 import polars as pl
 
@@ -6,10 +6,10 @@ from pid_lvlm.analysis.frames import batch_sizes as sizes
 
 
 def batch_sizes(results: pl.DataFrame) -> pl.DataFrame:
-    """Atoms by BATCH for every size of batches, beside the certified optimum: `frames.batch_sizes.batch_sizes`.
+    """Atoms by BATCH for every batch size, with the certified optimum: `frames.batch_sizes.batch_sizes`.
 
     Args:
-        results: the result table, with rows of several sizes (`pid-estimate --batch-size`).
+        results: the result table, with rows of several batch sizes (`pid-estimate --batch-size`).
 
     Returns:
         A row per model, dataset and size, in bits.

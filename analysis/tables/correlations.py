@@ -1,4 +1,4 @@
-"""What goes with accuracy over models: the paper's Table 2, and the accuracy drop without the picture."""
+"""Correlates of accuracy over models: the paper's Table 2, and the accuracy drop without the picture."""
 
 from collections.abc import Sequence
 
@@ -13,18 +13,18 @@ from pid_lvlm.data.contract.table.results import EXACT
 def correlations(results: pl.DataFrame, estimator: str = EXACT, accuracy: str = "accuracy") -> pl.DataFrame:
     """Spearman's correlation of accuracy with S, U2, I(X1,X2;Y) and I(X1;X2;Y) over models, by dataset (Table 2).
 
-    Models count once per dataset, as in `across_models`. S and U2 are cut at 0, as they are published. The interval
-    (95 %) is by Fisher's z with the variance of Bonett and Wright (2000); it and p treat models as independent, and no
-    p is corrected for the number of tests.
+    Models count once per dataset, as in `across_models`. S and U2 are clipped at 0, as published. The interval (95 %)
+    is by Fisher's z with the variance of Bonett and Wright (2000); it and p treat models as independent, and no p is
+    corrected for the number of tests.
 
     Args:
         results: the result table.
-        estimator: whose numbers to take where a problem has several.
+        estimator: which estimator to use if a problem has results from several.
         accuracy: the column; `accuracy_strict` counts the first greedy token, as the paper does.
 
     Returns:
         `dataset`, `column`, `quantity` (its symbol), `rho`, `p` (two-sided), `low`, `high`, `num_models`,
-        `num_left_out` (one of the two values is unknown), `num_cut` (atom below 0 before the cut), `num_unanswered`
+        `num_left_out` (one of the two values is unknown), `num_cut` (atom below 0 before clipping), `num_unanswered`
         (more than half of the rows without an option letter). `rho` is empty for fewer than four models or where a
         value is the same for all models.
 
@@ -40,7 +40,7 @@ def image_removal(results: pl.DataFrame, estimator: str = EXACT) -> pl.DataFrame
 
     Args:
         results: the result table.
-        estimator: whose numbers to take where a problem has several.
+        estimator: which estimator to use if a problem has results from several.
 
     Returns:
         The columns of `correlations`.

@@ -7,14 +7,14 @@ import polars as pl
 from pid_lvlm.data.command.display import displayable
 
 _FORMULA: Final = r"^\s*[=+\-@\uFF1D\uFF0B\uFF0D\uFF20]|^[\t\r\n]"
-"""How a text begins that a spreadsheet would compute, also in full-width characters."""
+"""First characters of text that a spreadsheet would evaluate, including full-width forms."""
 
 
 def csv_bytes(frame: pl.DataFrame) -> bytes:
     r"""The table in CSV, UTF-8; texts are quoted, numbers are not.
 
-    A text that a spreadsheet would take for a formula has an apostrophe in front, as OWASP advises for CSV injection.
-    Control characters are written as their pictures, so that a row is one line.
+    Text that a spreadsheet would take for a formula gets a leading apostrophe, as OWASP advises against CSV injection.
+    Control characters are written as their Unicode pictures to keep every row on one line.
 
     Example:
         >>> csv_bytes(pl.DataFrame({"model": ["=1+1"], "synergy": [-0.5]}))

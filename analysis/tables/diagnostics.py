@@ -19,7 +19,7 @@ _ISSUES = {
 
 
 def diagnostics(results: pl.DataFrame) -> pl.DataFrame:
-    """One row per usable fit and diagnostic beyond its limit, those at the output layer first; empty if none is.
+    """One row per usable fit and diagnostic beyond its limit, output layers first; empty if there are none.
 
     Returns:
         `run`, `model`, `dataset`, `estimator`, `layer`, `num_layers`, `stage`, `step`, then `diagnostic`, `value`,
@@ -53,10 +53,10 @@ def failed(results: pl.DataFrame) -> pl.DataFrame:
 
 
 def issues(results: pl.DataFrame) -> pl.DataFrame:
-    """One row per reason to be careful, with the number of fits it is about; empty if there are none.
+    """One row per reason to be careful, with the number of fits concerned; empty if there are none.
 
-    Failed fits come first, by their `result`, then results to be careful with, then each diagnostic with values beyond
-    its limit where that matters (`diagnostics` has these fit by fit, and those of the layers where it does not).
+    Failed fits come first, by `result`, then results that need care, then each diagnostic with values beyond its limit
+    at layers where that matters (`diagnostics` lists them fit by fit, for all layers).
 
     Returns:
         `num_fits`; `what` is wrong; the `worst` value and the `limit` of a diagnostic; `where`: the first runs and
@@ -83,6 +83,6 @@ def _worst(fits: pl.DataFrame, limit: Limit) -> float | None:
 
 
 def num_doubtful(results: pl.DataFrame) -> int:
-    """How many fits have numbers but are in `issues`."""
+    """Number of fits that have numbers but are in `issues`."""
     reasons = [pl.col("result").is_in([warning.result for warning in RESULT_WARNINGS]), *map(worth_a_warning, LIMITS)]
     return successful(results).filter(pl.any_horizontal(reasons)).height

@@ -18,10 +18,10 @@ def differences(
     Args:
         results: the result table.
         pointwise: a file of `pid-estimate --pointwise` for its rows, `read_pointwise` of several, or its `influences`.
-        between: `models` (every two of them on a dataset), `layers` or `checkpoints` (each and the next one).
+        between: `models` (every pair on a dataset), `layers` or `checkpoints` (each with the next one).
 
     Returns:
-        A row per pair and atom, `second` less `first` in bits.
+        A row per pair and atom, `second` minus `first` in bits.
 
     Raises:
         ResultTableError: this is not a result table.

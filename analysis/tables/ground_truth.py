@@ -10,13 +10,13 @@ from pid_lvlm.analysis.frames.reshape import atoms_long, finals_of_each_estimato
 from pid_lvlm.data.contract.table.results import EXACT
 
 DOMINANT_TOLERANCE: Final = 0.15
-"""How far an atom may be off, in bits, where one atom carries nearly everything."""
+"""Tolerance per atom in bits, if one atom carries nearly everything."""
 
 BLEND_TOLERANCE: Final = 0.2
-"""How far an atom may be off, in bits, in a mixture, where BATCH, an upper bound on I_q, is biased."""
+"""Tolerance per atom in bits for a mixture, where BATCH is biased because it is an upper bound on I_q."""
 
 EXACT_BLEND_TOLERANCE: Final = 0.1
-"""The same for the exact estimator: what remains is the sample, and what the model did not learn."""
+"""The same for the exact estimator, whose remaining errors are the sample and what the model did not learn."""
 
 DOMINANCE: Final = 0.75
 """A problem is a mixture if no true atom is above this share of the true total."""
@@ -26,12 +26,13 @@ def ground_truth(results: pl.DataFrame) -> pl.DataFrame:
     """True and estimated atoms at the final checkpoint and layer, one row per run, estimator and atom.
 
     An atom is within tolerance if it differs by at most `tolerance`, or if the ground truth is inside the interval over
-    items. An atom that is not reported is not.
+    items. An atom that is not reported is not within tolerance.
 
     Returns:
-        `run`, `model`, `dataset`, `estimator`, `atom`; `ground_truth`, `estimated` (before the cut at 0), `difference`,
-        `tolerance`, the interval over items `low` and `high` (empty for an interval over seeds) and BATCH's `excess` in
-        bits; `judged` (whether the atom decides: the largest one, or every atom of a mixture) and `within`.
+        `run`, `model`, `dataset`, `estimator`, `atom`; `ground_truth`, `estimated` (before clipping at 0),
+        `difference`, `tolerance`, the interval over items `low` and `high` (empty for an interval over seeds) and
+        BATCH's `excess` in bits; `judged` (whether the atom decides: the largest one, or every atom of a mixture) and
+        `within`.
 
     Raises:
         NothingToShowError: the true atoms of no successful fit are known.

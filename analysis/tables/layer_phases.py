@@ -1,4 +1,4 @@
-"""Where in the decoder information arises, in numbers: where synergy emerges, where atoms peak, what the end does."""
+"""Where in the decoder information arises, in numbers: where synergy emerges, where atoms peak, and the last step."""
 
 import polars as pl
 
@@ -8,7 +8,7 @@ from pid_lvlm.data.contract.table.results import EXACT
 from pid_lvlm.data.names import ATOMS
 
 EMERGED = 0.1
-"""Share of its maximum above which synergy counts as there."""
+"""Synergy counts as present above this share of its maximum."""
 
 _CURVE = ("series", "dataset")
 
@@ -16,13 +16,13 @@ _CURVE = ("series", "dataset")
 def layer_phases(results: pl.DataFrame, estimator: str = EXACT, *, share: float = EMERGED) -> pl.DataFrame:
     """What the atoms do over the decoder's layers, one row per model and dataset (finding 5 of the paper).
 
-    Atoms are taken before the cut at 0. Synergy has emerged at a layer if at this layer and at all later ones it is
-    above `share` of its maximum; nothing has emerged where the interval of the maximum (without one, the maximum)
-    reaches 0. Layers at which an atom is not known do not count; `layers_without_synergy` is how many there are.
+    Atoms are taken before clipping at 0. Synergy has emerged at a layer if it is above `share` of its maximum at this
+    and all later layers; it never emerges if the interval of the maximum (or the maximum, without an interval) reaches
+    0. Layers where an atom is unknown do not count; `layers_without_synergy` counts them.
 
     Args:
         results: the result table.
-        estimator: whose numbers to take where it has as many layers of a run as any other.
+        estimator: the estimator to use if it has as many layers of a run as any other.
         share: of the maximum of synergy, 0 to 1.
 
     Returns:
@@ -30,8 +30,8 @@ def layer_phases(results: pl.DataFrame, estimator: str = EXACT, *, share: float 
         `synergy_emerges` (a layer) and `synergy_emerges_depth` (that layer over `num_layers`); for each atom
         `{atom}_peak`, `{atom}_peak_depth`, `{atom}_peak_bits`; `before_output`, the last layer measured before the
         output, and for each atom its change from there to the output in bits, `{atom}_change`, with the certified
-        interval `{atom}_change_certified_low` and `_high`, which says nothing about other items. Changes are empty
-        where the output was not measured.
+        interval `{atom}_change_certified_low` and `_high`, which says nothing about other items. Changes are empty if
+        the output was not measured.
 
     Raises:
         ResultTableError: this is not a result table.
@@ -90,7 +90,7 @@ def _reaches_output() -> pl.Expr:
 
 
 def _change(atom: str) -> list[pl.Expr]:
-    """Output minus the layer before it; the certified interval of a difference is that of its parts' extremes."""
+    """Output minus the layer before it; the certified interval of a difference comes from the extremes of its parts."""
     ends = {"": ("_raw", "_raw"), "_certified_low": ("_certified_low", "_certified_high")}
     ends["_certified_high"] = ends["_certified_low"][::-1]
     return [

@@ -1,4 +1,4 @@
-"""Other definitions of redundancy beside BROJA's, and which conclusions hold for all of them."""
+"""Definitions of redundancy other than BROJA's, and which conclusions hold for all of them."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -20,20 +20,20 @@ OTHERS: Final = {"MMI": "redundancy_mmi", "I_min": "redundancy_imin"}
 """Other measures and the columns of their redundancy: min(I1, I2), and I_min of Williams and Beer."""
 
 _BLOCK: Final = 256
-"""Models that are compared with all others at a time."""
+"""Number of models compared with all others at a time."""
 
 _DIGITS: Final = 9
-"""Differences of terms are rounded, so that an atom that is 0 is not ordered by rounding errors."""
+"""Differences of terms are rounded, or rounding errors would order atoms that are 0."""
 
-_NOTHING: Final = "No fit of the exact estimator at the final layer of a model has the redundancy of another measure."
+_NOTHING: Final = "No fit of the exact estimator at the final layer of a model has redundancy by another measure."
 
 
 def other_measures(results: pl.DataFrame) -> pl.DataFrame:
     """The four atoms by three measures at the final checkpoint and layer, three rows per model and dataset.
 
     A measure defines the redundancy R; the other atoms follow from it and the information terms of the row:
-    U1 = I1 - R, U2 = I2 - R, S = I12 - I1 - I2 + R. So one measure has more synergy than another by as much as it has
-    more redundancy. Atoms are before the cut at 0. Only rows of the exact estimator have other measures.
+    U1 = I1 - R, U2 = I2 - R, S = I12 - I1 - I2 + R. So if one measure has more redundancy than another, it has more
+    synergy by the same amount. Atoms are before clipping at 0. Only rows of the exact estimator have other measures.
 
     Returns:
         `model`, `dataset`, `measure` (BROJA, MMI or I_min), the four atoms in bits, `largest` (the largest atom).
@@ -50,13 +50,12 @@ def surviving_conclusions(results: pl.DataFrame) -> pl.DataFrame:
     """Which conclusions about the models of a dataset do not depend on the measure, five rows per dataset.
 
     A conclusion is the order of two models by an atom, or which atom of a model is the largest. Only pairs whose
-    certified intervals are apart count: of the others even BROJA does not say which model has more. Models count once
-    per dataset, as in `across_models`. An order of two models that holds for all measures can still be one of these
-    items only.
+    certified intervals do not overlap count: for the others even BROJA does not say which model has more. Models count
+    once per dataset, as in `across_models`. An order that holds for all measures can still be specific to these items.
 
     Returns:
-        `dataset`, `conclusion`, `num_models`, `cases` (pairs of models, or models), and of these `survive_mmi`,
-        `survive_imin` and `survive_both`, which hold by the other measure as well; `kendall_mmi` and `kendall_imin`,
+        `dataset`, `conclusion`, `num_models`, `cases` (pairs of models, or models), and how many of these also hold by
+        the other measures: `survive_mmi`, `survive_imin` and `survive_both`; `kendall_mmi` and `kendall_imin`,
         Kendall's τ between the orders of all models, empty for fewer than three models or without differences.
 
     Raises:
@@ -72,7 +71,7 @@ def surviving_conclusions(results: pl.DataFrame) -> pl.DataFrame:
         if models["model"].n_unique() > 1:
             rows += [{"dataset": dataset[0], **row} for row in _conclusions(models)]
     if not rows:
-        raise NothingToShowError("No dataset has two models with the redundancy of another measure.")
+        raise NothingToShowError("No dataset has two models with redundancy by another measure.")
     return pl.DataFrame(rows, infer_schema_length=None)
 
 
@@ -91,7 +90,7 @@ def _by_measure(final: pl.DataFrame) -> pl.DataFrame:
 
 
 def _atoms(redundancy: str) -> list[pl.Expr]:
-    """The atoms that follow from the redundancy in a column; synergy only where BROJA's is reported."""
+    """The atoms that follow from the redundancy in a column; synergy only if BROJA's is reported."""
     shared, vision, language = pl.col(redundancy), pl.col("i_vision"), pl.col("i_language")
     synergy = pl.when(pl.col("synergy_raw").is_not_null()).then(pl.col("i_joint") - vision - language + shared)
     values = (shared, vision - shared, language - shared, synergy)
@@ -100,7 +99,7 @@ def _atoms(redundancy: str) -> list[pl.Expr]:
 
 @dataclass(frozen=True)
 class _Orders:
-    """An atom of the models of a dataset by each measure, and between which ends BROJA's is certain."""
+    """An atom of a dataset's models by each measure, and the certified ends of BROJA's."""
 
     own: np.ndarray
     low: np.ndarray
@@ -122,7 +121,7 @@ def _orders(models: pl.DataFrame, atom: str) -> _Orders:
 
 
 def _order(orders: _Orders) -> dict[str, object]:
-    """Pairs of models that BROJA tells apart, and in how many of them the other measures have the same order."""
+    """Number of model pairs that BROJA tells apart, and how many of them keep their order under the other measures."""
     cases, same = 0, np.zeros(len(OTHERS) + 1, dtype=int)
     for start in range(0, len(orders.own), _BLOCK):
         first, second = np.s_[start : start + _BLOCK, None], np.s_[None, start:]

@@ -1,4 +1,4 @@
-"""From which checkpoint of a training on each atom is there."""
+"""The onset of each atom: the training checkpoint from which it is present."""
 
 import polars as pl
 
@@ -9,12 +9,12 @@ from pid_lvlm.data.contract.table.results import EXACT
 
 
 def onset(results: pl.DataFrame, estimator: str = EXACT, influences: Influences | None = None) -> pl.DataFrame:
-    """The onset of each atom over the checkpoints of a training: `frames.onset.onsets`, which has the definition.
+    """The onset of each atom over the checkpoints of a training; `frames.onset.onsets` has the definition.
 
     Args:
         results: the result table.
-        estimator: whose numbers to take where a problem has several.
-        influences: `influences(results, pointwise)`, for the paired difference from the checkpoint before.
+        estimator: which estimator to use if a problem has results from several.
+        influences: `influences(results, pointwise)`, for the paired difference from the previous checkpoint.
 
     Returns:
         A row per model, dataset and atom, with the columns of `onsets`.

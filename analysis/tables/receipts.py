@@ -1,4 +1,4 @@
-"""What was checked on the first items of every run before anything was measured: the receipts in the run folders."""
+"""The receipts in the run folders: what each run checked on its first items before measuring."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -32,17 +32,17 @@ def receipts(results: pl.DataFrame, runs: Sequence[str | Path] = ()) -> pl.DataF
     Returns:
         A row per run and check, in the order of the table: `model`, `dataset`, `run`, `check`; `result` (`passed`,
         `failed` or `not checked`), `found` and its `limit` in `unit`, the difference that the same change makes where
-        it may (`visible`, nats), the `reason` if it was not checked, and what a passed check `shows`. A run without a
-        receipt, or without its folder, has one row whose `result` says so.
+        it is allowed to (`visible`, nats), the `reason` if it was not checked, and what a passed check `shows`. A run
+        without a receipt, or without its folder, has one row whose `result` says so.
 
     Raises:
         ResultTableError: this is not a result table.
-        NothingToShowError: no run folder was named.
+        NothingToShowError: no run folder was given.
         PidError: a path is not a run folder of these runs.
     """
     results = given(results, every_ablation=True)
     if not runs:
-        raise NothingToShowError("No run folders were named, which have the receipts (--runs).")
+        raise NothingToShowError("No run folders were given (--runs); they have the receipts.")
     named = results.select("model", "dataset", "run").unique(maintain_order=True)
     folders, _ = find_run_folders(runs, named["run"].to_list())
     return pl.DataFrame([row for run in named.to_dicts() for row in _of_run(run, folders)], schema=_SCHEMA)

@@ -13,14 +13,14 @@ from pid_lvlm.data.contract.table.results import EXACT
 def regimes(results: pl.DataFrame, estimator: str = EXACT) -> pl.DataFrame:
     """Mean shares of S and U2 over models, one row per dataset (Fig. 2), and the regime that they suggest.
 
-    A share is an atom over R + U1 + U2 + S, all cut at 0. Models count once per dataset, as in `across_models`; those
-    whose synergy is unknown or whose four atoms have less than 0.05 bits are left out. Intervals are percentile
-    bootstrap intervals of the mean (95 %) over models, as if these were independent: they say how much the mean
-    depends on which models were measured, and nothing about the items.
+    A share is an atom over R + U1 + U2 + S, all clipped at 0. Models count once per dataset, as in `across_models`;
+    those whose synergy is unknown or whose four atoms total less than 0.05 bits are left out. Intervals are 95 %
+    percentile bootstrap intervals of the mean over models, treated as independent: they say how much the mean depends
+    on which models were measured, and nothing about the items.
 
     Args:
         results: the result table.
-        estimator: whose numbers to take where a problem has several.
+        estimator: which estimator to use if a problem has results from several.
 
     Returns:
         `dataset`, `regime` (`synergy-driven`, `knowledge-driven`, `mixed`, `neither` or `not enough data`); `synergy`,

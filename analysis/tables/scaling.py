@@ -12,15 +12,15 @@ from pid_lvlm.data.contract.table.results import EXACT
 def scaling(
     results: pl.DataFrame, estimator: str = EXACT, regime: str | None = SYNERGY_DRIVEN, accuracy: str = "accuracy"
 ) -> pl.DataFrame:
-    """Changes of accuracy and of the shares of S and U2 from a size of a family to the next one (Table 3).
+    """Changes of accuracy and of the shares of S and U2 from one size of a family to the next (Table 3).
 
     Models count once per dataset, as in `across_models`. A step is between neighbouring sizes that were measured on the
-    same dataset; its changes are means over the datasets. Models of one family and size are averaged. Differences of
-    two models with nothing that says how uncertain they are: `num_datasets` is not a number of repetitions.
+    same dataset; its changes are means over the datasets. Models of one family and size are averaged. These are
+    differences of two models without any uncertainty: `num_datasets` is not a number of repetitions.
 
     Args:
         results: the result table.
-        estimator: whose numbers to take where a problem has several.
+        estimator: which estimator to use if a problem has results from several.
         regime: the regime of the datasets; None for all datasets.
         accuracy: the column; `accuracy_strict` counts the first greedy token, as the paper does.
 

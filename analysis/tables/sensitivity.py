@@ -12,15 +12,15 @@ from pid_lvlm.data.names import ATOMS
 
 
 def sensitivity(results: pl.DataFrame) -> pl.DataFrame:
-    """The atoms of every model and dataset that was measured under several ablations, one row for each ablation.
+    """The atoms of every model and dataset that was measured under several ablations, one row per ablation.
 
     Args:
         results: the result table.
 
     Returns:
         `model`, `dataset`, `ablation`, `pairs` (questions per picture of crossed pairs); for each atom in bits its
-        value (corrected where it was corrected, else before the cut at 0), `{atom}_low`, `{atom}_high` and
-        `{atom}_rank` among the models of the dataset under this ablation, 1 for the largest; `num_test` rows.
+        value (corrected if available, else before clipping at 0), `{atom}_low`, `{atom}_high` and `{atom}_rank` among
+        the models of the dataset under this ablation, 1 for the largest; `num_test` rows.
 
     Raises:
         ResultTableError: this is not a result table.
@@ -41,14 +41,14 @@ def sensitivity(results: pl.DataFrame) -> pl.DataFrame:
 
 
 def sensitivity_conclusions(results: pl.DataFrame) -> pl.DataFrame:
-    """What is concluded under the first ablation and under each other one, those that change first.
+    """Conclusions under the first ablation and under each other one; those that change come first.
 
     Args:
         results: the result table.
 
     Returns:
         `dataset`, `model` (empty for a conclusion over models), `conclusion`, `reference`, `ablation`, `by_reference`,
-        `by_ablation` and `verdict`: `changes`, `undecided` (intervals overlap under one of both) or `holds`.
+        `by_ablation` and `verdict`: `changes`, `undecided` (intervals overlap under one of the two) or `holds`.
 
     Raises:
         ResultTableError: this is not a result table.

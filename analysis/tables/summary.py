@@ -18,12 +18,12 @@ def summary(results: pl.DataFrame, estimator: str = EXACT) -> pl.DataFrame:
 
     Args:
         results: the result table.
-        estimator: whose numbers to take where a problem has several.
+        estimator: which estimator to use if a problem has results from several.
 
     Returns:
-        `model`, `dataset`, `estimator`; each atom (cut at 0), its sd over seeds, its corrected value, and `{atom}_low`
-        and `_high` of the interval that `interval` names; the terms, accuracies and number of rows. An atom that is
-        not reported is empty.
+        `model`, `dataset`, `estimator`; each atom (clipped at 0), its sd over seeds, its corrected value, and
+        `{atom}_low` and `_high` of the interval named by `interval`; the terms, accuracies and number of rows. An atom
+        that is not reported is empty.
 
     Raises:
         NothingToShowError: no fit succeeded at the final layer of a model.

@@ -1,4 +1,4 @@
-"""How certain the atoms are, and of what: the intervals of the table in words, and their widths per model."""
+"""How uncertain the atoms are, by cause: the intervals of the table in words, and their widths per model."""
 
 import polars as pl
 
@@ -11,12 +11,12 @@ from pid_lvlm.data.contract.table.results import INTERVALS
 
 
 def interval_meanings(results: pl.DataFrame) -> pl.DataFrame:
-    """What each interval of the table covers, one row per kind of interval that it has at the output layers.
+    """What each interval of the table covers, one row per kind of interval at the output layers.
 
     Returns:
         `interval`, `covers`, `not_covered`, `columns` (of the result table), `estimators` that have it, `rows` (the
-        number of final fits with it), `median_width` and `largest_width` in bits: the median over these rows of the
-        width of the atom for which it is widest, and the largest such width.
+        number of final fits with it), `median_width` and `largest_width` in bits: median and maximum over these rows of
+        the width for the atom with the widest interval.
 
     Raises:
         ResultTableError: this is not a result table.
@@ -32,14 +32,14 @@ def interval_meanings(results: pl.DataFrame) -> pl.DataFrame:
 def uncertainties(results: pl.DataFrame) -> pl.DataFrame:
     """How much the atoms of each model can be off, by cause, at the final checkpoint and layer.
 
-    Each number is the width of an interval, or a range, of the atom for which it is largest, in bits; it is empty where
-    the table does not have it. They answer different questions and do not add up.
+    Each number is the width of an interval, or a range, in bits, for the atom where it is largest; empty if the table
+    does not have it. They answer different questions and do not add up.
 
     Returns:
         `model`, `dataset`, `estimator`; `certified` (optimisation), `items`, `seeds` and `reconciliation` in bits;
-        `excess`, at least how far BATCH is off on its own test batches, in bits; `largest`, which of these five is the
-        largest; `marginal_mismatch`, the largest total variation between the P(Y) of the conditions (0 to 1), which is
-        what there is to reconcile.
+        `excess`, a lower bound in bits on how far BATCH is off on its own test batches; `largest`, which of these five
+        is the largest; `marginal_mismatch`, the largest total variation between the P(Y) of the conditions (0 to 1),
+        which has to be reconciled.
 
     Raises:
         ResultTableError: this is not a result table.

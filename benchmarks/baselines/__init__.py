@@ -1,1 +1,1 @@
-"""What the studies compare with: BATCH as published, recorded fits, a conic solver, plain `generate`."""
+"""Baselines of the studies: BATCH as published, recorded fits, a conic solver, plain `generate`."""

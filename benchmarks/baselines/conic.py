@@ -1,8 +1,8 @@
-"""The BROJA optimum by a conic solver (Clarabel through cvxpy), with bounds of its own: nothing of `pid_jax` is used.
+"""The BROJA optimum by a conic solver (Clarabel through cvxpy), with its own bounds and independent of `pid_jax`.
 
-The problem is written as by Makkeh, Theis and Vicente (BROJA-2PID, 2018): one exponential cone for each positive entry
-of the coupling. It grows with n1 · n2 · K: 32 rows with 4 options take half a CPU second, 64 rows with 6 options 20 to
-30.
+The problem is formulated as by Makkeh, Theis and Vicente (BROJA-2PID, 2018), with one exponential cone for each
+positive entry of the coupling. It grows with n1 · n2 · K: 32 rows with 4 options take half a CPU second, 64 rows with 6
+options 20 to 30.
 """
 
 import warnings
@@ -15,15 +15,15 @@ from numpy.typing import NDArray
 
 BITS_PER_NAT = 1 / np.log(2)
 ENOUGH_BITS = 1e-5
-"""Between the bounds: where the solver stops earlier, it is tried once more with larger masses."""
+"""Maximum gap between the bounds: if the solver stops earlier, it is retried once with larger masses."""
 
 
 class ConicOptimum(NamedTuple):
     """I_q in bits.
 
     Attributes:
-        low: a lower bound: the solver's multipliers, shifted until they are feasible.
-        value: what the solver reports.
+        low: a lower bound: the solver's multipliers, shifted to be feasible.
+        value: the solver's value.
         high: an upper bound: the solver's coupling, rounded to exact marginals.
     """
 
@@ -63,7 +63,7 @@ def _solve(first: NDArray, second: NDArray, scale: float) -> ConicOptimum:
     marginals = [rows @ coupling == scale * first.ravel(), columns @ coupling == scale * second.ravel()]
     loss = cvxpy.sum(cvxpy.rel_entr(coupling, totals[pair] @ coupling))
     problem = cvxpy.Problem(cvxpy.Minimize(loss), marginals)
-    with warnings.catch_warnings(action="ignore", category=UserWarning):  # of inexact solutions: the bounds show that
+    with warnings.catch_warnings(action="ignore", category=UserWarning):  # inexact solutions show in the bounds
         problem.solve(solver=cvxpy.CLARABEL)
     q = np.zeros((n1, n2, options))
     q[i, j, y] = coupling.value / scale
@@ -78,7 +78,7 @@ def _solve(first: NDArray, second: NDArray, scale: float) -> ConicOptimum:
 
 
 def _feasible_value(first: NDArray, second: NDArray, row: NDArray, column: NDArray) -> float:
-    """Dual value after a shift of every row that makes sum_y exp(row_iy + column_jy) at most 1 for every pair."""
+    """Dual value after shifting every row so that sum_y exp(row_iy + column_jy) is at most 1 for every pair."""
     row, column = (np.where(mass > 0, value, -np.inf) for mass, value in ((first, row), (second, column)))
     row = row - np.log(np.exp(row[:, None] + column[None]).sum(2).max(1, keepdims=True))
     return float(sum((mass[mass > 0] * value[mass > 0]).sum() for mass, value in ((first, row), (second, column))))

@@ -1,4 +1,4 @@
-"""What a model costs without us: plain batched forwards of the same prompts, and what the device can multiply."""
+"""What a model costs without this project: plain batched forwards of the same prompts, and the device's peak."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -11,17 +11,17 @@ from pid_lvlm.extract.models.adapters.base import Adapter
 from pid_lvlm.extract.prompts.prompt_plan import PlannedItem, batches
 
 SIZES = {"cpu": (1024, 2048), "cuda": (4096, 8192)}
-"""Rows of the square matrices by which the peak is measured."""
+"""Rows of the square matrices used to measure the peak."""
 
 
 def synchronize(device: str) -> None:
-    """Wait until the device has done what it was given."""
+    """Wait until the device is idle."""
     if device == "cuda":
         torch.cuda.synchronize()
 
 
 def fastest(work: Callable[[], object], repeat: int, device: str) -> float:
-    """Seconds of the fastest of some repetitions, the device idle at both ends."""
+    """Seconds of the fastest of several repetitions, with the device idle at both ends."""
     seconds = []
     for _ in range(repeat):
         started = time.perf_counter()
@@ -33,7 +33,7 @@ def fastest(work: Callable[[], object], repeat: int, device: str) -> float:
 
 @torch.inference_mode()
 def forward_plainly(adapter: Adapter, items: Sequence[PlannedItem], rows: int, tokens: int | None) -> None:
-    """One forward of every item with its picture, in batches as ours, as a user of transformers would write it."""
+    """One forward of each item with its picture, in batches like ours, as a user of transformers would write it."""
     for batch in batches(items, rows, tokens):
         prompts = [items[index].prompt for index in batch]
         inputs = adapter.encode(prompts, [open_picture(items[index].item.picture) for index in batch])

@@ -1,4 +1,4 @@
-"""Recorded fits: read one, write one, and replay one with the published procedure (tests/golden/README.md)."""
+"""Read, write and replay recorded fits with the published procedure (tests/golden/README.md)."""
 
 import math
 from collections.abc import Mapping
@@ -59,13 +59,13 @@ def _layers(networks: Networks) -> list[tuple[str, torch.nn.Linear]]:
 
 
 def record_fit(train_rows: Rows, test_rows: Rows, epochs: int, seed: int) -> dict[str, NDArray]:
-    """Train as published from fresh weights and return everything that a replay needs.
+    """Train as published from fresh weights, and return everything a replay needs.
 
     Args:
         train_rows: at least 256 rows.
         test_rows: at least 256 rows; the tail that does not fill a batch is not measured.
         epochs: passes over the training rows.
-        seed: of weights and batches.
+        seed: seed of weights and batches.
     """
     torch.manual_seed(seed)
     networks = Networks(train_rows.x1.shape[1], train_rows.x2.shape[1], train_rows.p_y_x1.shape[1])
@@ -92,7 +92,7 @@ def record_fit(train_rows: Rows, test_rows: Rows, epochs: int, seed: int) -> dic
 
 
 def draw_batches(rows: int, epochs: int, batch: int = 256) -> Tensor:
-    """Rows of every step (steps, batch): each epoch a new order, its tail dropped."""
+    """Rows of each step (steps, batch): a new order per epoch, with its tail dropped."""
     whole = rows // batch
     return torch.cat([torch.randperm(rows)[: whole * batch].reshape(whole, batch) for _ in range(epochs)])
 
@@ -102,11 +102,11 @@ def replay(record: Mapping[str, NDArray], steps: int | None = None) -> tuple[flo
 
     Args:
         record: arrays of a file.
-        steps: how many steps; by default all of them, and then the test batches.
+        steps: number of steps; by default all of them, followed by the test batches.
 
     Returns:
         Largest difference of the atoms in bits over the steps and over the test batches (None when cut short),
-        and what the steps gave.
+        and the results of the steps.
     """
     networks, p_y = networks_of(record), torch.from_numpy(np.array(record["p_y"]))
     batches = torch.from_numpy(np.array(record["batch_index"], np.int64))[:steps]
@@ -119,7 +119,7 @@ def replay(record: Mapping[str, NDArray], steps: int | None = None) -> tuple[flo
 
 
 def first_gradient_difference(record: Mapping[str, NDArray]) -> float:
-    """Norm of the difference of the first gradient from the record, relative to the record."""
+    """Relative norm of the first gradient's difference from the record."""
     networks, p_y = networks_of(record), torch.from_numpy(np.array(record["p_y"]))
     rows = rows_of(record, "train").take(torch.from_numpy(np.array(record["batch_index"][0], np.int64)))
     evaluate(networks, rows, p_y).loss.backward()

@@ -73,7 +73,7 @@ def linear_layers(mlp: nn.Module) -> list[nn.Linear]:
 
 
 def scale(matrix: Tensor, rows: Tensor, columns: Tensor) -> tuple[Tensor, int]:
-    """Sinkhorn of one option as published: stops after the first half-step whose other marginal is within 0.01.
+    """Sinkhorn for one option as published: stops after the first half-step with the other marginal within 0.01.
 
     Returns:
         The scaled matrix and the number of half-steps.
@@ -130,7 +130,7 @@ def information(p: Tensor, p_y: Tensor) -> Tensor:
 
 
 def train(networks: Networks, rows: Rows, batches: Tensor, p_y: Tensor) -> list[Outcome]:
-    """Adam over the batches (steps, b) in order; what every step's batch gave before its update."""
+    """Adam over the batches (steps, b) in order; returns each step's results before its update."""
     optimiser = torch.optim.Adam(networks.parameters(), lr=LEARNING_RATE)
     outcomes = []
     for index in batches:

@@ -1,4 +1,4 @@
-"""Problems of the accuracy study: closed forms and the demo world with known atoms, random rows with bounds on them."""
+"""Problems of the accuracy study: closed forms and the demo world with known atoms, and random rows with bounds."""
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping
@@ -12,23 +12,23 @@ from benchmarks.inputs.random_rows import KINDS, draw_rows
 from pid_lvlm.data.world import TASKS, broja_atoms, get_task
 
 ITEMS: Final = 1024
-"""Rows that BATCH gets, drawn evenly from the weighted rows: enough for a whole test batch of the preset `paper`."""
+"""Number of rows for BATCH, drawn evenly from the weighted rows: enough for a full test batch of the preset `paper`."""
 
 OPTIONS: Final = 4
-"""Options of closed forms; those that never occur change nothing, and one shape is compiled."""
+"""Options of closed forms; options that never occur change nothing, and only one shape is compiled."""
 
 
 @dataclass(frozen=True)
 class StudyProblem:
-    """Rows with weights, and the atoms where they are known.
+    """Rows with weights, and the atoms if they are known.
 
     Attributes:
         part: `closed form`, `demo world` or `random`.
-        name: of the closed form, the task or the kind of random rows.
-        sources: p(y|x1) and p(y|x2) of every pair, (pairs, k).
+        name: name of the closed form, the task or the kind of random rows.
+        sources: p(y|x1) and p(y|x2) for each pair, (pairs, k).
         pairs: p(y|x1,x2), (pairs, k).
-        weights: of the pairs; they sum to 1.
-        rows: rows of a source before equal ones are merged.
+        weights: weights of the pairs; they sum to 1.
+        rows: rows per source before equal ones are merged.
         atoms: redundancy, unique 1, unique 2, synergy in bits; None for random rows.
     """
 
@@ -95,7 +95,7 @@ def _merged(p: NDArray, weights: NDArray) -> NDArray:
 
 
 def _gate(first: int, second: int, label: Callable[[int, int], int], known: Callable[[int, int], bool]) -> NDArray:
-    """p(x1, x2, y) of equally likely pairs among those that occur."""
+    """p(x1, x2, y) with all occurring pairs equally likely."""
     table = np.zeros((first, second, OPTIONS))
     for a, b in itertools.product(range(first), range(second)):
         if known(a, b):

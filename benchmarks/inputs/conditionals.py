@@ -1,4 +1,4 @@
-"""Conditionals as a benchmark of multiple-choice questions may have them, for the exact estimator."""
+"""Conditionals like those of multiple-choice benchmarks, for the exact estimator."""
 
 from typing import Final
 
@@ -36,7 +36,7 @@ def problem(regime: str, n: int, k: int, seed: int) -> tuple[np.ndarray, np.ndar
 
 
 def random_problem(number: int) -> tuple[np.ndarray, np.ndarray]:
-    """One of many: K 2 to 10, n 64 to 1083, every regime."""
+    """One of many problems: K 2 to 10, n 64 to 1083, every regime."""
     rng = np.random.default_rng([12, number])
     n = int(np.exp(rng.uniform(np.log(64), np.log(1084))))
     return problem(REGIMES[number % len(REGIMES)], n, int(rng.integers(2, 11)), number)

@@ -1,9 +1,9 @@
-"""Populations of items whose large-n atoms are known, to see what intervals over items cover.
+"""Populations of items with known large-n atoms, to measure the coverage of intervals over items.
 
-Items are drawn; every population gives the conditionals of the two sources and of the pair of each item. The optimal
-coupling is known: where source 2 is a garbling of source 1, or both have one law, I_q = I1; in `factor` it is the
-product a(u) b(v) of answers y = (u, v), whose dual variables meet the constraint with equality for every pair; `table`
-is solved by the interior-point method of the demo world.
+Items are drawn, and each population gives the conditionals of the two sources and of the pair for each item. The
+optimal coupling is known: if source 2 is a garbling of source 1, or both have the same law, I_q = I1; in `factor` it is
+the product a(u) b(v) for answers y = (u, v), whose dual variables meet the constraint with equality for every pair;
+`table` is solved by the demo world's interior-point method.
 """
 
 from collections.abc import Callable
@@ -18,17 +18,17 @@ from pid_jax.information import AtomsInBits, InformationTerms, atoms_from_terms
 from pid_lvlm.data.world import broja_atoms
 
 GROUP: Final = 4
-"""Items that share source 1, in grouped samples."""
+"""Number of items that share source 1, in grouped samples."""
 
 LARGE: Final = 400_000
-"""Draws whose means are the truth, of populations that are not finite tables."""
+"""Number of draws whose means are the truth, for populations that are not finite tables."""
 
 KINDS: Final = 8
 """Rows and columns of a table."""
 
 
 class Items(NamedTuple):
-    """Conditionals (n, K) of a sample, and of the optimal coupling at the pairs (empty where it is not known)."""
+    """Conditionals (n, K) of a sample, and of the optimal coupling at the pairs (empty if unknown)."""
 
     first: NDArray
     second: NDArray
@@ -38,13 +38,13 @@ class Items(NamedTuple):
 
 @dataclass(frozen=True)
 class Family:
-    """Populations that are drawn together: the same items seen by several models.
+    """Populations drawn together: the same items seen by several models.
 
     Attributes:
-        latents: of so many items, grouped or not: one array per source.
-        models: by name, the items from latents and a random generator.
-        differences: names of the models whose difference is studied.
-        truths: the atoms of models that are not means over a large sample.
+        latents: draws the latents of a number of items, grouped or not: one array per source.
+        models: by name, makes the items from latents and a random generator.
+        differences: names of the models whose differences are studied.
+        truths: the atoms of models whose truth is not a mean over a large sample.
     """
 
     latents: Callable[[np.random.Generator, int, bool], tuple[NDArray, NDArray]]
@@ -68,7 +68,7 @@ class Family:
 
 
 def families(options: int) -> dict[str, Family]:
-    """By name; `factor` needs an even number of options, at least 4."""
+    """Families by name; `factor` needs an even number of options, at least 4."""
     found = {"gaussian": _gaussian(options), "table": _table(options)}
     if options >= 4 and options % 2 == 0:
         found["factor"] = Family(
@@ -96,7 +96,7 @@ def _softmax(z: NDArray) -> NDArray:
 
 
 def _mixed(p: NDArray, share: float) -> NDArray:
-    """A garbling: nearer to uniform, which is P(Y)."""
+    """A garbling: closer to uniform, which is P(Y)."""
     return (1 - share) * p + share / p.shape[1]
 
 
@@ -137,7 +137,7 @@ def _correlated(rng: np.random.Generator, rows: int, grouped: bool) -> tuple[NDA
 
 
 def _factor(options: int, slope: float, s: NDArray, t: NDArray, rng: np.random.Generator) -> Items:
-    """Answers y = (u, v); source 1 gives a(u), source 2 gives b(v), and their correlation the rest."""
+    """Answers y = (u, v); source 1 gives a(u), source 2 gives b(v), and their correlation gives the rest."""
     nodes, weights = np.polynomial.hermite_e.hermegauss(30)
     weights = weights / weights.sum()
 
@@ -165,7 +165,7 @@ def _factor(options: int, slope: float, s: NDArray, t: NDArray, rng: np.random.G
 
 
 def _table(options: int) -> Family:
-    """Two random conditionals p(y | x1, x2) of 8 x 8 equally frequent kinds of items."""
+    """Two random conditionals p(y | x1, x2) over 8 x 8 equally frequent kinds of items."""
     rng = np.random.default_rng(options)
     tables = {
         name: _softmax(sharpness * rng.normal(size=(KINDS**2, options))).reshape(KINDS, KINDS, options)

@@ -1,4 +1,4 @@
-"""Synthetic problems in the form of both estimators: tables and fits for ours, rows and weights for the baseline."""
+"""Synthetic problems for both estimators: tables and fits for ours, rows and weights for the baseline."""
 
 import argparse
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +23,7 @@ TRAIN_SHARE = 0.75
 
 
 class Stack(NamedTuple):
-    """All problems: tables and stacked fits; the first `num_train` rows of every problem train."""
+    """All problems: tables and stacked fits; the first `num_train` rows of each problem train."""
 
     tables: Tables
     specs: FitSpec
@@ -31,13 +31,13 @@ class Stack(NamedTuple):
 
 
 def make_stack(given: argparse.Namespace) -> Stack:
-    """Problems with their own conditionals, weights and batches; features from `feature_sets` many draws."""
+    """Problems with their own conditionals, weights and batches; features come from `feature_sets` draws."""
     num_train = int(TRAIN_SHARE * given.rows)
     regime = replace(
         PLAIN, options=given.options, d1=given.features, d2=given.features, train=num_train, test=given.rows - num_train
     )
     sets = min(given.feature_sets or given.problems, given.problems)
-    featureless = replace(regime, d1=1, d2=1)  # the same conditionals, which are drawn first
+    featureless = replace(regime, d1=1, d2=1)  # the same conditionals, since these are drawn first
 
     def whole(problem: int) -> Rows:
         return _whole(*draw(regime if problem < sets else featureless, given.seed + problem))
@@ -73,7 +73,7 @@ def baseline_rows(stack: Stack, problem: int) -> tuple[Rows, Rows]:
 
 
 def torch_weights(stack: Stack, problem: int) -> dict[str, NDArray]:
-    """The weights that our fit of one problem starts from, named as in a golden file."""
+    """The initial weights of our fit of one problem, named as in a golden file."""
     spec = jax.tree.map(lambda leaf: leaf[problem], stack.specs)
     networks = initial_params(spec.key, stack.tables.widths, spec.p_y.shape[-1], FitSettings())
     return {

@@ -1,4 +1,4 @@
-"""Random problems whose three conditions agree about P(Y), over sharpness, number of options and number of rows."""
+"""Random problems whose three conditions agree on P(Y), over sharpness, number of options and number of rows."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pid_jax.estimators.exact.rows import reconcile
 
 AGREEMENT: Final = 0.5
-"""Share of the variance of both sources' logits that they have in common."""
+"""Share of variance that both sources' logits have in common."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ KINDS: Final[Mapping[str, Kind]] = {
 
 @dataclass(frozen=True)
 class RandomRows:
-    """Conditionals of equally likely rows, with one mean: p(y|x1), p(y|x2), p(y|x1,x2), each (n, k)."""
+    """Conditionals of equally likely rows with the same mean: p(y|x1), p(y|x2), p(y|x1,x2), each (n, k)."""
 
     p_y_x1: NDArray
     p_y_x2: NDArray
@@ -48,7 +48,7 @@ class RandomRows:
 
 
 def draw_rows(kind: Kind, rows: int, options: int, seed: int) -> RandomRows:
-    """Draw a problem; both sources are tilted to the P(Y) of the pairs, and drawn again where that is out of reach."""
+    """Draw a problem; both sources are tilted to the P(Y) of the pairs, and redrawn if that is out of reach."""
     rng = np.random.default_rng(seed)
     shared, *own = rng.normal(size=(3, rows, options))
     logits = [kind.sharpness * (np.sqrt(AGREEMENT) * shared + np.sqrt(1 - AGREEMENT) * each) for each in own]

@@ -1,4 +1,4 @@
-"""Synthetic problems: one plain kind for timings, and regimes that strain the coupling for recorded fits."""
+"""Synthetic problems: a plain kind for timings, and regimes that stress the coupling for recorded fits."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -23,7 +23,7 @@ class Regime:
         sharpness: factor on the logits of the conditionals; 0 is uniform, 30 nearly one-hot.
         bias1, bias2: added to the logits of p(y|x1) and p(y|x2), per option.
         bias: added to the logits of all conditionals, per option.
-        change: applied to each array of conditionals (n, k), before rows are normalised again.
+        change: applied to each array of conditionals (n, k) before renormalising rows.
         epochs: passes over the training rows.
         scale: factor on the features.
     """
@@ -43,12 +43,12 @@ class Regime:
 
 
 def one_hot(p: NDArray, rng: np.random.Generator) -> NDArray:
-    """All mass on the likeliest option."""
+    """All mass on the most likely option."""
     return np.eye(p.shape[1])[p.argmax(axis=1)]
 
 
 def fewer_options(p: NDArray, rng: np.random.Generator) -> NDArray:
-    """Rows with 2 to K options, the same rows in every condition because the generator starts anew for each."""
+    """Rows with 2 to K options, the same in every condition because the generator restarts for each."""
     count = rng.integers(2, p.shape[1] + 1, size=len(p))
     return np.where(np.arange(p.shape[1]) < count[:, None], p, 0.0)
 
@@ -59,7 +59,7 @@ def without_last(p: NDArray, rng: np.random.Generator) -> NDArray:
 
 
 def last_in_few(p: NDArray, rng: np.random.Generator) -> NDArray:
-    """The last option exists in two rows of a hundred."""
+    """The last option exists in two rows out of a hundred."""
     has = rng.random(len(p)) < 0.02
     return np.where((np.arange(p.shape[1]) < p.shape[1] - 1) | has[:, None], p, 0.0)
 
@@ -111,7 +111,7 @@ REGIMES: Mapping[str, Regime] = {
 
 
 def draw(regime: Regime, seed: int) -> tuple[Rows, Rows]:
-    """Training and test rows of a problem of that kind."""
+    """Training and test rows of a problem of this kind."""
     rng = np.random.default_rng(seed)
     rows, options = regime.train + regime.test, regime.options
     seen1, seen2 = (rng.normal(size=(rows, options)) for _ in range(2))

@@ -1,1 +1,1 @@
-"""How work is counted, and what a study keeps and says about its machine."""
+"""Counting work, keeping results of studies, and describing the machine."""

@@ -1,4 +1,4 @@
-"""How much some work computes: positions of the model's decoder, operations, seconds."""
+"""Measures work: positions of the model's decoder, operations, seconds."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ Result = TypeVar("Result")
 
 @dataclass
 class DecoderTokens:
-    """Positions that passes through a decoder's first block computed, and those of them that were not padding."""
+    """Positions computed by passes through a decoder's first block, and how many were not padding."""
 
     computed: int = 0
     real: int = 0
@@ -30,7 +30,7 @@ class DecoderTokens:
 
 @contextmanager
 def counted_tokens(adapter: Adapter) -> Iterator[DecoderTokens]:
-    """Counts while it is active. Where a prefix is shared, only what follows it is computed."""
+    """Counts while active. If a prefix is shared, only the part after it is computed."""
     seen = DecoderTokens()
     given: dict[str, Tensor | None] = {"attention_mask": None}
 
@@ -52,13 +52,13 @@ def counted_tokens(adapter: Adapter) -> Iterator[DecoderTokens]:
 
 @dataclass(frozen=True)
 class Timed(Generic[Result]):
-    """What some work gave and took.
+    """The result and cost of some work.
 
     Attributes:
-        result: what it gave.
-        tokens: of the decoder.
+        result: its result.
+        tokens: decoder tokens.
         operations: floating-point operations of matrix products, convolutions and attention.
-        seconds: of its fastest run.
+        seconds: seconds of its fastest run.
     """
 
     result: Result
@@ -68,7 +68,7 @@ class Timed(Generic[Result]):
 
 
 def timed(adapter: Adapter, work: Callable[[], Result], repeat: int) -> Timed[Result]:
-    """Do some work once and count; then time it `repeat` times, or the run that was counted if that is 0."""
+    """Do some work once and count; then time it `repeat` times, or time the counted run if that is 0."""
     device = adapter.device.type
     started = time.perf_counter()
     with counted_tokens(adapter) as tokens, FlopCounterMode(display=False) as counter:

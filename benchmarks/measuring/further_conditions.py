@@ -1,4 +1,4 @@
-"""What conditions beyond the four cost: crossed pairs, other ablations."""
+"""The cost of conditions beyond the four: crossed pairs and other ablations."""
 
 import argparse
 from dataclasses import replace
@@ -20,7 +20,7 @@ from pid_lvlm.extract.prompts.swaps import plan_swaps
 
 
 def largest_difference(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
-    """Of two arrays of scores, nats; options that an item does not have are -inf in both."""
+    """Largest difference between two arrays of scores, nats; missing options are -inf in both."""
     known = np.isfinite(other)
     return float(np.abs(one[known] - other[known]).max())
 
@@ -28,13 +28,13 @@ def largest_difference(one: NDArray[np.float32], other: NDArray[np.float32]) -> 
 def ablation_cost(
     measurement: Measurement, plan: Plan, template: str, names: list[str], batching: Batching
 ) -> dict[str, float]:
-    """Decoder tokens of further ablations, beside those of the four conditions, with and without sharing.
+    """Decoder tokens of further ablations in addition to the four conditions, with and without sharing.
 
     Args:
         measurement: how items are measured under the four conditions.
         plan: the items, planned.
         template: name of the prompt template.
-        names: ablations, of `other` one draw.
+        names: ablations, with one draw of `other`.
         batching: how batches are formed.
     """
     conditions = (*CONDITIONS, *(condition.name for condition in ablated_conditions(names, 1)))
@@ -61,13 +61,13 @@ def ablation_cost(
 def crossed_cost(
     measurement: Measurement, crossed: CrossedPlan, given: argparse.Namespace, conditions: Timed[Arrays]
 ) -> dict[str, float]:
-    """What the crossed pairs cost beside the four conditions.
+    """The cost of crossed pairs in addition to the four conditions.
 
     Args:
         measurement: how items are measured.
         crossed: the pairs, planned.
         given: the options.
-        conditions: what the four conditions gave and took.
+        conditions: result and cost of the four conditions.
     """
     adapter = measurement.adapter
     both = conditions.result["loglik"][:, CONDITIONS.index(BOTH)]

@@ -1,4 +1,4 @@
-"""Results of a long study in a file, a JSON line each, so that a study that was interrupted continues."""
+"""Keeps results of a long study in a file, one JSON line each, to resume after an interruption."""
 
 import json
 from pathlib import Path
@@ -6,14 +6,14 @@ from typing import Any
 
 
 class Kept:
-    """What a study has computed, by what it was computed from.
+    """Results of a study, by the inputs they were computed from.
 
     Attributes:
         found: results by the JSON text of their key.
     """
 
     def __init__(self, path: Path | None) -> None:
-        """Read the file, if it exists, without a last line that was cut off. Without a path nothing is kept."""
+        """Read the file if it exists, ignoring a truncated last line. Without a path nothing is kept."""
         self.path = path
         self.found: dict[str, Any] = {}
         if path is None or not path.exists():

@@ -1,4 +1,4 @@
-"""What a timing was measured on."""
+"""The machine of a timing."""
 
 import os
 import platform
@@ -24,7 +24,7 @@ def describe_machine(libraries: Sequence[str]) -> dict[str, Any]:
 
 
 def peak_host_bytes() -> int:
-    """Largest amount of memory that this process has used so far."""
+    """Peak memory of this process so far."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 

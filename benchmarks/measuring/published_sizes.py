@@ -1,4 +1,4 @@
-"""Models of published sizes with random weights and their real processors, with as many layers as one likes."""
+"""Models of published sizes with random weights, real processors and any number of layers."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ from pid_lvlm.extract.training.demo.llava import MARKS
 from pid_lvlm.extract.training.demo.tokenizer import chat_template
 
 PAGES: Final = sorted(Path(__file__).parents[2].glob("docs/*.md"))
-"""Text of this project, which tokenizers are trained on."""
+"""This project's text, used to train tokenizers."""
 IMAGE_ID, VIDEO_ID, START_ID = 3, 4, 5
 PATCH: Final = 14
 HALF_BILLION: Final = {
@@ -51,11 +51,11 @@ class Published:
     """A model of a published size.
 
     Attributes:
-        layers: of its language model.
-        vision_layers: of its vision tower.
-        config: its configuration with so many layers of the language model and of the vision tower.
+        layers: layers of its language model.
+        vision_layers: layers of its vision tower.
+        config: its configuration, given the numbers of layers of the language model and the vision tower.
         processor: its processor.
-        cut_vision: whether fewer layers of the language model also mean fewer of the vision tower.
+        cut_vision: whether fewer layers of the language model also mean fewer in the vision tower.
     """
 
     layers: int
@@ -68,9 +68,9 @@ class Published:
         """Write a checkpoint with random weights in bfloat16.
 
         Args:
-            folder: where to.
-            layers: of the language model; the vision tower keeps its proportion to it.
-            device: where the weights are drawn.
+            folder: target folder.
+            layers: layers of the language model; the vision tower is scaled in proportion.
+            device: device that draws the weights.
         """
         share = round(self.vision_layers * layers / self.layers) if self.cut_vision else self.vision_layers
         torch.manual_seed(0)
@@ -81,11 +81,11 @@ class Published:
 
 
 def train_tokenizer(*special: str, bos: bool = False, **named: str) -> FastTokenizer:
-    """A byte-level BPE tokenizer of 8000 tokens, so that prompts have about as many as with a real one.
+    """A byte-level BPE tokenizer with 8000 tokens; prompts get about as many tokens as with a real one.
 
     Args:
-        special: special tokens from `IMAGE_ID` on.
-        bos: whether texts begin with `<s>`.
+        special: special tokens, starting at `IMAGE_ID`.
+        bos: whether texts start with `<s>`.
         named: special tokens that a processor asks the tokenizer for by name.
     """
     backend = Tokenizer(models.BPE())
@@ -228,4 +228,5 @@ SIZES: Final = {
     "qwen2.5-vl-0.5b": Published(24, 32, _qwen, _qwen_processor),
     "internvl-1b": Published(24, 24, _internvl, _internvl_processor),
 }
-"""By the name of a checkpoint's folder. There is no Qwen2.5-VL of this size: its vision tower before Qwen2-0.5B."""
+"""Sizes by the name of the checkpoint folder. There is no Qwen2.5-VL of this size: its vision tower is combined with
+Qwen2-0.5B."""

@@ -1,6 +1,6 @@
-"""How Sphinx builds the site of the pages; `docs/site/build.py` starts it.
+"""Sphinx configuration of the site; `docs/site/build.py` runs it.
 
-Nothing comes from a network: Furo has no web fonts, and equations become MathML while the site is built.
+The site needs no network: Furo has no web fonts, and equations are converted to MathML at build time.
 """
 
 import inspect
@@ -41,12 +41,12 @@ html_static_path = ["static"]
 html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sphinx = False
-html_show_search_summary = False  # summaries are fetched, which a page opened from a disk may not do
+html_show_search_summary = False  # summaries are fetched, which fails for pages opened from disk
 html_math_renderer = "mathml"
 
 
 _FACTORY = "<factory>"
-"""How a dataclass shows a default that is made anew, which Sphinx cannot read."""
+"""The repr of dataclass default factories, which Sphinx cannot read."""
 
 
 def _visit(as_block: bool):
@@ -64,7 +64,7 @@ def _visit(as_block: bool):
 
 
 def _with_examples(app: Sphinx, what: str, name: str, of: object, options: object, lines: list[str]) -> None:
-    """Docstrings indent examples as Markdown does; reStructuredText wants a second colon before them."""
+    """Docstrings indent examples as in Markdown; reStructuredText needs a second colon before them."""
     for i, (before, blank, after) in enumerate(zip(lines, lines[1:], lines[2:], strict=False)):
         if before.endswith(":") and before[:1].isalnum() and not blank and after.startswith("    "):
             lines[i] += ":"
@@ -73,14 +73,14 @@ def _with_examples(app: Sphinx, what: str, name: str, of: object, options: objec
 def _without_counting_aliases(
     app: Sphinx, what: str, name: str, field: object, skip: bool, options: object
 ) -> bool | None:
-    """Leave out the fields of a named tuple, whose docstrings only count them; the signature shows them."""
+    """Leave out the fields of named tuples, whose docstrings only number them; the signature shows them."""
     return True if type(field).__name__ == "_tuplegetter" else None
 
 
 def _with_short_names(
     app: Sphinx, what: str, name: str, of: object, options: object, arguments: str | None, result: str | None
 ) -> tuple[str | None, str | None]:
-    """A signature without the bounds of settings and fields, and with the name of jax's array that users know."""
+    """A signature without the bounds of settings and fields, and with jax's public array name."""
     if arguments and ("Annotated[" in arguments or _FACTORY in arguments):
         plain = get_type_hints(of.__init__ if isinstance(of, type) else of)
         signature = inspect.signature(of)
@@ -94,7 +94,7 @@ def _with_short_names(
 
 
 def setup(app: Sphinx) -> None:
-    """Register the renderer of equations, and what is shown of the API."""
+    """Register the equation renderer and the API hooks."""
     app.add_html_math_renderer("mathml", (_visit(as_block=False), None), (_visit(as_block=True), None))
     app.connect("autodoc-process-docstring", _with_examples)
     app.connect("autodoc-skip-member", _without_counting_aliases)

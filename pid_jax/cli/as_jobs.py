@@ -1,4 +1,4 @@
-"""`pid-estimate` as jobs: each fits its part into a table of its own, and this process merges them."""
+"""`pid-estimate` as jobs: each writes its part to its own table, and this process merges them."""
 
 import os
 import sys
@@ -27,18 +27,18 @@ from pid_lvlm.data.command.result import EXIT_DONE, EXIT_WITH_FAILURES, Failure
 
 PLATFORMS: Final = "JAX_PLATFORMS"
 MOST_PARTS: Final = 8
-"""Under Slurm, where `--jobs` does not say otherwise: every job compiles its programs, which is worth some fits."""
+"""Default maximum under Slurm: every job compiles its own programs, which costs as much as some fits."""
 
 
 def estimate_as_jobs(job: Job, config: EstimatorConfig, options: JobOptions) -> Estimation | JobPlan:
-    """Run every part that has something left to do as a job, wait, and merge their tables if none failed.
+    """Run every unfinished part as a job, wait, and merge their tables if none failed.
 
     Raises:
-        PidError: an option that only one process can have, bad input, or jobs cannot be submitted.
+        PidError: an option that only works in one process, bad input, or jobs that cannot be submitted.
     """
     check_out(job.out)
     _refuse(job)
-    # This process fits nothing: the GPUs are for the jobs.
+    # This process fits nothing: leave the GPUs to the jobs.
     environment = {PLATFORMS: os.environ.get(PLATFORMS)}
     os.environ[PLATFORMS] = "cpu"
     plan = plan_runs(expand(PlainConsole(quiet=job.quiet), job.runs), config, job.layers, job.allow_partial)
@@ -61,15 +61,15 @@ def estimate_as_jobs(job: Job, config: EstimatorConfig, options: JobOptions) -> 
 
 
 def _refuse(job: Job) -> None:
-    """What one process has to do by itself.
+    """Refuse options that only work in one process.
 
     Raises:
-        PidError: names the option.
+        PidError: such an option was given; the message names it.
     """
     if job.processes.distributed or job.processes.count is not None or job.processes.index is not None:
         raise PidError("--distributed and --executor both divide the work; give one of them")
     if job.overwrite:
-        raise PidError(f"--overwrite: jobs that begin again would lose their rows; delete `{job.out}` instead")
+        raise PidError(f"--overwrite: jobs that restart would lose their rows; delete `{job.out}` instead")
     if job.pointwise is not None:
         raise PidError("--pointwise: each part would write its own file; run it without --executor")
 
@@ -77,10 +77,10 @@ def _refuse(job: Job) -> None:
 def _parts(
     plan: Plan, job: Job, config: EstimatorConfig, options: JobOptions, finished: frozenset[str]
 ) -> tuple[WorkPart, ...]:
-    """As many as are asked for, by default one per GPU here, or per run under Slurm, up to eight."""
+    """As many as requested; by default one per local GPU, or one per run under Slurm, up to eight."""
     runs = tuple(dict.fromkeys(run.outline.manifest.run for run in plan.runs))
     usual = len(visible_gpus()) if options.executor == LOCAL else min(len(runs), MOST_PARTS)
-    # A single part is written as 1/1, which is the whole.
+    # A single part is written 1/1, the whole.
     total = min(options.jobs or max(1, usual), sum(len(run.ids) for run in plan.runs))
     parts = []
     for number in range(1, total + 1):
@@ -91,7 +91,7 @@ def _parts(
 
 
 def _failed(job: Job, plan: Plan, failed: list[PartResult]) -> Estimation:
-    """Some parts failed: what they wrote is kept, nothing is merged."""
+    """Some parts failed: their output is kept, nothing is merged."""
     for result in failed:
         sys.stderr.write(f"failed: part {result.part}: {result.error} (log: `{result.log}`)\n")
     sys.stderr.write("the tables of the other parts are kept: run the same command again to continue\n")

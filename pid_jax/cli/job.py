@@ -1,8 +1,8 @@
 """What `pid-estimate` does with its options.
 
-Who writes what: a whole estimate holds `--out`; a part holds its own table beside it, and reads `--out`. Whoever merges
-holds `--out` and every part table that it takes in and deletes. Every table is replaced as a whole, so that reading
-needs no lock.
+Who writes what: a whole estimate locks `--out`; a part locks its own table next to it, and reads `--out`. The process
+that merges locks `--out` and every part table that it merges and deletes. Tables are always replaced as a whole, so
+reading needs no lock.
 """
 
 import sys
@@ -37,7 +37,7 @@ from pid_lvlm.data.names import NOISE
 
 @dataclass(frozen=True)
 class Processes:
-    """Whether this is one of several processes, and how it finds the others."""
+    """Whether this is one of several processes, and how they find each other."""
 
     part: str | None = None
     distributed: bool = False
@@ -62,7 +62,7 @@ class Processes:
 
 @dataclass(frozen=True)
 class Job:
-    """Which runs, to where, and how: the options that are not settings of the estimator."""
+    """Which runs, where to write, and how: the options that are not estimator settings."""
 
     runs: tuple[Path, ...]
     out: Path
@@ -80,12 +80,12 @@ class Job:
 
 
 def run_job(job: Job, config: EstimatorConfig) -> Estimation:
-    """Estimate, save after every chunk, print what happened.
+    """Estimate, save after every chunk, and print what happened.
 
     Raises:
         PidError: bad input, or another command is writing the table.
     """
-    # The plan of a dry run is what was asked for; the plan and the summary of a run are only for people.
+    # A dry run's plan is its output; a run's plan and summary are only for people.
     console = PlainConsole(stderr=not job.dry_run, quiet=job.quiet and not job.dry_run)
     check_out(job.out)
     if job.pointwise is not None and EXACT not in ESTIMATORS[config.estimator]:
@@ -102,7 +102,7 @@ def run_job(job: Job, config: EstimatorConfig) -> Estimation:
 
 
 def _lock(locks: ExitStack, job: Job, part: Part) -> None:
-    """Hold the tables that this process writes; of several processes all go on, or none."""
+    """Lock the tables that this process writes; either all processes go on or none."""
     refused: PidError | None = None
     try:
         for path in _written(job, part):
@@ -110,13 +110,13 @@ def _lock(locks: ExitStack, job: Job, part: Part) -> None:
     except PidError as error:
         refused = error
     if job.processes.distributed and not all_agree(refused is None):
-        raise refused or PidError(f"another process cannot write beside `{job.out}`; its message says why")
+        raise refused or PidError(f"another process cannot write next to `{job.out}`; its message says why")
     if refused:
         raise refused
 
 
 def _written(job: Job, part: Part) -> tuple[Path, ...]:
-    """A whole estimate writes the common table, and a part one of its own; of several processes the first merges."""
+    """A whole estimate writes the common table, a part its own; the first of several processes merges."""
     if part == WHOLE:
         return (job.out,)
     own = part.table(job.out)
@@ -142,13 +142,13 @@ def _estimate(console: Console, job: Job, config: EstimatorConfig, part: Part, l
         return planned_estimation(job.out, plan, planned, already)
     started = time.perf_counter()
     own = _own(job.out, part)
-    # Each part writes its own rows to a table of its own.
+    # Each part writes its rows to its own table.
     kept = existing if part == WHOLE else ({} if job.overwrite else read_existing(own))
     with RichProgress(console) as progress:
         for fresh in fit_groups(plan, groups, config, progress, _keeping(plan, items)):
             if fresh:
                 if items is not None:
-                    items.write()  # before the table: a problem that has its row there has its items here
+                    items.write()  # before the table: every problem with a row there must have its items here
                 kept = kept | {row["problem_id"]: row for row in fresh}
                 write_table(own, in_order(plan, list(kept.values())))
     frame = write_table(own, in_order(plan, list(kept.values())))
@@ -168,12 +168,12 @@ def _estimate(console: Console, job: Job, config: EstimatorConfig, part: Part, l
 
 
 def _own(path: Path, part: Part) -> Path:
-    """Where this process writes: the file itself, or a part's own beside it."""
+    """Where this process writes: the file itself, or a part table next to it."""
     return path if part == WHOLE else part.table(path)
 
 
 def _finished(plan: Plan, existing: Collection[str], items: ItemFile | None) -> frozenset[str]:
-    """Problems of the plan that need not be solved again: they have their row, and their items if those are wanted."""
+    """Problems of the plan that are already solved: they have their row, and their items if requested."""
     without = {
         name
         for run in plan.runs
@@ -185,7 +185,7 @@ def _finished(plan: Plan, existing: Collection[str], items: ItemFile | None) -> 
 
 
 def _keeping(plan: Plan, items: ItemFile | None) -> Keep:
-    """What is done with every solution."""
+    """Called with every solution."""
     if items is None:
         return forget
     place = {
@@ -205,16 +205,16 @@ def _keeping(plan: Plan, items: ItemFile | None) -> Keep:
 def merge(
     console: Console, out: Path, plan: Plan, rows: Rows, dropped: Rows, parts: Collection[Path] = ()
 ) -> pl.DataFrame:
-    """Write rows and those of the part tables beside `out` into `out`, and delete the part tables.
+    """Write rows and those of the part tables next to `out` into `out`, and delete the part tables.
 
     Args:
-        console: where to say what is left.
-        out: the common table, which this process holds.
-        plan: the runs, in whose order the rows come.
+        console: where to report part tables that are left.
+        out: the common table, locked by this process.
+        plan: the runs, which set the order of the rows.
         rows: rows of `out`.
-        dropped: rows that were asked to be dropped, and are not taken from a part table either.
-        parts: tables of the processes of this estimate, which are done. Any other is left where it is while a process
-            writes it: the next estimate takes it in.
+        dropped: rows to drop, also from part tables.
+        parts: tables of this estimate's processes, which are done. Any other table is left alone while a process writes
+            it, and is merged by the next estimate.
     """
     taken: list[Path] = []
     with ExitStack() as locks:

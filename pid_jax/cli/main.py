@@ -1,6 +1,6 @@
-"""`pid-estimate`: its options. jax and polars are imported only once there is something to do."""
+"""The command `pid-estimate` and its options. jax and polars are imported only when needed."""
 
-if __name__ == "__main__":  # before the imports, during which Ctrl-C must work already
+if __name__ == "__main__":  # before the imports: Ctrl-C must work during them
     from pid_lvlm.commands import start
 
     start("pid_jax.cli.main")
@@ -42,36 +42,34 @@ def command(
         Path,
         typer.Option(
             metavar="FILE",
-            help="Result table to write (parquet). Problems that are in it already are not fitted again.",
+            help="Result table to write (parquet). Problems already in it are not fitted again.",
             show_default=False,
         ),
     ],
     preset: Annotated[
         Literal["default", "paper"],
-        typer.Option(
-            metavar="PRESET", help="`default`: 5 seeds, every test row used; or `paper`: as published, 1 seed."
-        ),
+        typer.Option(metavar="PRESET", help="`default`: 5 seeds, uses every test row; `paper`: as published, 1 seed."),
     ] = "default",
     layers: Annotated[str, typer.Option(metavar="LAYERS", help="`all`, `last`, or a list such as `1,8,last`.")] = "all",
     pointwise: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Also write the exact atoms of every item to this file (parquet), to be joined by `sample_id`.",
+            help="Also write the exact atoms of every item to this file (parquet); join by `sample_id`.",
         ),
     ] = None,
     settings: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="TOML file with settings under the names of these options; options on the command line win.",
+            help="TOML file with settings named like these options; the command line takes precedence.",
         ),
     ] = None,
     memory_budget: Annotated[
         str | None,
         typer.Option(
             metavar="SIZE",
-            help="Memory to use, such as `8GB`.  [default: what a GPU has free, or half of the host's]",
+            help="Memory to use, such as `8GB`.  [default: free GPU memory, or half of the host's]",
             rich_help_panel=_MACHINE,
         ),
     ] = None,
@@ -79,8 +77,8 @@ def command(
         int | None,
         typer.Option(
             metavar="N",
-            help="Number of devices that share the fits; a CPU is split into this many.  "
-            "[default: all GPUs; a CPU's cores]",
+            help="Number of devices to spread the fits over; a CPU is split into this many.  [default: all GPUs, or "
+            "all CPU cores]",
             rich_help_panel=_MACHINE,
         ),
     ] = None,
@@ -92,8 +90,8 @@ def command(
         str | None,
         typer.Option(
             metavar="I/N",
-            help="Only part I of N of the problems, such as 2/8, into a table beside --out: for several processes or a "
-            "job array.",
+            help="Fit only part I of N of the problems, such as 2/8, into a table next to --out: for several processes "
+            "or a job array.",
             rich_help_panel=_MANY,
         ),
     ] = None,
@@ -101,7 +99,7 @@ def command(
         bool,
         typer.Option(
             "--distributed",
-            help="This is one of several processes (Slurm, MPI) that share the work.",
+            help="Share the work with the other processes of this Slurm or MPI job.",
             rich_help_panel=_MANY,
         ),
     ] = False,
@@ -125,11 +123,11 @@ def command(
         bool, typer.Option("--allow-partial", help="Use the finished shards of unfinished runs.")
     ] = False,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Estimate everything again; all earlier rows of --out are dropped.")
+        bool, typer.Option("--overwrite", help="Estimate everything again; drops all earlier rows of --out.")
     ] = False,
     dry_run: DryRun = False,
     verbose: Annotated[
-        bool, typer.Option("--verbose", help="Also print shapes, chunks and memory of every compiled program.")
+        bool, typer.Option("--verbose", help="Also print shapes, chunks and memory use of every compiled program.")
     ] = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -138,8 +136,9 @@ def command(
 ) -> CommandResult:
     """Decompose the information in run folders into redundancy, vision-unique, language-unique and synergy (bits).
 
-    Decomposes every layer of every run, by BATCH (Liang et al. 2023) and by the optimum itself with certified bounds,
-    into one parquet table with a row per problem and estimator. The same command continues an interrupted one.
+    Decomposes every layer of every run by BATCH (Liang et al. 2023) and by the exact optimum with certified bounds, and
+    writes one parquet table with a row per problem and estimator. To resume after an interruption, run the same command
+    again.
     """
     from pid_jax.cli.settings_file import KEYS, make_settings, read_settings
 
@@ -189,5 +188,5 @@ def _given(context: typer.Context, names: Any) -> dict[str, Any]:
 
 
 def main() -> NoReturn:
-    """Entry point of the console script."""
+    """The console script."""
     run_command("pid-estimate", app, extra="estimate", kept="every whole chunk of rows is kept")

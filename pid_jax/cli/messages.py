@@ -1,4 +1,4 @@
-"""What pid-estimate prints: the plan before, the table after, and which numbers not to trust."""
+"""What pid-estimate prints: the plan before, the table after, and warnings about numbers."""
 
 from collections.abc import Sequence
 
@@ -21,7 +21,7 @@ from pid_lvlm.data.names import ATOMS
 
 
 def print_plan(console: Console, plan: Plan, groups: Sequence[Group], config: EstimatorConfig, done: str) -> None:
-    """How many problems will be fitted, and how many rows that takes; `done` says what is in the table already."""
+    """How many problems will be fitted, and how many rows they need; `done` says what is already in the table."""
     console.print(config.describe())
     if BATCH in ESTIMATORS[config.estimator]:
         needed = describe_rows_needed(config.batch_size, config.train_share, config.drop_incomplete)
@@ -54,7 +54,7 @@ def print_summary(console: Console, frame: pl.DataFrame, most: int = 40) -> None
     if CROSSED in last["ablation"]:
         title += "; crossed pairs are corrected for their number"
     table = Table(title=title)
-    table.add_column("run", overflow="fold")  # the only column that wraps on a narrow screen
+    table.add_column("run", overflow="fold")  # the only column that may wrap
     for name in ("R", "U vis", "U lang", "S", "±", "I joint", "acc"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in last.head(most).iter_rows(named=True):
@@ -72,7 +72,7 @@ def print_summary(console: Console, frame: pl.DataFrame, most: int = 40) -> None
 
 
 def warnings_of(frame: pl.DataFrame) -> list[str]:
-    """One sentence for each failure and each exceeded limit, naming runs and layers."""
+    """One sentence per failure and per exceeded limit, naming runs and layers."""
     failures = ((code, advice, places(frame.filter(pl.col("result") == code.label))) for code, advice in ADVICE.items())
     failed = [f"{code.label}: {where}; {advice}" for code, advice, where in failures if where]
     return failed + limit_warnings(frame.filter(pl.col("result").is_in(USABLE)))

@@ -1,4 +1,4 @@
-"""The options of `pid-estimate` that set the estimator, also keys of settings files: derived from the settings."""
+"""The estimator options of `pid-estimate`, also keys of settings files; derived from the settings."""
 
 import inspect
 from collections.abc import Callable
@@ -15,7 +15,7 @@ PANEL: Final = "Estimator settings (by default the preset's)"
 
 METAVARS: Final = {int: "N", float: "NUMBER", str: "NAME"}
 WIDEST_METAVAR: Final = 13
-"""Letters that the column of values can have on a terminal of 80 columns."""
+"""Maximum width of the value column on a terminal of 80 columns."""
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -31,7 +31,7 @@ class Option:
         value_in: the value of an `EstimatorConfig`.
         several: whether it may be repeated.
         opposite: the option that switches a switch off.
-        unset: what no value stands for.
+        unset: what it means to give no value.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Option:
 
     @classmethod
     def of(cls, setting: Setting) -> "Option":
-        """The option of a setting that has one of its own."""
+        """The option of a setting with its own option."""
         return cls(
             setting.option,
             setting.meaning,
@@ -62,19 +62,19 @@ class Option:
 
     @property
     def choices_fit(self) -> bool:
-        """Whether the valid names are few and short enough to stand for the value in `--help`."""
+        """Whether the valid names are short enough to be the placeholder in `--help`."""
         return 0 < len("|".join(self.rule.choices)) <= WIDEST_METAVAR
 
     @property
     def metavar(self) -> str | None:
-        """What stands for the value in `--help`; None for a switch."""
+        """The placeholder of the value in `--help`; None for a switch."""
         if self.opposite:
             return None
         return "|".join(self.rule.choices) if self.choices_fit else METAVARS[self.rule.kind]
 
     @property
     def help(self) -> str:
-        """The line of `--help`: meaning, range, and the value in every preset where they differ."""
+        """The line of `--help`: meaning, range, and the value in each preset if they differ."""
         text = self.meaning[0].upper() + self.meaning[1:]
         if self.rule.choices and not self.choices_fit:
             text += f" ({self.rule.expected})"
@@ -93,7 +93,7 @@ class Option:
         return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
     def annotation(self) -> Any:
-        """The type of the command's parameter, with its help."""
+        """The type of the command's parameter, including its help."""
         kind: Any = self.rule.kind
         if self.several:
             kind = list[kind]
@@ -114,7 +114,7 @@ class Option:
 def _options() -> list[Option]:
     found = []
     for setting in SETTINGS.values():
-        if setting.name == "seeds":  # on the command line a number of seeds and the first of them
+        if setting.name == "seeds":  # on the command line: the number of seeds and the first one
             found += [
                 Option(
                     "seeds", "number of seeds, counted from --seed", integer(1, SEEDS), lambda config: len(config.seeds)
@@ -131,10 +131,10 @@ OPTIONS: Final = {option.name: option for option in _options()}
 
 
 def with_settings(before: str) -> Callable[[Function], Function]:
-    """A decorator that gives a command the options of the estimator in place of its `**settings`.
+    """A decorator that replaces a command's `**settings` by the estimator options.
 
     Args:
-        before: the parameter that they precede in `--help`.
+        before: the parameter before which they appear in `--help`.
     """
 
     def decorate(function: Function) -> Function:

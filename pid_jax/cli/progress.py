@@ -1,4 +1,4 @@
-"""Progress of the fits on standard error: a bar with time left on a terminal, plain lines elsewhere."""
+"""Progress of the fits on standard error: on a terminal a bar with the time left, elsewhere plain lines."""
 
 import time
 from types import TracebackType
@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from pid_jax.cli.console import PlainConsole
 
 SECONDS_BETWEEN_LINES = 15.0
-"""Where standard error is not a terminal, a line at most this often."""
+"""Minimum seconds between lines if standard error is not a terminal."""
 
 
 class RichProgress:
@@ -43,17 +43,17 @@ class RichProgress:
         self._bar.stop()
 
     def start(self, problems: int, fits: int) -> None:
-        """Start with the numbers of problems and fits; the first fit takes longer, since it is compiled."""
+        """Start with the numbers of problems and fits; the first fit takes longer because it is compiled."""
         self._problems, self._total = problems, fits
         self._bar.update(self._task, total=fits, problems=f"compiling, 0 of {problems} problems")
 
     def advance(self, fits: int) -> None:
-        """Count fits that are done."""
+        """Count finished fits."""
         self._done += fits
         self._bar.update(self._task, advance=fits, problems=self._said)
 
     def finish(self, problems: int) -> None:
-        """Count problems that have their row."""
+        """Count problems with a row."""
         self._finished += problems
         self._bar.update(self._task, problems=self._said)
         now = time.monotonic()
@@ -67,6 +67,6 @@ class RichProgress:
         return f"{self._finished} of {self._problems} problems"
 
     def warn(self, sentence: str) -> None:
-        """Something that the user should know now, even one who wants no progress: a run that cannot be used."""
+        """Something that the user should see now, even without progress: a run that cannot be used."""
         console = PlainConsole() if self._console.quiet else self._console
         console.print(f"warning: {sentence}", markup=False, highlight=False)

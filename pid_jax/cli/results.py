@@ -15,13 +15,13 @@ from pid_lvlm.data.contract.table.results import USABLE
 
 @dataclass(frozen=True, kw_only=True)
 class Estimation(CommandResult):
-    """Problems that were fitted, or would be: `done` and `skipped` count them, `failed` the rows without numbers.
+    """Problems that were or would be fitted: `done` and `skipped` count them, `failed` counts rows without numbers.
 
     Attributes:
         out: the result table.
-        rows: how many rows it holds now, those of other runs and settings included; None where nothing is written.
+        rows: number of rows in it now, including other runs and settings; None if nothing is written.
         runs: names of the runs that can be used.
-        warnings: reasons not to trust some of the rows, which name the runs.
+        warnings: reasons not to trust some rows, naming their runs.
     """
 
     out: Path
@@ -79,7 +79,7 @@ def _runs(plan: Plan) -> tuple[str, ...]:
 
 
 def _refused(plan: Plan, without_rows: bool = False) -> tuple[Failure, ...]:
-    """Runs that cannot be used; only those that have no rows, since their manifest cannot be read, where asked for."""
+    """Runs that cannot be used; optionally only those without rows because their manifest cannot be read."""
     return tuple(
         Failure(str(refusal.folder), refusal.reason)
         for refusal in plan.refusals

@@ -16,14 +16,14 @@ from pid_lvlm.data.inputs.schema import STRICT, SchemaError, checked, shown
 from pid_lvlm.data.inputs.text import TextError, parse_toml, read_text
 
 OTHER_KEYS: Final[Mapping[str, Rule]] = {"preset": one_of(*PRESETS), "layers": TEXT}
-"""What a settings file may hold besides the options of the estimator."""
+"""Keys of a settings file in addition to the estimator options."""
 
 KEYS: Final = (*OTHER_KEYS, *OPTIONS)
 """Every key of a settings file."""
 
 
 def _schema() -> type:
-    """A dataclass whose fields are the keys, with the types that the rules of the options give them."""
+    """A dataclass whose fields are the keys, with types from the rules of the options."""
     types: dict[str, Any] = {name: rule.annotation for name, rule in OTHER_KEYS.items()}
     for name, option in OPTIONS.items():
         one = option.rule.annotation
@@ -39,7 +39,7 @@ def read_settings(path: Path) -> dict[str, Any]:
     """Settings of a TOML file, by the names of their options (`batch-size` or `batch_size`).
 
     Raises:
-        PidError: the file does not exist, is not TOML, or holds an unknown name or a value that is not valid.
+        PidError: the file does not exist, is not TOML, or has an unknown name or an invalid value.
     """
     try:
         content = parse_toml(read_text(path))
@@ -67,10 +67,10 @@ def make_settings(file: Mapping[str, Any], line: Mapping[str, Any]) -> tuple[Est
 
     Args:
         file: from `read_settings`.
-        line: what the command line gave, by option; None where it gave nothing.
+        line: values from the command line, by option; None if not given.
 
     Raises:
-        PidError: an unknown preset, or a value that is not valid; the message names the option.
+        PidError: an unknown preset or an invalid value; the message names the option.
     """
     given = {**file, **{name: value for name, value in line.items() if value is not None}}
     preset, layers = given.pop("preset", "default"), given.pop("layers", "all")

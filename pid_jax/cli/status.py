@@ -1,4 +1,4 @@
-"""How far an estimate is, from its tables, locks and jobs alone: jax is not loaded, nothing is planned."""
+"""Progress of an estimate from its tables, locks and jobs alone, without loading jax or planning."""
 
 import json
 from collections.abc import Collection, Iterator, Sequence
@@ -32,7 +32,7 @@ IDENTITY = ("run", "estimator", "layer", "tau", "pooling", "recipe")
 
 @dataclass(frozen=True)
 class RunRows:
-    """How many problems of a run have their row; `state` is `new`, `interrupted` (some), `complete` or `failed`."""
+    """How many problems of a run have a row; `state` is `new`, `interrupted` (some), `complete` or `failed`."""
 
     run: str
     state: str
@@ -43,7 +43,7 @@ class RunRows:
 
 @dataclass(frozen=True)
 class TableState:
-    """A table that the rows are in: the result table or that of a part; who writes it now, if anybody does."""
+    """A table with rows, the result table or a part's, and the process that is writing it, if any."""
 
     table: Path
     rows: int
@@ -52,7 +52,7 @@ class TableState:
 
 @dataclass(frozen=True, kw_only=True)
 class EstimateStatus(CommandResult):
-    """The result of `--status`: `done` counts runs with all their rows, `share` is that of the problems, 0 to 1."""
+    """The result of `--status`: `done` counts runs with all their rows, `share` is that of problems, 0 to 1."""
 
     action: str = "status"
     out: Path
@@ -62,9 +62,9 @@ class EstimateStatus(CommandResult):
 
 
 def estimate_status(runs: Sequence[Path], out: Path, config: EstimatorConfig, layers: str) -> EstimateStatus:
-    """How many problems of every run have their row, in the result table or that of a part, and who is at work.
+    """How many problems of every run have a row, in the result table or a part's, and which processes are running.
 
-    A row counts if its run, layer and settings are those asked for; whether the run has changed since is not looked at.
+    A row counts if its run, layer and settings match; whether the run has changed since is not checked.
 
     Raises:
         PidError: a path is not a run folder, or a table cannot be read.
@@ -98,7 +98,7 @@ def estimate_status(runs: Sequence[Path], out: Path, config: EstimatorConfig, la
 
 
 def share_done(out: Path, wanted: Collection[Row]) -> float:
-    """What share of the rows wanted is in the result table or that of a part, 0 to 1."""
+    """Share of the wanted rows that are in the result table or a part's, 0 to 1."""
     there = {row for path in (out, *part_tables(out)) for row in _rows(path)}
     return sum(row in there for row in wanted) / max(1, len(wanted))
 
@@ -107,7 +107,7 @@ def _rows(path: Path) -> set[Row]:
     if not path.exists():
         return set()
     frame = read_table(path)
-    if "estimator" not in frame.columns:  # of an older version, which had one
+    if "estimator" not in frame.columns:  # older version with only one estimator
         frame = frame.with_columns(estimator=pl.lit(BATCH))
     return set(frame.select(pl.col(IDENTITY)).with_columns(pl.col("pooling").fill_null("")).iter_rows())
 
@@ -124,7 +124,7 @@ def _run_rows(folder: Path, there: set[Row], config: EstimatorConfig, layers: La
 
 
 def wanted_rows(manifest: Manifest, config: EstimatorConfig, layers: Layers) -> Iterator[Row]:
-    """The rows that a run will have: as many as `pid_jax.sweep.plan.problem_keys` has problems."""
+    """The rows that a run will have: one per problem in `pid_jax.sweep.plan.problem_keys`."""
     for estimator in ESTIMATORS[config.estimator]:
         poolings = config.poolings if estimator == BATCH else ("",)
         for tau in config.taus:

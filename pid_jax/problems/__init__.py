@@ -1,1 +1,1 @@
-"""Arrays of a run become PID problems. Numpy on the host."""
+"""From arrays of a run to PID problems, in numpy on the host."""

@@ -16,10 +16,10 @@ NOT_BATCH: Final = (
 
 
 def conditions_of(manifest: Manifest, role: str, ablation: str) -> tuple[str, ...]:
-    """The conditions of a run with this role and ablation: several for draws of `other`, none if it lacks them.
+    """The conditions of a run with this role and ablation: several for draws of `other`, none if absent.
 
     Args:
-        manifest: of the run.
+        manifest: manifest of the run.
         role: `vision_only`, `language_only` or `neither`.
         ablation: one of `ABLATIONS`.
     """
@@ -28,9 +28,9 @@ def conditions_of(manifest: Manifest, role: str, ablation: str) -> tuple[str, ..
 
 
 def ablations_of(manifest: Manifest) -> tuple[str, ...]:
-    """The ablations that a run can be decomposed under: with either source taken away, or with crossed pairs.
+    """The ablations that a run can be decomposed under: with either source ablated, or with crossed pairs.
 
-    Crossed pairs need the questions of all items, and so the whole run.
+    Crossed pairs need the questions of all items, so the whole run.
     """
     found = tuple(
         ablation
@@ -41,7 +41,7 @@ def ablations_of(manifest: Manifest) -> tuple[str, ...]:
 
 
 def neither_of(manifest: Manifest, ablation: str) -> tuple[str, ...]:
-    """The conditions of a run that take both sources away in this manner."""
+    """The conditions of a run that ablate both sources in this way."""
     return () if ablation == CROSSED else conditions_of(manifest, NEITHER, ablation)
 
 
@@ -49,7 +49,7 @@ def select_ablations(manifest: Manifest, wanted: Sequence[str], estimator: str) 
     """The ablations that an estimator decomposes a run under.
 
     Args:
-        manifest: of the run.
+        manifest: manifest of the run.
         wanted: names of ablations, or `all`.
         estimator: `batch` has no crossed pairs.
 

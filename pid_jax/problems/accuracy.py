@@ -1,4 +1,4 @@
-"""Accuracy: by best option, over all rotations of a question, by first token; with and without the image."""
+"""Accuracy by best option, over all rotations of a question, and by first token; with and without the image."""
 
 import numpy as np
 
@@ -33,8 +33,8 @@ def accuracy_columns(run: Run, layer: int) -> dict[str, float | None]:
 def circular_accuracy(run: Run, layer: int) -> float | None:
     """Share of questions whose best option is right in every rotation of their options (MMBench's circular score).
 
-    A question counts only if all its rows are in the run, each with a label. None if no question counts, or if the
-    benchmark has no rotations; other groups, such as the questions about one image, are not rotations.
+    A question counts only if all its rows are in the run and labelled. None if no question counts or the benchmark has
+    no rotations; other groups, such as questions about one image, are not rotations.
     """
     arrays = run.arrays
     if "rotation_of" not in arrays:

@@ -1,4 +1,4 @@
-"""Host arrays of problems, in numpy: features, probabilities, splits and batches."""
+"""Host arrays of problems in numpy: features, probabilities, splits and batches."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,7 +27,7 @@ from pid_lvlm.data.names import BOTH, LANGUAGE_ONLY, NOISE, SOURCES, VISION_ONLY
 
 
 class Draw(NamedTuple):
-    """Split and batches of one seed: rows of every training step, of every test batch, and all training rows."""
+    """Split and batches of one seed: rows of each training step and test batch, and all training rows."""
 
     train_rows: Int[np.ndarray, "s b"]
     test: EvaluationBatches
@@ -44,9 +44,9 @@ class CrossedRows(NamedTuple):
 class LayerRows(NamedTuple):
     """One layer under one tau and ablation.
 
-    `conditionals` are p(y|x1), p(y|x2), p(y|x1,x2); `uniform` maps a condition (the one that stands in
-    for `language_only`, too) to the share of its rows that fell back to uniform. `neither` are the answers without both
-    sources, where they were measured. Of crossed pairs the conditionals are the means over them.
+    `conditionals` are p(y|x1), p(y|x2), p(y|x1,x2); `uniform` maps a condition (also the one used for `language_only`)
+    to the share of its rows that fell back to uniform. `neither` holds the answers without either source, if measured.
+    For crossed pairs the conditionals are means over them.
     """
 
     conditionals: tuple[Float[np.ndarray, "n k"], Float[np.ndarray, "n k"], Float[np.ndarray, "n k"]]
@@ -63,7 +63,7 @@ class LayerRows(NamedTuple):
     def marginal_mismatch(self) -> float:
         """Largest total variation between the P(Y) of two conditions; above 0, PID is not defined exactly.
 
-        Crossed pairs are one joint distribution, whose marginals have the same P(Y).
+        Crossed pairs are one joint distribution, so its marginals have the same P(Y).
         """
         if self.crossed is not None:
             return 0.0
@@ -73,19 +73,18 @@ class LayerRows(NamedTuple):
 
 @dataclass(frozen=True)
 class Workload:
-    """What one run's problems need, as far as a chunk asks for it.
+    """What one run's problems need, restricted to one chunk.
 
-    Source 1 is the anchor (`EstimatorConfig.anchor`), vision unless the settings say otherwise; without batches it is
-    vision.
+    Source 1 is the anchor (`EstimatorConfig.anchor`), by default vision; without batches it is always vision.
 
     Attributes:
         features: pooling -> (x1, x2).
         rows: conditionals per layer, tau and ablation.
         draws: split and batches per seed.
         accuracy: layer -> columns of the result table.
-        num_rows: rows of the run.
-        groups: number of every row's group.
-        num_options: options of every row's item.
+        num_rows: number of rows of the run.
+        groups: group number of each row.
+        num_options: number of options of each row's item.
         sample_ids: names of the rows.
     """
 
@@ -100,12 +99,12 @@ class Workload:
 
     @property
     def num_train(self) -> int:
-        """Rows that train the coupling, with the first seed; 0 without training."""
+        """Number of rows that train the coupling, for the first seed; 0 without training."""
         return len(self.draws[0].split_train) if self.draws else 0
 
     @property
     def num_test(self) -> int:
-        """Rows that the atoms are measured on."""
+        """Number of rows that the atoms are measured on."""
         return int(self.draws[0].test.mask.sum()) if self.draws else self.num_rows
 
 
@@ -168,9 +167,9 @@ def _mean_answers(
 
 
 def _crossed_rows(run: Run, key: RowsKey, config: EstimatorConfig) -> LayerRows:
-    """Answers of crossed pairs, and their means over questions and over pictures."""
+    """Answers for crossed pairs, and their means over questions and over pictures."""
     found = crossed_of(run.arrays)
-    assert found is not None  # the plan looks at the manifest
+    assert found is not None  # checked against the manifest by the plan
     partner, (n, m) = found.partner.astype(np.int64), found.partner.shape
     loglik = found.loglik[:, :, run.manifest.layers.index(key.layer)].reshape(n * m, -1)
     options = run.arrays["num_options"][partner.ravel()]

@@ -1,4 +1,4 @@
-"""The game of the two sources: what each adds to predicting the model's answers, exactly, for two players.
+"""The two-player game of the sources: how much each adds to predicting the model's answers, exactly.
 
 The value of a set of sources S is, in bits, how well the answers under S predict those with both sources,
 
@@ -9,8 +9,8 @@ where p_S is p(y|x1,x2), p(y|x1), p(y|x2), or the answer with both sources repla
     Shapley value of source 1 = (v(1) - v(0) + v(12) - v(2)) / 2        (source 2 alike)
     Harsanyi dividend         = v(12) - v(1) - v(2) + v(0).
 
-The Shapley values add up to v(12) - v(0). The dividend is positive where both add more together than each alone; it is
-neither synergy nor minus redundancy, but their balance under this value.
+The Shapley values add up to v(12) - v(0). The dividend is positive if both together add more than the sum of each
+alone; it is neither synergy nor negative redundancy, but their balance under this value.
 """
 
 from typing import Final, NamedTuple
@@ -19,7 +19,8 @@ import numpy as np
 from jaxtyping import Float
 
 FLOOR: Final = 1e-8
-"""Probability of an option that a set of sources rules out, so that one item cannot decide a mean of logarithms."""
+"""Floor for the probability of an option that a set of sources rules out, or one item could dominate a mean of
+logarithms."""
 
 
 class Game(NamedTuple):
@@ -47,7 +48,7 @@ def play(
     Example:
         >>> import numpy as np
         >>> sure, open_ = np.eye(2), np.full((2, 2), 0.5)
-        >>> play(open_, open_, sure, open_)  # only the pair knows: each source is worth half of its bit
+        >>> play(open_, open_, sure, open_)  # only the pair knows: each source is worth half a bit
         Game(shapley_vision=0.5, shapley_language=0.5, dividend=1.0)
     """
     both = np.asarray(p_y_x1x2, np.float64)

@@ -8,16 +8,16 @@ from pid_lvlm.data import Manifest, PidError
 from pid_lvlm.data.bounds import LAYERS
 
 Layers: TypeAlias = tuple[int | Literal["last"], ...]
-"""Layers that were asked for; none stands for all."""
+"""Requested layers; empty means all."""
 
 SHOWN: Final = 100
-"""Layers of a run that a message lists."""
+"""Maximum number of layers listed in a message."""
 
 _NUMBER: Final = re.compile("[0-9]{1,9}")
 
 
 def parse_layers(text: Any) -> Layers:
-    """Layers from `all`, `last` or a list such as `1,8,last`; none stands for all.
+    """Layers from `all`, `last` or a list such as `1,8,last`; empty means all.
 
     Raises:
         ArgumentError: it is none of these.
@@ -36,7 +36,7 @@ def parse_layers(text: Any) -> Layers:
 
 
 def select_layers(manifest: Manifest, layers: Layers) -> tuple[int, ...]:
-    """The layers of a run that were chosen.
+    """The chosen layers of a run.
 
     Raises:
         PidError: the run lacks one.

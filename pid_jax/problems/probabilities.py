@@ -11,7 +11,7 @@ PAPER_LETTERS = 4
 
 
 class OptionProbabilities(NamedTuple):
-    """`p`: rows that sum to 1 over the item's options; `uniform`: where the row fell back."""
+    """`p`: rows that sum to 1 over the item's options; `uniform`: rows that fell back to uniform."""
 
     p: Float[np.ndarray, "n *l k"]
     uniform: Bool[np.ndarray, " n *l"]
@@ -23,15 +23,15 @@ def option_probabilities(
     """Normalise option scores; rows with little total probability of the options become uniform (paper, eq. 5).
 
     Args:
-        loglik: nats, mean token log-likelihood under the full vocabulary; -inf: no such option.
-        num_options: options that each item really has.
+        loglik: mean token log-likelihood over the full vocabulary, nats; -inf: no such option.
+        num_options: actual number of options of each item.
         tau: least total probability of the options for a row to be trusted.
-        fallback: uniform over the item's `real` options, or over `four` letters whatever the item has
-            (as the published MMBench script does).
+        fallback: uniform over the item's `real` options, or always over `four` letters (like the published MMBench
+            script).
 
     Returns:
-        float32 probabilities of the shape of `loglik`, and where the fallback was used. An option that an
-        item lacks has probability 0, except under the fallback `four`.
+        float32 probabilities in the shape of `loglik`, and where the fallback was used. An option that an item lacks
+        has probability 0, except under the fallback `four`.
     """
     scores = np.exp(loglik.astype(np.float64))
     total = scores.sum(axis=-1, keepdims=True)

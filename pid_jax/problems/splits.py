@@ -1,4 +1,4 @@
-"""Which rows train the coupling, which measure it, and in which batches. Numpy on the host, fixed by a seed."""
+"""Which rows train the coupling, which measure it, and in which batches; in numpy on the host, fixed by a seed."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -9,14 +9,14 @@ from jaxtyping import Bool, Int, Shaped
 from pid_jax.config import EstimatorConfig
 
 _SPLIT, _BATCHES = 0, 1
-"""Streams of the random generator: the split must not depend on how many batches are drawn."""
+"""Random generator streams: the split must not depend on how many batches are drawn."""
 
 WIDTH_MULTIPLE = 32
-"""Test batches are padded to such a width, so that runs of nearly equal size share a compiled program."""
+"""Test batches are padded to a multiple of this width, so runs of similar size share a compiled program."""
 
 
 class EvaluationBatches(NamedTuple):
-    """`rows`: row numbers of every test batch; `mask`: False where a place is padding."""
+    """`rows`: row numbers of each test batch; `mask`: False on padding."""
 
     rows: Int[np.ndarray, "t c"]
     mask: Bool[np.ndarray, "t c"]
@@ -28,7 +28,7 @@ def split_rows(
     """Row numbers for training and for testing, each in shuffled order (paper: 3:1 at random).
 
     Args:
-        groups: names of groups that must not straddle the split, or None to split single rows.
+        groups: names of groups to keep on one side of the split, or None to split single rows.
         num_rows: n.
         seed: fixes the shuffle.
         train_share: the first ⌊train_share · n⌋ rows train; with groups, whole groups up to that number.
@@ -58,8 +58,8 @@ class Layout(NamedTuple):
 def make_layout(sizes: Iterable[tuple[int, int]], batch_size: int, drop_incomplete: bool) -> Layout:
     """The layout for the training and test rows of every seed.
 
-    A split by groups gives seeds different sizes: all train as long as the smallest training part allows, and as
-    many test batches are formed as the largest test part needs (or, without incomplete batches, the smallest fills).
+    With a split by groups, sizes differ between seeds: all train as long as the smallest training part allows, and form
+    as many test batches as the largest test part needs (or, without incomplete batches, as the smallest fills).
     """
     train, test = zip(*sizes, strict=True)
     per_epoch = min(train) // batch_size
@@ -76,9 +76,9 @@ def _width(rows: int) -> int:
 def train_batches(
     rows: Int[np.ndarray, " train"], seed: int, epochs: int, batch_size: int, per_epoch: int | None = None
 ) -> Int[np.ndarray, "s b"]:
-    """Row numbers of every step: every epoch a fresh shuffle without replacement, the incomplete batch dropped.
+    """Row numbers of every step: each epoch is a fresh shuffle without replacement, dropping the incomplete batch.
 
-    `per_epoch` batches of an epoch are kept, all whole ones by default.
+    `per_epoch` batches of each epoch are kept; by default all complete ones.
     """
     rng = np.random.default_rng([seed, _BATCHES])
     whole = (len(rows) // batch_size if per_epoch is None else per_epoch) * batch_size
@@ -89,10 +89,10 @@ def train_batches(
 def evaluation_batches(
     rows: Int[np.ndarray, " test"], batch_size: int, drop_incomplete: bool, layout: Layout | None = None
 ) -> EvaluationBatches:
-    """Test rows in batches: as published (whole batches only), or all rows in batches of nearly equal size.
+    """Test rows in batches: complete batches only (as published), or all rows in batches of nearly equal size.
 
-    Equal sizes rather than a small remainder, because a coupling over a handful of rows is another estimator.
-    The `layout` is that of these rows alone by default.
+    Sizes are equal instead of leaving a small remainder because a coupling over a handful of rows is a different
+    estimator. By default the `layout` is that of these rows alone.
     """
     layout = layout or make_layout([(batch_size, len(rows))], batch_size, drop_incomplete)
     if drop_incomplete:
@@ -106,5 +106,5 @@ def evaluation_batches(
 
 
 def split_seeds(config: EstimatorConfig) -> tuple[int, ...]:
-    """The seed of the split of every fit."""
+    """The split seed of each fit."""
     return tuple(seed if config.split_seed is None else config.split_seed for seed in config.seeds)

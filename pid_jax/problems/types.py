@@ -1,7 +1,7 @@
-"""Problems and how they share data: features once per run, conditionals once per layer and tau, batches per seed.
+"""Problems and the data they share: features per run, conditionals per layer and tau, batches per seed.
 
-A fit is described by pointers into the tables. That keeps a layer sweep's features in memory once, whatever the
-number of layers, taus and seeds.
+A fit is described by pointers into the tables. So a layer sweep's features are in memory only once, whatever the number
+of layers, taus and seeds.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from pid_lvlm.data import Manifest
 from pid_lvlm.data.names import NOISE
 
 Held: TypeAlias = Any
-"""A numpy array while a table is on the host, a jax array once it is on its devices."""
+"""A numpy array while a table is on the host, a jax array on its devices."""
 
 
 class Conditionals(NamedTuple):
@@ -27,7 +27,7 @@ class Conditionals(NamedTuple):
 
 
 class Tables(NamedTuple):
-    """What all fits of one compiled program share.
+    """Data shared by all fits of one compiled program.
 
     Attributes:
         x1: pooled features of source 1, one slice per run and pooling; padded rows are never pointed at.
@@ -47,7 +47,7 @@ class Tables(NamedTuple):
 
     @property
     def widths(self) -> tuple[int, int]:
-        """Numbers per row of the features of source 1 and source 2."""
+        """Feature widths of source 1 and source 2."""
         return self.x1.shape[-1], self.x2.shape[-1]
 
 
@@ -55,11 +55,11 @@ class FitSpec(NamedTuple):
     """One fit, as pointers into the tables. All fields carry the fit axis when fits are stacked.
 
     Attributes:
-        features: which slice of `x1`, `x2`.
-        conditionals: which slice of the conditionals.
-        draw: which slice of the row tables.
+        features: index of the slice of `x1` and `x2`.
+        conditionals: index of the slice of the conditionals.
+        draw: index of the slice of the row tables.
         p_y: P(Y), the mean of p(y|x1,x2) over the training rows (paper, eq. 6).
-        key: random key of the initial weights.
+        key: random key for the initial weights.
     """
 
     features: Int[Held, "*p"]
@@ -70,9 +70,9 @@ class FitSpec(NamedTuple):
 
 
 class ProblemKey(NamedTuple):
-    """One row of the result table: which layer of the run, under which tau and pooling, and by which estimator.
+    """One row of the result table: layer of the run, tau, pooling and estimator.
 
-    An estimator that does not use the features has no `pooling`. `ablation` is what stood in for a source.
+    An estimator that does not use features has no `pooling`. `ablation` is what replaced a source.
     """
 
     layer: int
@@ -83,12 +83,12 @@ class ProblemKey(NamedTuple):
 
     @property
     def rows(self) -> "RowsKey":
-        """Which conditionals it needs."""
+        """The conditionals it needs."""
         return RowsKey(self.layer, self.tau, self.ablation)
 
 
 class RowsKey(NamedTuple):
-    """Conditionals that problems of one run share: those of a layer under a tau and an ablation."""
+    """Conditionals shared by problems of one run, for a layer, tau and ablation."""
 
     layer: int
     tau: float
@@ -96,7 +96,7 @@ class RowsKey(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """What a compiled program is keyed on: runs of equal shape share one."""
+    """The key of a compiled program: runs of equal shape share one."""
 
     d1: int
     d2: int
@@ -109,7 +109,7 @@ class Shape(NamedTuple):
 
 @dataclass(frozen=True)
 class Refusal:
-    """A run that cannot be used, why, its manifest where that could be read, and the problems asked for."""
+    """An unusable run, the reason, its manifest if readable, and the requested problems."""
 
     folder: Path
     reason: str

@@ -1,1 +1,1 @@
-"""A solution becomes a row of the result table."""
+"""From solutions to rows of the result table."""

@@ -1,4 +1,4 @@
-"""Columns of the result table that every estimator fills: atoms, their intervals and shares, information terms."""
+"""Result-table columns filled by every estimator: atoms, their intervals and shares, information terms."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -18,12 +18,12 @@ Columns = dict[str, float | str | None]
 def atom_columns(
     estimates: Sequence[float], ground_truth: Mapping[str, float] | None, **parts: AtomsInBits | None
 ) -> Columns:
-    """Every atom cut at 0 and before, its share of the total, its ground truth, and further columns; all in bits.
+    """Every atom after and before clipping at 0, its share of the total, its ground truth and further columns, bits.
 
     Args:
-        estimates: the four atoms before the cut.
-        ground_truth: true atoms by name, where they are known.
-        **parts: further columns of every atom by the end of their name, such as `low`; None leaves them empty.
+        estimates: the four atoms before clipping.
+        ground_truth: true atoms by name, if known.
+        **parts: further columns per atom, by name suffix such as `low`; None leaves them empty.
     """
     clipped = [max(float(value), 0.0) for value in estimates]
     total = sum(clipped)
@@ -40,13 +40,13 @@ def atom_columns(
 
 
 def term_columns(terms: TermsInBits) -> Columns:
-    """The four information terms, mean over seeds where there are any, and the co-information I1 + I2 - I12, bits."""
+    """The four information terms (mean over seeds, if any) and the co-information I1 + I2 - I12, bits."""
     i1, i2, i12, iq = (float(np.mean(term)) for term in terms)
     return {"i_vision": i1, "i_language": i2, "i_joint": i12, "i_coupling": iq, "coinformation": i1 + i2 - i12}
 
 
 def seed_spread(values: Float[np.ndarray, " seeds"]) -> tuple[float, float] | None:
-    """Standard deviation over seeds, and half the 95 % Student interval of their mean; None for one seed."""
+    """Standard deviation over seeds and half the 95 % Student interval of their mean; None for one seed."""
     if len(values) < 2:
         return None
     sd = float(values.std(ddof=1))

@@ -15,7 +15,7 @@ from pid_jax.results.solution import Result
 
 @dataclass(frozen=True)
 class CrossedOutcome:
-    """Certified bounds, and the atoms without most of their bias in 1/M.
+    """Certified bounds, and the atoms with most of their 1/M bias removed.
 
     Attributes:
         solution: the certified optimum.
@@ -31,15 +31,15 @@ class CrossedOutcome:
 
     @property
     def result(self) -> Result:
-        """Whether the certified interval is as narrow as asked for; the marginals agree by construction."""
+        """Whether the certified interval is as narrow as requested; the marginals agree by construction."""
         wide = bits_from_nats(self.solution.high - self.solution.low) > self.config.tol_bits
         return Result.WIDE_INTERVAL if wide else Result.SUCCESSFUL
 
     def columns(self, ground_truth: Mapping[str, float] | None) -> Columns:
-        """Middles of the certified intervals, their ends, corrected atoms and the interval over items, bits.
+        """Midpoints and ends of the certified intervals, corrected atoms and the interval over items, bits.
 
-        The ground truth of a dataset is that of its own pairs of pictures and questions, which crossing replaces by
-        independent ones: it is left out.
+        The ground truth of a dataset is left out: it holds for its own pairs of pictures and questions, which crossing
+        replaces by independent ones.
         """
         solution, items = self.solution, self.items
         ends = [atoms_in_bits(np.array([*solution.terms[:3], iq])) for iq in (solution.low, solution.high)]

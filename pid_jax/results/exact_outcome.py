@@ -1,4 +1,4 @@
-"""A problem that the exact estimator solved, as a row of the result table and as a row per item."""
+"""A problem solved by the exact estimator, as a row of the result table and as a row per item."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,15 +31,15 @@ _ITEM_SCHEMA: Final = pl.Schema(
 
 @dataclass(frozen=True)
 class ExactOutcome:
-    """Certified bounds and what is known around them.
+    """Certified bounds and related results.
 
     Attributes:
-        problem: the reconciled rows of every stratum.
-        solution: the certified optimum; None where the sources cannot be brought to one P(Y).
+        problem: the reconciled rows of each stratum.
+        solution: the certified optimum; None if the sources cannot be brought to one P(Y).
         config: settings.
         sample_ids: names of the rows.
         items: interval over items, or None.
-        spread: atoms by the way to bring the sources to one P(Y); None if the ways were not compared.
+        spread: atoms for each way to bring the sources to one P(Y); None if not compared.
     """
 
     problem: StratifiedProblem
@@ -58,7 +58,7 @@ class ExactOutcome:
 
     @property
     def result(self) -> Result:
-        """The outcome, the gravest first."""
+        """The outcome; the most serious one takes precedence."""
         if self.solution is None:
             return Result.MARGINALS_UNREACHABLE
         if self.solution.joint_knows_less(self.config.tol_bits):
@@ -68,7 +68,7 @@ class ExactOutcome:
         return Result.SUCCESSFUL
 
     def columns(self, ground_truth: Mapping[str, float] | None) -> Columns:
-        """Middles of the certified intervals, their ends, the interval over items, and other redundancies, bits."""
+        """Midpoints and ends of the certified intervals, the interval over items, and other redundancies, bits."""
         settings: Columns = {"marginals": self.config.marginals, "strata": self.config.strata}
         if self.solution is None:
             return settings
@@ -97,7 +97,7 @@ class ExactOutcome:
         }
 
     def item_rows(self) -> pl.DataFrame:
-        """Atoms, terms and influence values of every item, bits; no rows without a solution."""
+        """Atoms, terms and influence values of each item, bits; no rows without a solution."""
         if self.solution is None:
             return pl.DataFrame(schema=_ITEM_SCHEMA)
         found = pointwise_stratified(self.problem, self.solution)

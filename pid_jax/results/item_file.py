@@ -1,4 +1,4 @@
-"""The file of atoms per item: a row for every item of every problem that the exact estimator solved."""
+"""The file of atoms per item: one row per item of each problem solved by the exact estimator."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,13 +18,13 @@ SCHEMA: Final = {name: POLARS_TYPES[kind] for name, kind in ITEM_COLUMNS.items()
 
 
 class ItemFile:
-    """Rows that are kept with every chunk, those of an earlier estimate included."""
+    """Rows saved with every chunk, including those of an earlier estimate."""
 
     def __init__(self, path: Path, keep: bool = True) -> None:
-        """Take in what is at `path`, if `keep`.
+        """Load what is at `path`, if `keep`.
 
         Raises:
-            OutputExistsError: there is a file that is not one of atoms per item; it is left untouched.
+            OutputExistsError: there is a file that is not a file of atoms per item; it is left untouched.
             PidError: the name does not end in `.parquet`.
         """
         if path.suffix != ".parquet":
@@ -39,16 +39,16 @@ class ItemFile:
 
     @property
     def problems(self) -> frozenset[str]:
-        """Ids of the problems that have their rows, with what this version adds to them."""
+        """Ids of the problems whose rows are complete for this version."""
         return frozenset(name for name, part in self._parts.items() if part["gap"].null_count() == 0)
 
     def add(self, name: str, outcome: ExactOutcome, place: Mapping[str, object]) -> None:
-        """Take in the items of a problem; `place` has its run, layer and tau."""
+        """Add the items of a problem; `place` has its run, layer and tau."""
         columns = [pl.lit(value, SCHEMA[key]).alias(key) for key, value in {"problem_id": name, **place}.items()]
         self._parts[name] = outcome.item_rows().with_columns(columns).select(list(SCHEMA))
 
     def write(self) -> None:
-        """Write all rows, all or nothing.
+        """Write all rows atomically.
 
         Raises:
             PidError: the file cannot be written.

@@ -1,4 +1,4 @@
-"""Solutions to rows of the result table (`pid_lvlm.data.contract.table.results`): the place where nats become bits."""
+"""From solutions to rows of the result table (`pid_lvlm.data.contract.table.results`), converting nats to bits."""
 
 import json
 from typing import Any
@@ -42,7 +42,7 @@ def problem_row(
 
 
 def _game_columns(rows: LayerRows, *, swapped: bool) -> dict[str, float]:
-    """Shapley values and dividend, where the answers without both sources were measured."""
+    """Shapley values and dividend, if the answers without either source were measured."""
     if rows.neither is None:
         return {}
     first, second, both = rows.conditionals
@@ -51,13 +51,13 @@ def _game_columns(rows: LayerRows, *, swapped: bool) -> dict[str, float]:
 
 
 def refused_row(manifest: Manifest, key: ProblemKey, name: str, config: EstimatorConfig) -> dict[str, Any]:
-    """The row of a problem of an unusable run: its identity and no numbers."""
+    """The row for a problem of an unusable run: its identity without numbers."""
     missing = {"num_train": 0, "num_test": 0, "result": Result.INVALID_RUN.label, "device": ""}
     return _identity(manifest, name, key, config) | missing
 
 
 def refused_rows(refusal: Refusal, config: EstimatorConfig) -> list[dict[str, Any]]:
-    """A row per problem of a run that was refused; none if its manifest cannot be read."""
+    """One row per problem of a refused run; none if its manifest cannot be read."""
     if refusal.manifest is None:
         return []
     return [
@@ -92,6 +92,6 @@ def _identity(manifest: Manifest, name: str, key: ProblemKey, config: EstimatorC
 
 
 def make_table(rows: list[dict[str, Any]]) -> pl.DataFrame:
-    """Rows as a frame with the columns of the schema, in their order; numbers that are not finite become empty."""
+    """Rows as a frame with the schema's columns in order; non-finite numbers become empty."""
     finite = (pl.when(pl.col(name).is_finite()).then(pl.col(name)) for name, kind in SCHEMA.items() if kind.is_float())
     return pl.DataFrame(rows, schema=SCHEMA).with_columns(finite)

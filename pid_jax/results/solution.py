@@ -1,4 +1,4 @@
-"""The outcome of a fit: a code for each problem, and the advice that belongs to it."""
+"""The outcome of a fit: a code for each problem, with advice."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ from pid_lvlm.data.contract.table.results import USABLE
 
 
 class Result(IntEnum):
-    """Outcome of a problem; the worst of its seeds."""
+    """Outcome of a problem: the worst over its seeds."""
 
     SUCCESSFUL = 0
     SINKHORN_UNCONVERGED = 1
@@ -27,12 +27,12 @@ class Result(IntEnum):
 
     @property
     def label(self) -> str:
-        """How the result table spells it."""
+        """Its spelling in the result table."""
         return self.name.lower()
 
     @property
     def usable(self) -> bool:
-        """Whether the numbers of such a row hold."""
+        """Whether the numbers of such a row are usable."""
         return self.label in USABLE
 
 
@@ -54,7 +54,7 @@ class Solved(Protocol):
         """The outcome."""
 
     def columns(self, ground_truth: Mapping[str, float] | None) -> Columns:
-        """What the estimator found, as columns of the result table: the place where nats become bits."""
+        """The estimator's results as columns of the result table, converting nats to bits."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,8 @@ class Solution:
     Attributes:
         terms: information terms (seeds,), nats, averaged over the test batches.
         loss: training loss of every step, nats.
-        sinkhorn_error: largest L1 error of a marginal of mass 1 over the test batches.
-        optimum: certified bounds on the least possible terms.iq_y_x1x2, nats, mean over seeds; None if not computed.
+        sinkhorn_error: largest L1 error of a marginal (mass 1) over the test batches.
+        optimum: certified bounds on the minimum of terms.iq_y_x1x2, nats, mean over seeds; None if not computed.
     """
 
     terms: InformationTerms
@@ -74,13 +74,13 @@ class Solution:
     optimum: tuple[float, float] | None = None
 
     def with_sources_swapped(self) -> "Solution":
-        """The same with source 1 and source 2 exchanged."""
+        """The same with source 1 and source 2 swapped."""
         i1, i2, i12, iq = self.terms
         return replace(self, terms=InformationTerms(i2, i1, i12, iq))
 
     @property
     def result(self) -> Result:
-        """The worst outcome among the seeds."""
+        """The worst outcome over the seeds."""
         if not (np.isfinite(self.loss).all() and np.isfinite(np.stack(self.terms)).all()):
             return Result.NONFINITE_LOSS
         if self.sinkhorn_error.max() > SINKHORN_ERROR:
@@ -88,7 +88,7 @@ class Solution:
         return Result.SUCCESSFUL
 
     def columns(self, ground_truth: Mapping[str, float] | None) -> Columns:
-        """Means over seeds with their spread and Student interval, and the excess over the optimum, bits."""
+        """Means over seeds with standard deviation and Student interval, and the excess over the optimum, bits."""
         seeds = [np.asarray(atom, dtype=np.float64) for atom in atoms_from_terms(self.terms).in_bits()]
         means = [float(values.mean()) for values in seeds]
         spread = [seed_spread(values) for values in seeds]

@@ -1,4 +1,4 @@
-"""The result file: an earlier result table is extended, any other file refused; writing is atomic."""
+"""The result file: extends an earlier result table, refuses any other file, and writes atomically."""
 
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -44,10 +44,10 @@ def read_existing(path: Path, refused: bool = False) -> Rows:
 
     Args:
         path: the table.
-        refused: whether to keep rows of runs that could not be used; by default they are tried again.
+        refused: keep rows of runs that could not be used; by default they are tried again.
 
     Raises:
-        OutputExistsError: there is a file that is not a sound result table; it is left untouched.
+        OutputExistsError: there is a file that is not a valid result table; it is left untouched.
     """
     if not path.exists():
         return {}
@@ -77,10 +77,10 @@ def write_table(path: Path, rows: list[dict[str, Any]]) -> pl.DataFrame:
 def read_with_parts(out: Path) -> Rows:
     """Rows of `out` and of the part tables next to it, by problem id.
 
-    The parts are read first: whoever merges them writes `out` before deleting them, so that no row is missed.
+    The parts are read first: a merging process writes `out` before deleting them, so no row is missed.
 
     Raises:
-        OutputExistsError: one of them is not a sound result table.
+        OutputExistsError: one of them is not a valid result table.
     """
     parts: Rows = {}
     for path in part_tables(out):

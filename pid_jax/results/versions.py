@@ -1,4 +1,4 @@
-"""Which libraries and device a table came from."""
+"""The libraries and device that a table was made with."""
 
 import json
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
-"""Programs compiled in threads: side by side, while data is read and while earlier groups run.
+"""Compiles programs in threads: in parallel, while data is read and earlier groups run.
 
-XLA compiles without Python's lock, so that threads share the cores. `jax.jit` finds what a thread has lowered and
-compiled for the same shapes and places, and the compilation cache on disk is used as ever.
+XLA compiles without Python's lock, so threads share the cores. `jax.jit` finds what a thread has lowered and compiled
+for the same shapes and placement, and the on-disk compilation cache is used as usual.
 """
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
@@ -13,17 +13,17 @@ from pid_jax.sweep.devices import count_cores
 from pid_jax.sweep.protocol import Estimator, Group
 
 Wait = Callable[[Group], None]
-"""Returns when the programs of a group are compiled, and raises what went wrong there."""
+"""Returns when the programs of a group are compiled, and raises any error from there."""
 
 
 @contextmanager
 def compiling(groups: Sequence[Group], config: EstimatorConfig, solvers: Mapping[str, Estimator]) -> Iterator[Wait]:
-    """Compile the programs of all groups, in their order, at most as many at a time as there are cores.
+    """Compile the programs of all groups in order, at most one per core at a time.
 
-    On leaving, what has not begun is left out, and what has begun is waited for.
+    On exit, compilations that have not started are cancelled, and the others are waited for.
 
     Args:
-        groups: of one sweep.
+        groups: the groups of one sweep.
         config: settings.
         solvers: the estimators by name.
     """

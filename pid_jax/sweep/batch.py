@@ -23,7 +23,7 @@ from pid_lvlm.data.contract.sample_size import describe_rows_needed, least_test_
 from pid_lvlm.data.names import SOURCES
 
 EXCESS_TOL_BITS: Final = 5e-3
-"""Width of the certified interval on the optimum of a test batch: small beside what the excess is worth knowing for."""
+"""Width of the certified interval on the optimum of a test batch, small compared with the excess of interest."""
 
 
 class Batch:
@@ -32,7 +32,7 @@ class Batch:
     name = BATCH
 
     def keys(self, layers: Sequence[int], config: EstimatorConfig) -> tuple[ProblemKey, ...]:
-        """Every layer under every tau and pooling."""
+        """All combinations of layer, tau and pooling."""
         return tuple(
             ProblemKey(layer, tau, pooling, self.name)
             for pooling in config.poolings
@@ -44,7 +44,7 @@ class Batch:
         """Batches and shape of a run's problems.
 
         Raises:
-            PidError: the run has too few rows for the batches, or a problem needs more memory than there is.
+            PidError: the run has too few rows for the batches, or a problem needs more memory than available.
         """
         manifest = outline.manifest
         layout = _layout(outline, config)
@@ -86,7 +86,7 @@ class Batch:
         )
 
     def programs(self, group: BatchGroup, config: EstimatorConfig) -> tuple[Program, ...]:
-        """One that draws the initial weights and one that fits."""
+        """One program draws the initial weights, one fits."""
         return programs_of(group, config)
 
     def start(
@@ -103,7 +103,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class RunningBatch:
-    """Fits that the devices work on, and the problems that they belong to."""
+    """Running fits and the problems they belong to."""
 
     fits: Running
     workloads: Mapping[int, Workload]
@@ -112,7 +112,7 @@ class RunningBatch:
     devices: int
 
     def collect(self, advance: Callable[[int], None]) -> list[Solution]:
-        """Wait for the fits, and certify the optimum of the test batches of each."""
+        """Wait for the fits, and certify the optimum of each fit's test batches."""
         solutions = self.fits.collect(advance)
         losses = self._least_losses()
         return [
@@ -121,7 +121,7 @@ class RunningBatch:
         ]
 
     def _least_losses(self) -> dict[tuple[int, RowsKey], list[LeastLoss]]:
-        """Of every run, layer, tau and ablation, one for each seed; poolings share them."""
+        """One per run, layer, tau, ablation and seed; poolings share them."""
         places = list(dict.fromkeys((run, key.rows) for run, key, _ in self.problems))
         fits = [
             MeasuredRows(*self.workloads[run].rows[at].conditionals[:2], draw.test)
@@ -137,7 +137,7 @@ def _swapped(config: EstimatorConfig) -> bool:
 
 
 def _with_optimum(solution: Solution, losses: Sequence[LeastLoss], *, anchored_by_second: bool) -> Solution:
-    """I_q is the loss and the information of the source that anchors it; the least I_q with the same information."""
+    """Add bounds on the minimum I_q: the bounds on the loss plus the information of the anchor."""
     terms = solution.terms
     own = float(np.mean(np.asarray(terms.i_y_x2 if anchored_by_second else terms.i_y_x1, np.float64)))
     low, high = (float(np.mean(side)) + own for side in zip(*losses, strict=True))
@@ -164,7 +164,7 @@ def check_enough(what: str, num_rows: int, sizes: Sequence[tuple[int, int]], con
         PidError: they are not.
     """
     num_train, num_test = (min(part) for part in zip(*sizes, strict=True))
-    largest_test = max(test for _, test in sizes)  # all seeds have as many test batches as the largest test part
+    largest_test = max(test for _, test in sizes)  # all seeds get as many test batches as the largest test part
     least_test = least_test_rows(largest_test, config.batch_size, config.drop_incomplete)
     if num_train >= config.batch_size and num_test >= least_test:
         return

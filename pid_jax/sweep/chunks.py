@@ -1,6 +1,6 @@
-"""BATCH's problems of equal shape form a group; a group is cut into chunks of one size that fit into memory.
+"""BATCH problems of equal shape form a group, which is cut into chunks of equal size that fit into memory.
 
-Equal sizes mean one compiled program per group; smaller chunks are padded with slices and fits that are ignored.
+Equal sizes need one compiled program per group; smaller chunks are padded with slices and fits that are ignored.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -24,13 +24,13 @@ from pid_jax.sweep.protocol import Chunk, Group, Machine, ProblemRef, RunPlan
 from pid_lvlm.data.command.part import WHOLE, Part
 
 FITS_PER_CALL = 64
-"""Largest number of fits handed to the device at once: what a kill loses, and how often progress is reported."""
+"""Maximum fits passed to the device at once: the amount that a kill loses, and the interval of progress reports."""
 
 ALWAYS_DRAWN = 64 * 2**20
-"""Bytes of initial weights that a call may have whatever the budget."""
+"""Bytes of initial weights that a call may always have, whatever the budget."""
 
 FITS_SIDE_BY_SIDE = {"cpu": 4}
-"""Fits under one vmap on one device. On a CPU more of them do not fit into its cache (docs/performance.md)."""
+"""Fits under one vmap on one device. On a CPU, more would not fit into its cache (docs/performance.md)."""
 
 
 class Capacity(NamedTuple):
@@ -44,7 +44,7 @@ class Capacity(NamedTuple):
 
 
 class Pace(NamedTuple):
-    """Fits per call, and how many of them run side by side on each of the devices."""
+    """Fits per call, and how many of them run side by side on each device."""
 
     per_call: int
     side_by_side: int
@@ -53,7 +53,7 @@ class Pace(NamedTuple):
 
 @dataclass(frozen=True)
 class BatchGroup(Group):
-    """Problems that share a compiled program of BATCH, in chunks of one size."""
+    """Problems that share a compiled BATCH program, in chunks of equal size."""
 
     shape: Shape
     capacity: Capacity
@@ -79,15 +79,15 @@ def group_problems(
 ) -> list[BatchGroup]:
     """Group problems of all runs by shape, and cut every group into chunks.
 
-    Problems of one run stay together, pooling by pooling, so that a chunk needs as few feature arrays as possible.
+    Problems of one run stay together, pooling by pooling, to keep few feature arrays per chunk.
 
     Args:
-        runs: the runs of a plan; those of other estimators are left out.
-        num_seeds: fits of a problem.
-        settings: what the compiled program depends on.
+        runs: the runs of a plan; other estimators' runs are left out.
+        num_seeds: fits per problem.
+        settings: the settings that the compiled program depends on.
         machine: the devices and their memory.
         wanted: whether the problem with this id is to be fitted.
-        part: take only this part of every group; the parts do not depend on what is wanted.
+        part: take only this part of every group; parts do not depend on `wanted`.
     """
     by_shape: dict[Shape, list[ProblemRef]] = {}
     for position, run in enumerate(runs):
@@ -106,17 +106,17 @@ def group_problems(
 def choose_pace(
     fits: int, shape: Shape, settings: FitSettings, machine: Machine, side_by_side: int | None = None
 ) -> Pace:
-    """Fits per call and side by side: bounded by memory, and by what is fast on this kind of device.
+    """Fits per call and side by side, limited by memory and by what is fast on this kind of device.
 
-    The first is a multiple of the second times the devices: a remainder would be compiled as a second program.
+    The first is a multiple of the second times the number of devices: a remainder would need a second program.
 
     Args:
-        fits: how many there are.
+        fits: number of fits.
         shape: their shape.
-        settings: what the compiled program depends on.
+        settings: the settings that the compiled program depends on.
         machine: the devices and their memory.
-        side_by_side: the second number, where it is decided already: the last digits of a fit depend on it, so that
-            a continued estimate keeps that of the whole.
+        side_by_side: the second number, if already decided: a fit's last digits depend on it, so a resumed estimate
+            keeps that of the whole.
     """
     fitting = max(int(FITS_SHARE * machine.budget) // fit_bytes(shape, settings), 1)
     per_device = -(-fits // machine.devices)
@@ -140,7 +140,7 @@ def _cut(
     pace = choose_pace(len(problems) * num_seeds, shape, settings, machine, side_by_side)
     most_problems = max(pace.per_call // num_seeds, 1)
     parts = -(-len(problems) // most_problems)
-    most_problems = -(-len(problems) // parts)  # equal chunks: the last one is not mostly padding
+    most_problems = -(-len(problems) // parts)  # equal chunks, or the last would be mostly padding
     left = int(TABLES_SHARE * machine.budget) - most_problems * conditional_bytes(shape, rows)
     slice_bytes = feature_bytes(shape, rows) + num_seeds * draw_bytes(shape)
     most_features = max(left // slice_bytes, 1)

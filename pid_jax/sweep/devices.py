@@ -1,4 +1,4 @@
-"""Devices, and how the fit axis is spread over them."""
+"""Devices, and how the fit axis is distributed over them."""
 
 import hashlib
 import os
@@ -17,31 +17,31 @@ from pid_lvlm.data.bounds import DEVICES
 Tree = TypeVar("Tree", bound=Any)
 
 FITS = "fits"
-"""Name of the mesh's one axis."""
+"""Name of the mesh's only axis."""
 
 
 def split_cpu(count: int | None) -> None:
-    """Let jax see the CPU as `count` devices, by default one per core; must precede jax's first look at its devices.
+    """Make jax see the CPU as `count` devices, by default one per core; call this before jax initialises its devices.
 
-    One program per core is faster than one whose operations share the cores (docs/performance.md).
+    One program per core is faster than one program whose operations share the cores (docs/performance.md).
     """
     _check(count)
     if "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", ""):
         return  # already set by the user, and jax accepts only one of the two
-    with suppress(RuntimeError):  # jax has already initialised its devices: the caller in Python decides
+    with suppress(RuntimeError):  # jax has already initialised its devices: leave that to the Python caller
         jax.config.update("jax_num_cpu_devices", count_cores() if count is None else count)
 
 
 def count_cores() -> int:
-    """Cores that this process may use; in a Slurm job or a container not all cores of the machine."""
+    """Number of cores this process may use; in a Slurm job or container, fewer than the machine has."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def count_devices(count: int | None = None) -> int:
-    """How many of this process's devices to use: the first `count`, all by default.
+    """The number of this process's devices to use: the first `count`, all by default.
 
     Raises:
-        ArgumentError: it is not a number of devices, or there are fewer.
+        ArgumentError: it is not a valid number, or there are fewer devices.
     """
     _check(count)
     local = jax.local_devices()
@@ -58,11 +58,11 @@ def _check(count: int | None) -> None:
 
 
 def keep_compiled(cache: str = "auto") -> None:
-    """Keep compiled programs on disk, so that the next process need not compile them again.
+    """Keep compiled programs on disk so the next process does not compile them again.
 
     Args:
-        cache: a folder, `off`, or `auto`: what jax is configured to use already, else `pid-lvlm` under
-            `$XDG_CACHE_HOME` or `~/.cache`, separate for each kind of processor.
+        cache: a folder, `off`, or `auto`: jax's configured folder, else `pid-lvlm` under `$XDG_CACHE_HOME` or
+            `~/.cache`, separate for each kind of processor.
     """
     if cache == "off":
         jax.config.update("jax_enable_compilation_cache", False)
@@ -74,7 +74,7 @@ def keep_compiled(cache: str = "auto") -> None:
 
 
 def _user_cache() -> Path:
-    """A folder per kind of processor: homes are shared between machines, not all of which run the same program."""
+    """A folder per kind of processor: homes can be shared between machines that cannot run the same program."""
     root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
@@ -95,12 +95,12 @@ def on_every(tree: Tree, devices: int) -> Tree:
 
 
 def split_over(tree: Tree, devices: int) -> Tree:
-    """Every array cut along its first axis into equal parts, one per device."""
+    """Every array split along its first axis into equal parts, one per device."""
     return jax.device_put(tree, sharding(devices, FITS))
 
 
 def sharding(devices: int, *axes: str) -> Sharding:
-    """Where arrays of a sweep are: copied, or cut along the first axis if `axes` is `FITS`."""
+    """Placement of a sweep's arrays: copied, or split along the first axis if `axes` is `FITS`."""
     if devices == 1:
         return SingleDeviceSharding(jax.local_devices()[0])
     return NamedSharding(fit_mesh(devices), PartitionSpec(*axes))

@@ -1,4 +1,4 @@
-"""The exact estimator in sweeps: all rows of a run, no features, no training, no seeds."""
+"""The exact estimator in sweeps: uses all rows of a run, no features, no training, no seeds."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,10 +30,10 @@ from pid_lvlm.data import RunOutline
 from pid_lvlm.data.command.shown import count
 
 Items = tuple[Int[np.ndarray, " _"], Shaped[np.ndarray, " _"]]
-"""Group and name of every row of a problem."""
+"""Group and name of each row of a problem."""
 
 PROBLEMS_PER_CHUNK = 16
-"""Problems whose rows are saved together: what a kill loses."""
+"""Problems whose rows are saved together: the amount that a kill loses."""
 
 
 AT_A_TIME = 4
@@ -53,11 +53,11 @@ class Exact:
     name = EXACT
 
     def keys(self, layers: Sequence[int], config: EstimatorConfig) -> tuple[ProblemKey, ...]:
-        """Every layer under every tau; features, and so poolings, do not matter."""
+        """All combinations of layer and tau; features, and so poolings, do not matter."""
         return tuple(ProblemKey(layer, tau, "", self.name) for tau in config.taus for layer in layers)
 
     def shapes(self, outline: RunOutline, config: EstimatorConfig) -> tuple[None, None]:
-        """No batches; the solver chooses shapes by itself, after equal rows are merged."""
+        """No batches; the solver chooses shapes itself, after merging equal rows."""
         return None, None
 
     def fits(self, config: EstimatorConfig) -> int:
@@ -82,14 +82,14 @@ class Exact:
         return [ExactGroup(self.name, chunks, machine.devices)]
 
     def describe(self, group: Group, config: EstimatorConfig) -> str:
-        """How many problems in how many chunks."""
+        """Number of problems and chunks."""
         return (
             f"exact: {count(group.num_problems, 'problem')} to {config.tol_bits:g} bits, "
             f"{count(len(group.chunks), 'chunk')}"
         )
 
     def programs(self, group: Group, config: EstimatorConfig) -> tuple[Program, ...]:
-        """None on a CPU; an accelerator's shapes are known once equal rows are merged."""
+        """None on a CPU; an accelerator's shapes are known only after equal rows are merged."""
         return ()
 
     def start(
@@ -99,7 +99,7 @@ class Exact:
         group: ExactGroup,
         config: EstimatorConfig,
     ) -> "RunningExact":
-        """The problems of a chunk; they are solved when they are collected."""
+        """The problems of a chunk, solved when collected."""
         items = tuple((workloads[run].groups, workloads[run].sample_ids) for run, _, _ in problems)
         given = tuple(_given(workloads[run], key, config) for run, key, _ in problems)
         return RunningExact(given, items, config, group.devices)
@@ -107,7 +107,7 @@ class Exact:
 
 @dataclass(frozen=True)
 class RunningExact:
-    """Problems to be solved together, with the groups and the names of their items."""
+    """Problems to be solved together, with the groups and names of their items."""
 
     given: tuple[GivenRows | CrossedGiven, ...]
     items: tuple[Items, ...]
@@ -115,7 +115,7 @@ class RunningExact:
     devices: int = 1
 
     def collect(self, advance: Callable[[int], None]) -> list[ExactOutcome | CrossedOutcome]:
-        """Solve them, their half samples and the other ways to one P(Y), a few at a time."""
+        """Solve them, their half samples and the other ways to reach one P(Y), a few at a time."""
         found: dict[int, ExactOutcome | CrossedOutcome] = {}
         crossed = [place for place, one in enumerate(self.given) if isinstance(one, CrossedGiven)]
         others = [place for place in range(len(self.given)) if place not in set(crossed)]
@@ -151,7 +151,7 @@ class RunningExact:
     def _spreads(
         self, given: Sequence[GivenRows], solution_of: Mapping[int, StratifiedSolution]
     ) -> Sequence[MarginalsSpread | None]:
-        """Of the atoms over the ways to one P(Y); the way of the settings is solved already."""
+        """Spread of the atoms over the ways to one P(Y); the configured way is already solved."""
         if not self.config.spread:
             return [None] * len(given)
         way = self.config.marginals
@@ -167,7 +167,7 @@ class RunningExact:
         solution_of: Mapping[int, StratifiedSolution],
         groups: Sequence[Int[np.ndarray, " _"]],
     ) -> dict[int, ItemInterval]:
-        """Intervals over items, by place; none where a stratum has too few groups."""
+        """Intervals over items, by index; none if a stratum has too few groups."""
         if self.config.interval == "none":
             return {}
         places = [place for place in solution_of if enough_groups(problems[place], groups[place])]
@@ -192,7 +192,7 @@ def _given(workload: Workload, key: ProblemKey, config: EstimatorConfig) -> Give
 
 
 def given_rows(workload: Workload, key: ProblemKey, config: EstimatorConfig) -> GivenRows:
-    """All rows of a run at one layer, with equal weights, as they were measured."""
+    """All rows of a run at one layer, as measured, with equal weights."""
     rows = [np.asarray(p, np.float64) for p in workload.rows[key.rows].conditionals]
     first, second, joint = (p / p.sum(1, keepdims=True) for p in rows)
     weights = np.full(len(joint), 1 / len(joint))

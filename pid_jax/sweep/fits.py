@@ -1,4 +1,4 @@
-"""Many fits in one program: side by side, one after another, and over devices."""
+"""Many fits in one program: side by side, in sequence, and over devices."""
 
 from collections.abc import Callable
 from functools import partial
@@ -25,13 +25,13 @@ __all__ = ["FITS_PER_CALL", "FITS_SIDE_BY_SIDE", "FitSummary", "Running", "run_f
 Tree = TypeVar("Tree", bound=Any)
 
 QUICKLY: Final = {"xla_backend_optimization_level": 1}
-"""For a program that runs once per fit: half the compilation of the full optimisation, and as fast."""
+"""For a program that runs once per fit: compiles in half the time of full optimisation, and runs as fast."""
 
 
 class FitSummary(NamedTuple):
-    """What leaves the device for every fit: terms averaged over test rows, loss trace, marginal error.
+    """What each fit returns from the device: terms averaged over test rows, loss trace, marginal error.
 
-    jax arrays until `Running.collect` fetches them, numpy arrays from then on.
+    jax arrays until `Running.collect` fetches them, then numpy arrays.
     """
 
     terms: InformationTerms
@@ -56,16 +56,15 @@ def run_fits(
     devices: int = 1,
     params: Params | None = None,
 ) -> FitSummary:
-    """Run stacked fits, one program for all of them.
+    """Run stacked fits in one program.
 
     Args:
-        specs: stacked; a multiple of `devices` of them.
+        specs: stacked specs; their number is a multiple of `devices`.
         tables: shared data.
         settings: learning rate, network sizes, Sinkhorn.
-        side_by_side: fits under one vmap on one device; these batches run one after another.
+        side_by_side: fits under one vmap on one device; such batches run one after another.
         devices: local devices that share the fits, in equal parts of the fit axis (`devices.split_over`).
-            Each runs its own loops (`shard_map`): left to the compiler, the devices would agree on every sweep of
-            every Sinkhorn.
+            Each runs its own loops (`shard_map`): the compiler would synchronise devices in every Sinkhorn sweep.
         params: initial weights with a fit axis; drawn from the fits' keys by default.
     """
 
@@ -75,15 +74,16 @@ def run_fits(
     if devices == 1:
         return fit_share((specs, params), tables)
     split, whole = PartitionSpec(FITS), PartitionSpec()
-    # check_vma: ott-jax's loops start from constants, which the check would want marked as varying over devices.
+    # check_vma: ott-jax's loops start from constants, which the check would require to be marked as varying over
+    # devices.
     spread = jax.shard_map(fit_share, mesh=fit_mesh(devices), in_specs=(split, whole), out_specs=split, check_vma=False)
     return spread((specs, params), tables)
 
 
 class Running(NamedTuple):
-    """Calls that the devices may still be working on, and the owners of their fits.
+    """Calls that may still be running on the devices, and the owners of their fits.
 
-    `swapped`: source 1 of the fits is language, so that the solutions exchange the sources back.
+    `swapped`: source 1 of the fits is language, so solutions swap the sources back.
     """
 
     calls: list[FitSummary]
@@ -94,7 +94,7 @@ class Running(NamedTuple):
         """Wait for the fits; solutions in the order of the problems.
 
         Args:
-            advance: called with the number of fits that are done, after every call.
+            advance: called after every call with the number of fits done.
         """
         parts, left = [], len(self.owners)
         for call in self.calls:
@@ -114,15 +114,15 @@ class Running(NamedTuple):
 def draw_params(
     keys: Key[Array, " p"], widths: tuple[int, int], options: int, settings: FitSettings, devices: int = 1
 ) -> Params:
-    """Initial weights of stacked fits: up to rounding those that `run_fits` draws by itself.
+    """Initial weights of stacked fits, the same up to rounding as those drawn by `run_fits`.
 
-    As a program of its own it depends on fewer sizes and is compiled quickly; inside `run_fits` it takes two fifths of
-    the compilation.
+    As a separate program it depends on fewer sizes and compiles quickly; inside `run_fits` it takes two fifths of the
+    compilation.
 
     Args:
-        keys: of the fits; a multiple of `devices` of them.
-        widths: of the features of both sources.
-        options: of the problems.
+        keys: keys of the fits; their number is a multiple of `devices`.
+        widths: feature widths of both sources.
+        options: number of options.
         settings: network sizes.
         devices: local devices that share the fits.
     """
@@ -137,7 +137,7 @@ def draw_params(
 
 
 def launch(stack: Stack, config: EstimatorConfig, pace: Pace) -> Running:
-    """Start the fits of a stack without waiting for them; all calls have one shape."""
+    """Start the fits of a stack without waiting for them; all calls have the same shape."""
     settings = FitSettings.of(config)
     tables = on_every(stack.tables, pace.devices)
     calls = []

@@ -1,4 +1,4 @@
-"""How much memory fits take, and how much there is: the arithmetic of the memory budget."""
+"""How much memory fits need and how much is available: the arithmetic of the memory budget."""
 
 import os
 import re
@@ -18,11 +18,11 @@ FLOAT: Final = 4
 
 PAIR_MATRICES: Final = 10
 """Matrices of all pairs of a batch, per option, that live at once in a training step: logits, kernel, coupling,
-logarithms, gradients. Chosen to stay above XLA's own account of a compiled program's temporary memory: 12.5 MB per
-fit on a CPU at 256 rows, 512 features and 4 options, where `fit_bytes` says 13.9."""
+logarithms, gradients. Chosen to stay above XLA's own figure for a compiled program's temporary memory: 12.5 MB per fit
+on a CPU at 256 rows, 512 features and 4 options, where `fit_bytes` gives 13.9."""
 
 WEIGHT_COPIES: Final = 8
-"""Copies of the networks' weights: initial and current ones, two moments of Adam, gradient and update, in and out."""
+"""Copies of the networks' weights: initial and current, Adam's two moments, gradient and update, in and out."""
 
 FEATURE_COPIES: Final = 2
 """Copies of a batch's features: gathered, and in a second layout for the gradient."""
@@ -55,10 +55,10 @@ def parse_bytes(text: str) -> int:
 
 
 def check_budget(amount: Any, given: Any = None) -> int:
-    """The budget, if it is one.
+    """The budget, if it is valid.
 
     Raises:
-        ArgumentError: it is not a number of bytes from 1 on.
+        ArgumentError: it is not a positive number of bytes.
     """
     if not integer(1, MEMORY).accepts(amount):
         found = spell(amount if given is None else given)
@@ -67,12 +67,12 @@ def check_budget(amount: Any, given: Any = None) -> int:
 
 
 def check_memory(what: str, shape: Shape, rows: int, num_seeds: int, settings: FitSettings) -> None:
-    """Check that this machine could fit one problem, before anything is allocated.
+    """Check that this machine can fit one problem, before allocating anything.
 
     Raises:
-        PidError: its tables or one of its fits need more than the main memory.
+        PidError: its tables or one of its fits need more than main memory.
     """
-    draws = num_seeds * (2 * FLOAT * shape.steps * shape.batch + draw_bytes(shape))  # read as 64-bit numbers
+    draws = num_seeds * (2 * FLOAT * shape.steps * shape.batch + draw_bytes(shape))  # read as 64-bit integers
     needed = feature_bytes(shape, rows) + conditional_bytes(shape, rows) + draws + fit_bytes(shape, settings)
     if needed > host_memory():
         raise PidError(
@@ -83,7 +83,7 @@ def check_memory(what: str, shape: Shape, rows: int, num_seeds: int, settings: F
 
 
 def default_budget() -> int:
-    """Bytes that may be used: nearly all that a device says is free, or half of the host's for a CPU."""
+    """Bytes that may be used: nearly all of a device's free memory, or half of the host's for a CPU."""
     device = jax.local_devices()[0]
     stats = device.memory_stats() if device.platform != "cpu" else None
     if stats and "bytes_limit" in stats:
@@ -92,7 +92,7 @@ def default_budget() -> int:
 
 
 def host_memory() -> int:
-    """Bytes of main memory, or of the control group's share of it where that is less (containers, Slurm)."""
+    """Bytes of main memory, or of the control group's limit if that is less (containers, Slurm)."""
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     for limit in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
         try:
@@ -103,7 +103,7 @@ def host_memory() -> int:
 
 
 def fit_bytes(shape: Shape, settings: FitSettings) -> int:
-    """Bytes that one fit needs while it runs, besides the tables: pair matrices, weights, a batch's features."""
+    """Bytes that one running fit needs in addition to the tables: pair matrices, weights, a batch's features."""
     rows = max(shape.batch, shape.test_width)
     pairs = PAIR_MATRICES * shape.options * rows * rows
     features = FEATURE_COPIES * rows * (shape.d1 + shape.d2)
@@ -111,7 +111,7 @@ def fit_bytes(shape: Shape, settings: FitSettings) -> int:
 
 
 def weight_bytes(shape: Shape, settings: FitSettings) -> int:
-    """Bytes of both networks' weights; the initial ones of all fits of a call are there at once."""
+    """Bytes of both networks' weights; a call holds the initial weights of all its fits at once."""
     return FLOAT * sum(_weights(width, shape.options, settings) for width in (shape.d1, shape.d2))
 
 

@@ -1,4 +1,4 @@
-"""What to fit, from manifests alone: problems, shapes, and the runs that cannot be used."""
+"""What to fit, from manifests alone: problems, shapes and unusable runs."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -25,7 +25,7 @@ from pid_lvlm.data.names import ATOMS, CROSSED_ARRAYS, MANIFEST_FILE, by_number,
 
 @dataclass(frozen=True)
 class Plan:
-    """Runs that will be fitted, and those that were refused."""
+    """Runs that will be fitted, and refused runs."""
 
     runs: tuple[RunPlan, ...]
     refusals: tuple[Refusal, ...] = ()
@@ -34,7 +34,7 @@ class Plan:
 def plan_runs(
     paths: str | Path | Iterable[str | Path], config: EstimatorConfig, layers: str = "all", allow_partial: bool = False
 ) -> Plan:
-    """Plan every run; one that cannot be used becomes a refusal with its reason.
+    """Plan every run; an unusable run becomes a refusal with its reason.
 
     Args:
         paths: run folders, or folders of run folders.
@@ -43,7 +43,7 @@ def plan_runs(
         allow_partial: use the finished shards of unfinished runs.
 
     Raises:
-        ArgumentError: `layers` is not such a list, or BATCH is asked for crossed pairs only.
+        ArgumentError: `layers` is not such a list, or BATCH is requested for crossed pairs only.
         PidError: a path is not a run folder, or no run can be used.
     """
     if config.estimator == BATCH and set(config.ablations) == {CROSSED}:
@@ -87,7 +87,7 @@ def _paths(paths: str | Path | Iterable[str | Path]) -> Sequence[str | Path]:
 
 
 def unwritable(runs: Sequence[RunPlan], config: EstimatorConfig) -> list[tuple[RunPlan, str]]:
-    """Runs whose rows the result table cannot hold, with the reason: found before anything is fitted."""
+    """Runs whose rows the result table cannot hold, with the reason; found before fitting."""
     try:
         checked_table(make_table([_first_row(run, config) for run in runs]))
     except (PidError, pl.exceptions.PolarsError, OverflowError, TypeError, ValueError, AttributeError) as error:
@@ -106,7 +106,7 @@ def _first_row(run: RunPlan, config: EstimatorConfig) -> dict[str, Any]:
 
 
 def none_usable(reasons: Sequence[str]) -> PidError:
-    """The error when every run was refused: the reason of the only one, or of the first."""
+    """The error if every run was refused, with the reason of the first."""
     if len(reasons) == 1:
         return PidError(reasons[0])
     return PidError(f"none of the {len(reasons)} runs can be used; the first: {reasons[0]}")
@@ -125,7 +125,7 @@ def _refuse(
 
 
 def _once(refusals: Sequence[Refusal]) -> list[Refusal]:
-    """Refusals of one folder for one reason as one: of several estimators, or of an unreadable run."""
+    """Merge refusals of one folder for one reason: by several estimators, or of an unreadable run."""
     found: dict[tuple[Path, str], Refusal] = {}
     for refusal in refusals:
         name = (refusal.folder, refusal.reason)
@@ -154,7 +154,7 @@ def plan_run(outline: RunOutline, config: EstimatorConfig, layers: Layers = (), 
 
 
 def problem_keys(manifest: Manifest, config: EstimatorConfig, layers: Layers, estimator: str) -> tuple[ProblemKey, ...]:
-    """The problems of an estimator: every ablation, layer and tau, and whatever else distinguishes them.
+    """The problems of an estimator: all ablations, layers, taus, and whatever else distinguishes them.
 
     Raises:
         PidError: the run lacks a layer or an ablation.
@@ -165,7 +165,7 @@ def problem_keys(manifest: Manifest, config: EstimatorConfig, layers: Layers, es
 
 
 def problem_id(outline: RunOutline, key: ProblemKey, config: EstimatorConfig) -> str:
-    """Sixteen hexadecimal digits: hash of the run's name, its arrays, the layer and every setting of the estimate."""
+    """A hash of the run's name, its arrays, the layer and every setting, as sixteen hexadecimal digits."""
     content = hashlib.sha256()
     features = (feature_key(source, key.pooling) for source in (1, 2)) if key.pooling else ()
     scores = CROSSED_ARRAYS if key.ablation == CROSSED else ("loglik",)

@@ -1,4 +1,4 @@
-"""One estimate shared by several processes: each fits its part and writes a table of its own next to the common one."""
+"""One estimate shared by several processes: each fits its part and writes its own table next to the common one."""
 
 import re
 from typing import Final
@@ -18,12 +18,12 @@ def join_processes(coordinator: str | None, processes: int | None, process: int 
     """Join the other processes through `jax.distributed`; returns this process's part.
 
     Args:
-        coordinator: `host:port` of process 0; jax detects it under Slurm, Open MPI and similar launchers.
+        coordinator: `host:port` of process 0; detected by jax under Slurm, Open MPI and similar launchers.
         processes: number of processes, also detected.
         process: index of this process, from 0, also detected.
 
     Raises:
-        PidError: jax cannot detect them, or the others do not answer.
+        PidError: jax cannot detect them, or the other processes do not answer.
     """
     _check(coordinator, processes, process)
     try:
@@ -51,7 +51,7 @@ def _check(coordinator: str | None, processes: int | None, process: int | None) 
 
 
 def all_agree(is_well: bool) -> bool:
-    """Whether all is well in every process; each must ask."""
+    """Whether all processes are well; every process must call this."""
     from jax.experimental import multihost_utils
 
     return bool(np.asarray(multihost_utils.process_allgather(np.asarray(is_well))).all())

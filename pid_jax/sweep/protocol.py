@@ -1,4 +1,4 @@
-"""What a sweep asks of an estimator, and the plain objects that pass between them."""
+"""The interface between a sweep and an estimator, and the plain objects passed between them."""
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,10 +20,10 @@ class RunPlan:
     Attributes:
         outline: the run folder.
         estimator: name of the estimator.
-        keys: its problems, a row of the result table each.
+        keys: its problems, one row of the result table each.
         ids: their names in the table, in the same order.
         layout: shape of its batches; None for an estimator without batches.
-        shape: what its compiled program is keyed on; None for an estimator that chooses by itself.
+        shape: key of its compiled program; None for an estimator that chooses shapes itself.
     """
 
     outline: RunOutline
@@ -35,7 +35,7 @@ class RunPlan:
 
 
 class ProblemRef(NamedTuple):
-    """One problem: its run, by position among a plan's runs, its key and its name in the table."""
+    """One problem: its run (position in the plan), its key and its name in the table."""
 
     run: int
     key: ProblemKey
@@ -50,13 +50,13 @@ class Chunk:
 
     @property
     def runs(self) -> tuple[int, ...]:
-        """Runs that the problems belong to, in their order."""
+        """Runs of the problems, in order."""
         return tuple(dict.fromkeys(problem.run for problem in self.problems))
 
 
 @dataclass(frozen=True)
 class Group:
-    """Problems of one estimator that share a compiled program or a way to be stacked, in chunks."""
+    """Problems of one estimator that share a compiled program or can be stacked, in chunks."""
 
     estimator: str
     chunks: tuple[Chunk, ...]
@@ -71,8 +71,8 @@ class Program(NamedTuple):
     """A program that a group needs.
 
     Attributes:
-        key: programs with equal keys are the same one.
-        compile: compiles it; called in a thread.
+        key: programs with equal keys are identical.
+        compile: compiles the program; called in a thread.
     """
 
     key: Hashable
@@ -81,7 +81,7 @@ class Program(NamedTuple):
 
 @dataclass(frozen=True)
 class Machine:
-    """The devices that run the fits: kind, number, and bytes that each may use."""
+    """The devices that run the fits: kind, number, and bytes available on each."""
 
     backend: str
     devices: int
@@ -90,7 +90,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class Share:
-    """Which problems this process fits: those that are `wanted` (by id) in its `part` of every group."""
+    """Which problems this process fits: the `wanted` ones (by id) in its `part` of every group."""
 
     wanted: Callable[[str], bool]
     part: Part
@@ -98,10 +98,10 @@ class Share:
 
 @runtime_checkable
 class Running(Protocol):
-    """Fits that the devices may still be working on."""
+    """Fits that may still be running on the devices."""
 
     def collect(self, advance: Callable[[int], None]) -> Sequence[Solved]:
-        """Wait for them; solutions in the order of the problems. `advance` is told how many fits are done."""
+        """Wait for them; solutions in the order of the problems. `advance` is called with the number of fits done."""
 
 
 @runtime_checkable
@@ -111,17 +111,17 @@ class Estimator(Protocol):
     name: str
 
     def keys(self, layers: Sequence[int], config: EstimatorConfig) -> tuple[ProblemKey, ...]:
-        """The problems of a run with these layers, a row of the result table each."""
+        """The problems of a run with these layers, one row of the result table each."""
 
     def shapes(self, outline: RunOutline, config: EstimatorConfig) -> tuple[Layout | None, Shape | None]:
         """Batches and shape of a run's problems.
 
         Raises:
-            PidError: the run cannot be used: too few rows, or more memory than there is.
+            PidError: the run cannot be used: too few rows, or not enough memory.
         """
 
     def fits(self, config: EstimatorConfig) -> int:
-        """Fits of one problem, for the display of progress."""
+        """Fits per problem, for the progress display."""
 
     def group(
         self, runs: Sequence[RunPlan], config: EstimatorConfig, machine: Machine, share: Share
@@ -129,10 +129,10 @@ class Estimator(Protocol):
         """Cut this process's problems of this estimator into groups and chunks that fit into memory."""
 
     def describe(self, group: Any, config: EstimatorConfig) -> str:
-        """One line about a group for people who want to know what is compiled."""
+        """One line about a group, for people who want to know what is compiled."""
 
     def programs(self, group: Any, config: EstimatorConfig) -> Sequence[Program]:
-        """The compiled programs that a group needs, as far as its shapes tell; they are compiled before `start`."""
+        """The compiled programs that a group needs, as far as known from its shapes; compiled before `start`."""
 
     def start(
         self, workloads: Mapping[int, Workload], problems: Sequence[ProblemRef], group: Any, config: EstimatorConfig

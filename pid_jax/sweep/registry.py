@@ -1,4 +1,4 @@
-"""Every estimator by the name that the result table and the settings give it."""
+"""Every estimator by its name in the result table and settings."""
 
 from collections.abc import Mapping
 from typing import Final

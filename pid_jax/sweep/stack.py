@@ -1,4 +1,4 @@
-"""Host arrays to the inputs of a compiled program: tables, and fits that point into them."""
+"""Host arrays to the inputs of a compiled program: tables and fits that point into them."""
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
@@ -15,14 +15,14 @@ Name = TypeVar("Name", bound=Hashable)
 
 
 class Owner(NamedTuple):
-    """Owner of a fit: index of its problem, and of its seed in the settings."""
+    """Owner of a fit: the indices of its problem and of its seed in the settings."""
 
     problem: int
     seed: int
 
 
 class Stack(NamedTuple):
-    """Tables and stacked fits; the first fits belong to `owners`, in their order, the others are padding."""
+    """Tables and stacked fits; the first fits belong to `owners`, in order, the others are padding."""
 
     tables: Tables
     specs: FitSpec
@@ -38,11 +38,11 @@ def stack_problems(
     """Stack the host arrays of problems of one shape.
 
     Args:
-        workloads: host arrays, by the number that `problems` name them by.
-        problems: workload and key of every problem.
-        seeds: the seeds of every workload's draws, in their order.
-        capacity: sizes to pad to, what the problems need by default. Shorter runs are padded with rows, and missing
-            slices with zeros, that no fit points at; missing fits repeat the last one.
+        workloads: host arrays, by the number used in `problems`.
+        problems: workload and key of each problem.
+        seeds: the seeds of each workload's draws, in order.
+        capacity: sizes to pad to; by default what the problems need. Shorter runs are padded with rows and missing
+            slices with zeros that no fit points at; missing fits repeat the last one.
     """
     runs = _places(w for w, _ in problems)
     features = _places((w, key.pooling) for w, key in problems)
@@ -80,12 +80,12 @@ def stack_problems(
 
 
 def stack_shapes(shape: Shape, capacity: Capacity, fits: int) -> tuple[Tables, FitSpec]:
-    """Shapes and types of what `stack_problems` makes, before there is data.
+    """Shapes and types of the output of `stack_problems`, without data.
 
     Args:
-        shape: of the problems.
-        capacity: of a chunk.
-        fits: of a call.
+        shape: shape of the problems.
+        capacity: capacity of a chunk.
+        fits: fits per call.
     """
 
     def held(dtype: Any, *sizes: int) -> jax.ShapeDtypeStruct:
@@ -120,7 +120,7 @@ def _stack(
 ) -> Shaped[np.ndarray, "{slices} _ ..."]:
     """Parts along a new first axis of length `slices`; with `rows`, each padded with zeros to that many rows.
 
-    Stays in numpy, on the host, until the chunk is put on its devices.
+    Stays in numpy on the host until the chunk is moved to its devices.
     """
     length = parts[0].shape[0] if rows is None else rows
     stacked = np.zeros((slices, length, *parts[0].shape[1:]), parts[0].dtype)

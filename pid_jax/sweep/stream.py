@@ -1,4 +1,4 @@
-"""Stream chunks through the devices: one is read while another is fitted, and forgotten once its rows are out."""
+"""Streams chunks through the devices: one is read while another is fitted, and dropped once its rows are out."""
 
 import time
 import warnings
@@ -23,8 +23,8 @@ from pid_lvlm.data import PidError, Run, read_run
 
 Row = dict[str, Any]
 Keep = Callable[[str, Any], object]
-"""Called with the id and solution of every problem, which the table only summarises: `Solution` (terms per seed, loss
-traces) or `ExactOutcome` (potentials, pointwise atoms)."""
+"""Called with the id and full solution of every problem: `Solution` (terms per seed, loss traces) or `ExactOutcome`
+(potentials, pointwise atoms). The table only summarises it."""
 
 
 def forget(name: str, solution: Any) -> None:
@@ -32,16 +32,16 @@ def forget(name: str, solution: Any) -> None:
 
 
 class Progress(Protocol):
-    """What a progress display implements."""
+    """Interface of a progress display."""
 
     def start(self, problems: int, fits: int) -> None:
         """Start with the numbers of problems and fits."""
 
     def advance(self, fits: int) -> None:
-        """Count fits that are done."""
+        """Count finished fits."""
 
     def finish(self, problems: int) -> None:
-        """Count problems that have their row."""
+        """Count problems with a row."""
 
     def warn(self, sentence: str) -> None:
         """Show a warning."""
@@ -66,12 +66,12 @@ class NoProgress:
 
 @dataclass
 class Reader:
-    """Reads runs when a chunk needs them, and keeps no others in memory.
+    """Reads runs when a chunk needs them and keeps no others in memory.
 
     Attributes:
         plan: the runs.
         config: settings.
-        refusals: runs that turned out not to be valid, by position in the plan.
+        refusals: runs that turned out to be invalid, by position in the plan.
     """
 
     plan: Plan
@@ -80,7 +80,7 @@ class Reader:
     _held: dict[tuple[Path, frozenset[str]], Run] = field(default_factory=dict)
 
     def read(self, chunk: Chunk) -> dict[int, Workload]:
-        """Host arrays of the chunk's problems, by run; runs that cannot be used are left out."""
+        """Host arrays of the chunk's problems, by run; unusable runs are left out."""
         keys = {run: [problem.key for problem in chunk.problems if problem.run == run] for run in chunk.runs}
         needed = {
             run: (self.plan.runs[run].outline.folder, frozenset(key.pooling for key in keys[run] if key.pooling))
@@ -97,7 +97,7 @@ class Reader:
                 workloads[position] = make_workload(self._held[name], keys[position], self.config, plan.layout)
             except PidError as error:
                 self.refusals[position] = Refusal(plan.outline.folder, str(error))
-            except Exception as error:  # whatever a damaged file causes must not cost the other runs of the chunk
+            except Exception as error:  # a damaged file must not affect the other runs of the chunk
                 self._held.pop(name, None)
                 why = " ".join(f"{type(error).__name__} {error}".split())[:200]
                 reason = f"run folder `{plan.outline.folder}` cannot be read ({why}); run pid-extract --check on it"
@@ -106,7 +106,7 @@ class Reader:
 
 
 class _Pending(NamedTuple):
-    """A chunk on the devices: the problems that could be read, their host arrays, and their fits."""
+    """A chunk on the devices: the readable problems, their host arrays, and their fits."""
 
     problems: list[ProblemRef]
     workloads: Mapping[int, Workload]
@@ -123,11 +123,11 @@ def fit_groups(
 ) -> Iterator[list[Row]]:
     """Fit every problem of the groups; yields rows of the result table, chunk by chunk.
 
-    While the devices fit one chunk, the next one is read: at most two chunks are in memory.
+    The next chunk is read while the devices fit one: at most two chunks are in memory.
 
     Args:
         plan: the runs; rows of refused ones come first, without numbers.
-        groups: from the estimators.
+        groups: groups from the estimators.
         config: settings.
         progress: a progress display.
         keep: called with every solution.
@@ -156,7 +156,7 @@ def _fit_chunks(
             try:
                 started = _start(reader, group, chunk, progress, wait)
             except Exception:
-                if pending is not None:  # what is fitted already is kept
+                if pending is not None:  # keep what is already fitted
                     yield _finish(pending, plan, config, progress, keep, clock)
                 raise
             fitted = fitted or started.running is not None
@@ -195,7 +195,7 @@ def _start(
 
 @contextmanager
 def _enough_memory() -> Iterator[None]:
-    advice = "choose a smaller memory budget (--memory-budget); what was fitted so far is kept"
+    advice = "choose a smaller memory budget (--memory-budget); everything fitted so far is kept"
     try:
         yield
     except MemoryError:

@@ -133,7 +133,7 @@ def test_the_papers_numbers_beside_a_table(command, make_row, make_frame, tmp_pa
     written = pl.read_csv(tmp_path / "report" / "tables" / "paper.csv")
     assert written["published"].to_list() == [row["published"] for row in compared]
     page = (tmp_path / "report" / "index.html").read_text()
-    assert "Beside the paper" in page
+    assert "Comparison with the paper" in page
     assert '<td class="" data-order="0.167">0.167 bits</td>' in page
     assert "Not named in the paper: models demo-llava-small; benchmarks toy." in page
 
@@ -167,5 +167,5 @@ def test_losses_of_an_unknown_model_are_one_sentence(command, table, tmp_path):
     assert "did you mean `demo-llava-small`?" in err
     code, _, err = command(*given, tmp_path / "losses.jsonl")
     assert (code, err.count("\n")) == (2, 1)
-    assert "no training.json beside it" in err
+    assert "no training.json next to it" in err
     assert not (tmp_path / "report").exists()

@@ -59,7 +59,7 @@ def test_missing_rows_and_another_order(compared, table, tmp_path):
     assert (code, err) == (1, "different: demo-llava-small__demo-fusion, layer 3: only in the second table\n")
     pl.read_parquet(two).reverse().write_parquet(tmp_path / "c.parquet")
     code, _, err = compared(two, tmp_path / "c.parquet")
-    assert (code, err) == (1, "different: the rows are in another order\n")
+    assert (code, err) == (1, "different: the rows are in a different order\n")
 
 
 def test_within_a_tolerance(compared, table):

@@ -94,7 +94,7 @@ def test_three_values_have_means_without_intervals():
 
 @pytest.mark.parametrize(
     ("values", "message"),
-    [(([], []), "at least one value"), (([1, 2], [1]), "as many"), (([1, float("nan")], [1, 2]), "not finite")],
+    [(([], []), "at least one value"), (([1, 2], [1]), "equally many"), (([1, float("nan")], [1, 2]), "not finite")],
 )
 def test_values_that_cannot_be_are_refused(values, message):
     with pytest.raises(ValueError, match=message):

@@ -1,1 +1,1 @@
-"""Figures over layers and over training: curves of the atoms, one model's or several models' overlaid."""
+"""Figures over layers and over training: curves of the atoms for one model, or overlaid for several models."""

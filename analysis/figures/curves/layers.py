@@ -14,23 +14,23 @@ from pid_lvlm.analysis.frames.given import given, labelled
 from pid_lvlm.data.contract.table.results import EXACT
 
 _HEIGHT: Final = 110
-_ROWS: Final = 40  # rows of panels, up to which fewer points of each curve are better than fewer models
+_ROWS: Final = 40  # rows of panels; up to this, fewer points per curve are better than fewer models
 _TICKS: Final = 6
 _WHOLE: Final = "datum.value == floor(datum.value) ? format(datum.value, 'd') : ''"  # there is no layer 1.5
 
 
 def layers(results: pl.DataFrame, estimator: str = EXACT, *, overlay: bool = False, relative: bool = False) -> Figure:
-    """Atoms in bits over the decoder's layers: one row of panels per model, or all models in one, per dataset.
+    """Atoms in bits over the decoder's layers: one row of panels per model, or one for all; one column per dataset.
 
-    It shows the final checkpoints that were measured at more than one layer, by `estimator` where it has as many layers
-    of a run as any other. A band is the interval that the column `interval` names. A point is hollow where the value is
-    below 0 or beyond a limit of a diagnostic. The paper's Figures 4, 12 and 13.
+    Shows the final checkpoints that were measured at more than one layer, with `estimator` if it has as many layers of
+    a run as any other. A band is the interval named by the column `interval`. A point is hollow if the value is below 0
+    or beyond a diagnostic limit. The paper's Figures 4, 12 and 13.
 
     Args:
         results: the result table.
-        estimator: whose numbers to take where a problem has several.
-        overlay: lines of all models in the same panels, one row of panels per atom, without bands.
-        relative: layers as shares of the model's depth (1 is the output), so that models of different depth compare.
+        estimator: which estimator to use if a problem has results from several.
+        overlay: draw all models in the same panels, one row of panels per atom, without bands.
+        relative: layers as shares of the model's depth (1 is the output), to compare models of different depth.
 
     Raises:
         ResultTableError: this is not a result table.
@@ -44,7 +44,7 @@ def layers(results: pl.DataFrame, estimator: str = EXACT, *, overlay: bool = Fal
         return drawn.say(overlaid(frame, Place(x, "layer", columns)))
     chart = drawn.say(panels(frame, curves(frame, x, "layer"), columns, _HEIGHT))
     if not relative and frame["num_layers"].n_unique() > 1:
-        return chart.resolve_scale(x="independent")  # a model of 4 layers beside one of 80 would shrink to a corner
+        return chart.resolve_scale(x="independent")  # or 4 layers would shrink to a corner next to 80
     return chart
 
 

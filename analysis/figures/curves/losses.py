@@ -1,4 +1,4 @@
-"""Losses of trainings over the same steps as the atoms of their checkpoints: one panel below those of an overlay."""
+"""Training losses over the same steps as the atoms of the checkpoints: one panel below those of an overlay."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -18,7 +18,7 @@ HELD_OUT: Final = "held out"
 
 _LOSS: Final = "loss"
 _HEIGHT: Final = 96
-_FEWEST: Final = 20  # points of a curve, however many curves there are
+_FEWEST: Final = 20  # points per curve, however many curves there are
 _CURVE: Final = ("model", "kind")
 _NAMED: Final = 3
 """How many models or stages a sentence names."""
@@ -26,7 +26,7 @@ _NAMED: Final = 3
 
 @dataclass(frozen=True)
 class PlacedLosses:
-    """Losses where they stand on the axis of the checkpoints.
+    """Losses with their positions on the axis of the checkpoints.
 
     Attributes:
         frame: `series`, `family`, `model`, `kind` (`TRAINING_LOSS` or `HELD_OUT`), `stage`, `step`, `loss` in nats per
@@ -39,14 +39,14 @@ class PlacedLosses:
 
 
 def placed(losses: pl.DataFrame, frame: pl.DataFrame, points: pl.DataFrame) -> PlacedLosses:
-    """Losses of the models and stages that a figure draws, at the places of their steps.
+    """Losses of the models and stages that a figure draws, at the positions of their steps.
 
-    Steps lie linearly between neighbouring checkpoints, step 0 of a stage at the line that opens it. Of a long curve
-    evenly spaced points are taken, of which the last stays.
+    Positions are linear in steps between neighbouring checkpoints; step 0 of a stage is at the line that opens it. Long
+    curves are thinned to evenly spaced points; the last one is kept.
 
     Args:
-        losses: as `read_losses` returns them, with models and stages called as in `frame`.
-        frame: rows of the result table that are drawn, with `series`.
+        losses: from `read_losses`, with models and stages named as in `frame`.
+        frame: the rows of the result table that are drawn, with `series`.
         points: their checkpoints, from `frames.checkpoints.checkpoints`.
     """
     named = frame.select("model", "series", "family").unique("model", keep="first", maintain_order=True)
@@ -67,7 +67,7 @@ def placed(losses: pl.DataFrame, frame: pl.DataFrame, points: pl.DataFrame) -> P
 def loss_panel(
     placed_losses: PlacedLosses, points: pl.DataFrame, colour: alt.Color, field: str, width: int
 ) -> alt.FacetChart:
-    """The training loss as lines, that over held-out records as points on dashed lines, a colour per model.
+    """The training loss as lines, the loss on held-out records as points on dashed lines, one colour per model.
 
     Args:
         placed_losses: what to draw.
@@ -102,7 +102,7 @@ def loss_panel(
 
 
 def _channel(points: pl.DataFrame) -> alt.X:
-    """The axis of the checkpoints as one of numbers, with their steps at their places."""
+    """The axis of the checkpoints as a numeric one, with steps at their positions."""
     steps = points["step"].fill_null(0).to_list()
     labels = [f"{step / 1000:g}k" if step >= 10_000 else f"{step}" for step in steps]
     axis = alt.Axis(
@@ -126,7 +126,7 @@ def _stage_marks(points: pl.DataFrame) -> tuple[alt.Chart, alt.Chart]:
 
 
 def _positions(rows: pl.DataFrame, points: pl.DataFrame, stage: str) -> pl.DataFrame:
-    """Rows of a stage at their places: between the checkpoints that the figure has of it, linearly."""
+    """Rows of a stage at their positions, interpolated between the checkpoints in the figure."""
     own = points.with_row_index("index").filter((pl.col("stage") == stage) & pl.col("step").is_not_null())
     if own.is_empty() or rows.is_empty():
         return rows.clear().with_columns(pl.lit(0.0).alias("position"))

@@ -1,4 +1,4 @@
-"""Curves of several models in the same panels, a row of panels for each atom and, if asked for, for accuracy."""
+"""Curves of several models in the same panels, with a row of panels for each atom and optionally for accuracy."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -41,13 +41,13 @@ _ACCURACY: Final = "accuracy"
 
 @dataclass(frozen=True)
 class Place:
-    """Where on a curve a point is.
+    """The position of points along a curve.
 
     Attributes:
         x: the horizontal channel.
-        column: what says so in a tooltip.
-        columns: what the channel and the tooltip need.
-        marks: what lies below the curves of every panel.
+        column: the column for the tooltip.
+        columns: the columns that the channel and the tooltip need.
+        marks: the marks below the curves of every panel.
     """
 
     x: alt.X
@@ -65,15 +65,15 @@ def overlaid(
 ) -> alt.VConcatChart:
     """One line per model in panels of atom by dataset.
 
-    Lines have a colour per model. Where there are more models than colours, they have one per family, and points only
-    where a value has a note: ten thousand more would hide the lines. A click on the legend fades the others.
+    Each model has its own colour. With more models than colours, each family has one, and points are drawn only where a
+    value has a note: thousands of points would hide the lines. A click on the legend fades the others.
 
     Args:
         frame: rows of the result table in reading order, with `series` and the columns of `place`.
         place: the points along a curve.
-        accuracy: whether a row of panels below has the accuracy, in % of the items.
-        below: draws one more panel, which is as wide as the others together, from the channel of the lines' colours,
-            its column, and the width in pixels.
+        accuracy: add a row of panels below with the accuracy, in % of the items.
+        below: draws one more panel, as wide as the others together, given the colour channel of the lines, its column,
+            and the width in pixels.
     """
     datasets = sorted(ordered(frame, "dataset"))
     width = cell_width(len(datasets), label_margin(list(LEGEND.values())))
@@ -89,7 +89,7 @@ def overlaid(
 
 
 def _picked(field: str) -> alt.TopLevelSelectionParameter:
-    """One selection for all panels, which `add_params` would make one per row of panels, with a warning."""
+    """One selection for all panels; `add_params` would make one per row of panels, with a warning."""
     select = alt.PointSelectionConfig(type="point", fields=[field])
     return alt.TopLevelSelectionParameter(name=_PICKED, select=select, bind="legend", views=[_LINES])
 
@@ -146,18 +146,18 @@ def _legend() -> alt.Legend:
 
 
 def line(base: alt.Chart, width: float = 1.6) -> alt.Chart:
-    """A line that fades when another entry of the legend is clicked on."""
+    """A line that fades when another entry of the legend is clicked."""
     faded = alt.condition(alt.selection_point(name=_PICKED), alt.value(0.9), alt.value(_FADED))
     return base.mark_line(strokeWidth=width, invalid="break-paths-filter-domains").encode(opacity=faded)
 
 
 def _hue(frame: pl.DataFrame) -> str:
-    """What has a colour of its own: the model, or its family where there are more models than colours."""
+    """What the colour stands for: the model, or its family if there are more models than colours."""
     return "series" if frame["series"].n_unique() <= len(theme.HUES) else _FAMILY
 
 
 def row_heading(column: str, names: list[str]) -> alt.Row:
-    """Rows of panels with their names to the left."""
+    """Rows of panels with their names on the left."""
     beside = alt.Header(labelAngle=0, labelAlign="left", labelAnchor="middle", labelFontWeight="normal")
     return alt.Row(f"{column}:N", title=None, sort=names, header=beside)
 

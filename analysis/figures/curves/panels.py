@@ -11,22 +11,22 @@ from pid_lvlm.analysis.figures.base import BITS_AXIS, cell_width, dataset_column
 from pid_lvlm.analysis.figures.sizes import current
 from pid_lvlm.analysis.frames.notes import noted_atoms
 
-_MANY: Final = 500  # fits; with more of them, points on paper would hide the lines
+_MANY: Final = 500  # fits; with more, points in print would hide the lines
 NOTE: Final = "note"
 VALUES: Final = ("raw", "low", "high", "sd", "corrected", "certified_low", "certified_high")
 
 
 def curves(frame: pl.DataFrame, x: alt.X, place: str) -> list[alt.Chart]:
-    """Lines and points of the four atoms along `x`, with a band where an interval is known.
+    """Lines and points of the four atoms along `x`, with a band if an interval is known.
 
-    Values are shown before the cut at 0, as the interval is: a curve below 0 shows estimation error. A point is hollow
-    where its value is below 0 or beyond a limit of a diagnostic; the tooltip says which. A curve has a gap where an
-    atom is not reported.
+    Like the interval, values are shown before clipping at 0: a curve below 0 shows estimation error. A point is hollow
+    if its value is below 0 or beyond a diagnostic limit; the tooltip says which. A curve has a gap where an atom
+    is not reported.
 
     Args:
         frame: rows of the result table, with `series`.
         x: the horizontal channel.
-        place: the column that says in a tooltip where along `x` a point is.
+        place: the column that gives the position along `x` in the tooltip.
     """
     shown = shown_values(noted_atoms(frame))
     base = alt.Chart().encode(x=x, color=theme.atom_colour())
@@ -44,8 +44,8 @@ def curves(frame: pl.DataFrame, x: alt.X, place: str) -> list[alt.Chart]:
 
 
 def points(base: alt.Chart, *, noted: bool, size: float = 20, shown: bool = True) -> list[alt.Chart]:
-    """Points of curves: filled, unless only those are `shown` that are hollow, whose value has a note."""
-    # An accessible label on each of ten thousand points would help nobody and triple the file.
+    """Points of curves: all, or only hollow ones (values with a note), depending on `shown`."""
+    # Accessible labels on thousands of points would help nobody and triple the file size.
     filled = base.mark_point(size=size, filled=True, opacity=1, aria=False)
     if not noted:
         return [filled] if shown else []
@@ -61,7 +61,7 @@ def panels(frame: pl.DataFrame, marks: Sequence[alt.Chart], columns: Sequence[st
     Args:
         frame: rows of the result table in reading order, with `series`.
         marks: layers of every panel, bottom first.
-        columns: what the marks need beside series, dataset and the values of the atoms.
+        columns: what the marks need in addition to series, dataset and the values of the atoms.
         height: of a panel, in pixels.
     """
     series, datasets = ordered(frame, "series"), sorted(ordered(frame, "dataset"))
@@ -75,7 +75,7 @@ def panels(frame: pl.DataFrame, marks: Sequence[alt.Chart], columns: Sequence[st
 
 
 def shown_values(long: pl.DataFrame) -> list[str]:
-    """The columns of `noted_atoms` that curves show in tooltips, of those that have a value."""
+    """The columns of `noted_atoms` that curves show in tooltips, if they have a value."""
     return [name for name in (*VALUES, NOTE) if name == VALUES[0] or known(long, name)]
 
 

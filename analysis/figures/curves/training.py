@@ -22,7 +22,7 @@ from pid_lvlm.analysis.frames.reshape import final_layer, in_reading_order, repo
 from pid_lvlm.data.contract.table.results import EXACT
 
 _HEIGHT: Final = 130
-# The axis shows only the step, in thousands from 10 000 on; the stage is written above the panel.
+# The axis shows only the step, in thousands from 10 000; the stage is written above the panel.
 _STEP: Final = "slice(datum.label, lastindexof(datum.label, ' ') + 1)"
 _STEP_LABEL: Final = f"toNumber({_STEP}) >= 10000 ? format(toNumber({_STEP}) / 1000, '~g') + 'k' : {_STEP}"
 
@@ -30,26 +30,26 @@ _STEP_LABEL: Final = f"toNumber({_STEP}) >= 10000 ? format(toNumber({_STEP}) / 1
 def training(
     results: pl.DataFrame, estimator: str = EXACT, *, overlay: bool = False, losses: pl.DataFrame | None = None
 ) -> Figure:
-    """Atoms in bits at the final layer over training checkpoints: one row of panels per model, or all models in one.
+    """Atoms in bits at the final layer over training checkpoints: one row of panels per model, or one for all models.
 
     Checkpoints are ordered by stage, then by step as a number (`frames.checkpoints`). A vertical line marks the start
-    of each stage and names it. A band is the interval that the column `interval` names; a point is hollow where the
-    value is below 0 or beyond a limit of a diagnostic; the numbers are those of `estimator` where the table has them.
-    The paper's Figures 5, 14 and 15. The loss of the training comes from `read_losses`; `loss_first` and `loss_last` of
-    the result table are those of BATCH's networks.
+    of each stage and names it. A band is the interval named by the column `interval`; a point is hollow if the value is
+    below 0 or beyond a diagnostic limit; the numbers are those of `estimator` if the table has them. The paper's
+    Figures 5, 14 and 15. The training loss comes from `read_losses`; `loss_first` and `loss_last` in the result table
+    are losses of BATCH's networks.
 
     Args:
         results: the result table.
-        estimator: whose numbers to take where a problem has several.
-        overlay: lines of all models in the same panels, one row of panels per atom and one for accuracy, without bands.
-        losses: what `read_losses` returns, for one more panel, with `overlay`: the loss of the training as a line, that
-            over held-out records as points. Checkpoints are as far apart as in the other panels, steps lie linearly
-            between them.
+        estimator: which estimator to use if a problem has results from several.
+        overlay: draw all models in the same panels, one row of panels per atom and one for accuracy, without bands.
+        losses: from `read_losses`; with `overlay`, adds a panel with the training loss as a line and the loss on
+            held-out records as points. Checkpoints have the same distances as in the other panels, with steps linear in
+            between.
 
     Raises:
         ResultTableError: this is not a result table.
         NothingToShowError: no model has two checkpoints.
-        ValueError: there are losses, and no overlay.
+        ValueError: there are losses but no overlay.
     """
     if losses is not None and not overlay:
         raise ValueError("`losses` are drawn with `overlay=True`")
@@ -75,7 +75,7 @@ def training(
 
 
 def _labelled_losses(losses: pl.DataFrame, results: pl.DataFrame) -> pl.DataFrame:
-    """The losses with models and stages called as `labelled` calls those of the result table."""
+    """The losses, with models and stages named as by `labelled` in the result table."""
     losses = having(losses, tuple(LOSS_SCHEMA), "losses")
     table = given(results)
     shown = labelled(table)

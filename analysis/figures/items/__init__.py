@@ -1,1 +1,1 @@
-"""Single items as cards of HTML: picture, question, and what each model made of it."""
+"""Single items as HTML cards: picture, question, and how each model answered."""

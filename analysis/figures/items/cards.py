@@ -1,4 +1,4 @@
-"""Items as cards: picture, question and options once, and what every model made of them (paper, Fig. 6 and 7)."""
+"""Items as cards: picture, question and options once, and how each model answered (paper, Fig. 6 and 7)."""
 
 import base64
 import functools
@@ -24,20 +24,20 @@ SEEN: Final = {
     LANGUAGE_ONLY: "question only",
     NO_IMAGE: "text-only prompt",
 }
-"""Conditions as a card calls them."""
+"""The names of conditions on a card."""
 
 BAR_HEIGHT: Final = 22
 ATOM_WIDTH: Final = 92
 ATOM_ROW: Final = 16
-"""Pixels; the style sheet has the same heights for bars of probabilities and rows of atoms, and half of the latter for
-bars of atoms."""
+"""Pixels. The style sheet uses the same heights for probability bars and rows of atoms, and half a row for bars of
+atoms."""
 _PITCH, _BARS_WIDTH = 14, 140
 _KINDS: Final = ((b"\xff\xd8\xff", "jpeg"), (b"\x89PNG\r\n\x1a\n", "png"))
 
 
 @dataclass(frozen=True)
 class Option:
-    """One of the answers: its letter, its text (empty where it was not kept), whether it is the right one."""
+    """An answer option: its letter, its text (empty if it was not kept), and whether it is the right one."""
 
     letter: str
     text: str
@@ -49,14 +49,14 @@ class Bars:
     """The probabilities of one condition.
 
     Attributes:
-        condition: how the card calls it.
-        path: the bars of all options but the most probable, in SVG's language: lines as wide as a bar (`Answer.bar`),
-            and outlines where `total` is not empty, since these are hollow.
-        top: that of the most probable option.
-        said: every probability in words.
+        condition: its name on the card.
+        path: the bars of all options except the most probable, as an SVG path: lines as wide as a bar (`Answer.bar`),
+        or outlines (hollow bars) if `total` is not empty.
+        top: the bar of the most probable option.
+        said: all probabilities in words.
         best: the most probable option and its probability.
-        total: the options' total probability in %, where it is below τ and the estimate takes them as equal; else
-            empty.
+        total: the options' total probability in % if it is below τ and the estimate treats them as equally probable;
+            else empty.
     """
 
     condition: str
@@ -69,7 +69,7 @@ class Bars:
 
 @dataclass(frozen=True)
 class AtomBar:
-    """A pointwise atom: its value in bits (– where it is not known), where its bar begins and how long it is."""
+    """A pointwise atom: its value in bits (– if unknown), and the start and length of its bar."""
 
     name: str
     symbol: str
@@ -80,11 +80,11 @@ class AtomBar:
 
 @dataclass(frozen=True)
 class Answer:
-    """What one model made of the item; empty parts are not known.
+    """How one model answered the item; empty parts are unknown.
 
     Attributes:
-        width: of all bars of a condition, in pixels.
-        bar: of one bar.
+        width: width of all bars of a condition, in pixels.
+        bar: width of one bar.
     """
 
     model: str
@@ -103,9 +103,9 @@ class Card:
     """An item as it is shown.
 
     Attributes:
-        picture: data URI of its thumbnail; empty without.
+        picture: data URI of its thumbnail; empty without one.
         more_options: how many options are not shown.
-        rule: why it was chosen; empty where no rule chose it.
+        rule: why it was chosen; empty if no rule chose it.
     """
 
     dataset: str
@@ -120,14 +120,14 @@ class Card:
 
 @dataclass(frozen=True)
 class Scale:
-    """The range of pointwise atoms, in bits, that the cards beside each other share; it includes 0."""
+    """The range of pointwise atoms in bits shared by cards shown together; it includes 0."""
 
     least: float
     most: float
 
     @classmethod
     def of(cls, frame: pl.DataFrame) -> "Scale":
-        """That of the atoms in a frame."""
+        """The scale for the atoms in a frame."""
         values = [value for atom in ATOMS for value in frame[atom].drop_nulls()]
         return cls(min([0.0, *values]), max([0.1, *values]))
 
@@ -143,12 +143,12 @@ class Scale:
 
 
 def make_cards(frame: pl.DataFrame, rules: Mapping[tuple[str, str], str], scale: Scale) -> list[Card]:
-    """One card per dataset and item, in the order of their first rows; the answers in the order of their rows.
+    """One card per dataset and item, in order of their first rows; answers in row order.
 
     Args:
-        frame: rows of `Items.with_questions`, with names that can be shown (`labelled`).
-        rules: why an item was chosen, by dataset and sample id.
-        scale: of the bars of the atoms.
+        frame: rows of `Items.with_questions`, with printable names (`labelled`).
+        rules: why each item was chosen, by dataset and sample id.
+        scale: scale of the bars of the atoms.
     """
     groups = frame.partition_by("dataset", "sample_id", maintain_order=True)
     return [
@@ -177,7 +177,7 @@ def _macro() -> Callable[..., markupsafe.Markup]:
 
 
 def style() -> markupsafe.Markup:
-    """The style sheet of the cards; colours that a page defines (`--rule`, `--muted`, …) win over its own."""
+    """The style sheet of the cards; colours defined by the page (`--rule`, `--muted`, …) take precedence."""
     return markupsafe.Markup((Path(__file__).parent / "cards.css").read_text(encoding="utf-8"))
 
 

@@ -1,4 +1,4 @@
-"""Single items, as in the paper's Fig. 6 and 7: the picture, the question, and what each model made of it."""
+"""Single items, as in the paper's Fig. 6 and 7: the picture, the question, and how each model answered."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ from pid_lvlm.data.errors import PidError
 
 @dataclass(frozen=True)
 class CaseStudies:
-    """Items as HTML, which notebooks show.
+    """Items as HTML, for notebooks.
 
     Attributes:
         frame: the rows of `Items.with_questions` that are shown.
-        html: a fragment that loads nothing; texts in it are escaped.
+        html: a fragment that loads nothing, with all texts escaped.
     """
 
     frame: pl.DataFrame
@@ -38,14 +38,14 @@ def case_studies(
     models: Sequence[str] | None = None,
     most: int = 3,
 ) -> CaseStudies:
-    """Items with their picture, question, options, and for each model the probabilities and pointwise atoms.
+    """Items with picture, question and options, and each model's probabilities and pointwise atoms.
 
     Args:
-        items: what `pid_lvlm.analysis.items` returns.
+        items: the result of `pid_lvlm.analysis.items`.
         chosen: a rule of `pid_lvlm.analysis.RULES` (`synergy`, `language-prior`, `conflict`, `confident-mistake`,
             `vision`, `redundancy`), or the ids of items.
-        dataset: the dataset; by default the first one, or with ids the first that has the first of them.
-        models: models to show, in this order; a rule looks at these only. By default all.
+        dataset: the dataset; by default the first one, or, with ids, the first one that has the first id.
+        models: models to show, in this order; a rule looks only at these. By default all.
         most: how many items a rule chooses.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Templates of HTML in which every text from outside is escaped and shown without what could confuse a page."""
+"""HTML templates that escape every text from outside and strip what could break a page."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ def environment(folder: Path) -> jinja2.Environment:
 
 
 def shown(value: object) -> object:
-    """Every text that a page shows, in the one place where it gets there; a Markup is a text of ours."""
+    """The one place through which every text reaches a page; a Markup is one of our own texts."""
     if isinstance(value, str) and not isinstance(value, markupsafe.Markup):
         return displayable(value, PAGE_TEXT.most, keep="\n")
     return value

@@ -1,19 +1,19 @@
-"""Labels beside their points, where they cover neither another point nor another label."""
+"""Labels next to their points, placed to cover neither other points nor other labels."""
 
 from dataclasses import dataclass
 from typing import Final
 
 import polars as pl
 
-_LETTER, _LINE = 6.2, 12.0  # pixels of a label of 11 pixels
+_LETTER, _LINE = 6.2, 12.0  # pixels, for an 11-pixel label
 _GAP: Final = 8.0
 _ROUND: Final = 5.0  # half the size of a point
-_PALE: Final = 0.2  # how much it matters that a label covers the dot of a model
+_PALE: Final = 0.2  # penalty for a label that covers the dot of a model
 
 
 @dataclass(frozen=True)
 class Panel:
-    """A panel whose axes start at 0: the columns of its axes, where these end, and its size in pixels."""
+    """A panel whose axes start at 0: the columns and ends of its axes, and its size in pixels."""
 
     x: str
     y: str
@@ -38,14 +38,14 @@ class _Box:
 
 
 def beside(frame: pl.DataFrame, label: str, panel: Panel) -> pl.DataFrame:
-    """The frame with `label_x` and `label_y`, where the left end of each point's label is, in units of the axes.
+    """The frame with `label_x` and `label_y`, the left end of each point's label in axis units.
 
-    Labels are placed one after the other, each at the one of eight places around its point that covers least.
+    Labels are placed one by one, each at whichever of eight positions around its point covers least.
 
     Args:
-        frame: the points of one panel; those whose column `kind` is `model` are to be kept clear but have no label.
-        label: the column of the texts.
-        panel: where they are drawn.
+        frame: the points of one panel; those whose `kind` is `model` get no label but should stay uncovered.
+        label: the column with the label texts.
+        panel: the panel.
     """
     points = [
         (panel.width * x / panel.most_x, panel.height * (1 - y / panel.most_y))
@@ -72,7 +72,7 @@ def beside(frame: pl.DataFrame, label: str, panel: Panel) -> pl.DataFrame:
 
 
 def _around(x: float, y: float, width: float) -> list[_Box]:
-    """Right, left, above, below and the corners, in the order of preference."""
+    """Right, left, above, below and the corners, in order of preference."""
     offsets = [(1, 0), (-1, 0), (0, -1), (0, 1), (1, -1), (1, 1), (-1, -1), (-1, 1)]
     boxes = []
     for across, down in offsets:

@@ -19,8 +19,8 @@ from pid_lvlm.data.contract.table.results import EXACT
 
 _HEIGHT: Final = 320
 _LEAST_RANGE: Final = 0.05  # bits
-_PANEL: Final = 240  # pixels of a panel with its spacing that leave room for labels
-_MARGIN: Final = 150  # of the axis and of the legend of sizes
+_PANEL: Final = 240  # pixels of a panel with spacing, wide enough for labels
+_MARGIN: Final = 150  # pixels of the axis and the legend of sizes
 _DRAWN: Final = (
     *("kind", "regime", "family", "model", "size_b", "synergy", "unique_language", "num_models", "num_datasets"),
     *("label_x", "label_y"),
@@ -28,11 +28,11 @@ _DRAWN: Final = (
 
 
 def families(results: pl.DataFrame, estimator: str = EXACT) -> alt.FacetChart:
-    """Medians of S against U2 in bits for each family, one panel per regime; models as dots of their size (Fig. 3).
+    """Medians of S against U2 in bits for each family, one panel per regime; models as dots scaled by size (Fig. 3).
 
-    A dot is a model: its medians over the datasets of the regime; a thin line goes through a family's dots from the
-    smallest to the largest. A diamond is the family's median over its models, hollow where it has one model only. Atoms
-    are cut at 0. Regimes are those of `regimes`; datasets of which too few models were measured are not drawn.
+    A dot is a model, at its medians over the datasets of the regime; a thin line connects a family's dots from smallest
+    to largest. A diamond is the family's median over its models, hollow if there is only one. Atoms are clipped at 0.
+    Regimes are those of `regimes`; datasets with too few models are not drawn.
 
     Raises:
         ResultTableError: this is not a result table.
@@ -55,7 +55,7 @@ def families(results: pl.DataFrame, estimator: str = EXACT) -> alt.FacetChart:
 
 
 def _first(frame: pl.DataFrame) -> Drawable:
-    """The first models, and the families that they are of; the medians stay those of all."""
+    """The first models and their families; the medians are still over all models."""
     models = frame["model"].drop_nulls().unique(maintain_order=True)
     if len(models) <= FIGURE_MODELS.most:
         return Drawable(frame)
@@ -66,7 +66,7 @@ def _first(frame: pl.DataFrame) -> Drawable:
 
 
 def _placed(frame: pl.DataFrame, width: int) -> pl.DataFrame:
-    """One panel's rows with the places of its labels, and a row for the corner that both axes reach to."""
+    """One panel's rows with label positions, and a row for the far corner of both axes."""
     most_x, most_y = (max(_LEAST_RANGE, *frame[name].to_list()) for name in ("unique_language", "synergy"))
     panel = Panel("unique_language", "synergy", 1.1 * most_x, 1.1 * most_y, width, _HEIGHT)
     corner = {"kind": "corner", "regime": frame.item(0, "regime")}

@@ -29,13 +29,13 @@ _UNANSWERED: Final = f"no option letter in more than {UNANSWERED:.0%} of the row
 def image_removal(results: pl.DataFrame, estimator: str = EXACT) -> alt.FacetChart:
     """Accuracy with the picture minus accuracy without it (D_vision) against S in bits, one panel per dataset.
 
-    A point is a model; a hollow one did not answer with an option letter in more than half of the rows. S is cut at 0.
-    Each panel says Spearman's rho over all models with its 95 % interval (Fisher's z, variance of Bonett and Wright)
-    and its two-sided p, as if models were independent.
+    A point is a model; hollow: it did not answer with an option letter in more than half of the rows. S is clipped at
+    0. Each panel gives Spearman's rho over all models with its 95 % interval (Fisher's z, variance of Bonett and
+    Wright) and its two-sided p, treating models as independent.
 
     Raises:
         ResultTableError: this is not a result table.
-        NothingToShowError: no model has an accuracy without the picture, or none a known synergy.
+        NothingToShowError: no model has an accuracy without the picture, or no model has a known synergy.
     """
     models = across_models(labelled(given(results)), estimator).frame
     notes = {each.dataset: _note(each.correlation) for each in correlates(models, "d_vision", ("synergy",))}
@@ -60,7 +60,7 @@ def image_removal(results: pl.DataFrame, estimator: str = EXACT) -> alt.FacetCha
 
 
 def _with_notes(frame: pl.DataFrame, notes: dict[str, str]) -> pl.DataFrame:
-    """The points, and for each panel a row that has nothing but its note and what its axis of S reaches at least."""
+    """The points, and for each panel a row that holds only its note and the minimum extent of its S axis."""
     names = frame["dataset"].unique().sort()
     rows = [{"dataset": name, "note": notes[name], "reaches": _LEAST_RANGE} for name in names]
     return pl.concat([frame, pl.DataFrame(rows)], how="diagonal")

@@ -18,19 +18,19 @@ from pid_lvlm.data.contract.table.results import EXACT
 
 _ATOMS: Final = ("unique_language", "synergy")
 _WIDTH: Final = 520
-_MARGIN: Final = 20  # right of the panels
-_BAND: Final = 17  # pixels of one atom of a dataset
+_MARGIN: Final = 20  # pixels right of the panels
+_BAND: Final = 17  # pixels per atom of a dataset
 _COLUMNS: Final = ("regime", "dataset", "atom_label", "kind", "model", "share", "low", "high", "num_models")
 
 
 def regimes(results: pl.DataFrame, estimator: str = EXACT) -> alt.FacetChart:
-    """Mean shares of S and U2 over models in %, a row per dataset, the datasets grouped by regime (Fig. 2).
+    """Mean shares of S and U2 over models in %, one row per dataset, grouped by regime (Fig. 2).
 
-    A share is an atom over R + U1 + U2 + S, all cut at 0. A point is the mean over models, the line through it the 95 %
-    percentile bootstrap interval of the mean over models, as if these were independent; small ticks are the models (of
-    up to 100). A mean of fewer than four models has no interval and is hollow. The regime is the name of the larger
-    share, if the interval of the paired difference excludes 0, and otherwise `mixed`; `neither` where both mean shares
-    are below 5 %.
+    A share is an atom over R + U1 + U2 + S, all clipped at 0. A point is the mean over models, the line through it the
+    95 % percentile bootstrap interval of the mean, treating models as independent; small ticks are the models (if there
+    are at most 100). A mean over fewer than four models has no interval and is hollow. The regime is named after the
+    larger share if the interval of the paired difference excludes 0, and is `mixed` otherwise; it is `neither` if both
+    mean shares are below 5 %.
 
     Raises:
         ResultTableError: this is not a result table.
@@ -71,7 +71,7 @@ def _means(regime: of_models.Regime) -> list[dict[str, Any]]:
 
 
 def _single(models: pl.DataFrame, found: list[of_models.Regime]) -> list[dict[str, Any]]:
-    """Rows of single models, for datasets that have few enough to tell their ticks apart."""
+    """Rows of single models, for datasets with few enough models to tell ticks apart."""
     shown = {each.dataset: each.name for each in found if each.num_models <= FIGURE_MODELS.most}
     singles = with_total(models.filter(pl.col("dataset").cast(pl.String).is_in(list(shown))))
     return [

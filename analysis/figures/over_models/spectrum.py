@@ -26,7 +26,7 @@ from pid_lvlm.data.names import ATOMS
 
 _NUMBERS: Final = {
     "raw": "bits",
-    "estimate": "bits, cut at 0",
+    "estimate": "bits, clipped at 0",
     "corrected": "corrected for the number of items (bits)",
     "low": "interval from (bits)",
     "high": "interval to (bits)",
@@ -46,29 +46,29 @@ ORDERS: Final = (FAMILY, _ACCURACY, *ATOMS)
 
 _THICK, _THIN = 13, 8
 _MANY_SERIES: Final = 4
-_ONE_SCREEN: Final = 12  # models; with more of them an axis may be out of sight
+_ONE_SCREEN: Final = 12  # models; with more, an axis may be off screen
 _SPACING: Final = 18
-_PANEL: Final = 110  # pixels of the narrowest panel with its spacing
+_PANEL: Final = 110  # pixels of the narrowest panel with spacing
 _BESIDE: Final = 44  # pixels for the accuracy
 
 
 def spectrum(
     results: pl.DataFrame, estimator: str = EXACT, *, order: str = FAMILY, accuracy: bool = True
 ) -> alt.FacetChart:
-    """Bars of the four atoms in bits, one group per model, one panel per dataset, with the accuracy beside.
+    """Bars of the four atoms in bits, one group per model, one panel per dataset, with the accuracy on the side.
 
-    It shows the final layer of the final checkpoint, by `estimator` where the table has its rows. A thin line is the
-    interval that the column `interval` names, a dot on it the corrected estimate, a black tick the ground truth where
-    it is known and not 0. Bars are drawn before the cut at 0; a bar is hollow where the value is below 0 or beyond a
-    limit of a diagnostic. An atom that is not reported has no bar. Many models have axis and legend at both ends. The
-    paper's Figures 8 to 11.
+    Shows the final layer of the final checkpoint, by `estimator` if the table has its rows. A thin line is the interval
+    named by the column `interval`, a dot on it the corrected estimate, a black tick the ground truth if it is known and
+    not 0. Bars are drawn before clipping at 0; a bar is hollow if the value is below 0 or beyond a diagnostic limit. An
+    atom that is not reported has no bar. Figures with many models have axis and legend at both ends. The paper's
+    Figures 8 to 11.
 
     Args:
         results: the result table.
-        estimator: whose numbers to take where a problem has several.
-        order: of the models, from the top: `family` (then by size), or a value of which the largest mean over the
-            datasets comes first: `accuracy` or an atom. Models without that value come last.
-        accuracy: whether the accuracy stands beside each group, in % of the items.
+        estimator: which estimator to use if a problem has results from several.
+        order: of the models, from the top: `family` (then by size), or `accuracy` or an atom, largest mean over the
+        datasets first. Models without that value come last.
+        accuracy: show the accuracy next to each group, in % of the items.
 
     Raises:
         ResultTableError: this is not a result table.
@@ -106,7 +106,7 @@ def _sorted(final: pl.DataFrame, order: str) -> pl.DataFrame:
 
 
 def _marks(long: pl.DataFrame, series: list[str], band: int) -> list[alt.Chart]:
-    gap = 1 / 3  # of a series' six bands, two stay empty
+    gap = 1 / 3  # two of a series' six bands stay empty
     base = alt.Chart().encode(
         y=alt.Y(
             "series:N",
@@ -135,7 +135,7 @@ def _marks(long: pl.DataFrame, series: list[str], band: int) -> list[alt.Chart]:
 
 
 def _bars(atoms: alt.Chart, shown: list[str]) -> list[alt.Chart]:
-    """Bars with the axis and legend, hollow where a value has a note."""
+    """Bars with the axis and legend, hollow if a value has a note."""
     bars = atoms.encode(
         x=alt.X("raw:Q", axis=BITS_AXIS, scale=alt.Scale(nice=False)),
         color=theme.atom_colour(),
@@ -152,7 +152,7 @@ def _bars(atoms: alt.Chart, shown: list[str]) -> list[alt.Chart]:
 
 
 def _accuracies(base: alt.Chart) -> list[alt.Chart]:
-    """The accuracy of each model to the right of its bars, under a heading."""
+    """The accuracy of each model, to the right of its bars and under a heading."""
     numbers = base.mark_text(align="right", dx=_BESIDE, fontSize=11, color=theme.MUTED).encode(
         x=alt.value("width"), text=alt.Text(f"max({_ACCURACY}):Q", format=".0%")
     )
@@ -166,7 +166,7 @@ def _accuracies(base: alt.Chart) -> list[alt.Chart]:
 
 
 def _other_end(atoms: alt.Chart) -> alt.Chart:
-    """Nothing but an axis above the panels and a legend below them."""
+    """Only an axis above the panels and a legend below them."""
     above = BITS_AXIS.copy()
     above.orient, above.grid = "top", False
     legend = alt.Legend(title=None, orient="bottom", columns=across(4, 150), offset=10, symbolStrokeWidth=0)

@@ -1,4 +1,4 @@
-"""What the size of its batches does to BATCH: the atoms over the size, beside the certified optimum."""
+"""How BATCH depends on batch size: the atoms against the size, with the certified optimum."""
 
 import altair as alt
 import polars as pl
@@ -15,7 +15,7 @@ _MOST_MODELS = len(theme.HUES)
 
 
 def batch_sizes(results: pl.DataFrame) -> alt.FacetChart:
-    """A curve of BATCH over the size of its batches for every model, and a dashed line at its certified optimum, bits.
+    """A curve of BATCH against batch size for every model, with a dashed line at the certified optimum, in bits.
 
     Args:
         results: the result table, with rows of several sizes (`pid-estimate --batch-size`).
@@ -57,7 +57,7 @@ def batch_sizes(results: pl.DataFrame) -> alt.FacetChart:
         tooltip=[
             alt.Tooltip("series:N", title="model"),
             alt.Tooltip("dataset:N"),
-            alt.Tooltip("batch_size:Q", title="rows of a batch", format=","),
+            alt.Tooltip("batch_size:Q", title="rows per batch", format=","),
             alt.Tooltip("bits:Q", title="BATCH", format=".4f"),
             alt.Tooltip("exact:Q", title="certified optimum", format=".4f"),
         ],
@@ -75,4 +75,4 @@ def batch_sizes(results: pl.DataFrame) -> alt.FacetChart:
 
 
 def _axis(ticks: list[int]) -> alt.Axis:
-    return alt.Axis(title="rows of a batch", values=ticks, format="~d", labelOverlap=True, grid=False)
+    return alt.Axis(title="rows per batch", values=ticks, format="~d", labelOverlap=True, grid=False)

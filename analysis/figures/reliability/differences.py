@@ -18,7 +18,7 @@ from pid_lvlm.data.bounds import FIGURE_DATASETS
 from pid_lvlm.data.names import ATOMS
 
 _MOST_PAIRS: Final = 30
-_STEP: Final = 15  # pixels of a pair, and of each further model
+_STEP: Final = 15  # pixels per pair, and per further model
 _BROKEN: Final = "split(datum.label, /(?= [−→] )/)"
 """A pair in two lines, the second with the sign."""
 
@@ -28,12 +28,12 @@ def differences(
     pointwise: pl.DataFrame | Influences | str | PathLike[str] | None = None,
     between: Between = "models",
 ) -> alt.FacetChart:
-    """A dot for each paired difference with its 95 % interval over items, in bits; hollow where it is not certain.
+    """A dot for each paired difference with its 95 % interval over items, in bits; hollow if not significant.
 
     Args:
         results: the result table.
-        pointwise: as for `tables.differences`.
-        between: `models`, `layers` or `checkpoints`, of which neighbouring ones are compared.
+        pointwise: see `tables.differences`.
+        between: `models`, or neighbouring `layers` or `checkpoints`.
 
     Raises:
         ResultTableError: this is not a result table.
@@ -93,7 +93,7 @@ def differences(
 
 
 def _scale(models: list[str]) -> tuple[str, alt.Scale]:
-    """What is coloured and how: models; or atoms, where there is one model or the pairs are of models."""
+    """What the colour stands for: models, or atoms if there is one model or the pairs are of models."""
     if len(models) > 1:
         return "series:N", alt.Scale(domain=models, range=list(theme.HUES[: len(models)]))
     return "atom_label:N", alt.Scale(
@@ -102,7 +102,7 @@ def _scale(models: list[str]) -> tuple[str, alt.Scale]:
 
 
 def _drawable(frame: pl.DataFrame) -> Drawable:
-    """As many rows as one figure can show: the first datasets and models, and the most certain pairs."""
+    """As many rows as one figure can show: the first datasets and models, and the pairs with the smallest p."""
     notes = []
     for column, most, what in (("dataset", FIGURE_DATASETS.most, "datasets"), ("model", len(theme.HUES), "models")):
         names = frame[column].unique(maintain_order=True).to_list()

@@ -1,4 +1,4 @@
-"""The atoms under every ablation beside each other: a row of panels per dataset, a panel per atom."""
+"""The atoms under every ablation side by side: a row of panels per dataset, a panel per atom."""
 
 from typing import Final
 
@@ -19,7 +19,7 @@ _STEP: Final = 11  # pixels of a line
 
 
 def sensitivity(results: pl.DataFrame) -> alt.FacetChart:
-    """A dot for each ablation of a model with its 95 % interval, at the final checkpoint and layer, in bits.
+    """A dot for each ablation of a model, with its 95 % interval, at the final checkpoint and layer, in bits.
 
     Args:
         results: the result table.

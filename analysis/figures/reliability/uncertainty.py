@@ -20,14 +20,14 @@ _CAUSES: Final = {
 }
 _SHAPES: Final = ("circle", "diamond", "cross", "square", "triangle-up")
 _ROW: Final = 20
-_PANEL: Final = 120  # pixels of the narrowest panel with its spacing
+_PANEL: Final = 120  # pixels of the narrowest panel with spacing
 
 
 def uncertainties(results: pl.DataFrame) -> alt.FacetChart:
-    """Widths of intervals and ranges in bits, a dot for each cause, at the final checkpoint and layer.
+    """Widths of intervals and ranges in bits, one dot per cause, at the final checkpoint and layer.
 
-    Each is of the atom for which it is largest (`tables.uncertainties`). They answer different questions and do not add
-    up; the rightmost dot says what limits a statement about the model.
+    Each is for the atom where it is largest (`tables.uncertainties`). They answer different questions and do not add
+    up; the rightmost dot is what limits a statement about the model.
 
     Raises:
         ResultTableError: this is not a result table.
@@ -44,7 +44,7 @@ def uncertainties(results: pl.DataFrame) -> alt.FacetChart:
         .with_columns(pl.col("cause").replace_strict(_CAUSES))
     )
     causes = [cause for cause in _CAUSES.values() if cause in long["cause"]]
-    limit = current().label * 3 // 2  # the estimator, at a name's end, tells two rows apart
+    limit = current().label * 3 // 2  # the estimator at the end of a name tells two rows apart
     legend = alt.Legend(title=None, orient="top", columns=across(3, 170), offset=10)
     dots = (
         alt.Chart(inline(long, ["series", "dataset", "cause", "bits"]))

@@ -1,1 +1,1 @@
-"""Single items: atoms per item joined with scores and questions of the run folders, and the rules that choose some."""
+"""Single items: atoms per item joined with scores and questions from run folders, and rules that choose items."""

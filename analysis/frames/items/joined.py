@@ -1,4 +1,4 @@
-"""Every item of every model in one frame: what was asked, what the model answered, and the atoms of the item."""
+"""Every item of every model in one frame: the question, the model's answer, and the atoms of the item."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,10 +23,10 @@ from pid_lvlm.data.errors import PidError
 from pid_lvlm.data.names import ATOMS
 
 PLACE: Final = ("model", "family", "size_b", "dataset", "run", "stage", "step", "layer", "tau")
-"""What an item's row has of its problem."""
+"""Columns of the problem in an item's row."""
 
 FINE_GAP: Final = 2e-5
-"""Widest certified interval, in bits, at which single items' atoms are off by less than 0.001 bits."""
+"""Widest certified interval, in bits, for which single items' atoms are off by less than 0.001 bits."""
 
 _ACCURACY_SLACK: Final = 1e-6
 _NAMED: Final = 3
@@ -34,12 +34,12 @@ _NAMED: Final = 3
 
 @dataclass(frozen=True)
 class Items:
-    """Items of the final layers, and what is missing of them.
+    """Items of the final layers, and what is missing.
 
     Attributes:
         frame: one row per model, dataset and item: `PLACE`, `sample_id`, the four atoms and `ITEM_TERMS` in bits,
-            `dominating` (the largest atom, empty where all are next to nothing), and the columns of `item_scores`. What
-            is not known is empty.
+            `dominating` (the largest atom, empty if all are next to nothing), and the columns of `item_scores`. Unknown
+            values are empty.
         missing: a sentence for everything that could not be joined.
         notes: sentences about how far single values can be trusted.
         folders: run folder of each run.
@@ -51,10 +51,10 @@ class Items:
     folders: Mapping[str, Path] = field(default_factory=dict)
 
     def with_questions(self, frame: pl.DataFrame | None = None) -> pl.DataFrame:
-        """The rows, by default all, with `question`, `options` and `thumbnail` as the run folders keep them.
+        """The rows, by default all, with `question`, `options` and `thumbnail` as kept in the run folders.
 
-        An item is read from the first run folder of its dataset that has it. The columns are empty where none has it,
-        because no folder was given or `pid-extract --keep-items none` kept nothing.
+        An item is read from the first run folder of its dataset that has it. The columns are empty if none has it: no
+        folder was given, or `pid-extract --keep-items none` kept nothing.
         """
         return with_questions(self.frame if frame is None else frame, self.folders)
 
@@ -66,18 +66,18 @@ def items(
 ) -> Items:
     """Join the table of atoms per item, the scores in the run folders and the result table.
 
-    Of the problems that have atoms per item (without such a table: of all), each model counts once per dataset: final
-    checkpoint, output layer, one setting (`across_models`).
+    Among the problems with atoms per item (without such a table: all problems), each model counts once per dataset:
+    final checkpoint, output layer, one setting (`across_models`).
 
     Args:
         results: the result table, with the rows of the estimate that wrote `pointwise`.
         pointwise: a file of `pid-estimate --pointwise`, or `read_pointwise` of several.
-        runs: run folders, or folders of run folders. Runs that the result table has and that are not here, because they
-            were moved, lack their probabilities.
+        runs: run folders, or folders of run folders. Runs of the result table that are missing here, because they were
+            moved, get no probabilities.
 
     Raises:
         ItemTableError: the table of atoms per item cannot be used.
-        PidError: it is of other problems than the result table, or a path is not a run folder of its runs.
+        PidError: the two tables are about different problems, or a path is not a run folder of the result table's runs.
         NothingToShowError: there is neither a table of atoms per item nor a run folder.
     """
     results = given(results)
@@ -152,11 +152,11 @@ def _without_atoms(results: pl.DataFrame, found: ItemProblems, pointwise: pl.Dat
         return ["No table of atoms per item was given; `pid-estimate --pointwise` writes one."]
     sentences = []
     if pairs := results.select("model", "dataset").unique().height - found.frame.height:
-        sentences.append(f"Without atoms per item, and not shown: {count(pairs, 'pair')} of model and dataset.")
+        sentences.append(f"Not shown because they have no atoms per item: {count(pairs, 'pair')} of model and dataset.")
     if found.other:
         sentences.append(
-            f"The atoms per item of {backticked(found.other)} were solved with other settings than the result table's "
-            "rows, and are left out."
+            f"The atoms per item of {backticked(found.other)} were solved with settings that differ from those of the "
+            "result table's rows, and are left out."
         )
     return sentences
 
@@ -165,15 +165,16 @@ def _without_folder(problems: pl.DataFrame, folders: Mapping[str, Path], frame: 
     sentences = []
     if gone := [run for run in problems["run"] if run not in folders]:
         sentences.append(
-            f"No run folder was found of {count(len(gone), 'run')} ({backticked(gone[:_NAMED])}"
-            f"{', …' if len(gone) > _NAMED else ''}): questions and probabilities are missing there."
+            f"No run folder was found for {count(len(gone), 'run')} "
+            f"({backticked(gone[:_NAMED])}{', …' if len(gone) > _NAMED else ''}): questions and probabilities are "
+            "missing there."
         )
     lost = frame.filter(pl.col("run").is_in(list(folders)) & pl.col("num_options").is_null())
     partly = [f"{run} ({number:,})" for run, number in lost["run"].value_counts().sort("run").iter_rows()]
     known = set(frame.filter(pl.col("num_options").is_not_null())["run"])
     partly = [text for text in partly if text.rpartition(" (")[0] in known]
     if partly:
-        sentences.append(f"Items that are not in their run folder, by run: {backticked(partly)}.")
+        sentences.append(f"Runs whose folders lack some of their items: {backticked(partly)}.")
     return sentences
 
 
@@ -184,14 +185,13 @@ def _notes(problems: pl.DataFrame, pointwise: pl.DataFrame | None) -> list[str]:
     if pointwise is not None and isinstance(widest, float) and widest > FINE_GAP:
         notes.append(
             f"Solved to {rounded_up(widest)} bits: single items are off by about 0.005 bits (root mean square) "
-            "at 0.0001, and 0.01 at 0.001. `pid-estimate --tol-bits 2e-5` has them within 0.001."
+            "at 0.0001, and 0.01 at 0.001. `pid-estimate --tol-bits 2e-5` brings them within 0.001."
         )
     unread = problems.filter(result=JOINT_KNOWS_LESS)
     if pointwise is not None and not unread.is_empty():
         pairs = [f"{model} on {dataset}" for model, dataset in unread.select("model", "dataset").iter_rows()]
         notes.append(
             f"Without synergy: {'; '.join(pairs[:_NAMED])}{'; …' if len(pairs) > _NAMED else ''}. There the answers "
-            "under both sources hold less information than those under the single sources imply, so that it cannot be "
-            "computed."
+            "given both sources carry less information than the single sources imply, so synergy cannot be computed."
         )
     return notes

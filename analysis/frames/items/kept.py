@@ -1,4 +1,4 @@
-"""Questions, options and thumbnails as the run folders keep them."""
+"""Questions, options and thumbnails as kept in the run folders."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,11 +11,11 @@ from pid_lvlm.data.errors import PidError
 
 
 def with_questions(rows: pl.DataFrame, folders: Mapping[str, Path]) -> pl.DataFrame:
-    """The rows with `question`, `options` and `thumbnail`, empty where no run folder of the dataset has the item.
+    """The rows with `question`, `options` and `thumbnail`, empty if no run folder of the dataset has the item.
 
     Args:
-        rows: with `dataset`, `run` and `sample_id`; ids of a dataset are the same for all its runs.
-        folders: run folder of each run; those that are damaged are passed over.
+        rows: with `dataset`, `run` and `sample_id`; a dataset's ids are the same in all its runs.
+        folders: run folder of each run; damaged ones are skipped.
     """
     kept = {
         (str(dataset), name): item
@@ -31,10 +31,10 @@ def with_questions(rows: pl.DataFrame, folders: Mapping[str, Path]) -> pl.DataFr
 
 
 def without_questions(frame: pl.DataFrame, folders: Mapping[str, Path]) -> list[str]:
-    """Sentences about datasets none of whose run folders has questions, and about kept items that are damaged.
+    """Sentences about datasets without questions in any run folder, and about damaged kept items.
 
     Args:
-        frame: as for `with_questions`; of each run the first item is looked up.
+        frame: see `with_questions`; the first item of each run is looked up.
         folders: run folder of each run.
     """
     sentences, without = [], []
@@ -65,5 +65,5 @@ def _of_dataset(rows: pl.DataFrame, folders: Mapping[str, Path]) -> dict[str, da
 
 
 def _asked(item: data.KeptItem) -> str:
-    """The question, after the hint that stood before it."""
+    """The question, preceded by its hint."""
     return f"{item.hint}\n{item.question}" if item.hint else item.question

@@ -1,4 +1,4 @@
-"""Read the table of atoms per item: every column present, of the right type, with values that can be."""
+"""Read the table of atoms per item: every column must be present, of the right type, with possible values."""
 
 from os import PathLike
 from pathlib import Path
@@ -16,18 +16,18 @@ from pid_lvlm.data.inputs.paths import is_there
 
 _MADE_BY: Final = "`pid-estimate RUN... --out results.parquet --pointwise items.parquet` writes one"
 _MOST_BITS: Final = 300.0
-"""As for the atoms of the result table."""
+"""The same limit as for the atoms of the result table."""
 _MOST_INFLUENCE: Final = 10_000.0
-"""As for the ends of intervals."""
+"""The same limit as for the ends of intervals."""
 
 
 def read_pointwise(*paths: str | PathLike[str]) -> pl.DataFrame:
     """Read tables of atoms per item into one frame with the columns of `pid_lvlm.data.contract.table.item_table`.
 
-    A problem that is in several files counts once; the last file wins.
+    If a problem is in several files, the last file wins.
 
     Raises:
-        ItemTableError: a file is missing, damaged or another table, or holds a value that cannot be.
+        ItemTableError: a file is missing, damaged or another kind of table, or has an impossible value.
     """
     found = pl.DataFrame(schema={name: POLARS_TYPES[kind] for name, kind in ITEM_COLUMNS.items()})
     for path in paths:
@@ -40,7 +40,7 @@ def given_pointwise(frame: pl.DataFrame) -> pl.DataFrame:
     """The frame, if it is a table of atoms per item.
 
     Raises:
-        ItemTableError: it is not a polars frame, lacks a column, or holds a value that cannot be.
+        ItemTableError: it is not a polars frame, lacks a column, or has an impossible value.
     """
     if not isinstance(frame, pl.DataFrame):
         found = type(frame).__name__
@@ -82,7 +82,7 @@ def _checked(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _wrong(name: str, kind: str) -> tuple[pl.Expr, str]:
-    """Where a column has what it cannot have, and what it may have."""
+    """Where a column has impossible values, and which values are possible."""
     column = pl.col(name)
     absent = column.is_null() & pl.lit(name not in SINCE_INFLUENCES)
     if kind == "text":

@@ -1,4 +1,4 @@
-"""Which problems of a result table have atoms per item, and which of those are shown."""
+"""Which problems of a result table have atoms per item, and which of them are shown."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -12,7 +12,8 @@ from pid_lvlm.data.errors import PidError
 from pid_lvlm.data.names import ATOMS
 
 AGREEING: Final = 0.005
-"""Bits by which the means of atoms per item may differ from the result table's atoms, besides its certified gap."""
+"""Tolerance in bits between the means of atoms per item and the result table's atoms, in addition to the certified
+gap."""
 
 _SAME: Final = ("run", "layer", "tau")
 
@@ -32,14 +33,15 @@ class ItemProblems:
 
 
 def item_problems(results: pl.DataFrame, pointwise: pl.DataFrame | None) -> ItemProblems:
-    """The problems that have atoms per item, of which each model counts once per dataset (`across_models`).
+    """The problems that have atoms per item; each model counts once per dataset (`across_models`).
 
-    A problem is found by its id. Where the result table has another id (the items were solved more finely, say), it is
-    found by run, layer and τ among the exact estimator's rows, if the means over its items are the atoms of that row.
+    A problem is found by its id. If the result table has another id (for example, the items were solved more finely),
+    it is found by run, layer and τ among the exact estimator's rows, provided the means over its items match that row's
+    atoms.
 
     Args:
         results: the result table.
-        pointwise: the table of atoms per item; without it all problems are taken.
+        pointwise: the table of atoms per item; without it, all problems are used.
 
     Raises:
         PidError: the two tables have no problem in common, or none whose items can be shown.
@@ -60,9 +62,9 @@ def item_problems(results: pl.DataFrame, pointwise: pl.DataFrame | None) -> Item
 
 
 def item_matches(results: pl.DataFrame, pointwise: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """`problem_id` of the result table and `item_problem`, and the runs that only seem to be the same.
+    """`problem_id` of the result table with `item_problem`, and the runs that only appear to match.
 
-    Of several solutions for one row of the result table, the one with the smallest certified gap counts.
+    If one row of the result table has several solutions, the one with the smallest certified gap counts.
     """
     means = pointwise.group_by("problem_id", *_SAME, maintain_order=True).agg(
         *(pl.col(atom).mean().alias(f"_{atom}") for atom in ATOMS), pl.col("gap").first().alias("_gap")

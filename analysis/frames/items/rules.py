@@ -1,4 +1,4 @@
-"""Rules that choose the items worth a look, and the choice itself."""
+"""Rules that choose items worth a look, and the choice itself."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from pid_lvlm.data.errors import PidError
 from pid_lvlm.data.names import BOTH, LANGUAGE_ONLY, VISION_ONLY
 
 PREFERRED: Final = 0.5
-"""Probability above which an option counts as preferred rather than as slightly more probable than others."""
+"""Probability above which an option counts as preferred and not just as slightly more probable."""
 
 
 @dataclass(frozen=True)
@@ -22,10 +22,10 @@ class Rule:
     """A rule that orders items.
 
     Attributes:
-        name: what it is called in code and options.
-        title: what it is called on a page.
-        definition: which items come first, for a caption.
-        score: of an item of one model; the largest comes first, and empty means that the rule does not apply.
+        name: its name in code and options.
+        title: its name on a page.
+        definition: which items come first, as a caption.
+        score: the score of an item of one model; the largest comes first, and empty means that the rule does not apply.
     """
 
     name: str
@@ -39,7 +39,7 @@ def _largest(atom: str) -> pl.Expr:
 
 
 def _preference(condition: str) -> pl.Expr:
-    """Probability of the option that a condition prefers; empty where it prefers none, or is below τ."""
+    """Probability of the option that a condition prefers; empty if it prefers none or is below τ."""
     most = pl.col(PROBABILITIES[condition]).list.max()
     return pl.when((most > PREFERRED) & (pl.col(TOTALS[condition]) >= pl.col("tau"))).then(most)
 
@@ -69,14 +69,14 @@ RULES: Final = {
         Rule(
             "conflict",
             "sources in conflict",
-            "picture only and question only each give more than half of the probability to an option, and not to the "
-            "same one; first where the less certain of the two is most certain",
+            "picture only and question only each give more than half of the probability to one option, but to "
+            "different ones; ranked by the less certain of the two",
             _conflict(),
         ),
         Rule(
             "confident-mistake",
             "wrong with high confidence",
-            "with picture and question, a wrong option gets more than half of the probability; the largest first",
+            "with picture and question, a wrong option gets more than half of the probability; largest first",
             pl.when(~pl.col("correct")).then(_preference(BOTH)),
         ),
         Rule(
@@ -108,9 +108,9 @@ def rule_named(name: str) -> Rule:
 
 
 def ranked(frame: pl.DataFrame, rule: Rule) -> pl.DataFrame:
-    """Items to which a rule applies, for each dataset in its order: `dataset`, `sample_id`, `score`, `rank` from 0.
+    """Items to which a rule applies, in its order within each dataset: `dataset`, `sample_id`, `score`, `rank` from 0.
 
-    The score of an item is its largest over the models in the frame; items of equal score come in order of their ids.
+    An item's score is the largest over the models in the frame; ties are ordered by id.
 
     Args:
         frame: rows of `Items.frame`.
@@ -126,7 +126,7 @@ def ranked(frame: pl.DataFrame, rule: Rule) -> pl.DataFrame:
 
 
 def pick(frame: pl.DataFrame, rule: str, most: int) -> list[str]:
-    """Ids of the items that a rule puts first, of one dataset.
+    """Ids of the items of one dataset that a rule puts first.
 
     Args:
         frame: rows of `Items.frame` of one dataset, of the models that count.
@@ -144,18 +144,17 @@ def pick(frame: pl.DataFrame, rule: str, most: int) -> list[str]:
 
 
 def taking_turns(frame: pl.DataFrame, most: int, rules: Sequence[str] = tuple(RULES)) -> pl.DataFrame:
-    """Items of each dataset that the rules choose in turn: the first of each rule, then the second, and so on.
+    """Items of each dataset that the rules choose in turn: first one item per rule, then the second, and so on.
 
-    An item that a rule would choose and that is chosen already is skipped. Where no rule applies to enough items, the
-    first of the others follow.
+    Rules skip items that are already chosen. If the rules apply to too few items, the first of the others follow.
 
     Args:
         frame: rows of `Items.frame`.
-        most: how many items of each dataset.
+        most: how many items per dataset.
         rules: names of the rules.
 
     Returns:
-        `dataset`, `sample_id`, `turn` from 0, and `rule`, which chose it; empty for an item that none did.
+        `dataset`, `sample_id`, `turn` from 0, and the `rule` that chose it, empty if none did.
     """
     by_rule = {
         name: {

@@ -1,4 +1,4 @@
-"""What a run folder knows of each item: the probabilities of its options under every condition, and the answer."""
+"""What a run folder knows about each item: the probabilities of its options under every condition, and the answer."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,7 +18,7 @@ from pid_lvlm.data.names import BOTH, CONDITIONS
 PROBABILITIES: Final = {condition: f"p_{condition}" for condition in CONDITIONS}
 """Condition -> column with the probabilities of an item's options, which sum to 1."""
 TOTALS: Final = {condition: f"total_{condition}" for condition in CONDITIONS}
-"""Condition -> column with the total probability of the options under the full vocabulary."""
+"""Condition -> column with the total probability of the options over the full vocabulary."""
 
 SCORES: Final[Mapping[str, Any]] = {
     "sample_id": pl.String(),
@@ -34,7 +34,7 @@ SCORES: Final[Mapping[str, Any]] = {
 
 
 def find_run_folders(paths: Sequence[str | Path], wanted: Sequence[str]) -> tuple[dict[str, Path], list[str]]:
-    """The folders of the wanted runs, by the name of the run.
+    """The folders of the wanted runs, by run name.
 
     Args:
         paths: run folders, or folders of run folders.
@@ -44,7 +44,7 @@ def find_run_folders(paths: Sequence[str | Path], wanted: Sequence[str]) -> tupl
         The folders, and a sentence for each run folder that cannot be read.
 
     Raises:
-        PidError: a path is neither; a named run folder is not among the wanted runs, or none is; two have the same
+        PidError: a path is neither; a given run folder is not among the wanted runs, or none is; or two hold the same
             run.
     """
     found: dict[str, Path] = {}
@@ -81,17 +81,17 @@ def _unknown_run(name: str, wanted: Sequence[str]) -> str:
 def item_scores(folder: Path, layer: int) -> pl.DataFrame:
     """Probabilities, answer and label of every item of a run at one layer.
 
-    The probabilities of an item's options are those of the full vocabulary over their total (paper, equation 5), which
-    is its own column: below τ the estimate takes them as equal. The conditions are those of the run; the columns of
-    others are empty.
+    The probabilities of an item's options are those over the full vocabulary, divided by their total (paper, equation
+    5). The total has its own column: below τ the estimate treats the options as equally probable. Conditions that the
+    run does not have get empty columns.
 
     Args:
-        folder: the run folder; an unfinished one as far as it goes.
+        folder: the run folder; an unfinished one is read as far as it goes.
         layer: number of the layer.
 
     Returns:
         The columns of `SCORES`. `predicted` is the index of the most probable option with picture and question,
-        `label` that of the right one; `label` and `correct` are empty where the right one is not known.
+        `label` that of the right one; `label` and `correct` are empty if the right one is unknown.
 
     Raises:
         ContractError: the folder is not valid, or lacks the layer.

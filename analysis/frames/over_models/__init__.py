@@ -1,1 +1,1 @@
-"""Each model once per dataset, and what is computed over models: regimes, families, correlates, scaling."""
+"""One row per model and dataset, and statistics over models: regimes, families, correlates, scaling."""

@@ -1,4 +1,4 @@
-"""Rank correlations over models, dataset by dataset: what figures, tables and findings share."""
+"""Rank correlations over models, by dataset, shared by figures, tables and findings."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -16,7 +16,7 @@ QUANTITIES: Final = {
     "i_joint": "I(X1,X2;Y)",
     "coinformation": "I(X1;X2;Y)",
 }
-"""Columns whose correlation with accuracy the paper's Table 2 has, and their symbols."""
+"""Columns of the paper's Table 2 (correlations with accuracy), and their symbols."""
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,10 @@ class Correlate:
 
     Attributes:
         dataset: its name.
-        column: one column, the other being the accuracy or the accuracy drop.
-        correlation: the coefficient with p and interval.
+        column: one column; the other is the accuracy or the accuracy drop.
+        correlation: coefficient, p and interval.
         left_out: models of the dataset that lack one of the two values.
-        num_cut: models whose value is an atom that was negative before the cut at 0.
+        num_cut: models whose value is an atom that was negative before clipping at 0.
         num_unanswered: models that did not answer with an option letter in more than half of the rows.
     """
 
@@ -46,10 +46,10 @@ def correlates(models: pl.DataFrame, outcome: str, columns: tuple[str, ...]) -> 
     Args:
         models: one row per model and dataset, as in `AcrossModels.frame`.
         outcome: a column of it.
-        columns: others; atoms are those cut at 0, as they are published.
+        columns: other columns; atoms are clipped at 0, as published.
 
     Raises:
-        NothingToShowError: no model has a value in `outcome`, or none in any of the columns.
+        NothingToShowError: no model has a value in `outcome`, or in any of the columns.
     """
     known = with_values(models, [outcome])
     if all(known[column].is_null().all() for column in columns):

@@ -13,15 +13,15 @@ def families_and_models(models: pl.DataFrame) -> pl.DataFrame:
     """One row per regime and model, then one per regime and family.
 
     A model's values are medians over the datasets of the regime, a family's are medians over its models. Datasets
-    without a regime and fits without synergy do not count.
+    without a regime and fits without synergy are ignored.
 
     Args:
         models: one row per model and dataset, as in `AcrossModels.frame`.
 
     Returns:
         `kind` (`model` or `family`), `regime`, `family`, `model` and `size_b` (both empty for a family), `synergy` and
-        `unique_language` in bits, cut at 0, `lead` (share of S minus share of U2 in percentage points), `num_models`,
-        `num_datasets`.
+        `unique_language` in bits, clipped at 0, `lead` (share of S minus share of U2 in percentage points),
+        `num_models`, `num_datasets`.
     """
     named = {
         each.dataset: each.name for each in regimes(of_enough_models(models)) if each.name not in (NEITHER, UNDECIDED)

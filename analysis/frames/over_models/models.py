@@ -1,4 +1,4 @@
-"""One row per model and dataset: final layer, final checkpoint, one setting. What statistics over models count."""
+"""One row per model and dataset for statistics over models: final layer, final checkpoint, one setting."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,20 +22,20 @@ from pid_lvlm.data.contract.table.results import EXACT, MARGINALS, USABLE
 from pid_lvlm.data.names import ATOMS, DEFAULT_POOLING, DEFAULT_TAU
 
 UNANSWERED: Final = 0.5
-"""Share of uniform rows above which a row of the table says nothing about its model."""
+"""Above this share of uniform rows, a row of the table says nothing about its model."""
 
 NEXT_TO_NOTHING: Final = 0.05
-"""Total of the four atoms, in bits, below which their shares are shares of noise."""
+"""Below this total of the four atoms, in bits, their shares are noise."""
 
 
 @dataclass(frozen=True)
 class AcrossModels:
-    """One row per model and dataset, and how many rows are missing for what reason.
+    """One row per model and dataset, and the number of missing rows by reason.
 
     Attributes:
         frame: rows of the result table as `reported`, in reading order; `series` is the model.
-        failed: pairs of model and dataset whose fit failed.
-        other_setting: pairs that were measured with another setting than most models of the dataset.
+        failed: number of pairs of model and dataset whose fit failed.
+        other_setting: number of pairs measured with a different setting from most models of the dataset.
     """
 
     frame: pl.DataFrame
@@ -45,20 +45,20 @@ class AcrossModels:
     def left_out(self) -> str:
         """What is not in `frame`, as a sentence; empty if nothing is."""
         parts = [f"{self.failed} failed"] if self.failed else []
-        parts += [f"{self.other_setting} measured with another setting"] if self.other_setting else []
+        parts += [f"{self.other_setting} measured with a different setting"] if self.other_setting else []
         return f"Left out (pairs of model and dataset): {', '.join(parts)}." if parts else ""
 
 
 @remembered
 def across_models(results: pl.DataFrame, estimator: str = EXACT) -> AcrossModels:
-    """Each model once per dataset: final layer, final checkpoint, and the setting that `one_setting` chooses.
+    """Each model once per dataset: final layer, final checkpoint, and the setting chosen by `one_setting`.
 
-    Of several runs of a model with this setting, the first one that succeeded counts. A final checkpoint that failed is
-    not replaced by an earlier one.
+    If a model has several runs with this setting, the first successful one counts. A failed final checkpoint is not
+    replaced by an earlier one.
 
     Args:
         results: the result table.
-        estimator: whose numbers to take where a problem has several.
+        estimator: which estimator to use if a problem has results from several.
 
     Raises:
         ResultTableError: this is not a result table.
@@ -71,16 +71,16 @@ def across_models(results: pl.DataFrame, estimator: str = EXACT) -> AcrossModels
 
 
 def by_model(results: pl.DataFrame) -> pl.DataFrame:
-    """The table with the model as its `series`, without runs whose checkpoint another run has at more layers."""
+    """The table with the model as `series`, without runs whose checkpoint another run has at more layers."""
     return with_series(results).with_columns(series=pl.col("model"))
 
 
 def one_setting(frame: pl.DataFrame, estimator: str = EXACT) -> pl.DataFrame:
-    """The rows of one setting for each dataset, those that succeeded first, by run and recipe.
+    """The rows of one setting per dataset, successful ones first, by run and recipe.
 
-    A setting is preset, estimator, τ, pooling, marginals and strata. Of those in the table, each dataset gets one of
-    `estimator` if there is one, then the one that most of its models have, then the one that most rows of all datasets
-    have, then the one nearest to the paper's (τ = 0.3, mean pooling).
+    A setting is the combination of preset, estimator, τ, pooling, marginals and strata. Among those in the table, each
+    dataset gets a setting of `estimator` if there is one; ties are broken by the most models of the dataset, then by
+    the most rows over all datasets, then by closeness to the paper's (τ = 0.3, mean pooling).
 
     Args:
         frame: rows of the result table.
@@ -101,12 +101,12 @@ def one_setting(frame: pl.DataFrame, estimator: str = EXACT) -> pl.DataFrame:
 
 
 def of_enough_models(frame: pl.DataFrame) -> pl.DataFrame:
-    """The rows of datasets with enough models for a correlation or the name of a regime."""
+    """The rows of datasets with enough models for a correlation or a regime."""
     return frame.filter(pl.col("model").n_unique().over("dataset") >= LEAST)
 
 
 def with_total(frame: pl.DataFrame) -> pl.DataFrame:
-    """The rows whose shares mean something: synergy is known, and the atoms have `NEXT_TO_NOTHING` bits or more."""
+    """The rows with meaningful shares: synergy is known, and the atoms total `NEXT_TO_NOTHING` bits or more."""
     total = pl.sum_horizontal(*ATOMS, ignore_nulls=False)
     shares = (pl.col(f"{atom}_share").cast(pl.Float64).is_finite() for atom in ATOMS)
     return frame.filter((total >= NEXT_TO_NOTHING) & pl.all_horizontal(shares))
@@ -116,7 +116,7 @@ def with_values(frame: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
     """The rows that have a number in each of the columns.
 
     Raises:
-        NothingToShowError: no row has; the text names the first column without a value.
+        NothingToShowError: there are none; the text names the first column without a value.
     """
     found = frame.filter(
         pl.all_horizontal(pl.col(name).is_not_null() & pl.col(name).cast(pl.Float64).is_finite() for name in columns)

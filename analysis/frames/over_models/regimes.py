@@ -17,10 +17,11 @@ NEITHER: Final = "neither"
 UNDECIDED: Final = "not enough data"
 
 REGIMES: Final = (SYNERGY_DRIVEN, KNOWLEDGE_DRIVEN, MIXED, NEITHER, UNDECIDED)
-"""In the order of figures and tables."""
+"""Regimes in the order of figures and tables."""
 
 LEAST_SHARE: Final = 5.0
-"""A dataset whose mean shares of S and of U2 are both below this, in %, lives on neither: R or U1 carry its answers."""
+"""If both mean shares (S and U2) of a dataset are below this, in %, the regime is `neither`: R or U1 carry its
+answers."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Regime:
         synergy: mean share of S.
         language: mean share of U2.
         difference: share of S minus share of U2, in percentage points.
-        num_models: models that the means are over.
+        num_models: number of models in the means.
         left_out: models of the dataset without shares: synergy is unknown, or the atoms are next to nothing.
     """
 
@@ -50,9 +51,9 @@ class Regime:
 def regimes(models: pl.DataFrame) -> list[Regime]:
     """The regime of each dataset that has a model with shares, the most synergy first within each regime.
 
-    It is the name of the larger share, if the 95 % interval of the paired difference (bootstrap over models) excludes
-    0, and `mixed` if not; `neither` where both mean shares are below `LEAST_SHARE`. With fewer than four models it is
-    undecided.
+    It is named after the larger share if the 95 % interval of the paired difference (bootstrap over models) excludes 0,
+    and is `mixed` if not; it is `neither` if both mean shares are below `LEAST_SHARE`. With fewer than four models it
+    is undecided.
 
     Args:
         models: one row per model and dataset, as in `AcrossModels.frame`.

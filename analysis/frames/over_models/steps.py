@@ -1,4 +1,4 @@
-"""Steps from one size of a family to the next, and what changes in them."""
+"""Steps from one size of a family to the next, and the changes."""
 
 from typing import Final
 
@@ -29,7 +29,7 @@ def steps(models: pl.DataFrame, regime: str | None = None, accuracy: str = "accu
     if regime is not None:
         names = datasets_of(regimes(of_enough_models(models)), regime)
         if not names:
-            raise NothingToShowError(f"No dataset is {regime}, as far as the models of this table tell.")
+            raise NothingToShowError(f"No dataset is {regime} for the models of this table.")
         chosen = models.filter(pl.col("dataset").cast(pl.String).is_in(names))
     found = _steps(with_total(with_values(chosen, [accuracy])), accuracy)
     if found.is_empty():

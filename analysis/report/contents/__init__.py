@@ -37,7 +37,7 @@ PARTS: Final[tuple[FigurePart | TablePart, ...]] = (
     TablePart(
         "diagnostics",
         "Diagnostics beyond their limits",
-        "Every row and diagnostic that the warnings at the top summarise.",
+        "Every fit and diagnostic summarised by the warnings at the top.",
         tables.diagnostics,
         plain_table,
         "None: every diagnostic is within its limit.",
@@ -46,7 +46,7 @@ PARTS: Final[tuple[FigurePart | TablePart, ...]] = (
     TablePart(
         "receipts",
         "Receipts",
-        "What was checked on the first items of every run before anything was measured.",
+        "The checks that each run made on its first items before it measured anything.",
         tables.receipts,
         receipts_table,
         file_only=True,
@@ -59,18 +59,17 @@ PARTS: Final[tuple[FigurePart | TablePart, ...]] = (
 COMPARISONS: Final[dict[str, TablePart]] = {
     "paper": TablePart(
         "paper",
-        "Beside the paper",
-        f"Numbers that the paper prints, and those of this table. The paper: {paper.CITATION}. T1 to T5: its tables. "
-        "TXT: its text. The paper estimates by BATCH with one seed; here every estimator has a row of its own. "
-        "Correlations are over all models of this table that have the benchmark; p is two-sided and treats models as "
-        "independent. Changes between sizes are in percentage points; the paper does not say what its own are in. In "
-        "brackets: the 95 % interval of the value here, which covers items for the exact estimator and seeds for BATCH "
-        "(the column “interval” of the file); the paper has none. Its noise and split are not public, so that "
-        "differences are expected. Spectra and accuracies of single models exist in the paper only as figures and "
-        "cannot be compared.",
+        "Comparison with the paper",
+        f"The numbers printed in the paper next to those of this table. The paper: {paper.CITATION}. T1 to T5: its "
+        "tables. TXT: its text. The paper uses BATCH with one seed; here each estimator has its own row. Correlations "
+        "are over all models of this table that have the benchmark; p is two-sided and treats models as independent. "
+        "Changes between sizes are in percentage points; the paper does not state the unit of its own. In brackets: "
+        "the 95 % interval of the value here, over items for the exact estimator and over seeds for BATCH (column "
+        "“interval” in the file); the paper gives none. Its noise and split are not public, so expect differences. "
+        "The paper shows spectra and accuracies of single models only as figures, so they cannot be compared.",
         paper.comparison,
         paper_table,
         of_table=_not_in_paper,
     ),
 }
-"""Parts that a report has if it is asked to compare with what was published, by the name of what that is."""
+"""Parts added to a report that is compared with published numbers, by the name of the publication."""

@@ -19,10 +19,10 @@ _NAMES: Final[dict[Between, str]] = {
     "layers": "neighbouring layers",
 }
 _WHAT: Final = {
-    "checkpoints": "Each training checkpoint minus the one before, at the output layer, in bits",
-    "models": "Every two models that answered the same items of a dataset, the first-named minus the other, in bits; "
-    "each model by its final checkpoint at the output layer",
-    "layers": "Each recorded layer minus the one before, read through the logit lens, in bits",
+    "checkpoints": "Each training checkpoint minus the previous one, at the output layer, in bits",
+    "models": "Every pair of models that answered the same items of a dataset, the first minus the second, in bits; "
+    "final checkpoints, output layer",
+    "layers": "Each recorded layer minus the previous one, read through the logit lens, in bits",
 }
 
 
@@ -42,12 +42,11 @@ def _parts(between: Between) -> tuple[FigurePart, TablePart]:
         FigurePart(
             f"what_differs_{between}",
             f"What differs: {_NAMES[between]}",
-            f"{_WHAT[between]}. Dot: the difference of the exact estimates that intervals over items are around (the "
-            "corrected ones where they are corrected). Line: its 95 % interval over items, paired item by item, so "
-            "that what makes an item hard for both cancels. Filled: still certain (p < 0.05) among all differences of "
-            "this figure's table together, by Holm's method; hollow: not certain, which does not show that there is "
-            "no difference. A certain difference can be small: read the axis. The interval covers neither another "
-            "training of a model, nor another prompt or probe.",
+            f"{_WHAT[between]}. Dot: the difference of the exact estimates (corrected ones where available). Line: its "
+            "95 % interval over items, paired item by item, which cancels what makes an item hard for both. Filled: "
+            "significant (p < 0.05) after Holm's correction over all differences in the table of this figure; hollow: "
+            "not significant, which does not show that there is no difference. A significant difference can be small: "
+            "read the axis. The interval does not cover retraining a model, another prompt or another probe.",
             _draw(between),
             optional=True,
             takes="influences",
@@ -56,8 +55,9 @@ def _parts(between: Between) -> tuple[FigurePart, TablePart]:
         TablePart(
             f"differences_{between}",
             f"What differs in numbers: {_NAMES[between]}",
-            "The same differences, “to” minus “from”, with their intervals. Bold: certain among all of them together. "
-            "A single interval that excludes 0 is not enough: of 20 differences that are none, one does so by chance.",
+            "The same differences, “to” minus “from”, with their intervals. Bold: significant after Holm's correction "
+            "over all of them. A single interval that excludes 0 is not enough: where nothing differs, 1 of 20 does so "
+            "by chance.",
             partial(_make, between=between),
             differences_table,
             optional=True,

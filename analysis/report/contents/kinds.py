@@ -1,4 +1,4 @@
-"""What a part of a report is: a figure or a table, with title, caption and how it is made."""
+"""The parts of a report: figures and tables, each with a title, a caption and the function that makes it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,29 +10,29 @@ from pid_lvlm.analysis.figures.base import Figure
 from pid_lvlm.analysis.report.laid_out.display import PageTable
 
 Caption = Callable[[pl.DataFrame, str], str]
-"""What a table and the estimator that is preferred have for a caption."""
+"""Makes a caption from a result table and the preferred estimator."""
 
 
 def nothing(_results: pl.DataFrame, _estimator: str) -> str:
-    """The caption of a part that says the same about every table."""
+    """The caption of a part whose caption is the same for every table."""
     return ""
 
 
 @dataclass(frozen=True)
 class FigurePart:
-    """A figure of the report, of one estimator.
+    """A figure of the report, from one estimator.
 
     Attributes:
         name: its file name without the extension.
         title: its heading.
-        text: its caption, as far as it is the same for every table.
-        draw: draws it, from the table, the estimator to prefer and what it `takes`.
+        text: the part of its caption that is the same for every table.
+        draw: draws it from the table, the preferred estimator and what it `takes`.
         of_table: the rest of its caption.
-        optional: whether the report does not say so where the results have nothing for it.
-        takes: a further input that it gets by this name where there is one (`losses`, `influences`, `runs`).
-        needed: whether there is nothing to show without that input.
-        with_it: what its caption adds where there is that input.
-        without_it: what its caption adds where there is none.
+        optional: whether to leave it out without a word if the results have nothing for it.
+        takes: name of a further input that it gets if there is one (`losses`, `influences`, `runs`).
+        needed: whether it needs that input to show anything.
+        with_it: added to its caption if there is that input.
+        without_it: added to its caption if there is none.
     """
 
     name: str
@@ -54,15 +54,15 @@ class TablePart:
     Attributes:
         name: its file name without the extension.
         title: its heading.
-        text: its caption, as far as it is the same for every table.
+        text: the part of its caption that is the same for every table.
         make: computes it.
         show: lays it out for the page.
-        empty: what is shown if it has no row.
+        empty: what is shown if it has no rows.
         of_table: the rest of its caption.
-        of_one: whether it is of one estimator, which `make` then gets to know.
+        of_one: whether it shows one estimator, which `make` then takes.
         optional: as for a figure.
-        file_only: whether the page has it in a shorter form, in its last section.
-        takes: as for a figure, and the three below.
+        file_only: whether the page shows only a shorter form, in its last section.
+        takes: as for a figure, like the three below.
         needed: as for a figure.
         with_it: as for a figure.
         without_it: as for a figure.
@@ -84,5 +84,5 @@ class TablePart:
     without_it: str = ""
 
 
-HOLLOW: Final = "Hollow: a value below 0 or beyond a limit of a diagnostic; the tooltip says which."
-"""What the captions of figures say of their hollow marks."""
+HOLLOW: Final = "Hollow: a value below 0 or beyond a diagnostic limit; the tooltip says which."
+"""What captions of figures say about hollow marks."""

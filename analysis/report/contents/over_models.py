@@ -1,4 +1,4 @@
-"""What is seen only over several models: regimes, correlates of accuracy, families, sizes."""
+"""What only shows over several models: regimes, correlates of accuracy, families, sizes."""
 
 from collections.abc import Callable
 from typing import Final, TypeVar
@@ -24,7 +24,7 @@ def _of_several(show: Callable[..., _Shown]) -> Callable[[pl.DataFrame, str], _S
 
     def shown(results: pl.DataFrame, estimator: str) -> _Shown:
         if across_models(results, estimator).frame["model"].n_unique() < 2:
-            raise NothingToShowError("There is one model only.")
+            raise NothingToShowError("There is only one model.")
         return show(results, estimator)
 
     return shown
@@ -43,9 +43,10 @@ OVER_MODELS: Final[tuple[FigurePart | TablePart, ...]] = (
         "regimes",
         "Task regimes",
         "Mean share of S and of U2 in R + U1 + U2 + S over models, in %, per dataset. Line: 95 % bootstrap interval of "
-        "the mean over models, as if they were independent; it is too narrow below ten models, and says nothing about "
-        "items. Ticks: single models. Hollow, without an interval: fewer than four models. A regime is named after the "
-        "larger share where the interval of the paired difference excludes 0; neither: both mean shares are below 5 %.",
+        "the mean over models, treated as independent; it is too narrow with fewer than ten models, and says nothing "
+        "about items. Ticks: single models. Hollow, without an interval: fewer than four models. A regime is named "
+        "after the larger share if the interval of the paired difference excludes 0; neither: both mean shares are "
+        "below 5 %.",
         _of_several(figures.regimes),
         _left_out,
         optional=True,
@@ -53,8 +54,8 @@ OVER_MODELS: Final[tuple[FigurePart | TablePart, ...]] = (
     TablePart(
         "regime_shares",
         "Task regimes in numbers",
-        "The same means in % with their intervals in brackets, and the mean difference of the two shares within a "
-        "model, in percentage points.",
+        "The same means in %, with intervals in brackets, and the mean within-model difference of the two shares, in "
+        "percentage points.",
         _of_several(tables.regimes),
         regimes_table,
         of_table=_left_out,
@@ -63,10 +64,11 @@ OVER_MODELS: Final[tuple[FigurePart | TablePart, ...]] = (
     ),
     TablePart(
         "correlations",
-        "What goes with accuracy",
+        "Correlates of accuracy",
         "Spearman's ρ of accuracy with each quantity over models, with its 95 % interval (Fisher's z with the variance "
         "of Bonett and Wright) and two-sided p, not corrected for the number of tests; bold: p < 0.05. Both treat "
-        "models as independent, although sizes of one family are not. A correlation over models does not show a cause.",
+        "models as independent, although sizes of one family are not. A correlation over models does not imply "
+        "causation.",
         _some_correlation,
         correlations_table,
         of_table=_left_out,
@@ -86,9 +88,9 @@ OVER_MODELS: Final[tuple[FigurePart | TablePart, ...]] = (
     FigurePart(
         "families",
         "Strategies of families",
-        "S against U2, in bits. Dots: models, each by its medians over the datasets of the panel's regime, larger for "
-        "larger ones, joined from small to large. Diamonds: medians of families (hollow: one model). Scales differ "
-        "between panels.",
+        "S against U2, in bits. Dots: models, each at its medians over the datasets of the panel's regime; larger dots "
+        "are larger models, and lines join a family from small to large. Diamonds: medians of families (hollow: one "
+        "model). Scales differ between panels.",
         _of_several(figures.families),
         _left_out,
         optional=True,
@@ -96,8 +98,8 @@ OVER_MODELS: Final[tuple[FigurePart | TablePart, ...]] = (
     TablePart(
         "scaling",
         "From size to size",
-        "Changes from a size of a family to the next, in percentage points, on synergy-driven datasets; means over "
-        "datasets. These are single differences, without an interval.",
+        "Changes from one size of a family to the next, in percentage points, on synergy-driven datasets; means over "
+        "datasets. These are single differences without an interval.",
         _of_several(tables.scaling),
         scaling_table,
         of_table=_left_out,

@@ -1,4 +1,4 @@
-"""Tables laid out for reading: few digits, values with their spread, what matters in bold."""
+"""Tables laid out for reading: few digits, values with their spread, important values in bold."""
 
 import re
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ class Cell:
 
     @property
     def order(self) -> str:
-        """What the cell is sorted by: the number that it begins with; empty where it has none."""
+        """The sort key: the number that the cell begins with; empty if there is none."""
         found = _NUMBER.match(self.text.replace(",", ""))
         return found[0] if found else ""
 
@@ -42,7 +42,8 @@ class PageTable:
 def summary_table(summary: pl.DataFrame) -> PageTable:
     """Model, dataset, the four atoms with their spread (the largest in bold), total information, accuracies.
 
-    The estimator has a column only if it is not BATCH everywhere, circular accuracy only if a benchmark has rotations.
+    There is an estimator column only if not all rows are by BATCH, and circular accuracy only if a benchmark has
+    rotations.
     """
     circular = ["circular accuracy"] if summary["accuracy_circular"].is_not_null().any() else []
     estimator = _estimator(summary)
@@ -55,7 +56,7 @@ def summary_table(summary: pl.DataFrame) -> PageTable:
 def ground_truth_table(ground_truth: pl.DataFrame) -> PageTable:
     """Model, dataset, whether the atoms that decide are within tolerance, true and estimated value of each atom.
 
-    Estimator and excess have columns only if there is something in them that is not so everywhere.
+    Estimator and excess have columns only if their values differ between rows.
     """
     estimator = _estimator(ground_truth)
     excess = ["excess"] if ground_truth["excess"].is_not_null().any() else []
@@ -94,7 +95,7 @@ def paper_table(comparison: pl.DataFrame) -> PageTable:
 
 
 def plain_table(frame: pl.DataFrame) -> PageTable:
-    """Every column as it is, numbers to three decimals."""
+    """Every column unchanged, numbers to three decimals."""
     names = [name for name, dtype in frame.schema.items() if dtype == pl.String]
     ordered = frame.select(*names, *(name for name in frame.columns if name not in names))
     headings = [name.replace("_", " ") for name in ordered.columns]
@@ -102,7 +103,7 @@ def plain_table(frame: pl.DataFrame) -> PageTable:
 
 
 def issues_table(issues: pl.DataFrame) -> PageTable:
-    """How many fits, what is wrong with them, the worst value and the limit, where, and what to do."""
+    """Number of fits, what is wrong with them, the worst value and the limit, where it happened, and what to do."""
     headings = ["what", "where", "what to do", "fits", "worst", "limit"]
     rows = [
         [

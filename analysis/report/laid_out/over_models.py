@@ -71,7 +71,7 @@ def _correlation(row: dict[str, Any]) -> Cell:
 
 
 def _counts(numbers: list[int]) -> str:
-    """How many models a row's coefficients are over: fewer where an atom is unknown."""
+    """Number of models in a row's coefficients; fewer if an atom is unknown."""
     return f"{min(numbers)}" if min(numbers) == max(numbers) else f"{min(numbers)} to {max(numbers)}"
 
 

@@ -14,7 +14,7 @@ _UNKNOWN: Final = "–"
 
 
 def differences_table(frame: pl.DataFrame) -> PageTable:
-    """A row per pair: every atom's difference with its interval, in bold where it is certain among all of them."""
+    """One row per pair: every atom's difference with its interval, in bold if it is significant after correction."""
     with_model = frame["model"].null_count() < frame.height
     headings = ["dataset", *(["model"] if with_model else []), "from", "to", *LEGEND.values(), "items"]
     rows = []
@@ -28,8 +28,8 @@ def differences_table(frame: pl.DataFrame) -> PageTable:
 
 
 def batch_sizes_table(frame: pl.DataFrame) -> PageTable:
-    """Model, dataset, rows of a batch, every atom by BATCH with the certified optimum in brackets, and the excess."""
-    headings = ["model", "dataset", "rows of a batch", *SYMBOLS.values(), "excess"]
+    """Model, dataset, rows per batch, every atom by BATCH with the certified optimum in brackets, and the excess."""
+    headings = ["model", "dataset", "rows per batch", *SYMBOLS.values(), "excess"]
     rows = [
         [
             *(Cell(row["model"]), Cell(row["dataset"]), Cell(f"{row['batch_size']:,}")),
@@ -42,7 +42,7 @@ def batch_sizes_table(frame: pl.DataFrame) -> PageTable:
 
 
 def receipts_table(frame: pl.DataFrame) -> PageTable:
-    """A row per model: how many of its runs have a receipt, and the worst that each check found beside its limit."""
+    """One row per model: how many of its runs have a receipt, and each check's worst result next to its limit."""
     known = frame["check"].unique().drop_nulls().to_list()
     checks = [name for name in {**CHECKS, **CROSSED_CHECKS} if name in known]
     rows = []
@@ -54,7 +54,7 @@ def receipts_table(frame: pl.DataFrame) -> PageTable:
 
 
 def receipts_sentence(frame: pl.DataFrame) -> str:
-    """What the receipts say together, in one sentence."""
+    """A one-sentence summary of the receipts."""
     runs = frame["run"].n_unique()
     held = frame.drop_nulls("check")
     said = f"{held['run'].n_unique():,} of {runs:,} runs have a receipt of the checks made before they were measured"
@@ -75,7 +75,7 @@ def _runs(number: int) -> str:
 
 
 def _check(rows: pl.DataFrame, runs: int) -> Cell:
-    """The largest difference that a check found among the runs of a model, and how often it was not made."""
+    """The largest difference that a check found among a model's runs, and how often it was not made."""
     if rows.is_empty():
         return Cell(_UNKNOWN)
     made = rows.filter(pl.col("result") != NOT_CHECKED)

@@ -1,4 +1,4 @@
-"""Tables of the exhibits within models laid out for reading."""
+"""Tables within models, laid out for reading."""
 
 from collections.abc import Callable
 from typing import Any
@@ -33,7 +33,7 @@ def layer_phases_table(phases: pl.DataFrame) -> PageTable:
 def onset_table(onsets: pl.DataFrame) -> PageTable:
     """Model, dataset, the onset of each atom with its value and interval, checkpoints and stages.
 
-    A model with one checkpoint on a dataset has no row: all that it says is that a second one is missing.
+    A model with one checkpoint on a dataset has no row: it would only say that a second one is missing.
     """
     headings = ["model", "dataset", *(SYMBOLS[atom] for atom in reversed(ATOMS)), "checkpoints", "stages"]
     rows = []
@@ -51,7 +51,7 @@ def onset_table(onsets: pl.DataFrame) -> PageTable:
 
 
 def ablations_table(ablations: pl.DataFrame) -> PageTable:
-    """Model, dataset, estimator and one column for each setting, in bits to three decimals."""
+    """Model, dataset, estimator and one column per setting, in bits to three decimals."""
     names = ["model", "dataset", "estimator"]
     values = ablations.columns[len(names) :]
     rows = [
@@ -62,7 +62,7 @@ def ablations_table(ablations: pl.DataFrame) -> PageTable:
 
 
 def interval_meanings_table(meanings: pl.DataFrame) -> PageTable:
-    """Interval, what it covers and what not, whose it is, and how wide it is."""
+    """Interval, what it covers and what it does not, its estimators, and its width."""
     headings = ["interval", "covers", "does not cover", "estimators", "rows", "median width", "largest width"]
     rows = [
         [
@@ -115,7 +115,7 @@ def _peak(row: dict[str, Any], atom: str) -> str:
 
 
 def _layer(row: dict[str, Any], name: str) -> str:
-    """A layer and where in the model's depth it is."""
+    """A layer and its relative depth in the model."""
     return _UNKNOWN if row[name] is None else f"{row[name]} ({row[f'{name}_depth']:.0%})"
 
 

@@ -1,1 +1,1 @@
-"""The page: charts and tables to one HTML file that loads nothing, and the item browser."""
+"""The page: charts, tables and the item browser in one HTML file that loads nothing."""

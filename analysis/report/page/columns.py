@@ -1,6 +1,6 @@
 """The data of all charts of a page, column by column, each column once.
 
-Charts of the same fits share most of their columns, and a row written out repeats every name.
+Charts of the same fits share most of their columns, and rows as objects would repeat every name.
 """
 
 import json
@@ -9,9 +9,9 @@ from typing import Any
 
 
 class Columns:
-    """Columns that charts refer to by number; equal ones are the same.
+    """Columns that charts refer to by number; equal columns are stored once.
 
-    A column is a list of values, or `{"values": …, "codes": …}` where its texts repeat.
+    A column is a list of values, or `{"values": …, "codes": …}` if its texts repeat.
     """
 
     def __init__(self) -> None:
@@ -19,7 +19,7 @@ class Columns:
         self._numbers: dict[str, int] = {}
 
     def add(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-        """The number of the column of each name; a row without it has null there."""
+        """The column number of each name; a row without that name has null there."""
         names = dict.fromkeys(name for row in rows for name in row)
         return {name: self._number([row.get(name) for row in rows]) for name in names}
 
@@ -43,7 +43,7 @@ def _packed(values: list[Any]) -> Any:
 
 
 def shared(specification: Mapping[str, Any], columns: Columns) -> dict[str, Any]:
-    """A specification of altair whose data sets are columns of `columns`, without the address of its schema."""
+    """An altair specification whose data sets are columns of `columns`, without its schema address."""
     small = {name: value for name, value in specification.items() if name != "$schema"}
     small["datasets"] = {name: columns.add(rows) for name, rows in specification.get("datasets", {}).items()}
     return small

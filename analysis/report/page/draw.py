@@ -1,7 +1,7 @@
-"""Charts become images in processes of their own, two at a time.
+"""Charts are drawn in separate processes, two at a time.
 
-The library that draws them keeps Python's lock for seconds, in which Ctrl-C would wait, and a crash of its engine ends
-the process that it is in.
+The drawing library holds Python's lock for seconds, which would delay Ctrl-C, and a crash of its engine ends its
+process.
 """
 
 import base64
@@ -18,7 +18,7 @@ from typing import Any, Final
 import altair as alt
 
 _DENSITY: Final = 300  # pixels per inch in print
-_MOST_PIXELS: Final = 5_000_000  # of a PNG file; a taller figure has fewer per inch
+_MOST_PIXELS: Final = 5_000_000  # per PNG file; a taller figure has fewer per inch
 _PROCESSES: Final = 2
 
 _DRAW: Final = """
@@ -55,22 +55,22 @@ json.dump({{ending: base64.b64encode(image).decode() for ending, image in images
 
 @dataclass(frozen=True)
 class Job:
-    """A chart to draw: its specification, and how wide it may be in print, in millimetres."""
+    """A chart to draw: its specification and its maximum width in print, in millimetres."""
 
     chart: Mapping[str, Any]
     millimetres: float
 
 
 def draw(jobs: Mapping[str, Job], endings: Iterable[str], unit: float) -> dict[str, bytes]:
-    """Charts as files of a size in print, by vl-convert: no browser, no network.
+    """Charts as files with a print size, by vl-convert: no browser, no network.
 
     Args:
-        jobs: charts by the names of their files without ending.
-        endings: of the files: `svg`, `png` (300 pixels per inch), `pdf`.
-        unit: millimetres of a chart's pixel in print; a chart that is too wide for its job is made smaller.
+        jobs: charts by file name without the ending.
+        endings: file types: `svg`, `png` (300 pixels per inch), `pdf`.
+        unit: millimetres per chart pixel in print; a chart that is too wide for its job is scaled down.
 
     Raises:
-        RuntimeError: the library fails; the text is what it said.
+        RuntimeError: the library failed; the text is its message.
         ImportError: it is not installed.
     """
     common = {
@@ -91,22 +91,22 @@ def draw(jobs: Mapping[str, Job], endings: Iterable[str], unit: float) -> dict[s
 
 
 def start_javascript(snippet: str) -> "Running":
-    """Begin to make one script of Vega, Vega-Lite, Vega-Embed and a line of ours; `javascript` has it in the end."""
+    """Start bundling Vega, Vega-Lite, Vega-Embed and `snippet` into one script; `javascript` returns it."""
     return start(_BUNDLE, {"snippet": snippet})
 
 
 def javascript(running: "Running") -> str:
-    """The script that `start_javascript` began.
+    """The script that `start_javascript` started to make.
 
     Raises:
-        RuntimeError: the library fails; the text is what it said.
+        RuntimeError: the library failed; the text is its message.
         ImportError: it is not installed.
     """
     return running.result()["js"].decode()
 
 
 def _shared_out(jobs: Mapping[str, Job]) -> list[list[str]]:
-    """Names of jobs for each process, so that all have about as much to draw."""
+    """Names of the jobs of each process, with about equal work."""
     weights = {name: len(json.dumps(job.chart)) for name, job in jobs.items()}
     shares: list[list[str]] = [[] for _ in range(min(_PROCESSES, len(jobs)))]
     for name in sorted(jobs, key=lambda each: -weights[each]):
@@ -115,7 +115,7 @@ def _shared_out(jobs: Mapping[str, Job]) -> list[list[str]]:
 
 
 class Running:
-    """A program of ours in another process, from its start to its images."""
+    """One of our programs in another process, from its start to its images."""
 
     def __init__(self, program: str, given: dict[str, Any]) -> None:
         with ExitStack() as files:
@@ -127,7 +127,7 @@ class Running:
             self._files = files.pop_all()
 
     def result(self) -> dict[str, bytes]:
-        """What the program made, once it has ended."""
+        """The program's output, once it has ended."""
         code = self._process.wait()
         if code:
             if find_spec("vl_convert") is None:
@@ -139,11 +139,11 @@ class Running:
         return {ending: base64.b64decode(image) for ending, image in json.load(self._images).items()}
 
     def stop(self) -> None:
-        """End the program, if it still runs, and let go of its files."""
+        """End the program if it is still running, and close its files."""
         self._process.kill()
         self._process.wait()
         self._files.close()
 
 
 start = Running
-"""Starts a program; tests put another in its place."""
+"""Starts a program; tests replace it."""

@@ -1,4 +1,4 @@
-// Filters, sorts and unfolds the items that the page already has; it never makes HTML from a text.
+// Filters, sorts and expands the items already on the page; it never builds HTML from text.
 (() => {
   const browser = document.getElementById("item-browser");
   const form = browser.querySelector("form");
@@ -35,7 +35,7 @@
     list.append(...found.map(({ card }) => card));
     const visible = found.slice(0, unfolded);
     for (const { card } of visible) card.hidden = false;
-    status.textContent = `${visible.length} of ${found.length} items that fit are shown, of ${cards.length} on this page.`;
+    status.textContent = `${visible.length} of ${found.length} matching items shown; ${cards.length} on this page.`;
     more.hidden = visible.length === found.length;
     return visible;
   }
@@ -49,7 +49,7 @@
     const first = unfolded;
     unfolded += atOnce;
     const heading = show()[first].card.querySelector("h3");
-    heading.tabIndex = -1; // the keyboard goes on at the first new item
+    heading.tabIndex = -1; // keyboard focus moves to the first new item
     heading.focus({ preventScroll: true });
   });
   form.hidden = false;

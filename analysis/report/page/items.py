@@ -1,4 +1,4 @@
-"""The item browser: the items that rules choose in turn, as many as the page can hold, as one section of the page."""
+"""The item browser, a section of the page: items that rules choose in turn, as many as the page can hold."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,10 +18,10 @@ from pid_lvlm.data.bounds import CARD_MODELS, CARDS_BYTES, FIGURE_DATASETS
 from pid_lvlm.data.command.shown import count
 
 BY_DEFAULT: Final = 48
-"""Items of each dataset, unless that is more than the page can hold."""
+"""Items per dataset, unless that is more than the page can hold."""
 
 AT_ONCE: Final = 12
-"""Items that are shown before a reader asks for more."""
+"""Items that are shown before the reader asks for more."""
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,10 @@ class Browser:
     """The items on the page.
 
     Attributes:
-        cards: the HTML of each, in the order in which the rules chose them.
-        said: what is shown, of how many, chosen how.
-        others: whether items are among them that no rule chose.
-        models, datasets, rules: what they can be filtered by.
+        cards: the HTML of each item, in the order in which the rules chose them.
+        said: how many items are shown, of how many, and how they were chosen.
+        others: whether some of them were not chosen by any rule.
+        models, datasets, rules: the filters.
     """
 
     cards: Sequence[markupsafe.Markup]
@@ -48,7 +48,7 @@ def item_browser(items: Items, most: int | None = None) -> Browser:
 
     Args:
         items: all items.
-        most: how many of each dataset; by default `BY_DEFAULT`, and fewer where the page would become too large.
+        most: how many per dataset; by default `BY_DEFAULT`, or fewer if the page would become too large.
     """
     frame, left_out = _shown_rows(items.frame)
     rows = labelled(items.with_questions(_chosen(frame, BY_DEFAULT if most is None else most)))
@@ -66,7 +66,7 @@ def item_browser(items: Items, most: int | None = None) -> Browser:
 
 
 def render_browser(browser: Browser, items: Items) -> markupsafe.Markup:
-    """The section of the page; without its script it shows every item."""
+    """The section of the page; without scripts it shows every item."""
     folder = Path(__file__).parent
     return markupsafe.Markup(
         environment(folder)
@@ -86,7 +86,7 @@ def render_browser(browser: Browser, items: Items) -> markupsafe.Markup:
 
 
 def _shown_rows(frame: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
-    """The first models and datasets, and what is said about the others."""
+    """The first models and datasets, and sentences about those left out."""
     said = []
     for column, bound in (("model", CARD_MODELS), ("dataset", FIGURE_DATASETS)):
         names = frame[column].unique(maintain_order=True)
@@ -104,7 +104,7 @@ def _chosen(frame: pl.DataFrame, most: int) -> pl.DataFrame:
 
 
 def _cards(rows: pl.DataFrame, most_bytes: int | None) -> tuple[list[markupsafe.Markup], int]:
-    """The cards of whole turns, at least of one, as far as they fit; and how many turns these are."""
+    """The cards of as many whole turns as fit, at least one, and the number of turns."""
     scale = Scale.of(rows)
     keys = rows.select("dataset", "sample_id", "rule").iter_rows()
     titles = {(dataset, name): RULES[rule].title for dataset, name, rule in keys if rule is not None}

@@ -3,7 +3,7 @@ const byId = (id) => document.getElementById(id);
 const parsed = (id) => JSON.parse(byId(id).textContent);
 const root = document.documentElement;
 
-// Light and dark: the reader's choice, otherwise the system's; paper is light.
+// Light or dark: the reader's choice, otherwise the system's; print is always light.
 const system = matchMedia("(prefers-color-scheme: dark)");
 const isDark = () => root.classList.contains("dark");
 function show(dark) {
@@ -26,7 +26,7 @@ let before = false;
 addEventListener("beforeprint", () => { before = isDark(); show(false); });
 addEventListener("afterprint", () => { show(before); });
 
-// Charts: their data are columns that they share.
+// Charts: their data are shared columns.
 const columns = parsed("columns");
 const widths = parsed("widths");
 const unpacked = new Map();
@@ -77,7 +77,7 @@ async function draw(figure) {
   figure.view?.finalize();
   figure.view = null;
   if (isFiltered() && !left) {
-    figure.chart.innerHTML = '<p class="absent">This figure has nothing of what the filter keeps.</p>';
+    figure.chart.innerHTML = '<p class="absent">This figure has no data for the selected filter.</p>';
     return;
   }
   try {
@@ -107,7 +107,7 @@ async function drawAll() {
 let later = 0;
 addEventListener("resize", () => { clearTimeout(later); later = setTimeout(drawAll, 200); });
 
-// Tables: sorted, searched and saved by DataTables.
+// Tables: DataTables sorts, searches and saves them.
 function save(text, name, type) {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob([text], {type}));
@@ -151,7 +151,7 @@ function enhance(element) {
       bottomEnd: null,
     },
     columnDefs: isLong ? [{targets: texts, columnControl: {target: 0, content: [["searchList"]]}}] : [],
-    language: {zeroRecords: "No row is left by the filter."},
+    language: {zeroRecords: "No rows match the filter."},
   });
   box.classList.add("widget");
   box.removeAttribute("tabindex");
@@ -191,7 +191,7 @@ function offer(key) {
   select.addEventListener("change", () => {
     filter[key] = select.value;
     byId("filter-note").textContent = isFiltered()
-      ? "Means, medians, intervals and correlations over models stay those of the whole table."
+      ? "Means, medians, intervals and correlations over models are still those of the whole table."
       : "";
     filterTables();
     drawAll();

@@ -1,4 +1,4 @@
-"""Charts to files, and parts to the one HTML page."""
+"""Charts to files, and parts to one HTML page."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -28,10 +28,10 @@ from pid_lvlm.data.command.shown import count
 
 _HERE: Final = Path(__file__).parent
 LIBRARY: Final = "window.vegaEmbed = vegaEmbed;"
-"""The line that makes Vega known to the page."""
+"""Exposes Vega to the page."""
 
 _STILL: Final = "svg"
-"""Format of the image that the page shows where no script runs; sharp, and smaller than a PNG of twice the density."""
+"""Format of the image shown if scripts do not run: sharp, and smaller than a PNG of twice the density."""
 
 
 def render_files(
@@ -48,14 +48,14 @@ def render_files(
     """Every file of the report by its name in the report's folder; the page comes last.
 
     Args:
-        parts: of the report.
+        parts: the parts of the report.
         results: the result table.
-        sources: the files that were read, by what they are.
-        title: of the page.
-        formats: of the figure files.
-        estimator: whose numbers to show where a problem has several.
-        library: Vega as one script, on its way (`LIBRARY`).
-        browser: the section of single items; empty where there are none.
+        sources: the files that were read, by kind.
+        title: title of the page.
+        formats: formats of the figure files.
+        estimator: which estimator to use if a problem has results from several.
+        library: Vega as one script, still being made (`LIBRARY`).
+        browser: the section with single items; empty if there are none.
     """
     drawn = [part for part in parts if isinstance(part, Drawn) and not part.absent]
     images = _images(drawn, {_STILL, *formats})
@@ -88,7 +88,7 @@ def render_files(
 
 
 def _images(drawn: Sequence[Drawn], endings: set[str]) -> dict[str, bytes]:
-    """Each figure in each printed size and format, by the name of its file."""
+    """Each figure in each print size and format, by file name."""
     jobs = {
         figure_file(part.part.name, size, ""): Job(part.specifications[size], SIZES[size].millimetres or 0.0)
         for part in drawn
@@ -138,7 +138,7 @@ def _page(results: pl.DataFrame, estimator: str, **context: Any) -> str:
 
 
 def _receipts(parts: Sequence[Drawn | Tabled]) -> dict[str, Any] | None:
-    """The receipts in one sentence and as a table; None where no run folders were named."""
+    """The receipts as a sentence and as a table; None if no run folders were given."""
     for part in parts:
         if part.part.name == "receipts" and isinstance(part, Tabled) and part.frame is not None:
             frame = labelled(part.frame)
@@ -159,7 +159,7 @@ def _subtitle(results: pl.DataFrame) -> str:
 def _figure_context(
     drawn: Drawn, images: Mapping[str, bytes], formats: Sequence[str], columns: Columns
 ) -> dict[str, Any]:
-    """What the page shows of a figure; the image `still` is shown until the script has run, or if it cannot run."""
+    """What the page shows of a figure; the script, if it runs, replaces the image `still`."""
     name = drawn.part.name
     alt = f"{drawn.part.title}. {drawn.part.text}"
     still = embedded(images[figure_file(name, PRINTED[0], _STILL)])

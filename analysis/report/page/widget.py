@@ -1,4 +1,4 @@
-"""The table widget of the page, DataTables as itables ships it, as one script and one style that load nothing."""
+"""The page's table widget, DataTables as shipped by itables, as one script and one style sheet that load nothing."""
 
 import functools
 import re
@@ -11,7 +11,7 @@ _EXPORTED: Final = re.compile(r"\bexport\{[^}]*?([\w$]+) as default[^}]*\};?")
 
 @functools.cache
 def script() -> str:
-    """A module script that makes `DataTable` known to the page.
+    """A module script that exposes `DataTable` to the page.
 
     Raises:
         ImportError: itables is not installed.
@@ -20,14 +20,16 @@ def script() -> str:
     text = _file("dt_bundle.js")
     exported = _EXPORTED.search(text)
     if exported is None:
-        raise RuntimeError("itables exports its table widget in another way than this version of the project expects")
+        raise RuntimeError(
+            "itables does not export its table widget in the way that this version of the project expects"
+        )
     known = f"{text[: exported.start()]}window.DataTable={exported[1]};{text[exported.end() :]}"
     return known.replace("</script", "<\\/script")
 
 
 @functools.cache
 def style() -> str:
-    """The widget's style sheet; its pictures are inside it."""
+    """The widget's style sheet, with its images inlined."""
     return _file("dt_bundle.css").replace("</style", "<\\/style")
 
 

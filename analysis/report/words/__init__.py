@@ -1,1 +1,1 @@
-"""The report in words: findings and warnings, captions, where the numbers come from."""
+"""The report in words: findings, warnings, captions, and where the numbers come from."""

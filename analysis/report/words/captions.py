@@ -20,10 +20,10 @@ def interval_caption(
 
     Args:
         results: the result table.
-        estimator: whose numbers are preferred.
+        estimator: the preferred estimator.
         mark: how an interval is drawn, such as `Band`.
         centre: how the corrected value is drawn.
-        of: what `one_estimator` chooses for.
+        of: see `one_estimator`.
     """
     shown = successful(one_estimator(results, estimator, of))
     sentences = [*_intervals(shown, mark, centre), *_certified(shown)]
@@ -33,16 +33,16 @@ def interval_caption(
 
 
 def onset_caption(results: pl.DataFrame, estimator: str) -> str:
-    """What the intervals are that onsets are judged by."""
+    """The intervals that decide onsets."""
     shown = successful(one_estimator(results, estimator)).filter(is_checkpoint())
     kinds = [kind for kind in (ITEMS, ITEMS_UNCORRECTED) if (shown["interval"] == kind).any()]
     said = [f"Interval: {COVERAGES[kind].caption}." for kind in kinds]
-    said += ["An atom can be above 0 by this bias alone."] if ITEMS_UNCORRECTED in kinds else []
+    said += ["This bias alone can put an atom above 0."] if ITEMS_UNCORRECTED in kinds else []
     return " ".join(said)
 
 
 def summary_caption(results: pl.DataFrame, estimator: str) -> str:
-    """What the cells of the summary are."""
+    """What the cells of the summary show."""
     shown = successful(one_estimator(results, estimator))
     over_seeds = shown.is_empty() or shown["interval"].fill_null(SEEDS).eq(SEEDS).any()
     spread = ["± standard deviation over seeds"] if over_seeds else []
@@ -52,7 +52,7 @@ def summary_caption(results: pl.DataFrame, estimator: str) -> str:
     return (
         f"Final checkpoint, output layer. Atoms and I(X1,X2;Y) in bits, {'; '.join(spread)}. Vision gain: accuracy "
         "with the picture minus accuracy without it. Circular accuracy, for benchmarks that repeat a question with its "
-        "options reordered: the share of questions that are answered correctly every time."
+        "options reordered: the share of questions answered correctly every time."
     )
 
 

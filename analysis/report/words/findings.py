@@ -1,4 +1,4 @@
-"""The result table in words: what the models do, and why to be careful with some numbers. Sentences are plain text."""
+"""The result table in words: what the models do, and why some numbers need care. Sentences are plain text."""
 
 from collections.abc import Iterable, Mapping
 from itertools import islice
@@ -23,35 +23,35 @@ from pid_lvlm.data.contract.table.results import EXACT
 from pid_lvlm.data.names import ATOMS
 
 MOSTLY: Final = 0.6
-"""Share of the total from which a single atom describes the spectrum."""
+"""A spectrum is described by one atom if that has at least this share of the total."""
 
 SIZE_RATIO: Final = 1.25
-"""Ratio of two numbers of rows from which their atoms differ because of it: by up to 0.005 bits at 250 rows."""
+"""Above this ratio of row numbers, atoms differ because of it: by up to 0.005 bits at 250 rows."""
 
 _SHOWN_FROM: Final = 0.005  # bits; smaller values would print as 0.00
 _LISTED: Final = 4  # conclusions that change
-_SENTENCES: Final = 12  # nobody would read more; then one per dataset instead
+_SENTENCES: Final = 12  # nobody reads more; beyond it, one per dataset
 
 
 def findings(results: pl.DataFrame, estimator: str = EXACT) -> list[str]:
-    """What stands out at the final layer of the final checkpoints: a sentence per model and dataset, or per dataset.
+    """What stands out at the final layer of the final checkpoints: one sentence per model and dataset, or per dataset.
 
-    The first say which conclusions change with the ablation, where there are several.
+    With several ablations, the first sentences say which conclusions change between them.
 
     Args:
         results: the result table.
-        estimator: whose numbers to take where a problem has several.
+        estimator: which estimator to use if a problem has results from several.
     """
     final = finals(given(results), estimator).select("series", "dataset", "uniform_both", *ATOMS)
     return [*over_ablations(results), *_of_spectra(final)]
 
 
 def over_ablations(results: pl.DataFrame) -> list[str]:
-    """Whether conclusions depend on what stood in for a source that was taken away; empty with one ablation."""
+    """Whether conclusions depend on the ablation; empty if there is only one."""
     held = ablations_in(results)
     if len(held) < 2:
         return []
-    shown = f"Everything below is under {held[0]}, unless it says otherwise."
+    shown = f"Everything below is under {held[0]} unless stated otherwise."
     try:
         found = conclusions(compared_values(labelled(results)))
     except NothingToShowError:
@@ -85,12 +85,12 @@ def describe(row: Mapping[str, float | None]) -> str:
     """One spectrum in words, such as `mostly synergy (1.97 of 1.98 bits)`.
 
     Args:
-        row: the four atoms in bits, cut at 0, None for one that is not reported, and perhaps `uniform_both`, a share.
+        row: the four atoms in bits, clipped at 0 (None if not reported), and optionally `uniform_both`, a share.
     """
     known = {name: value for name, value in row.items() if value is not None}
     if not _answered(known):
         share = f"{known['uniform_both']:.0%}".replace("%", " %")
-        return f"not interpretable, because the model did not answer with an option letter in {share} of the rows"
+        return f"not interpretable because the model did not answer with an option letter in {share} of the rows"
     missing = [WORDS[atom] for atom in ATOMS if atom not in known]
     if missing:  # the total needs it
         return f"{' and '.join(missing)} unknown; {_listed(known) or 'the other atoms next to nothing'} (bits)"
@@ -115,36 +115,36 @@ def _listed(row: Mapping[str, float]) -> str:
 
 
 def warnings(results: pl.DataFrame, estimator: str = EXACT) -> list[str]:
-    """Reasons to be careful with the numbers, one sentence each; about limits, those of `pid-estimate`.
+    """Reasons to be careful with the numbers, one sentence each; those about limits come from `pid-estimate`.
 
     Args:
         results: the result table.
-        estimator: whose numbers are shown where a problem has several. Limits are about all of them.
+        estimator: which estimator to use if a problem has results from several. Limits apply to all of them.
     """
     given(results)
     sentences = []
     failed = failed_fits(results)
     if not failed.is_empty():
         sentences.append(
-            f"{failed.height} of {results.height} fits failed and appear in no figure; they are listed below."
+            f"{failed.height} of {results.height} fits failed and are in no figure; they are listed below."
         )
     sentences += [f"{each[0].upper()}{each[1:]}." for each in limit_warnings(successful(results))]
     return sentences + comparability(results, estimator)
 
 
 def notice(results: pl.DataFrame) -> str:
-    """How many fits failed and how many have numbers to be careful with, in one sentence."""
+    """How many fits failed and how many have doubtful numbers, in one sentence."""
     failures, doubtful = failed_fits(results).height, num_doubtful(results)
     said = [f"{failures:,} of {count(results.height, 'fit')} failed"] if failures else []
     if doubtful:
         of = f" of {count(results.height, 'fit')}" if not failures else " more"
         have = "has" if doubtful == 1 else "have"
-        said.append(f"{doubtful:,}{of} {have} a value beyond a limit of a diagnostic{_of_final(results, doubtful)}")
+        said.append(f"{doubtful:,}{of} {have} a value beyond a diagnostic limit{_of_final(results, doubtful)}")
     return "; ".join(said) or "Every fit succeeded, and no diagnostic is beyond its limit"
 
 
 def _of_final(results: pl.DataFrame, doubtful: int) -> str:
-    """How many of the doubtful fits are of what most exhibits show: inner layers and early checkpoints often are."""
+    """How many of the doubtful fits are in most exhibits; often they are inner layers and early checkpoints."""
     final = finals_of_each_estimator(results)
     if final.height == results.height:
         return ""
@@ -156,7 +156,7 @@ def _of_final(results: pl.DataFrame, doubtful: int) -> str:
 
 
 def comparability(results: pl.DataFrame, estimator: str = EXACT) -> list[str]:
-    """What keeps rows of this table from being compared or shown, a sentence each."""
+    """Why rows of this table cannot be compared or are not shown, one sentence each."""
     sentences = _unequal_sizes(finals(results, estimator))
     repeats = shallow_repeats(one_estimator(results, estimator))
     if not repeats.is_empty():
@@ -169,15 +169,15 @@ def comparability(results: pl.DataFrame, estimator: str = EXACT) -> list[str]:
 
 
 def _unequal_sizes(final: pl.DataFrame) -> list[str]:
-    """A warning if atoms of different numbers of rows stand side by side as they are."""
+    """A warning if uncorrected atoms from different numbers of rows are compared."""
     raw = final.filter(pl.col(f"{ATOMS[0]}_corrected").is_null())
     rows = final["num_test"].to_list()
     if raw.is_empty() or max(rows) <= SIZE_RATIO * min(rows):
         return []
     return [
         f"Atoms of {min(rows):,} to {max(rows):,} rows are compared, and not all are corrected for the number of rows "
-        f"({places(raw)}): with fewer rows I_q is too large, which lowers redundancy and synergy; compare the same "
-        "number of rows, or corrected atoms."
+        f"({places(raw)}): with fewer rows I_q is too large, which lowers redundancy and synergy. Compare equal "
+        "numbers of rows, or corrected atoms."
     ]
 
 
@@ -197,7 +197,7 @@ def _dataset_sentence(dataset: str, all_rows: list[dict]) -> str:
     answered = [row for row in all_rows if _answered(row)]
     left_out = len(all_rows) - len(answered)
     if not answered:
-        return f"{dataset}: not interpretable, because none of {left_out} models answered with option letters."
+        return f"{dataset}: not interpretable because none of {left_out} models answered with option letters."
     rows = [row for row in answered if all(row[atom] is not None for atom in ATOMS)]
     if not rows:
         return f"{dataset}: synergy unknown in all of {len(answered)} models."

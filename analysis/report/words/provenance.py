@@ -21,8 +21,8 @@ _SETTINGS = {
     "pooling": "pooling",
     "seeds": "seeds",
     "interval": "intervals over",
-    "marginals": "sources brought to one P(Y) by",
-    "strata": "atoms conditional on",
+    "marginals": "reconciliation of marginals",
+    "strata": "strata",
     "num_options": "options K",
     "num_train": "training rows",
     "num_test": "test rows",
@@ -33,11 +33,11 @@ _SHOWN = 8
 
 
 def provenance(results: pl.DataFrame, sources: Mapping[str, Sequence[Path]]) -> list[tuple[str, str]]:
-    """Pairs of a heading and its value, as plain text.
+    """Pairs of a heading and a value, as plain text.
 
     Args:
         results: every row of the report, failed fits included.
-        sources: the files that were read, by what they are; named with their hash, without the way to their folder.
+        sources: the files that were read, by kind; shown as name and hash, without their path.
     """
     return [
         *(pair for kind, paths in sources.items() for pair in _files(kind, paths)),
@@ -50,7 +50,7 @@ def provenance(results: pl.DataFrame, sources: Mapping[str, Sequence[Path]]) -> 
 
 
 def recipes(results: pl.DataFrame) -> list[str]:
-    """The distinct estimator settings, indented JSON where they are JSON; the first of many."""
+    """The distinct estimator settings, as indented JSON if they are JSON; only the first if there are many."""
     distinct = results["recipe"].drop_nulls().unique(maintain_order=True)
     left_out = distinct.len() - PAGE_LISTED.most
     shown = [_pretty(text) for text in distinct.head(PAGE_LISTED.most)]
@@ -65,14 +65,14 @@ def _files(kind: str, paths: Sequence[Path]) -> list[tuple[str, str]]:
 
 
 def _fingerprint(path: Path, *, alike: bool) -> str:
-    """A file's name, after that of its folder where names alone do not tell files apart, and its hash."""
+    """A file's name and hash, with its folder's name if file names alone are ambiguous."""
     name = displayable(f"{path.parent.name}/{path.name}" if alike and path.parent.name else path.name, SHOWN_NAME.most)
     with path.open("rb") as file:
         return f"{name}, sha256 {hashlib.file_digest(file, 'sha256').hexdigest()[:16]}"
 
 
 def _values(column: pl.Series) -> str:
-    """The distinct values of a column, or their range where they are many numbers."""
+    """The distinct values of a column, or their range for many numbers."""
     distinct = column.drop_nulls().unique(maintain_order=True)
     if distinct.len() > _SHOWN and distinct.dtype.is_numeric():
         return " to ".join(map(str, (distinct.min(), distinct.max())))
@@ -85,7 +85,7 @@ def _value(value: object) -> str:
 
 
 def _versions(column: pl.Series) -> list[str]:
-    """`package version` for every distinct pair in the tables' JSON, or the text itself where it is not JSON."""
+    """`package version` for every distinct pair in the tables' JSON, or the raw text if it is not JSON."""
     found: dict[str, None] = {}
     for text in column.drop_nulls().unique(maintain_order=True):
         try:

@@ -1,9 +1,9 @@
-"""The least loss that any coupling has on the test batches of a fit, certified: BATCH's loss minus that is its excess.
+"""The certified minimum loss of any coupling on a fit's test batches; BATCH's loss minus this is its excess.
 
 On a batch of n rows, BATCH's coupling is Q_ijy = p1(y|i)/n q(j|i,y), and its loss is I_Q(Y;X1,X2) - I_Q(Y;X1). Q has
 the marginals P = p1/n of source 1 and the label, and, by the projection, R of source 2 and the label: the columns of
 p(y|x2), each scaled to the label's mass in P. The certified optimum of the exact estimator for P and R is the least
-I_Q(Y;X1,X2) with these marginals, so that
+I_Q(Y;X1,X2) with these marginals. Hence
 
     excess = loss - (optimum - I(P)) ≥ 0
 
@@ -27,7 +27,7 @@ from pid_jax.problems.splits import EvaluationBatches
 
 @dataclass(frozen=True)
 class MeasuredRows:
-    """What the optimum of a fit's test batches depends on; features, pooling and weights of the networks do not matter.
+    """What the optimum of a fit's test batches depends on: not on features, pooling or network weights.
 
     Attributes:
         p_y_x1: conditionals of the source that anchors the loss, all rows.
@@ -51,9 +51,9 @@ def least_losses(fits: Sequence[MeasuredRows], tol_bits: float, devices: int = 1
     """Certified least losses of many fits, through one call of `solve_many`.
 
     Args:
-        fits: one for each problem and split; fits that differ in pooling or in the seed of their weights share one.
-        tol_bits: how wide the interval of every batch may be, bits.
-        devices: on a CPU, how many batches are solved at a time.
+        fits: one per problem and split; fits that differ only in pooling or weight seed share one.
+        tol_bits: maximum width of the interval of each batch, bits.
+        devices: on a CPU, number of batches solved at a time.
     """
     masses, sizes = [], []
     for one in fits:
@@ -76,7 +76,7 @@ def batch_masses(
 ) -> tuple[Float[np.ndarray, "m1 k"], Float[np.ndarray, "m2 k"]]:
     """Joint masses P and R of one batch, equal rows merged.
 
-    Entries of p(y|x2) are floored as in the projection: a label that no row of the batch has there is spread evenly.
+    Entries of p(y|x2) are floored as in the projection: a label that no row of the batch has is spread evenly.
 
     Args:
         p_y_x1: float64, rows of the batch; 0 for missing options.

@@ -20,7 +20,7 @@ Params = tuple[Mapping[str, Any], Mapping[str, Any]]
 
 
 class Batch(NamedTuple):
-    """Rows of one problem: features, conditionals and a mask that is False on padding."""
+    """Rows of one problem: features, conditionals, and a mask that is False on padding."""
 
     x1: Float[Array, "n d1"]
     x2: Float[Array, "n d2"]
@@ -66,7 +66,7 @@ def initial_params(key: Key[Array, ""], widths: tuple[int, int], options: int, s
 
 
 def take_batch(spec: FitSpec, tables: Tables, rows: Int[Array, " n"], mask: Bool[Array, " n"]) -> Batch:
-    """Gather the rows of one batch; padded places are set to 0 so that their content cannot matter."""
+    """Gather the rows of one batch; padding is set to 0 so that its content cannot matter."""
     keep = mask[:, None]
     features = [jnp.where(keep, x[spec.features, rows], 0.0) for x in (tables.x1, tables.x2)]
     conditionals = [jnp.where(keep, p[spec.conditionals, rows], 0.0) for p in tables.conditionals]
@@ -121,10 +121,10 @@ def evaluate(
 
 
 def fit(spec: FitSpec, tables: Tables, settings: FitSettings, params: Params | None = None) -> Fit:
-    """Fit one problem with one seed. Pure: works alone, under jit and under vmap over fits.
+    """Fit one problem with one seed. Pure: works by itself, under jit and under vmap over fits.
 
     Args:
-        spec: which data, without a fit axis.
+        spec: the fit's data, without a fit axis.
         tables: shared data.
         settings: learning rate, network sizes, Sinkhorn.
         params: initial weights; drawn from the fit's key by default.

@@ -20,7 +20,7 @@ from pid_jax.estimators.batch.sinkhorn import (
 )
 
 _TINY = 1e-30
-"""In place of a mixture of 0 (padded columns) inside the logarithm."""
+"""Replaces a mixture of 0 (padded columns) inside the logarithm."""
 
 
 def objective(
@@ -30,7 +30,7 @@ def objective(
     mask: Bool[Array, " n"],
     stop: Stop,
 ) -> tuple[Float[Array, ""], Float[Array, " k"]]:
-    """Loss in nats of the coupling that the logits give, and the marginal error (k,) of each option's Sinkhorn."""
+    """Loss in nats of the coupling given by the logits, and the marginal error (k,) of each option's Sinkhorn."""
     potential = column_potential(logits, marginals(p_y_x1, mask), marginals(p_y_x2, mask), mask, stop)
     weights = jnp.where(mask[:, None], p_y_x1, 0.0).T / mask.sum()
     return potential_loss(logits, potential.g, weights, mask), jax.lax.stop_gradient(potential.error)
@@ -59,7 +59,7 @@ def _loss_fwd(
     w = 1 / rows_of(kernel, v)
     scaled = weights * w
     total = mask.sum()
-    # A sum written out: XLA's reduction over the leading axis is twenty times as slow on a CPU.
+    # An explicit sum: XLA's reduction over the leading axis is twenty times slower on a CPU.
     mixture = sum(scaled[y][:, None] * v[y] * kernel[y] for y in range(len(kernel)))
     log_mixture = jnp.log(jnp.maximum(mixture * total, _TINY))
     weighted = kernel * (logits + g[:, None, :] - log_mixture)
@@ -71,7 +71,7 @@ def _loss_fwd(
 def _loss_bwd(
     saved: tuple[Pairs, Pairs, Rows, Rows, Columns], slope: Float[Array, ""]
 ) -> tuple[Pairs, Columns, None, None]:
-    """dL/dlogits = q (G - Σ_j q G), q G = diag(scaled) weighted diag(v); what is constant along a row drops out."""
+    """dL/dlogits = q (G - Σ_j q G), q G = diag(scaled) weighted diag(v); constants along a row drop out."""
     kernel, weighted, scaled, by_row, v = saved
     slope_logits = (scaled[:, :, None] * weighted - by_row[:, :, None] * kernel) * v[:, None, :]
     slope_g = v * (columns_of(weighted, scaled) - columns_of(kernel, by_row))

@@ -12,7 +12,7 @@ _STANDARDISE_EPS = 1e-8
 
 
 def torch_uniform(fan_in: int) -> nn.initializers.Initializer:
-    """Uniform on ±1/√fan_in, for weights and biases alike: what a default torch Linear starts from."""
+    """Uniform on ±1/√fan_in, for weights and biases: the default initialisation of torch Linear."""
     bound = fan_in**-0.5
 
     def initialise(key: Key[Array, ""], shape: tuple[int, ...], dtype: DTypeLike = jnp.float32) -> Float[Array, "..."]:
@@ -36,9 +36,9 @@ def _matmul_fwd(
 def _matmul_bwd(
     saved: tuple[Float[Array, "n d"], Float[Array, "d h"]], slope: Float[Array, "n h"]
 ) -> tuple[Float[Array, "n d"], Float[Array, "d h"]]:
-    """The weights' gradient as (slopeᵀ x)ᵀ: on a CPU xᵀ slope takes three times as long, as XLA transposes x for it.
+    """The weights' gradient as (slopeᵀ x)ᵀ: on a CPU xᵀ slope takes three times as long because XLA transposes x.
 
-    Without the barrier XLA would turn the one into the other.
+    Without the barrier XLA would turn the former into the latter.
     """
     x, kernel = saved
     return slope @ kernel.T, jax.lax.optimization_barrier(slope.T @ x).T
@@ -55,7 +55,7 @@ def _dense_product(x: Float[Array, "n d"], kernel: Float[Array, "d h"], *_: Any,
 class SourceNetwork(nn.Module):
     """Features of one source to embeddings per option.
 
-    Published: Linear(d, 32) ReLU, three times Linear(32, 32) ReLU, Linear(32, 10 K); each option's vector is
+    As published: Linear(d, 32) ReLU, three times Linear(32, 32) ReLU, Linear(32, 10 K); each option's vector is
     standardised with its own mean and unbiased variance.
     """
 

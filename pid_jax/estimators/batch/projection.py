@@ -20,7 +20,7 @@ def project(
     """The coupling of one batch, of numpy or jax arrays: exp(logits) projected onto the conditionals, option by option.
 
     Args:
-        logits: scores of all pairs; `log_kernel` makes them from embeddings, but any will do.
+        logits: scores of all pairs, from `log_kernel` or anything else.
         p_y_x1: conditionals of source 1.
         p_y_x2: conditionals of source 2, for the same rows.
         mask: False on rows that are padding.

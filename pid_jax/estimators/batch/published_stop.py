@@ -1,9 +1,9 @@
-"""The published Sinkhorn where it stops early.
+"""The published Sinkhorn iteration, if it stops early.
 
 It scales each option's matrix towards rows p(y|x1) and columns p(y|x2), columns first, and stops after the first
 half-step that leaves the other marginal within 0.01 everywhere. The masses differ, so it either stops after a few
-half-steps, not yet converged, or never. Where it never stops, a converged coupling is the same one
-(module `sinkhorn`); where it stops, the coupling and above all its gradient are those of the half-steps taken.
+half-steps, before converging, or never. If it never stops, the result equals a converged coupling (module `sinkhorn`);
+if it stops, the coupling and above all its gradient are those of the half-steps taken.
 """
 
 from typing import NamedTuple
@@ -15,13 +15,14 @@ from jaxtyping import Array, Bool, Float
 from pid_jax.estimators.batch.sinkhorn import Coupling, marginals
 
 TOLERANCE = 0.01
-"""Published: absolute, for every row and column."""
+"""Published tolerance: absolute, for every row and column."""
 
 GUARD = 1e-8
 """Published: added to a sum before dividing by it."""
 
 SWEEPS = 10
-"""Sweeps followed one by one; early stops come within the first few. A later one would be close to the fixed point."""
+"""Sweeps that are followed one by one; early stops come within the first few. A later stop would be close to the fixed
+point."""
 
 
 class EarlyStop(NamedTuple):
@@ -47,7 +48,7 @@ def with_early_stops(
     p_y_x2: Float[Array, "n k"],
     mask: Bool[Array, " n"],
 ) -> Coupling:
-    """A converged coupling, with those options replaced for which the published Sinkhorn stops early."""
+    """A converged coupling, except for options where the published Sinkhorn stops early."""
     early = stop_early(logits, p_y_x1, p_y_x2, mask)
     rows, columns = marginals(p_y_x1, mask), marginals(p_y_x2, mask)
     error = jnp.abs(jnp.einsum("ka,kab->kb", rows, early.q) - columns).sum(axis=-1)
@@ -89,7 +90,7 @@ def stop_early(
 
 
 def _size(u: Float[Array, " n"]) -> Float[Array, ""]:
-    """What u is divided by and v multiplied: with unequal masses they would grow and shrink without end."""
+    """Factor that divides u and multiplies v; with unequal masses they would otherwise grow and shrink without end."""
     largest = jax.lax.stop_gradient(u).max()
     return jnp.where(largest > 0, largest, 1.0)
 

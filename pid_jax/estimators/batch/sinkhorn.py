@@ -1,18 +1,18 @@
 """The coupling Q of BATCH: per option a Sinkhorn projection of exp(A) onto the two conditionals.
 
-Published: rows p(y|x1), columns p(y|x2), which have different masses per option, so that the published loop never
-converges. Here both are scaled to one common mass and Sinkhorn runs to convergence (docs/method.md says why the
-loss is the same). ott-jax does the projection; it is differentiated at the fixed point, here and not by ott-jax:
-its own implicit gradient costs several times as much (docs/performance.md).
+As published, rows p(y|x1) and columns p(y|x2) have different masses per option, and the loop never converges. Here both
+are scaled to a common mass and Sinkhorn runs to convergence (docs/method.md explains why the loss is the same). ott-jax
+does the projection, but it is differentiated at the fixed point by our own code: ott-jax's implicit gradient costs
+several times as much (docs/performance.md).
 
 With u, v the scalings of the converged coupling diag(u) K diag(v), K = exp(A), and r, c its marginals, the rows of
-q = diag(u/r) K diag(v) sum to 1. Only q enters the loss, so the potential g = log v of the columns is all that is kept.
-It satisfies the column constraints, Σ_i r_i q_ij = c_j; differentiating that,
+q = diag(u/r) K diag(v) sum to 1. Only q enters the loss, so only the column potential g = log v is kept. It satisfies
+the column constraints, Σ_i r_i q_ij = c_j; differentiating that,
 
     S dg = -Σ_i r_i (dq_ij at fixed g),    S = diag(c) - qᵀ diag(r) q,
 
-S is symmetric, with only the constants in its null space, which do not matter: q is blind to a constant in g. S + c cᵀ
-has the same solutions up to a constant, and no null space; preconditioned by diag(c), its eigenvalues lie between
+S is symmetric. Its null space holds only the constants, which do not matter: q does not depend on a constant in g. S +
+c cᵀ has the same solutions up to a constant, and no null space; preconditioned by diag(c), its eigenvalues lie between
 1 - s and 1, s the contraction of Sinkhorn's own sweeps. A few steps of conjugate gradients solve it.
 """
 
@@ -26,14 +26,14 @@ from jax.scipy.sparse.linalg import cg
 from jaxtyping import Array, Bool, Float, Int
 
 with warnings.catch_warnings():
-    # jaxopt, which ott-jax imports, announces its own retirement at import.
+    # jaxopt, imported by ott-jax, prints a deprecation notice at import.
     warnings.simplefilter("ignore", DeprecationWarning)
     from ott.geometry.geometry import Geometry
     from ott.problems.linear.linear_problem import LinearProblem
     from ott.solvers.linear.sinkhorn import Sinkhorn
 
 MARGINAL_FLOOR = 1e-8
-"""Least marginal entry before normalising: an exact 0 makes the implicit gradient NaN."""
+"""Minimum marginal entry before normalising: an exact 0 makes the implicit gradient NaN."""
 
 _SWEEPS_PER_CHECK = 2
 _SWEEP = Sinkhorn(
@@ -49,7 +49,7 @@ _CG_STEPS = 50
 Pairs: TypeAlias = Float[Array, "k a b"]
 Rows: TypeAlias = Float[Array, "k a"]
 Columns: TypeAlias = Float[Array, "k b"]
-"""Of one batch: a value per option and pair of rows, per row of source 1, per row of source 2."""
+"""For one batch: a value per option and pair of rows, per row of source 1, per row of source 2."""
 
 
 class Coupling(NamedTuple):
@@ -82,7 +82,7 @@ class _Scalings(NamedTuple):
 
 @jax.tree_util.register_pytree_node_class
 class _Kernel(Geometry):
-    """A kernel matrix without a schedule of regularisation, for which ott-jax would take powers of it every sweep."""
+    """A kernel matrix without a regularisation schedule, with which ott-jax would take powers of it in every sweep."""
 
     def apply_kernel(self, vec: Float[Array, " n"], eps: Any = None, axis: int = 0) -> Float[Array, " m"]:
         """Kernel times `vec`; its transpose for axis 0. `eps` does not matter here."""
@@ -104,7 +104,7 @@ def _log_kernel_fwd(
 def _log_kernel_bwd(
     embeddings: tuple[Float[Any, "a k e"], Float[Any, "b k e"]], slope: Pairs
 ) -> tuple[Float[Array, "a k e"], Float[Array, "b k e"]]:
-    """Written out because jax transposes the large matrix for the second product: five times as slow on a CPU."""
+    """Written out because jax transposes the large matrix for the second product, five times slower on a CPU."""
     e1, e2 = embeddings
     scale = 1 / jnp.sqrt(jnp.asarray(e1.shape[-1], e1.dtype))
     d1 = jnp.einsum("kab,kbe->kae", slope, e2.swapaxes(0, 1) * scale)
@@ -134,7 +134,7 @@ def columns_of(kernel: Pairs, values: Rows) -> Columns:
 def _sinkhorn(kernel: Pairs, rows: Rows, columns: Columns, stop: Stop) -> _Scalings:
     """Sweeps of ott-jax, a few at a time, until every option has converged.
 
-    ott-jax's own loop looks at the error in every sweep once it is vmapped, which costs a third of its time.
+    Under vmap, ott-jax's own loop checks the error in every sweep, which takes a third of its time.
     """
 
     def sweep(
@@ -151,7 +151,7 @@ def _sinkhorn(kernel: Pairs, rows: Rows, columns: Columns, stop: Stop) -> _Scali
     def unfinished(state: _Scalings) -> Bool[Array, ""]:
         return (state.error >= stop.threshold).any() & (state.sweeps < stop.sweeps)
 
-    # The row marginals weigh the rows right from the start: one sweep less than from u = 1.
+    # Starting with rows weighted by their marginals saves one sweep over starting from u = 1.
     start = _Scalings(rows, columns, jnp.full(len(rows), jnp.inf, rows.dtype), jnp.asarray(0))
     return jax.lax.while_loop(unfinished, advance, start)
 
@@ -168,7 +168,7 @@ def _potential_fwd(
     kernel = jnp.exp(logits)
     found = _sinkhorn(kernel, rows, columns, stop)
     g = jnp.where(mask, jnp.log(found.v), 0.0)
-    # The column sums that were reached, not those that were wanted: otherwise constants leave the null space of S.
+    # Use the column sums reached, not the targets: otherwise constants leave the null space of S.
     reached = found.v * columns_of(kernel, found.u)
     return Potential(g, found.error), (kernel, rows, reached, found.u, found.v, mask)
 

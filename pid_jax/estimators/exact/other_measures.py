@@ -1,8 +1,8 @@
-"""Redundancy by other definitions, from the same reconciled rows: which conclusions depend on BROJA's definition?
+"""Redundancy by other definitions from the same reconciled rows, to see which conclusions depend on BROJA's.
 
-Both depend on p(y|x1) and p(y|x2) only, as BROJA's R does, and both are at least as large: of the measures for which
-that holds and no atom is negative, BROJA's redundancy is the least (Bertschinger et al., 2014, lemma 3), and
-R ≤ I_min ≤ min(I1, I2). The other atoms follow from a redundancy: U1 = I1 - R, U2 = I2 - R, S = I12 - I1 - I2 + R.
+Like BROJA's R, both depend only on p(y|x1) and p(y|x2), and both are at least as large: among such measures without
+negative atoms, BROJA's redundancy is the smallest (Bertschinger et al., 2014, lemma 3), and R ≤ I_min ≤ min(I1, I2).
+The other atoms follow from a redundancy: U1 = I1 - R, U2 = I2 - R, S = I12 - I1 - I2 + R.
 """
 
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ from pid_jax.information import Nats, bits_from_nats
 
 
 class OtherRedundancies(NamedTuple):
-    """Redundancy by other definitions, nats unless said.
+    """Redundancy by other definitions, nats unless stated.
 
     Attributes:
         mmi: min(I(X1;Y), I(X2;Y)), the minimal mutual information (Barrett, 2015).
@@ -36,7 +36,7 @@ def other_redundancies(strata: Iterable[tuple[float, ExactProblem]]) -> OtherRed
     """Averages over the strata, nats; of one problem: `other_redundancies([(1.0, problem)])`.
 
     Args:
-        strata: mass and reconciled problem of every stratum, as a `StratifiedProblem` yields them.
+        strata: mass and reconciled problem of each stratum, as yielded by a `StratifiedProblem`.
     """
     mmi = imin = 0.0
     for mass, problem in strata:

@@ -1,22 +1,22 @@
 """Atoms of every pair, from the multipliers of the dual.
 
-With F = A / √π and G = B / √π of the feasible dual point, the lower bound is a mean over the pairs s,
+With F = A / √π and G = B / √π from the feasible dual point, the lower bound is a mean over the pairs s,
 
     I_q ≥ Σ_s w_s iq(s),    iq(s) = Σ_y p1_sy log F_sy + p2_sy log G_sy,
 
 and R = i1 + i2 - iq, U1 = iq - i2, U2 = iq - i1, S = i12 - iq with the pair's own divergences i1, i2, i12 from P(Y) are
-the atoms of that pair: their means are the atoms at the lower bound.
+the atoms of that pair; their means are the atoms at the lower bound.
 
-What is determined. Let two dual points be optimal. Their midpoint (in logarithms) is feasible and optimal too, and
-exp is strictly convex, so S < 1 there for every pair of rows on which they differ in log F_iy + log G_jy for some y.
-By complementary slackness no optimal coupling has mass on such a pair. So log F_iy + log G_jy is unique wherever a
-coupling has mass Q_ijy > 0, and what is left is one factor, F_iy → c F_iy and G_jy → G_jy / c, for every label y and
-every connected component of its graph of such pairs (i, j). Both sides of a component have the same mass of the label,
-and the mean over pairs does not depend on the factor. It is fixed by Σ_i w_i F_iy = Σ_j v_j G_jy over the component:
-then a source that says nothing has G = 1, and iq(s) = i1(s).
+What is determined. Suppose two dual points are optimal. Their midpoint (in logarithms) is feasible and optimal too, and
+exp is strictly convex, so S < 1 there for every pair of rows on which they differ in log F_iy + log G_jy for some y. By
+complementary slackness no optimal coupling has mass on such a pair. So log F_iy + log G_jy is unique wherever a
+coupling has mass Q_ijy > 0. The remaining freedom is one factor, F_iy → c F_iy and G_jy → G_jy / c, for each label y
+and each connected component of its graph of such pairs (i, j). Both sides of a component have the same mass of the
+label, and the mean over pairs does not depend on the factor. It is fixed by Σ_i w_i F_iy = Σ_j v_j G_jy over the
+component: then an uninformative source has G = 1, and iq(s) = i1(s).
 
-The pairs with mass are those of little slack 1 - S: its mean under the coupling of the upper bound is at most the gap.
-Where that splits a component too far, its parts are out of balance; all such parts of a label share one factor.
+Pairs with mass are those with little slack 1 - S, whose mean under the coupling of the upper bound is at most the gap.
+If that splits a component too far, its parts are out of balance; all such parts of a label share one factor.
 """
 
 from dataclasses import dataclass, fields
@@ -32,33 +32,33 @@ from pid_jax.estimators.exact.rows import merge_rows
 from pid_lvlm.data.names import NATS_PER_BIT
 
 SLACKS: Final = 100
-"""A pair counts as one with mass while its slack is at most so many gaps: at most 1 / SLACKS of the mass is missed."""
+"""A pair counts as having mass if its slack is at most this many gaps: at most 1 / SLACKS of the mass is missed."""
 
 LEAST_SLACK: Final = 1e-6
-"""Slack that is always allowed: the rounding of float32 multipliers."""
+"""Slack that is always allowed, for the rounding of float32 multipliers."""
 
 BALANCE: Final = 1e-10
-"""Largest difference between a label's masses on the two sides of a component, as a share of them."""
+"""Largest relative difference between a label's masses on the two sides of a component."""
 
 BLOCK: Final = 512
-"""Rows whose slacks are held at once."""
+"""Rows whose slacks are in memory at once."""
 
 
 @dataclass(frozen=True)
 class PointwiseAtoms:
-    """Values of every pair, bits; NaN where its weight is 0.
+    """Values of every pair, bits; NaN if its weight is 0.
 
-    Their weighted means are the atoms and terms at the lower bound of the potentials, so that single values may be
-    negative, and do not bound anything.
+    Their weighted means are the atoms and terms at the lower bound of the potentials. Single values can be negative and
+    bound nothing.
 
     Attributes:
         redundancy: i1 + i2 - iq.
         unique1: iq - i2.
         unique2: iq - i1.
         synergy: i12 - iq.
-        iq: share of the coupling information.
-        i1: divergence of p(y|x1) from P(Y), times the row's weight in the source over the pair's.
-        i2: the same of source 2.
+        iq: contribution to the coupling information.
+        i1: divergence of p(y|x1) from P(Y), times the ratio of the row's weight in the source to the pair's.
+        i2: the same for source 2.
         i12: divergence of p(y|x1,x2) from P(Y).
     """
 
@@ -89,7 +89,7 @@ def pointwise(problem: ExactProblem, solution: ExactSolution) -> PointwiseAtoms:
     shares, divergences = [], []
     for source, reconciled, at, by in zip((first, second), problem.sources, problem.rows_of_pairs, shift, strict=True):
         p, weights = reconciled.p, reconciled.weights
-        # Only `rescale` gives a row another weight in its source than its pairs have.
+        # Only with `rescale` does a row's weight in its source differ from that of its pairs.
         pairs = np.bincount(at, problem.weights, len(p))
         ratio = np.divide(weights, pairs, out=np.ones_like(weights), where=pairs > 0)
         log_factor = (source.log_factor + by)[source.inverse]
@@ -133,7 +133,7 @@ class _Source:
 def _gauge(
     first: _Source, second: _Source, slack: float
 ) -> tuple[Float[np.ndarray, "m1 k"], Float[np.ndarray, "m2 k"]]:
-    """What to add to log F and log G: log c and -log c of each label's components."""
+    """Shifts of log F and log G: log c and -log c for each label's components."""
     edges = _pairs_with_mass(first.multipliers, second.multipliers, slack)
     shifts = np.zeros_like(first.masses), np.zeros_like(second.masses)
     totals = [source.weighted_factors() for source in (first, second)]
@@ -157,7 +157,7 @@ def _gauge(
 def _pairs_with_mass(
     a: Float[np.ndarray, "m1 k"], b: Float[np.ndarray, "m2 k"], slack: float
 ) -> tuple[Int[np.ndarray, " e"], Int[np.ndarray, " e"]]:
-    """Places of the pairs of rows whose S = A Bᵀ is within `slack` of 1."""
+    """Indices of the pairs of rows whose S = A Bᵀ is within `slack` of 1."""
     found = []
     for start in range(0, len(a), BLOCK):
         rows, columns = np.nonzero(a[start : start + BLOCK] @ b.T >= 1 - slack)
@@ -171,7 +171,7 @@ def _components(
     left: Bool[np.ndarray, " m1"],
     right: Bool[np.ndarray, " m2"],
 ) -> tuple[Int[np.ndarray, " m1"], Int[np.ndarray, " m2"]]:
-    """Number of the component of every row, with the edges between rows that both have the label."""
+    """Component number of every row, using edges between rows that both have the label."""
     rows, columns = edges
     kept = left[rows] & right[columns]
     size = len(left) + len(right)

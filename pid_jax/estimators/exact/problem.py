@@ -1,4 +1,4 @@
-"""From conditionals to solved problems: reconcile, merge, solve, and the potentials of every original row."""
+"""From conditionals to solved problems: reconcile, merge and solve, with potentials for every original row."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,8 @@ from pid_jax.information import Atoms, InformationTerms, atoms_from_terms
 from pid_lvlm.data.names import NATS_PER_BIT
 
 LEAST_DEFICIT: Final = 0.01
-"""Bits by which the joint conditionals must know less before the synergy is left out: smaller ones count as 0."""
+"""Synergy is left out only if the joint conditionals know less by more than this, in bits; smaller deficits count as
+0."""
 
 REACHED: Final = 1e-9
 """Largest total variation between a source's mean and P(Y) that counts as equal."""
@@ -22,14 +23,14 @@ REACHED: Final = 1e-9
 
 @dataclass(frozen=True)
 class GivenRows:
-    """Conditionals as measured, before anything is done about their P(Y).
+    """Conditionals as measured, before reconciling their P(Y).
 
     Attributes:
-        p_y_x1: float64, rows that sum to 1.
-        p_y_x2: the same of source 2.
-        p_y_x1x2: the same of the pairs.
-        weights: of the rows; they sum to 1.
-        labels: of the strata, any integers; None: one stratum.
+        p_y_x1: float64, rows sum to 1.
+        p_y_x2: the same for source 2.
+        p_y_x1x2: the same for the pairs.
+        weights: weights of the rows; they sum to 1.
+        labels: stratum labels, any integers; None: one stratum.
     """
 
     p_y_x1: Float[np.ndarray, "n k"]
@@ -40,7 +41,7 @@ class GivenRows:
 
     @property
     def conditionals(self) -> tuple[Float[np.ndarray, "n k"], Float[np.ndarray, "n k"], Float[np.ndarray, "n k"]]:
-        """Of source 1, source 2 and the pairs."""
+        """Conditionals of source 1, source 2 and the pairs."""
         return self.p_y_x1, self.p_y_x2, self.p_y_x1x2
 
     @property
@@ -64,7 +65,7 @@ class ExactProblem:
         p_y_x1x2: conditionals of the pairs.
         weights: weights of the pairs; they sum to 1.
         marginal_mismatch: largest total variation between two of the three P(Y) before they were reconciled.
-        pairs: of every pair, its row of source 1 and of source 2; None: pair s is row s of both.
+        pairs: each pair's rows of source 1 and source 2; None: pair s is row s of both.
     """
 
     sources: tuple[Reconciled, Reconciled]
@@ -75,11 +76,11 @@ class ExactProblem:
 
     @classmethod
     def of(cls, rows: GivenRows, marginals: Marginals) -> "ExactProblem":
-        """Bring both sources to the P(Y) of the pairs, whatever the strata.
+        """Bring both sources to the P(Y) of the pairs, ignoring strata.
 
         Args:
-            rows: as measured.
-            marginals: how.
+            rows: the measured rows.
+            marginals: the method.
         """
         target = rows.p_y[2]
         first, second = (reconcile(p, rows.weights, target, marginals) for p in (rows.p_y_x1, rows.p_y_x2))
@@ -87,12 +88,12 @@ class ExactProblem:
 
     @property
     def residual(self) -> float:
-        """Total variation that is left between a source and P(Y); above `REACHED`, P(Y) is out of reach."""
+        """Remaining total variation between a source and P(Y); above `REACHED`, P(Y) is out of reach."""
         return max(source.residual for source in self.sources)
 
     @property
     def rows_of_pairs(self) -> tuple[Int[np.ndarray, " n"], Int[np.ndarray, " n"]]:
-        """Of every pair, its row of source 1 and of source 2."""
+        """Each pair's rows of source 1 and source 2."""
         return self.pairs or (np.arange(len(self.weights)),) * 2
 
     @property
@@ -115,8 +116,8 @@ class ExactSolution:
         i12: I(X1,X2;Y).
         low: certified lower bound on I_q.
         high: certified upper bound.
-        dual_low: the lower bound of the potentials alone; at most `low`.
-        potentials: dual variables A (n, k), B (n, k) of every row, a feasible point.
+        dual_low: lower bound from the potentials alone; at most `low`.
+        potentials: dual variables A (n, k) and B (n, k) of every row, a feasible point.
     """
 
     i1: float
@@ -134,22 +135,22 @@ class ExactSolution:
 
     @property
     def iq(self) -> float:
-        """Middle of the certified interval, nats."""
+        """Midpoint of the certified interval, nats."""
         return (self.low + self.high) / 2
 
     def joint_knows_less(self, tol_bits: float) -> bool:
-        """Whether the pairs' conditionals know less of Y than the sources imply, so that the synergy is negative.
+        """Whether the pairs' conditionals know less about Y than the sources imply, which makes the synergy negative.
 
         The other bounds on the atoms hold for all reconciled problems; this one depends on a third measurement. A
-        synergy of 0 is measured as a little more or less: up to `LEAST_DEFICIT` below 0, it counts as 0.
+        synergy of 0 is measured as slightly more or less: down to `LEAST_DEFICIT` below 0, it counts as 0.
 
         Args:
-            tol_bits: how wide the certified interval may be, bits; a deficit below that says nothing.
+            tol_bits: maximum width of the certified interval, bits; smaller deficits mean nothing.
         """
         return self.i12 < self.low - max(tol_bits, LEAST_DEFICIT) * NATS_PER_BIT
 
     def atoms(self, iq: float | None = None) -> Atoms:
-        """The atoms, nats, at the middle of the certified interval or at another I_q."""
+        """The atoms, nats, at the midpoint of the certified interval or at a given I_q."""
         return atoms_from_terms(InformationTerms(self.i1, self.i2, self.i12, self.iq if iq is None else iq))
 
 
@@ -158,8 +159,8 @@ def solve_problems(problems: Sequence[ExactProblem], tol_bits: float, devices: i
 
     Args:
         problems: reconciled problems.
-        tol_bits: how wide the certified intervals may be, bits.
-        devices: on a CPU, how many problems are solved at a time.
+        tol_bits: maximum width of the certified intervals, bits.
+        devices: on a CPU, number of problems solved at a time.
     """
     merged = [[merge_rows(source.p, source.weights) for source in problem.sources] for problem in problems]
     optima = solve_many([(first.masses, second.masses) for first, second in merged], tol_bits, devices=devices)

@@ -1,4 +1,4 @@
-"""Rows of conditionals become joint masses with one P(Y): reconciled, equal rows merged, padded to a common shape."""
+"""Rows of conditionals to joint masses with one P(Y): reconciled, equal rows merged, padded to a common shape."""
 
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
@@ -10,20 +10,20 @@ from jaxtyping import Array, Float, Int
 Marginals: TypeAlias = Literal["tilt", "rescale", "as-given"]
 
 DIGITS: Final = 12
-"""Rows that agree to so many digits are one row: far below every tolerance."""
+"""Rows that agree to this many digits are merged: far below every tolerance."""
 
 NEWTON_STEPS: Final = 40
-"""Of the tilt at most."""
+"""Maximum Newton steps of the tilt."""
 
 TILTED: Final = 1e-14
-"""Difference between a source's mean and P(Y), summed over the labels, at which the tilt ends."""
+"""The tilt ends at this difference between a source's mean and P(Y), summed over the labels."""
 
 STEP_SIZES: Final = 12
-"""Step sizes tried in one Newton step of the tilt, each half of the one before."""
+"""Step sizes tried in one Newton step of the tilt, each half of the previous one."""
 
 SHAPES: Final = 32
-"""Rows are padded to a multiple of an eighth of the next power of two, and at least of this, so that few shapes are
-compiled."""
+"""Numbers of rows are padded to a multiple of an eighth of the next power of two, or of this if it is larger, to
+compile few shapes."""
 
 
 class MergedRows(NamedTuple):
@@ -31,7 +31,7 @@ class MergedRows(NamedTuple):
 
     Attributes:
         masses: joint masses of the row and the label; they sum to 1.
-        inverse: of every original row, its place among them.
+        inverse: index of each original row among them.
     """
 
     masses: Float[np.ndarray, "m k"]
@@ -39,11 +39,11 @@ class MergedRows(NamedTuple):
 
 
 class Reconciled(NamedTuple):
-    """Conditionals whose mean is a given P(Y), and what is left of the difference.
+    """Conditionals whose mean is a given P(Y), and the remaining difference.
 
     Attributes:
         p: conditionals.
-        weights: of the rows; only `rescale` changes them.
+        weights: weights of the rows; only `rescale` changes them.
         residual: total variation between their mean and the target; above 1e-9 the target cannot be reached.
     """
 
@@ -59,7 +59,7 @@ def reconcile(
 
     Args:
         p: conditionals, float64.
-        weights: of the rows; they sum to 1.
+        weights: weights of the rows; they sum to 1.
         target: P(Y).
         how: `tilt` changes every row by the smallest mean KL(p' ‖ p), p' ∝ p exp(θ_y); `rescale` multiplies the joint
             masses of every label by one factor, which changes the rows' weights; `as-given` changes nothing.
@@ -112,7 +112,7 @@ def _tilt(p: Float[Array, "n k"], weights: Float[Array, " n"], target: Float[Arr
 
 
 def merge_rows(p: Float[np.ndarray, "n k"], weights: Float[np.ndarray, " n"]) -> MergedRows:
-    """Equal rows as one row with the sum of their masses: the optimum depends on nothing else."""
+    """Merge equal rows, summing their masses: the optimum depends on nothing else."""
     _, inverse = np.unique(np.round(p, DIGITS), axis=0, return_inverse=True)
     inverse = inverse.ravel()
     masses = [np.bincount(inverse, weights * column) for column in p.T]
@@ -120,7 +120,7 @@ def merge_rows(p: Float[np.ndarray, "n k"], weights: Float[np.ndarray, " n"]) ->
 
 
 def padded_size(rows: int) -> int:
-    """The size that so many rows are padded to.
+    """The size that a number of rows is padded to.
 
     Example:
         >>> [padded_size(rows) for rows in (2, 33, 1000, 1083)]

@@ -1,8 +1,8 @@
-"""How much the atoms depend on the way in which three conditions that disagree are brought to one P(Y).
+"""How much the atoms depend on the way to bring three disagreeing conditions to one P(Y).
 
 The conditionals of the two sources and of the pairs are three estimates, and no coupling exists unless their means
-agree. Each way to make them agree is as defensible as the others, so that the range of an atom over the ways is part of
-its uncertainty: often the largest part, which neither the certified interval nor the number of rows shows.
+agree. All ways to make them agree are equally defensible, so the range of an atom over them is part of its uncertainty,
+and often the largest part, which neither the certified interval nor the number of rows shows.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,13 +18,13 @@ from pid_jax.estimators.exact.strata import StratifiedProblem, solve_stratified
 from pid_jax.information import AtomsInBits
 
 Way: TypeAlias = Literal["tilt", "rescale", "mean", "first", "second"]
-"""`tilt`, `rescale`: the sources to the P(Y) of the pairs, as `Marginals` says. The others tilt all three to one P(Y):
-their `mean`, that of the `first` source or of the `second`."""
+"""`tilt`, `rescale`: bring the sources to the P(Y) of the pairs (see `Marginals`). The others tilt all three to one
+P(Y): their `mean`, or that of the `first` or `second` source."""
 
 WAYS: Final[tuple[Way, ...]] = get_args(Way)
 
 TOLERANCE_BITS: Final = 1e-2
-"""Width of the intervals whose middles are compared."""
+"""Width of the intervals whose midpoints are compared."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,9 @@ class MarginalsSpread:
     """Atoms by the way to one P(Y).
 
     Attributes:
-        atoms: middles of the certified intervals, bits, of the ways that are possible. One way only where the P(Y)
-            agree as given.
-        unreachable: ways that are impossible, since too many rows rule an option out.
+        atoms: midpoints of the certified intervals, bits, for the ways that are possible. Only one way if the P(Y)
+        agree as given.
+        unreachable: ways that are impossible because too many rows rule an option out.
     """
 
     atoms: Mapping[Way, AtomsInBits]
@@ -42,7 +42,7 @@ class MarginalsSpread:
 
     @property
     def ranges(self) -> AtomsInBits:
-        """Of every atom the largest value minus the least, bits; NaN where no way is possible."""
+        """Range of each atom, largest minus smallest value, bits; NaN if no way is possible."""
         if not self.atoms:
             return AtomsInBits(*[float("nan")] * 4)
         return AtomsInBits(*map(float, np.ptp(np.array(list(self.atoms.values())), axis=0)))
@@ -63,11 +63,11 @@ def marginals_spreads(
     """Solve many problems in every way, through one call of `solve_problems`.
 
     Args:
-        given: the problems; where the P(Y) agree (in every stratum), only the first way is solved.
-        tol_bits: how wide the certified intervals may be, bits.
-        ways: that are compared.
-        devices: on a CPU, how many problems are solved at a time.
-        known: of every problem, atoms that were solved before; these ways are not solved again.
+        given: the problems; if the P(Y) agree (in every stratum), only the first way is solved.
+        tol_bits: maximum width of the certified intervals, bits.
+        ways: the ways to compare.
+        devices: on a CPU, number of problems solved at a time.
+        known: for each problem, atoms solved before; these ways are not solved again.
     """
     known = [{}] * len(given) if known is None else known
     tried = [{way: _reconciled(rows, way) for way in ways} for rows in given]
@@ -99,7 +99,7 @@ def _reconciled(rows: GivenRows, way: Way) -> StratifiedProblem:
 
 
 def _tilted(rows: GivenRows, way: Way) -> ExactProblem:
-    """All three tilted to one P(Y); the residual of the pairs counts as one of the first source."""
+    """All three tilted to one P(Y); the residual of the pairs is attributed to the first source."""
     p_y = rows.p_y
     target = {"mean": np.mean(p_y, axis=0), "first": p_y[0], "second": p_y[1]}[way]
     first, second, pairs = (reconcile(p, rows.weights, target, "tilt") for p in rows.conditionals)

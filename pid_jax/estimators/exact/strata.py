@@ -1,10 +1,10 @@
-"""Atoms conditional on a label C of the rows that both sources know, such as the number of options of an item.
+"""Atoms conditional on a row label C that both sources know, such as the number of options of an item.
 
     I(X;Y|C) = Σ_c P(c) I(X;Y|C=c),
 
-and every atom alike: a stratum is a problem of its own, with its own P(Y|C=c) to which its sources are brought, and the
-results are averaged with the masses of the strata. Without that, what C alone says about Y counts as information
-of both sources: of 2, 3 or 4 options equally likely, the number alone is worth 0.29 bits of redundancy.
+and likewise for every atom: each stratum is a separate problem, with its own P(Y|C=c) to which its sources are brought,
+and the results are averaged with the masses of the strata. Otherwise what C alone says about Y counts as information of
+both sources: if 2, 3 and 4 options are equally likely, the number alone is worth 0.29 bits of redundancy.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -33,9 +33,9 @@ class Stratum:
     """The rows with one label.
 
     Attributes:
-        rows: their numbers.
+        rows: indices of the rows.
         mass: sum of their weights.
-        problem: of these rows alone, with weights that sum to 1.
+        problem: the problem of these rows alone, with weights that sum to 1.
     """
 
     rows: Int[np.ndarray, " m"]
@@ -48,8 +48,8 @@ class StratifiedProblem:
     """Problems whose results are averaged.
 
     Attributes:
-        strata: in the order of their labels; those of mass 0 are left out.
-        num_rows: rows of all strata, with those that are left out.
+        strata: the strata in order of their labels; those of mass 0 are left out.
+        num_rows: number of rows of all strata, including those left out.
     """
 
     strata: tuple[Stratum, ...]
@@ -63,21 +63,21 @@ class StratifiedProblem:
 
     @classmethod
     def of(cls, rows: GivenRows, marginals: Marginals) -> "StratifiedProblem":
-        """Split the rows and reconcile every stratum by itself.
+        """Split the rows and reconcile each stratum separately.
 
         Args:
-            rows: as measured.
-            marginals: how the sources are brought to a stratum's P(Y).
+            rows: the measured rows.
+            marginals: how to bring the sources to a stratum's P(Y).
         """
         return cls.split(rows, partial(ExactProblem.of, marginals=marginals))
 
     @classmethod
     def split(cls, rows: GivenRows, reconciled: Callable[[GivenRows], ExactProblem]) -> "StratifiedProblem":
-        """Split the rows and apply a function of one's own to every stratum.
+        """Split the rows and apply a given function to each stratum.
 
         Args:
-            rows: as measured.
-            reconciled: makes a problem of a stratum, whose weights sum to 1.
+            rows: the measured rows.
+            reconciled: makes a problem from a stratum; its weights sum to 1.
         """
         if rows.labels is None:
             return cls.single(reconciled(rows))
@@ -102,16 +102,16 @@ class StratifiedProblem:
 
     @property
     def residuals(self) -> tuple[float, float]:
-        """Of each source, the largest total variation that is left between it and a stratum's P(Y)."""
+        """For each source, the largest remaining total variation to a stratum's P(Y)."""
         first, second = (max(problem.sources[i].residual for _, problem in self) for i in (0, 1))
         return first, second
 
 
 @dataclass(frozen=True)
 class StratifiedSolution(ExactSolution):
-    """Averages over the strata, nats; `potentials` are those of every row in its stratum.
+    """Averages over the strata, nats; `potentials` are those of each row in its stratum.
 
-    The interval is certified: the average of lower bounds is a lower bound on the average.
+    The interval is certified: an average of lower bounds is a lower bound on the average.
 
     Attributes:
         parts: the solved strata.
@@ -127,15 +127,15 @@ def solve_stratified(
 
     Args:
         problems: of any shapes, with any number of strata each.
-        tol_bits: how wide the certified interval of every stratum may be, and so every average's, bits.
-        devices: on a CPU, how many problems are solved at a time.
+        tol_bits: maximum width of the certified interval of each stratum, and so of each average, bits.
+        devices: on a CPU, number of problems solved at a time.
     """
     solved = iter(solve_problems([part for problem in problems for _, part in problem], tol_bits, devices))
     return [_average(problem, tuple(next(solved) for _ in problem.strata)) for problem in problems]
 
 
 def pointwise_stratified(problem: StratifiedProblem, solution: StratifiedSolution) -> PointwiseAtoms:
-    """Atoms of every row within its stratum, bits; NaN where its weight is 0."""
+    """Atoms of each row within its stratum, bits; NaN if its weight is 0."""
     found = [pointwise(stratum.problem, part) for stratum, part in zip(problem.strata, solution.parts, strict=True)]
     values = []
     for field in fields(PointwiseAtoms):
@@ -159,10 +159,10 @@ def stratified_intervals(
 ) -> list[ItemInterval]:
     """95 % intervals over items: `item_intervals` of every stratum, averaged.
 
-    Which stratum an item is in is random too: the values of all items together have the variance of both.
+    An item's stratum is random too: the values of all items together include both sources of variance.
 
     Raises:
-        ArgumentError: as `item_intervals`; a stratum can have too few groups.
+        ArgumentError: see `item_intervals`; a stratum can have too few groups.
     """
     whole = [_numbered(problem, own) for problem, own in zip(problems, groups, strict=True)]
     found = iter(
@@ -186,7 +186,7 @@ def stratified_intervals(
 
 
 def enough_groups(problem: StratifiedProblem, groups: Shaped[np.ndarray, " _"] | None) -> bool:
-    """Whether every stratum has as many groups of items as an interval needs."""
+    """Whether every stratum has enough groups of items for an interval."""
     own = _numbered(problem, groups)
     return all(len(np.unique(own[stratum.rows])) >= FEWEST_GROUPS for stratum in problem.strata)
 

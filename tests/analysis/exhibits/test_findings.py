@@ -99,7 +99,7 @@ def test_scaling(across):
 
 def test_layers(deep):
     found = _of(deep, 5)
-    assert "S reaches half of its largest value at 100 % of the depth and peaks at 100 %" in found.sentence
+    assert "S reaches half of its maximum at 100 % of the depth and peaks at 100 %" in found.sentence
     assert "changes S by +0.80 bits (up in 2 of 2 models, p = 0.500) and U2 by -0.20 (down in 2 of 2" in found.sentence
     assert found.count == "2 models"
 
@@ -107,7 +107,7 @@ def test_layers(deep):
 def test_a_sweep_without_the_second_last_layer_does_not_say_what_the_last_block_does(deep):
     found = _of(deep.filter(pl.col("layer") != 9), 5)
     assert found.enough
-    assert "what the last block does is unknown" in found.sentence
+    assert "the effect of the last block is unknown" in found.sentence
 
 
 def test_training(learning):

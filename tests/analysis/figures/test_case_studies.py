@@ -97,7 +97,7 @@ def test_bars_are_as_high_as_their_probabilities(found):
     assert "A 0.20, B 0.80" in page.text
     assert (text_only.total, both.total) == ("20 %", "")
     assert [each.get("class") for each in page.all("svg") if each.get("role") == "img"] == [None, None, None, "hollow"]
-    assert "20 % of the probability together, below τ" in page.text
+    assert "20 % of the probability, below τ" in page.text
 
 
 def test_atoms_share_a_scale_with_zero_in_it(found):

@@ -171,7 +171,7 @@ def test_a_bar_below_0_is_hollow(make_row, make_frame):
     marks = [layer["mark"] for layer in chart.to_dict(validate=True)["spec"]["layer"]]
     assert [mark.get("fill") for mark in marks if mark["type"] == "bar"] == [None, "transparent"]
     notes = {row["atom_label"][:2]: row["note"] for row in _values(chart) if row["note"]}
-    assert notes == {"U1": "below 0, which no atom is: estimation error"}
+    assert notes == {"U1": "below 0, impossible for an atom: estimation error"}
 
 
 def test_ticks_of_bits_have_digits_of_their_own(specification):

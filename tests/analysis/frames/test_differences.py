@@ -127,7 +127,7 @@ def test_the_order_of_items_does_not_matter(trained):
     [
         ({"names": [f"x{i}" for i in range(NUMBER)]}, "2 pairs whose items are not the same"),
         ({"groups": np.arange(NUMBER) // 2}, "2 pairs whose items are not the same"),
-        ({"interval": "items-uncorrected"}, "2 pairs of which only one is corrected for the number of items"),
+        ({"interval": "items-uncorrected"}, "2 pairs where only one is corrected for the number of items"),
         ({"interval": None}, "2 pairs without influence values"),
     ],
 )
@@ -201,7 +201,7 @@ def test_many_pairs_are_drawn_in_part_and_too_many_are_refused(make_exact, make_
     from pid_lvlm.data.bounds import DIFFERENCES  # noqa: PLC0415  # the value that is patched
 
     monkeypatch.setattr(bound, replace(DIFFERENCES, most=44))
-    with pytest.raises(NothingToShowError, match="There are 45 pairs of models, more than the 44"):
+    with pytest.raises(NothingToShowError, match="There are 45 pairs of models, and at most 44"):
         tables.differences(results, frames, "models")
 
 

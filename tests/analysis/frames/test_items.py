@@ -134,7 +134,7 @@ def test_without_run_folders_the_atoms_are_still_there(results, pointwise):
     assert found.frame["synergy"].null_count() == 0
     assert found.frame["p_both"].null_count() == 6
     (sentence,) = found.missing
-    assert sentence.startswith("No run folder was found of 2 runs (`large__toy`, `small__toy`): ")
+    assert sentence.startswith("No run folder was found for 2 runs (`large__toy`, `small__toy`): ")
     assert isinstance(found, Items)
     assert found.with_questions()["question"].null_count() == 6
 
@@ -147,7 +147,7 @@ def test_neither_is_nothing_to_show(results):
 def test_a_problem_without_atoms_is_counted(results, pointwise, runs):
     found = items(results, pointwise.filter(run="small__toy"), [runs / "small__toy"])
     assert found.frame["model"].unique().to_list() == ["small"]
-    assert found.missing == ("Without atoms per item, and not shown: 1 pair of model and dataset.",)
+    assert found.missing == ("Not shown because they have no atoms per item: 1 pair of model and dataset.",)
 
 
 def test_items_solved_more_finely_are_joined_by_place_if_their_means_are_the_atoms(results, pointwise, runs):
@@ -156,7 +156,7 @@ def test_items_solved_more_finely_are_joined_by_place_if_their_means_are_the_ato
     shifted = renamed.with_columns(synergy=pl.col("synergy") + pl.when(run="large__toy").then(0.01).otherwise(0.0))
     found = items(results, shifted, [runs / "small__toy"])
     assert found.frame["model"].unique().to_list() == ["small"]
-    assert "`large__toy` were solved with other settings" in found.missing[1]
+    assert "`large__toy` were solved with settings that differ" in found.missing[1]
 
 
 def test_synergy_that_cannot_be_read_is_left_out(results, pointwise):

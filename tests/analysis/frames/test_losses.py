@@ -88,7 +88,7 @@ def test_a_file_that_cannot_be_is_one_sentence(training, content, message):
 @pytest.mark.parametrize(
     ("beside", "message"),
     [
-        (None, r"no training.json beside it.*--losses NAME=losses.jsonl"),
+        (None, r"no training.json next to it.*--losses NAME=losses.jsonl"),
         ("{", "is not JSON.*--losses NAME="),
         ("[]", "expected the model's name as `recipe.name`, found None"),
         ('{"recipe": {"name": 3}}', "found 3"),

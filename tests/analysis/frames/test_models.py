@@ -23,7 +23,7 @@ def test_the_setting_is_the_preferred_estimators_and_that_of_most_models(make_ro
     rows = [make_row(model=model, tau=0.2) for model in MODELS] + [make_row(model="d", tau=0.3)]
     found = across_models(make_frame(rows))
     assert (found.frame["model"].to_list(), found.other_setting) == (["a", "b", "c"], 1)
-    assert found.left_out() == "Left out (pairs of model and dataset): 1 measured with another setting."
+    assert found.left_out() == "Left out (pairs of model and dataset): 1 measured with a different setting."
     exact = make_frame([*rows, make_exact(model="a"), make_exact(model="b")])
     assert across_models(exact).frame["estimator"].to_list() == ["exact", "exact"]
     assert across_models(exact).other_setting == 2

@@ -153,7 +153,7 @@ def test_one_filter_is_for_all_charts_and_tables(opened):
     for figure in ("spectrum", "layers"):
         assert "demo-llava-small" not in page.locator(f"#figure-{figure} svg.marks").text_content()
         assert "demo-llava-tiny" in page.locator(f"#figure-{figure} svg.marks").text_content()
-    assert "stay those of the whole table" in page.locator("#filter-note").inner_text()
+    assert "still those of the whole table" in page.locator("#filter-note").inner_text()
     page.locator("#filter-model").select_option("")
     page.wait_for_function("document.documentElement.dataset.charts === 'drawn'")
     assert "demo-llava-small" in page.locator("#figure-spectrum svg.marks").text_content()
@@ -189,7 +189,7 @@ def test_without_scripts_it_can_be_read(opened):
 def test_what_is_wrong_is_one_sentence_at_the_top_and_one_table_at_the_end(opened):
     page = opened()
     assert page.locator(".notice").inner_text() == (
-        "1 of 24 fits failed; 2 more have a value beyond a limit of a diagnostic, all of them at the output layer of a "
+        "1 of 24 fits failed; 2 more have a value beyond a diagnostic limit, all of them at the output layer of a "
         "final checkpoint: see Diagnostics before trusting these numbers."
     )
     assert _column(page, "issues", 4) == ["1", "1", "1"]

@@ -7,7 +7,7 @@ from pid_lvlm.analysis.report.words.captions import interval_caption, summary_ca
 from pid_lvlm.data.names import ATOMS
 
 CERTIFIED = "Certified: each value is within 0.0006 bits of the optimum for these items."
-SEEDS = "Thin line: 95 % interval of the mean over seeds, where there are several. Values below 0 are estimation error."
+SEEDS = "Thin line: 95 % interval of the mean over seeds, if there are several. Values below 0 are estimation error."
 
 
 @pytest.mark.parametrize("interval", ["seeds", None])
@@ -26,9 +26,7 @@ def test_intervals_over_items_say_what_is_at_their_centre(both_estimators):
 
 def test_intervals_without_correction(make_exact, make_frame):
     caption = interval_caption(make_frame([make_exact(interval="items-uncorrected")]), "exact", "Band")
-    assert caption == (
-        f"Band: 95 % interval over items, without correction of the bias of a finite number of items. {CERTIFIED}"
-    )
+    assert caption == (f"Band: 95 % interval over items, not corrected for finite-sample bias. {CERTIFIED}")
 
 
 def test_two_kinds_of_interval_are_told_apart(make_row, make_exact, make_frame):
@@ -55,7 +53,7 @@ def test_the_caption_of_an_overlay_says_what_its_losses_are_or_how_to_add_them(t
     row = {"model": "demo-llava-small", "stage": "align", "step": 400, "loss": 2.5, "held_out_loss": 2.75}
     (without,) = compose.compose(trained)
     (beside,) = compose.compose(trained, further=compose.Further(losses=pl.DataFrame([row], schema=LOSS_SCHEMA)))
-    assert without.caption.endswith("does not have the loss of the models' training; --losses adds it.")
+    assert without.caption.endswith("does not contain the models' training loss; --losses adds it.")
     assert "--losses" not in beside.caption
-    assert "the loss of the models' training in nats per token" in beside.caption
+    assert "the models' training loss in nats per answer token" in beside.caption
     assert [len(each.specifications["screen"]["vconcat"]) for each in (without, beside)] == [2, 3]

@@ -34,7 +34,7 @@ def test_a_model_that_did_not_answer_has_no_finding(make_row, make_frame):
     silent = make_row("mmbench", model="silent", atoms=(0.01, 0.15, 0.15, -0.15), uniform_both=1.0)
     (sentence,) = findings(make_frame([silent]))
     assert sentence.startswith(
-        "silent on mmbench: not interpretable, because the model did not answer with an option letter in 100 %"
+        "silent on mmbench: not interpretable because the model did not answer with an option letter in 100 %"
     )
     assert "bits" not in sentence
     others = [make_row("mmbench", model=f"model-{i}") for i in range(20)]
@@ -43,7 +43,7 @@ def test_a_model_that_did_not_answer_has_no_finding(make_row, make_frame):
     assert sentence.endswith("; 1 more did not answer with option letters.")
     muted = [make_row("mmbench", model=f"model-{i}", uniform_both=0.9) for i in range(20)]
     assert findings(make_frame(muted)) == [
-        "mmbench: not interpretable, because none of 20 models answered with option letters."
+        "mmbench: not interpretable because none of 20 models answered with option letters."
     ]
 
 
@@ -66,7 +66,7 @@ def test_no_warning_where_all_is_well(five_tasks):
 def test_warnings_count_failures_and_exceeded_limits(make_row, make_frame):
     rows = [make_row(result="nonfinite_loss"), make_row(layer=1, uniform_both=0.5), make_row(uniform_both=0.9)]
     first, second = warnings(make_frame(rows))
-    assert first.startswith("1 of 3 fits failed and appear in no figure")
+    assert first.startswith("1 of 3 fits failed and are in no figure")
     assert second.startswith("Under both more than 20% of the rows fell back to uniform")
     assert ": demo-llava-small__demo-fusion (layer 4); look at the prompts" in second
 

@@ -133,7 +133,7 @@ def test_a_dry_run_checks_the_items_and_writes_nothing(report, folder):
 def test_what_is_missing_is_a_warning(report, folder):
     code, _, err, _ = report("--pointwise", folder / "items.parquet", "--dry-run")
     assert code == 0
-    assert "warning: items: No run folder was found of 2 runs" in err
+    assert "warning: items: No run folder was found for 2 runs" in err
 
 
 def test_what_is_missing_is_on_the_page(found):
@@ -145,7 +145,7 @@ def test_what_is_missing_is_on_the_page(found):
     ("options", "said"),
     [
         (("--runs", "results.parquet"), "results.parquet` cannot be used"),
-        (("--items", "3"), "--items: items are shown by their atoms"),
+        (("--items", "3"), "--items: items are shown with their atoms"),
         (("--pointwise", "none.parquet"), "none.parquet`: no such file"),
         (("--pointwise", "results.parquet"), "is a result table; expected a table with a row per item"),
         (("--pointwise", "items.parquet", "--runs", "results.parquet"), "results.parquet` cannot be used"),

@@ -159,7 +159,7 @@ def test_diagnostics_are_one_row_per_reason_on_the_page_and_fit_by_fit_in_their_
     out, page = build(make_frame(rows))
     assert pl.read_csv(out / "tables" / "diagnostics.csv").height == 300
     assert page.text.count("fell back to uniform") == 1
-    said = "1 of 300 fits has a value beyond a limit of a diagnostic, at the output layer of a final checkpoint"
+    said = "1 of 300 fits has a value beyond a diagnostic limit, at the output layer of a final checkpoint"
     assert f"{said}: see Diagnostics" in page.text
 
 
@@ -182,7 +182,7 @@ def test_losses_and_onsets_are_on_the_page_with_what_they_show(build, trained, t
     row = {"stage": "align", "step": 400, "loss": 2.5, "held_out_loss": 2.75}
     (tmp_path / "losses.jsonl").write_text(json.dumps(row) + "\n")
     out, page = build(trained, losses=[f"demo-llava-small={tmp_path}/losses.jsonl"])
-    assert "the loss of the models' training in nats" in page.text
+    assert "the models' training loss in nats" in page.text
     assert "--losses adds it" not in page.text
     assert "losses.jsonl, sha256 " in page.text
     assert "Intervals of neighbouring checkpoints are not paired" in page.text

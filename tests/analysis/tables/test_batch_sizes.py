@@ -75,7 +75,7 @@ def test_one_size_has_no_section(sized, five_tasks):
     assert all(name in names for name in sizes)
     names = [part.part.name for part in compose(five_tasks)]
     assert not any(name in names for name in sizes)
-    with pytest.raises(NothingToShowError, match=r"BATCH with two sizes of batches \(--batch-size\)"):
+    with pytest.raises(NothingToShowError, match=r"BATCH with two batch sizes \(--batch-size\)"):
         figures.batch_sizes(five_tasks)
     with pytest.raises(NothingToShowError):
         tables.batch_sizes(sized.head(0))

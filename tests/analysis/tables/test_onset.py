@@ -128,4 +128,4 @@ def test_onsets_in_cells(trained_to):
 def test_the_caption_warns_of_uncorrected_intervals(trained_to):
     corrected, uncorrected = (trained_to((0.1, 0.2), interval=kind) for kind in ("items", "items-uncorrected"))
     assert "bias alone" not in onset_caption(corrected, "exact")
-    assert onset_caption(uncorrected, "exact").endswith("by this bias alone.")
+    assert onset_caption(uncorrected, "exact").endswith("This bias alone can put an atom above 0.")

@@ -79,7 +79,7 @@ def test_a_check_that_failed_stands_out(results, runs):
 
 
 def test_what_is_missing_is_said(results, runs, tmp_path):
-    with pytest.raises(NothingToShowError, match=r"No run folders were named, which have the receipts \(--runs\)"):
+    with pytest.raises(NothingToShowError, match=r"No run folders were given \(--runs\)"):
         tables.receipts(results)
     with pytest.raises(PidError, match="its run `a__toy` is not one"):
         tables.receipts(results.filter(model="b"), [runs / "a__toy"])

@@ -105,7 +105,7 @@ def test_the_first_lines_say_whether_a_conclusion_changes(two_ablations, make_ex
     said = findings(two_ablations)
     assert said[0].startswith("2 of ")
     assert "model-0 on mmbench: S or U2 is S under noise, U2 under crossed" in said[0]
-    assert said[1] == "Everything below is under noise, unless it says otherwise."
+    assert said[1] == "Everything below is under noise unless stated otherwise."
     same = make_frame([make_exact("d", S, ablation=name) for name in ("noise", "mean")])
     assert findings(same)[0] == "None of 2 conclusions that two ablations decide changes between them."
     assert not any("ablation" in sentence for sentence in findings(make_frame([make_exact("d", S)])))

@@ -97,7 +97,7 @@ def test_the_rows_that_are_counted_are_the_problems(runs, estimator):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (("--overwrite",), "--overwrite: jobs that begin again"),
+        (("--overwrite",), "--overwrite: jobs that restart"),
         (("--distributed",), "--distributed and --executor both"),
         (("--pointwise", "items.parquet"), "--pointwise: each part would write its own file"),
         (("--part", "1/2"), "--part and --executor both"),

@@ -1,1 +1,1 @@
-"""Crossed pairs: every picture with the questions of several items; their atoms, bias and intervals."""
+"""Crossed pairs: every picture with the questions of several items; atoms, bias and intervals."""

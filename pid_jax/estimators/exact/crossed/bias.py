@@ -1,13 +1,13 @@
-"""The bias of crossed pairs in 1/M, and the terms without most of it.
+"""The 1/M bias of crossed pairs, and information terms with most of it removed.
 
-H(p(y|x1_i)) of a mean over M draws is too small, I1 and I2 too large: by (K - 1) / (2 M ln 2) bits for answers without
-doubt. Each row's entropy is corrected by the jackknife of second order over its own pairs (Quenouille, 1956),
+For a mean over M draws, H(p(y|x1_i)) is too small and I1 and I2 too large: by (K - 1) / (2 M ln 2) bits for certain
+answers. Each row's entropy is corrected by a second-order jackknife over its own pairs (Quenouille, 1956),
 
     H = (M² H_all - 2 (M - 1)² mean H_without_one + (M - 2)² mean H_without_two) / 2,
 
-which leaves an error of order M⁻³ without solving anything. What I_q adds, V = I_q - (I1 + I2) / 2, is extrapolated
-from the solutions of random halves of the M questions, V + (V - mean of the halves), and I_q is put between
-max(I1, I2) and min(I1 + I2, I12), where it must be. I12 has no such bias.
+which leaves an error of order M⁻³ without solving anything. The rest of I_q, V = I_q - (I1 + I2) / 2, is extrapolated
+from the solutions of random halves of the M questions, V + (V - mean of the halves), and I_q is clamped to its valid
+range from max(I1, I2) to min(I1 + I2, I12). I12 has no such bias.
 """
 
 from collections.abc import Sequence
@@ -22,13 +22,13 @@ from pid_jax.estimators.exact.crossed.pairs import CrossedSolution, CrossedStrat
 from pid_jax.estimators.exact.penalty.bounds import xlogx
 
 FEWEST_PAIRS: Final = 4
-"""Questions per picture below which nothing is corrected: halves would have one."""
+"""Minimum questions per picture for a correction: with fewer, halves would have one."""
 
 SPLITS: Final = 4
 """Random splits of the M questions into halves."""
 
 ROWS_AT_A_TIME: Final = 64
-"""Rows whose pairs of pairs are in memory together."""
+"""Rows whose pairs of pairs are in memory at once."""
 
 
 def half_columns(pairs: int, seed: int) -> list[Int[np.ndarray, " c"]]:
@@ -36,7 +36,7 @@ def half_columns(pairs: int, seed: int) -> list[Int[np.ndarray, " c"]]:
 
     Args:
         pairs: M.
-        seed: of the splits, which depend on nothing else.
+        seed: seed of the splits, which depend on nothing else.
     """
     if pairs < FEWEST_PAIRS:
         return []
@@ -46,7 +46,7 @@ def half_columns(pairs: int, seed: int) -> list[Int[np.ndarray, " c"]]:
 
 
 def corrected_terms(whole: CrossedSolution, of_halves: Sequence[CrossedSolution]) -> Float[np.ndarray, " 4"]:
-    """I1, I2, I12, I_q without most of their bias in 1/M, nats; as they are without halves.
+    """I1, I2, I12, I_q in nats with most of the 1/M bias removed; unchanged without halves.
 
     Args:
         whole: all pairs.
@@ -87,7 +87,7 @@ def _entropies(p: Float[Array, "r m k"], known: Bool[Array, "r m"]) -> Float[Arr
 
 
 def _entropy_of_row(p: Float[Array, "m k"], known: Bool[Array, " m"]) -> Float[Array, ""]:
-    """The jackknifed entropy of the mean of a row's pairs, nats; of first order with two of them, none with one."""
+    """The jackknifed entropy of the mean of a row's pairs, nats; first order with two pairs, none with one."""
     count = known.sum()
     total = (p * known[:, None]).sum(0)
     one, two = np.triu_indices(p.shape[0], 1)

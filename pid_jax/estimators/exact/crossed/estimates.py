@@ -36,8 +36,8 @@ class CrossedGiven:
 
     Attributes:
         pairs: the answers.
-        labels: (n,) of every question, its stratum; None: one stratum.
-        groups: (n,) of every item, the number of its group.
+        labels: (n,) stratum of each question; None: one stratum.
+        groups: (n,) group number of each item.
     """
 
     pairs: CrossedPairs
@@ -47,15 +47,15 @@ class CrossedGiven:
 
 @dataclass(frozen=True)
 class CrossedItems:
-    """Atoms in bits with a 95 % interval over items, each of which is a picture and a question.
+    """Atoms in bits with a 95 % interval over items; each item is a picture and a question.
 
     Attributes:
-        estimate: the atoms; corrected for their bias in 1/M unless `corrected` is False.
+        estimate: the atoms; corrected for their 1/M bias unless `corrected` is False.
         low: lower end of the interval.
         high: upper end.
-        standard_error: of the estimate.
+        standard_error: standard error of the estimate.
         terms: the information terms that belong to the estimate.
-        corrected: whether halves of the questions were used; not with fewer than four questions per picture.
+        corrected: whether halves of the questions were used; False with fewer than four questions per picture.
     """
 
     estimate: AtomsInBits
@@ -68,7 +68,7 @@ class CrossedItems:
 
 @dataclass(frozen=True)
 class CrossedPoint:
-    """Certified middles of the atoms with the first `pairs` questions of every picture, bits."""
+    """Midpoints of the certified atoms with the first `pairs` questions of every picture, bits."""
 
     pairs: int
     atoms: AtomsInBits
@@ -81,12 +81,12 @@ def estimate_crossed(
 
     Args:
         given: the problems.
-        tol_bits: how wide the certified intervals may be, bits.
-        method: `items` corrects the bias in 1/M, `items-uncorrected` does not; `none` gives no interval.
-        devices: on a CPU, how many problems are solved at a time.
+        tol_bits: maximum width of the certified intervals, bits.
+        method: `items` corrects the 1/M bias, `items-uncorrected` does not; `none` gives no interval.
+        devices: on a CPU, number of problems solved at a time.
 
     Returns:
-        The optimum of every problem; and its interval, None where none was asked for or there are too few groups.
+        The optimum of every problem, and its interval; None if none was requested or there are too few groups.
     """
     columns = [half_columns(one.pairs.partner.shape[1], 0) if method == "items" else [] for one in given]
     problems: list[tuple[CrossedStratum, ...]] = []
@@ -102,7 +102,7 @@ def estimate_crossed(
 
 
 def curve_over_pairs(given: CrossedGiven, tol_bits: float) -> list[CrossedPoint]:
-    """Uncorrected atoms with 2, 4, 8, … and all questions per picture: what is left of the bias shows."""
+    """Uncorrected atoms with 2, 4, 8, … and all questions per picture, to show the remaining bias."""
     most = given.pairs.partner.shape[1]
     sizes = [*(2**power for power in range(1, most.bit_length()) if 2**power < most), most]
     solved = solve_crossed([crossed_strata(given.pairs.columns(range(m)), given.labels) for m in sizes], tol_bits)
@@ -110,7 +110,7 @@ def curve_over_pairs(given: CrossedGiven, tol_bits: float) -> list[CrossedPoint]
 
 
 def atoms_in_bits(terms: Float[np.ndarray, " 4"]) -> AtomsInBits:
-    """Atoms, bits, of I1, I2, I12 and I_q in nats."""
+    """Atoms in bits, from I1, I2, I12 and I_q in nats."""
     return atoms_from_terms(InformationTerms(*map(float, terms))).in_bits()
 
 
@@ -144,7 +144,7 @@ def _items(
 def _in_whole(
     of_halves: Sequence[CrossedSolution], columns: Sequence[Int[np.ndarray, " c"]], n: int, m: int
 ) -> list[Float[np.ndarray, "p 4"]]:
-    """Values of every pair in the half that it is in, one array for each split."""
+    """Values of every pair in its half, one array per split."""
     splits = []
     for first in range(0, len(of_halves), 2):
         values = np.zeros((n, m, 4))

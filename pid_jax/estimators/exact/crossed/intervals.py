@@ -1,12 +1,12 @@
 """Intervals over items for crossed pairs, where an item is both a picture and a question.
 
-The marginals of crossed pairs agree by construction, so that the terms move with the weight of a pair (i, j) by
+The marginals of crossed pairs agree by construction, so the terms change with the weight of a pair (i, j) by
 
     i_q = ⟨p, log A_i + log B_j - log π⟩    i_1 = ⟨p, log p1_i - log π⟩    (i_2 alike)    i_12 = ⟨p, log p - log π⟩,
 
-with p = p(y|i, j) and the dual point A, B. Two pairs depend on each other where they share an item, in whichever of its
-two roles: the variance is that of sums over all pairs that touch an item, less what is then counted twice (the dyadic
-clusters of Aronow, Samii and Assenova, 2015). Items of one group, such as those of one picture, count as one.
+with p = p(y|i, j) and the dual point A, B. Two pairs are dependent if they share an item, in either of its roles: the
+variance is that of sums over all pairs that involve an item, minus what is counted twice (dyadic clustering, Aronow,
+Samii and Assenova, 2015). Items of one group, such as those with one picture, count as one.
 """
 
 from collections.abc import Sequence
@@ -22,11 +22,11 @@ from pid_jax.information import AtomsInBits, InformationTerms, atoms_from_terms
 
 
 def pair_values(solution: CrossedSolution, pairs: int) -> Float[np.ndarray, "p 4"]:
-    """By how much I1, I2, I12 and I_q change with the weight of every pair, nats; 0 for pairs that are not in it.
+    """Change of I1, I2, I12 and I_q with the weight of each pair, nats; 0 for pairs not in the problem.
 
     Args:
-        solution: of the pairs.
-        pairs: how many there are.
+        solution: solution for the pairs.
+        pairs: number of pairs.
     """
     values = np.zeros((pairs, 4))
     for stratum, part in zip(solution.strata, solution.parts, strict=True):
@@ -49,9 +49,9 @@ def _log(x: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
 def corrected_values(
     whole: Float[np.ndarray, "p 4"], of_halves: Sequence[Float[np.ndarray, "p 4"]]
 ) -> Float[np.ndarray, "p 4"]:
-    """Values extrapolated beyond the halves, 2 whole - half; every pair is in one half of every split.
+    """Values extrapolated from the halves, 2 whole - half; every pair is in one half of every split.
 
-    The jackknifed entropies have no values of their own; these have the spread of the corrected atoms
+    The jackknifed entropies have no values of their own; these values have the spread of the corrected atoms
     (docs/accuracy.md).
     """
     return 2 * whole - np.mean(of_halves, axis=0) if of_halves else whole
@@ -68,9 +68,9 @@ def standard_errors(
     """Standard errors of the means over the pairs, and the number of groups of items.
 
     Args:
-        values: of every pair.
-        pairs: which items they are of.
-        groups: of every item, the number of its group.
+        values: values of each pair.
+        pairs: the items of each pair.
+        groups: group number of each item.
     """
     n, m = pairs.partner.shape
     first, second = np.repeat(groups, m), groups[pairs.partner.ravel()]
@@ -92,7 +92,7 @@ def standard_errors(
 def interval(
     estimate: AtomsInBits, errors: Float[np.ndarray, " a"], count: int, half_gap: float, level: float = 0.95
 ) -> tuple[AtomsInBits, AtomsInBits]:
-    """Student's interval of the atoms, further out by half the width of the certified interval, bits."""
+    """Student's interval of the atoms in bits, widened at each end by half the certified interval."""
     reach = special.stdtrit(count - 1, (1 + level) / 2) * errors + half_gap
     low, high = np.array(estimate) - reach, np.array(estimate) + reach
     return AtomsInBits(*map(float, low)), AtomsInBits(*map(float, high))

@@ -1,13 +1,13 @@
-"""Crossed pairs: one joint distribution of pictures and questions, whose marginals are means over its pairs.
+"""Crossed pairs: a joint distribution of pictures and questions, whose marginals are means over its pairs.
 
-Picture i is asked M questions, and all n M pairs weigh the same. Then
+Picture i is paired with M questions, and all n M pairs have equal weight. Then
 
-    p(y|x1_i) = mean of p(y|i, j) over its questions j       p(y|x2_j) = the same over the pictures that j is put to
-    P(Y) = mean over all pairs                                I12 = mean over all pairs of KL(p(y|i, j) ‖ P(Y)),
+    p(y|x1_i) = mean of p(y|i, j) over its questions j       p(y|x2_j) = the same over the pictures paired with j P(Y) =
+    mean over all pairs                                I12 = mean over all pairs of KL(p(y|i, j) ‖ P(Y)),
 
-with one P(Y) by construction, so that nothing has to be reconciled, and the measured joint is itself one of the
-couplings: max(I1, I2) ≤ I_q ≤ I12. With few pairs, p(y|x1_i) and p(y|x2_j) are noisy means and I1, I2 too large, by
-Σ_y Var(p_y) / (2 M P_y) nats to first order (`pid_jax.estimators.exact.crossed.bias`).
+with one P(Y) by construction. So nothing has to be reconciled, and the measured joint is itself one of the couplings:
+max(I1, I2) ≤ I_q ≤ I12. With few pairs, p(y|x1_i) and p(y|x2_j) are noisy means and I1, I2 are too large, by Σ_y
+Var(p_y) / (2 M P_y) nats to first order (`pid_jax.estimators.exact.crossed.bias`).
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ class CrossedPairs:
 
     Attributes:
         p: float64 (n, M, K); rows over the options sum to 1.
-        partner: (n, M) whose question item i's picture is asked.
+        partner: (n, M) items whose questions are paired with item i's picture.
     """
 
     p: Float[np.ndarray, "n m k"]
@@ -39,12 +39,12 @@ class CrossedPairs:
 
 @dataclass(frozen=True)
 class CrossedStratum:
-    """Pairs whose questions have one number of options.
+    """Pairs whose questions have the same number of options.
 
     Attributes:
         mass: share of the pairs.
-        pairs: numbers of the pairs, in the order (n, M).
-        problem: of these pairs alone.
+        pairs: indices of the pairs, in the order (n, M).
+        problem: the problem of these pairs alone.
     """
 
     mass: float
@@ -54,7 +54,7 @@ class CrossedStratum:
 
 @dataclass(frozen=True)
 class CrossedSolution:
-    """Averages over the strata, nats; as `ExactSolution`, with I_q ≤ I12 used as an upper bound.
+    """Averages over the strata, nats; like `ExactSolution`, with I_q ≤ I12 as a further upper bound.
 
     Attributes:
         i1: I(X1;Y).
@@ -76,7 +76,7 @@ class CrossedSolution:
 
     @property
     def terms(self) -> Float[np.ndarray, " 4"]:
-        """I1, I2, I12 and the middle of the certified interval of I_q."""
+        """I1, I2, I12 and the midpoint of the certified interval of I_q."""
         return np.array([self.i1, self.i2, self.i12, (self.low + self.high) / 2])
 
 
@@ -85,7 +85,7 @@ def crossed_strata(pairs: CrossedPairs, labels: Int[np.ndarray, " n"] | None = N
 
     Args:
         pairs: of one layer.
-        labels: of every question, its stratum (its number of options); None: one stratum.
+        labels: stratum of each question (its number of options); None: one stratum.
     """
     n, m, _ = pairs.p.shape
     question = pairs.partner.ravel()
@@ -119,8 +119,8 @@ def solve_crossed(
 
     Args:
         problems: the strata of each.
-        tol_bits: how wide the certified interval may be, bits.
-        devices: on a CPU, how many problems are solved at a time.
+        tol_bits: maximum width of the certified interval, bits.
+        devices: on a CPU, number of problems solved at a time.
     """
     solved = iter(solve_problems([s.problem for strata in problems for s in strata], tol_bits, devices))
     return [_average(tuple(strata), tuple(next(solved) for _ in strata)) for strata in problems]
@@ -134,6 +134,6 @@ def _average(strata: tuple[CrossedStratum, ...], parts: tuple[ExactSolution, ...
 
 
 def _bounded(part: ExactSolution) -> ExactSolution:
-    """The measured joint is a coupling with these marginals, so that its I12 is an upper bound."""
+    """The measured joint is a coupling with these marginals, so its I12 is an upper bound."""
     high = max(part.i1, part.i2, min(part.high, part.i12))
     return replace(part, low=min(part.low, high), high=high)

@@ -1,1 +1,1 @@
-"""How far the atoms would move with other items: influence values, halves, intervals, the curve."""
+"""How much the atoms would change with other items: influence values, halves, intervals, curves."""

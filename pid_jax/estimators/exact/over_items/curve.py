@@ -1,4 +1,4 @@
-"""Atoms as a curve over the number of items, so that data sets of different size can be compared at a common one."""
+"""Atoms as a curve over the number of items, to compare data sets of different size at a common size."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ from pid_jax.information import AtomsInBits
 from pid_jax.setting import ArgumentError
 
 SHARES: Final = (1 / 8, 1 / 4, 1 / 2, 1)
-"""Of the items, unless numbers of items are given."""
+"""Shares of the items, unless numbers of items are given."""
 
 MOST_PARTS: Final = 8
-"""Disjoint parts of one size that are solved at most."""
+"""Maximum number of disjoint parts to solve per size."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,8 @@ class RowsPoint:
     """Atoms at one number of items.
 
     Attributes:
-        rows: items of a part, on average.
-        parts: disjoint random parts that were solved.
+        rows: items per part, on average.
+        parts: number of disjoint random parts that were solved.
         atoms: means over the parts, bits.
         sd: standard deviations over the parts, bits; NaN for a single part.
         gap_bits: the widest certified interval of a part.
@@ -51,12 +51,12 @@ def curve_over_rows(
     """Solve random parts of several sizes, all in one call.
 
     Args:
-        problem: whose rows of both sources and of the pairs belong to the same items.
-        groups: the group of each item; a part has whole groups. None where the items are independent.
+        problem: a problem whose rows of both sources and of the pairs belong to the same items.
+        groups: the group of each item; parts consist of whole groups. None if the items are independent.
         rows: numbers of items; by default an eighth, a quarter, half and all of them.
-        tol_bits: how wide the certified intervals may be, bits.
+        tol_bits: maximum width of the certified intervals, bits.
         marginals: how the problem was reconciled; every part is reconciled with its own P(Y).
-        seed: of the parts.
+        seed: seed of the parts.
 
     Raises:
         ArgumentError: a number of items is not between 2 and all of them, or no part of that size can be reconciled.

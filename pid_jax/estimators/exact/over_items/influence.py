@@ -1,4 +1,4 @@
-"""Influence values: by how much the information terms change with the weight of one item.
+"""Influence values: how much the information terms change with the weight of one item.
 
 With p1', p2' the reconciled rows, π = P(Y), and A, B the dual point of the solution (log A := 0 where A is 0), the
 values of item s are (nats)
@@ -7,15 +7,15 @@ values of item s are (nats)
     i_1(s)  = ⟨q1, log p1'⟩ - ⟨p12, log π⟩ + ⟨p12 - q1, k1⟩                    (i_2 alike)
     i_12(s) = ⟨p12, log p12⟩ - ⟨p12, log π⟩,
 
-where q is the mass of the reconciled row per unit of the item's weight: p' itself if the rows are tilted. h and k carry
-what the item changes in the reconciliation of all rows, for f = log A and f = log p1':
+where q is the mass of the reconciled row per unit of the item's weight (p' itself if the rows are tilted). h and k are
+the item's effect on the reconciliation of all rows, for f = log A and f = log p1':
 
     tilt      C⁺ Σ_i w_i p'_i ∘ (f_i - ⟨p'_i, f_i⟩)   with   C = Σ_i w_i (diag p'_i - p'_i p'_iᵀ)
     rescale   Σ_i P_iy f_iy / π_y                      with the joint masses P.
 
-The constraints of the dual do not depend on the weights, so its optimal value moves with the objective alone. The
-weighted mean of the values is the term itself, I_q at the lower bound of the dual point. One factor per label that A
-gains and B loses changes nothing.
+The constraints of the dual do not depend on the weights, so its optimal value changes only through the objective. The
+weighted mean of the values is the term itself; for I_q, the lower bound at the dual point. Moving one factor per label
+from B to A changes nothing.
 """
 
 from typing import Final
@@ -28,15 +28,15 @@ from pid_jax.estimators.exact.rows import Marginals, Reconciled
 from pid_jax.information import InformationTerms
 
 RANK: Final = 1e-10
-"""Eigenvalues of C below this share of the largest count as 0: that of (1, ..., 1), and of labels that never occur."""
+"""Eigenvalues of C below this share of the largest count as 0: those of (1, ..., 1) and of labels that never occur."""
 
 
 def influence_values(problem: ExactProblem, solution: ExactSolution, marginals: Marginals) -> InformationTerms:
     """The values of every item, (n,) each, nats.
 
     Args:
-        problem: whose rows of both sources and of the pairs belong to the same items.
-        solution: of that problem.
+        problem: a problem whose rows of both sources and of the pairs belong to the same items.
+        solution: its solution.
         marginals: how the problem was reconciled; `as-given` is the tilt by 0.
     """
     p_y = problem.weights @ problem.p_y_x1x2

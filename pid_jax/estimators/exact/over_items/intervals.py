@@ -1,8 +1,8 @@
-"""Intervals over items: how far the atoms would move with other items of the same kind.
+"""Intervals over items: how much the atoms would change with other items of the same kind.
 
-The solved I_q is biased in the number of rows: V = I_q - (I1 + I2)/2 falls with n, about as n^-1/2 where both sources
-have the same law. The default interval removes most of that with the solutions of random halves; the uncorrected one
-is an interval for the expected value at this n (docs/method.md).
+The solved I_q has a bias that depends on the number of rows: V = I_q - (I1 + I2)/2 falls with n, roughly as n^-1/2 if
+both sources have the same law. The default interval removes most of it with solutions of random halves; the uncorrected
+one is an interval for the expected value at this n (docs/method.md).
 """
 
 from collections.abc import Sequence
@@ -26,13 +26,13 @@ SPLITS: Final = 4
 """Random splits into halves; every item is in one half of each."""
 
 ATTEMPTS: Final = 16
-"""Splits that are drawn at most: one is dropped if a half cannot be brought to its P(Y)."""
+"""Maximum number of splits drawn; a split is dropped if a half cannot be brought to its P(Y)."""
 
 FEWEST_STEPS, STEPS_PER_OPTION, MOST_STEPS = 2.0, 0.28, 4.0
 """How far V is extrapolated beyond the halves (`extrapolation`), measured at 2 to 10 options (docs/accuracy.md)."""
 
 FEWEST_GROUPS: Final = 4
-"""Of items, in which an interval is possible at all."""
+"""Minimum number of groups of items for an interval."""
 
 
 @dataclass(frozen=True)
@@ -40,18 +40,18 @@ class ItemInterval:
     """Atoms in bits with an interval over items, or their difference between two models on the same items.
 
     Attributes:
-        estimate: the atoms, bits; corrected for their bias in n unless `corrected` is False.
+        estimate: the atoms, bits; corrected for finite-sample bias unless `corrected` is False.
         low: lower end of the interval.
         high: upper end.
-        standard_error: of the estimate.
+        standard_error: standard error of the estimate.
         terms: the information terms that belong to the estimate, bits.
-        values: R, U1, U2, S of every item, bits; their weighted mean is the estimate, their spread its uncertainty.
-        weights: of the items; they sum to 1.
-        groups: of every item, the number of its group; items of a group are not independent of each other.
+        values: R, U1, U2, S of each item, bits; their weighted mean is the estimate, and their spread its uncertainty.
+        weights: weights of the items; they sum to 1.
+        groups: group number of each item; items of a group are not independent.
         level: share of samples whose interval should contain the truth.
-        half_gap: half the width of the certified interval, bits, by which both ends are further out.
-        corrected: whether half samples were used. If not, the interval is for the expected value at this n: as asked
-            for, or because halves of these items cannot be brought to their P(Y).
+        half_gap: half the width of the certified interval, bits, by which both ends are widened.
+        corrected: whether half samples were used. If not, the interval is for the expected value at this n, either as
+            requested or because halves of these items cannot be brought to their P(Y).
     """
 
     estimate: AtomsInBits
@@ -90,15 +90,15 @@ def item_intervals(
     """Intervals of many problems; all their half samples are solved in one call.
 
     Args:
-        problems: whose rows of both sources and of the pairs belong to the same items.
-        solutions: of these problems.
-        groups: of every problem, the group of each item; None where the items are independent.
-        method: `items` corrects with half samples, `items-uncorrected` does not solve anything.
-        tol_bits: how wide the certified intervals of the half samples may be, bits.
+        problems: problems whose rows of both sources and of the pairs belong to the same items.
+        solutions: their solutions.
+        groups: for each problem, the group of each item; None if the items are independent.
+        method: `items` corrects with half samples, `items-uncorrected` solves nothing.
+        tol_bits: maximum width of the certified intervals of the half samples, bits.
         marginals: how the problems were reconciled; half samples of `as-given` are tilted.
-        seed: of the splits, which depend on it and on the groups of the problem alone.
-        level: of the intervals.
-        devices: on a CPU, how many half samples are solved at a time.
+        seed: seed of the splits, which depend only on it and on the problem's groups.
+        level: level of the intervals.
+        devices: on a CPU, number of half samples solved at a time.
 
     Raises:
         ArgumentError: the rows of a problem are not items, too few groups of them have weight, or a source of a problem
@@ -124,9 +124,9 @@ def item_intervals(
 
 
 def extrapolation(problem: ExactProblem) -> float:
-    """How far V is extrapolated: V + c (V - mean of the halves).
+    """The factor c by which V is extrapolated: V + c (V - mean of the halves).
 
-    A bias of order 1/n needs c = 1, one of order n^-a needs 1 / (2^a - 1). Where both sources have one law, a falls
+    A bias of order 1/n needs c = 1, one of order n^-a needs 1 / (2^a - 1). If both sources have the same law, a falls
     with the number of options, from 0.47 at 4 to 0.32 at 10: c is 2.0, 2.3, 2.9, 3.4, 4.0 at 2, 4, 6, 8, 10 options.
     """
     options = int((problem.weights @ problem.p_y_x1x2 > 0).sum())
@@ -134,9 +134,9 @@ def extrapolation(problem: ExactProblem) -> float:
 
 
 def paired_difference(first: ItemInterval, second: ItemInterval) -> ItemInterval:
-    """Atoms of `first` less those of `second` on the same items: two models, layers or checkpoints.
+    """Atoms of `first` minus those of `second` on the same items: two models, layers or checkpoints.
 
-    What both share, such as hard items, cancels item by item, so the interval is usually narrower than that of two
+    Shared variation, such as hard items, cancels item by item, so the interval is usually narrower than for two
     independent samples.
 
     Raises:
@@ -166,7 +166,7 @@ def _checked_groups(problem: ExactProblem, groups: Shaped[np.ndarray, " _"] | No
 
 
 def _halves(problem: ExactProblem, groups: Int[np.ndarray, " n"], marginals: Marginals, seed: int) -> list[Part]:
-    """Both halves of every split; none at all if too few splits can be reconciled."""
+    """Both halves of each split; none at all if too few splits can be reconciled."""
     splits: list[list[Part]] = []
     count = len(known_groups(problem, groups))
     sizes = (count - count // 2, count // 2)
@@ -182,7 +182,7 @@ def _halves(problem: ExactProblem, groups: Int[np.ndarray, " n"], marginals: Mar
 def _means_of_halves(
     values: Float[np.ndarray, "n 4"], halves: Sequence[Part], solutions: Sequence[ExactSolution], marginals: Marginals
 ) -> tuple[Float[np.ndarray, "n 4"], Float[np.ndarray, " 4"]]:
-    """Mean value of every item in the halves that it is in, and mean terms of the halves, nats."""
+    """Mean value of each item over the halves that contain it, and mean terms of the halves, nats."""
     total, count, terms = np.zeros_like(values), np.zeros(len(values)), np.zeros(4)
     for half, solution in zip(halves, solutions, strict=True):
         total[half.rows] += np.stack(influence_values(half.problem, solution, marginals), axis=-1)
@@ -194,7 +194,7 @@ def _means_of_halves(
 def _corrected(
     whole: Float[np.ndarray, "*n 4"], half: Float[np.ndarray, "*n 4"], steps: float
 ) -> Float[np.ndarray, "*n 4"]:
-    """I1, I2, I12 extrapolated for a bias of order 1/n, and V = I_q - (I1 + I2)/2 by so many `steps`."""
+    """I1, I2, I12 extrapolated for a bias of order 1/n, and V = I_q - (I1 + I2)/2 by `steps`."""
     to_v = np.array([-0.5, -0.5, 0.0, 1.0])
     found = 2 * whole - half
     v = whole @ to_v + steps * ((whole - half) @ to_v)
@@ -212,7 +212,7 @@ def _around(
     *,
     corrected: bool,
 ) -> ItemInterval:
-    """Values of the terms, nats, become values of the atoms in bits whose mean is the estimate."""
+    """Converts values of the terms in nats to values of the atoms in bits whose mean is the estimate."""
     information = InformationTerms(*(float(term) for term in terms))
     atoms = np.stack(atoms_from_terms(InformationTerms(*values.T)).in_bits(), axis=-1)
     estimate = np.array(atoms_from_terms(information).in_bits())
@@ -237,7 +237,7 @@ def interval_of_values(
     *,
     corrected: bool,
 ) -> ItemInterval:
-    """Student's interval of the weighted mean, with the sums of the groups as independent, on both sides of the gap."""
+    """Student's interval of the weighted mean, treating group sums as independent and widened by the gap."""
     estimate = weights @ values
     count = len(np.unique(groups[weights > 0]))
     sums = np.zeros((groups.max() + 1, values.shape[1]))

@@ -1,4 +1,4 @@
-"""Problems of some of the items: random parts, by group, each reconciled with its own P(Y)."""
+"""Problems for subsets of the items: random parts by group, each reconciled with its own P(Y)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ from pid_jax.setting import ArgumentError
 
 @dataclass(frozen=True)
 class Part:
-    """A problem of some of the items.
+    """A problem for some of the items.
 
     Attributes:
-        rows: places of its items in the whole problem.
-        problem: of these items alone.
+        rows: indices of its items in the whole problem.
+        problem: the problem of these items alone.
     """
 
     rows: Int[np.ndarray, " m"]
@@ -25,7 +25,7 @@ class Part:
 
 
 def number_groups(problem: ExactProblem, groups: Shaped[np.ndarray, " _"] | None) -> Int[np.ndarray, " n"]:
-    """Groups as numbers from 0, in the order in which they appear; without groups, every item is one.
+    """Groups as numbers from 0, in order of appearance; without groups, each item is its own group.
 
     Raises:
         ArgumentError: the rows of the problem are not items, or a group is missing for some of them.
@@ -53,9 +53,9 @@ def random_parts(
     entropy: Sequence[int],
     marginals: Marginals,
 ) -> list[Part]:
-    """Disjoint random parts of so many groups each; items of weight 0 are in none.
+    """Disjoint random parts with the given numbers of groups; items of weight 0 are in none.
 
-    They depend on the entropy, the groups and the sizes, not on the probabilities.
+    They depend on the entropy, the groups and the sizes, but not on the probabilities.
     """
     rng = np.random.default_rng(np.random.SeedSequence(list(entropy)))
     order = rng.permutation(known_groups(problem, groups))
@@ -73,8 +73,9 @@ def reached(parts: Sequence[Part]) -> bool:
 def _subset(problem: ExactProblem, rows: Int[np.ndarray, " m"], marginals: Marginals) -> ExactProblem:
     """Some of the rows, reconciled with their own P(Y).
 
-    The rows of the whole problem are reconciled already; that changes nothing, since a tilt of a tilt is a tilt, and so
-    with factors. `reconcile` sees all rows, the others with weight 0, so that parts of any size are one program.
+    The rows of the whole problem are already reconciled, which changes nothing: a tilt of a tilt is a tilt, and the
+    same holds for factors. `reconcile` gets all rows, the others with weight 0, so that parts of any size share one
+    program.
     """
     inside = np.isin(np.arange(len(problem.weights)), rows)
 

@@ -1,1 +1,1 @@
-"""Penalty continuation with joint Newton steps on the host: nothing is compiled, any shape, dense or listed pairs."""
+"""Penalty continuation with joint Newton steps on the host: no compilation, any shape, dense or listed pairs."""

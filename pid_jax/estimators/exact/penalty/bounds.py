@@ -1,7 +1,7 @@
-"""Bounds on I_q in float64 that hold whatever the iterations did, and the couplings of the upper one.
+"""Bounds on I_q in float64 that hold whatever the iterations did, and the coupling of the upper bound.
 
-F(Q) = Σ Q log(Q / Σ_y Q) is sublinear and at most 0, so a coupling that lacks mass somewhere bounds the complete one:
-what is missing, a product per label, is never evaluated.
+F(Q) = Σ Q log(Q / Σ_y Q) is sublinear and at most 0, so a coupling that lacks some mass bounds the complete one: the
+missing part, a product per label, is never evaluated.
 """
 
 from typing import Final, NamedTuple
@@ -14,13 +14,13 @@ from pid_jax.estimators.exact.penalty.newton import TINY, Masses
 from pid_jax.estimators.exact.penalty.pairs import Matrix, blocks, entries, multiply_by_values, row_of_entries
 
 ROUNDING: Final = 1e-12
-"""Nats by which the bounds are widened for the rounding of float64 sums."""
+"""Nats by which the bounds are widened for rounding of float64 sums."""
 
 SWEEPS: Final = 400
-"""Sinkhorn sweeps per label at most."""
+"""Maximum Sinkhorn sweeps per label."""
 
 CLEANING: Final = 10
-"""Steps of alternating minimisation before them."""
+"""Steps of alternating minimisation before the sweeps."""
 
 
 class DualPoint(NamedTuple):
@@ -32,7 +32,7 @@ class DualPoint(NamedTuple):
 
 
 class Coupling(NamedTuple):
-    """Q_ijy = kernel_ij first_iy second_jy, with marginals of at most P and R, and F(Q) + H(Y), nats."""
+    """Q_ijy = kernel_ij first_iy second_jy, with marginals at most P and R, and F(Q) + H(Y), nats."""
 
     value: float
     kernel: Matrix
@@ -51,7 +51,7 @@ def information(masses: Float[np.ndarray, "n k"]) -> float:
 
 
 def feasible_point(masses: Masses, first: Float[np.ndarray, "n1 k"], second: Float[np.ndarray, "n2 k"]) -> DualPoint:
-    """A and B scaled until no pair exceeds 1: by rows, by columns, or by the roots of the rows and then by columns."""
+    """A and B scaled so no pair exceeds 1: by rows, by columns, or by the roots of the rows and then by columns."""
     a, b = (
         np.where(target > 0, np.maximum(np.where(np.isfinite(x), x, TINY), TINY), 0.0)
         for target, x in zip(
@@ -84,10 +84,10 @@ def coupling(
 
     Args:
         masses: P and R.
-        kernel: G, which is overwritten.
+        kernel: G; it is overwritten.
         first: A.
         second: B.
-        missing: largest total mass that its marginals may lack; the less, the better the bound.
+        missing: maximum total mass that its marginals may lack; less gives a better bound.
     """
     single = [target.astype(kernel.dtype) for target in masses]
     f, g = first.astype(kernel.dtype), second.astype(kernel.dtype)
@@ -110,7 +110,7 @@ def coupling(
 
 
 def joint(masses: Masses, found: Coupling) -> Float[np.ndarray, "n1 n2 k"]:
-    """The complete coupling, for a check of a small problem: its marginals are P and R."""
+    """The complete coupling with marginals P and R, for checks on small problems."""
     kernel = found.kernel.toarray() if sparse.issparse(found.kernel) else found.kernel
     q = kernel.astype(np.float64)[:, :, None] * found.first[:, None] * found.second[None]
     left, right = np.maximum(masses[0] - q.sum(1), 0.0), np.maximum(masses[1] - q.sum(0), 0.0)
@@ -118,7 +118,7 @@ def joint(masses: Masses, found: Coupling) -> Float[np.ndarray, "n1 n2 k"]:
 
 
 def _value(kernel: Matrix, f: Float[np.ndarray, "n1 k"], g: Float[np.ndarray, "n2 k"]) -> float:
-    """F(Q): the factors' part of log Q is a sum over rows; kernel and total leave -log(f_i · g_j) of every pair."""
+    """F(Q): the factors' part of log Q is a sum over rows; kernel and total leave -log(f_i · g_j) for every pair."""
     value = float(_xlogy(f * _times(kernel, g), f).sum() + _xlogy(g * _times(kernel.T, f), g).sum())
     for part in blocks(*kernel.shape):
         block = kernel[part]
@@ -143,7 +143,7 @@ def _times(kernel: Matrix, x: Float[np.ndarray, "m k"]) -> Float[np.ndarray, "n 
 def _completed(
     target: Float[np.ndarray, "n k"], own: Float[np.ndarray, "n k"], other: Float[np.ndarray, "m k"]
 ) -> Float[np.ndarray, "n k"]:
-    """A small entry, which adds at most 0.1 p_iy to any S, where the iterations dropped a label of little mass."""
+    """A small entry, adding at most 0.1 p_iy to any S, for labels with little mass that the iterations dropped."""
     small = 0.1 * target / target.sum(1, keepdims=True) / np.maximum(other.max(0), TINY)
     return np.where((target > 0) & (own <= 0), small, own)
 
@@ -157,7 +157,7 @@ def _ratio(x: Float[np.ndarray, "n k"], y: Float[np.ndarray, "n k"]) -> Float[np
 
 
 def xlogx(x: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
-    """Of every entry x log x, nats; 0 at 0."""
+    """Elementwise x log x, nats; 0 at 0."""
     return _xlogy(x, x)
 
 

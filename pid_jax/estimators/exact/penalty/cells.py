@@ -9,20 +9,20 @@ from jaxtyping import Bool, Float, Int
 from pid_jax.estimators.exact.penalty.bounds import xlogx
 
 NOTHING_LOST: Final = 1e-15
-"""Information that a cell loses, nats, up to which its rows count as equal."""
+"""Rows of a cell count as equal if the cell loses at most this information, nats."""
 
 
 def nested_cells(masses: Float[np.ndarray, "n k"], sizes: Sequence[int]) -> list[Int[np.ndarray, " n"]]:
-    """Bisect the cells that lose most information, along their first axes in √p(y|x), until there are so many.
+    """Bisect the cells that lose most information along their first axes in √p(y|x), up to the given sizes.
 
-    A round bisects up to half of the cells at once.
+    Each round bisects up to half of the cells.
 
     Args:
         masses: joint masses of rows and label.
-        sizes: numbers of cells, ascending.
+        sizes: numbers of cells, in ascending order.
 
     Returns:
-        The cell of every row, for every size.
+        The cell of each row, for each size.
     """
     cell, count, found = np.zeros(len(masses), np.int64), 1, []
     for size in sizes:
@@ -44,7 +44,7 @@ def sum_cells(masses: Float[np.ndarray, "n k"], cell: Int[np.ndarray, " n"]) -> 
 
 
 def _lost(masses: Float[np.ndarray, "n k"], cell: Int[np.ndarray, " n"]) -> Float[np.ndarray, " m"]:
-    """Information between row and label within every cell, nats."""
+    """Information between row and label within each cell, nats."""
 
     def entropies(joint: Float[np.ndarray, "n k"]) -> Float[np.ndarray, " n"]:
         return xlogx(joint.sum(1)) - xlogx(joint).sum(1)
@@ -55,7 +55,7 @@ def _lost(masses: Float[np.ndarray, "n k"], cell: Int[np.ndarray, " n"]) -> Floa
 def _bisect(
     masses: Float[np.ndarray, "n k"], cell: Int[np.ndarray, " n"], split: Int[np.ndarray, " s"]
 ) -> Int[np.ndarray, " n"]:
-    """Move half of every cell in `split` to a new one, named after the last."""
+    """Move half of each cell in `split` to a new cell, numbered after the last."""
     count = cell.max() + 1
     place = np.full(count, -1)
     place[split] = np.arange(len(split))
@@ -68,7 +68,7 @@ def _bisect(
 
 
 def _above(masses: Float[np.ndarray, "n k"], part: Int[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
-    """Whether a row lies on the upper side of its part's mean along the part's first axis in √p(y|x)."""
+    """Whether a row lies above its part's mean along the part's first axis in √p(y|x)."""
     weight = masses.sum(1)
     roots = np.sqrt(masses / weight[:, None])
     centred = roots - (sum_cells(roots * weight[:, None], part) / np.bincount(part, weight)[:, None])[part]
@@ -79,7 +79,7 @@ def _above(masses: Float[np.ndarray, "n k"], part: Int[np.ndarray, " n"]) -> Boo
     above = np.einsum("nk,nk->n", centred, axes[part]) > 0
     inside, size = np.bincount(part, above), np.bincount(part)
     whole = ((inside == 0) | (inside == size))[part]
-    if whole.any():  # rows that differ by rounding: their first half
+    if whole.any():  # rows that differ only by rounding: take the first half
         rank = np.empty(len(part), np.int64)
         order = np.argsort(part, kind="stable")
         rank[order] = np.arange(len(part)) - (np.cumsum(size) - size)[part[order]]

@@ -1,4 +1,4 @@
-"""Stages of growing penalty at one level of cells, and the step from a level to the next finer one."""
+"""Stages of growing penalty at one level of cells, and the step to the next finer level."""
 
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -11,22 +11,22 @@ from pid_jax.estimators.exact.penalty.newton import TINY, Masses, caps, half_ste
 from pid_jax.estimators.exact.penalty.pairs import Linearised, Pairs, easy_penalty
 
 FAILED: Final = 0.05
-"""Residual of the marginals from which on a stage has failed."""
+"""A stage has failed if its marginals have at least this residual."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How carefully the penalty grows; the defaults suffice nearly always.
+    """How cautiously the penalty grows; the defaults nearly always suffice.
 
     Attributes:
-        coarsest: cells of the first level.
-        refinement: cells of a level per cell of the one before.
-        growth: factor of the penalty from stage to stage, about.
-        cell_loss: a coarse level ends at this penalty times the information lost in its cells (nats).
-        cell_growth: a coarse level ends at this times the number of its cells to the power 2/3.
-        list_share: pairs with less than this share are not listed, at the start of a level and later.
-        tolerance: of the marginals at the last level and at the others.
-        steps: Newton steps per stage at most.
+        coarsest: number of cells at the first level.
+        refinement: ratio of cells between successive levels.
+        growth: approximate factor of the penalty from stage to stage.
+        cell_loss: a coarse level ends when penalty times information lost in its cells (nats) reaches this.
+        cell_growth: a coarse level ends when the penalty reaches this times its number of cells to the power 2/3.
+        list_share: pairs below this share are not listed, at the start of a level and later.
+        tolerance: tolerance of the marginals at the last level and at the others.
+        steps: maximum Newton steps per stage.
     """
 
     coarsest: int = 128
@@ -40,7 +40,7 @@ class Settings:
 
 
 class Level(NamedTuple):
-    """A problem of cells: what the iterations see, and the cell of every row of the whole problem."""
+    """A problem of cells as the iterations see it, and the cell of each row of the whole problem."""
 
     masses: Masses
     cells: tuple[Int[np.ndarray, " n1"], Int[np.ndarray, " n2"]]
@@ -58,7 +58,7 @@ class Climb:
     """Stages of growing penalty at one level.
 
     Attributes:
-        p: the penalty of the last or the next stage.
+        p: the penalty of the last or next stage.
         at: the last point, linearised.
         history: the last three stages.
     """
@@ -72,7 +72,7 @@ class Climb:
         self.damping = 0.0
 
     def stage(self, tolerance: float) -> bool:
-        """Solve at the penalty p; whether the marginals came right."""
+        """Solve at the penalty p; returns whether the marginals are right."""
         solved = solve_penalised(
             self.pairs, self.level.masses, self._guess(), self.p, tolerance, self.settings.steps, self.damping
         )
@@ -83,13 +83,13 @@ class Climb:
         return solved.residual < FAILED
 
     def grow(self, end: float) -> None:
-        """To the next penalty, in equal steps up to `end`."""
+        """Go to the next penalty, in equal steps up to `end`."""
         steps = max(1.0, np.ceil(np.log(end / self.p) / np.log(self.settings.growth) - 0.15))
         self.p = easy_penalty(self.p * max((end / self.p) ** (1 / steps), 1.2))
         self.pairs = choose_pairs(*self.level.masses, *self.point, self.p, self.settings.list_share[1], self.pairs)
 
     def extrapolated(self, u: float, order: int = 1) -> Masses:
-        """A and B at 1/p = u: a polynomial in 1/p through the last stages."""
+        """A and B at 1/p = u, from a polynomial in 1/p through the last stages."""
         stages = self.history[-order - 1 :]
         places = [1 / stage.p for stage in stages]
         shares = [np.prod([(u - other) / (one - other) for other in places if other != one]) for one in places]
@@ -101,7 +101,7 @@ class Climb:
         return found[0], found[1]
 
     def _guess(self) -> Masses:
-        """Extrapolated where that does not put far too much mass on some row or column."""
+        """Extrapolate unless that puts far too much mass on some row or column."""
         for order in range(min(2, len(self.history) - 1), 0, -1):
             guess = self.extrapolated(1 / self.p, order)
             at = self.pairs.linearise(*guess, self.p, None)
@@ -125,7 +125,7 @@ def lift(
     solution: tuple[Float[np.ndarray, "c1 k"], Float[np.ndarray, "c2 k"]],
     share: float,
 ) -> Masses:
-    """Every row by itself against the cells of the other side, from the values of its own cell."""
+    """Each row separately against the cells of the other side, starting from the values of its own cell."""
     found = []
     for side in (0, 1):
         parent = np.zeros(len(level.masses[side]), np.int64)

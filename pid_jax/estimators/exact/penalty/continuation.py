@@ -1,7 +1,7 @@
 """Penalty continuation, coarse to fine: a certified interval for one problem.
 
 The penalised problem (`newton.py`) is solved for a growing penalty p; its certified gap is about 1 / p bits. The only
-state is (A, B), so that the pairs in use can change at any time and a solution of cells starts that of their rows.
+state is (A, B), so the pairs in use can change at any time, and the solution for cells is the start for their rows.
 """
 
 from dataclasses import replace
@@ -32,32 +32,32 @@ ATTEMPTS: Final = (
     Settings(cell_loss=1.0, cell_growth=2.0, growth=1.3, list_share=(3e-5, 3e-6), tolerance=(3e-3, 5e-3), steps=30),
     Settings(coarsest=10**9, growth=1.3, list_share=(1e-5, 1e-6), tolerance=(1e-3, 2e-3), steps=60),
 )
-"""Tried one after the other until one reaches the tolerance."""
+"""Settings tried in turn until one reaches the tolerance."""
 
 FIRST_PENALTY: Final = 34
 LARGEST_PENALTY: Final = 3e5
 
 MOST_EXCESS: Final = 6.0
-"""A run ends without success at this times the penalty that was expected to suffice."""
+"""A run gives up at this multiple of the penalty expected to suffice."""
 
 TUNED_FOR: Final = 1e-3
-"""Tolerance, in bits, that the settings were chosen for; the marginals follow the root of a smaller one."""
+"""Tolerance in bits that the settings were chosen for; for smaller ones the marginals scale with the square root."""
 
 LAST_PENALTY: Final = 1.2
-"""The penalty that is expected to suffice, times the tolerance in bits."""
+"""Penalty expected to suffice, times the tolerance in bits."""
 
 DROPPED: Final = 3e-3
-"""Labels with less than this times the tolerance of their row are left out of the iterations, not of the bounds."""
+"""Labels with less than this times the tolerance of their row are left out of the iterations, but not of the bounds."""
 
 
 class Certified(NamedTuple):
-    """An interval that holds I_q, nats, with the points that prove it.
+    """An interval that contains I_q, nats, with the points that prove it.
 
     Attributes:
-        low: lower bound, not below I1 and I2.
-        high: upper bound, not above H(Y) and I1 + I2.
+        low: lower bound, at least I1 and I2.
+        high: upper bound, at most H(Y) and I1 + I2.
         dual: the feasible dual point.
-        primal: the coupling; None where no iteration was needed.
+        primal: the coupling; None if no iteration was needed.
     """
 
     low: float
@@ -71,7 +71,7 @@ class Certified(NamedTuple):
         return (self.high - self.low) / NATS_PER_BIT
 
     def improved(self, other: "Certified") -> "Certified":
-        """The best of both on each side."""
+        """The better of the two on each side."""
         dual = self.dual if self.dual.value >= other.dual.value else other.dual
         known = [one.primal for one in (self, other) if one.primal is not None]
         primal = min(known, key=lambda one: one.value, default=None)
@@ -81,16 +81,16 @@ class Certified(NamedTuple):
 def solve_continuation(
     first: Float[np.ndarray, "n1 k"], second: Float[np.ndarray, "n2 k"], tol_bits: float
 ) -> Certified:
-    """A certified interval of at most `tol_bits` where one can be reached; a wider one elsewhere.
+    """A certified interval of width at most `tol_bits` if it can be reached, else a wider one.
 
     Args:
         first: joint masses P of source 1 and the label, float64, every row above 0.
         second: R, those of source 2, with the same column sums.
-        tol_bits: how wide the interval may be, bits.
+        tol_bits: maximum width of the interval, bits.
     """
     masses = (first, second)
     best = trivial(masses)
-    with np.errstate(all="ignore"):  # a stage that fails may overflow; the bounds count finite numbers only
+    with np.errstate(all="ignore"):  # a failing stage may overflow; the bounds use only finite numbers
         for settings in ATTEMPTS:
             if best.gap_bits <= tol_bits:
                 break
@@ -98,7 +98,7 @@ def solve_continuation(
             try:
                 run.solve()
             except TooManyPairsError:
-                break  # other settings list no fewer pairs
+                break  # other settings would not list fewer pairs
             finally:
                 best = run.best
     return best
@@ -116,10 +116,10 @@ def trivial(masses: Masses) -> Certified:
 
 
 class _Run:
-    """One pass through the levels with one choice of settings.
+    """One pass through the levels with given settings.
 
     Attributes:
-        best: the best interval known.
+        best: the best known interval.
     """
 
     def __init__(self, masses: Masses, tol_bits: float, settings: Settings, best: Certified) -> None:
@@ -130,7 +130,7 @@ class _Run:
         self.end = LAST_PENALTY / tol_bits
 
     def solve(self) -> None:
-        """Improve the best interval known, level by level."""
+        """Improve the best known interval, level by level."""
         levels = self._levels()
         before: tuple[Level, tuple[int, Masses]] | None = None
         for number, level in enumerate(levels):
@@ -171,7 +171,7 @@ class _Run:
         return float(max(min(self.settings.cell_loss / loss, by_size, 0.7 * self.end), p))
 
     def _climb(self, level: Level, p: int, start: Masses, end: float, tolerance: float) -> tuple[int, Masses] | None:
-        """Stages up to the penalty `end` on a coarse level; None if one fails."""
+        """Run stages up to the penalty `end` on a coarse level; None if one fails."""
         climb = Climb(level, p, start, self.settings)
         while True:
             if not climb.stage(tolerance):
@@ -181,7 +181,7 @@ class _Run:
             climb.grow(end)
 
     def _last_level(self, level: Level, p: int, start: Masses) -> None:
-        """Stages up to the tolerance; a certificate where one is expected to succeed."""
+        """Run stages up to the tolerance, certifying when that is expected to succeed."""
         climb = Climb(level, p, start, self.settings)
         end = max(self.end, p)
         most = min(MOST_EXCESS * end, LARGEST_PENALTY)
@@ -200,7 +200,7 @@ class _Run:
             climb.grow(end)
 
     def _promising(self, climb: Climb) -> bool:
-        """Whether the value of the coupling at hand is within the tolerance of the best lower bound."""
+        """Whether the current coupling's value is within the tolerance of the best lower bound."""
         value = entropy(self.masses[0]) - log_sum(climb.pairs, climb.at)
         value += sum(float((t * log).sum()) for t, log in zip(climb.level.masses, climb.history[-1].logs, strict=True))
         return value - self.best.low <= 0.8 * self.tol * NATS_PER_BIT

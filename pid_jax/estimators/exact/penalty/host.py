@@ -1,4 +1,4 @@
-"""Problems on the host's cores: one after another, or in processes of their own. Imports neither jax nor polars."""
+"""Solves problems on the host's cores, one after another or in separate processes. Imports neither jax nor polars."""
 
 import atexit
 import os
@@ -20,10 +20,10 @@ from pid_jax.estimators.exact.penalty.continuation import solve_continuation
 Problem: TypeAlias = tuple[Float[np.ndarray, "_ _"], Float[np.ndarray, "_ _"]]
 
 WORTH_PROCESSES: Final = 4_000_000
-"""Pairs of all problems together, about 4 s of work, from which on processes are worth the second that they take."""
+"""Total pairs of all problems (about 4 s of work) above which processes are worth the second they take to start."""
 
 IDLE_SECONDS: Final = 60
-"""Processes without work end after so long."""
+"""Idle processes end after this time."""
 
 
 class Optimum(NamedTuple):
@@ -32,8 +32,8 @@ class Optimum(NamedTuple):
     Attributes:
         low: certified lower bound on I_q, nats.
         high: certified upper bound, nats.
-        dual_low: lower bound of the dual point alone.
-        first: A of the dual point, which is feasible; 0 in rows of mass 0.
+        dual_low: lower bound from the dual point alone.
+        first: A of the feasible dual point; 0 in rows of mass 0.
         second: its B.
     """
 
@@ -45,13 +45,13 @@ class Optimum(NamedTuple):
 
 
 def solve_on_host(problem: Problem, tol_bits: float) -> Optimum:
-    """Solve one problem on one core, so that its last digits do not depend on how many there are.
+    """Solve one problem on one core, so its last digits do not depend on the number of cores.
 
-    Rows of mass 0 are left out and get a potential of 0.
+    Rows of mass 0 are left out and get potential 0.
 
     Args:
         problem: joint masses of both sources with the label, float64.
-        tol_bits: how wide the certified interval may be, bits.
+        tol_bits: maximum width of the certified interval, bits.
     """
     known = [part.sum(1) > 0 for part in problem]
     first, second = (part[rows] for part, rows in zip(problem, known, strict=True))
@@ -63,18 +63,18 @@ def solve_on_host(problem: Problem, tol_bits: float) -> Optimum:
 
 
 def solve_side_by_side(problems: Sequence[Problem], tol_bits: float, cores: int) -> Iterator[Optimum]:
-    """Solve problems on several cores; optima in their order, each as soon as it and those before it are solved.
+    """Solve problems on several cores; yields optima in order, each once it and all before it are solved.
 
-    In processes, since Python's threads share one core but for numpy's inner loops. They are started once and wait for
-    the next call.
+    Uses processes because Python's threads share one core except in numpy's inner loops. They are started once and wait
+    for the next call.
 
     Args:
-        problems: as in `solve_on_host`.
-        tol_bits: how wide the certified intervals may be, bits.
-        cores: how many problems are solved at a time.
+        problems: see `solve_on_host`.
+        tol_bits: maximum width of the certified intervals, bits.
+        cores: number of problems solved at a time.
 
     Raises:
-        MemoryError: a process was ended from outside.
+        MemoryError: a process was killed from outside.
     """
     work = sum(len(first) * len(second) for first, second in problems)
     if cores == 1 or len(problems) == 1 or work < WORTH_PROCESSES:
@@ -86,18 +86,18 @@ def solve_side_by_side(problems: Sequence[Problem], tol_bits: float, cores: int)
         found = pool.map(solve_on_host, problems, repeat(tol_bits))
     try:
         yield from found
-    except BrokenProcessPool:  # what an operating system without memory does
+    except BrokenProcessPool:  # out of memory: the system killed a process
         raise MemoryError from None
 
 
 @cache
 def _end_at_exit(pool: Any) -> None:
-    """Idle processes would keep a command from ending until they have been idle for long enough."""
+    """Ends idle processes at exit; they would keep a command alive until they time out."""
     atexit.register(partial(pool.shutdown, wait=True, kill_workers=True))
 
 
 def _leave_with(parent: int) -> None:
-    """Let this process end when the one that started it does, even if that is killed."""
+    """Make this process end when its parent does, even if the parent is killed."""
 
     def watch() -> None:
         while os.getppid() == parent:
@@ -109,7 +109,7 @@ def _leave_with(parent: int) -> None:
 
 @contextmanager
 def _silent_about_interrupts() -> Iterator[None]:
-    """Processes started here do not warn of semaphores that an interrupted command leaves; they remove them."""
+    """Processes started here remove semaphores left by an interrupted command without a warning."""
     before = os.environ.get("PYTHONWARNINGS")
     os.environ["PYTHONWARNINGS"] = ",".join(filter(None, (before, "ignore:resource_tracker:UserWarning")))
     try:

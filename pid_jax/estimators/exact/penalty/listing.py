@@ -1,4 +1,4 @@
-"""Which pairs of rows carry mass at a penalty."""
+"""Finds the pairs of rows that carry mass at a penalty."""
 
 from typing import Final
 
@@ -9,16 +9,16 @@ from pid_jax.estimators.exact.penalty.newton import TINY
 from pid_jax.estimators.exact.penalty.pairs import AllPairs, ListedPairs, Pairs, Single, blocks
 
 ALWAYS_ALL: Final = 2_500_000
-"""Up to so many pairs all of them are summed over: listing them costs more than it saves."""
+"""Up to this number of pairs, sum over all: listing would cost more than it saves."""
 
 MOST_ALL: Final = 40_000_000
-"""Up to so many all are, where the list holds a good part of them; 4 bytes each, twice."""
+"""Up to this number, sum over all if the list would hold a good part of them; 4 bytes each, twice."""
 
 MOST_LISTED: Final = 50_000_000
-"""Pairs of a list at most, about 2 GB with what is computed for them."""
+"""Maximum pairs in a list, about 2 GB with everything computed for them."""
 
 SHARE: Final = 0.12
-"""The part above which a dense product is cheaper than one with a list."""
+"""Above this share a dense product is cheaper than one with a list."""
 
 
 class TooManyPairsError(Exception):
@@ -34,9 +34,9 @@ def choose_pairs(
     share: float,
     now: Pairs | None = None,
 ) -> Pairs:
-    """All pairs, or those that carry more than `share` of the mass of some label of their row or of their column.
+    """All pairs, or those that carry more than `share` of the mass of some label of their row or column.
 
-    Judged by the pair's whole mass alone, rare labels would lose their support.
+    Judged by the pair's total mass alone, rare labels would lose their support.
 
     Args:
         first: P.
@@ -44,8 +44,8 @@ def choose_pairs(
         a: A.
         b: B.
         p: the penalty.
-        share: the least share.
-        now: what is used so far, which is kept if it holds all pairs.
+        share: the minimum share.
+        now: the current pairs, which are kept if they are all pairs.
 
     Raises:
         TooManyPairsError: the list would be longer than `MOST_LISTED`.

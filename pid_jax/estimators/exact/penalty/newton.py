@@ -2,9 +2,10 @@
 
     max ⟨P, log A⟩ + ⟨R, log B⟩ - (1/p) Σ w_i v_j S_ij^p
 
-The Hessian's diagonal blocks (one K x K block per row) are inverted; what couples the two sides is eliminated by a
-Schur complement on the columns, solved by conjugate gradients with the block diagonal as preconditioner. In the Hessian
-W / S² stands for W / S, near it where there is mass: so it stays positive semidefinite with the same null directions.
+The Hessian's diagonal blocks (one K x K block per row) are inverted; the coupling of the two sides is eliminated by a
+Schur complement on the columns, solved by conjugate gradients with the block diagonal as preconditioner. The Hessian
+uses W / S² in place of W / S, which is close wherever there is mass, and so stays positive semidefinite with the same
+null directions.
 """
 
 from functools import cache
@@ -18,10 +19,10 @@ from pid_jax.estimators.exact.penalty.pairs import Linearised, Pairs
 TINY: Final = 1e-30
 
 LARGEST_STEP: Final = 3.0
-"""Of log A in one step."""
+"""Maximum change of log A in one step."""
 
 ROUNDING: Final = 1e-9
-"""By which float32 may miss an increase of the objective, nats."""
+"""Amount by which float32 may miss an increase of the objective, nats."""
 
 CG_TOLERANCE: Final = 0.6
 CG_STEPS: Final = 30
@@ -30,7 +31,7 @@ Masses = tuple[Float[np.ndarray, "n1 k"], Float[np.ndarray, "n2 k"]]
 
 
 class Blocks(NamedTuple):
-    """K x K blocks of the Hessian, one per row, and their inverses."""
+    """The K x K blocks of the Hessian, one per row, and their inverses."""
 
     hessian: Float[np.ndarray, "n k k"]
     inverse: Float[np.ndarray, "n k k"]
@@ -41,8 +42,8 @@ class Solved(NamedTuple):
 
     Attributes:
         at: the last point.
-        residual: half the absolute difference between its sums and the masses, before the last step.
-        damping: Levenberg's, for the next penalty.
+        residual: half the absolute difference between its sums and the masses before the last step.
+        damping: Levenberg's factor for the next penalty.
     """
 
     at: Linearised
@@ -56,13 +57,13 @@ def solve_penalised(
     """Newton steps until the marginals of the coupling are right.
 
     Args:
-        pairs: that are summed over.
+        pairs: the pairs to sum over.
         masses: P and R.
         start: A and B.
         p: the penalty.
-        tolerance: of the residual.
-        steps: the most.
-        damping: Levenberg's factor to start with.
+        tolerance: tolerance of the residual.
+        steps: maximum number of steps.
+        damping: initial Levenberg factor.
     """
     at = _rescaled(pairs, masses, pairs.linearise(*start, p, None))
     residual = np.inf
@@ -84,7 +85,7 @@ def solve_penalised(
 
 
 def half_step(pairs: Pairs, masses: Masses, at: Linearised, side: int) -> Linearised:
-    """One damped Newton step for every row (side 0) or column (side 1) by itself, the other side fixed."""
+    """One damped Newton step for each row (side 0) or column (side 1) separately, with the other side fixed."""
     target, found = masses[side], (at.rows, at.columns)[side]
     block = _blocks(pairs, target, at, side, exact=True)
     step = np.clip(_apply(block.inverse, np.where(target > 0, target - found, 0.0)), -LARGEST_STEP, LARGEST_STEP)
@@ -103,7 +104,7 @@ def half_step(pairs: Pairs, masses: Masses, at: Linearised, side: int) -> Linear
 
 
 def _with_side(at: Linearised, side: int, new: Float[np.ndarray, "n k"]) -> Masses:
-    """A and B with one of them replaced."""
+    """A and B with one replaced."""
     return (new, at.second) if side == 0 else (at.first, new)
 
 
@@ -180,7 +181,7 @@ def _cross_back(pairs: Pairs, at: Linearised, u: Float[np.ndarray, "n1 k"]) -> F
 
 
 def _blocks(pairs: Pairs, target: Float[np.ndarray, "n k"], at: Linearised, side: int, exact: bool = False) -> Blocks:
-    """diag(x_i) + (p - 1) a_i a_iᵀ ∘ Σ_j T_ij b_j b_jᵀ of every row."""
+    """diag(x_i) + (p - 1) a_i a_iᵀ ∘ Σ_j T_ij b_j b_jᵀ for every row."""
     sides = ((at.first, pairs.w, at.powers), (at.second, pairs.v, at.powers.T))
     (own, weight, powers), (other, other_weight, _) = sides[side], sides[1 - side]
     options = own.shape[1]
@@ -205,7 +206,7 @@ def _upper_triangle(options: int) -> tuple[Int[np.ndarray, " e"], Int[np.ndarray
 
 
 def _rescaled(pairs: Pairs, masses: Masses, at: Linearised) -> Linearised:
-    """Rows, then columns, scaled to their masses where they are more than a factor 2 off."""
+    """Rows, then columns, scaled to their masses if they are off by more than a factor of 2."""
     for turn in range(24):
         side = turn % 2
         factor = masses[side].sum(1) / np.maximum((at.rows, at.columns)[side].sum(1), TINY)
@@ -221,7 +222,7 @@ def _rescaled(pairs: Pairs, masses: Masses, at: Linearised) -> Linearised:
 
 
 def caps(at: Linearised) -> tuple[Float[np.ndarray, " k"], Float[np.ndarray, " k"]]:
-    """What no entry of A and of B may exceed by much, since a_iy b_jy ≤ S_ij ≤ 1."""
+    """Bounds that entries of A and B cannot exceed by much, since a_iy b_jy ≤ S_ij ≤ 1."""
     return 1.2 / np.maximum(at.second.max(0), TINY), 1.2 / np.maximum(at.first.max(0), TINY)
 
 

@@ -1,8 +1,8 @@
-"""The pairs of rows that a penalised problem sums over: all of them, or a list of those that carry mass.
+"""The pairs of rows that a penalised problem sums over: all of them, or a list of those with mass.
 
 At penalty p the pair (i, j) has S = a_i · b_j and the mass W = w_i v_j S^p. Every step of the method needs W / S and
-W / S², or products with them. Both kinds of pairs keep T = S^(p-2) in float32, without the masses of the rows, which
-are multiplied into the vectors. The bounds (`bounds.py`) do not depend on any of it.
+W / S², or products with them. Both kinds keep T = S^(p-2) in float32, without the masses of the rows, which are
+multiplied into the vectors. The bounds (`bounds.py`) depend on none of this.
 """
 
 from collections.abc import Iterator
@@ -18,10 +18,10 @@ Single = np.float32
 TINY: Final = 1e-30
 
 BLOCK: Final = 1 << 16
-"""Pairs that are worked on at once, so that they stay in a core's cache."""
+"""Pairs processed at once, to stay in a core's cache."""
 
 LOG_POWERS: Final = (-60.0, 60.0)
-"""Range of log S^p: below, a pair counts as empty; above, far from the solution, it would overflow."""
+"""Range of log S^p: below it a pair counts as empty; above it, far from the solution, it would overflow."""
 
 Matrix: TypeAlias = Any
 """(n1, n2): a numpy array or scipy's csr."""
@@ -58,7 +58,7 @@ class AllPairs:
 
     Args:
         w: masses of the rows of source 1.
-        v: of source 2.
+        v: masses of the rows of source 2.
     """
 
     def __init__(self, w: Float[np.ndarray, " n1"], v: Float[np.ndarray, " n2"]) -> None:
@@ -68,7 +68,7 @@ class AllPairs:
     def linearise(
         self, first: Float[np.ndarray, "n1 k"], second: Float[np.ndarray, "n2 k"], p: int, keep: Linearised | None
     ) -> Linearised:
-        """The penalised problem at A, B; of earlier results only `keep` stays valid."""
+        """The penalised problem at A, B; invalidates earlier results except `keep`."""
         a, b = first.astype(Single), second.astype(Single)
         transposed = np.ascontiguousarray(b.T)
         powers = self.memory[1 if keep is not None and keep.powers is self.memory[0] else 0]
@@ -85,7 +85,7 @@ class AllPairs:
     def weighted(
         self, powers: Matrix, a: Float[np.ndarray, "n1 k"], b: Float[np.ndarray, "n2 k"], c: Float[np.ndarray, "n2 k"]
     ) -> Float[np.ndarray, "n1 k"]:
-        """Sums (T ∘ a bᵀ) c, a row for every row of source 1."""
+        """Sums (T ∘ a bᵀ) c, one row per row of source 1."""
         transposed = np.ascontiguousarray(b.T)
         out = np.empty_like(a)
         for part in blocks(*powers.shape):
@@ -97,7 +97,7 @@ class AllPairs:
     def weighted_back(
         self, powers: Matrix, a: Float[np.ndarray, "n1 k"], b: Float[np.ndarray, "n2 k"], c: Float[np.ndarray, "n1 k"]
     ) -> Float[np.ndarray, "n2 k"]:
-        """Sums (T ∘ a bᵀ)ᵀ c, a row for every row of source 2."""
+        """Sums (T ∘ a bᵀ)ᵀ c, one row per row of source 2."""
         transposed = np.ascontiguousarray(b.T)
         out = np.zeros_like(b)
         for part in blocks(*powers.shape):
@@ -112,9 +112,9 @@ class ListedPairs:
 
     Args:
         w: masses of the rows of source 1.
-        v: of source 2.
-        i: of every pair, its row of source 1; every row and every column has a pair.
-        j: its row of source 2.
+        v: masses of the rows of source 2.
+        i: each pair's row of source 1; every row and every column has a pair.
+        j: each pair's row of source 2.
     """
 
     def __init__(
@@ -132,7 +132,7 @@ class ListedPairs:
     def linearise(
         self, first: Float[np.ndarray, "n1 k"], second: Float[np.ndarray, "n2 k"], p: int, keep: Linearised | None
     ) -> Linearised:
-        """The penalised problem at A, B; `keep` does not matter here."""
+        """The penalised problem at A, B; `keep` is ignored."""
         a, b = first.astype(Single), second.astype(Single)
         heavy_a, heavy_b = a * self.w[:, None], b * self.v[:, None]
         values = _within_range(entries(a, b, self.i, self.j), p)
@@ -145,13 +145,13 @@ class ListedPairs:
     def weighted(
         self, powers: Matrix, a: Float[np.ndarray, "n1 k"], b: Float[np.ndarray, "n2 k"], c: Float[np.ndarray, "n2 k"]
     ) -> Float[np.ndarray, "n1 k"]:
-        """Sums (T ∘ a bᵀ) c, a row for every row of source 1: Σ_y a_iy (T (b_y ∘ c))_i, without a list of a_i · b_j."""
+        """Sums (T ∘ a bᵀ) c, one row per row of source 1: Σ_y a_iy (T (b_y ∘ c))_i, without a list of a_i · b_j."""
         return _contracted(a, powers @ _products(b, c))
 
     def weighted_back(
         self, powers: Matrix, a: Float[np.ndarray, "n1 k"], b: Float[np.ndarray, "n2 k"], c: Float[np.ndarray, "n1 k"]
     ) -> Float[np.ndarray, "n2 k"]:
-        """Sums (T ∘ a bᵀ)ᵀ c, a row for every row of source 2."""
+        """Sums (T ∘ a bᵀ)ᵀ c, one row per row of source 2."""
         return _contracted(b, powers.T @ _products(a, c))
 
     def _matrix(self, values: Float[np.ndarray, " e"]) -> Matrix:
@@ -159,16 +159,16 @@ class ListedPairs:
 
 
 Pairs: TypeAlias = AllPairs | ListedPairs
-"""What a penalised problem sums over; both have the same methods."""
+"""The pairs that a penalised problem sums over; both kinds have the same methods."""
 
 
 def _products(b: Float[np.ndarray, "n k"], c: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "n kk"]:
-    """All b_y c_z of every row."""
+    """All b_y c_z for every row."""
     return (b[:, :, None] * c[:, None, :]).reshape(len(b), -1)
 
 
 def _contracted(a: Float[np.ndarray, "n k"], sums: Float[np.ndarray, "n kk"]) -> Float[np.ndarray, "n k"]:
-    """Σ_y a_y m_yz of every row."""
+    """Σ_y a_y m_yz for every row."""
     return np.einsum("nk,nkl->nl", a, sums.reshape(*a.shape, -1))
 
 
@@ -181,7 +181,7 @@ def blocks(rows: int, columns: int) -> Iterator[slice]:
 def entries(
     a: Float[np.ndarray, "n1 k"], b: Float[np.ndarray, "n2 k"], i: Int[np.ndarray, " e"], j: Int[np.ndarray, " e"]
 ) -> Float[np.ndarray, " e"]:
-    """a_i · b_j of every pair of the list, in parts that stay in a core's cache."""
+    """a_i · b_j for every pair in the list, in parts that stay in a core's cache."""
     out = np.empty(len(i), a.dtype)
     first, second = np.ascontiguousarray(a.T), np.ascontiguousarray(b.T)
     for start in range(0, len(i), BLOCK):
@@ -225,7 +225,7 @@ def row_of_entries(matrix: Matrix) -> Int[np.ndarray, " e"]:
 
 
 def easy_penalty(p: float) -> int:
-    """The nearest integer p for which p - 2 has three binary digits and zeros: its powers are few multiplications.
+    """The nearest integer p with p - 2 three binary digits followed by zeros: its powers take few multiplications.
 
     Example:
         >>> [easy_penalty(p) for p in (32.0, 50.0, 1200.0)]
@@ -236,7 +236,7 @@ def easy_penalty(p: float) -> int:
 
 
 def integer_power(x: Float[np.ndarray, "*n"], power: int, out: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
-    """Raise to a positive integer power by squaring, much faster than logarithm and exponential."""
+    """Raise to a positive integer power by squaring, which is much faster than logarithm and exponential."""
     squarings = (power & -power).bit_length() - 1
     odd = power >> squarings
     now = x

@@ -1,1 +1,1 @@
-"""One problem is solved between a lower and an upper bound."""
+"""Solves problems between a lower and an upper bound."""

@@ -1,8 +1,8 @@
-"""Bounds on I_q that hold whatever the iterations did: a feasible point of the dual and one of the primal, in float64.
+"""Bounds on I_q that hold whatever the iterations did: feasible points of the dual and the primal, in float64.
 
-Lower bound: A and B scaled until no pair exceeds 1, in three ways; the best one counts. Upper bound: the coupling
-that belongs to the multipliers, its marginals made exact (scaled down, the remainder added as a product). Both are
-computed in blocks of rows, so that nothing larger than (block, n2) is held in float64.
+Lower bound: A and B scaled so that no pair exceeds 1, the best of three ways. Upper bound: the coupling given by the
+multipliers, with its marginals made exact (scaled down, the remainder added as a product). Both are computed in blocks
+of rows, so nothing larger than (block, n2) is held in float64.
 """
 
 from typing import Any, NamedTuple
@@ -20,16 +20,16 @@ BLOCK = 512
 """Rows in float64 at once."""
 
 ROUNDING = 1e-13
-"""Nats by which the bounds are widened for the rounding of float64 sums."""
+"""Nats by which the bounds are widened for rounding of float64 sums."""
 
 
 class Certificate(NamedTuple):
-    """Bounds on I_q, nats, and the feasible dual point of the lower one.
+    """Bounds on I_q, nats, and the feasible dual point of the lower bound.
 
     Attributes:
-        low: the largest lower bound, which is never below I1 and I2.
-        high: the smallest upper bound, which is never above H(Y) and I1 + I2.
-        dual_low: the lower bound of the dual point alone.
+        low: the largest lower bound, at least I1 and I2.
+        high: the smallest upper bound, at most H(Y) and I1 + I2.
+        dual_low: lower bound from the dual point alone.
         first: its A.
         second: its B.
     """
@@ -59,7 +59,7 @@ def source_information(masses: Float[Any, "n k"]) -> Float[Array, ""]:
 
 
 def _dual_bound(masses: Masses, state: State) -> tuple[Float[Array, ""], Float[Array, "n1 k"], Float[Array, "n2 k"]]:
-    """⟨P, log A⟩ + ⟨R, log B⟩ of the best feasible scaling of the state's A and B."""
+    """⟨P, log A⟩ + ⟨R, log B⟩ for the best feasible scaling of the state's A and B."""
     a, b = (_floored(p, x) for p, x in zip(masses, (state.first, state.second), strict=True))
     row_most, column_most, column_most_scaled = _largest_pairs(a, b)
     w, v = (p.sum(1) for p in masses)
@@ -79,7 +79,7 @@ def _dual_bound(masses: Masses, state: State) -> tuple[Float[Array, ""], Float[A
 def _largest_pairs(
     a: Float[Array, "n1 k"], b: Float[Array, "n2 k"]
 ) -> tuple[Float[Array, " n1"], Float[Array, " n2"], Float[Array, " n2"]]:
-    """Largest S of every row, of every column, and of every column once rows are divided by the root of theirs."""
+    """Largest S of each row, of each column, and of each column after dividing rows by the roots of theirs."""
 
     def block(rows: Float[Array, "c k"]) -> Any:
         values = rows @ b.T
@@ -114,7 +114,7 @@ def _primal_bound(masses: Masses, state: State) -> Float[Array, ""]:
 def _scaled_coupling(
     masses: Masses, state: State
 ) -> tuple[Float[Array, "n1 n2"], Float[Array, "n1 k"], Float[Array, "n2 k"]]:
-    """M / S in the state's precision, and per-label factors that bring its marginals near those wanted, in float64."""
+    """M / S in the state's precision, and per-label float64 factors that bring its marginals close to the targets."""
     dtype = state.ratios.dtype
     first, second = (part.astype(dtype) for part in masses)
     product = first.sum(1)[:, None] * second.sum(1)[None, :]
@@ -155,7 +155,7 @@ def _at_most_one(wanted: Float[Array, "n k"], found: Float[Array, "n k"]) -> Flo
 
 
 def _floored(target: Float[Array, "n k"], x: Float[Array, "n k"]) -> Float[Array, "n k"]:
-    """In float64, 0 where the mass is 0, and never 0 elsewhere: float32 may have underflowed."""
+    """Converted to float64: 0 where the mass is 0, and never 0 elsewhere, since float32 may have underflowed."""
     return jnp.where(target > 0, jnp.maximum(x.astype(target.dtype), TINY), 0.0)
 
 

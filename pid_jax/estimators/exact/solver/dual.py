@@ -1,7 +1,7 @@
-"""The dual of the BROJA problem, and the exponential method of multipliers that solves it.
+"""The dual of the BROJA problem and the exponential method of multipliers that solves it.
 
 With the joint masses P (n1, K) of source 1 and the label and R (n2, K) of source 2 and the label, and π = P(Y), the
-least coupling information is (nats)
+minimum coupling information is (nats)
 
     I_q = H(Y) + max ⟨P, log A⟩ + ⟨R, log B⟩   subject to   S = A Bᵀ ≤ 1 for every pair of rows.
 
@@ -10,8 +10,8 @@ ratios N to the product w vᵀ of the row masses. A penalised step replaces M by
 
     max ⟨P, log A⟩ + ⟨R, log B⟩ - (1/p) Σ M S^p,
 
-found by Newton's method in log A for all rows at once, then in log B. With p = 1 the step is closed: A = P / (M B).
-Rows of mass 0 are padding and change nothing.
+found by Newton's method in log A for all rows at once, then in log B. With p = 1 the step has a closed form: A = P / (M
+B). Rows of mass 0 are padding and change nothing.
 """
 
 from typing import Any, Final, NamedTuple
@@ -21,22 +21,22 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 TINY: Final = 1e-30
-"""In place of 0 where a float32 number is divided by or its logarithm is taken."""
+"""Replaces 0 as a divisor or in a logarithm of float32 numbers."""
 
 LEAST_RATIO: Final = 1e-7
-"""Multipliers never fall below this share of the product of their rows' masses, so that they can come back."""
+"""Multipliers never fall below this share of the product of their rows' masses, so they can recover."""
 
 MOST_EXPONENT: Final = 50.0
-"""Of S^p, which could overflow far from the solution."""
+"""Maximum of S^p, which could overflow far from the solution."""
 
 LARGEST_STEP: Final = 3.0
-"""Of log A in one Newton step."""
+"""Maximum change of log A in one Newton step."""
 
 SWEEPS: Final = 2
-"""Newton steps in A and in B before the multipliers follow."""
+"""Newton steps in A and in B before the multipliers are updated."""
 
 TRIALS: Final = 10
-"""Step sizes tried in one Newton step, each 0.3 of the one before."""
+"""Step sizes tried in one Newton step, each 0.3 times the previous one."""
 
 
 class Masses(NamedTuple):
@@ -47,7 +47,7 @@ class Masses(NamedTuple):
 
 
 class State(NamedTuple):
-    """Where the method is: ratios N of the multipliers, and the dual variables A and B."""
+    """State of the method: ratios N of the multipliers, and the dual variables A and B."""
 
     ratios: Float[Array, "*p n1 n2"]
     first: Float[Array, "*p n1 k"]
@@ -58,10 +58,10 @@ class Stage(NamedTuple):
     """A stage of the schedule: cheap steps at p = 1, then a ramp of penalties.
 
     Attributes:
-        cheap: closed steps at p = 1.
-        hold: Newton steps at `low`, before those of the ramp.
+        cheap: closed-form steps at p = 1.
+        hold: Newton steps at `low`, before the ramp.
         ramp: Newton steps with p growing by `growth`, up to `high`.
-        relaxation: factor of every Newton step.
+        relaxation: factor on every Newton step.
     """
 
     cheap: int
@@ -81,7 +81,7 @@ def initial_state(masses: Masses) -> State:
 
 
 def run_stage(masses: Masses, state: State, stage: Stage) -> State:
-    """One stage of the schedule; the numbers of the stage may be traced, so that every stage is one program."""
+    """One stage of the schedule; its numbers may be traced, so all stages share one program."""
     first, second = masses
     product = first.sum(1)[:, None] * second.sum(1)[None, :]
 
@@ -103,7 +103,7 @@ def run_stage(masses: Masses, state: State, stage: Stage) -> State:
 def _penalised_step(
     masses: Masses, product: Float[Array, "n1 n2"], state: State, p: Float[Array, ""], relaxation: Any
 ) -> State:
-    """Newton sweeps over rows and columns at penalty p, then the multipliers."""
+    """Newton sweeps over rows and columns at penalty p, then a multiplier update."""
     multipliers = state.ratios * product
     a, b = state.first, state.second
 
@@ -127,7 +127,7 @@ def _sweep(
     p: Float[Array, ""],
     relaxation: Any,
 ) -> tuple[Float[Array, "n k"], Float[Array, "n m"]]:
-    """One Newton step in log A for every row by itself; returns A and the masses of the pairs, M S^p."""
+    """One Newton step in log A for each row separately; returns A and the masses of the pairs, M S^p."""
     weight = target.sum(1)
     a, pairs = _rescale_far_rows(weight, a, pairs, p)
     values = a @ b.T
@@ -155,7 +155,7 @@ def _sweep(
 def _rescale_far_rows(
     weight: Float[Array, " n"], a: Float[Array, "n k"], pairs: Float[Array, "n m"], p: Float[Array, ""]
 ) -> tuple[Float[Array, "n k"], Float[Array, "n m"]]:
-    """Rows whose mass is more than a factor 2 off are scaled to it: the exact solution along that direction."""
+    """Rows whose mass is off by more than a factor of 2 are scaled to it, the exact solution along that direction."""
     factor = jnp.where(weight > 0, weight / jnp.maximum(pairs.sum(1), TINY), 1.0)
     factor = jnp.where((factor > 0.5) & (factor < 2), 1.0, factor)
     return a * (factor ** (1 / p))[:, None], pairs * factor[:, None]

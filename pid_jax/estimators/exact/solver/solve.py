@@ -14,13 +14,14 @@ from pid_jax.estimators.exact.rows import pad_rows, padded_size
 from pid_jax.estimators.exact.solver.stacks import bytes_per_problem, solve_stack
 
 LARGE: Final = 10_000_000
-"""Pairs of a problem above which it is solved by itself, so that memory holds one such problem at a time."""
+"""Problems with more pairs than this are solved alone, so memory holds one such problem at a time."""
 
 MOST_STACKED: Final = 6_250_000
-"""Pairs of a problem up to which an accelerator solves it; beyond, the host does, with a list of pairs."""
+"""An accelerator solves problems with up to this many pairs; larger ones are solved on the host with a list of
+pairs."""
 
 MEMORY_BUDGET: Final = 2 * 10**9
-"""Bytes of a stack by default."""
+"""Default bytes per stack."""
 
 
 def solve_many(
@@ -36,9 +37,9 @@ def solve_many(
     Args:
         problems: joint masses of source 1 and the label, and of source 2 and the label, float64, with equal column
             sums.
-        tol_bits: how wide the certified intervals may be, bits.
-        devices: on a CPU, how many problems are solved at a time.
-        memory_budget: bytes of a stack on an accelerator.
+        tol_bits: maximum width of the certified intervals, bits.
+        devices: on a CPU, number of problems solved at a time.
+        memory_budget: bytes per stack on an accelerator.
         advance: called with the number of problems that have just been solved.
     """
     found: dict[int, Optimum] = {}
@@ -50,11 +51,11 @@ def solve_many(
 
 
 def primal_point(problem: Problem, tol_bits: float) -> Float[np.ndarray, "n1 n2 k"] | None:
-    """The coupling of the upper bound, for a check of a small problem; None where the bound needs none.
+    """The coupling of the upper bound, for checks on small problems; None if the bound needs none.
 
     Args:
         problem: joint masses of both sources with the label; no row is 0.
-        tol_bits: as in `solve_many`.
+        tol_bits: see `solve_many`.
     """
     primal = solve_continuation(*problem, tol_bits).primal
     return None if primal is None else joint(problem, primal)
@@ -79,7 +80,7 @@ def _solved(
 
 
 def _stacks(problems: Sequence[Problem], numbers: Sequence[int], memory_budget: int) -> Iterator[list[int]]:
-    """Problems of one padded shape, as many at a time as fit into memory."""
+    """Solve problems of one padded shape, as many at a time as fit into memory."""
     groups: dict[tuple[int, int, int], list[int]] = {}
     for number in numbers:
         first, second = problems[number]

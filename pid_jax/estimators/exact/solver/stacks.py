@@ -1,4 +1,4 @@
-"""A stack of problems of one shape on an accelerator: stage after stage of multipliers, a certificate after each."""
+"""A stack of problems of one shape on an accelerator: stages of multiplier steps, each followed by a certificate."""
 
 import math
 from functools import partial
@@ -30,17 +30,17 @@ SCHEDULE: Final = (
     _ramp(64.0, 4000.0, 1.15, 1.5, hold=30),
     Stage(200),
 )
-"""High penalties close the dual; steps at p = 1 clean the primal. A problem ends at the first certificate within its
+"""High penalties close the dual; steps at p = 1 clean the primal. A problem is done at the first certificate within its
 tolerance."""
 
 
 class Bounds(NamedTuple):
-    """What is known of every problem after the last stage, on the host.
+    """Results for each problem after the last stage, on the host.
 
     Attributes:
         low: certified lower bound on I_q, nats.
         high: certified upper bound, nats.
-        dual_low: lower bound of the dual point alone.
+        dual_low: lower bound from the dual point alone.
         first: A of the best feasible dual point.
         second: its B.
     """
@@ -57,7 +57,7 @@ class Bounds(NamedTuple):
         return (self.high - self.low) / NATS_PER_BIT
 
     def with_improved(self, rows: Int[np.ndarray, " q"], other: "Bounds") -> "Bounds":
-        """With the best of both in some rows, which may repeat."""
+        """Update some rows, which may repeat, with the better of the two."""
         better = Bounds(*(side[rows] for side in self)).improved(other)
         merged = [side.copy() for side in self]
         for whole, part in zip(merged, better, strict=True):
@@ -65,7 +65,7 @@ class Bounds(NamedTuple):
         return Bounds(*merged)
 
     def improved(self, other: "Bounds") -> "Bounds":
-        """The best of both: each side of the interval, and the dual point with the largest bound of its own."""
+        """The better of the two for each side of the interval, and the dual point with the larger bound."""
         better = other.dual_low > self.dual_low
         pick = better[:, None, None]
         return Bounds(
@@ -78,7 +78,7 @@ class Bounds(NamedTuple):
 
 
 def bytes_per_problem(n1: int, n2: int, options: int) -> int:
-    """Device memory of one problem of a stack: float32 arrays of pairs, and what a Newton step holds beside them."""
+    """Device memory per problem of a stack: float32 arrays of pairs, plus what a Newton step needs."""
     return 4 * n1 * n2 * (8 + options * (options + 1) // 8)
 
 
@@ -88,7 +88,7 @@ def solve_stack(first: Float[np.ndarray, "p n1 k"], second: Float[np.ndarray, "p
     Args:
         first: joint masses of source 1 and the label, float64; padded rows are 0.
         second: the same of source 2, with the same column sums.
-        tol_bits: how wide the certified intervals may be, bits.
+        tol_bits: maximum width of the certified intervals, bits.
     """
     with jax.enable_x64(True):
         masses = Masses(jnp.asarray(first, jnp.float64), jnp.asarray(second, jnp.float64))
@@ -104,7 +104,7 @@ def solve_stack(first: Float[np.ndarray, "p n1 k"], second: Float[np.ndarray, "p
                 break
             size = 2 ** (len(open_now) - 1).bit_length()
             if size < len(active):
-                kept = np.resize(open_now, size)  # repeated problems fill the stack up to one of few sizes
+                kept = np.resize(open_now, size)  # repeat problems to fill the stack to one of a few sizes
                 active = active[kept]
                 masses, state = jax.tree.map(itemgetter(kept), (masses, state))
     assert best is not None
@@ -123,7 +123,7 @@ def _advance(masses: Masses, state: State, stage: Stage) -> tuple[State, Certifi
 
 
 def _typed(stage: Stage) -> Stage:
-    """Numbers that are traced, so that every stage is the same program."""
+    """Traced numbers, so all stages share one program."""
     numbers: list[Any] = [np.float32(x) if isinstance(x, float) else np.int32(x) for x in stage]
     return Stage(*numbers)
 
