@@ -139,7 +139,9 @@ def checksums(run: Path) -> dict[str, str]:
 def test_statistics_that_come_out_otherwise_are_refused(extract: Extract, run: Path) -> None:
     set_fields(run, checksums=checksums(run) | {NOISE_FILE: "0" * 64})
     before = contents(run)
-    with pytest.raises(OutputExistsError, match="is damaged, and measured again .* not those that the shards were"):
+    with pytest.raises(
+        OutputExistsError, match="is damaged, and the newly measured .* differ from those that the shards were"
+    ):
         extract(run.parent)
     assert contents(run) == before
 
