@@ -160,7 +160,7 @@ def _drawn(generator: np.random.Generator, pool: Sequence[PlannedItem], planned:
 
 
 def _blank(item: Item) -> Item:
-    """The item with a grey picture of the same size; unchanged if its picture cannot be opened, an error reported later."""
+    """The item with a grey picture of the same size; unchanged if its picture cannot be opened (reported later)."""
     size = picture_size(item.picture, item.max_pixels)
     return item if size is None else replace(item, picture=_grey(*size), picture_sha256="")
 

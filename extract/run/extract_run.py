@@ -71,7 +71,7 @@ class Outcome:
             return f"{self.folder.name}: {self.samples} samples, already complete"
         rate = self.measured * (self.conditions + max(0, self.pairs - 1)) / max(self.seconds, 1e-9)
         earlier = f" and {self.samples - self.measured} from before" if self.measured < self.samples else ""
-        crossed = f", {self.pairs} questions of each picture," if self.pairs else ""
+        crossed = f", {self.pairs} questions per picture," if self.pairs else ""
         speed = f"in {self.seconds:.1f} s ({rate:.0f} {'passes' if self.pairs else 'samples·conditions'}/s)"
         return f"{self.folder.name}: {self.measured} samples{earlier}{crossed} {speed}"
 

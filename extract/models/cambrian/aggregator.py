@@ -42,7 +42,7 @@ class TowerAttention(nn.Module):
         self.o_proj = nn.Linear(width, width, bias=False)
 
     def forward(self, queries: Tensor, features: Sequence[Tensor], masks: Sequence[Tensor]) -> Tensor:
-        """From queries (n, 1, width) and each tower's features (n, window, width) and masks (n, window), (n, 1, width)."""
+        """Queries (n, 1, width), each tower's features (n, window, width) and masks (n, window) to (n, 1, width)."""
         keys = self._projected("k", features)
         values = self._projected("v", features)
         mask = torch.cat(list(masks), dim=1)[:, None, None, :]
@@ -76,7 +76,7 @@ class AggregatorLayer(nn.Module):
                 self.register_parameter(f"pos_embed_{index}", nn.Parameter(torch.randn(side**2, width)))
 
     def forward(self, queries: Tensor, context: Tensor, features: Sequence[Tensor], masks: Sequence[Tensor]) -> Tensor:
-        """From queries (n, 1, query width) and context (n, 1, width) to (n, 1, query width)."""
+        """Queries (n, 1, query width) with context (n, 1, width) to (n, 1, query width)."""
         placed = [
             part + self.get_parameter(f"pos_embed_{index}").to(part.dtype) if part.shape[1] > 1 else part
             for index, part in enumerate(features)

@@ -11,8 +11,8 @@ Content = TypeVar("Content")
 class ShardWriter(Generic[Content]):
     """Writes shards in order of arrival, one at a time; each waits until the previous one is written.
 
-    However its block ends, the last shard is still written: it was measured completely. A failure to write a shard stops
-    the run when the next one arrives, or at the end of the block.
+    However its block ends, the last shard is still written: it was measured completely. A failure to write a shard
+    stops the run when the next one arrives, or at the end of the block.
 
     Args:
         write: writes a shard, given its index and content; returns whether its bytes are as expected.

@@ -150,7 +150,7 @@ def test_a_shard_that_comes_out_otherwise_is_told(extract: Extract, run: Path) -
     whole = contents(run)
     set_fields(run, checksums=checksums(run) | {shard_file(1): "0" * 64})
     said = extract(run.parent)
-    assert f"`{shard_file(1)}` was measured again and is not the same to the last bit" in said
+    assert f"`{shard_file(1)}` was measured again and is not bit-identical" in said
     assert contents(run) == whole
 
 
