@@ -27,7 +27,7 @@ ModelInputs = dict[str, Any]
 
 
 class Adapter:
-    """A loaded model with its processor, behind an interface common to all families.
+    """A loaded model with its processor, seen through an interface common to all families.
 
     The defaults fit every class of the form `XForConditionalGeneration` whose decoder takes the merged
     `inputs_embeds`; a subclass defines where its family differs, mostly with these attributes.

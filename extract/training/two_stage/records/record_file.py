@@ -1,4 +1,4 @@
-"""Files of training records: finds the position of each record, so that any can be read while the file stays on disk."""
+"""Files of training records: locates each record, so that any one can be read while the file stays on disk."""
 
 from __future__ import annotations
 
