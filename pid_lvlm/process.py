@@ -2,7 +2,7 @@
 
 Ctrl-C and SIGTERM raise KeyboardInterrupt in the main thread, as always in Python. A library may swallow it, or not
 return to Python for minutes while it compiles, so a separate thread ends the process a little later. During an import
-the process ends at once: extension modules crash if an exception interrupts their initialization. Both are safe,
+the process ends at once: extension modules crash if an exception interrupts their initialisation. Both are safe,
 since every file is written whole or not at all.
 
 A failing standard output or error never aborts a command: a full disk or a closed pipe is remembered, and what was

@@ -67,7 +67,7 @@ def status_table(statuses: Sequence[RunStatus]) -> "Table":
 
 
 def summary(statuses: Sequence[RunStatus]) -> str:
-    """One line that summarizes all of them.
+    """One line that summarises all of them.
 
     Example:
         >>> summary([RunStatus("a", COMPLETE, 8, 8), RunStatus("b", INTERRUPTED, 4, 8), RunStatus("c", NEW, 0, None)])

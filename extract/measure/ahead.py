@@ -79,7 +79,7 @@ def prepared_ahead(
         One outcome per batch; the caller raises errors.
 
     Raises:
-        RuntimeError: a process was killed; `lost_worker` recognizes this error.
+        RuntimeError: a process was killed; `lost_worker` recognises this error.
     """
     workers = min(workers, len(batches) // 2)
     if not workers:

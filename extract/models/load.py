@@ -201,7 +201,7 @@ def _load_weights(spec: ModelSpec, auto_class: Any) -> Any:
     parameters = {name for name, _ in model.named_parameters()}
     if missing := sorted(
         parameters & set(report["missing_keys"])
-    ):  # transformers initializes them at random, with a warning
+    ):  # transformers initialises them at random, with a warning
         message = (
             f"the weights of `{spec.model}` lack the parameter `{missing[0]}` ({len(missing)} such), which would be "
             "random; download or convert the checkpoint again"

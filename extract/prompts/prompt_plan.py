@@ -122,7 +122,7 @@ def make_plan(
 def batches(
     items: Sequence[PlannedItem], rows: int, tokens: int | None = None, *, by_picture: bool = False
 ) -> list[tuple[int, ...]]:
-    """Indices of each batch: items of similar length together, to minimize padding.
+    """Indices of each batch: items of similar length together, to minimise padding.
 
     Longest first, so that a lack of memory shows at once. Batches depend only on the items of their shard, so a
     resumed run forms the same ones.

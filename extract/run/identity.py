@@ -1,4 +1,4 @@
-"""The revision of a loaded model, by which a continued run recognizes its weights."""
+"""The revision of a loaded model, by which a continued run recognises its weights."""
 
 from pathlib import Path
 from typing import Final

@@ -1,4 +1,4 @@
-"""Steps that select rows and normalize options and answers. Each function makes one step."""
+"""Steps that select rows and normalise options and answers. Each function makes one step."""
 
 from collections import Counter
 from collections.abc import Callable

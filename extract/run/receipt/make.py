@@ -277,7 +277,7 @@ def _exact(adapter: Adapter, found: float, again: Callable[[], Scores], before: 
 
 
 def _excess(check: Check) -> float:
-    """How close a check is to its limit; NaN counts as furthest beyond it."""
+    """How far a check exceeds its limit; infinite for NaN."""
     assert check.found is not None
     assert check.limit is not None
     return float("inf") if np.isnan(check.found) else check.found - check.limit
