@@ -1,6 +1,6 @@
-"""The largest things that are read, allocated or written: one table, which the docs print.
+"""Upper limits on what is read, allocated or written: one table, which the docs print.
 
-A bound keeps a number in a file or an option from becoming memory or time before anything is known to be right.
+A bound keeps a number in a file or option from costing memory or time before it has been checked.
 """
 
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ class Bound:
     """One bound.
 
     Attributes:
-        most: the largest value that is accepted.
+        most: the largest accepted value.
         unit: what is counted.
-        what: whose size it is, a phrase.
-        option: how a user raises it, where a real one may need to.
+        what: what the bound applies to, a phrase.
+        option: the option that raises it, if real data may need that.
     """
 
     most: int
@@ -128,4 +128,4 @@ CARD_TEXT: Final = Bound(1_000, "characters", "a question or an option in the it
 CARD_PICTURE: Final = Bound(64 * 2**10, "bytes", "a thumbnail in the item browser of a report")
 
 BOUNDS: Final = {name: value for name, value in sorted(globals().items()) if isinstance(value, Bound)}
-"""Every bound by name, for the docs."""
+"""All bounds by name, for the docs."""

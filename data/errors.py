@@ -1,4 +1,4 @@
-"""Errors that a user can fix. A command prints their text and exits with code 2, without a traceback."""
+"""Errors that a user can fix. Commands print their message and exit with code 2, without a traceback."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,9 +6,9 @@ from typing import Final
 
 
 class PidError(Exception):
-    """Base of every error with a message that is written for the user.
+    """Base class of all errors whose message is written for the user.
 
-    What a message repeats of files and options may hold anything, so that control characters in it are spelled out.
+    Values quoted from files and options may contain anything, so control characters are escaped.
     """
 
     def __init__(self, message: str = "") -> None:
@@ -16,7 +16,7 @@ class PidError(Exception):
 
 
 def printable(text: str, keep: str = "") -> str:
-    r"""A text whose control characters and halves of characters are spelled out.
+    r"""A text with control characters and lone surrogates escaped.
 
     Args:
         text: what came from outside.
@@ -32,12 +32,12 @@ def printable(text: str, keep: str = "") -> str:
 
 
 ARGUMENTS: Final = "arguments"
-"""In place of a file name in faults of arguments."""
+"""Replaces the file name in faults of arguments."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing wrong with a run folder, or with arguments for one: where, what was expected and found, what to do."""
+    """One fault of a run folder, or of arguments for one: where, what was expected and found, what to do."""
 
     file: str
     message: str
@@ -54,7 +54,7 @@ class Fault:
 
 
 class ContractError(PidError):
-    """A run folder, or arguments for one, are not valid. `faults` lists everything that is wrong."""
+    """A run folder, or arguments for one, are invalid. `faults` lists everything that is wrong."""
 
     def __init__(self, folder: str, faults: Sequence[Fault], shown: int = 8) -> None:
         self.folder = folder
@@ -68,8 +68,8 @@ class ContractError(PidError):
 
 
 class RunArgumentsError(ContractError, ValueError, TypeError):
-    """Arguments for a run folder are not valid: what callers of Python functions catch as a ValueError or TypeError."""
+    """Arguments for a run folder are invalid. Also a ValueError and a TypeError, as Python callers expect."""
 
 
 class OutputExistsError(PidError):
-    """The output already exists and was not written by this program; it is left untouched."""
+    """The output already exists and was not written by this program; it is not touched."""

@@ -1,4 +1,4 @@
-"""One command at a time on an output. The operating system drops a lock when its process ends, however it ends."""
+"""Allows one command at a time per output. The operating system releases a lock when its process ends in any way."""
 
 import os
 import socket
@@ -15,12 +15,12 @@ class LockedError(PidError):
 
 
 def lock_file(output: Path) -> Path:
-    """The lock of an output: a hidden file beside it, the same whatever the path to the output.
+    """The lock of an output: a hidden file next to it, the same for every path to the output.
 
-    It is left there if the output is.
+    It stays if the output does.
 
     Raises:
-        PidError: the output has no folder around it.
+        PidError: the output has no parent folder.
     """
     output = Path(os.path.realpath(output))
     if not output.name:
@@ -29,20 +29,20 @@ def lock_file(output: Path) -> Path:
 
 
 def is_lock(path: Path) -> bool:
-    """Whether a file is the lock of an output beside it."""
+    """Whether a file is the lock of an output next to it."""
     return path.name.startswith(".") and path.name.endswith(".lock")
 
 
 @contextmanager
 def locked(output: Path, command: str) -> Iterator[None]:
-    """Hold an output for this process.
+    """Lock an output for this process.
 
     Args:
-        output: the file or folder that is about to be written; its parent is made if needed.
-        command: who asks, as the message to others names it.
+        output: the file or folder to be written; its parent is created if needed.
+        command: the name of this command in messages to others.
 
     Raises:
-        LockedError: another process holds it; the message says which and since when.
+        LockedError: another process holds the lock; the message says which and since when.
         PidError: the folder cannot be written.
     """
     from filelock import FileLock, Timeout
@@ -53,7 +53,7 @@ def locked(output: Path, command: str) -> Iterator[None]:
         lock = FileLock(path)
         lock.acquire(timeout=0)
     except Timeout:
-        if not path.exists():  # of a file system without such files, such as /proc
+        if not path.exists():  # from a file system without such files, such as /proc
             raise PidError(f"`{path.parent}` cannot be written; choose another --out") from None
         raise LockedError(f"`{output}` is being written by {_holder(path)}; wait for it, or stop it") from None
     except OSError as error:
@@ -69,14 +69,14 @@ def locked(output: Path, command: str) -> Iterator[None]:
     finally:
         if output.exists():
             _note(path, "")
-        else:  # nothing came of it; whoever has opened this file meanwhile finds it unlinked and makes a new one
+        else:  # no output; whoever has opened this file meanwhile finds it unlinked and creates a new one
             with suppress(OSError):
                 path.unlink()
         lock.release()
 
 
 def lock_holder(output: Path) -> str | None:
-    """Who writes an output now, as the lock's note says; None if nobody does. The output stays as free as it was."""
+    """Who is writing an output now, from the lock's note; None if nobody is. Does not lock the output."""
     import fcntl
 
     path = lock_file(output)
@@ -93,7 +93,7 @@ def lock_holder(output: Path) -> str | None:
 
 
 def _note(path: Path, text: str) -> None:
-    """Who holds the lock, for people; the lock holds without it, on a full disk, too."""
+    """Write who holds the lock, for people to read. The lock works without it, also on a full disk."""
     with suppress(OSError):
         path.write_text(text, encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""Names of conditions, atoms, poolings and files, each spelled here only."""
+"""Names of conditions, atoms, poolings and files, each spelled only here."""
 
 import math
 import re
@@ -9,7 +9,7 @@ from pid_lvlm.data.bounds import NAME
 from pid_lvlm.data.errors import PidError
 
 SCHEMA_VERSION: Final = 5
-"""Version of the run-folder contract. Raise it when an array or manifest field changes meaning."""
+"""Version of the run-folder contract. Increment it when an array or manifest field changes meaning."""
 
 BOTH: Final = "both"
 VISION_ONLY: Final = "vision_only"
@@ -17,12 +17,12 @@ LANGUAGE_ONLY: Final = "language_only"
 NO_IMAGE: Final = "no_image"
 
 NEITHER: Final = "neither"
-"""Role of the conditions that ablate both sources; each of them has an ablation in its name."""
+"""Role of the conditions that ablate both sources; their names always include the ablation."""
 
 CONDITIONS: Final = (BOTH, VISION_ONLY, LANGUAGE_ONLY, NO_IMAGE)
-"""First entries of the condition axis. The first three define the decomposition; `no_image` may be left out.
+"""First entries of the condition axis. The first three define the decomposition; `no_image` is optional.
 
-Further ones, such as `vision_only.mean`, follow them: `pid_lvlm.data.contract.schema.conditions` reads their names.
+Others, such as `vision_only.mean`, follow: `pid_lvlm.data.contract.schema.conditions` parses their names.
 """
 REQUIRED_CONDITIONS: Final = CONDITIONS[:3]
 
@@ -34,10 +34,10 @@ MEAN: Final = "mean"
 OTHER: Final = "other"
 BLANK: Final = "blank"
 ABLATIONS: Final = (NOISE, MEAN, OTHER, BLANK)
-"""What stands in for an ablated source: `noise` under the conditions without an ablation in their name."""
+"""What replaces an ablated source: `noise` for the conditions without an ablation in their name."""
 
 ROLES: Final = (VISION_ONLY, LANGUAGE_ONLY, NEITHER)
-"""Which source a condition with an ablation leaves, in the order in which a run has them."""
+"""Which source a condition with an ablation keeps, in the order of a run's conditions."""
 
 POOLINGS: Final = ("mean", "max", "last")
 """How a span of token embeddings becomes one feature vector."""
@@ -45,13 +45,13 @@ POOLINGS: Final = ("mean", "max", "last")
 DEFAULT_POOLING: Final = POOLINGS[0]
 
 DEFAULT_TAU: Final = 0.3
-"""Least total probability of the options before a row counts as uniform, as in the paper."""
+"""Minimum total probability of the options; below it a row counts as uniform, as in the paper."""
 
 SOURCES: Final = ("vision", "language")
 """Source 1 and source 2, always in this order."""
 
 ATOMS: Final = ("redundancy", "unique_vision", "unique_language", "synergy")
-"""Order of the four atoms wherever they form an axis."""
+"""Order of the four atoms on any axis."""
 
 NATS_PER_BIT: Final = math.log(2)
 
@@ -62,11 +62,11 @@ NOISE_FILE: Final = "noise_stats.npz"
 ITEMS_FILE: Final = "items.jsonl"
 THUMBNAILS_FILE: Final = "thumbnails.zip"
 ITEM_FILES: Final = (ITEMS_FILE, THUMBNAILS_FILE)
-"""What a run keeps of its items, if anything; the second only with the first."""
+"""Files of the items that a run keeps, if any; the second only with the first."""
 
 
 def shard_file(index: int) -> str:
-    """File name of shard number `index`, counted from 0."""
+    """File name of shard `index`, counted from 0."""
     return f"shard-{index:05d}.npz"
 
 
@@ -76,17 +76,17 @@ def feature_key(source: int, pooling: str) -> str:
 
 
 class FileNameError(PidError):
-    """A name cannot be that of a file; the message is a sentence about the name."""
+    """A name is not a valid file name; the message is a sentence about the name."""
 
 
 def file_name(name: str) -> str:
-    """A name from outside as the name of one file or folder: the only way from a name to a path.
+    """Check that an outside name can name one file or folder: the only way from a name to a path.
 
     Returns:
         The name itself.
 
     Raises:
-        FileNameError: it would lead out of its folder, be hidden or too long, or cannot be typed.
+        FileNameError: it would leave its folder, be hidden or too long, or cannot be typed.
 
     Example:
         >>> file_name("llava-1.5-7b__mmbench")
@@ -117,9 +117,9 @@ def _no_file_name(name: str) -> str | None:
 
 
 UNTYPABLE: Final = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-"""Unicode's control, format, surrogate, private and unassigned characters, and separators of lines."""
+"""Unicode control, format, surrogate, private and unassigned characters, and line separators."""
 
 
 def by_number(name: str) -> list[tuple[int, str]]:
-    """Sort key of names with numbers in them: `tune-15` comes before `tune-100`."""
+    """Natural sort key for names with numbers: `tune-15` comes before `tune-100`."""
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]

@@ -1,4 +1,4 @@
-"""Step one: run a vision-language model under four conditions and write run folders (torch, transformers).
+"""Step one: run a vision-language model under four or more conditions and write run folders (torch, transformers).
 
 From Python: `load_dataset` reads a dataset, `extract` runs a model on it (docs/python.md). Names are imported on first
 use, so that importing the package does not load torch; `__init__.pyi` lists them.

@@ -1,4 +1,4 @@
-"""The settings of an extraction: what is run on what, and how. Plain values, no heavy imports."""
+"""The settings of an extraction: which model on which data, and how. Plain values, no heavy imports."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,14 +14,14 @@ SPAN_ALL: Final = "all"
 SPAN_QUESTION_OPTIONS: Final = "question_options"
 LANGUAGE_SPANS: Final = (SPAN_ALL, SPAN_QUESTION_OPTIONS)
 SPAN_WORDS: Final = {SPAN_ALL: "all of the user's text", SPAN_QUESTION_OPTIONS: "question and options"}
-"""What manifests call them, at the sites that follow the span."""
+"""Their names in manifests, at the sites that follow the span."""
 
 LETTERS_AUTO: Final = "auto"
 LETTERS: Final = (LETTERS_AUTO, "plain", "space")
-"""How a letter follows the prompt: in either way where both are single tokens, directly, or after a space."""
+"""How a letter follows the prompt: either way if both are single tokens, directly, or after a space."""
 
 OPTION_SEPARATOR: Final = "|"
-"""Between the columns of options, as `A|B|C|D`."""
+"""Separates the columns of options, as in `A|B|C|D`."""
 
 ON_BAD_ERROR: Final = "error"
 ON_BAD_SKIP: Final = "skip"
@@ -31,22 +31,22 @@ KEEP_NONE: Final = "none"
 KEEP_TEXT: Final = "text"
 KEEP_PICTURES: Final = "pictures"
 KEEP_ITEMS: Final = (KEEP_NONE, KEEP_TEXT, KEEP_PICTURES)
-"""What a run folder keeps of its items: nothing; question and options; these and thumbnails."""
+"""What a run folder keeps of its items: nothing; question and options; or these and thumbnails."""
 
 WITHIN_DATASET: Final = "dataset"
 WITHIN_GROUP: Final = "group"
 CROSSED_WITHIN: Final = (WITHIN_DATASET, WITHIN_GROUP)
-"""Among which items crossed pairs exchange questions: all, or those of one group."""
+"""Items among which crossed pairs exchange questions: all, or those of one group."""
 
 DTYPES: Final = ("float32", "bfloat16", "float16")
 
 OTHER_DRAWS: Final = 4
-"""Draws of the ablation `other`, by default."""
+"""Default number of draws for the ablation `other`."""
 
 HEAD_FLOAT32: Final = "float32"
 HEAD_MODEL: Final = "model"
 HEAD_DTYPES: Final = (HEAD_FLOAT32, HEAD_MODEL)
-"""In what the head turns the last positions into logits: float32, or what the model computes in."""
+"""Precision in which the head computes the logits of the last positions: float32, or the model's own."""
 
 
 @dataclass(frozen=True)
@@ -56,22 +56,22 @@ class ModelSpec:
     Attributes:
         model: hub id or checkpoint folder.
         revision: branch, tag or commit of a hub model.
-        dtype: one of `DTYPES`; None for float32 on a CPU and the checkpoint's own elsewhere.
+        dtype: one of `DTYPES`; None for float32 on a CPU and the checkpoint's dtype elsewhere.
         head_dtype: one of `HEAD_DTYPES`, for the scored positions at every layer.
-        processor: settings of the image processor that replace the checkpoint's, such as `max_pixels`.
+        processor: image processor settings that override the checkpoint's, such as `max_pixels`.
         device: `cpu`, `cuda`, `cuda:1`, …, or `auto`.
-        name: what to call it in tables; by default the hub id or the folder's name.
+        name: its name in tables; by default the hub id or the folder's name.
         family: model family; by default the adapter's.
-        size_b: size in 1e9 parameters, for scaling figures; by default counted.
+        size_b: size in billions of parameters, for scaling figures; by default counted.
         stage: training stage of a checkpoint.
         step: training step of a checkpoint.
         layers: recorded layers of this model; None for the extraction's setting.
-        limit: use only the first items of each dataset for this model; where the extraction has a limit too, the
-            smaller counts.
-        crossed: questions that each picture is asked; None for the extraction's setting.
+        limit: use only the first items of each dataset for this model; if the extraction has a limit too, the smaller
+            one applies.
+        crossed: questions asked about each picture; None for the extraction's setting.
         ablation: ablations of this model; None for the extraction's setting.
         other_draws: draws of the ablation `other` for this model; None for the extraction's setting.
-        datasets: names of the datasets that this model runs on; None for all of the command.
+        datasets: names of the datasets that this model runs on; None for all datasets of the command.
     """
 
     model: str
@@ -94,7 +94,7 @@ class ModelSpec:
 
     @property
     def display_name(self) -> str:
-        """Name in tables: the given one, the hub id, or the last part of a folder's path."""
+        """Name in tables: the given name, the hub id, or the last part of a folder's path."""
         if self.name is not None:
             return self.name
         return Path(self.model).resolve().name if Path(self.model).is_dir() else self.model
@@ -113,11 +113,11 @@ class DatasetSpec:
 
     Attributes:
         file: the file, folder or card, or `hf:OWNER/NAME[:CONFIG]:SPLIT`.
-        columns: item field -> column of the file; fields left out use their usual names.
+        columns: item field -> column of the file; omitted fields use their usual names.
         images: folder that relative picture paths start from; by default the file's own folder.
         benchmark: name of a known benchmark, whose rules are then used.
-        on_bad: one of `ON_BAD`: what to do about a row that cannot become an item; None for the card's choice.
-        max_pixels: larger pictures are bad rows; the number is known before a picture is decoded.
+        on_bad: one of `ON_BAD`: what to do about a row that is not a valid item; None for the card's choice.
+        max_pixels: larger pictures are bad rows; the size is checked before a picture is decoded.
         keep_items: one of `KEEP_ITEMS`: what run folders keep of the items; None for the card's choice.
     """
 
@@ -135,23 +135,23 @@ class ExtractionConfig:
     """Settings shared by all runs of one command.
 
     Attributes:
-        out: folder that run folders are made in.
+        out: folder in which run folders are created.
         layers: `all`, `last`, or comma-separated layer numbers (1 is the first decoder block).
         seed: seed of the replacement noise.
         prompt: name of the prompt template; None for the dataset card's choice.
         language_span: what counts as source 2, one of `LANGUAGE_SPANS`.
-        batch_size: samples per forward pass at most; changes numbers by rounding only.
+        batch_size: maximum samples per forward pass; affects rounding only.
         shard_size: samples per file.
         limit: use only the first items.
         keep_items: one of `KEEP_ITEMS`: what run folders keep of the items; None for the dataset's setting.
         letters: one of `LETTERS`: how the option letters follow the prompt.
-        batch_tokens: decoder positions per forward pass at most, padding included; None for any number.
-        workers: processes that prepare pictures while the device computes; None for as many as are usual there.
-        crossed: questions that each picture is asked, its own among them; None for no crossed pairs.
+        batch_tokens: maximum decoder positions per forward pass, padding included; None for no limit.
+        workers: processes that prepare pictures while the device computes; None for the device's default.
+        crossed: questions asked about each picture, including its own; None for no crossed pairs.
         crossed_within: one of `CROSSED_WITHIN`.
-        ablation: ablations whose conditions are measured beside the paper's, of `pid_lvlm.data.names.ABLATIONS`.
+        ablation: ablations to measure in addition to the paper's conditions, from `pid_lvlm.data.names.ABLATIONS`.
         other_draws: draws of the ablation `other`.
-        processes: processes that measure shards, this one among them, each with a copy of the model.
+        processes: processes that measure shards, including this one, each with a copy of the model.
     """
 
     out: Path
@@ -178,7 +178,7 @@ class Crossing:
     """How a run crosses pictures and questions.
 
     Attributes:
-        pairs: questions that each picture is asked, its own among them.
+        pairs: questions asked about each picture, including its own.
         within: one of `CROSSED_WITHIN`.
     """
 
@@ -193,6 +193,6 @@ def crossing_of(spec: ModelSpec, config: ExtractionConfig) -> Crossing | None:
 
 
 def crossed_field(spec: ModelSpec, config: ExtractionConfig) -> dict[str, Any]:
-    """What the manifest says about it."""
+    """Its entry in the manifest."""
     crossing = crossing_of(spec, config)
     return {} if crossing is None else {"pairs": crossing.pairs, "within": crossing.within}

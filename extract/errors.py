@@ -1,20 +1,20 @@
-"""Errors of this step: those that the user can fix, whose text is written for them, and a model that does not fit."""
+"""Errors of this step: user errors, whose messages are written for the user, and models that do not fit."""
 
 from pid_lvlm.data.errors import PidError
 
 
 class UsageError(PidError):
-    """An option or a settings file asks for something that does not exist or does not fit together."""
+    """An option or a settings file asks for something nonexistent or inconsistent."""
 
 
 class ModelError(PidError):
-    """A model cannot be loaded or read by the adapter of its family."""
+    """A model cannot be loaded, or its family's adapter cannot use it."""
 
 
 class MisfitError(RuntimeError):
     """A model or its processor does not behave as its adapter expects.
 
-    For an adapter that tests have covered this is a bug, and surfaces as one. For an untested adapter it means that the
-    model type needs an adapter of its own, and becomes a `ModelError` that says so
+    For an adapter covered by tests this is a bug, and surfaces as one. For an untested adapter it means that the model
+    type needs its own adapter, and it becomes a `ModelError` that says so
     (`pid_lvlm.extract.models.misfit.refuse_misfits`).
     """

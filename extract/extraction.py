@@ -1,4 +1,4 @@
-"""Extraction from Python: read a dataset, run a model on it. What `pid-extract` does, with its options as arguments."""
+"""Extraction from Python: read a dataset, run a model on it. The options of `pid-extract` are arguments."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -50,19 +50,19 @@ def load_dataset(
     Args:
         data: a file (jsonl, json, csv, tsv, parquet), a folder, a dataset card, `hf:OWNER/NAME:SPLIT`, or `NAME=FILE`
             for a known benchmark: everything that `pid-extract --data` takes.
-        columns: item field -> column, such as `{"question": "Q", "options": ["A", "B"]}`; fields left out are looked
-            for under their usual names.
+        columns: item field -> column, such as `{"question": "Q", "options": ["A", "B"]}`; omitted fields are looked up
+            under their usual names.
         images: folder that relative image paths start from; by default the file's own folder.
-        on_bad: `error` or `skip`: what to do about rows that cannot become an item; by default the card's choice, else
+        on_bad: `error` or `skip`: what to do about rows that are not valid items; by default the card's choice, else
             `error`.
         limit: use only the first items.
-        max_pixels: larger images are bad rows; their size is known before they are decoded.
+        max_pixels: larger images are bad rows; sizes are checked before decoding.
 
     Returns:
-        The dataset; `items` are its questions, `rows` counts what became of the file's rows, `notes` are worth reading.
+        The dataset: `items` are its questions, `rows` counts the file's rows, `notes` are worth reading.
 
     Raises:
-        PidError: the file cannot be read, or lists every bad row.
+        PidError: the file cannot be read, or has bad rows, all of which are listed.
     """
     with speaking_of_arguments():
         check_options(data=[data], columns=columns, images=images, on_bad=on_bad, limit=limit, max_pixels=max_pixels)
@@ -105,16 +105,16 @@ def extract(
     device: str = "auto",
     quiet: bool = False,
 ) -> "Outcome":
-    """Run a model on a dataset under every condition and write the run folder, or finish one that was interrupted.
+    """Run a model on a dataset under every condition and write the run folder, or resume an interrupted run.
 
     Arguments and defaults are those of `pid-extract` (docs/cli.md).
 
     Args:
-        model: hub id or checkpoint folder; or a `ModelSpec`, whose fields then count instead of the arguments from
-            `dtype` to `step` and `device`; its `datasets` does not, since `data` is the one dataset.
-        data: as in `load_dataset`, or a dataset that it returned; the arguments from `columns` to `on_bad` are for the
-            former.
-        out: folder for run folders; the run's own is made in it.
+        model: hub id or checkpoint folder; or a `ModelSpec`, whose fields then replace the arguments from `dtype` to
+            `step` and `device`; its `datasets` is ignored, since `data` is the only dataset.
+        data: as in `load_dataset`, or a dataset that it returned; the arguments from `columns` to `on_bad` apply only
+            to the former.
+        out: folder in which the run folder is created.
         columns: see `load_dataset`.
         images: see `load_dataset`.
         on_bad: see `load_dataset`.
@@ -123,38 +123,37 @@ def extract(
         layers: `all`, `last`, or layer numbers (1 is the first decoder block).
         prompt: prompt template; by default the dataset's, else `letters`.
         language_span: what counts as source 2: `all` of the user's text, or `question_options`.
-        letters: how an option letter follows the prompt: `plain`, `space`, or `auto`: either, where both are single
+        letters: how an option letter follows the prompt: `plain`, `space`, or `auto`: either, if both are single
             tokens.
-        seed: seed of the replacement noise, of the crossed pairs, and of the items that stand in for others.
-        crossed: also ask so many questions about every picture, its own and those of other items.
-        crossed_within: `dataset` or `group`: among which items questions are exchanged.
-        ablation: names of further ablations: `mean`, `other`, `blank`; or `noise`, for both sources as noise.
-        other_draws: other items that the ablation `other` draws for every sample.
+        seed: seed for the replacement noise, the crossed pairs, and the items that replace others.
+        crossed: also ask this many questions about every picture, its own and those of other items.
+        crossed_within: `dataset` or `group`: the items among which questions are exchanged.
+        ablation: names of additional ablations: `mean`, `other`, `blank`; or `noise`, for both sources as noise.
+        other_draws: number of other items that the ablation `other` draws for each sample.
         dtype: `float32`, `bfloat16` or `float16`; by default float32 on a CPU, else the checkpoint's.
-        head_dtype: `float32` or `model`: what the head computes the scored logits in, at every layer.
-        processor: other values of settings of the image processor, such as `{"max_pixels": 1003520}`.
+        head_dtype: `float32` or `model`: precision in which the head computes the scored logits, at every layer.
+        processor: settings of the image processor to override, such as `{"max_pixels": 1003520}`.
         revision: branch, tag or commit of a hub model.
         name: name of the model in tables; by default its id or folder.
-        size_b: size in 1e9 parameters; by default counted.
+        size_b: size in billions of parameters; by default counted.
         stage: training stage of a checkpoint.
         step: training step of a checkpoint.
-        batch_size: samples per forward pass at most; changes numbers by rounding only. It is halved when memory runs
-            out.
-        batch_tokens: tokens per forward pass at most, padding included; by default any number.
+        batch_size: maximum samples per forward pass; affects rounding only. It is halved when memory runs out.
+        batch_tokens: maximum tokens per forward pass, padding included; by default no limit.
         workers: processes that prepare images while the device computes; by default 0 on a CPU, else up to 4.
-        processes: processes that measure, this one among them, each with a copy of the model: on a GPU each, or with a
-            share of the cores.
+        processes: processes that measure, including this one, each with a copy of the model, on its own GPU or
+            with a share of the cores.
         shard_size: samples per file.
         keep_items: `none`, `text` or `pictures`: what the run folder keeps of the items; by default the dataset's
             choice, else `pictures`.
         device: `cpu`, `cuda`, `cuda:1`, …, or `auto`.
-        quiet: report no progress on standard error.
+        quiet: whether to suppress progress on standard error.
 
     Returns:
-        The run's folder, its samples, those measured now (0 if it was complete) and the seconds.
+        The run's folder, its samples, the number measured now (0 if it was complete) and the seconds taken.
 
     Raises:
-        PidError: the model or the dataset cannot be used, or the folder holds something else. The message names what to
+        PidError: the model or the dataset cannot be used, or the folder holds something else. The message says what to
             change.
     """
     with speaking_of_arguments():
@@ -232,7 +231,7 @@ def extract(
 
 @contextmanager
 def speaking_of_arguments() -> Iterator[None]:
-    """Let errors name arguments (`batch_size`) where they are written for the command line (`--batch-size`)."""
+    """Rewrite errors for the command line (`--batch-size`) to name Python arguments (`batch_size`)."""
     try:
         yield
     except PidError as error:
@@ -241,7 +240,7 @@ def speaking_of_arguments() -> Iterator[None]:
 
 
 def as_arguments(text: str) -> str:
-    """A message with options of the command line as arguments of a function.
+    """A message with command-line options rewritten as function arguments.
 
     Example:
         >>> as_arguments("out of memory at batch size 1; try --dtype bfloat16")

@@ -1,4 +1,4 @@
-"""Types of the values in dataset cards, sweep files and options: what each may be, in one place."""
+"""Types of the values in dataset cards, sweep files and options, in one place."""
 
 import re
 from collections.abc import Callable
@@ -29,14 +29,14 @@ T = TypeVar("T")
 
 NAME_BYTES: Final = 255
 PATH_BYTES: Final = 4096
-"""What file systems take: of one part of a path, and of the whole."""
+"""File system limits: on one part of a path, and on the whole."""
 
 _LAYER_LIST: Final = re.compile(r" *[0-9]{1,6} *(, *[0-9]{1,6} *)*")
 _OPTION: Final = re.compile(r"^`([a-z_]+)(\[\d+\])?`")
 
 
 def checked_file(kind: type[T], raw: Any, error: Callable[[str], PidError], where: str = "") -> T:
-    """What a file says, as `checked` gives it; everything wrong with it becomes one error that `error` makes."""
+    """Values from a file, as from `checked`; all faults become one error made by `error`."""
     try:
         return checked(kind, raw)
     except SchemaError as wrong:
@@ -44,12 +44,12 @@ def checked_file(kind: type[T], raw: Any, error: Callable[[str], PidError], wher
 
 
 def as_options(faults: tuple[str, ...]) -> str:
-    """Sentences about fields as ones about options: `size_b` becomes --size-b."""
+    """Rewrite sentences about fields to name options: `size_b` becomes --size-b."""
     return "; ".join(_OPTION.sub(lambda found: f"--{found[1].replace('_', '-')}", fault) for fault in faults)
 
 
 def _rule(test: Callable[[Any], Any]) -> AfterValidator:
-    """A rule of ours: `test` gives the value or raises `ValueError` with a clause about it."""
+    """A custom rule: `test` returns the value or raises `ValueError` with a clause about it."""
     return AfterValidator(test)
 
 

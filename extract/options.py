@@ -1,4 +1,4 @@
-"""What the options of an extraction may be, for the command and for Python alike."""
+"""Valid values of the options of an extraction, for both the command and Python."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -38,7 +38,7 @@ from pid_lvlm.extract.fields import (
 
 @dataclass(frozen=True)
 class Options:
-    """Values that are not checked elsewhere, under the options' names."""
+    """Values that are not checked elsewhere, named like the options."""
 
     __pydantic_config__ = STRICT
 
@@ -94,23 +94,23 @@ CHOICES: Final[Mapping[str, Sequence[str]]] = {
 
 
 def check_choice(option: str, value: str | None, known: Sequence[str]) -> None:
-    """Refuses a value that is not one of the known ones; nothing was given if it is `None`.
+    """Reject a value that is not one of the known ones; `None` means that nothing was given.
 
     Raises:
-        UsageError: with the nearest known value.
+        UsageError: suggests the nearest known value.
     """
     if value is not None and value not in known:
         raise UsageError(unknown_name(f"{option}: unknown value", value, known))
 
 
 def check_options(**values: Any) -> None:
-    """Refuse what no extraction can use.
+    """Reject values that no extraction can use.
 
     Args:
-        **values: by the options' names; paths and numbers of numpy count as what they are. None is not looked at.
+        **values: values by option name; paths and numpy numbers are accepted, None is ignored.
 
     Raises:
-        UsageError: names every option with a wrong value, or the first that is not one of a few known ones.
+        UsageError: names every option with an invalid value, or the first whose value is not a known one.
     """
     given = {name: _plain(value) for name, value in values.items() if value is not None}
     try:
@@ -124,14 +124,14 @@ def check_options(**values: Any) -> None:
 
 
 SETTING: Final = "max_pixels=1003520"
-"""A pair that `--processor` takes, for messages."""
+"""An example pair for `--processor`, for messages."""
 
 
 def parse_settings(given: Sequence[str], option: str) -> dict[str, Any]:
-    """`KEY=VALUE` pairs as a mapping; a value is read as JSON where it is that, else it is text.
+    """`KEY=VALUE` pairs as a mapping; a value is parsed as JSON if possible, else it is text.
 
     Raises:
-        UsageError: a pair has no `=` or no key, a value is too long or nested, or a key occurs twice.
+        UsageError: a pair has no `=` or no key, a value is too long or too deeply nested, or a key occurs twice.
 
     Example:
         >>> parse_settings(["max_pixels=1003520", 'size={"height": 336, "width": 336}'], "--processor")

@@ -1,12 +1,12 @@
-"""The project's own name: `pid_lvlm.data`, `pid_lvlm.extract` and `pid_lvlm.analysis`, beside `pid_jax`.
+"""The project's own namespace: `pid_lvlm.data`, `pid_lvlm.extract` and `pid_lvlm.analysis`, alongside `pid_jax`.
 
-Installed, the three lie in this folder. In a checkout they lie beside it, at the top, where a reader looks for them.
-Nothing is imported here: a command that is interrupted in its first moments has to know what to do.
+When installed, the three packages are in this folder. In a checkout they are next to it, at the top level.
+Nothing is imported here: a command must be able to handle Ctrl-C from its first moments.
 """
 
 import os.path
 
-_CHECKOUT = os.path.dirname(os.path.dirname(__file__))  # noqa: PTH120  # pathlib takes longer than all the rest
+_CHECKOUT = os.path.dirname(os.path.dirname(__file__))  # noqa: PTH120  # pathlib takes longer to import than everything else
 if os.path.isfile(os.path.join(_CHECKOUT, "pyproject.toml")):  # noqa: PTH113, PTH118
     __path__.append(_CHECKOUT)
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 else:
 
     def __getattr__(name: str) -> object:
-        """The version and the three packages, when somebody asks for them."""
+        """The version and the three packages, on first access."""
         if name == "__version__":
             from importlib.metadata import PackageNotFoundError, version
 
             try:
                 return version("pid-lvlm")
-            except PackageNotFoundError:  # a checkout that is used without being installed
+            except PackageNotFoundError:  # a checkout used without installing it
                 return "unknown"
         if name in __all__:
             from importlib import import_module

@@ -1,4 +1,4 @@
-"""Where the commands begin. The process is taken over first: what a command imports takes long enough for Ctrl-C."""
+"""Entry points of the commands. Signal handlers come first: the imports take long enough for a Ctrl-C."""
 
 from pid_lvlm.process import leave, own_process
 
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
 
 def start(module: str) -> "NoReturn":
-    """Run the `main` of a command's module in a process that is its own."""
+    """Run the `main` of a command's module; the process belongs to the command."""
     try:
         own_process()
         from importlib import import_module
@@ -20,7 +20,7 @@ def start(module: str) -> "NoReturn":
         leave()
     except BaseException as error:
         _fail(error)
-    raise SystemExit  # a command leaves with its code
+    raise SystemExit  # a command exits with its code
 
 
 def pid_extract() -> "NoReturn":
@@ -44,7 +44,7 @@ def pid_report() -> "NoReturn":
 
 
 def _fail(error: BaseException) -> "NoReturn":
-    """End with a bug that came before the command could see to it."""
+    """Exit because of a bug that occurred before the command could handle it."""
     import sys
 
     from pid_lvlm.faults import EXIT_FAULT, fault_sentence, write_log

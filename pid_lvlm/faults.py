@@ -1,21 +1,21 @@
-"""A bug in pid-lvlm reaches the user as one sentence and a log. Only the standard library is used; the rest may fail.
+"""Reports a bug in pid-lvlm as one sentence and a log. Uses only the standard library, since the rest may be broken.
 
-Whatever goes wrong here, such as a full disk, only costs the log.
+If something goes wrong here, such as a full disk, only the log is lost.
 """
 
 import sys
 
 EXIT_FAULT = 70
-"""Exit code of a bug in pid-lvlm; EX_SOFTWARE of sysexits.h."""
+"""Exit code for a bug in pid-lvlm; EX_SOFTWARE in sysexits.h."""
 
 SHOWN = 160
-"""Characters of an exception's text in a sentence."""
+"""Characters of an exception's text shown in a sentence."""
 
 _LOG_SIZE = 1_000_000
 
 
 def fault_sentence(error: BaseException, log: str | None) -> str:
-    """What the user is told about a bug in pid-lvlm."""
+    """The message to the user about a bug in pid-lvlm."""
     where = f"with the log {log}" if log else f"with this sentence (a log cannot be written{_raised_at(error)})"
     return f"this is a bug in pid-lvlm, not a mistake in your input: {brief(error)}; please report it {where}"
 
@@ -31,7 +31,7 @@ def brief(error: BaseException) -> str:
 
 
 def write_log(error: BaseException) -> str | None:
-    """Write version, arguments and traceback to a file of the temporary folder; its path, or None if that fails."""
+    """Write version, arguments and traceback to a file in the temporary folder; return its path, or None on failure."""
     try:
         import os
         import tempfile

@@ -1,11 +1,11 @@
-"""What a process that is a command's own does about signals and its standard streams.
+"""Signals and standard streams of a process that belongs to a command.
 
 Ctrl-C and SIGTERM raise KeyboardInterrupt in the main thread, as always in Python. A library may swallow it, or not
-return to Python for minutes while it compiles: a thread that no library knows of ends the process a little later. While
-a module is imported the process ends at once: extension modules crash where an exception cuts their initialization
-short. Both are safe, since every file is written whole or not at all.
+return to Python for minutes while it compiles, so a separate thread ends the process a little later. During an import
+the process ends at once: extension modules crash if an exception interrupts their initialisation. Both are safe,
+since every file is written whole or not at all.
 
-Standard output and error never make a command fail halfway: a full disk or a closed reader is remembered, and what was
+A failing standard output or error never aborts a command: a full disk or a closed pipe is remembered, and what was
 being computed is kept.
 """
 
@@ -19,31 +19,31 @@ import threading
 from select import select
 
 TYPE_CHECKING = False
-if TYPE_CHECKING:  # every import is time in which Ctrl-C would end in a traceback
+if TYPE_CHECKING:  # during every import Ctrl-C would end in a traceback
     from collections.abc import Callable
     from types import FrameType
     from typing import Any
 
 GRACE = 1.2
-"""Seconds in which an interrupted command may end by itself."""
+"""Seconds that an interrupted command has to end by itself."""
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class _State:
-    """Of this process."""
+    """State of this process."""
 
     owned = False
     received = 0
     code: int | None = None
-    """What the command leaves with, from when its work is done."""
+    """The command's exit code, once its work is done."""
     last_words: "Callable[[], tuple[str, str]]" = staticmethod(lambda: ("interrupted; nothing was written", ""))
     said = threading.Lock()
     stdout: "_Stream | None" = None
 
 
 def own_process() -> None:
-    """Take over the signals and standard streams of this process. Only commands may: the process is theirs."""
+    """Take over the signals and standard streams of this process. Only for commands, which own their process."""
     if _State.owned or threading.current_thread() is not threading.main_thread():
         return
     _State.owned = True
@@ -57,7 +57,7 @@ def own_process() -> None:
 
 
 def at_interruption(last_words: "Callable[[], tuple[str, str]]") -> None:
-    """Say what an interrupted process prints on standard error and standard output where it cannot end by itself."""
+    """Set what an interrupted process prints on standard error and standard output if it cannot end by itself."""
     _State.last_words = staticmethod(last_words)
 
 
@@ -67,30 +67,30 @@ def interrupted() -> int:
 
 
 def is_owned() -> bool:
-    """Whether this process is a command's own."""
+    """Whether this process belongs to a command."""
     return _State.owned
 
 
 def speak() -> bool:
-    """Whether the caller is the one to print the last words; true once."""
+    """Whether the caller is the one to print the last words; true only once."""
     return _State.said.acquire(blocking=False)
 
 
 def ends_with(code: int) -> None:
-    """The work is done: from now on a signal ends the process at once, with this code."""
+    """Mark the work as done: from now on a signal ends the process at once, with this code."""
     _State.code = code
 
 
 def lost_output() -> OSError | None:
-    """Why standard output could not be written; None if it could, or if its reader has left."""
+    """Why standard output could not be written; None if it could, or if its reader has closed it."""
     return None if _State.stdout is None else _State.stdout.failure
 
 
 def finish(code: int) -> None:
-    """Leave with a code. Python's own way out would wait for threads of libraries, and dies of a signal meanwhile."""
+    """Exit with a code. Python's own exit would wait for library threads, and a signal would kill it meanwhile."""
     ends_with(code)
     try:
-        if not _State.received:  # else in a hurry
+        if not _State.received:  # otherwise in a hurry
             atexit._run_exitfuncs()
         sys.stdout.flush()
         sys.stderr.flush()
@@ -99,7 +99,7 @@ def finish(code: int) -> None:
 
 
 def leave(number: int = 0) -> None:
-    """End an interrupted process at once, with its last words unless they were said."""
+    """End an interrupted process at once, printing its last words unless that was done."""
     number = _State.received or number or signal.SIGINT
     code = 128 + number if _State.code is None else _State.code
     try:
@@ -108,7 +108,7 @@ def leave(number: int = 0) -> None:
                 if text:
                     os.write(stream, f"{text}\n".encode(errors="backslashreplace"))
     except (OSError, RuntimeError):
-        pass  # nobody listens
+        pass  # nobody is reading
     finally:
         os._exit(code)
 
@@ -118,10 +118,10 @@ def _watch_signals() -> None:
     os.set_blocking(writer, False)
     try:
         for number in SIGNALS:
-            if signal.getsignal(number) != signal.SIG_IGN:  # as for a job in the background
+            if signal.getsignal(number) != signal.SIG_IGN:  # as in a background job
                 signal.signal(number, _handle)
         signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-    except ValueError:  # an interpreter inside another program
+    except ValueError:  # an interpreter embedded in another program
         return
     threading.Thread(target=_watch, args=(reader,), name="signals", daemon=True).start()
 
@@ -129,7 +129,7 @@ def _watch_signals() -> None:
 def _handle(number: int, frame: "FrameType | None") -> None:
     if _State.code is not None or _importing(frame):
         leave(number)
-    if not _State.received:  # a second one would interrupt the clean end of the first; `_watch` sees to it
+    if not _State.received:  # a second one would interrupt the clean end of the first; `_watch` handles it
         _State.received = number
         raise KeyboardInterrupt
 
@@ -148,7 +148,7 @@ def _watch(reader: int) -> None:
 
 
 def _next_signal(reader: int, seconds: float | None) -> int:
-    """The next signal that ends a process; 0 if none comes in time. Others, such as alarms, only come past."""
+    """The next signal that ends a process; 0 if none arrives in time. Others, such as alarms, are ignored."""
     while select([reader], [], [], seconds)[0]:
         found = [number for number in os.read(reader, 64) if number in SIGNALS]
         if found:
@@ -157,7 +157,7 @@ def _next_signal(reader: int, seconds: float | None) -> int:
 
 
 def _hold() -> None:
-    """Before a fork: Python would forget a signal that reached the child too early."""
+    """Before a fork: Python would lose a signal that reaches the child too early."""
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
 
 
@@ -166,7 +166,7 @@ def _resume() -> None:
 
 
 def _release() -> None:
-    """In a forked child: what the parent does about signals is not for it."""
+    """In a forked child: the parent's signal handling does not apply."""
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -174,7 +174,7 @@ def _release() -> None:
 
 
 def _open_closed_streams() -> None:
-    """A file opened later must not become standard error because a shell had closed that."""
+    """Keep a file opened later from becoming standard error if the shell has closed that."""
     for number, mode in ((0, os.O_RDONLY), (1, os.O_WRONLY), (2, os.O_WRONLY)):
         try:
             os.fstat(number)
@@ -183,18 +183,18 @@ def _open_closed_streams() -> None:
 
 
 class _Stream(io.FileIO):
-    """A standard stream that remembers a failure to write instead of raising it."""
+    """A standard stream that remembers a write failure instead of raising it."""
 
     failure: OSError | None = None
 
     def write(self, content: "Any") -> int:
-        """Write everything, or note why that was impossible."""
+        """Write everything, or record why that failed."""
         rest = memoryview(content).cast("B")
         size = len(rest)
         try:
             while len(rest):
                 written = super().write(rest)
-                if written is None:  # it does not block, and is full
+                if written is None:  # nonblocking, and full
                     select([], [self], [], 1)
                 rest = rest[written or 0 :]
         except OSError as error:
@@ -204,19 +204,19 @@ class _Stream(io.FileIO):
 
 
 def _sturdy(name: str, number: int) -> _Stream:
-    """Replace a standard stream by one that neither a full disk nor a name that it cannot encode stops."""
+    """Replace a standard stream by one that survives a full disk and text that it cannot encode."""
     former = getattr(sys, name)
     encoding = "utf-8" if former is None else former.encoding
     stream = _Stream(number, "wb", closefd=False)
     lines = name == "stderr" or stream.isatty()
     text = io.TextIOWrapper(io.BufferedWriter(stream), encoding, errors="backslashreplace", line_buffering=lines)
-    text.mode = "w"  # type: ignore[misc]  # as that of Python's own
+    text.mode = "w"  # type: ignore[misc]  # as in Python's own
     setattr(sys, name, text)
     return stream
 
 
 def _unraisable(caught: "Any") -> None:
-    """An exception in a finalizer or a callback, which Python can only report; the signals' thread sees to Ctrl-C."""
+    """An exception in a finalizer or callback, which Python can only report; the signal thread handles Ctrl-C."""
     if not _State.received and caught.exc_value is not None:
         _note(caught.exc_value, "while cleaning up")
 

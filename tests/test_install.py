@@ -92,7 +92,7 @@ def test_the_installed_demo_says_where_its_checkpoints_are(installed, tmp_path):
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env={}, timeout=120)
     assert done.returncode == 2
     (said,) = done.stderr.splitlines()
-    assert "run the demo in a clone of the repository, which has them in data/demo/checkpoints" in said
+    assert "Run the demo in a clone of the repository, which has them in data/demo/checkpoints" in said
     assert not (tmp_path / "out").exists()
 
 

@@ -1,1 +1,1 @@
-"""A command's parts as jobs: on this machine or under Slurm, through submitit; and how far they are."""
+"""Runs a command's parts as jobs, on this machine or under Slurm, through submitit; and tracks their progress."""

@@ -1,4 +1,4 @@
-"""What a command shows while it waits for its jobs: one share of everything, and one time left."""
+"""What a command shows while it waits for its jobs: overall progress and the time left."""
 
 import sys
 from time import monotonic
@@ -7,11 +7,11 @@ from typing import Final
 from pid_lvlm.data.command.shown import count
 
 SECONDS_BETWEEN_LINES: Final = 15.0
-"""Where standard error is not a terminal, a line at most this often."""
+"""Minimum interval between lines if standard error is not a terminal."""
 
 
 def duration(seconds: float) -> str:
-    """A time, such as `40 s`, `12 min` or `3.5 h`.
+    """A duration, such as `40 s`, `12 min` or `3.5 h`.
 
     Example:
         >>> duration(40), duration(720), duration(12600)
@@ -23,10 +23,10 @@ def duration(seconds: float) -> str:
 
 
 class TimeLeft:
-    """How long the rest takes at the speed so far.
+    """Estimates the time left from the speed so far.
 
     Args:
-        share: what was done at the beginning, 0 to 1.
+        share: fraction done at the start, 0 to 1.
     """
 
     def __init__(self, share: float) -> None:
@@ -34,7 +34,7 @@ class TimeLeft:
         self._started = monotonic()
 
     def said(self, share: float) -> str:
-        """Such as `12 min left`; nothing while it cannot be told."""
+        """Text such as `12 min left`; empty while unknown."""
         if not self._first < share < 1:
             return ""
         return f"{duration((1 - share) * (monotonic() - self._started) / (share - self._first))} left"
@@ -44,8 +44,8 @@ class JobsDisplay:
     """Progress on standard error: a bar on a terminal, a line now and then elsewhere. A context manager.
 
     Args:
-        share: what is done already, 0 to 1.
-        quiet: show nothing but what fails.
+        share: fraction already done, 0 to 1.
+        quiet: show only failures.
     """
 
     def __init__(self, share: float, *, quiet: bool) -> None:
@@ -75,7 +75,7 @@ class JobsDisplay:
         self._bar.stop()
 
     def update(self, share: float, running: int, waiting: int, ended: int) -> None:
-        """So much is done, 0 to 1, and so many jobs run, wait and have ended."""
+        """Update the fraction done, 0 to 1, and the numbers of jobs that run, wait and have ended."""
         text = f"{count(running + waiting + ended, 'job')}: {running} at work, {waiting} waiting, {ended} ended"
         left = self._left.said(share)
         self._bar.update(self._task, description=text, completed=share, left=left)
@@ -84,7 +84,7 @@ class JobsDisplay:
             self._write(f"{text}; {share:.0%} done" + (f", {left}" if left else ""))
 
     def say(self, sentence: str, *, always: bool = False) -> None:
-        """A line of its own; of a quiet command only what must be said always."""
+        """Print a separate line; a quiet command prints only what must always be shown."""
         if always or not self._quiet:
             self._bar.console.print(sentence, markup=False, highlight=False, soft_wrap=True)
 

@@ -1,4 +1,4 @@
-"""Jobs by submitit: submitted, waited for, and what became of them."""
+"""Jobs through submitit: submit them, wait for them, and report their outcome."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from submitit.core.core import PicklingExecutor
 
 UNKNOWN: Final = "UNKNOWN"
-"""State of a job that Slurm's accounting does not know: another one may be submitted, since locks keep them apart."""
+"""State of a job unknown to Slurm's accounting. It is safe to submit another one, since locks keep them apart."""
 
 SECONDS_BETWEEN_LOOKS: Final = {LOCAL: 0.5, SLURM: 5.0}
 SECONDS_BETWEEN_SHARES: Final = 5.0
 SECONDS_FOR_A_RESULT: Final = {LOCAL: 0.0, SLURM: 30.0}
-"""Until the result of a job that has ended is seen: files of another host come late."""
+"""Time to wait for the result of a job that has ended: files written on another host appear late."""
 
 
 def run_jobs(
@@ -34,18 +34,18 @@ def run_jobs(
 ) -> dict[Part, PartResult]:
     """Submit jobs, wait for them and say which failed.
 
-    Jobs of the same command that Slurm still has are waited for and not submitted again. At Ctrl-C jobs on this machine
-    are stopped, and those of Slurm are left alone.
+    If Slurm still has jobs of the same command, this waits for them and does not submit them again. On Ctrl-C, jobs on
+    this machine are stopped and Slurm jobs are left alone.
 
     Args:
-        jobs: one for each part with something left to do.
+        jobs: one for each part with work left.
         where: where they run.
-        records: of the command.
-        share: what is done of all the work, 0 to 1.
-        quiet: show nothing but what fails.
+        records: the command's records.
+        share: the fraction of all work that is done, 0 to 1.
+        quiet: show only failures.
 
     Raises:
-        PidError: submitit or Slurm is missing, or Slurm refuses the jobs.
+        PidError: submitit or Slurm is missing, or Slurm rejects the jobs.
     """
     executor = make_executor(where, records.folder / "submitit")
     records.folder.mkdir(parents=True, exist_ok=True)
@@ -59,7 +59,7 @@ def run_jobs(
 
 
 class _Wait:
-    """The jobs of a command while it waits for them."""
+    """A command's jobs while it waits for them."""
 
     def __init__(
         self,
@@ -76,10 +76,10 @@ class _Wait:
         self._running: dict[Part, tuple[PartJob, Job[int]]] = {}
         self._ended: dict[Part, PartResult] = {}
         self._gone: dict[Part, float] = {}
-        """When a job was first seen to have ended without a result."""
+        """When each job was first seen to have ended without a result."""
 
     def for_all(self) -> dict[Part, PartResult]:
-        """Wait; returns how every part ended."""
+        """Wait for all parts and return how each ended."""
         if self._where.executor == SLURM:
             self._submit_all()
         looked, share = 0.0, 0.0
@@ -96,14 +96,14 @@ class _Wait:
         return self._ended
 
     def _share_now(self, before: float) -> float:
-        """What is done; as before where a file cannot be read, which the jobs will say better."""
+        """The fraction done; unchanged if a file cannot be read, which the jobs will report better."""
         try:
             return self._share()
         except (OSError, PidError):
             return before
 
     def leave(self) -> None:
-        """Ctrl-C, or an error: stop the jobs on this machine; say what becomes of those of Slurm."""
+        """On Ctrl-C or an error: stop the jobs on this machine, and say what happens to Slurm jobs."""
         submitted = [one for _, one in self._running.values()]
         for one in submitted if self._where.executor == LOCAL else ():
             one.cancel(check=False)
@@ -112,13 +112,13 @@ class _Wait:
         elif self._running:
             ids = " ".join(dict.fromkeys(_array_id(one) for one in submitted))
             self._display.say(
-                f"the {count(len(self._running), 'job')} of Slurm keep running: the same options with --status in "
-                f"place of --executor and --slurm show their progress, `scancel {ids}` stops them",
+                f"the {count(len(self._running), 'Slurm job')} will keep running: use the same options with --status "
+                f"in place of --executor and --slurm to see their progress, `scancel {ids}` to stop them",
                 always=True,
             )
 
     def _submit_all(self) -> None:
-        """Submit what Slurm does not have yet."""
+        """Submit the jobs that Slurm does not have yet."""
         known = self._records.read_submitted(SLURM)
         for job in list(self._waiting):
             name = known.get(job.part.text)
@@ -129,7 +129,7 @@ class _Wait:
                 self._running[job.part] = job, found
                 self._waiting.remove(job)
         if self._running:
-            self._display.say(f"{count(len(self._running), 'job')} submitted before; waiting for them")
+            self._display.say(f"{count(len(self._running), 'job')} already submitted; waiting for them")
         if new := self._submit(self._waiting):
             ids = ", ".join(dict.fromkeys(map(_array_id, new)))
             self._display.say(f"{count(len(new), 'job')} submitted to Slurm: {ids}; logs in `{self._records.folder}`")
@@ -138,12 +138,12 @@ class _Wait:
         self._record()
 
     def _submit_next(self) -> None:
-        """Start jobs on this machine until as many run as may, each on a GPU of its own if there are any."""
+        """Start jobs on this machine up to the limit, each on its own GPU if there are GPUs."""
         started = False
         while self._waiting and len(self._running) < self._where.at_once:
             job = self._waiting.pop(0)
             taken = {other.environment.get(GPU_VARIABLE) for other, _ in self._running.values()}
-            # submitit hides the GPUs from local jobs; without any to give out, they see what this process sees.
+            # submitit hides the GPUs from local jobs; if none are assigned, jobs see what this process sees.
             free = next((gpu for gpu in self._where.gpus if gpu not in taken), os.environ.get(GPU_VARIABLE))
             placed = replace(job, environment={**job.environment, GPU_VARIABLE: free})
             self._running[job.part] = placed, self._submit([placed])[0]
@@ -187,12 +187,12 @@ class _Wait:
         self._ended[job.part] = result
 
     def _without_result(self, job: PartJob, submitted: "Job[int]") -> PartResult:
-        """Of a job that was killed: its log may say more, and the same command continues it."""
+        """The outcome of a killed job: its log may say more, and repeating the command resumes it."""
         said = f"Slurm says {submitted.state}" if self._where.executor == SLURM else "its process was killed"
         error = f"the job ended without a result ({said})"
         return PartResult(job.part.text, job.runs, -1, error, log=str(self._records.log(job.part)))
 
 
 def _array_id(job: "Job[int]") -> str:
-    """The number that Slurm knows a job by, without its task in an array."""
+    """A job's Slurm id, without its array task."""
     return job.job_id.partition("_")[0]

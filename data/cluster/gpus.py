@@ -1,4 +1,4 @@
-"""The GPUs of this machine, by their names for CUDA; torch and jax are not asked, which would take seconds."""
+"""The GPUs of this machine by their CUDA names, found without importing torch or jax, which would take seconds."""
 
 import os
 import shutil
@@ -9,7 +9,7 @@ GPU_VARIABLE: Final = "CUDA_VISIBLE_DEVICES"
 
 
 def visible_gpus() -> tuple[str, ...]:
-    """GPUs that a process started here may use, as `CUDA_VISIBLE_DEVICES` names them; none if there is none."""
+    """GPUs available to a process started here, as `CUDA_VISIBLE_DEVICES` names them; empty if there are none."""
     listed = os.environ.get(GPU_VARIABLE)
     if listed is not None:
         return tuple(name.strip() for name in listed.split(",") if name.strip() and name.strip() != "-1")

@@ -1,4 +1,4 @@
-"""What a job does: run the command with its part in a process of its own, and record how that ended."""
+"""A job: runs the command for its part in a separate process, and records how that ended."""
 
 import json
 import os
@@ -17,23 +17,23 @@ from pid_lvlm.data.command.part import Part
 
 SECONDS_BETWEEN_SIGNALS: Final = 0.5
 SECONDS_TO_END: Final = 5.0
-"""Which a command that is stopped has; it needs less than two."""
+"""Seconds that a stopped command has to end; it needs less than two."""
 
 LAUNCH: Final = str(Path(__file__).with_name("launch.py"))
 
 
 @dataclass(frozen=True)
 class PartJob:
-    """One part of a command; submitit calls it in the job, and `checkpoint` when the job must leave its machine.
+    """One part of a command. submitit calls it in the job, and calls `checkpoint` when the job is preempted.
 
     Attributes:
-        module: of the command, run as `python -m MODULE`.
-        arguments: of the command, without the part.
-        part: which one.
-        runs: names of what it is about.
+        module: the command's module, run as `python -m MODULE`.
+        arguments: the command's arguments, without the part.
+        part: the part to run.
+        runs: names of the runs in the part.
         records: where log and result go.
-        cwd: where the command was given, from which its paths start.
-        environment: variables that differ from the job's own; None removes one.
+        cwd: where the command was entered; relative paths start there.
+        environment: variables that differ from the job's environment; None removes one.
     """
 
     module: str
@@ -70,7 +70,7 @@ class PartJob:
         return child.returncode
 
     def checkpoint(self) -> Any:
-        """The same again: the command continues after what is written."""
+        """Resubmit the same job: the command continues after what is already written."""
         from submitit.helpers import DelayedSubmission
 
         return DelayedSubmission(self)
@@ -97,14 +97,14 @@ def _ended(code: int) -> str:
 
 
 def _output(child: "subprocess.Popen[bytes]") -> bytes:
-    """Wait until a command has ended. Python looks for signals now and then: a thread of numpy may be handed them."""
+    """Wait until a command has ended. Polls, so that Python checks for signals: a numpy thread may receive them."""
     while True:
         with suppress(subprocess.TimeoutExpired):
             return child.communicate(timeout=SECONDS_BETWEEN_SIGNALS)[0]
 
 
 def _stop(child: "subprocess.Popen[bytes]") -> None:
-    """End the command as Ctrl-C does, whatever comes meanwhile."""
+    """End the command as Ctrl-C does, whatever signals arrive meanwhile."""
     former = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         child.send_signal(signal.SIGINT)

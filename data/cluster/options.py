@@ -1,4 +1,4 @@
-"""The options that make jobs of a command, the same for every command that has parts."""
+"""The options that run a command as jobs, shared by every command that has parts."""
 
 import re
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ Executor = Annotated[
     str | None,
     typer.Option(
         metavar="local|slurm",
-        help="Split the work into parts and run each as a job, on this machine or under Slurm; wait for them. "
+        help="Split the work into parts, run each as a job on this machine or under Slurm, and wait for them. "
         "Default: run in this process.",
         rich_help_panel=PANEL,
     ),
@@ -36,27 +36,27 @@ Slurm = Annotated[
     list[str] | None,
     typer.Option(
         metavar="KEY=VALUE",
-        help="What every job asks Slurm for, such as partition=gpu or time=24:00:00. Repeat for several.",
+        help="What each job requests from Slurm, such as partition=gpu or time=24:00:00. Repeat for several.",
         rich_help_panel=PANEL,
     ),
 ]
 Status = Annotated[
     bool,
     typer.Option(
-        "--status", help="Show the progress of the work, in this or any other command or job; change nothing."
+        "--status", help="Show the progress of the work, by this or any other command or job; change nothing."
     ),
 ]
 
 
 @dataclass(frozen=True)
 class JobOptions:
-    """What makes jobs of a command.
+    """How a command is run as jobs.
 
     Attributes:
         executor: `local` or `slurm`.
-        jobs: into how many jobs the work is split; None for as many as fit the work.
-        slurm: texts `KEY=VALUE`.
-        arguments: the command's, without these options.
+        jobs: number of jobs to split the work into; None for as many as suit the work.
+        slurm: `KEY=VALUE` strings.
+        arguments: the command's arguments without these options.
     """
 
     executor: str
@@ -66,7 +66,7 @@ class JobOptions:
 
 
 def check_executor(executor: str | None, jobs: int | None, slurm: Sequence[str] | None, part: str | None) -> None:
-    """Refuse options that do not fit together.
+    """Reject options that conflict.
 
     Raises:
         PidError: an unknown executor, or an option that needs another one.
@@ -84,7 +84,7 @@ def check_executor(executor: str | None, jobs: int | None, slurm: Sequence[str] 
 
 
 def job_arguments(arguments: Sequence[str]) -> tuple[str, ...]:
-    """A command's arguments without what only the command that submits needs.
+    """A command's arguments without those that only the submitting command needs.
 
     Example:
         >>> job_arguments(["--sweep", "s.toml", "--executor", "local", "--slurm=time=1-0", "--json"])

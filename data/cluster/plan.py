@@ -1,4 +1,4 @@
-"""Which jobs there would be: the parts of a command, what is done of them, and the script that Slurm would get."""
+"""Plans the jobs: the parts of a command, which of them are done, and the script for Slurm."""
 
 import shlex
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ from pid_lvlm.data.command.shown import count
 
 @dataclass(frozen=True)
 class WorkPart:
-    """A part of a command's work and the names of the runs in it; one that is done needs no job."""
+    """A part of a command's work and the names of its runs; a finished part needs no job."""
 
     part: Part
     runs: tuple[str, ...]
@@ -30,7 +30,7 @@ class WorkPart:
 
 @dataclass(frozen=True)
 class PlannedPart:
-    """A part, the names of its runs, and whether all of it is done."""
+    """A part, the names of its runs, and whether it is done."""
 
     part: str
     runs: tuple[str, ...]
@@ -39,9 +39,9 @@ class PlannedPart:
 
 @dataclass(frozen=True, kw_only=True)
 class JobPlan(CommandResult):
-    """The result of `--dry-run --executor`: `script` is what sbatch would get; None without Slurm.
+    """The result of `--dry-run --executor`: `script` is the sbatch script; None without Slurm.
 
-    `done` and `skipped` count the parts that would be jobs, and those that are done already.
+    `done` counts the parts that would become jobs, `skipped` those that are already done.
     """
 
     action: str = "dry-run"
@@ -56,10 +56,10 @@ class JobsOf:
 
     Args:
         command: its name.
-        module: of its `main`.
+        module: the module of its `main`.
         out: what it writes.
-        options: what makes jobs of it.
-        parts: of its work.
+        options: how it is run as jobs.
+        parts: the parts of its work.
         environment: variables of every job that differ from those of this process; None removes one.
     """
 
@@ -72,19 +72,19 @@ class JobsOf:
 
     @property
     def left(self) -> tuple[WorkPart, ...]:
-        """Parts with something left to do."""
+        """Parts with work left."""
         return tuple(part for part in self.parts if not part.is_done)
 
     @property
     def records(self) -> Records:
-        """Where their logs and results are."""
+        """Where the logs and results of the jobs are."""
         return Records.of(self.out, self.options.arguments, [part.runs for part in self.parts])
 
     def where(self, devices: Sequence[str] = ("auto",)) -> Where:
-        """Where they run: on this machine as many at a time as there are GPUs, else all that `--jobs` says, or one.
+        """Where the jobs run; on this machine, one at a time per GPU, or else `--jobs` at a time, by default one.
 
         Args:
-            devices: that the command may name; GPUs are only given out where it leaves the choice.
+            devices: devices that the command names; GPUs are only assigned if it leaves the choice open.
         """
         parameters = slurm_parameters(self.options.slurm, self.command)
         choose = self.options.executor == LOCAL and {*devices} <= {"auto", "cuda"}
@@ -92,12 +92,12 @@ class JobsOf:
         return Where(self.options.executor, parameters, len(gpus) or self.options.jobs or 1, gpus)
 
     def jobs(self) -> list[PartJob]:
-        """One for each part with something left to do."""
+        """One job for each part with work left."""
         fixed: dict[str, Any] = {"records": self.records, "cwd": Path.cwd(), "environment": self.environment}
         return [PartJob(self.module, self.options.arguments, one.part, one.runs, **fixed) for one in self.left]
 
     def show(self) -> JobPlan:
-        """Print the script for Slurm and the parts; nothing is submitted or written."""
+        """Print the Slurm script and the parts; submits and writes nothing."""
         parameters = slurm_parameters(self.options.slurm, self.command)
         jobs = self.jobs()
         script = None

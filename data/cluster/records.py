@@ -1,6 +1,6 @@
-"""What jobs leave beside an output: a folder for each command, with a log and a result of every part.
+"""What jobs leave next to an output: a folder for each command, with a log and a result for each part.
 
-For `--out runs` it is `.runs.jobs`, hidden as locks are: nothing that looks for run folders or tables finds it.
+For `--out runs` it is `.runs.jobs`, hidden like locks, so that a search for run folders or tables does not find it.
 """
 
 import hashlib
@@ -37,12 +37,12 @@ class PartResult:
 
     Attributes:
         part: `i/n`.
-        runs: names of what the part is about.
-        exit_code: of the command; negative, the signal that ended it.
-        error: the sentence of an error that stopped the whole part.
-        failures: what failed while the rest went on.
+        runs: names of the runs in the part.
+        exit_code: the command's exit code; if negative, the signal that ended it.
+        error: the message of an error that stopped the whole part.
+        failures: what failed while the rest continued.
         log: its log.
-        content: the object that its `--json` printed.
+        content: the object printed by its `--json`.
     """
 
     __pydantic_config__ = STRICT
@@ -57,18 +57,18 @@ class PartResult:
 
     @property
     def is_done(self) -> bool:
-        """Whether everything in it is done."""
+        """Whether the whole part is done."""
         return self.exit_code == EXIT_DONE
 
     def reasons(self) -> dict[str, str]:
-        """Why each run that is not done is not: its own reason, or that of the whole part."""
+        """The reason for each unfinished run: its own, or that of the whole part."""
         own = {one.what: one.reason for one in self.failures}
         return own if self.error is None else dict.fromkeys(self.runs, self.error) | own
 
 
 @dataclass(frozen=True)
 class Submitted:
-    """The jobs of a command: the executor, and by part the job's id there."""
+    """The jobs of a command: the executor, and the job id of each part."""
 
     __pydantic_config__ = STRICT
 
@@ -88,26 +88,26 @@ class Records:
 
     @classmethod
     def of(cls, out: Path, arguments: Sequence[str], parts: Sequence[Sequence[str]]) -> "Records":
-        """Those of a command that writes `out`: another one with other arguments or other parts has its own.
+        """The records of a command that writes `out`. A command with other arguments or parts has its own.
 
         Args:
             out: what the command writes.
-            arguments: of every job, but for its part.
+            arguments: the arguments of every job, except its part.
             parts: names of the runs in each part.
         """
         content = json.dumps([list(arguments), [list(runs) for runs in parts]])
         return cls(jobs_folder(out) / hashlib.sha256(content.encode(errors="surrogatepass")).hexdigest()[:12])
 
     def log(self, part: Part) -> Path:
-        """What a part prints."""
+        """File with the output of a part."""
         return self.folder / f"part-{part.number}-of-{part.total}.log"
 
     def result(self, part: Part) -> Path:
-        """How a part ended."""
+        """File with the outcome of a part."""
         return self.log(part).with_suffix(".json")
 
     def forget(self, part: Part) -> None:
-        """A part begins anew: how it ended before does not count."""
+        """Discard the earlier outcome of a part that starts again."""
         self.result(part).unlink(missing_ok=True)
 
     def write(self, result: PartResult, part: Part) -> None:
@@ -115,7 +115,7 @@ class Records:
         write_atomic(self.result(part), json.dumps(asdict(result), indent=2).encode())
 
     def read(self, part: Part) -> PartResult | None:
-        """How a part ended; None if it has not."""
+        """How a part ended; None if it has not ended."""
         return _read(self.result(part))
 
     def write_submitted(self, executor: str, jobs: Mapping[str, str]) -> None:
@@ -124,7 +124,7 @@ class Records:
         write_atomic(self.folder / SUBMITTED_FILE, json.dumps(content, indent=2).encode())
 
     def read_submitted(self, executor: str) -> Mapping[str, str]:
-        """Ids of the jobs that were submitted to an executor, by part."""
+        """Ids of the jobs submitted to an executor, by part."""
         try:
             found = checked(Submitted, parse_json(read_text(self.folder / SUBMITTED_FILE)))
         except (OSError, PidError):
@@ -133,7 +133,7 @@ class Records:
 
 
 def jobs_folder(out: Path) -> Path:
-    """Where the jobs of an output keep their logs.
+    """The folder where the jobs for an output keep their logs.
 
     Example:
         >>> jobs_folder(Path("/data/results.parquet")).name
@@ -144,7 +144,7 @@ def jobs_folder(out: Path) -> Path:
 
 
 def results(out: Path) -> Iterator[PartResult]:
-    """How parts of an output ended, the latest last."""
+    """How the parts of an output ended, latest last."""
     found = [path for path in jobs_folder(out).glob("*/part-*-of-*.json") if path.is_file()]
     for path in sorted(found, key=lambda path: path.stat().st_mtime_ns):
         if (result := _read(path)) is not None:

@@ -1,4 +1,4 @@
-"""`--slurm KEY=VALUE`: what may be asked of Slurm, as parameters of submitit."""
+"""`--slurm KEY=VALUE`: Slurm options as submitit parameters."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +10,7 @@ from pid_lvlm.data.command.suggest import unknown_name
 from pid_lvlm.data.errors import PidError
 
 DEFAULT_MINUTES: Final = 240
-"""Run time of a job where `time` is not given; a job that runs into it is queued again and continues."""
+"""Default time limit of a job, if `time` is not given; a job that reaches it is requeued and continues."""
 
 _LONGEST: Final = 1000
 _NUMBER: Final = re.compile("[0-9]{1,7}")
@@ -19,13 +19,13 @@ _CLOCK: Final = re.compile(r"(?:(\d{1,5})-)?(\d{1,7})(?::(\d{1,2}))?(?::(\d{1,2}
 
 
 def minutes(text: str) -> int:
-    """Whole minutes of a run time as Slurm writes it, rounded up.
+    """Minutes of a run time in Slurm's notation, rounded up.
 
     Args:
         text: minutes, or `MM:SS`, `HH:MM:SS`, `D-HH`, `D-HH:MM` or `D-HH:MM:SS`.
 
     Raises:
-        PidError: it is none of these, or nothing.
+        PidError: it is none of these, or zero.
 
     Example:
         >>> minutes("90"), minutes("24:00:00"), minutes("2-12"), minutes("10:01")
@@ -62,7 +62,7 @@ def _memory(text: str) -> str:
 
 def _text(text: str) -> str:
     if not text.strip() or not text.isprintable() or len(text) > _LONGEST:
-        raise PidError(f"a text on one line of at most {_LONGEST} characters")
+        raise PidError(f"text on one line of at most {_LONGEST} characters")
     return text
 
 
@@ -100,22 +100,22 @@ KEYS: Final[Mapping[str, Callable[[str], Any]]] = {
     "time": minutes,
     "wckey": _text,
 }
-"""What a value of each key becomes. `setup` is a line of shell before the job and may be given several times."""
+"""Converter for the values of each key. `setup` is a shell line run before the job and may be repeated."""
 
 SEVERAL: Final = ("setup",)
 OTHERS: Final = ("licenses", "nice", "reservation")
-"""Options of sbatch that submitit passes on without knowing them."""
+"""Options that submitit passes through to sbatch."""
 
 
 def slurm_parameters(given: Sequence[str], name: str) -> dict[str, Any]:
     """Parameters of submitit's Slurm executor.
 
     Args:
-        given: texts `KEY=VALUE`.
-        name: of the jobs, if no `job_name` is given.
+        given: `KEY=VALUE` strings.
+        name: name of the jobs, unless `job_name` is given.
 
     Raises:
-        PidError: a text has another form, an unknown key or a value that the key cannot have.
+        PidError: a string is not of this form, or has an unknown key or an invalid value.
 
     Example:
         >>> slurm_parameters(["partition=gpu", "time=1-0"], "pid-extract")["time"]

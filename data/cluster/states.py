@@ -1,4 +1,4 @@
-"""States of runs, and how they are shown."""
+"""States of runs and their display."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,15 +18,15 @@ FAILED: Final = "failed"
 
 @dataclass(frozen=True)
 class RunStatus:
-    """How far a run is.
+    """The progress of a run.
 
     Attributes:
         run: its name.
-        state: `new` (not begun), `running`, `interrupted`, `complete` or `failed`.
-        done: samples in whole files.
-        total: samples of the finished run; None where that is not known yet.
-        note: who works on it and since when, or why it failed.
-        log: of the job that failed.
+        state: `new` (not started), `running`, `interrupted`, `complete` or `failed`.
+        done: samples in complete files.
+        total: samples of the finished run; None if not known yet.
+        note: who is working on it and since when, or why it failed.
+        log: log of the failed job.
     """
 
     run: str
@@ -38,19 +38,19 @@ class RunStatus:
 
     @property
     def share(self) -> float:
-        """What is done of it, 0 to 1."""
+        """The fraction done, 0 to 1."""
         if self.state == COMPLETE:
             return 1.0
         return self.done / self.total if self.total else 0.0
 
 
 def all_done(statuses: Sequence[RunStatus]) -> float:
-    """What is done of several runs, 0 to 1; each run counts alike, since the size of a run that is new is unknown."""
+    """The fraction of several runs that is done, 0 to 1. Runs count equally, since the size of a new run is unknown."""
     return sum(status.share for status in statuses) / len(statuses) if statuses else 0.0
 
 
 def status_table(statuses: Sequence[RunStatus]) -> "Table":
-    """The states as a table for people."""
+    """The states as a table for display."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -67,7 +67,7 @@ def status_table(statuses: Sequence[RunStatus]) -> "Table":
 
 
 def summary(statuses: Sequence[RunStatus]) -> str:
-    """One line on all of them.
+    """One line that summarises all of them.
 
     Example:
         >>> summary([RunStatus("a", COMPLETE, 8, 8), RunStatus("b", INTERRUPTED, 4, 8), RunStatus("c", NEW, 0, None)])

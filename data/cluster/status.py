@@ -1,4 +1,4 @@
-"""How far runs are, from their folders, locks and jobs alone: no model, no items and no array is read."""
+"""The progress of runs, from their folders, locks and jobs alone: reads no models, items or arrays."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -13,7 +13,7 @@ from pid_lvlm.data.names import shard_file
 
 
 def run_statuses(out: Path, runs: Iterable[str]) -> list[RunStatus]:
-    """How far the runs below a folder are.
+    """The progress of the runs in a folder.
 
     Args:
         out: the folder of run folders.
@@ -24,7 +24,7 @@ def run_statuses(out: Path, runs: Iterable[str]) -> list[RunStatus]:
 
 
 def _failures(out: Path) -> Mapping[str, tuple[str, str]]:
-    """Why runs failed, and the log, by the latest job about each."""
+    """Why runs failed, with the log, from the latest job for each."""
     found: dict[str, tuple[str, str]] = {}
     for result in results(out):
         reasons = result.reasons()
@@ -54,7 +54,7 @@ def _status(folder: Path, reason: str, log: str) -> RunStatus:
 
 
 def samples_there(folder: Path, manifest: Manifest) -> int:
-    """Samples in the files that a run has, as far as their names tell."""
+    """Number of samples in a run's files, judged by their names."""
     written = manifest.checksums
     return sum(
         manifest.shard_rows(index)

@@ -1,4 +1,4 @@
-"""Executors of submitit, and the script that it would give to sbatch."""
+"""submitit executors, and the script that submitit would pass to sbatch."""
 
 import os
 import shutil
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from submitit.core.core import PicklingExecutor
 
 TIMEOUTS: Final = 1000
-"""How often a job may run into its time limit and be queued again."""
+"""How often a job may reach its time limit and be requeued."""
 
 YEAR_IN_MINUTES: Final = 525_600
 
@@ -29,7 +29,7 @@ class Where:
         executor: `local` or `slurm`.
         slurm: parameters of submitit's Slurm executor.
         at_once: how many jobs run at a time on this machine.
-        gpus: names of its GPUs, one for each job; none where jobs share what there is.
+        gpus: names of its GPUs, one for each job; empty if jobs share the devices.
     """
 
     executor: str
@@ -39,7 +39,7 @@ class Where:
 
 
 def make_executor(where: Where, folder: Path) -> "PicklingExecutor":
-    """The executor of submitit."""
+    """The submitit executor."""
     submitit = load_submitit()
     if where.executor == LOCAL:
         local = submitit.LocalExecutor(folder, max_num_timeout=TIMEOUTS)
@@ -47,8 +47,8 @@ def make_executor(where: Where, folder: Path) -> "PicklingExecutor":
         return local
     if shutil.which("srun") is None or shutil.which("sbatch") is None:
         raise PidError(
-            "--executor slurm: this machine has no Slurm (`sbatch` and `srun`); run the command where there is one, "
-            "or add --dry-run to see what it would submit"
+            "--executor slurm: this machine has no Slurm (`sbatch` and `srun`); run the command where Slurm is "
+            "installed, or add --dry-run to see what it would submit"
         )
     slurm = submitit.SlurmExecutor(folder, max_num_timeout=TIMEOUTS)
     slurm.update_parameters(**where.slurm)
@@ -56,15 +56,15 @@ def make_executor(where: Where, folder: Path) -> "PicklingExecutor":
 
 
 def sbatch_script(folder: Path, parameters: Mapping[str, Any], jobs: int) -> str:
-    """The script that submitit would give to sbatch, wherever this runs; nothing is written.
+    """The script that submitit would pass to sbatch, on any machine; writes nothing.
 
-    The one place that needs what submitit keeps to itself: its public functions write the script only where there is
-    Slurm, and submit it.
+    The only place that uses private parts of submitit: its public functions write the script only if Slurm is
+    installed, and submit it.
 
     Args:
-        folder: of the command's records.
+        folder: folder of the command's records.
         parameters: of submitit's Slurm executor.
-        jobs: how many there would be; several are an array.
+        jobs: number of jobs; several form an array.
     """
     submitit = load_submitit()
 
@@ -81,13 +81,13 @@ def sbatch_script(folder: Path, parameters: Mapping[str, Any], jobs: int) -> str
 
 
 def load_submitit() -> Any:
-    """The library.
+    """The submitit library.
 
     Raises:
         PidError: it is not installed.
     """
     before = os.environ.get("SUBMITIT_LOG_LEVEL")
-    # Else it configures logging for the whole process, which closes the streams of other libraries' handlers.
+    # Otherwise it configures logging for the whole process, which closes the streams of other libraries' handlers.
     os.environ["SUBMITIT_LOG_LEVEL"] = "NOCONFIG"
     try:
         import submitit
@@ -101,7 +101,7 @@ def load_submitit() -> Any:
 
 @contextmanager
 def output_into(path: Path) -> Iterator[None]:
-    """What processes that start meanwhile print goes to a file: that of submitit's controllers is not for the user."""
+    """Redirect the output of processes started meanwhile to a file: submitit's controllers print nothing useful."""
     with path.open("ab") as log:
         saved = [os.dup(number) for number in (1, 2)]
         try:

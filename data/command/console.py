@@ -1,4 +1,4 @@
-"""How a command runs and ends: exit codes, one sentence for a user's mistake, one JSON object where it is asked for."""
+"""How a command runs and ends: exit codes, one sentence for a user error, one JSON object with `--json`."""
 
 import os
 import sys
@@ -33,17 +33,17 @@ from pid_lvlm.faults import fault_sentence, write_log
 AGAIN: Final = "run the same command again to continue"
 
 _LONGEST: Final = 20_000
-"""Characters of a sentence that are printed; nothing of ours is as long."""
+"""Maximum characters of a printed sentence; none of our own is that long."""
 _LONGEST_USAGE: Final = 1_000
-"""Characters of a sentence about options, which repeats what was typed."""
+"""Maximum characters of a sentence about options, which repeats what was typed."""
 
 
 @dataclass(frozen=True)
 class _Ending:
-    """How a command ended: its exit code, and its result or the sentence that says what was wrong.
+    """How a command ended: its exit code, and its result or an error message.
 
     Attributes:
-        log: where the traceback of a bug in pid-lvlm is.
+        log: file with the traceback of a bug in pid-lvlm.
     """
 
     code: int
@@ -53,7 +53,7 @@ class _Ending:
 
 @dataclass(frozen=True)
 class _Command:
-    """The command that runs, as all its endings need it."""
+    """The running command, for all the ways in which it can end."""
 
     name: str
     kept: str
@@ -61,12 +61,12 @@ class _Command:
     started: float
 
     def last_words(self) -> tuple[str, str]:
-        """For standard error and standard output of a process that cannot end by itself."""
+        """Text for standard error and standard output of a process that cannot end by itself."""
         ending = self.interrupted()
         return str(ending.content), self.json(ending) if self.as_json else ""
 
     def interrupted(self) -> _Ending:
-        """How it ends at Ctrl-C."""
+        """The outcome on Ctrl-C."""
         code = 128 + process.interrupted() if process.interrupted() else EXIT_INTERRUPTED
         return _Ending(code, f"interrupted; {self.kept + ': ' if self.kept else ''}{AGAIN}")
 
@@ -86,23 +86,23 @@ def run_command(
     needs_arguments: bool = True,
     kept: str = "",
 ) -> NoReturn:
-    """Run a command with the arguments of this process and leave with its exit code.
+    """Run a command with the arguments of this process and exit with its exit code.
 
-    A user's mistake is one sentence on standard error, a bug in pid-lvlm one that names a log with the traceback. With
+    A user error prints one sentence on standard error; a bug in pid-lvlm one that names a log with the traceback. With
     `--json`, standard output holds one object, the `CommandResult` that the command returns or `{"error": …}`, and
-    whatever else would be printed there goes to standard error.
+    everything else goes to standard error.
 
     Args:
         name: the command as its users type it.
         app: the typer application; its command may return a `CommandResult`.
-        extra: the extra of the project that the command needs (`pid_lvlm.data.command.extras`).
-        needs_arguments: without any, the help is shown.
+        extra: the project extra that the command needs (`pid_lvlm.data.command.extras`).
+        needs_arguments: whether to show the help if there are no arguments.
         kept: what an interrupted command leaves, such as `every whole shard is kept`.
     """
     if sys.argv[:1] == ["-c"]:  # `python -c "from … import main; main()"`; `pid_lvlm.commands` has done it already
         process.own_process()
     arguments = sys.argv[1:]
-    # Looked for here, since the object is also wanted where the options cannot be parsed.
+    # checked here, since the object is also needed if the options cannot be parsed
     as_json = JSON_OPTION in arguments and not {*HELP_OPTIONS, VERSION_OPTION} & {*arguments}
     command = _Command(name, kept, as_json, time.perf_counter())
     process.at_interruption(command.last_words)
@@ -118,9 +118,9 @@ def run_command(
 
 
 def _end(command: _Command, ending: _Ending) -> NoReturn:
-    """Print what is to be said and leave."""
+    """Print the outcome and exit."""
     if process.interrupted() and ending.code not in (EXIT_DONE, command.interrupted().code):
-        ending = command.interrupted()  # an error that came of it
+        ending = command.interrupted()  # an error caused by it
     if not process.interrupted() or ending.code == EXIT_DONE or process.speak():
         _say(command, ending)
     lost = _flush()
@@ -156,11 +156,11 @@ def _run(command: _Command, app: Callable[..., object], arguments: Sequence[str]
 
 
 def _failed(command: _Command, error: BaseException, extra: str | None) -> _Ending:
-    """The ending that an error makes: 2 for what the user can change, 70 for a bug in pid-lvlm."""
+    """The outcome of an error: exit code 2 for what the user can fix, 70 for a bug in pid-lvlm."""
     sentence: str | None
     if isinstance(error, PidError):
         sentence = str(error)
-    elif hasattr(error, "format_message"):  # click's errors of usage, which typer may ship under another name
+    elif hasattr(error, "format_message"):  # click's usage errors, which typer may ship under another name
         sentence = _usage_sentence(command.name, error)
     elif isinstance(error, ImportError) and extra is not None:
         sentence = missing_packages(error, extra)
@@ -169,7 +169,7 @@ def _failed(command: _Command, error: BaseException, extra: str | None) -> _Endi
     if sentence is not None:
         return _Ending(EXIT_BAD_INPUT, sentence)
     if isinstance(error, SystemExit) and raised_in(error).startswith("typer."):
-        raise error  # it has answered a shell that completes a command
+        raise error  # it has answered a shell completion
     if process.interrupted():
         return command.interrupted()
     log = write_log(error)
@@ -182,7 +182,7 @@ def _usage_sentence(name: str, error: Any) -> str:
 
 
 def _flush() -> OSError | None:
-    """Write what is left; why that failed, unless a reader has closed the pipe, such as `head`."""
+    """Flush the output; returns why that failed, unless a reader such as `head` has closed the pipe."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:

@@ -1,4 +1,4 @@
-"""Text from outside as people may see it: one place where it loses what would confuse a terminal, a page or a chart."""
+"""Makes outside text safe to display: removes what would confuse a terminal, a page or a chart."""
 
 import unicodedata
 from typing import Final
@@ -6,18 +6,18 @@ from typing import Final
 from pid_lvlm.data.names import UNTYPABLE
 
 _JOINERS: Final = "\u200c\u200d"
-"""Format characters that words of Persian and many Indian scripts need, and that only join or part their neighbours."""
+"""Format characters that Persian and many Indian scripts need; they only join or separate their neighbours."""
 
 _PICTURES: Final = 0x2400
 """Where Unicode's pictures of the control characters begin, such as ␛ of U+001B."""
 
 
 def displayable(text: str, most: int | None = None, *, keep: str = "") -> str:
-    r"""A text without characters that are not to be seen, and perhaps cut.
+    r"""A text without invisible characters, shortened if needed.
 
     Args:
         text: what came from outside.
-        most: characters to show of it; a longer text ends in `…`.
+        most: maximum characters to show; a longer text ends in `…`.
         keep: control characters that may stay, such as line breaks.
 
     Example:

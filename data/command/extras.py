@@ -1,4 +1,4 @@
-"""Optional packages: which extra of the project brings them, and what to install when one is missing."""
+"""Optional packages: which project extra installs them, and what to install if one is missing."""
 
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -27,16 +27,16 @@ EXTRAS: Final[dict[str, tuple[str, ...]]] = {
     "peft": ("peft",),
     "train": ("peft",),
 }
-"""Packages of each extra in pyproject.toml, by the names they are imported under."""
+"""Packages of each extra in pyproject.toml, by import name."""
 
 INCLUDED: Final = {"train": "extract"}
-"""Extras that bring another one, too."""
+"""Extras that include another one."""
 
 OURS: Final = ("pid_lvlm", "pid_jax")
 
 
 def install_advice(extra: str) -> str:
-    """How to install an extra; the project is on no package index, so it is installed from its folder."""
+    """How to install an extra. The project is not on a package index, so it is installed from its folder."""
     return f"in the project's folder run: pip install '.[{extra}]'"
 
 
@@ -44,11 +44,11 @@ def missing_packages(error: ImportError, extra: str) -> str | None:
     """A sentence about the packages of an extra whose absence caused an error.
 
     Args:
-        error: from importing or using a package.
+        error: raised by importing or using a package.
         extra: the extra that the running command needs.
 
     Returns:
-        None where the error has another cause, such as a mistake in this project.
+        None if the error has another cause, such as a bug in this project.
     """
     needed = EXTRAS[extra] + (EXTRAS[INCLUDED[extra]] if extra in INCLUDED else ())
     absent = [name for name in needed if find_spec(name) is None]
@@ -65,7 +65,7 @@ def missing_packages(error: ImportError, extra: str) -> str | None:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error, what caused it, and so on: some packages raise a new error where an import of theirs failed."""
+    """The error and its chain of causes: some packages raise a new error when one of their imports fails."""
     cause: BaseException | None = error
     while cause is not None:
         yield cause

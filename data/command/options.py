@@ -1,4 +1,4 @@
-"""The options that every command has, and the frame of a command's help."""
+"""The options that every command has, and the layout of a command's help."""
 
 from typing import Annotated, Final
 
@@ -13,7 +13,7 @@ VERSION_OPTION: Final = "--version"
 
 
 def make_app(*, completion: bool = True) -> typer.Typer:
-    """An empty command line: `-h` beside `--help`, shell completion, and no tracebacks of its own."""
+    """An empty command-line app: `-h` as well as `--help`, shell completion, and no tracebacks of its own."""
     return typer.Typer(
         add_completion=completion,
         rich_markup_mode="markdown",
@@ -27,7 +27,7 @@ def epilog(*examples: str, failing: str | None = None) -> str:
 
     Args:
         examples: command lines.
-        failing: when the code is 1, such as `some runs failed`.
+        failing: when the exit code is 1, such as `some runs failed`.
     """
     failures = f"1 {failing}, " if failing else ""
     codes = (
@@ -48,12 +48,12 @@ Version = Annotated[
 ]
 Quiet = Annotated[
     bool,
-    typer.Option(*QUIET_OPTIONS, help="Print only errors and what --dry-run, --json and similar options ask for."),
+    typer.Option(*QUIET_OPTIONS, help="Print only errors and the output of --dry-run, --json and similar options."),
 ]
 AsJson = Annotated[
     bool,
     typer.Option(
-        JSON_OPTION, help="Print the result as one JSON object on standard output, all else on standard error."
+        JSON_OPTION, help="Print the result as one JSON object on standard output, everything else on standard error."
     ),
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Check the input, show what would be done, write nothing.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Check the input and show what would be done; write nothing.")]

@@ -1,19 +1,19 @@
-"""Options of the form `KEY=VALUE`: where key and value are told apart. What either may be is the option's own rule."""
+"""Splits options of the form `KEY=VALUE`. Which keys and values are valid is up to each option."""
 
 from pid_lvlm.data.command.shown import cut
 from pid_lvlm.data.errors import PidError
 
 
 def key_and_value(text: str, option: str, example: str) -> tuple[str, str]:
-    """Both sides of the first `=`, without the spaces around them; the value may be empty.
+    """Both sides of the first `=`, stripped of spaces; the value may be empty.
 
     Args:
-        text: what the option was given.
+        text: the value of the option.
         option: its name, for the message.
-        example: a pair that it takes.
+        example: a valid pair.
 
     Raises:
-        PidError: there is no `=`, or nothing before it.
+        PidError: there is no `=`, or no key before it.
 
     Example:
         >>> key_and_value("time = 1-0", "--slurm", "partition=gpu")

@@ -24,7 +24,7 @@ class Part(NamedTuple):
         return f"{self.number}/{self.total}"
 
     def share(self, problems: Sequence[Any]) -> slice:
-        """This part's share of a group's problems: consecutive ones, so that a process reads few runs."""
+        """This part's share of a group's problems: consecutive ones, so that each process reads few runs."""
         return slice(len(problems) * (self.number - 1) // self.total, len(problems) * self.number // self.total)
 
     def table(self, out: Path) -> Path:
@@ -42,15 +42,15 @@ def part_tables(out: Path) -> list[Path]:
 
 
 def parse_part(text: str) -> Part:
-    """Part from `i/n`.
+    """Parse a part from `i/n`.
 
     Raises:
-        PidError: not of the form i/n with 1 ≤ i ≤ n, or with very many parts.
+        PidError: not of the form i/n with 1 ≤ i ≤ n, or too many parts.
     """
     found = _FORM.fullmatch(text.strip())
     part = Part(*map(int, found.groups())) if found else Part(0, 0)
     if not 1 <= part.number <= part.total:
         raise PidError(f"--part: expected i/n with 1 <= i <= n, such as 2/8, found `{cut(text)}`")
     if part.total > PARTS.most:
-        raise PidError(f"--part: at most {PARTS} are possible, found {part.total:,}")
+        raise PidError(f"--part: expected at most {PARTS}, found {part.total:,}")
     return part

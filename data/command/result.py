@@ -1,4 +1,4 @@
-"""What a command did, as an object that `--json` prints: fields that all commands share, and the one writer."""
+"""What a command did, as the object that `--json` prints: the fields common to all commands, and the writer."""
 
 import json
 from collections.abc import Mapping
@@ -22,20 +22,20 @@ class Failure:
 
 
 def fit_name(row: Mapping[str, Any]) -> str:
-    """What a row of the result table is called in `Failure.what`; estimators without features have no pooling."""
+    """Name of a result-table row in `Failure.what`; estimators without features have no pooling."""
     how = row["pooling"] or row.get("estimator", "no pooling")
     return f"{row['run']}, layer {row['layer']}, {how}, tau {row['tau']:g}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class CommandResult:
-    """What a command did. A command's own results are fields of a subclass, and every field is printed.
+    """What a command did. Command-specific results are fields of a subclass; every field is printed.
 
     Attributes:
         action: `run`, or the option that asked for something else, such as `dry-run` or `check`.
-        done: how many runs, rows, files or folders are done now; with `dry-run`, how many would be.
-        skipped: how many were there already.
-        failed: how many failed.
+        done: number of runs, rows, files or folders completed now; with `dry-run`, the number that would be.
+        skipped: number that already existed.
+        failed: number that failed.
         failures: which, and why.
     """
 
@@ -47,7 +47,7 @@ class CommandResult:
 
     @property
     def exit_code(self) -> int:
-        """What the command leaves with."""
+        """The command's exit code."""
         return EXIT_WITH_FAILURES if self.failed else EXIT_DONE
 
 
@@ -59,7 +59,7 @@ def to_json(
     content: CommandResult | str,
     log: str | None = None,
 ) -> str:
-    """The JSON object of a result, or of an error where `content` is its message and `log` its traceback's file."""
+    """The JSON object of a result, or of an error with the message `content` and the traceback in the file `log`."""
     head: dict[str, Any] = {
         "command": command,
         "version": version,
@@ -68,5 +68,5 @@ def to_json(
     }
     body = {"error": content} if isinstance(content, str) else asdict(content)
     body |= {} if log is None else {"log": log}
-    # Escaped, so that the object survives every locale and names that are not text.
+    # escaped, so that the object survives every locale and names that are not valid text
     return json.dumps(head | body, indent=2, default=str)

@@ -1,4 +1,4 @@
-"""Values as messages repeat them: on one line, without control characters, and not all of a long one."""
+"""Values as quoted in messages: on one line, without control characters, shortened if long."""
 
 from collections.abc import Iterable
 from typing import Any, Final
@@ -6,24 +6,24 @@ from typing import Any, Final
 from pid_lvlm.data.errors import printable
 
 SHOWN: Final = 80
-"""Characters of a value that a message repeats."""
+"""Maximum characters of a value quoted in a message."""
 PATH_SHOWN: Final = 300
-"""Characters of a path: more than of other values, since its end says which file it is."""
+"""Maximum characters of a path: more than for other values, since its end identifies the file."""
 LISTED: Final = 20
-"""Names that a message lists."""
+"""Maximum number of names that a message lists."""
 
 
 def shown(value: Any) -> str:
-    """A value as Python writes it, cut."""
+    """The `repr` of a value, shortened."""
     try:
         text = repr(value if not isinstance(value, str | bytes) else value[: SHOWN + 1])
-    except (ValueError, RecursionError):  # an integer of more digits than Python prints
+    except (ValueError, RecursionError):  # an integer with more digits than Python prints
         text = f"a {type(value).__name__}"
     return cut(text)
 
 
 def cut(text: str, most: int = SHOWN) -> str:
-    r"""A text on one line, cut; what cannot be printed is escaped.
+    r"""A text on one line, shortened; unprintable characters are escaped.
 
     Example:
         >>> cut("two" + chr(10) + "lines")
@@ -38,7 +38,7 @@ def cut(text: str, most: int = SHOWN) -> str:
 
 
 def shown_path(path: object) -> str:
-    """A path, of a very long one its beginning and its end."""
+    """A path; a very long one is shortened in the middle."""
     text = str(path)
     half = PATH_SHOWN // 2
     if len(text) > PATH_SHOWN:
@@ -47,14 +47,14 @@ def shown_path(path: object) -> str:
 
 
 def backticked(names: Iterable[str]) -> str:
-    """Names in backticks; of many the first ones and how many more there are."""
+    """Names in backticks; if there are many, the first ones and the number of the rest."""
     names = list(names)
     more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
     return ", ".join(f"`{cut(str(name))}`" for name in names[:LISTED]) + more
 
 
 def count(number: int, noun: str) -> str:
-    """A number and its noun.
+    """A number with its noun.
 
     Example:
         >>> count(1, "run"), count(3000, "run")

@@ -1,4 +1,4 @@
-"""The nearest known name for one that is not known: one rule for every command."""
+"""Suggests the nearest known name for an unknown one: one rule for every command."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -8,15 +8,15 @@ from pid_lvlm.data.command.shown import cut
 
 LONGEST: Final = 200
 COMPARED: Final = 1000
-"""Characters of a name, and known names, that are compared: the time grows with both."""
+"""Maximum characters of a name, and known names, to compare: the time grows with both."""
 MOST: Final = 60
-"""Known names that are listed."""
+"""Maximum number of known names listed."""
 FEW: Final = 12
-"""Up to so many known names are listed beside a near one; a longer list would hide it."""
+"""Maximum number of known names listed after a suggestion; a longer list would hide it."""
 
 
 def suggestion(wrong: str, known: Iterable[str]) -> str:
-    """The tail of a sentence about an unknown name: the nearest known one, and all of them if they are few.
+    """The end of a sentence about an unknown name: the nearest known one, and all of them if they are few.
 
     Example:
         >>> suggestion("papr", ("default", "paper"))
@@ -34,12 +34,12 @@ def suggestion(wrong: str, known: Iterable[str]) -> str:
 
 
 def unknown_name(what: str, name: str, known: Iterable[str]) -> str:
-    """The sentence about a name that is not one of the known ones.
+    """The message about an unknown name.
 
     Args:
-        what: what the name is, or the option that it was given to.
+        what: what the name is, or the option it was given for.
         name: what was given, of any length.
-        known: the names that are possible.
+        known: the valid names.
 
     Example:
         >>> unknown_name("--preset: unknown value", "papr", ("default", "paper"))
@@ -49,5 +49,5 @@ def unknown_name(what: str, name: str, known: Iterable[str]) -> str:
 
 
 def near_names(wrong: str, known: Iterable[str]) -> list[str]:
-    """Up to three known names similar to this one, the nearest first."""
+    """Up to three similar known names, nearest first."""
     return get_close_matches(wrong[:LONGEST], sorted(known)[:COMPARED], n=3, cutoff=0.5)

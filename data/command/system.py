@@ -1,4 +1,4 @@
-"""What the machine refuses a command: files, memory, handles. The user can change it, so each is one sentence."""
+"""Errors of the operating system: files, memory, handles. The user can fix them, so each becomes one sentence."""
 
 import errno
 import os
@@ -26,16 +26,16 @@ ADVICE: Final = {
     errno.ETXTBSY: "end the program that uses it",
     errno.EBUSY: "end the program that uses it",
 }
-"""What to do about errors of the system that the program did not cause."""
+"""Advice for system errors that the program did not cause."""
 
 WRITING: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 
 _MEMORY: Final = ("OutOfMemoryError", "RESOURCE_EXHAUSTED", "DefaultCPUAllocator: can't allocate memory")
-"""How torch, jax and their devices call a lack of memory: names of errors, or parts of their texts."""
+"""How torch, jax and their devices report a lack of memory: error names, or parts of their messages."""
 
 
 def system_sentence(error: BaseException) -> str | None:
-    """A sentence about what the machine refused; None if the error has another cause.
+    """A sentence about a system error; None if the error has another cause.
 
     Example:
         >>> system_sentence(FileNotFoundError(2, "No such file or directory", "items.csv"))

@@ -1,22 +1,22 @@
-"""How many rows an estimate needs. pid-extract says so at its dry run, pid-estimate checks it."""
+"""How many rows an estimate needs. pid-extract shows it in its dry run, pid-estimate enforces it."""
 
 import math
 from typing import Final
 
 BATCH_SIZE: Final = 256
-"""Rows of a batch in both presets. The coupling lives inside a batch, so this is part of the estimator."""
+"""Rows per batch in both presets. The coupling is fitted within a batch, so this is part of the estimator."""
 
 TRAIN_SHARE: Final = 0.75
-"""Share of the rows that trains the coupling in both presets; the others measure it."""
+"""Share of the rows that train the coupling in both presets; the others measure it."""
 
 
 def least_test_rows(num_test: int, batch_size: int = BATCH_SIZE, drop_incomplete: bool = False) -> int:
-    """Least number of test rows: a full batch if incomplete ones are dropped, otherwise two rows for every batch."""
+    """Minimum number of test rows: a full batch if incomplete ones are dropped, otherwise two rows per batch."""
     return batch_size if drop_incomplete else 2 * max(-(-num_test // batch_size), 1)
 
 
 def rows_needed(batch_size: int = BATCH_SIZE, train_share: float = TRAIN_SHARE, drop_incomplete: bool = False) -> int:
-    """Smallest number of rows that an estimate accepts; the defaults are those of the default preset.
+    """Minimum number of rows that an estimate accepts; the defaults are those of the default preset.
 
     A split by groups (`--split group`) can need a few more, since it moves whole groups.
 
@@ -43,7 +43,7 @@ def _is_enough(rows: int, batch_size: int, train_share: float, drop_incomplete: 
 def describe_rows_needed(
     batch_size: int = BATCH_SIZE, train_share: float = TRAIN_SHARE, drop_incomplete: bool = False
 ) -> str:
-    """The number of rows and the reason for it, as a clause for a plan or an error."""
+    """The number of rows needed and the reason, as a clause for a plan or an error."""
     rows = rows_needed(batch_size, train_share, drop_incomplete)
     reason = f"{train_share:.0%} of the rows train the coupling, and they must fill a batch of {batch_size}"
     if drop_incomplete:

@@ -1,1 +1,1 @@
-"""The known-answer demo: shipped items and checkpoints, and the driver of `make demo`."""
+"""The demo with known ground truth: shipped items and checkpoints, and the driver of `make demo`."""

@@ -1,10 +1,10 @@
-"""`python -m pid_lvlm.data.demo --out DIR`: the whole job on the shipped models, whose ground truth is known.
+"""`python -m pid_lvlm.data.demo --out DIR`: the whole pipeline on the shipped models, whose ground truth is known.
 
-Runs the three commands as a user would, each in its own process (torch and jax never meet in one), then prints the
-ground truth against the atoms of every estimator, where everything is, and how long each step took.
+Runs the three commands as a user would, each in its own process (torch and jax never share one). Then prints the
+ground truth next to the atoms of every estimator, the paths of all outputs, and the time of each step.
 """
 
-if __name__ == "__main__":  # before the imports, during which Ctrl-C must work already
+if __name__ == "__main__":  # before the imports: Ctrl-C must already work during them
     from pid_lvlm.commands import start
 
     start("pid_lvlm.data.demo.__main__")
@@ -31,29 +31,29 @@ from pid_lvlm.data.locks import locked
 HERE = Path(__file__).parent
 SWEEP = HERE / "sweep.toml"
 CHECKPOINTS = HERE / "checkpoints"
-"""In a clone only: a wheel does not carry them."""
+"""Only in a clone of the repository: wheels do not contain them."""
 MODULES = {
     "pid-extract": "pid_lvlm.extract.cli.main",
     "pid-estimate": "pid_jax.cli.main",
     "pid-report": "pid_lvlm.analysis.cli",
 }
 QUICK = ("--interval", "items-uncorrected", "--no-spread")
-"""The half samples and the other ways to one P(Y) would take several times as long as the rest of the estimate."""
+"""Skips the half samples and the other ways to one P(Y), which take several times as long as the rest together."""
 FINE = ("--estimator", "exact", "--layers", "last", "--tol-bits", "2e-5")
-"""Atoms of single items need a narrower certified interval than those of a whole run; final checkpoints, for time."""
+"""Atoms of single items need a narrower certified interval than those of a whole run. Only for final checkpoints."""
 CROSSED = ("--ablation", "crossed", "--estimator", "exact", "--layers", "last")
-"""Crossed pairs, added to the table, corrected for their number, which takes solutions for parts of them."""
+"""Crossed pairs, appended to the table. The correction for their number needs fits on subsets of them."""
 PROCESSES = max(1, min(4, os.cpu_count() or 1))
 
 
 @dataclass(frozen=True)
 class Step:
-    """One step: command lines as a user would type them, which run at the same time.
+    """One step: command lines as a user would type them, run at the same time.
 
     Attributes:
         name: of the step.
         commands: the command lines.
-        about: what to say about several of them.
+        about: what to print if there are several.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Step:
 
 
 class NoCheckpointsError(PidError):
-    """The demo's checkpoints are not beside it."""
+    """The demo's checkpoints are missing."""
 
 
 app = make_app(completion=False)
@@ -77,7 +77,7 @@ app = make_app(completion=False)
 )
 def demo(
     out: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="Folder for the run folders, the table and the report.")
+        Path, typer.Option(metavar="FOLDER", help="Output folder for the run folders, the table and the report.")
     ] = Path("out/demo"),
     sweep: Annotated[
         Path,
@@ -85,19 +85,21 @@ def demo(
     ] = SWEEP,
     limit: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help="Only the first N items of each dataset; the estimate needs 342."),
+        typer.Option(
+            min=1, metavar="N", help="Only the first N items of each dataset; the estimate needs at least 342."
+        ),
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, metavar="N", help="Number of seeds of each fit.")] = 3,
-    items: Annotated[bool, typer.Option("--items/--no-items", help="Whether the report has single items.")] = True,
+    seeds: Annotated[int, typer.Option(min=1, metavar="N", help="Number of seeds for each fit.")] = 3,
+    items: Annotated[bool, typer.Option("--items/--no-items", help="Whether the report shows single items.")] = True,
     version: Version = False,
 ) -> int:
-    """Extract, estimate and report on the shipped models, whose ground truth is known, and compare.
+    """Extract, estimate and report on the shipped models, and compare the result with their known ground truth.
 
-    The exit code is that of the first step that fails.
+    The exit code is that of the first failing step.
     """
     if sweep == SWEEP and not CHECKPOINTS.is_dir():
         raise NoCheckpointsError(
-            "The demo's checkpoints are not installed with the package: run the demo in a clone of the repository, "
+            "The demo's checkpoints are not installed with the package. Run the demo in a clone of the repository, "
             "which has them in data/demo/checkpoints, or name another sweep file with --sweep."
         )
     with locked(out, "python -m pid_lvlm.data.demo"):
@@ -105,7 +107,7 @@ def demo(
 
 
 def run_steps(out: Path, wanted: Sequence[Step]) -> int:
-    """Run steps one after another; the first exit code that is not 0."""
+    """Run the steps one after another; returns the first nonzero exit code."""
     spent: list[tuple[str, float]] = []
     for step in wanted:
         print(f"\n== {step.name}: {shlex.join(step.commands[0])}", flush=True)
@@ -122,17 +124,17 @@ def run_steps(out: Path, wanted: Sequence[Step]) -> int:
 
 
 def steps(out: Path, sweep: Path, limit: int | None, seeds: int, *, items: bool = True) -> list[Step]:
-    """The steps in their order, with or without those for single items."""
+    """The steps in order, with or without those for single items."""
     runs, table, report = str(out / "runs"), str(out / "results.parquet"), str(out / "report")
     pointwise, influences = str(out / "items.parquet"), str(out / "influences.parquet")
-    # Differences between checkpoints and between layers are paired item by item; single items need a finer solution.
+    # Differences between checkpoints and layers are paired item by item; single items need a finer solution.
     paired = ("--pointwise", influences) if items else ()
     limited = () if limit is None else ("--limit", str(limit))
     extract = ("pid-extract", "--sweep", str(sweep), "--out", runs, "--batch-size", "64", *limited)
-    # A small model cannot use two cores, two processes can.
+    # A small model cannot use two cores; two processes can.
     parts = [("--part", f"{i}/{PROCESSES}") + (() if i == 1 else ("--quiet",)) for i in range(1, PROCESSES + 1)]
     crossed = crossed_runs(out / "runs", sweep)
-    # These write different tables.
+    # These write to different tables.
     further = {}
     if crossed:
         further["crossed"] = ("pid-estimate", *crossed, "--out", table, *CROSSED)
@@ -159,26 +161,26 @@ def steps(out: Path, sweep: Path, limit: int | None, seeds: int, *, items: bool 
 
 
 def final_runs(runs: Path, sweep: Path) -> list[str]:
-    """Patterns of the run folders of a sweep file's final checkpoints; the folder of all where it marks none."""
+    """Patterns for the run folders of a sweep file's final checkpoints; the folder of all runs if none is final."""
     final = {f"*__{each['stage']}-{each['step']}" for each in _models(sweep, "stage", "step") if each.get("final")}
     return [str(runs / name) for name in sorted(final)] or [str(runs)]
 
 
 def crossed_runs(runs: Path, sweep: Path) -> list[str]:
-    """Patterns of the run folders with crossed pairs."""
+    """Patterns for the run folders with crossed pairs."""
     models = [each for each in _models(sweep, "name", "stage", "step") if each.get("crossed")]
     return [str(runs / f"{each['name']}__*__{each['stage']}-{each['step']}") for each in models]
 
 
 def trainings(sweep: Path) -> list[Path]:
-    """Folders beside a sweep file with the losses of a training, as `pid-train` writes them, of one of its models."""
+    """Folders next to a sweep file that hold the training losses of one of its models, as written by `pid-train`."""
     names = [each["name"] for each in _models(sweep, "name")]
     found = sorted(path.parent for path in (sweep.parent / "training").glob("*/losses.jsonl"))
     return [folder for folder in found if _trained_model(folder) in names]
 
 
 def _trained_model(folder: Path) -> Any:
-    """What a training calls its model; None where it does not say, without which losses cannot be shown."""
+    """A training's name for its model; None if it has none, in which case its losses cannot be shown."""
     try:
         return parse_json(read_text(folder / "training.json"))["recipe"]["name"]
     except (OSError, TextError, TypeError, KeyError):
@@ -186,7 +188,7 @@ def _trained_model(folder: Path) -> Any:
 
 
 def _models(sweep: Path, *keys: str) -> list[dict[str, Any]]:
-    """A sweep file's models that have these keys; none where it cannot be read, which `pid-extract` says."""
+    """A sweep file's models that have these keys; none if it cannot be read, which `pid-extract` reports."""
     try:
         models = parse_toml(read_text(sweep)).get("models", [])
         return [each for each in models if all(key in each for key in keys)]
@@ -195,7 +197,7 @@ def _models(sweep: Path, *keys: str) -> list[dict[str, Any]]:
 
 
 def run_together(commands: Sequence[Sequence[str]]) -> int:
-    """Run commands at the same time, one thread each where there are several; the first exit code that is not 0."""
+    """Run commands at the same time, with one thread each if there are several; returns the first nonzero exit code."""
     environment = dict(os.environ) | ({"OMP_NUM_THREADS": "1"} if len(commands) > 1 else {})
     running = [subprocess.Popen(runnable(command), env=environment) for command in commands]
     try:
@@ -204,12 +206,12 @@ def run_together(commands: Sequence[Sequence[str]]) -> int:
         for process in running:
             process.terminate()
         raise
-    # A process that a signal ended has a negative code, which would not survive as an exit code.
+    # A process killed by a signal has a negative code, which is not a valid exit code.
     return max(failed[0], EXIT_WITH_FAILURES) if failed else 0
 
 
 def runnable(command: Sequence[str]) -> list[str]:
-    """The command with this interpreter in place of its name, so that it works whatever the PATH is."""
+    """The command with this interpreter in place of its name, so that it does not depend on PATH."""
     name, *arguments = command
     if name == "python":
         return [sys.executable, *arguments]
@@ -217,7 +219,7 @@ def runnable(command: Sequence[str]) -> list[str]:
 
 
 def print_ending(out: Path, seconds: Sequence[tuple[str, float]]) -> None:
-    """Where the files are and how long each step took."""
+    """Print where the files are and how long each step took."""
     print(f"\nrun folders   {out / 'runs'}")
     print(f"result table  {out / 'results.parquet'}")
     print(f"report        {out / 'report' / 'index.html'}")

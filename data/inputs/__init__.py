@@ -1,1 +1,1 @@
-"""Files from outside, read with suspicion: bounded JSON and TOML, schemas, exact names before patterns."""
+"""Reading of untrusted files: bounded JSON and TOML, schemas, exact names before patterns."""

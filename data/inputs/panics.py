@@ -1,4 +1,4 @@
-"""Compiled libraries whose own code fails: a `PanicException`, which is not an `Exception`, and words on stderr."""
+"""Panics in compiled libraries: a `PanicException`, which is not an `Exception`, and output on stderr."""
 
 import os
 from collections.abc import Iterator
@@ -6,15 +6,15 @@ from contextlib import contextmanager
 
 
 class PanicError(RuntimeError):
-    """A library's compiled code failed over what it was given; the message is the library's."""
+    """A library's compiled code failed on its input; the message is the library's."""
 
 
 @contextmanager
 def panics_as_errors() -> Iterator[None]:
-    """Surrounds a call of polars or tokenizers on what comes from outside.
+    """Wraps a call of polars or tokenizers on outside data.
 
     Raises:
-        PanicError: the compiled code failed; every other error passes unchanged.
+        PanicError: the compiled code panicked; all other errors pass unchanged.
     """
     try:
         yield
@@ -26,7 +26,7 @@ def panics_as_errors() -> Iterator[None]:
 
 @contextmanager
 def silent_stderr() -> Iterator[None]:
-    """Standard error of the process goes nowhere: below Python's own, where compiled code writes to."""
+    """Discard the process's standard error at the file-descriptor level, where compiled code writes."""
     kept = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)

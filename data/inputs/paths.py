@@ -1,4 +1,4 @@
-"""A path is a path first: only what no file is called is a pattern. Only regular files are read."""
+"""A path is taken literally first: it is a pattern only if no such file exists. Only regular files are read."""
 
 import errno
 import os
@@ -14,12 +14,12 @@ _KINDS: Final = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a named pipe"))
 
 
 def matching_files(source: Path) -> Sequence[Path]:
-    """The file of exactly this name, or else the files that its last part matches as a pattern, in order of name.
+    """The file with exactly this name, or else the files that its last part matches as a pattern, sorted by name.
 
-    As in a shell, `*` does not match the dot that a hidden file starts with.
+    As in a shell, `*` does not match the leading dot of a hidden file.
 
     Returns:
-        No file where neither exists.
+        The files; none if nothing matches.
 
     Example:
         >>> import tempfile
@@ -37,7 +37,7 @@ def matching_files(source: Path) -> Sequence[Path]:
         return []
     try:
         names = [entry.name for entry in os.scandir(source.parent)]
-    except (OSError, ValueError):  # no such folder, or a name that none can have
+    except (OSError, ValueError):  # no such folder, or an impossible name
         return []
     hidden = source.name.startswith(".")
     matching = [name for name in names if hidden or not name.startswith(".")]
@@ -45,12 +45,12 @@ def matching_files(source: Path) -> Sequence[Path]:
 
 
 def is_pattern(source: Path) -> bool:
-    """Whether the last part of a path has the marks of a pattern."""
+    """Whether the last part of a path contains pattern characters."""
     return any(mark in source.name for mark in PATTERN_MARKS)
 
 
 def is_there(path: Path) -> bool:
-    """Whether something has this name; false for a name that nothing can have, such as one of 100,000 characters."""
+    """Whether the path exists; false for an impossible name, such as one of 100,000 characters."""
     try:
         return path.exists()
     except (OSError, ValueError):
@@ -58,12 +58,12 @@ def is_there(path: Path) -> bool:
 
 
 def open_regular(path: Path) -> BinaryIO:
-    """Open a file for reading bytes, unless reading it could wait for ever or never end.
+    """Open a file for reading bytes, unless reading it could block forever or never end.
 
     Raises:
         FileNotFoundError: the file does not exist.
         OSError: it cannot be opened, or is a folder, a pipe or a device; `strerror` says so.
-        ValueError: no file can have such a name.
+        ValueError: the name is impossible for a file.
     """
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # a pipe must not wait for a writer
     descriptor = os.open(path, flags)

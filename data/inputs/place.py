@@ -1,4 +1,4 @@
-"""Where a value is inside nested lists and mappings, in words."""
+"""Describes where a value is inside nested lists and mappings."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -8,7 +8,7 @@ from pid_lvlm.data.errors import printable
 
 
 def spell_place(place: Sequence[int | str]) -> str:
-    """Where a value is.
+    """The location of a value.
 
     Example:
         >>> spell_place(["models", 2, "step"])
@@ -24,7 +24,7 @@ def spell_place(place: Sequence[int | str]) -> str:
 
 
 def find_place(value: Any, wanted: Callable[[Any], bool]) -> str:
-    """Place of the first text or number, or key of a mapping, that is wanted; empty if none is."""
+    """Location of the first text, number or mapping key that matches; empty if none does."""
     return next((spell_place(place) for place, leaf in _leaves(value, ()) if wanted(leaf)), "")
 
 
@@ -41,5 +41,5 @@ def _leaves(value: Any, place: tuple[int | str, ...]) -> Iterator[tuple[tuple[in
 
 
 def is_half(value: Any) -> bool:
-    """Whether a text has a lone surrogate, half of a character, which cannot be written."""
+    """Whether a text contains a lone surrogate, half of a character, which cannot be encoded."""
     return isinstance(value, str) and any("\ud800" <= mark <= "\udfff" for mark in value)

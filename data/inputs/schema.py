@@ -1,4 +1,4 @@
-"""Values from outside checked against the types of a dataclass: pydantic decides, these sentences say what is wrong."""
+"""Checks outside values against the types of a dataclass: pydantic decides, this module words the messages."""
 
 import json
 from collections.abc import Collection, Sequence
@@ -19,14 +19,14 @@ from pid_lvlm.data.inputs.place import find_place, is_half, spell_place
 T = TypeVar("T")
 
 STRICT: Final = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, str_max_length=TEXT.most)
-"""For `__pydantic_config__` of a dataclass: exact types, no unknown keys, finite numbers, bounded texts."""
+"""`__pydantic_config__` for a dataclass: exact types, no unknown keys, finite numbers, bounded texts."""
 
 Word = Annotated[str, StringConstraints(min_length=1)]
-"""A text that is not empty."""
+"""A nonempty text."""
 
 
 class SchemaError(PidError):
-    """A value does not fit its schema. `faults` are sentences, one for each thing that is wrong."""
+    """A value does not fit its schema. `faults` are sentences, one for each fault."""
 
     def __init__(self, faults: Sequence[str]) -> None:
         self.faults = tuple(faults)
@@ -34,11 +34,11 @@ class SchemaError(PidError):
 
 
 def checked(kind: type[T], raw: Any) -> T:
-    """An instance of a dataclass from a mapping of plain values.
+    """Make an instance of a dataclass from a mapping of plain values.
 
     Args:
         kind: the dataclass; its annotations, with constraints of `annotated_types` or pydantic, are the schema.
-        raw: what JSON or TOML gave.
+        raw: the value parsed from JSON or TOML.
 
     Raises:
         SchemaError: names every key with a wrong, missing or unknown value.
@@ -59,18 +59,18 @@ def checked(kind: type[T], raw: Any) -> T:
     if not isinstance(raw, dict):
         raise SchemaError([f"expected named values, found {shown(raw)}"])
     try:
-        # Of JSON pydantic takes a list for a tuple and a mapping for a dataclass while all else stays strict.
+        # In JSON mode pydantic accepts a list for a tuple and a mapping for a dataclass while all else stays strict.
         found: T = _adapter(kind).validate_json(_as_json(raw))
     except ValidationError as error:
         names = [item.name for item in fields(kind)] if is_dataclass(kind) else []
         faults = [_sentence(one, names) for one in error.errors() if not _follows(one)]
         raise SchemaError(list(dict.fromkeys(faults))) from None
-    _as_json(raw, allow_nan=False)  # where the schema says no more than that there is a value
+    _as_json(raw, allow_nan=False)  # the schema only says that there is a value
     return found
 
 
 def _follows(error: ErrorDetails) -> bool:
-    """Whether a list is too short only since pydantic left out the entries that it has errors about."""
+    """Whether a list is too short only because pydantic left out its invalid entries."""
     return error["type"] == "too_short" and len(error["input"]) >= error["ctx"]["min_length"]
 
 
@@ -102,7 +102,7 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
 
 
 _ADAPTERS: Final[dict[Any, TypeAdapter[Any]]] = {}
-"""Adapters made so far: making one takes longer than using it."""
+"""Cached adapters: creating one takes longer than using it."""
 
 
 EXPECTED: Final = {
@@ -129,11 +129,11 @@ EXPECTED: Final = {
     "too_long": "a list of at most {max_length}",
     "literal_error": "{expected}",
 }
-"""Kinds of pydantic's errors -> what was expected, with the names of their context."""
+"""pydantic error types -> what was expected, with names from the error context."""
 
 
 def _sentence(error: ErrorDetails, names: Collection[str]) -> str:
-    place = spell_place([part for part in error["loc"] if part != "[key]"])  # a rule on keys
+    place = spell_place([part for part in error["loc"] if part != "[key]"])  # a rule about keys
     kind, value = error["type"], error["input"]
     if kind == "missing":
         return f"`{place}` is missing"
@@ -142,6 +142,6 @@ def _sentence(error: ErrorDetails, names: Collection[str]) -> str:
         known = suggestion(key, names) if len(error["loc"]) == 1 else "remove it"
         return f"unknown key `{cut(place)}`; {known}"
     expected = EXPECTED.get(kind)
-    if expected is None:  # a rule of ours, whose message is a clause, or a kind that is not in the table
+    if expected is None:  # one of our rules, whose message is a clause, or a type not in the table
         return f"`{place}` {error['msg'].removeprefix('Value error, ')}, found {shown(value)}"
     return f"`{place}` should be {expected.format(**error.get('ctx', {}))}, found {shown(value)}"

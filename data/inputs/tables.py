@@ -1,4 +1,4 @@
-"""CSV and parquet from outside as polars frames: from bytes, never from a path that polars may expand or fetch."""
+"""Reads outside CSV and parquet as polars frames: from bytes, never from a path that polars may expand or fetch."""
 
 import io
 from collections.abc import Callable
@@ -24,14 +24,14 @@ AGAIN: Final = "; download it again"
 
 
 class TableError(PidError):
-    """A file is not the table it should be; the message is a clause such as `it is cut short, after 200 bytes`."""
+    """A file is not a valid table; the message is a clause such as `it is cut short, after 200 bytes`."""
 
 
 def read_csv(content: bytes, separator: str = ",") -> "pl.DataFrame":
-    """A table of texts, no type guessed: `None`, `NA` and `nan` are words.
+    """A table of texts without type inference: `None`, `NA` and `nan` are words.
 
     Returns:
-        A frame without columns for a file without text.
+        The frame; without columns for a file without text.
 
     Raises:
         TableError: the rows do not fit together.
@@ -44,16 +44,16 @@ def read_csv(content: bytes, separator: str = ",") -> "pl.DataFrame":
 
 
 def read_parquet(source: Path | bytes, bound: Bound = ROWS) -> "pl.DataFrame":
-    """A parquet file, or the bytes of one, read after its number of rows is known to be within `bound`.
+    """Read a parquet file, or its bytes, after checking that its number of rows is within `bound`.
 
-    pyarrow decodes it: polars 2.1 ends the whole process on some damaged pages.
+    Uses pyarrow: polars 2.1 aborts the whole process on some damaged pages.
 
     Returns:
-        A frame without columns for a file without bytes.
+        The frame; without columns for an empty file.
 
     Raises:
         OSError: it cannot be opened, or is not a regular file.
-        TableError: it is not a parquet file, or a damaged or too large one.
+        TableError: it is not a parquet file, or is damaged or too large.
     """
     import polars as pl
     import pyarrow as pa
@@ -75,7 +75,7 @@ def read_parquet(source: Path | bytes, bound: Bound = ROWS) -> "pl.DataFrame":
 
 
 def _decoded(content: bytes, bound: Bound) -> "pa.Table":
-    """Batch by batch, so that a few bytes that claim any number of rows or repeat one long text take no memory."""
+    """Read in batches, so that a small file that claims many rows or repeats one long text takes no memory."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -99,15 +99,15 @@ def _decoded(content: bytes, bound: Bound) -> "pa.Table":
 
 
 def guarded(call: Callable[[], T], advice: str = "", *refusals: type[Exception]) -> T:
-    """What a call of polars on outside data gives; `advice` ends the message if there is an error.
+    """Call polars on outside data; `advice` ends the message if there is an error.
 
     Args:
         call: reads the data.
         advice: a clause.
-        refusals: errors of another library that reads with polars.
+        refusals: errors of another library used along with polars.
 
     Raises:
-        TableError: the data were refused, or the code of polars failed over them.
+        TableError: the data were rejected, or polars panicked on them.
     """
     import polars as pl
 

@@ -1,4 +1,4 @@
-"""JSON and TOML from files that anyone may have written: bounded, finite, and text that can be encoded."""
+"""Reads JSON and TOML from untrusted files: bounded, with finite numbers and encodable text."""
 
 import json
 import math
@@ -18,11 +18,11 @@ _SURROGATE: Final = re.compile(r"\\u[dD][89abAB]")
 
 
 class TextError(PidError):
-    """A text is not what it should be; the message is a clause such as `is not JSON (…)`."""
+    """A text is invalid; the message is a clause such as `is not JSON (…)`."""
 
 
 def read_text(path: Path, bound: Bound = TEXT_FILE) -> str:
-    """Text of a small UTF-8 file.
+    """Read a small UTF-8 file.
 
     Raises:
         FileNotFoundError: the file does not exist.
@@ -44,10 +44,10 @@ def read_text(path: Path, bound: Bound = TEXT_FILE) -> str:
 
 
 def parse_json(text: str) -> Any:
-    """A JSON value whose numbers are finite and whose texts can be encoded.
+    """Parse JSON with finite numbers and encodable texts.
 
     Raises:
-        TextError: it is not; the message says where, and never repeats the text.
+        TextError: it is not valid; the message says where, and never quotes the text.
 
     Example:
         >>> parse_json('{"bits": 1.5}')
@@ -71,10 +71,10 @@ def parse_json(text: str) -> Any:
 
 
 def parse_toml(text: str) -> dict[str, Any]:
-    """A TOML document whose numbers are finite.
+    """Parse TOML with finite numbers.
 
     Raises:
-        TextError: it is not; the message says where.
+        TextError: it is not valid; the message says where.
     """
     try:
         value = tomllib.loads(text, parse_float=_finite)
@@ -113,7 +113,7 @@ def _finite(text: str) -> float:
 
 
 def _reason(error: ValueError) -> str:
-    """Why a parser gave up; Python's own limit of digits is for programmers."""
+    """Why a parser failed; Python's own message about its digit limit is for programmers."""
     return "a number has too many digits" if "integer string conversion" in str(error) else str(error)
 
 
@@ -134,7 +134,7 @@ def _as(value: Any, wanted: Callable[[Any], bool]) -> str:
 
 
 _JSON: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite)
-"""One for all texts: making it takes longer than reading a row."""
+"""One decoder for all texts: creating it takes longer than reading a row."""
 
 
 def _too_deep() -> TextError:
@@ -142,7 +142,7 @@ def _too_deep() -> TextError:
 
 
 def _check_depth(text: str, value: Any) -> None:
-    if text.count("[") + text.count("{") + text.count(".") <= NESTING.most:  # dotted keys of TOML nest, too
+    if text.count("[") + text.count("{") + text.count(".") <= NESTING.most:  # TOML's dotted keys nest, too
         return
     level: list[Any] = [value]
     for _ in range(NESTING.most + 1):

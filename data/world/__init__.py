@@ -2,7 +2,7 @@
 
 Five multiple-choice tasks, each defined by a finite joint distribution p(picture, question, answer letter).
 Pictures, questions and sampled answers follow from that table, and so does the true decomposition
-(`true_atoms`), which is therefore a property of the items and not a constant written down by hand.
+(`true_atoms`): it is a property of the items, not a hand-written constant.
 """
 
 from pid_lvlm.data.world.cards import card_text, write_card

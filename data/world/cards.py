@@ -1,4 +1,4 @@
-"""Dataset cards: how to read a task's items, and the atoms true in them."""
+"""Dataset cards: how to read a task's items, and their true atoms."""
 
 from __future__ import annotations
 

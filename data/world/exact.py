@@ -31,7 +31,7 @@ class TrueAtoms:
     """The four atoms of a decomposition, in bits.
 
     Attributes:
-        redundancy: Information that either source carries alone.
+        redundancy: Information that either source alone carries.
         unique_vision: Information that only source 1 (the picture) carries.
         unique_language: Information that only source 2 (the question) carries.
         synergy: Information that only both sources together carry.
@@ -147,7 +147,7 @@ def coupling_information_nats(first: Array, second: Array, tolerance_nats: float
 
 
 def _round(coupling: Array, first: Array, second: Array) -> Array:
-    """Nearby table whose two marginals are exact, so that its information is a certified upper bound."""
+    """A nearby table with exact marginals, so that its information is a certified upper bound."""
     sums = coupling.sum(axis=1)
     coupling = coupling * np.minimum(1.0, first / np.where(sums > 0, sums, 1.0))[:, None, :]
     sums = coupling.sum(axis=0)
@@ -159,7 +159,7 @@ def _round(coupling: Array, first: Array, second: Array) -> Array:
 
 
 def _merge_rows(table: Array) -> Array:
-    """Merge rows with equal p(y|x), which changes no atom, and drop empty rows."""
+    """Merge rows with equal p(y|x), which leaves the atoms unchanged, and drop empty rows."""
     table = table[table.sum(axis=1) > 0]
     _, where = np.unique(np.round(table / table.sum(axis=1, keepdims=True), 12), axis=0, return_inverse=True)
     merged = np.zeros((where.max() + 1, table.shape[1]))
@@ -209,7 +209,7 @@ def _newton_step(
 
 
 def _solve(matrix: Array, right: Array) -> Array:
-    """Solve a positive definite system whose rows differ by many orders of magnitude, with one refinement."""
+    """Solve a positive definite system whose rows differ by many orders of magnitude, with one refinement step."""
     scale = 1.0 / np.sqrt(np.diag(matrix))
     scaled = matrix * np.outer(scale, scale) + 1e-15 * np.eye(len(matrix))
     first = np.linalg.solve(scaled, right * scale)

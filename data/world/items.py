@@ -52,8 +52,8 @@ def make_items(task: Task, count: int, seed: int = 0) -> list[Item]:
 
     Args:
         task: The task.
-        count: How many items.
-        seed: Seed of the draw; each task has a stream of its own.
+        count: Number of items.
+        seed: Seed of the draw; each task has its own stream.
 
     Returns:
         The items, in random order.
@@ -77,7 +77,7 @@ def _systematic(weights: NDArray[np.float64], count: int, rng: np.random.Generat
 
 
 def user_text(question: str, options: Sequence[str]) -> str:
-    """The text that a user would send: question, lettered options, instruction (prompt template `letters`).
+    """The text a user would send: question, lettered options, instruction (prompt template `letters`).
 
     Args:
         question: The question.

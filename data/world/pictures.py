@@ -1,4 +1,4 @@
-"""Write an array as PNG with the standard library alone."""
+"""Writes an array as PNG using only the standard library."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def encode_png(picture: NDArray[np.uint8]) -> bytes:
         picture: RGB values of shape (height, width, 3).
 
     Returns:
-        The bytes of a PNG file; equal pictures give equal bytes.
+        The bytes of a PNG file; the same picture gives the same bytes.
 
     Raises:
         ValueError: If the array is not an 8-bit RGB picture.

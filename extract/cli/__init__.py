@@ -1,1 +1,1 @@
-"""What the user types: options, sweep files, checkpoint series."""
+"""User input: options, sweep files, checkpoint series."""

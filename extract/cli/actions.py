@@ -1,4 +1,4 @@
-"""What `pid-extract` does once its options are read. Each function imports what it needs."""
+"""The actions of `pid-extract` once its options are parsed. Each function imports what it needs."""
 
 import os
 from pathlib import Path
@@ -14,7 +14,7 @@ from pid_lvlm.extract.run.malloc import keep_freed_memory
 
 
 def show_states(models: list[ModelSpec], datasets: list[DatasetSpec], out: Path) -> CommandResult:
-    """How far the runs are, or all run folders in `out` where no run is named."""
+    """Print the progress of the runs, or of all run folders in `out` if no run is named."""
     from pid_lvlm.extract.cli.as_jobs import show_status
 
     if bool(models) != bool(datasets):
@@ -25,7 +25,7 @@ def show_states(models: list[ModelSpec], datasets: list[DatasetSpec], out: Path)
 def preview_runs(
     models: list[ModelSpec], datasets: list[DatasetSpec], config: ExtractionConfig, count: int, *, quiet: bool
 ) -> CommandResult:
-    """Prompts and pictures of the first items."""
+    """Write prompts and pictures of the first items."""
     from pid_lvlm.extract.run.jobs import preview_jobs
     from pid_lvlm.extract.run.progress import Reporter
 
@@ -37,7 +37,7 @@ def preview_runs(
 def verify_checkpoints(
     models: list[ModelSpec], datasets: list[DatasetSpec], config: ExtractionConfig, *, quiet: bool
 ) -> CommandResult:
-    """The checks that runs of these models begin with."""
+    """Run the checks that runs of these models start with."""
     _prepare_process()
     from pid_lvlm.extract.cli.verification import verify_models
 
@@ -45,7 +45,7 @@ def verify_checkpoints(
 
 
 def _prepare_process() -> None:
-    # Read when torch and tokenizers are imported. On a busy machine threads that spin while they wait made a small
+    # Read when torch and tokenizers are imported. On a busy machine, threads that spin while waiting made a small
     # model eight times slower than threads that sleep.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -61,7 +61,7 @@ def run_all(
     check_data: bool,
     quiet: bool,
 ) -> CommandResult:
-    """Run every model on every dataset, or say what that would do."""
+    """Run every model on every dataset, or print the plan."""
     _prepare_process()
     from pid_lvlm.extract.run.jobs import plan_jobs, run_jobs
     from pid_lvlm.extract.run.progress import Reporter
@@ -81,12 +81,12 @@ def run_all(
 
 
 def list_model_types() -> CommandResult:
-    """Model types with an adapter."""
+    """List the model types with an adapter."""
     listed = model_types()
     width = max(len(one.model_type) for one in listed.models)
     for one in listed.models:
         typer.echo(f"{one.model_type:<{width}}  {', '.join(one.examples)}")
-    typer.echo("Other vision-language models of transformers are tried too; they run if they pass a leak test first.")
+    typer.echo("Other vision-language models in transformers may work too; they must first pass a leak test.")
     return listed
 
 

@@ -1,4 +1,4 @@
-"""`pid-extract` as jobs, and how far its runs are. What a job does is in `pid_lvlm.data.cluster`."""
+"""`pid-extract` as jobs, and the progress of its runs. The jobs themselves are in `pid_lvlm.data.cluster`."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -36,10 +36,10 @@ def extract_as_jobs(
     dry_run: bool,
     quiet: bool,
 ) -> Extraction | JobPlan:
-    """Run every part that has something left to do as a job, and wait.
+    """Run every part with work left as a job, and wait.
 
     Raises:
-        PidError: an option or a dataset's card cannot be used, or jobs cannot be submitted.
+        PidError: an option or a dataset card is invalid, or jobs cannot be submitted.
     """
     check_out_folder(config.out)
     if options.executor == LOCAL and config.processes > 1:
@@ -63,7 +63,7 @@ def _share(out: Path, runs: Sequence[str]) -> float:
 def _parts(
     models: Sequence[ModelSpec], datasets: Sequence[DatasetSpec], config: ExtractionConfig, jobs: int | None
 ) -> tuple[WorkPart, ...]:
-    """One part for each model, or dataset where there are more of them, or as many as are asked for."""
+    """One part per model, or per dataset if there are more of those, or as many as requested."""
     outlines = {id(spec): outline_dataset(spec) for spec in datasets}
     check_names(models, list(outlines.values()))
     most = max(len(models), len(datasets))
@@ -85,7 +85,7 @@ def _is_settled(spec: ModelSpec, dataset: DatasetOutline, config: ExtractionConf
 
 
 def _finished(out: Path, parts: Sequence[WorkPart], results: Mapping[Part, PartResult], *, quiet: bool) -> Extraction:
-    """Say what failed; the results of all jobs as that of one command."""
+    """Print what failed, and combine the results of all jobs into one."""
     failures, runs = [], []
     there = {one.run: one for one in run_statuses(out, [run for part in parts for run in part.runs])}
     made = {run["run"]: run for result in results.values() for run in result.content.get("runs", ())}
@@ -93,7 +93,7 @@ def _finished(out: Path, parts: Sequence[WorkPart], results: Mapping[Part, PartR
         result = results.get(part.part)
         reasons = {} if result is None else result.reasons()
         for run in part.runs:
-            # A job that was killed may have finished some of its runs.
+            # a killed job may have finished some of its runs
             killed_later = result is not None and not result.content and there[run].state == COMPLETE
             if run in reasons and not killed_later:
                 failures.append(Failure(run, reasons[run]))
@@ -118,7 +118,7 @@ def _finished(out: Path, parts: Sequence[WorkPart], results: Mapping[Part, PartR
 
 
 def show_status(models: Sequence[ModelSpec], datasets: Sequence[DatasetSpec], out: Path) -> Statuses:
-    """How far runs are: those of the models and datasets, or without any the run folders that are there.
+    """The progress of runs: those of the models and datasets, or if none are given, the existing run folders.
 
     Raises:
         PidError: a dataset's card cannot be used.

@@ -1,4 +1,4 @@
-"""Checkpoints of one training as a series: one line in a sweep file instead of one entry each."""
+"""Checkpoints of one training as a series: one sweep-file entry instead of one for each."""
 
 import re
 from collections import Counter
@@ -19,17 +19,17 @@ Entry = dict[str, Any]
 
 
 def expand_series(entry: Mapping[str, Any], folder: Path, where: str) -> tuple[list[Entry], str | None]:
-    """Entries of the single checkpoints that an entry of `[[models]]` stands for, by their steps, and a note on them.
+    """Expand an entry of `[[models]]` into entries for its checkpoints, sorted by step, and a note about them.
 
-    `checkpoints = "out/checkpoint-*"` takes the folder of this name, or else every folder of that pattern;
-    `revisions = ["step-100", "main"]` takes these of the hub model `model`. The last number in a name is its step,
-    unless `steps` lists them. The series is one model in tables: `name`, by default the hub id or the name of the
-    folder that holds the checkpoints.
+    `checkpoints = "out/checkpoint-*"` takes the folder with this name, or else every folder that matches the pattern;
+    `revisions = ["step-100", "main"]` takes these revisions of the hub model `model`. The last number in a name is its
+    step, unless `steps` lists the steps. The series is one model in tables: `name`, by default the hub id or the name
+    of the folder that holds the checkpoints.
 
     Args:
-        entry: the entry, whose values are of the right types; one without these keys comes back alone.
+        entry: the entry, with values of the right types; an entry without these keys is returned alone.
         folder: where relative patterns start.
-        where: for messages.
+        where: location of the entry, for messages.
 
     Raises:
         UsageError: nothing matches the pattern, a name has no number, or two checkpoints share a step.
@@ -93,8 +93,8 @@ def _number(name: str, where: str) -> int:
     numbers = re.findall(r"[0-9]+", name)
     if not numbers:
         raise UsageError(
-            f"{where}`{cut(name)}` contains no number to take as its training step; leave it out of the pattern and "
-            "give it its own entry with `step`, or list all with `steps`"
+            f"{where}`{cut(name)}` contains no number to use as its training step; leave it out of the pattern and "
+            "give it its own entry with `step`, or list all steps in `steps`"
         )
     if len(numbers[-1]) > len(str(STEP.most)) or int(numbers[-1]) > STEP.most:
         raise UsageError(f"{where}`{cut(name)}` ends in a number above {STEP}, the largest possible step")

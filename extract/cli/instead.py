@@ -1,4 +1,4 @@
-"""Options of `pid-extract` that do something other than running the model on everything."""
+"""Options of `pid-extract` that replace the normal run."""
 
 from pathlib import Path
 from typing import Annotated
@@ -20,7 +20,7 @@ Verify = Annotated[
     list[str] | None,
     typer.Option(
         metavar="MODEL",
-        help="Only run the checks that every run starts with, on the first items of --data or on generated items, "
+        help="Run only the checks that every run starts with, on the first items of --data or on generated items, "
         "and print them. Writes nothing. Repeat for several.",
         rich_help_panel=INSTEAD,
     ),
@@ -29,7 +29,7 @@ CheckData = Annotated[
     bool,
     typer.Option(
         "--check-data",
-        help="Like --dry-run, but the model's processor prepares every item, not only likely bad ones.",
+        help="Like --dry-run, but run every item through the model's processor, not only those likely to fail.",
         rich_help_panel=INSTEAD,
     ),
 ]
@@ -43,7 +43,7 @@ Preview = Annotated[
 ]
 ListModels = Annotated[
     bool,
-    typer.Option("--list-models", help="List the model types that can be read.", rich_help_panel=INSTEAD),
+    typer.Option("--list-models", help="List the supported model types.", rich_help_panel=INSTEAD),
 ]
 ListDatasets = Annotated[
     bool,

@@ -1,6 +1,6 @@
-"""`pid-extract`: options in, work elsewhere. Nothing heavy is imported until there is work to do."""
+"""`pid-extract`: parses the options; the work is elsewhere. Heavy imports wait until there is work to do."""
 
-if __name__ == "__main__":  # before the imports, during which Ctrl-C must work already
+if __name__ == "__main__":  # before the imports: Ctrl-C must already work during them
     from pid_lvlm.commands import start
 
     start("pid_lvlm.extract.cli.main")
@@ -84,23 +84,23 @@ def extract(
         list[str] | None,
         typer.Option(
             metavar="DATA",
-            help="Items: a file, folder or card; hf:OWNER/NAME:SPLIT; NAME=FILE for a known benchmark. Repeat for "
+            help="Items: a file, folder or card; hf:OWNER/NAME:SPLIT; or NAME=FILE for a known benchmark. Repeat for "
             "several.",
         ),
     ] = None,
     sweep: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="TOML file with `models` and `datasets` tables."),
+        typer.Option(metavar="FILE", help="TOML file that lists `models` and `datasets`."),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Folder for run folders, one per model and dataset."),
+        typer.Option(metavar="FOLDER", help="Output folder; gets one run folder per model and dataset."),
     ] = None,
     columns: Annotated[
         str | None,
         typer.Option(
             metavar="FIELD=COLUMN,...",
-            help="Column names, where the file uses its own, e.g. question=Q,options=A|B|C|D,answer=label. "
+            help="Column names, if the file has its own, e.g. question=Q,options=A|B|C|D,answer=label. "
             "Fields: id, group, image, question, options, answer, hint, raw.",
         ),
     ] = None,
@@ -112,8 +112,8 @@ def extract(
         str | None,
         typer.Option(
             metavar="error|skip",
-            help="Rows that cannot become an item: `error` lists them and stops, `skip` leaves them out. "
-            "Default: the card's choice, else error.",
+            help="What to do about rows that are not valid items: `error` lists them and stops, `skip` drops them. "
+            "Default: what the card says, else error.",
         ),
     ] = None,
     limit: Annotated[
@@ -122,7 +122,7 @@ def extract(
     ] = None,
     max_pixels: Annotated[
         int,
-        typer.Option(metavar="N", help="Larger images are bad rows; the size is checked before decoding."),
+        typer.Option(metavar="N", help="Reject rows with images larger than this; sizes are checked before decoding."),
     ] = PIXELS.most,
     layers: Annotated[
         str,
@@ -144,7 +144,7 @@ def extract(
         str,
         typer.Option(
             metavar="SPAN",
-            help="What counts as source 2: `all` of the user's text, or `question_options`.",
+            help="Text that counts as source 2: `all` of the user's text, or `question_options`.",
             rich_help_panel=NUMBERS,
         ),
     ] = SPAN_ALL,
@@ -152,8 +152,8 @@ def extract(
         str,
         typer.Option(
             metavar="HOW",
-            help="How an option letter follows the prompt: `plain`, `space` (after a space), or `auto`: either, their "
-            "probabilities summed, where both are single tokens.",
+            help="How an option letter follows the prompt: `plain`, `space` (after a space), or `auto`, which sums the "
+            "probabilities of both if both are single tokens.",
             rich_help_panel=NUMBERS,
         ),
     ] = LETTERS_AUTO,
@@ -174,7 +174,9 @@ def extract(
     ] = None,
     size_b: Annotated[
         float | None,
-        typer.Option(metavar="SIZE", help="Size in billions of parameters. Default: counted.", rich_help_panel=NAMES),
+        typer.Option(
+            metavar="SIZE", help="Size in billions of parameters. Default: count them.", rich_help_panel=NAMES
+        ),
     ] = None,
     stage: Annotated[
         str | None, typer.Option(metavar="NAME", help="Training stage of a checkpoint.", rich_help_panel=NAMES)
@@ -207,7 +209,7 @@ def extract(
 ) -> CommandResult:
     """Run vision-language models on multiple-choice items, with the image, the question or neither replaced by noise.
 
-    Writes one run folder per model and dataset, for pid-estimate. The same command continues an interrupted one.
+    Writes one run folder per model and dataset, for pid-estimate. Repeat the command to resume an interrupted run.
     """
     from pid_lvlm.extract.options import check_options, parse_settings
     from pid_lvlm.extract.run.pairing import check_named, needed
@@ -296,7 +298,7 @@ def extract(
             quiet=quiet,
         )
     if out is None:
-        message = "--out is missing; give the folder for the run folders"
+        message = "--out is missing; give a folder for the run folders"
         raise UsageError(message)
     models, datasets = ([], []) if sweep is None else _read_sweep(sweep, device, quiet=quiet)
     labels = {"name": name, "size_b": size_b, "stage": stage, "step": step}

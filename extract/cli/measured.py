@@ -1,4 +1,4 @@
-"""Options of `pid-extract` about what is measured: probes of the two sources, precision, processing, revision."""
+"""Options of `pid-extract` for what is measured: probes of the two sources, precision, processing, revision."""
 
 from typing import Annotated
 
@@ -7,12 +7,14 @@ import typer
 NUMBERS = "What is measured"
 """Heading of these options in the help."""
 
-Seed = Annotated[int, typer.Option(metavar="N", help="Seed of the noise and of all draws.", rich_help_panel=NUMBERS)]
+Seed = Annotated[
+    int, typer.Option(metavar="N", help="Seed for the noise and all random draws.", rich_help_panel=NUMBERS)
+]
 Crossed = Annotated[
     int | None,
     typer.Option(
         metavar="M",
-        help="Also ask M questions about every image, its own and those of M - 1 other items: for the estimate "
+        help="Also ask M questions about every image, its own and those of M - 1 other items, for the estimate "
         "from crossed pairs.",
         rich_help_panel=NUMBERS,
     ),
@@ -21,8 +23,8 @@ CrossedWithin = Annotated[
     str,
     typer.Option(
         metavar="dataset|group",
-        help="Which items --crossed exchanges questions among: all with the same number of options, or those of the "
-        "same group.",
+        help="Which items --crossed exchanges questions among: all with the same number of options, or only those in "
+        "the same group.",
         rich_help_panel=NUMBERS,
     ),
 ]
@@ -30,8 +32,8 @@ Ablation = Annotated[
     list[str] | None,
     typer.Option(
         metavar="NAME",
-        help="More conditions, in which one source or both are replaced by something other than noise: `mean` (the "
-        "mean embedding), `other` (another item's), `blank` (grey image, no question). `noise` adds the one with "
+        help="Add conditions in which one or both sources are replaced by something other than noise: `mean` (the "
+        "mean embedding), `other` (another item's), `blank` (grey image, no question). `noise` adds the condition with "
         "both sources as noise. Repeat for several.",
         rich_help_panel=NUMBERS,
     ),
@@ -39,7 +41,7 @@ Ablation = Annotated[
 OtherDraws = Annotated[
     int,
     typer.Option(
-        metavar="N", help="How many other items --ablation other draws for every sample.", rich_help_panel=NUMBERS
+        metavar="N", help="Number of other items that --ablation other draws for each sample.", rich_help_panel=NUMBERS
     ),
 ]
 Dtype = Annotated[
@@ -54,7 +56,7 @@ HeadDtype = Annotated[
     str,
     typer.Option(
         metavar="float32|model",
-        help="Precision of the scored logits, at every layer; `model` rounds as the model does.",
+        help="Precision of the scored logits at every layer; `model` uses the model's own.",
         rich_help_panel=NUMBERS,
     ),
 ]

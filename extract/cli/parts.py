@@ -1,4 +1,4 @@
-"""The part of a command's runs that one process takes, and the processes that share one run."""
+"""Divides a command's runs into parts for several processes; options of the processes that share one run."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ PartOption = Annotated[
     str | None,
     typer.Option(
         metavar="I/N",
-        help="Only part I of N of the models (or datasets), such as 2/8: for several processes or a job array.",
+        help="Run only part I of N of the models (or datasets), such as 2/8, in one of several processes or jobs.",
         rich_help_panel=WORK,
     ),
 ]
@@ -23,8 +23,8 @@ ProcessesOption = Annotated[
     int,
     typer.Option(
         metavar="N",
-        help="Processes that measure a run together, each with a copy of the model: on a GPU each, or with a share of "
-        "the cores.",
+        help="Number of processes that share a run, each with its own copy of the model, on its own GPU or with a "
+        "share of the CPU cores.",
         rich_help_panel=WORK,
     ),
 ]
@@ -33,10 +33,10 @@ ProcessesOption = Annotated[
 def select_part(
     part: str, models: Sequence[ModelSpec], datasets: Sequence[DatasetSpec]
 ) -> tuple[list[ModelSpec], list[DatasetSpec]]:
-    """Part `i/n` of the runs: some of the models, or every n-th dataset where models are fewer.
+    """Part `i/n` of the runs: some of the models, or every n-th dataset if there are fewer models than parts.
 
-    Models are dealt out by what they cost, the dearest first, each to the part that has least so far; models that cost
-    the same go to the parts in turn. The n parts together are all runs, each once; a part may be empty.
+    Models are assigned by cost, most expensive first, each to the part with the least work so far; models of equal
+    cost go to the parts in turn. The n parts together contain each run exactly once; a part may be empty.
 
     Raises:
         PidError: not of the form i/n with 1 ≤ i ≤ n.
@@ -55,11 +55,11 @@ def select_part(
 
 
 USUAL_ITEMS: Final = 1000
-"""Items that a dataset is taken to have where it has not been read."""
+"""Assumed number of items of a dataset that has not been read."""
 
 
 def _costs(models: Sequence[ModelSpec], datasets: int) -> list[float]:
-    """Passes of each model over items, times its size where the sizes of all are given."""
+    """Passes of each model over items, times its size if the sizes of all models are given."""
     sizes = [spec.size_b for spec in models]
     found = []
     for spec in models:

@@ -1,4 +1,4 @@
-"""What `pid-extract` did or found, for `--json`, one class per kind of command."""
+"""Results of `pid-extract` for `--json`, one class per kind of command."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RunFolder:
-    """One run folder: its samples, how many of them this command measured in how many seconds, and its kept items.
+    """One run folder: its samples, how many this command measured and in how many seconds, and its kept items.
 
-    `state` is `complete`, `unfinished` or `new` (nothing there yet), or `preview`; `items_bytes` is the size of the
-    items that the folder keeps, in a plan an estimate.
+    `state` is `complete`, `unfinished`, `new` (nothing there yet) or `preview`; `items_bytes` is the size of the kept
+    items, an estimate in a plan.
     """
 
     run: str
@@ -36,14 +36,14 @@ class RunFolder:
 
 @dataclass(frozen=True, kw_only=True)
 class Extraction(CommandResult):
-    """Runs that were made, planned or previewed below the folder `out`."""
+    """Runs made, planned or previewed in the folder `out`."""
 
     out: Path
     runs: tuple[RunFolder, ...]
 
 
 def finished(out: Path, jobs: "FinishedJobs") -> Extraction:
-    """The result of extracting."""
+    """The result of an extraction."""
     return Extraction(
         done=sum(outcome.measured > 0 for outcome in jobs.outcomes),
         skipped=sum(outcome.measured == 0 for outcome in jobs.outcomes),
@@ -60,7 +60,7 @@ def finished(out: Path, jobs: "FinishedJobs") -> Extraction:
 
 
 def planned(out: Path, runs: Sequence["PlannedRun"]) -> Extraction:
-    """The result of `--dry-run`: runs that are complete already count as skipped."""
+    """The result of `--dry-run`: runs that are already complete count as skipped."""
     folders = tuple(
         RunFolder(run.folder.name, run.folder, _state(run.folder), run.samples, items_bytes=run.items_bytes)
         for run in runs
@@ -87,7 +87,7 @@ def previewed(out: Path, runs: Sequence["PlannedRun"]) -> Extraction:
 
 @dataclass(frozen=True, kw_only=True)
 class Statuses(CommandResult):
-    """The result of `--status`: `done` counts complete runs, `share` is what is done of all, 0 to 1."""
+    """The result of `--status`: `done` counts complete runs, `share` is the fraction of all work done, 0 to 1."""
 
     action: str = "status"
     out: Path
@@ -96,7 +96,7 @@ class Statuses(CommandResult):
 
     @classmethod
     def of(cls, out: Path, runs: Sequence[RunStatus]) -> "Statuses":
-        """From how far every run is."""
+        """Make the result from the status of every run."""
         failures = tuple(Failure(one.run, one.note) for one in runs if one.state == FAILED)
         complete = sum(one.state == COMPLETE for one in runs)
         share = round(all_done(runs), 4)
@@ -105,7 +105,7 @@ class Statuses(CommandResult):
 
 @dataclass(frozen=True)
 class CheckedFolder:
-    """A run folder, everything that is wrong with it, and its receipt in words if it is valid and has one."""
+    """A run folder, all its faults, and its receipt in words if it is valid and has one."""
 
     folder: Path
     valid: bool
@@ -122,12 +122,12 @@ class Check(CommandResult):
 
     @property
     def exit_code(self) -> int:
-        """A folder that is not valid is bad input."""
+        """An invalid folder counts as bad input."""
         return EXIT_BAD_INPUT if self.failed else EXIT_DONE
 
 
 def checked(faults: Mapping[Path, Sequence[Fault]], receipts: Mapping[Path, "Receipt | None"]) -> Check:
-    """The result of `--check`, from the faults of every folder and the receipts of the valid ones."""
+    """Make the result from the faults of every folder and the receipts of the valid ones."""
     words = {folder: str(receipt) for folder, receipt in receipts.items() if receipt is not None}
     folders = tuple(
         CheckedFolder(folder, not found, tuple(str(fault) for fault in found), words.get(folder))
@@ -144,7 +144,7 @@ def checked(faults: Mapping[Path, Sequence[Fault]], receipts: Mapping[Path, "Rec
 
 @dataclass(frozen=True)
 class ModelType:
-    """A model type that can be read, and checkpoints of it."""
+    """A supported model type, with example checkpoints."""
 
     model_type: str
     examples: tuple[str, ...]
@@ -165,7 +165,7 @@ def model_types() -> ModelTypes:
 
 @dataclass(frozen=True)
 class KnownBenchmark:
-    """A known benchmark: `rows` is None where the number is not certain."""
+    """A known benchmark; `rows` is None if the number is not certain."""
 
     name: str
     title: str

@@ -42,7 +42,7 @@ Tables = Annotated[tuple[dict[str, Any], ...], Field(max_length=ENTRIES.most)]
 
 @dataclass(frozen=True)
 class SweepFile:
-    """The two lists of tables of a sweep file."""
+    """The two table lists of a sweep file."""
 
     __pydantic_config__ = STRICT
 
@@ -52,7 +52,7 @@ class SweepFile:
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """Keys of `[[models]]`, named as the command's options; `final` marks the last of a series, for other tools."""
+    """Keys of `[[models]]`, named like the command's options; `final` marks the last of a series, for other tools."""
 
     __pydantic_config__ = STRICT
 
@@ -79,7 +79,7 @@ class ModelEntry:
 
 
 RENAMED: Final = {"folder": "model", "id": "model"}
-"""Keys of `[[models]]` in earlier versions, where `model` was what `name` is now."""
+"""Keys of `[[models]]` in earlier versions, in which `model` meant today's `name`."""
 
 
 @dataclass(frozen=True)
@@ -107,8 +107,8 @@ def read_sweep(
 
     Args:
         path: the file.
-        device: of all models.
-        note: is given a sentence about what every pattern matched.
+        device: the device for all models.
+        note: called with a sentence about what each pattern matched.
 
     Raises:
         UsageError: the file is missing, is not TOML, or contains an unknown or wrong key.
@@ -157,7 +157,7 @@ def _model(entry: Mapping[str, Any], folder: Path, device: str, where: str) -> M
 
 
 def _folder_or_id(model: str, folder: Path) -> str:
-    """A checkpoint folder, relative to the sweep file's own, or else a hub id."""
+    """A checkpoint folder, relative to that of the sweep file, or else a hub id."""
     beside = folder / model
     return str(beside) if (is_there(beside) and beside.is_dir()) or not HUB_ID.fullmatch(model) else model
 

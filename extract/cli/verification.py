@@ -1,4 +1,4 @@
-"""`pid-extract --verify`: checks of models as a table for people and as a result for `--json`."""
+"""`pid-extract --verify`: checks of models as a readable table and as a result for `--json`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ STYLES: Final = {PASSED: "green", FAILED: "bold red", NOT_CHECKED: "yellow"}
 
 @dataclass(frozen=True)
 class CheckResult:
-    """One check: its name, what it shows, the result, what was found (None: not a number), the limit and its unit."""
+    """One check: its name, what it shows, the result, the value found (None for NaN), the limit and its unit."""
 
     check: str
     what: str
@@ -32,7 +32,7 @@ class CheckResult:
 
 @dataclass(frozen=True)
 class VerifiedModel:
-    """A model on a dataset, what was found, and advice about each check at which a run would stop."""
+    """A model on a dataset, what was found, and advice about each check that would stop a run."""
 
     model: str
     dataset: str
@@ -46,7 +46,7 @@ class VerifiedModel:
 
 @dataclass(frozen=True, kw_only=True)
 class Verification(CommandResult):
-    """The result of `--verify`: `done` counts models and datasets with which a run would begin, `failed` the others."""
+    """The result of `--verify`: `done` counts the model-dataset pairs whose runs would start, `failed` the others."""
 
     action: str = "verify"
     models: tuple[VerifiedModel, ...]
@@ -125,7 +125,7 @@ def _print(one: VerifiedModel) -> None:
         reason = f" ({check.reason})" if check.reason else ""
         table.add_row(Text(check.what), *map(Text, numbers), Text(check.result + reason, STYLES[check.result]))
     print_lines([Text(title), table, *(Text(f"- {sentence}") for sentence in one.advice)])
-    print_lines([Text("a run would stop at this" if one.advice else "a run would begin")])
+    print_lines([Text("a run would stop here" if one.advice else "a run would start")])
 
 
 def _number(found: float | None) -> str:
@@ -133,7 +133,7 @@ def _number(found: float | None) -> str:
 
 
 def print_lines(lines: Sequence[object]) -> None:
-    """Print what was asked for on standard output."""
+    """Print requested output on standard output."""
     from rich.console import Console
 
     console = Console()

@@ -1,4 +1,4 @@
-"""Options of `pid-extract` about how it runs: batches, processes, files, device. They affect rounding only."""
+"""Options of `pid-extract` for how it runs: batches, processes, files, device. They affect rounding only."""
 
 from typing import Annotated, Final
 
@@ -19,7 +19,7 @@ BatchTokens = Annotated[
     int | None,
     typer.Option(
         metavar="N",
-        help="Maximum number of tokens per forward pass, padding included, for prompts or images of very "
+        help="Maximum number of tokens per forward pass, including padding; useful for prompts or images of very "
         "different length. Default: no limit.",
         rich_help_panel=WORK,
     ),
@@ -28,7 +28,7 @@ Workers = Annotated[
     int | None,
     typer.Option(
         metavar="N",
-        help="Processes that prepare images while the device computes. Default: 0 on a CPU, else up to 4.",
+        help="Number of processes that prepare images while the device computes. Default: 0 on a CPU, else up to 4.",
         rich_help_panel=WORK,
     ),
 ]
@@ -36,7 +36,7 @@ ShardSize = Annotated[
     int,
     typer.Option(
         metavar="N",
-        help="Samples per file; an interrupted run continues after the last whole one.",
+        help="Samples per file; an interrupted run resumes after the last complete file.",
         rich_help_panel=WORK,
     ),
 ]
@@ -44,8 +44,8 @@ KeepItems = Annotated[
     str | None,
     typer.Option(
         metavar="none|text|pictures",
-        help="What run folders keep of the items for reports: nothing, questions and options, or these and "
-        "thumbnails. Default: the sweep file's or card's choice, else pictures.",
+        help="What run folders keep of the items, for reports: nothing, questions and options, or these plus "
+        "thumbnails. Default: what the sweep file or card says, else pictures.",
         rich_help_panel=WORK,
     ),
 ]
@@ -53,7 +53,7 @@ Device = Annotated[
     str,
     typer.Option(
         metavar="DEVICE",
-        help="cpu, cuda, cuda:1 and so on; auto takes a GPU if there is one.",
+        help="cpu, cuda, cuda:1 and so on; auto uses a GPU if there is one.",
         rich_help_panel=WORK,
     ),
 ]

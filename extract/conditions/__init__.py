@@ -1,1 +1,1 @@
-"""What a condition does to the inputs of a model: sites, noise, replacement, hooks."""
+"""How a condition changes the inputs of a model: sites, noise, replacement, hooks."""

@@ -1,7 +1,7 @@
 """The only place that changes what a model computes: hooks that read or replace inputs during a forward pass.
 
-Every family has one hook point, the decoder's keyword arguments. A family in which a source is read before the decoder
-(InstructBLIP's Q-Former reads the question) has a further one.
+Every family has one hook point: the decoder's keyword arguments. A family that reads a source before the decoder
+(InstructBLIP's Q-Former reads the question) has another one.
 """
 
 from abc import ABC, abstractmethod
@@ -18,19 +18,19 @@ from pid_lvlm.extract.conditions.sites import DecoderInputs
 from pid_lvlm.extract.errors import MisfitError
 
 Edit = Callable[[DecoderInputs], DecoderInputs]
-"""Takes the inputs that arrive at a hook point, by name, and returns those to use instead."""
+"""Takes the inputs at a hook point, by name, and returns the inputs to use instead."""
 
 
 class HookError(Exception):
-    """A bug in a hook of ours. The model's code that called the hook cannot be blamed for it."""
+    """A bug in one of our hooks, not in the model code that called it."""
 
 
 @contextmanager
 def our_code() -> Iterator[None]:
-    """Surrounds what a hook does, so that its errors are not taken for errors of the model that runs it.
+    """Wraps a hook, so that its errors are not mistaken for errors of the model that runs it.
 
     Raises:
-        HookError: from whatever was raised, unless it says that the model does not fit its adapter.
+        HookError: from any exception, except one that says that the model does not fit its adapter.
     """
     try:
         yield
@@ -42,15 +42,15 @@ def our_code() -> Iterator[None]:
 
 
 class HookPoint(ABC):
-    """A place where inputs arrive, by name; names of different hook points of a model differ."""
+    """A place where named inputs arrive; input names are unique across a model's hook points."""
 
     @abstractmethod
     def attach(self, edit: Edit) -> RemovableHandle:
-        """Let `edit` see and replace what arrives, until the handle is removed."""
+        """Let `edit` see and replace the inputs until the handle is removed."""
 
 
 class CallHook(HookPoint):
-    """The keyword arguments that a module is called with."""
+    """The keyword arguments of a module's forward."""
 
     def __init__(self, module: nn.Module) -> None:
         self._module = module
@@ -66,7 +66,7 @@ class CallHook(HookPoint):
 
 
 class OutputHook(HookPoint):
-    """The one tensor that a module returns, under the name `key`."""
+    """The single tensor that a module returns, under the name `key`."""
 
     def __init__(self, module: nn.Module, key: str) -> None:
         self._module = module
@@ -84,7 +84,7 @@ class OutputHook(HookPoint):
 
 
 class _Stopped(Exception):
-    """Ends a forward pass before the decoder's layers; never leaves this module."""
+    """Ends a forward pass before the decoder's layers; never escapes this module."""
 
 
 @contextmanager
@@ -92,7 +92,7 @@ def edited_inputs(decoder: nn.Module, edit: Edit, hook_points: Sequence[HookPoin
     """While active, `edit` sees and may replace the inputs of the decoder and those at the other `hook_points`.
 
     Raises:
-        MisfitError: at the end, if a part of a `Replacement` was never written.
+        MisfitError: on exit, if part of a `Replacement` was never written.
     """
     with ExitStack() as stack:
         for hook_point in (*hook_points, CallHook(decoder)):
@@ -105,7 +105,7 @@ def edited_inputs(decoder: nn.Module, edit: Edit, hook_points: Sequence[HookPoin
 def decoder_inputs(
     decoder: nn.Module, forward: Callable[[], object], hook_points: Sequence[HookPoint] = ()
 ) -> DecoderInputs:
-    """What `forward` would give to the decoder and other `hook_points`, without running the decoder.
+    """What `forward` would pass to the decoder and other `hook_points`, without running the decoder.
 
     Raises:
         MisfitError: `forward` does not call the decoder.

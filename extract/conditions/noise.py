@@ -1,4 +1,4 @@
-"""Replacement noise: its statistics over a dataset, and draws that depend on nothing but seed, sample and condition."""
+"""Replacement noise: its statistics over a dataset, and draws that depend only on seed, sample and condition."""
 
 import hashlib
 import json
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Moments:
-    """Partial sums over vectors, in float64: those of two parts merge into those of the whole.
+    """Partial sums over vectors, in float64; the sums of two parts can be merged.
 
     Attributes:
         count: number of vectors.
@@ -26,7 +26,7 @@ class Moments:
 
     @classmethod
     def of(cls, vectors: NDArray[Any]) -> "Moments":
-        """Moments of (rows, width) vectors; no rows give zeros."""
+        """Moments of (rows, width) vectors; zero if there are no rows."""
         wide = vectors.astype(np.float64)
         return cls(len(wide), wide.sum(axis=0), np.square(wide).sum(axis=0))
 
@@ -44,7 +44,7 @@ class Moments:
             message = "no vectors to take statistics of"
             raise ValueError(message)
         mean = self.total / self.count
-        variance = np.maximum(self.squares / self.count - np.square(mean), 0)  # rounding can fall below 0
+        variance = np.maximum(self.squares / self.count - np.square(mean), 0)  # rounding can make it negative
         return Gaussian(mean.astype(np.float32), np.sqrt(variance).astype(np.float32), self.count)
 
 
@@ -84,17 +84,17 @@ def to_arrays(stats: NoiseStats) -> dict[str, NDArray[Any]]:
 
 
 def from_arrays(arrays: Mapping[str, NDArray[Any]], sites: Sequence[str]) -> NoiseStats:
-    """Read back what `to_arrays` wrote, bit for bit."""
+    """Read what `to_arrays` wrote, bit for bit."""
     return {
         site: Gaussian(arrays[f"{site}_mean"], arrays[f"{site}_std"], int(arrays[f"{site}_count"])) for site in sites
     }
 
 
 def sample_generator(seed: int, sample_id: str, condition: str) -> np.random.Generator:
-    """Generator of one sample's noise: the same whatever the batch, order, shard, device or resume.
+    """Generator of one sample's noise, independent of batch, order, shard, device and resuming.
 
-    numpy's Philox takes a 128-bit key. Torch's CPU generator keeps 32 bits of its seed, so that among a few
-    thousand samples two would now and then share their noise.
+    numpy's Philox takes a 128-bit key. Torch's CPU generator keeps only 32 bits of its seed, so that among a few
+    thousand samples two would occasionally share their noise.
     """
     text = json.dumps([seed, sample_id, condition])
     key = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=16).digest(), "little")

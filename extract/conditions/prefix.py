@@ -1,9 +1,9 @@
-"""Keys and values of a prompt's beginning, computed once for the passes that begin alike.
+"""Keys and values of a prompt prefix, computed once for all passes that share it.
 
-In a causal decoder the states at a position depend on earlier positions alone. `both` and `vision_only` have the same
-inputs until the question begins, so the second pass goes on from the keys and values of the first; candidates of
-several tokens go on from those of the whole prompt. Rows about one picture go on from what was computed for one of
-them. In float32 both ways agree to rounding.
+In a causal decoder the states at a position depend only on earlier positions. `both` and `vision_only` have the same
+inputs until the question begins, so the second pass continues from the keys and values of the first; candidates of
+several tokens continue from those of the whole prompt. Rows about one picture continue from what was computed for one
+of them. In float32 both ways agree up to rounding.
 """
 
 from collections.abc import Iterator
@@ -20,20 +20,20 @@ from pid_lvlm.extract.conditions.hooks import CallHook
 from pid_lvlm.extract.conditions.sites import DecoderInputs, SpanMasks
 
 TOKEN_AXES: Final = {"inputs_embeds": 1, "position_ids": -1, "cache_position": 0}
-"""Arguments of a decoder with an entry per position, and the axis of the positions."""
+"""Decoder arguments with an entry per position, and their position axis."""
 
 POSITIONS: Final = "position_ids"
 
 MASK: Final = "attention_mask"
-"""The one argument that is as long as the keys, not the queries."""
+"""The only argument that is as long as the keys, not the queries."""
 
 
 class SharedPrefix:
     """Keys and values of the decoder's first positions, kept from one pass over a batch to the next.
 
     Args:
-        by_position: whether positions are counted from each row's first token, as those of rows that are padded
-            differently must be to share keys; by default the decoder counts.
+        by_position: whether positions are counted from each row's first token, which rows with different padding need
+            in order to share keys; by default the decoder counts.
     """
 
     def __init__(self, *, by_position: bool = False) -> None:
@@ -42,12 +42,12 @@ class SharedPrefix:
 
     @contextmanager
     def continued(self, decoder: nn.Module, length: int, *, gaps: bool = False) -> Iterator[None]:
-        """While active, a pass computes only what follows its first `length` positions, which were computed before.
+        """While active, a pass computes only the positions after the first `length`, which were computed before.
 
         Args:
-            decoder: whose inputs arrive by name; what edits them must be attached before.
-            length: positions of the whole batch, padding included, whose inputs are those of the pass before.
-            gaps: whether rows have padding in between, which must not count as positions.
+            decoder: the decoder; hooks that edit its inputs must be attached before.
+            length: positions of the whole batch, padding included, with the same inputs as in the previous pass.
+            gaps: whether rows have padding in the middle, which must not count as positions.
         """
         for layer in self._cache.layers:
             layer.crop(length - layer.get_seq_length())
@@ -63,12 +63,12 @@ class SharedPrefix:
         decoder(**{**begun, MASK: inputs[MASK][:, :length]})
 
     def rows(self, of: Tensor, shift: Tensor, length: int) -> "SharedPrefix":
-        """What rows that begin like these, and are padded differently, have at their first `length` positions.
+        """The first `length` positions of rows that begin like these but are padded differently.
 
         Args:
-            of: (rows,) which of these each row begins like.
-            shift: (rows,) how much further to the left its first token is. Keys left of that are never looked at.
-            length: positions of the rows.
+            of: (rows,) index of the existing row that each new row begins like.
+            shift: (rows,) how much further left its first token is. Keys left of that are never attended to.
+            length: number of positions of the rows.
         """
         index = torch.arange(length, device=of.device) + shift[:, None]
         chosen = index.clamp(min=0)[:, None, :, None]
@@ -102,11 +102,11 @@ class SharedPrefix:
 
 
 def _positions(inputs: DecoderInputs, *, from_first: bool) -> Tensor:
-    """Positions of the tokens, later padding left out; those in several dimensions do not count any already.
+    """Positions of the tokens, not counting padding in the middle; multidimensional positions already skip it.
 
     Args:
         inputs: of the decoder.
-        from_first: count from each row's first token; else padding before it counts, as the decoder counts it.
+        from_first: count from each row's first token; otherwise padding before it counts, as in the decoder.
     """
     given = inputs.get(POSITIONS)
     if isinstance(given, Tensor) and given.dim() == 3:
@@ -120,21 +120,21 @@ def _positions(inputs: DecoderInputs, *, from_first: bool) -> Tensor:
 
 @dataclass(frozen=True)
 class Begun:
-    """How much of a pass was computed before: its first `length` positions; and whether rows have gaps after these."""
+    """How much of a pass was computed before: its first `length` positions; and whether rows have gaps after them."""
 
     prefix: SharedPrefix
     length: int = 0
     gaps: bool = False
 
     def continued(self, decoder: nn.Module) -> AbstractContextManager[None]:
-        """`SharedPrefix.continued` from there."""
+        """`SharedPrefix.continued` from this point."""
         return self.prefix.continued(decoder, self.length, gaps=self.gaps)
 
     def up_to(self, length: int, *, gaps: bool | None = None) -> "Begun":
-        """The same passes once the first `length` positions are computed."""
+        """The same, once the first `length` positions are computed."""
         return replace(self, length=length, gaps=self.gaps if gaps is None else gaps)
 
 
 def common_length(masks: SpanMasks) -> int:
-    """Positions of a batch before any of its rows reaches the user's text: there `both` and `vision_only` agree."""
+    """Number of positions of a batch before any row reaches the user's text: there `both` and `vision_only` agree."""
     return int(masks.language.int().argmax(dim=1).min())

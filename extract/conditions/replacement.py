@@ -1,4 +1,4 @@
-"""What a condition does to a batch: noise, or its mean, in place of every input of the ablated sources."""
+"""How a condition changes a batch: noise, or its mean, replaces every input of the ablated sources."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,22 +16,22 @@ from pid_lvlm.extract.conditions.sites import DecoderInputs, Site, SpanMasks
 from pid_lvlm.extract.errors import MisfitError
 
 REPLACED: Final = (NOISE, MEAN)
-"""Ablations that replace what arrives at the sites; the others give the model another picture or another text."""
+"""Ablations that replace inputs at the sites; the others give the model another picture or text."""
 
 SIDE_BY_SIDE: Final = 1 << 20
-"""Size of a batch's noise from which its samples are drawn in parallel: numpy draws without Python's lock.
+"""Minimum size of a batch's noise for drawing its samples in parallel: numpy draws without holding the GIL.
 
-Drawn one after another, the noise of a 7B model takes as long as its decoder on a GPU. For smaller batches threads cost
+Drawn sequentially, the noise for a 7B model takes as long as its decoder on a GPU. For smaller batches threads cost
 more than they save.
 """
 
 
 class Replacement:
-    """The edit that ablates sources: their sites get the given vectors wherever their input arrives.
+    """The edit that ablates sources: writes the given vectors to their sites wherever the inputs arrive.
 
     Args:
         masks: spans of the batch.
-        values: per site of these sources what it gets, (rows, width).
+        values: for each site of these sources, the vectors to write, (rows, width).
     """
 
     def __init__(self, masks: SpanMasks, values: Sequence[tuple[Site, Tensor]]) -> None:
@@ -40,7 +40,7 @@ class Replacement:
         self._written: set[str] = set()
 
     def __call__(self, inputs: DecoderInputs) -> DecoderInputs:
-        """Replace the sites that lie in `inputs`."""
+        """Replace the sites in `inputs`."""
         for site, values in self._values:
             if inputs.get(site.argument) is not None:
                 inputs = site.write(inputs, self._masks, values)
@@ -48,7 +48,7 @@ class Replacement:
         return inputs
 
     def check(self) -> None:
-        """Every site was written: one that is left out would silently let the source through.
+        """Check that every site was written: a missed one would silently let the source through.
 
         Raises:
             MisfitError: names a site whose input never arrived.
@@ -63,7 +63,7 @@ class Replacement:
 
 
 class WriteBack:
-    """An edit that must change nothing: every site gets what it holds, in the way in which it would get noise.
+    """An edit that must change nothing: writes back to every site what it holds, the way noise would be written.
 
     Args:
         sites: all sites of the family.
@@ -75,7 +75,7 @@ class WriteBack:
         self._masks = masks
 
     def __call__(self, inputs: DecoderInputs) -> DecoderInputs:
-        """Read and write the sites that lie in `inputs`."""
+        """Read and write the sites in `inputs`."""
         for site in self._sites:
             if inputs.get(site.argument) is not None:
                 values = site.held(inputs, self._masks).float().cpu()  # noise is float32, drawn on the host
@@ -84,22 +84,22 @@ class WriteBack:
 
 
 def is_replaced(condition: str) -> bool:
-    """Whether a condition ablates by what `replacement` writes."""
+    """Whether a condition ablates by replacing inputs with what `replacement` writes."""
     return parse_condition(condition).ablation in REPLACED
 
 
 def replacement(
     sites: Sequence[Site], masks: SpanMasks, stats: NoiseStats, seed: int, ids: Sequence[str], condition: str
 ) -> Replacement:
-    """The edit of a condition that ablates by noise or by its mean: every site of the ablated sources gets it.
+    """The edit for a condition that ablates by noise or its mean, written to every site of the ablated sources.
 
     Args:
-        sites: all sites of the family; those of other sources stay as they are.
+        sites: all sites of the family; those of other sources are left unchanged.
         masks: spans of the batch.
         stats: distribution of the noise at each site.
         seed: the run's seed.
         ids: sample ids of the batch.
-        condition: the condition, for which `is_replaced` holds. Under noise every position has its own draw.
+        condition: a condition for which `is_replaced` holds. With noise, every position has its own draw.
     """
     parsed = parse_condition(condition)
     ablated = [site for site in sites if site.source in parsed.ablates]

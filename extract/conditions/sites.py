@@ -1,7 +1,7 @@
-"""Sites: the places at which a source enters the decoder, and which noise must therefore replace to ablate that source.
+"""Sites: the places where a source enters the decoder, and where noise must replace it to ablate that source.
 
-Most families have two, both in `inputs_embeds`: the visual span and the language span. A family in which a modality
-also enters in another way (deepstack features, per-layer inputs, cross-attention) adds sites.
+Most families have two, both in `inputs_embeds`: the visual span and the language span. Families in which a modality
+also enters in other ways (deepstack features, per-layer inputs, cross-attention) add sites.
 """
 
 from abc import ABC, abstractmethod
@@ -18,17 +18,17 @@ from pid_lvlm.extract.conditions.transfer import moved
 from pid_lvlm.extract.errors import MisfitError
 
 DecoderInputs = Mapping[str, Any]
-"""Keyword arguments of the decoder's forward, and what arrives at other hook points, by name."""
+"""Keyword arguments of the decoder's forward, and the inputs at other hook points, by name."""
 
 
 @dataclass(frozen=True)
 class SpanMasks:
-    """Positions of the spans in a batch: boolean (batch, positions) each.
+    """Positions of the spans in a batch, each boolean (batch, positions).
 
     Attributes:
         vision: what the picture fills: tokens of the decoder, or the states that cross-attention reads.
-        language: tokens of the user's text; never also true in `vision` where both are tokens.
-        others: further masks of a family's special sites, by name.
+        language: tokens of the user's text; never overlaps `vision` if both are tokens.
+        others: masks of a family's special sites, by name.
     """
 
     vision: Tensor
@@ -41,7 +41,7 @@ class SpanMasks:
 
 
 def _counts(mask: Tensor) -> list[int]:
-    """Open positions of each sample, read at once: each read waits for the device."""
+    """Number of open positions of each sample, read in one transfer: each transfer waits for the device."""
     counts: list[int] = mask.sum(dim=1).tolist()
     return counts
 
@@ -50,11 +50,11 @@ class Site(ABC):
     """One place where one source enters the decoder.
 
     Attributes:
-        argument: name of the input that it is part of.
+        argument: name of the input that contains it.
         follows_span: whether a setting that narrows the language span narrows it too.
         name: key of its statistics in `noise_stats.npz`.
         source: the source it carries, one of `pid_lvlm.data.names.SOURCES`.
-        where: what is replaced, in words, for the manifest.
+        where: description of what is replaced, for the manifest.
     """
 
     argument: str = "inputs_embeds"
@@ -74,7 +74,7 @@ class Site(ABC):
         """Vectors per sample at this site; their sum is the number of rows of `read`."""
 
     def replaced(self, masks: SpanMasks) -> list[int]:
-        """Vectors per sample that `write` replaces; those that `read` returns, unless a family also has unused ones."""
+        """Vectors per sample that `write` replaces: those that `read` returns, unless a family also has unused ones."""
         return self.rows(masks)
 
     def held(self, inputs: DecoderInputs, masks: SpanMasks) -> Tensor:
@@ -87,13 +87,13 @@ class Site(ABC):
 
 
 class PositionSite(Site):
-    """The positions of one span in a decoder argument that has a vector per token.
+    """The positions of one span in a decoder argument with a vector per token.
 
     Args:
         name: key of its statistics.
-        source: the source whose span it is.
-        where: what is replaced, in words.
-        argument: name of the decoder's argument, (batch, tokens, …); what follows the tokens is one vector.
+        source: the source of the span.
+        where: description of what is replaced.
+        argument: name of the decoder's argument, (batch, tokens, …); the axes after tokens form one vector.
         mask: name of the span's mask, if it is not the source's.
     """
 
@@ -108,18 +108,18 @@ class PositionSite(Site):
         return values[self._positions(values, masks)].flatten(1)
 
     def rows(self, masks: SpanMasks) -> list[int]:
-        """Tokens of the span in each sample."""
+        """Number of span tokens in each sample."""
         return _counts(masks.of(self.mask))
 
     def write(self, inputs: DecoderInputs, masks: SpanMasks, values: Tensor) -> dict[str, Any]:
-        """Replace the span's vectors in a copy: the tensor may be shared with other conditions."""
+        """Replace the span's vectors in a copy, since the tensor may be shared with other conditions."""
         changed = torch.clone(inputs[self.argument])
         new = moved(values, changed.device, changed.dtype).unflatten(1, changed.shape[2:])
         changed[self._positions(changed, masks)] = new
         return {**inputs, self.argument: changed}
 
     def _positions(self, tensor: Tensor, masks: SpanMasks) -> Tensor:
-        """The span's mask, as long as the tensor: candidates of several tokens are appended to the prompt.
+        """The span's mask, extended to the tensor's length: candidates of several tokens are appended to the prompt.
 
         Raises:
             MisfitError: the tensor does not have a vector for every position of the mask.
@@ -134,11 +134,11 @@ class PositionSite(Site):
 
 
 class EmbeddingSite(PositionSite):
-    """A span of the decoder's input embeddings; named after its source, which has one such site.
+    """A span of the decoder's input embeddings, named after its source, which has one such site.
 
     Args:
         source: the source.
-        where: what is replaced, in words, if there is more to say than the span.
+        where: description of what is replaced, if it is more than the span.
     """
 
     def __init__(self, source: str, where: str = "") -> None:
@@ -150,7 +150,7 @@ class VisualRowsSite(Site):
 
     Args:
         name: key of its statistics.
-        where: what is replaced, in words.
+        where: description of what is replaced.
         argument: name of the decoder's argument, a list or mapping of (rows, width) tensors.
         key: index or key of the tensor in it.
     """
@@ -166,11 +166,11 @@ class VisualRowsSite(Site):
         return rows
 
     def rows(self, masks: SpanMasks) -> list[int]:
-        """Visual tokens of each sample."""
+        """Number of visual tokens of each sample."""
         return _counts(masks.vision)
 
     def write(self, inputs: DecoderInputs, masks: SpanMasks, values: Tensor) -> dict[str, Any]:
-        """Put `values` in the rows' place, in a copy of the list or mapping."""
+        """Replace the rows by `values` in a copy of the list or mapping."""
         changed = copy(inputs[self.argument])
         old = changed[self.key]
         changed[self.key] = moved(values, old.device, old.dtype)
@@ -180,14 +180,14 @@ class VisualRowsSite(Site):
 VISION, LANGUAGE = SOURCES
 
 QUESTION: Final = "question"
-"""Mask of the text that is read before the decoder, and name of its site."""
+"""Mask of the text that is read before the decoder, and the name of its site."""
 
 
 class CrossAttentionSite(Site):
     """States that the decoder attends to in addition to its tokens: the picture as a fixed number of tiles.
 
-    A picture seldom fills every tile. Only tiles with a picture in them are read; all are replaced, since positions
-    before the picture attend to every slot: their mask has no open slot, and transformers then opens all.
+    A picture rarely fills every tile. Only tiles with a picture in them are read, but all are replaced: positions
+    before the picture have no open slot in their mask, and transformers then lets them attend to every slot.
     """
 
     argument: str = "cross_attention_states"
@@ -202,11 +202,11 @@ class CrossAttentionSite(Site):
         return states.reshape(*mask.shape, states.shape[-1])[mask.to(states.device)]
 
     def rows(self, masks: SpanMasks) -> list[int]:
-        """States of tiles with a picture in them, per sample."""
+        """Number of states of tiles with a picture in them, per sample."""
         return _counts(masks.vision)
 
     def replaced(self, masks: SpanMasks) -> list[int]:
-        """All states of a sample."""
+        """Number of all states of each sample."""
         samples, slots = masks.vision.shape
         return [slots] * samples
 
@@ -223,10 +223,10 @@ class CrossAttentionSite(Site):
 
 
 class QuestionSite(PositionSite):
-    """Word embeddings of the text as a module before the decoder reads it (InstructBLIP's Q-Former).
+    """Word embeddings of the text as read by a module before the decoder (InstructBLIP's Q-Former).
 
     Args:
-        where: what is replaced, in words.
+        where: description of what is replaced.
     """
 
     argument: str = "question_embeds"

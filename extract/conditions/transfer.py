@@ -1,15 +1,15 @@
-"""Tensors go to a device without waiting for it."""
+"""Transfers tensors to a device without waiting for it."""
 
 import torch
 from torch import Tensor
 
 
 def moved(tensor: Tensor, device: torch.device, dtype: torch.dtype | None = None) -> Tensor:
-    """The same tensor on a device, in another dtype if one is given.
+    """The tensor on a device, converted to a dtype if one is given.
 
-    A copy from ordinary memory to a CUDA device waits for all that the device was given before. From pinned memory it
-    is one more thing that the device was given; torch keeps that memory until the copy is done. To the host, and
-    between other devices, tensors are copied as ever.
+    A copy from pageable memory to a CUDA device waits for all work queued on the device. From pinned memory it is just
+    queued as well; torch keeps that memory until the copy is done. Copies to the host and between other devices are
+    ordinary.
     """
     if device.type != "cuda" or tensor.device.type != "cpu":
         return tensor.to(device, dtype)

@@ -1,1 +1,1 @@
-"""A benchmark file becomes checked items. No torch."""
+"""Turns a benchmark file into checked items. No torch."""

@@ -1,4 +1,4 @@
-"""Options and right answer of an item, from the many forms in which files store them."""
+"""Parses options and right answer of an item from the many forms in which files store them."""
 
 import ast
 import re
@@ -15,7 +15,7 @@ from pid_lvlm.data.names import OPTION_LETTERS
 from pid_lvlm.extract.datasets.errors import Reason, RowError
 
 BRACKETED_LETTER: Final = re.compile(r"\(?([A-Za-z])[).:]?")
-"""`B`, `(B)`, `B.`, `B)`, `B:`: how answers name an option."""
+"""Ways in which answers name an option: `B`, `(B)`, `B.`, `B)`, `B:`."""
 INDEX: Final = re.compile(r"[0-9]{1,9}")
 NO_TEXTS: Final = ((dict, "a mapping"), ((list, tuple), "a list"), ((bytes, bytearray), "bytes"))
 LABEL_KEYS: Final = ("label", "labels", "letter", "letters", "key")
@@ -24,7 +24,7 @@ TEXT_KEYS: Final = ("text", "texts", "value")
 
 @dataclass(frozen=True)
 class Options:
-    """Texts of an item's options, the letter of each, and what else the file calls them, such as `1` or `first`."""
+    """Texts of an item's options, the letter of each, and the file's other labels for them, such as `1` or `first`."""
 
     texts: tuple[str, ...]
     letters: str
@@ -32,29 +32,29 @@ class Options:
 
 
 def cell_text(value: Any) -> str:
-    """A cell as text without surrounding blanks; "" for a missing one (None, or parquet's not-a-number)."""
+    """A cell as text, stripped; "" for a missing one (None, or NaN in parquet)."""
     return "" if is_missing(value) else str(value).strip()
 
 
 def whole_text(value: Any) -> str:
-    """A cell as text, the same for `7`, 7 and 7.0."""
+    """A cell as text; `7`, 7 and 7.0 give the same."""
     return str(int(value)) if isinstance(value, float) and value.is_integer() else cell_text(value)
 
 
 def is_missing(value: Any) -> bool:
-    """None, or the not-a-number that dataframes write for it. The word `nan` is a word."""
+    """Whether a cell is None, or the NaN that dataframes write for it. The word `nan` is a word."""
     return value is None or (isinstance(value, float) and value != value)
 
 
 def plain_text(value: Any, what: str) -> str:
-    """A cell as text, as `cell_text` gives it.
+    """A cell as text, like `cell_text`, with checks.
 
     Args:
         value: the cell.
         what: the field, for the message.
 
     Raises:
-        RowError: it is a list, a mapping or bytes, which are not anyone's text, or a text too long for any model.
+        RowError: it is a list, a mapping or bytes instead of text, or a text too long for any model.
     """
     _check_plain(value, what)
     return cell_text(value)
@@ -75,14 +75,14 @@ def read_options(cells: Any, letters: str | None = None) -> Options:
     """Options of one item.
 
     Args:
-        cells: a list; a mapping of letter to text (or of any label: the order then counts); a mapping of `label` and
-            `text` to a list each, or a list of such mappings, as ARC has them; or one of these as text, in JSON or
-            Python. Empty options at the end are left out.
-        letters: the letter of each cell, where columns carry them; then any option may be empty, and the others keep
+        cells: a list; a mapping of letters to texts (or any labels, whose order then counts); a mapping of `label` and
+            `text` to one list each, or a list of such mappings, as in ARC; or one of these as text, in JSON or
+            Python. Empty options at the end are dropped.
+        letters: the letter of each cell, if columns define them; then any option may be empty, and the others keep
             their letters.
 
     Raises:
-        RowError: fewer than two or more than 26 options, one without a letter of its own is empty, or one is not text.
+        RowError: fewer than two or more than 26 options, an empty option without a given letter, or one not text.
     """
     if isinstance(cells, str):
         cells = value_in_text(cells)
@@ -117,7 +117,7 @@ def read_options(cells: Any, letters: str | None = None) -> Options:
 
 
 def _labelled(cells: Any) -> tuple[Any, tuple[str, ...]]:
-    """Cells and their labels, where the file gives some."""
+    """Cells and their labels, if the file has labels."""
     if isinstance(cells, Mapping):
         label, text = (cells.get(_key(cells, names)) for names in (LABEL_KEYS, TEXT_KEYS))
         if len(cells) == 2 and isinstance(label, Sequence) and isinstance(text, Sequence):
@@ -149,7 +149,7 @@ def _matched(texts: list[Any], labels: list[str]) -> tuple[list[Any], tuple[str,
 
 
 def list_in_text(cell: str) -> list[Any]:
-    """The list that a text contains in JSON or Python syntax; an empty one if it contains none.
+    """The list that a text contains in JSON or Python syntax; empty if it contains none.
 
     Example:
         >>> list_in_text("['red', 'green']")
@@ -178,7 +178,7 @@ def value_in_text(cell: str) -> list[Any] | dict[Any, Any]:
 def _python_value(text: str) -> Any:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about backslashes
+            warnings.simplefilter("ignore")  # warnings about backslashes
             return ast.literal_eval(text)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return None
@@ -189,10 +189,10 @@ def read_label(answer: Any, options: Options, first_index: int | None = None, *,
 
     Args:
         answer: the cell. A number is an index, from `first_index` or else 0; a text is a letter, a label or an option's
-            text, and where it is none of these a number counts as an index, too.
+            text, or if it is none of these, a number that counts as an index.
         options: the item's options.
-        first_index: what numbers count from, where it is stated.
-        by_rule: the benchmark's rules settle what an answer means: its letter comes first, and numbers are indices.
+        first_index: what numbers count from, if stated.
+        by_rule: whether the benchmark's rules define answers: a letter takes precedence, and numbers are indices.
 
     Raises:
         RowError: the answer is not one of the options, or could mean either of two.
@@ -220,12 +220,12 @@ def read_label(answer: Any, options: Options, first_index: int | None = None, *,
 
 
 def is_number(value: Any) -> bool:
-    """Whether a cell holds a number, which true and false are not."""
+    """Whether a cell holds a number; true and false do not count."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def index_of(answer: Any, options: Options, first_index: int | None) -> int | None:
-    """Index from 0 of the option that a number, or a text of digits, counts to from `first_index`, or else from 0."""
+    """Zero-based index of the option for a number or text of digits that counts from `first_index`, or else from 0."""
     text = whole_text(answer)
     if not INDEX.fullmatch(text):
         return None
@@ -234,12 +234,14 @@ def index_of(answer: Any, options: Options, first_index: int | None) -> int | No
 
 
 def _by_text(text: str, options: Options) -> int | None:
-    """The option with this text: letter by letter, else whatever the case, else whatever the width and the blanks.
+    """The option with this text: exactly, else ignoring case, else ignoring character width and blanks.
 
     Raises:
-        RowError: several are the same text.
+        RowError: several options have the same text.
     """
-    if (wanted := _compatible(text)) not in map(_compatible, options.texts):  # the widest form, and nearly always so
+    if (wanted := _compatible(text)) not in map(
+        _compatible, options.texts
+    ):  # the loosest comparison; usually nothing matches
         return None
     for form in (_same, _folded, _compatible):
         wanted = form(text)
@@ -267,7 +269,7 @@ def _compatible(text: str) -> str:
 
 
 def _only(answer: Any, options: Options, first_index: int | None, *found: int | None) -> int:
-    """The one option that all readings of an answer mean."""
+    """The option that all readings of an answer agree on."""
     readings = {index for index in found if index is not None}
     if len(readings) == 1:
         return readings.pop()

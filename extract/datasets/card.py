@@ -1,4 +1,4 @@
-"""Dataset cards: a small TOML file beside the data that says how to read them and what is known about them."""
+"""Dataset cards: a small TOML file next to the data that says how to read it and what is known about it."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -31,7 +31,7 @@ class TrueAtoms:
 
 @dataclass(frozen=True)
 class CardFile:
-    """Keys of a card and what each may be."""
+    """Keys of a card and their types."""
 
     __pydantic_config__ = STRICT
 
@@ -55,9 +55,9 @@ class CardFile:
 class Card:
     """Contents of a card. `file` and `images` are absolute; `ground_truth` has the true atoms in bits.
 
-    `benchmark` names a known benchmark; `options` are the texts of the options if all items have the same ones; `where`
-    selects rows by the values of columns; answers that are numbers count options from `first_index`, if it is stated;
-    `on_bad` says what to do about bad rows, `keep_items` what run folders keep of the items.
+    `benchmark` names a known benchmark; `options` are the texts of the options if all items share them; `where` selects
+    rows by column values; numeric answers count options from `first_index`, if stated; `on_bad` says what to do about
+    bad rows, `keep_items` what run folders keep of the items.
     """
 
     name: str | None
@@ -79,8 +79,8 @@ def read_card(path: Path) -> Card:
     """Read a dataset card.
 
     Raises:
-        DatasetError: it is missing, is not TOML, or contains an unknown or wrong key.
-        UsageError: `[columns]` names an unknown field, or one column for two.
+        DatasetError: it is missing, is not TOML, or contains an unknown or invalid key.
+        UsageError: `[columns]` names an unknown field, or one column for two fields.
     """
 
     def wrong(message: str) -> DatasetError:
@@ -115,5 +115,5 @@ def read_card(path: Path) -> Card:
 
 
 def resolve_source(folder: Path, source: str) -> Path:
-    """A dataset as a card or sweep file in `folder` names it: a relative path starts there, a hub id stays."""
+    """A dataset named in a card or sweep file in `folder`: a relative path starts there, a hub id stays unchanged."""
     return Path(source) if source.startswith(HUB_PREFIX) else folder / source

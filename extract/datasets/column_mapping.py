@@ -1,4 +1,4 @@
-"""Which column of a dataset file holds which field of an item."""
+"""Maps columns of a dataset file to fields of an item."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,19 +22,19 @@ USUAL_NAMES: Final[dict[str, tuple[str, ...]]] = {
     "hint": ("hint", "context"),
     "raw": (),
 }
-"""Column names that are tried, in this order, for a field that is not mapped."""
+"""Column names to try, in this order, for a field that is not mapped."""
 
 DIFFERENT: Final = ("image", "question", "options", "answer", "hint")
-"""Fields that have no column in common; an id or a group may be the picture's name, and `raw` the question."""
+"""Fields that cannot share a column; an id or a group may be the picture's name, and `raw` the question."""
 
 REQUIRED: Final = ("image", "question", "options")
 THE_PICTURE: Final = "@picture"
-"""Column name of the group that means the picture itself: its path, or a hash of its bytes."""
+"""Special column name for `group` that means the picture itself: its path, or a hash of its bytes."""
 
 
 @dataclass(frozen=True)
 class Columns:
-    """Column of each field; `options` is one list column or several text columns. None: the file has none."""
+    """Column of each field; `options` is one list column or several text columns. None if the file has none."""
 
     image: str
     question: str
@@ -47,7 +47,7 @@ class Columns:
 
 
 def parse_mapping(text: str) -> dict[str, str]:
-    """Read `--columns`: `question=Q,options=A|B|C|D`.
+    """Parse `--columns`: `question=Q,options=A|B|C|D`.
 
     Raises:
         UsageError: a part is not `field=column`, or the field is unknown.
@@ -70,10 +70,10 @@ def parse_mapping(text: str) -> dict[str, str]:
 
 
 def check_fields(mapping: Mapping[str, str], where: str) -> None:
-    """Refuse a mapping of a field that items do not have, or of one column to fields that cannot be the same.
+    """Reject a mapping of an unknown field, or of one column to fields that cannot share it.
 
     Raises:
-        UsageError: with the nearest known field, or with the column.
+        UsageError: suggests the nearest known field, or names the column.
     """
     used: dict[str, str] = {}
     for field in mapping:
@@ -98,12 +98,12 @@ def resolve_columns(
     Args:
         file: the file's name, for messages.
         present: columns of the file.
-        mapping: field -> column, as the user, the dataset card or the benchmark says.
-        usual: look for fields that the mapping leaves out under their usual names.
-        fixed_options: every item has the same options, which are in no column.
+        mapping: field -> column, from the user, the dataset card or the benchmark.
+        usual: whether to look for omitted fields under their usual names.
+        fixed_options: whether every item has the same options, which are in no column.
 
     Raises:
-        DatasetError: a named column does not exist, or a needed field has none; all of them at once.
+        DatasetError: a named column does not exist, or a required field has none; lists all of them.
     """
     faults = []
     missing = []
@@ -147,10 +147,10 @@ def _letter_columns(file: str, free: Sequence[str]) -> str | None:
 
     Args:
         file: the file's name, for messages.
-        free: columns that no field was mapped to.
+        free: columns not mapped to any field.
 
     Raises:
-        DatasetError: a letter is missing between them, so it is not clear which of them are options.
+        DatasetError: there is a gap between the letters, so it is not clear which of them are options.
     """
     letters = [letter for letter in OPTION_LETTERS if letter in free]
     if len(letters) < 2 or letters[0] != OPTION_LETTERS[0]:

@@ -1,10 +1,10 @@
-"""Which questions each picture is asked: shifts of a keyed cyclic order, so that every question is asked equally often.
+"""Which questions are asked about each picture: shifts of a keyed cyclic order. Every question is asked equally often.
 
-Pictures and questions are exchanged among items with equally many options. In the order, items about one picture stand
-side by side, and shifts are at least as long as the longest such row of items, so that beside its own pair (column 0)
-no picture meets a question that belongs to it. Every shift is a permutation of the items: each question is asked once
-for every column, and the pairs have equal weights. Order and shifts depend on the seed and the items' ids alone, and
-fewer questions are the first columns of more.
+Pictures and questions are exchanged among items with the same number of options. In the order, items about one picture
+are adjacent, and shifts are at least as long as the longest such run of items, so that except for its own pair
+(column 0) no picture meets a question that belongs to it. Every shift is a permutation of the items: each question is
+asked once per column, and the pairs have equal weights. Order and shifts depend only on the seed and the items' ids,
+and the columns for fewer questions are the first columns for more.
 """
 
 from collections.abc import Hashable, Sequence
@@ -26,8 +26,8 @@ class Stratum:
 
     Attributes:
         name: what they have in common, such as `4 options`.
-        rows: numbers of the items in the keyed order.
-        longest: items about one picture, at most.
+        rows: indices of the items in the keyed order.
+        longest: maximum number of items about one picture.
     """
 
     name: str
@@ -36,20 +36,20 @@ class Stratum:
 
     @property
     def most(self) -> int:
-        """Questions that each picture can be asked, its own among them."""
+        """Maximum number of questions per picture, including its own."""
         return max(1, len(self.rows) - 2 * self.longest + 2)
 
 
 def crossed_partners(dataset: Dataset, crossing: Crossing, seed: int) -> NDArray[np.int64]:
-    """Number of the item whose question each picture is asked, (items, pairs); column 0 is the item itself.
+    """Index of the item whose question is asked about each picture, (items, pairs); column 0 is the item itself.
 
     Args:
         dataset: the items.
         crossing: how many questions, and among which items.
-        seed: of the order and the shifts.
+        seed: seed of the order and the shifts.
 
     Raises:
-        UsageError: there are too few items of some kind; names the kind and the largest number of questions.
+        UsageError: there are too few items of some kind; names the kind and the maximum number of questions.
     """
     strata = _strata(dataset.items, crossing.within, seed)
     least = min(strata, key=lambda stratum: stratum.most)

@@ -1,4 +1,4 @@
-"""Errors of dataset files, and the reasons that bad rows are counted under."""
+"""Errors of dataset files, and the reasons by which bad rows are counted."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -8,17 +8,17 @@ from pid_lvlm.data.command.shown import cut, shown_path
 from pid_lvlm.data.errors import Fault, PidError
 
 LINE: Final = 200
-"""Characters of a fault in a list of several."""
+"""Maximum characters of a fault in a list of several."""
 
 
 class DatasetError(PidError):
-    """A dataset file cannot be used. `faults` lists everything that is wrong, not only the first.
+    """A dataset file cannot be used. `faults` lists everything that is wrong, not only the first fault.
 
     Args:
         file: as the user named it.
         faults: at least one.
         advice: what to do about all of them.
-        shown: faults to spell out.
+        shown: maximum number of faults to print.
     """
 
     def __init__(self, file: str, faults: Sequence[Fault], advice: str = "", shown: int = 8) -> None:
@@ -40,7 +40,7 @@ class DatasetError(PidError):
 
 
 class Reason(StrEnum):
-    """Why a row cannot become an item: what bad rows are counted under."""
+    """Why a row is not a valid item: the categories of bad rows."""
 
     NO_PICTURE = "missing picture"
     BAD_PICTURE = "unreadable picture"
@@ -55,7 +55,7 @@ class Reason(StrEnum):
 
 
 class RowError(ValueError):
-    """A row that cannot become an item; its text follows "row 3: "."""
+    """A row that is not a valid item; its text follows "row 3: "."""
 
     def __init__(self, reason: Reason, message: str) -> None:
         self.reason = reason

@@ -1,4 +1,4 @@
-"""Pictures: a path, bytes or base64 text becomes an upright RGB picture, or a sentence that says what is wrong."""
+"""Decodes pictures: a path or bytes become an upright RGB picture, or a sentence that says what is wrong."""
 
 import hashlib
 import io
@@ -19,9 +19,9 @@ from pid_lvlm.data.inputs.paths import open_regular
 from pid_lvlm.extract.datasets.errors import Reason, RowError
 
 FORMATS: Final = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000")
-"""What is decoded. Pillow knows more, and hands some of it, such as EPS, to other programs."""
+"""Formats that are decoded. Pillow supports more, and passes some of them, such as EPS, to other programs."""
 FRAMED: Final = ("PNG", "WEBP", "GIF", "TIFF")
-"""Formats whose files may hold several pictures. The further ones of a JPEG (MPO) are previews and depth."""
+"""Formats whose files may hold several pictures. Additional ones in a JPEG (MPO) are previews and depth maps."""
 
 TURNS: Final = {
     2: (Image.Transpose.FLIP_LEFT_RIGHT,),
@@ -32,29 +32,29 @@ TURNS: Final = {
     7: (Image.Transpose.TRANSVERSE,),
     8: (Image.Transpose.ROTATE_90,),
 }
-"""What makes a picture upright, by the orientation in its EXIF data."""
+"""The operation that makes a picture upright, by its EXIF orientation."""
 SIDEWAYS: Final = range(5, 9)
-"""Orientations that exchange height and width."""
+"""Orientations that swap height and width."""
 
 
 @dataclass(frozen=True)
 class CheckedPicture:
-    """What is known of a picture that was decoded once: the SHA-256 of its file, and whether that holds several."""
+    """What is known about a picture after decoding it: the SHA-256 of its file, and whether the file holds several."""
 
     sha256: str
     several: bool
 
 
 def open_picture(source: Path | bytes, most: int = PIXELS.most, side: int | None = None) -> Image.Image:
-    """Decode a picture completely, turn it upright according to its EXIF data, and convert it to RGB.
+    """Decode a picture completely, rotate it upright by its EXIF data, and convert it to RGB.
 
-    Processors convert to RGB each in its own way, or not at all. Of an animation or a file of several pages this is the
-    first picture.
+    Processors convert to RGB in different ways, or not at all. For an animation or a multi-page file, this is the first
+    picture.
 
     Args:
         source: a file or its content.
-        most: pixels that are decoded at most; the number is known before any is.
-        side: pixels of a side that are enough; a JPEG is then decoded at a fraction of its size, which is quick.
+        most: maximum number of pixels to decode, checked before decoding.
+        side: sufficient number of pixels per side; a JPEG is then decoded at reduced size, which is fast.
 
     Raises:
         RowError: it is missing, not a picture, cut off, too large, or has pixels without a fixed range.
@@ -67,10 +67,10 @@ def open_picture(source: Path | bytes, most: int = PIXELS.most, side: int | None
 
 
 def check_picture(source: Path | bytes, most: int = PIXELS.most) -> CheckedPicture:
-    """Decode a picture once and say what is known of it then.
+    """Decode a picture once and return what is known about it then.
 
     Raises:
-        RowError: as `open_picture` does.
+        RowError: as in `open_picture`.
     """
     with _opened(source, most) as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -82,12 +82,12 @@ def check_picture(source: Path | bytes, most: int = PIXELS.most) -> CheckedPictu
 
 
 def picture_size(source: Path | bytes, most: int = PIXELS.most) -> tuple[int, int] | None:
-    """Height and width of a picture as it will be opened, from its header; None if it is not one that can be."""
+    """Height and width of a picture after opening, from its header; None if it cannot be opened."""
     try:
         with _opened(source, most) as file, _decoding(source, file, most) as image:
             width, height = image.size
             return (width, height) if _orientation(image) in SIDEWAYS else (height, width)
-    except RowError:  # said when the picture is opened
+    except RowError:  # reported when the picture is opened
         return None
 
 
@@ -100,7 +100,7 @@ def _is_animated(image: Image.Image) -> bool:
 
 @contextmanager
 def _opened(source: Path | bytes, most: int) -> Iterator[Any]:
-    """The file of a picture, unless it is too large to be one of so many pixels."""
+    """The file of a picture, unless it is too large for its allowed number of pixels."""
     try:
         with io.BytesIO(source) if isinstance(source, bytes) else open_regular(source) as file:
             size = file.seek(0, os.SEEK_END)
@@ -123,7 +123,7 @@ def _opened(source: Path | bytes, most: int) -> Iterator[Any]:
 
 @contextmanager
 def _decoding(source: Path | bytes, file: BinaryIO, most: int) -> Iterator[Image.Image]:
-    """The picture, not decoded yet, and a sentence for whatever the decoder raises over it."""
+    """Open the picture without decoding it, and turn any decoder error into a sentence."""
     shown = _name(source)
     try:
         with _without_pillows_limit(), Image.open(file, formats=FORMATS) as image:
@@ -136,7 +136,7 @@ def _decoding(source: Path | bytes, file: BinaryIO, most: int) -> Iterator[Image
         raise RowError(Reason.BAD_PICTURE, message) from None
     except MemoryError:
         raise RowError(Reason.BAD_PICTURE, f"{shown} does not fit into memory; scale it down") from None
-    except Exception as error:  # decoders raise nearly everything over data that is cut off or corrupt
+    except Exception as error:  # decoders raise almost anything on truncated or corrupt data
         reason = cut(str(error) or type(error).__name__)
         message = f"{shown} is truncated or damaged ({reason}); replace the file"
         raise RowError(Reason.BAD_PICTURE, message) from None
@@ -148,12 +148,12 @@ def _name(source: Path | bytes) -> str:
 
 @contextmanager
 def _without_pillows_limit() -> Iterator[None]:
-    """Ours counts before decoding and can be raised; Pillow's own only warns at first."""
+    """Our limit applies before decoding and can be raised; Pillow's own only warns at first."""
     limit = Image.MAX_IMAGE_PIXELS
     Image.MAX_IMAGE_PIXELS = None
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about metadata
+            warnings.simplefilter("ignore")  # warnings about metadata
             yield
     finally:
         Image.MAX_IMAGE_PIXELS = limit
@@ -175,7 +175,7 @@ def _pixels(most: int) -> str:
 def _orientation(image: Image.Image) -> int | None:
     try:
         return image.getexif().get(ExifTags.Base.Orientation)
-    except Exception:  # the pixels are whole even where what is said about them is not
+    except Exception:  # the pixels are intact even if the metadata is not
         return None
 
 
@@ -185,12 +185,12 @@ def _upright(image: Image.Image) -> Image.Image:
 
 
 def _in_8_bits(image: Image.Image) -> Image.Image:
-    """Grey of 16 bits scaled to 8: PIL's own conversion cuts it off at 255, and all but the darkest parts are white."""
+    """Scale 16-bit grey to 8 bits: PIL's own conversion clips at 255, which makes all but the darkest parts white."""
     if image.mode.startswith("I;16"):
         grey = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
         grey.info.update(image.info)
         return grey
     if image.mode in ("I", "F"):
-        message = f"the picture has pixels of 32 bits (mode {image.mode}), whose range is not known; save it in 8 bits"
+        message = f"the picture has 32-bit pixels (mode {image.mode}) of unknown range; save it with 8 bits"
         raise RowError(Reason.BAD_PICTURE, message)
     return image

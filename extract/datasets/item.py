@@ -1,4 +1,4 @@
-"""Items: multiple-choice questions about pictures, whatever file they came from; a dataset of them, and its counts."""
+"""Items: multiple-choice questions about pictures, regardless of the source file; datasets, and their counts."""
 
 import hashlib
 import json
@@ -21,9 +21,9 @@ class RowCounts:
     """Rows of a dataset file.
 
     Attributes:
-        read: in the file.
-        chosen: of them, those that the benchmark's rules and filters are about, bad ones included.
-        dropped: bad ones that were left out, by reason.
+        read: rows in the file.
+        chosen: rows selected by the benchmark's rules and filters, including bad ones.
+        dropped: bad rows that were left out, by reason.
         options: chosen rows by their number of options.
         answers: chosen rows by the letter of the right option, `unknown` if it is not given.
     """
@@ -35,7 +35,7 @@ class RowCounts:
     answers: Mapping[str, int] = field(default_factory=dict)
 
     def describe(self, kept: int) -> dict[str, Any]:
-        """What the manifest records; `kept` rows became samples."""
+        """The counts as recorded in the manifest; `kept` rows became samples."""
         return {"read": self.read, "chosen": self.chosen, "kept": kept, "dropped": dict(self.dropped)}
 
     def lines(self, kept: int) -> list[str]:
@@ -62,7 +62,7 @@ class Item:
 
     Attributes:
         id: unique in the dataset, the same for every model.
-        group: items of one group stay on one side of a split of the samples; usually the picture.
+        group: items of one group stay on the same side of a split; usually the picture.
         picture: path of the picture's file, or its encoded bytes (PNG, JPEG, …).
         question: the question's text.
         options: texts of the options, at least two.
@@ -70,11 +70,11 @@ class Item:
         hint: text shown before the question, or "".
         row: row of the dataset file, counted from 1, for messages.
         given_letters: letters of the options if they are not A, B, C, … without a gap.
-        raw: the prompt that the benchmark's file gives, if any.
-        rotation_of: question that the item asks with its options reordered, if the benchmark does so; else "".
+        raw: the prompt from the benchmark's file, if any.
+        rotation_of: question that the item asks with reordered options, if the benchmark does so; else "".
         rotations: number of rows of this question in the file.
         picture_sha256: hash of the picture's file when it was checked, or "".
-        max_pixels: pixels of the picture that are decoded at most.
+        max_pixels: maximum number of pixels of the picture to decode.
     """
 
     id: str
@@ -96,7 +96,7 @@ class Item:
         """The picture, decoded, upright, in RGB.
 
         Raises:
-            RowError: its file is no longer what it was when the dataset was read.
+            RowError: its file has changed since the dataset was read.
         """
         from pid_lvlm.extract.datasets.images import open_picture
 
@@ -104,7 +104,7 @@ class Item:
 
     @property
     def picture_key(self) -> str | Path | bytes:
-        """What tells pictures apart: equal files are one picture."""
+        """Identifies a picture: identical files are the same picture."""
         return self.picture_sha256 or self.picture
 
     def with_picture_of(self, other: "Item") -> "Item":
@@ -113,7 +113,7 @@ class Item:
 
     @property
     def sha256(self) -> str:
-        """Hash of what a model sees of the item, of its answer and its group."""
+        """Hash of what a model sees of the item, its answer and its group."""
         parts = (self.id, self.group, self.question, *self.options, str(self.label), self.hint, self.letters, self.raw)
         text = json.dumps((*parts, self.picture_sha256))
         return hashlib.sha256(text.encode()).hexdigest()
@@ -126,19 +126,19 @@ class Item:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Items and what is known about them.
+    """Items and information about them.
 
     Attributes:
-        name: what to call the benchmark.
+        name: name of the benchmark.
         file: file name the items came from.
         sha256: hash of the file's bytes.
         items: the items, in the file's order.
-        prompt: template that the dataset's card or benchmark asks for, if any.
+        prompt: template requested by the dataset's card or benchmark, if any.
         split: part of the benchmark, if stated.
-        ground_truth: true atoms in bits, if they are known.
+        ground_truth: true atoms in bits, if known.
         notes: what the user should know about the file, one sentence each.
-        rows: what became of the file's rows.
-        skip_bad: whether bad rows were to be left out, which then holds for items that a model cannot be given.
+        rows: counts of the file's rows.
+        skip_bad: whether to leave out bad rows, and also items that a model cannot process.
         keep_items: what run folders keep of the items unless the command says otherwise (`extract.config.KEEP_ITEMS`).
     """
 
@@ -155,12 +155,12 @@ class Dataset:
     keep_items: str | None = None
 
     def first(self, count: int | None) -> "Dataset":
-        """The same dataset with only its first `count` items; None for all."""
+        """The dataset with only its first `count` items; None for all."""
         return replace(self, items=self.items[:count])
 
     @property
     def items_sha256(self) -> str:
-        """Hash of the items and their pictures, whatever file they came from."""
+        """Hash of the items and their pictures, independent of the source file."""
         return hashlib.sha256("".join(item.sha256 for item in self.items).encode()).hexdigest()
 
     @property

@@ -1,4 +1,4 @@
-"""From the rows of a table to items. A row that cannot become one is bad, with a reason and a sentence."""
+"""Turns rows of a table into items. A row that is not a valid item is bad, with a reason and a sentence."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -27,18 +27,18 @@ NUMBERS_AS_TEXT: Final = (
 
 @dataclass(frozen=True)
 class ItemReader:
-    """How rows become items. What many rows share is decoded once.
+    """Turns rows into items. Pictures shared by many rows are decoded once.
 
     Attributes:
-        columns: where the fields are.
+        columns: the columns of the fields.
         folder: where relative picture paths start.
-        patterns: where a picture may lie in it; see `pid_lvlm.extract.datasets.picture_cells.places`.
-        fixed: texts of the options, where all items have the same.
-        first_index: what answers that are numbers count from, where it is stated.
-        by_rule: the benchmark's rules settle what an answer means.
-        exact: keep blanks and line breaks around option texts.
-        rotated: the benchmark asks every question several times; its steps left `ROTATION_FIELDS`.
-        max_pixels: pixels of a picture that are decoded at most.
+        patterns: where pictures may be in it; see `pid_lvlm.extract.datasets.picture_cells.places`.
+        fixed: texts of the options, if all items share them.
+        first_index: what numeric answers count from, if stated.
+        by_rule: whether the benchmark's rules define what an answer means.
+        exact: whether to keep blanks and line breaks around option texts.
+        rotated: whether the benchmark asks every question several times; its steps then set `ROTATION_FIELDS`.
+        max_pixels: maximum number of pixels of a picture to decode.
     """
 
     columns: Columns
@@ -56,12 +56,12 @@ class ItemReader:
     _noticed: Counter[str] = field(default_factory=Counter)
 
     def items(self, table: Table, limit: int | None, skip: bool) -> tuple[list[Item], list[BadRow]]:
-        """Items of a table, and the bad rows among those that were looked at.
+        """Items of a table, and the bad rows among those read.
 
         Args:
             table: the rows.
-            limit: stop after so many items; with bad rows that are not skipped, after so many rows.
-            skip: bad rows are left out and the next ones taken in their place.
+            limit: stop after this many items, or, if there are bad rows that are not skipped, after this many rows.
+            skip: whether to skip bad rows and take the next ones instead.
         """
         items: list[Item] = []
         bad: list[BadRow] = []
@@ -80,7 +80,7 @@ class ItemReader:
         return items, sorted([*bad, *earlier], key=lambda row: row.number)
 
     def choices(self, table: Table) -> Iterator[tuple[str, int]]:
-        """Letters of the options and index of the right one, of every row where they can be read."""
+        """Letters of the options and index of the right one, for every readable row."""
         for _, row in table.rows:
             try:
                 options = self._options(row)
@@ -89,7 +89,7 @@ class ItemReader:
                 continue
 
     def item(self, row: Row, number: int) -> Item:
-        """One item, its picture decoded and found whole.
+        """One item, after decoding its picture completely.
 
         Raises:
             RowError: the row is bad.
@@ -122,7 +122,7 @@ class ItemReader:
         return item
 
     def notes(self) -> list[str]:
-        """What a user should know about the items that were read, one sentence each."""
+        """What the user should know about the items read, one sentence each."""
         several = sum(isinstance(one, CheckedPicture) and one.several for one in self._checked.values())
         frames = (
             [f"{several} pictures are animations or have several pages; the first frame is used"] if several else []
@@ -130,7 +130,7 @@ class ItemReader:
         return [*frames, *(text.format(count=count) for text, count in self._noticed.items())]
 
     def _notice(self, row: Row, item: Item, options: Options) -> None:
-        """Count what can be read in two ways."""
+        """Count values that can be read in two ways."""
         texts = (item.question, item.hint, item.group, *item.options)
         if words := sum(text.casefold() == "nan" for text in texts):
             self._noticed[NAN_WORDS] += words
@@ -145,7 +145,7 @@ class ItemReader:
         return plain_text(row.get(column), what) if column else ""
 
     def _name(self, row: Row, column: str | None, what: str) -> str:
-        """A text that the run folder stores for every item."""
+        """Check a text that the run folder stores for every item."""
         name = self._text(row, column, f"the {what}")
         if len(name) > ITEM_ID.most:
             message = f"the {what} {shown(name)} has {len(name):,} characters; at most {ITEM_ID} are possible"
@@ -187,7 +187,7 @@ class ItemReader:
         return self._sources[cell]
 
     def _check_picture(self, picture: Path | bytes) -> CheckedPicture:
-        """Decode each picture once: a damaged one must not stop a run that has been going for hours."""
+        """Decode each picture once: a damaged one must not stop a run after hours."""
         if picture not in self._checked:
             try:
                 self._checked[picture] = check_picture(picture, self.max_pixels)
@@ -200,7 +200,7 @@ class ItemReader:
 
 
 def _picture_group(picture: Path | bytes, checked: CheckedPicture, folder: Path) -> str:
-    """A name of the picture that is the same on every machine."""
+    """A name for the picture that is the same on every machine."""
     if isinstance(picture, bytes):
         return checked.sha256[:16]
     return picture.relative_to(folder).as_posix() if picture.is_relative_to(folder) else picture.name

@@ -1,4 +1,4 @@
-"""From a benchmark file to checked items. Every fault of every row is found before a model is loaded."""
+"""Loads a benchmark file as checked items. Finds every fault of every row before a model is loaded."""
 
 import re
 from collections.abc import Sequence
@@ -32,8 +32,8 @@ def load_dataset(spec: DatasetSpec, limit: int | None = None) -> Dataset:
 
     Raises:
         DatasetError: it is a different file, or has bad rows, all of which are listed; if bad rows are skipped, only if
-            they are more than half.
-        UsageError: the benchmark named does not exist.
+            more than half are bad.
+        UsageError: the named benchmark does not exist.
     """
     card, benchmark = _described(spec)
     table = read_table(card.file)
@@ -76,12 +76,12 @@ def load_dataset(spec: DatasetSpec, limit: int | None = None) -> Dataset:
 
 @dataclass(frozen=True)
 class DatasetOutline:
-    """What is known of a dataset before its file is read.
+    """What is known about a dataset before its file is read.
 
     Attributes:
-        name: what runs on it are called after.
+        name: the name used in run names.
         file: its file, or the pattern or hub dataset that names it.
-        keep_items: one of `KEEP_ITEMS`, by the command or the card; None if neither says.
+        keep_items: one of `KEEP_ITEMS`, from the command or the card; None if neither says.
     """
 
     name: str
@@ -90,11 +90,11 @@ class DatasetOutline:
 
 
 def outline_dataset(spec: DatasetSpec) -> DatasetOutline:
-    """What a card, or a file's name, says about a dataset.
+    """What a card or a file name says about a dataset.
 
     Raises:
         DatasetError: the card does not exist, or the file's name cannot name a run.
-        UsageError: the benchmark named does not exist.
+        UsageError: the named benchmark does not exist.
     """
     card, benchmark = _described(spec)
     return DatasetOutline(_name(card, benchmark), card.file.name, spec.keep_items or card.keep_items)
@@ -125,12 +125,12 @@ def _default_name(benchmark: Benchmark | None, file: Path) -> str:
         return file_name(name)
     except FileNameError as error:
         raise DatasetError(
-            text, [Fault(cut(file.name), f"{error}; runs are called after the file: rename it, or name it in a card")]
+            text, [Fault(cut(file.name), f"{error}; runs are named after the file: rename it, or set a name in a card")]
         ) from None
 
 
 def _columns(table: Table, benchmark: Benchmark | None, card: Card, spec: DatasetSpec) -> Columns:
-    """Where the fields of an item are: as the benchmark's steps left them, unless card or command say otherwise."""
+    """The columns of an item's fields: as the benchmark's steps set them, unless card or command say otherwise."""
     known: dict[str, str] = {} if benchmark is None else {name: name for name in FIELDS if name in table.columns}
     named: dict[str, str] = {**known, **card.columns, **spec.columns}
     if benchmark is None:
@@ -160,7 +160,7 @@ def _picture_folder(spec: DatasetSpec, card: Card, table: Table) -> Path:
 
 
 def _refusal(source: str, file: str, bad: Sequence[BadRow], good: int, skip: bool, likely: str | None) -> DatasetError:
-    """The error about bad rows. What has one cause is one sentence."""
+    """The error about bad rows. Rows with the same cause share one sentence."""
 
     def single(message: str) -> DatasetError:
         return DatasetError(source, [Fault(file, message)])
@@ -178,9 +178,9 @@ def _refusal(source: str, file: str, bad: Sequence[BadRow], good: int, skip: boo
 
 
 def _likely(table: Table, file: Path, least: int) -> str | None:
-    """What to write instead, for a file of a known benchmark that was given as any file.
+    """What to write instead, for a file of a known benchmark that was given as a plain file.
 
-    Benchmarks that need fewer than `least` columns are left out: such columns fit many files.
+    Benchmarks that need fewer than `least` columns are ignored: such columns fit many files.
     """
     likely = likely_benchmark(
         table.columns, table.name, [known for known in BENCHMARKS.values() if len(known.needed) >= least]

@@ -1,4 +1,4 @@
-"""Where the picture of a cell is: a path, encoded bytes, base64 text."""
+"""Finds the picture of a cell: a path, encoded bytes or base64 text."""
 
 import base64
 import binascii
@@ -13,7 +13,7 @@ from pid_lvlm.extract.datasets.answer_options import cell_text, list_in_text
 from pid_lvlm.extract.datasets.errors import Reason, RowError
 
 BASE64_MIN_LENGTH: Final = 64
-"""Shorter texts are read as paths: the smallest PNG that shows anything is longer in base64."""
+"""Shorter texts are read as paths: the smallest useful PNG is longer in base64."""
 PATH_MAX_LENGTH: Final = 4096
 BLANKS: Final = re.compile(r"\s+")
 ADDRESS: Final = re.compile(r"(https?|ftp|s3|gs|hf|file)://", re.IGNORECASE)
@@ -26,7 +26,7 @@ def picture_source(value: Any, folder: Path, patterns: Sequence[str] = ("{name}"
         value: a path (relative ones start at `folder`), bytes, base64 text, a `data:` URI, a mapping with `bytes` or
             `path` as the `datasets` library writes it, or a list of one of these.
         folder: where relative paths start.
-        patterns: where a picture may be in `folder`; see `places`.
+        patterns: where pictures may be in `folder`; see `places`.
 
     Raises:
         RowError: the cell is empty, holds several pictures, or names a file that does not exist.
@@ -60,10 +60,10 @@ def picture_source(value: Any, folder: Path, patterns: Sequence[str] = ("{name}"
 
 
 def places(name: str, patterns: Sequence[str]) -> list[str]:
-    """Paths that a picture called `name` may have.
+    """Possible paths of a picture called `name`.
 
     Args:
-        name: as the file has it, such as `COCO_val2014_000000310196.jpg`.
+        name: as in the file, such as `COCO_val2014_000000310196.jpg`.
         patterns: with `{name}`; `{stem}`, without its ending; `{tail}`, the part after the last underscore;
             `{padded}`, the stem filled with zeros to twelve digits as COCO names its files.
     """
@@ -78,7 +78,7 @@ def _found(name: str, folder: Path, patterns: Sequence[str]) -> Path | None:
         try:
             if path.exists() and not path.is_dir():
                 return path
-        except (OSError, ValueError):  # a text too long for a file name, or one that none can have
+        except (OSError, ValueError):  # too long for a file name, or impossible as one
             continue
     return None
 
@@ -108,7 +108,7 @@ def _from_uri(text: str) -> bytes:
 
 
 def _from_base64(text: str) -> bytes | None:
-    """Bytes of base64 text: with line breaks, with the alphabet for URLs, and without padding, too."""
+    """Decode base64 text, also with line breaks, with the URL-safe alphabet, and without padding."""
     plain = BLANKS.sub("", text).replace("-", "+").replace("_", "/").rstrip("=")
     try:
         return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)

@@ -1,4 +1,4 @@
-"""What became of a dataset's rows, how its options and right answers are spread, and whether they are enough."""
+"""Counts a dataset's rows, the distribution of its options and right answers, and whether there are enough rows."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -16,8 +16,8 @@ def count_rows(read: int, chosen: int, choices: Iterable[tuple[str, int]], dropp
 
     Args:
         read: rows of the file.
-        chosen: those that filters left.
-        choices: of each of them whose options can be read, the letters and the label (index, -1 if unknown).
+        chosen: those left by the filters.
+        choices: letters and label (index, -1 if unknown) of each chosen row with readable options.
         dropped: bad rows that were left out of the items.
     """
     options: Counter[int] = Counter()
@@ -30,19 +30,19 @@ def count_rows(read: int, chosen: int, choices: Iterable[tuple[str, int]], dropp
 
 
 def bad_reasons(bad: Sequence[BadRow]) -> str:
-    """The same of the rows themselves."""
+    """The reasons of bad rows, with counts."""
     return by_reason(Counter(row.reason.value for row in bad))
 
 
 def dropped_note(dropped: Sequence[BadRow], chosen: int) -> str:
-    """One sentence about rows that were left out."""
+    """One sentence about the rows left out."""
     numbers = ", ".join(str(row.number) for row in dropped[:SHOWN_ROWS]) + (", …" if len(dropped) > SHOWN_ROWS else "")
     rows = "rows" if len(dropped) > 1 else "row"
     return f"{len(dropped)} of {chosen} rows dropped: {bad_reasons(dropped)} ({rows} {numbers}, counted from 1)"
 
 
 def few_rows_note(rows: int) -> str | None:
-    """A sentence if a run of so many rows is too small for pid-estimate; None if it is large enough.
+    """A sentence if a run with this many rows is too small for pid-estimate; None if it is large enough.
 
     Example:
         >>> few_rows_note(200)[:58]
@@ -57,7 +57,7 @@ def few_rows_note(rows: int) -> str | None:
 
 
 def describe_enough_rows(rows: int) -> str:
-    """Whether so many rows are enough for pid-estimate with its presets, for the plan of a run."""
+    """Whether this many rows are enough for pid-estimate with its presets, for the plan of a run."""
     paper = rows_needed(drop_incomplete=True)
     few = few_rows_note(rows)
     enough = f"{rows} rows are enough" + ("" if rows >= paper else f"; --preset paper needs at least {paper}")

@@ -1,4 +1,4 @@
-"""Thumbnails of items' pictures, small enough to be kept with every run."""
+"""Thumbnails of the items' pictures, small enough to keep with every run."""
 
 import io
 from collections.abc import Iterable
@@ -12,22 +12,22 @@ from pid_lvlm.extract.datasets.item import Item
 SIDE: Final = 160
 """Pixels of a thumbnail's longer side; smaller pictures keep their size."""
 QUALITY: Final = 75
-"""Of JPEG, from 0 to 95."""
+"""JPEG quality, from 0 to 95."""
 ENOUGH: Final = 2 * SIDE
-"""Pixels of a side from which a picture is scaled down well."""
+"""Pixels per side that are enough for good downscaling."""
 REMEMBERED: Final = 8192
-"""Thumbnails that a process keeps, by the hash of the picture: the models of a sweep have the same items."""
+"""Number of thumbnails that a process caches by picture hash: the models of a sweep share items."""
 
 _made: dict[tuple[str, int], bytes] = {}
 
 
 def thumbnail(item: Item) -> bytes:
-    """A small picture of an item: JPEG, or PNG where the picture is small already and PNG is smaller, as of drawings.
+    """A thumbnail of an item: JPEG, or PNG if the picture is already small and PNG is smaller, as for drawings.
 
-    Equal pictures give equal bytes with the same Pillow.
+    The same picture gives the same bytes with the same version of Pillow.
 
     Raises:
-        RowError: the picture is no longer what it was when the dataset was read.
+        RowError: the picture has changed since the dataset was read.
     """
     key = (item.picture_sha256, item.max_pixels)
     if key in _made:
@@ -48,13 +48,13 @@ def _scaled_down(item: Item) -> bytes:
 
 def _encoded(picture: Image.Image, kind: str, **options: object) -> bytes:
     file = io.BytesIO()
-    picture.info = {}  # profiles and comments of the original
+    picture.info = {}  # drop profiles and comments of the original
     picture.save(file, kind, **options)
     return file.getvalue()
 
 
 def distinct_pictures(items: Iterable[Item]) -> tuple[list[Item], list[int]]:
-    """The first item of every picture, and for every item the number of its picture among them."""
+    """The first item of each distinct picture, and for every item the index of its picture."""
     numbers: dict[object, int] = {}
     firsts: list[Item] = []
     places: list[int] = []

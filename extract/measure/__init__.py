@@ -1,1 +1,1 @@
-"""Forward passes: what is read from a batch under every condition."""
+"""Forward passes: what is measured on a batch under every condition."""

@@ -1,4 +1,4 @@
-"""Batches prepared ahead of the device: pictures are decoded and processed by other processes while it computes."""
+"""Prepares batches ahead of the device: other processes decode and process pictures while it computes."""
 
 import os
 import pickle
@@ -24,42 +24,42 @@ Given = TypeVar("Given")
 Made = TypeVar("Made")
 
 AHEAD: Final = 2
-"""Batches that each process prepares ahead."""
+"""Number of batches that each process prepares ahead."""
 
 USUAL: Final = 4
-"""Processes where a device other than the CPU computes: one prepares 35 to 90 pictures a second."""
+"""Default number of processes for devices other than the CPU: one prepares 35 to 90 pictures a second."""
 
 SHARED_MEMORY: Final = Path("/dev/shm")
-"""Where prepared batches pass from one process to another. Containers often have very little of it."""
+"""Shared memory through which prepared batches pass between processes. Containers often have very little of it."""
 
 ROOM: Final = 2 * 2**30
-"""Bytes of it that must be free before processes are used unasked."""
+"""Bytes of it that must be free for processes to be used by default."""
 
 LOST: Final = "DataLoader worker"
-"""How torch begins the text of an error about a process of its own that ended."""
+"""How torch begins its error message about a worker process that died."""
 
 
 def usual_workers(device: str, cores: int) -> int:
-    """Processes that prepare batches if nothing else is asked for: none where the cores are the device."""
+    """Default number of processes that prepare batches: none if the CPU is the device."""
     if device == "cpu" or not can_fork() or not SHARED_MEMORY.is_dir():
         return 0
     return min(USUAL, cores - 1) if shutil.disk_usage(SHARED_MEMORY).free >= ROOM else 0
 
 
 def can_fork() -> bool:
-    """Whether a process can share the loaded model with others that it starts."""
+    """Whether a process can share the loaded model with processes that it starts."""
     return sys.platform == "linux"
 
 
 @dataclass(frozen=True)
 class Outcome(Generic[Made]):
-    """What became of a batch: what was made of it, or the error that came of it."""
+    """The outcome for a batch: the prepared value, or an error."""
 
     made: Made | None = None
     error: Exception | None = None
 
     def get(self) -> Made:
-        """What was made; raises the error if there is one."""
+        """The prepared value; raises the error if there is one."""
         if self.error is not None:
             raise self.error
         return self.made  # type: ignore[return-value]
@@ -68,18 +68,18 @@ class Outcome(Generic[Made]):
 def prepared_ahead(
     batches: Sequence[Given], prepare: Callable[[Given], Made], workers: int
 ) -> Generator[Outcome[Made], None, None]:
-    """What `prepare` makes of each batch, in their order.
+    """Apply `prepare` to each batch, in order.
 
     Args:
         batches: what to prepare.
-        prepare: called in the processes; must leave the device alone. What it makes holds tensors of the host.
-        workers: processes; with none, or too few batches for any, each batch is prepared when it is asked for.
+        prepare: called in the processes; must not use the device. It returns tensors on the host.
+        workers: number of processes; with none, or too few batches to use them, each batch is prepared on demand.
 
     Yields:
-        One for each batch; errors are for the caller to raise.
+        One outcome per batch; the caller raises errors.
 
     Raises:
-        RuntimeError: a process was killed; `lost_worker` tells it from others.
+        RuntimeError: a process was killed; `lost_worker` recognises this error.
     """
     workers = min(workers, len(batches) // 2)
     if not workers:
@@ -87,7 +87,7 @@ def prepared_ahead(
             yield _outcome(prepare, batch)
         return
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about more processes than cores, which were asked for
+        warnings.simplefilter("ignore")  # warnings about more processes than cores, as requested
         loader = DataLoader(
             _Work(batches, prepare),
             batch_size=None,
@@ -96,13 +96,13 @@ def prepared_ahead(
             prefetch_factor=AHEAD,
             multiprocessing_context="fork",
             worker_init_fn=partial(_begin, os.getpid()),
-            generator=torch.Generator(),  # it draws a seed, which must not come from the global one
+            generator=torch.Generator(),  # it draws a seed, which must not come from the global generator
         )
     yield from loader
 
 
 def lost_worker(error: BaseException | None) -> str | None:
-    """What torch says about a process that ended, if an error or what it was raised from is about that."""
+    """The message of torch about a dead process, if an error or one of its causes is about that."""
     while error is not None:
         if isinstance(error, RuntimeError) and str(error).startswith(LOST):
             return str(error).partition("\n")[0]
@@ -111,7 +111,7 @@ def lost_worker(error: BaseException | None) -> str | None:
 
 
 class _Work(Dataset[Outcome[Made]], Generic[Given, Made]):
-    """Batches by number, prepared when they are read."""
+    """Batches by index, prepared when they are read."""
 
     def __init__(self, batches: Sequence[Given], prepare: Callable[[Given], Made]) -> None:
         self._batches = batches
@@ -133,12 +133,12 @@ def _outcome(prepare: Callable[[Given], Made], batch: Given) -> Outcome[Made]:
 
 
 def portable(error: Exception) -> Exception:
-    """The same error, or one with its text where it cannot pass to another process; a note has its traceback."""
+    """The same error, or one with its text if it cannot be pickled; a note has its traceback."""
     error.add_note("".join(traceback.format_exception(error)))
     try:
         if type(pickle.loads(pickle.dumps(error))) is type(error):
             return error
-    except Exception:  # an error of a library, whose arguments are not those that it takes
+    except Exception:  # a library error whose arguments do not match its constructor
         pass
     kind = ModelError if isinstance(error, PidError) else RuntimeError
     return kind(str(error) if kind is ModelError else f"{type(error).__name__}: {error}")
@@ -154,6 +154,6 @@ def _begin(parent: int, _number: int) -> None:
 
 
 def _unless_cut_off(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """A thread of multiprocessing hands prepared tensors over; when the command ends, nobody is left to take them."""
+    """A multiprocessing thread hands over prepared tensors; when the command ends, nobody is left to receive them."""
     if not isinstance(error, OSError | EOFError):
         sys.__excepthook__(kind, error, trace)

@@ -1,4 +1,4 @@
-"""How many items go through a model at once: what the options ask for, and less once memory has run out."""
+"""How many items go through a model at once: as the options say, and fewer once memory has run out."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -16,7 +16,7 @@ Prepared = TypeVar("Prepared")
 Result = TypeVar("Result")
 
 OTHER_NAMES: Final = ("CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "can't allocate memory")
-"""How CUDA, its libraries and allocators other than torch's say that memory ran out."""
+"""How CUDA, its libraries and allocators other than torch's report a lack of memory."""
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,9 @@ class Done(Generic[Result]):
     """A batch that was measured.
 
     Attributes:
-        group: number of the group that its items are of.
-        indices: of its items in that group.
-        result: what was made of them.
+        group: index of the group of its items.
+        indices: indices of its items in that group.
+        result: what `work` returned for them.
     """
 
     group: int
@@ -37,15 +37,15 @@ class Done(Generic[Result]):
 class Batching:
     """Forms the batches of a model's runs, has them prepared, and halves them when a device runs out of memory.
 
-    The smaller size holds from then on, so one object should see all runs of a model.
+    The smaller size then stays in effect, so one object should handle all runs of a model.
 
     Args:
-        rows: items of a batch, at most.
-        tokens: positions of a batch, padding included, at most; an item with more of them is a batch by itself. None
-            for any number.
-        workers: processes that prepare batches while others are computed.
+        rows: maximum number of items per batch.
+        tokens: maximum number of positions per batch, padding included; a longer item forms a batch by itself. None for
+            no limit.
+        workers: number of processes that prepare batches while others are computed.
         by_picture: whether items about one picture are measured together.
-        note: told once that memory ran out and how large batches are now.
+        note: called once when memory runs out, with the new batch size.
     """
 
     def __init__(
@@ -69,19 +69,19 @@ class Batching:
         prepare: Callable[[Items], Prepared],
         work: Callable[[Items, Prepared], Result],
     ) -> Iterator[Done[Result]]:
-        """Give every item to `work` once, in batches of items of one group, one group after the other.
+        """Pass every item to `work` once, in batches within a group, one group after the other.
 
         Args:
             groups: items, such as those of each shard.
-            prepare: what can be done to a batch ahead of the device, without using that.
-            work: what to do with a batch and what was prepared of it. It is called again with some of its items if
-                memory ran out.
+            prepare: work on a batch that can be done ahead, without the device.
+            work: called with a batch and what was prepared for it; called again with some of its items if memory ran
+                out.
 
         Yields:
-            What `work` made of each batch.
+            What `work` returned for each batch.
 
         Raises:
-            torch.OutOfMemoryError: one item is too much; or the error by which a library says so.
+            torch.OutOfMemoryError: a single item is too large; or a library's own error for that.
         """
         left = [list(range(len(group))) for group in groups]
         while any(left):
@@ -141,7 +141,7 @@ class Batching:
 
 
 def out_of_memory(error: BaseException | None) -> bool:
-    """Whether an error, or what it was raised from, says that a device or the host has no more memory."""
+    """Whether an error, or one of its causes, says that a device or the host is out of memory."""
     while error is not None:
         if isinstance(error, torch.OutOfMemoryError | MemoryError):
             return True
@@ -152,5 +152,5 @@ def out_of_memory(error: BaseException | None) -> bool:
 
 
 def _as_known(text: str) -> str:
-    """The text of an error, with accelerate's mark if a part of torch calls a lack of memory by another name."""
+    """The text of an error, with accelerate's marker if part of torch reports a lack of memory in other words."""
     return f"{text} out of memory." if any(name in text for name in OTHER_NAMES) else text

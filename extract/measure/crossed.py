@@ -1,4 +1,4 @@
-"""Scores of crossed pairs: those of the condition `both`, for each picture with the questions of other items."""
+"""Scores of crossed pairs: under the condition `both`, each picture with the questions of other items."""
 
 from collections.abc import Callable
 
@@ -28,10 +28,10 @@ def crossed_arrays(
     Args:
         measurement: how items are measured.
         plan: the run's pairs.
-        rows: numbers of the shard's items in the run.
+        rows: indices of the shard's items in the run.
         both: (rows, layers, options) nats, the scores of the items themselves: column 0.
         batching: the batches of the run.
-        advance: told how many pairs were done.
+        advance: called with the number of pairs done.
     """
     pairs = plan.of(rows)
 

@@ -1,4 +1,4 @@
-"""What is read from the input embeddings: one vector per sample and source, and the statistics of the noise."""
+"""What is computed from the input embeddings: one vector per sample and source, and the noise statistics."""
 
 from collections.abc import Callable, Sequence
 from functools import partial, reduce
@@ -19,7 +19,7 @@ from pid_lvlm.extract.models.misfit import model_code
 from pid_lvlm.extract.prompts.prompt_plan import PlannedItem
 
 SiteMoments = dict[str, Moments]
-"""Moments by the names of the sites."""
+"""Moments by site name."""
 
 
 def pool(vectors: Tensor, rows: Sequence[int]) -> dict[str, Tensor]:
@@ -30,8 +30,8 @@ def pool(vectors: Tensor, rows: Sequence[int]) -> dict[str, Tensor]:
         rows: vectors of each sample, each at least 1.
 
     Returns:
-        Pooling name -> (samples, width) float32, where the vectors are. Every sample is pooled on its own, so that its
-        numbers do not depend on the batch.
+        Pooling name -> (samples, width) float32, on the device of the vectors. Samples are pooled separately, so that
+        the numbers do not depend on the batch.
     """
     parts = vectors.float().split(list(rows))
     pooled = {
@@ -54,9 +54,9 @@ def measure(
     Args:
         adapter: the model.
         groups: the items, such as those of each shard.
-        batching: how they are divided.
-        advance: told how many items were done.
-        kept: keeps what is encoded for the next pass over the same groups.
+        batching: how to batch them.
+        advance: called with the number of items done.
+        kept: keeps encoded batches for the next pass over the same groups.
     """
     return statistics(group_moments(adapter, groups, batching, advance, kept))
 
@@ -68,7 +68,7 @@ def group_moments(
     advance: Callable[[int], None],
     kept: KeptBatches | None = None,
 ) -> list[SiteMoments]:
-    """Moments of every site over each group; see `measure`. Those of one group do not depend on the others."""
+    """Moments of every site over each group; see `measure`. The moments of a group do not depend on other groups."""
     found: list[SiteMoments] = [{} for _ in groups]
     series = None if kept is None else kept.series
 
@@ -89,7 +89,7 @@ def group_moments(
 
 
 def statistics(groups: Sequence[SiteMoments]) -> NoiseStats:
-    """Mean and standard deviation of every site from the moments of each group, added in their order."""
+    """Mean and standard deviation of every site from the moments of each group, added in order."""
     none: SiteMoments = {}
     return {site: total.gaussian() for site, total in reduce(_merged, groups, none).items()}
 
@@ -99,7 +99,7 @@ def _merged(one: SiteMoments, other: SiteMoments) -> SiteMoments:
 
 
 def read_inputs(adapter: Adapter, batch: Batch) -> DecoderInputs:
-    """What the decoder and the adapter's other hook points are given for a batch, by name.
+    """The inputs of the decoder and the adapter's other hook points for a batch, by name.
 
     Raises:
         MisfitError: the forward does not reach the decoder, or a site's input does not arrive.
@@ -122,8 +122,8 @@ def batch_moments(
     Args:
         adapter: the model.
         items: items of the batch.
-        host: what `host_inputs` made of them, if that was done before.
-        kept: keeps what is encoded.
+        host: the result of `host_inputs` for them, if already computed.
+        kept: keeps encoded batches.
     """
     batch = encode_batch(adapter, items, host)
     inputs = read_inputs(adapter, batch)

@@ -28,7 +28,7 @@ Prepare = Callable[[Sequence[str], Sequence[Image.Image]], ModelInputs]
 
 
 class BadItemError(ModelError):
-    """A model cannot be given an item. `reason` is what is wrong with it."""
+    """The model cannot process an item. `reason` says what is wrong with it."""
 
     def __init__(self, item: Item, reason: str) -> None:
         self.reason = reason
@@ -36,16 +36,16 @@ class BadItemError(ModelError):
         self.item = item
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """For other processes: what it is made of, not its text."""
+        """For pickling: its arguments, not its text."""
         return type(self), (self.item, self.reason), self.__dict__
 
 
 class RefusedPictureError(BadItemError):
-    """The processor does not take the picture of one item."""
+    """The processor rejects the picture of an item."""
 
 
 class TooLongError(BadItemError):
-    """The prompt of one item is longer, with its picture, than what the model reads."""
+    """The prompt of an item, with its picture, is too long for the model."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +54,9 @@ class Batch:
 
     Attributes:
         ids: sample ids.
-        inputs: model inputs with the picture already through the vision part.
+        inputs: model inputs with pictures already encoded by the vision part.
         masks: the two spans, (batch, tokens) each.
-        leaders: one row of each picture, if several rows are about one and the family can use it.
+        leaders: one row per picture, if several rows share a picture and the family can use that.
     """
 
     ids: tuple[str, ...]
@@ -73,7 +73,7 @@ class Batch:
 
     @property
     def nbytes(self) -> int:
-        """Memory of its tensors, those that several of its parts hold counted for each."""
+        """Memory of its tensors; tensors shared by several parts count several times."""
         sizes: list[int] = []
         leading = {} if self.leaders is None else self.leaders.inputs
         recursively_apply(lambda tensor: sizes.append(tensor.nbytes), [self.inputs, leading, vars(self.masks)])
@@ -82,11 +82,11 @@ class Batch:
 
 @dataclass(frozen=True)
 class HostBatch:
-    """What the processor makes of items, on the host.
+    """Processor outputs for items, on the host.
 
     Attributes:
-        inputs: of all items, or of one for each picture if there are `rows`.
-        rows: which items are about one picture, if any and the family can use it.
+        inputs: inputs of all items, or of one per picture if there are `rows`.
+        rows: which items share a picture, if any do and the family can use that.
     """
 
     inputs: ModelInputs
@@ -94,14 +94,14 @@ class HostBatch:
 
 
 def host_inputs(adapter: Adapter, items: Sequence[PlannedItem], share: bool = True) -> HostBatch:
-    """Prompts and decoded pictures as the processor gives them, on the host: the part of encoding that uses no device.
+    """Processed prompts and pictures, on the host: the part of encoding that does not use the device.
 
-    A picture that several of the items are about is decoded once; with `share` it is also prepared once, where the
-    family can use that.
+    A picture shared by several items is decoded once; with `share` it is also processed once, if the family can use
+    that.
 
     Raises:
-        BadItemError: a picture can no longer be read, or the processor refuses it.
-        ModelError: the processor takes no picture, or does not fit the model.
+        BadItemError: a picture can no longer be read, or the processor rejects it.
+        ModelError: the processor accepts no pictures, or does not fit the model.
     """
     rows = rows_by_picture(adapter, items) if share else None
     if rows is not None:
@@ -118,7 +118,7 @@ def item_picture(item: Item) -> Image.Image:
     """The picture of an item, decoded.
 
     Raises:
-        BadItemError: its file is no longer what it was when the dataset was read.
+        BadItemError: its file has changed since the dataset was read.
     """
     try:
         return item.image()
@@ -132,10 +132,10 @@ def encode_batch(adapter: Adapter, items: Sequence[PlannedItem], host: HostBatch
     Args:
         adapter: the adapter.
         items: the items.
-        host: what `host_inputs` made of them, if that was done before.
+        host: the result of `host_inputs` for them, if already computed.
 
     Raises:
-        ModelError: a span is not where the plan found it, the two overlap, BOS occurs twice, or the processor refuses a
+        ModelError: a span is not where the plan found it, the two overlap, BOS occurs twice, or the processor rejects a
             picture.
     """
     host = host_inputs(adapter, items) if host is None else host
@@ -170,14 +170,14 @@ def _encoded(adapter: Adapter, items: Sequence[PlannedItem], inputs: ModelInputs
 
 
 def _language_mask(inputs: ModelInputs, items: Sequence[PlannedItem]) -> Tensor:
-    """Positions of the users' text.
+    """Positions of the user's text.
 
     Raises:
         ModelError: one is not where the plan found it.
     """
     ids = inputs["input_ids"]
     language = torch.zeros_like(ids, dtype=torch.bool)
-    on_host = ids.tolist()  # at once: each read waits for the GPU
+    on_host = ids.tolist()  # in one transfer: each waits for the GPU
     for row, planned in enumerate(items):
         start, end = planned.span.bounds(ids.shape[1])
         if start < 0 or tuple(on_host[row][start:end]) != planned.span.ids:
@@ -190,16 +190,16 @@ def _language_mask(inputs: ModelInputs, items: Sequence[PlannedItem]) -> Tensor:
 
 
 def check_lengths(adapter: Adapter, inputs: ModelInputs, vision: Tensor, items: Sequence[PlannedItem]) -> None:
-    """Every prompt with its picture must fit into the model's context.
+    """Check that every prompt with its picture fits into the model's context.
 
     Args:
         adapter: the adapter.
-        inputs: what its processor made of the items.
+        inputs: processor outputs for the items.
         vision: (batch, tokens) positions of the pictures.
         items: the items.
 
     Raises:
-        TooLongError: names the first item that does not.
+        TooLongError: names the first item that does not fit.
     """
     context = adapter.context
     if context is None:
@@ -220,7 +220,7 @@ def prepared(
     items: Sequence[PlannedItem],
     pictures: Sequence[Image.Image],
 ) -> ModelInputs:
-    """What an adapter's `encode` or `process` makes of items.
+    """Call an adapter's `encode` or `process` on items.
 
     Args:
         adapter: the adapter.
@@ -229,7 +229,7 @@ def prepared(
         pictures: their pictures.
 
     Raises:
-        ModelError: the processor refuses one item's picture and not another's; names the item.
+        ModelError: the processor rejects one item's picture; names the item.
         MisfitError: the processor of an untested adapter fails in another way.
     """
     with model_code(adapter):
@@ -253,7 +253,7 @@ def _prepared(
 
 
 def _refused_picture(prepare: Prepare, planned: PlannedItem, picture: Image.Image, reason: str) -> ModelError:
-    """The error about an item's picture, or about the processor if it does not even take a plain one."""
+    """The error about an item's picture, or about the processor if it rejects even a plain picture."""
     try:
         prepare([planned.prompt], [Image.new("RGB", PLAIN_SIZE, "grey")])
     except ValueError:
@@ -283,7 +283,7 @@ def encode_text_only(adapter: Adapter, items: Sequence[PlannedItem]) -> ModelInp
 
 
 def _check_bos(adapter: Adapter, inputs: ModelInputs, items: Sequence[PlannedItem]) -> None:
-    """Chat template, tokenizer and processor may each write BOS; once is enough. A text may contain more of them."""
+    """Chat template, tokenizer and processor may each add BOS; once is enough. The text itself may contain more."""
     bos = adapter.tokenizer.bos_token_id
     if bos is None:
         return

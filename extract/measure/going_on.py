@@ -1,8 +1,8 @@
-"""Conditions with another text after a picture that another condition has: they go on where that one has read it.
+"""Conditions that share a picture with another condition but not its text: they continue after that picture.
 
-`vision_only.other.2` is the item's own picture with another question, `neither.other.2` the picture of
-`language_only.other.2`. In a family that shares prefixes only their texts are left to compute. Rows stay as they are up
-to the text; texts of different lengths are made equally long by padding between the two, which no position looks at.
+`vision_only.other.2` has the item's own picture with another question, `neither.other.2` has the picture of
+`language_only.other.2`. In a family that shares prefixes only their texts remain to be computed. Rows are unchanged up
+to the text; texts are brought to equal length by padding in between, which no position attends to.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from pid_lvlm.extract.prompts.prompt_plan import PlannedItem
 from pid_lvlm.extract.prompts.swaps import Swaps, is_swapped
 
 REPLACED_TEXT: Final = (VISION_ONLY, Condition(VISION_ONLY, MEAN).name)
-"""Conditions with the inputs of `both` up to the user's text, which vectors replace."""
+"""Conditions with the inputs of `both` up to the user's text, which is replaced by vectors."""
 
 
 def goes_on_from(condition: str) -> str | None:
-    """The condition that has the same picture and all that precedes the user's text, if it is another one.
+    """The other condition with the same picture and everything else before the user's text, if there is one.
 
     Example:
         >>> goes_on_from("vision_only.other.2"), goes_on_from("neither.other.2")
@@ -43,20 +43,20 @@ def goes_on_from(condition: str) -> str | None:
 
 
 def begins(condition: str) -> bool:
-    """Whether other conditions may go on from this one."""
+    """Whether other conditions may continue from this one."""
     return condition == BOTH or (is_swapped(condition) and parse_condition(condition).role == LANGUAGE_ONLY)
 
 
 def swapped(swaps: Swaps | None, items: Sequence[PlannedItem], condition: str) -> list[PlannedItem]:
-    """The items of a batch as they are under a condition that swaps."""
+    """The items of a batch as changed by a condition that swaps."""
     assert swaps is not None
     return [swaps.of(planned, condition) for planned in items]
 
 
 def begun_by(swaps: Swaps | None, items: Sequence[PlannedItem], condition: str) -> str | None:
-    """`goes_on_from`, if the items of this batch do have the same pictures under both.
+    """`goes_on_from`, if the items of this batch really have the same pictures under both.
 
-    An item's draws differ where a picture and a text do not fit into the model's context together.
+    An item's draws differ if a picture and a text do not fit into the model's context together.
     """
     first = goes_on_from(condition)
     if first is None or parse_condition(condition).role != NEITHER:
@@ -68,17 +68,17 @@ def begun_by(swaps: Swaps | None, items: Sequence[PlannedItem], condition: str) 
 def with_other_texts(
     adapter: Adapter, batch: Batch, items: Sequence[PlannedItem], changed: Sequence[PlannedItem], reach: int
 ) -> tuple[ModelInputs, int]:
-    """Model inputs of a batch with other texts, as far as possible those that it has.
+    """Model inputs of a batch with other texts, reusing as much of its inputs as possible.
 
     Args:
         adapter: the model.
         batch: the items, encoded.
         items: the items of the batch.
-        changed: the same with other texts, about the same pictures.
-        reach: positions that both may have in common, at most.
+        changed: the same items with other texts, about the same pictures.
+        reach: maximum number of positions that both may share.
 
     Returns:
-        Inputs (batch, tokens); how many of their first positions are those of `batch`.
+        Inputs (batch, tokens), and the number of first positions shared with `batch`.
 
     Raises:
         ModelError: a prompt is too long for the model, or its picture comes after its text.
@@ -103,7 +103,7 @@ def with_other_texts(
 
 
 def _alike(one: Sequence[int], other: Sequence[int], most: int) -> int:
-    """Tokens with which both begin, at most as many as precede the item's own text, of which nothing may be left."""
+    """Number of shared first tokens, at most as many as precede the item's own text, none of which may remain."""
     pairs = enumerate(zip(one[:most], other[:most], strict=False))
     return next((place for place, (mine, theirs) in pairs if mine != theirs), min(most, len(other)))
 
@@ -111,7 +111,7 @@ def _alike(one: Sequence[int], other: Sequence[int], most: int) -> int:
 def _joined(
     adapter: Adapter, name: str, batch: Batch, reach: int, starts: Sequence[int], tails: Sequence[Sequence[int]]
 ) -> Tensor:
-    """A tensor with an entry per token: what all rows keep, padding, the rest of what each keeps, its new text."""
+    """A tensor with an entry per token: what all rows keep, padding, the rest of what each row keeps, its new text."""
     old: Tensor = batch.inputs[name]
     fill: dict[str, Any] = {"dtype": old.dtype, "device": old.device}
     longest = max(start + len(tail) for start, tail in zip(starts, tails, strict=True))

@@ -1,4 +1,4 @@
-"""What the processor made of batches, kept for the next checkpoint of a series, which has the same processor."""
+"""Processor outputs of batches, kept for the next checkpoint of a series, which has the same processor."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -9,17 +9,17 @@ from pid_lvlm.extract.measure.encode import HostBatch
 from pid_lvlm.extract.prompts.prompt_plan import PlannedItem
 
 ROOM: Final = 2**30
-"""Bytes of the host's memory that are used: 790 pictures of LLaVA-1.5, all of a small model's."""
+"""Bytes of host memory to use: 790 pictures of LLaVA-1.5, all pictures of a small model."""
 
 
 class HostBatches:
-    """Prepared batches, the first that fit, by their planned items. Their tensors must not be changed.
+    """Prepared batches by their planned items, keeping the first that fit. Their tensors must not be modified.
 
     Args:
-        room: bytes of the host's memory.
+        room: bytes of host memory.
 
     Attributes:
-        open: whether further batches are kept.
+        open: whether more batches are kept.
     """
 
     def __init__(self, room: int = ROOM) -> None:
@@ -29,16 +29,16 @@ class HostBatches:
         self._kept: dict[tuple[int, ...], tuple[Sequence[PlannedItem], HostBatch]] = {}
 
     def clear(self) -> None:
-        """Keep nothing of what was made so far: the next model has another processor."""
+        """Discard everything: the next model has another processor."""
         self._left = self._room
         self._kept.clear()
 
     def has(self, items: Sequence[PlannedItem]) -> bool:
-        """Whether a batch of these very items is kept."""
+        """Whether a batch of exactly these items is kept."""
         return _key(items) in self._kept
 
     def get(self, items: Sequence[PlannedItem]) -> HostBatch:
-        """The batch of these items, which is kept."""
+        """The kept batch of these items."""
         return self._kept[_key(items)][1]
 
     def keep(self, items: Sequence[PlannedItem], host: HostBatch) -> None:
@@ -46,7 +46,7 @@ class HostBatches:
         size = _nbytes(host)
         if self.open and size <= self._left and not self.has(items):
             self._left -= size
-            self._kept[_key(items)] = (tuple(items), host)  # the items too: their numbers are theirs while they live
+            self._kept[_key(items)] = (tuple(items), host)  # the items too: their ids stay unique while they live
 
 
 def _key(items: Sequence[PlannedItem]) -> tuple[int, ...]:

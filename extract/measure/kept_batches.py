@@ -1,4 +1,4 @@
-"""Batches that the pass for the noise statistics has encoded, kept for the pass that measures them."""
+"""Batches encoded in the pass for the noise statistics, kept for the pass that measures them."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -11,18 +11,18 @@ from pid_lvlm.extract.models.adapters.base import Adapter
 from pid_lvlm.extract.prompts.prompt_plan import PlannedItem
 
 ROOM: Final = 2**30
-"""Bytes of the host's memory that are used: 150 samples of LLaVA-1.5-7B in 16 bits, all of a small model's."""
+"""Bytes of host memory to use: 150 samples of LLaVA-1.5-7B in 16 bits, all samples of a small model."""
 
 
 class KeptBatches:
-    """Encoded batches by their sample ids, the first that fit; each can be taken once.
+    """Encoded batches by their sample ids, keeping the first that fit; each can be taken once.
 
-    Nothing is kept of a model that is spread over several devices: its parts then expect their inputs on their own.
+    Nothing is kept for a model spread over several devices, whose parts expect inputs on their own device.
 
     Args:
         adapter: the model.
-        room: bytes of the host's memory.
-        series: what the processor made of the same items for an earlier checkpoint, and keeps for the next one.
+        room: bytes of host memory.
+        series: processor outputs for the same items from an earlier checkpoint, kept for the next one.
     """
 
     def __init__(self, adapter: Adapter, room: int = ROOM, series: HostBatches | None = None) -> None:
@@ -44,7 +44,7 @@ class KeptBatches:
         return _ids(items) in self._batches
 
     def take(self, items: Sequence[PlannedItem]) -> Batch | None:
-        """The batch of these items where the model is, if it is kept; it is no longer kept then."""
+        """Take the batch of these items, moved to the model's device, if it is kept."""
         batch = self._batches.pop(_ids(items), None)
         if batch is None:
             return None

@@ -15,15 +15,15 @@ from pid_lvlm.extract.models.adapters.base import Adapter, ModelInputs
 from pid_lvlm.extract.models.misfit import model_code
 
 LOGITS_AT_ONCE: Final = 1 << 26
-"""Lens logits held at a time (256 MiB of float32): 32 layers of a 32 000-token vocabulary at batch 64."""
+"""Maximum lens logits held at a time (256 MiB of float32): 32 layers of a 32 000-token vocabulary at batch 64."""
 
 
 @contextmanager
 def last_states(adapter: Adapter, layers: Sequence[nn.Module], keep: int) -> Iterator[dict[int, Tensor]]:
     """While active, forward passes record each layer's output at the last `keep` positions, (batch, keep, hidden).
 
-    States are keyed by the layer's index, not by the order of arrival: a model can skip layers. Positions are counted
-    from the end: in some families the last layers see only those whose logits are requested.
+    States are keyed by layer index, not by order of arrival: a model can skip layers. Positions are counted from the
+    end: in some families the last layers see only the positions whose logits are requested.
     """
     states: dict[int, Tensor] = {}
 
@@ -38,7 +38,7 @@ def last_states(adapter: Adapter, layers: Sequence[nn.Module], keep: int) -> Ite
 
 
 def _carried(states: dict[int, Tensor], index: int) -> Tensor:
-    """State after a layer. A skipped layer leaves the residual stream as it was after the layer before."""
+    """State after a layer. A skipped layer leaves the residual stream of the previous layer unchanged."""
     ran = [layer for layer in states if layer <= index]
     if not ran:
         message = f"the model skipped layers up to {index + 1}, whose states were requested"
@@ -59,10 +59,10 @@ def layer_states(
     Args:
         adapter: the model.
         inputs: a batch, pictures encoded.
-        edit: what to do to the decoder's inputs; None leaves them alone.
+        edit: edits the decoder's inputs; None leaves them unchanged.
         layers: layers to record, 1 for the first block.
-        keep: last positions to keep; they come after what was computed before.
-        begun: what of the batch was computed before; None computes everything and keeps nothing.
+        keep: number of last positions to keep; they come after the part computed before.
+        begun: the part of the batch computed before; None computes everything and keeps nothing.
 
     Returns:
         States of the layers, each (batch, keep, hidden), and the model's logits (batch, keep, vocabulary).
@@ -80,13 +80,13 @@ def token_logprobs(adapter: Adapter, states: Sequence[Tensor], logits: Tensor, t
 
     Args:
         adapter: the model.
-        states: recorded layers, each (batch, keep, hidden); where the adapter widens the head the last block is among
-            them and comes last, so that the head's weights are widened once for all.
+        states: recorded layers, each (batch, keep, hidden); if the adapter upcasts the head, they include the last
+            block, which comes last, so that the head's weights are upcast only once.
         logits: (batch, keep, vocabulary), the model's own output.
         tokens: (keep, k) token ids to score at each position.
 
     Returns:
-        (layers + 1, batch, keep, k) float32 nats, the output last; and the logits that it was scored with.
+        (layers + 1, batch, keep, k) float32 nats, the output last; and the logits used to score it.
     """
     batch, keep, vocabulary = logits.shape
     at_once = max(1, LOGITS_AT_ONCE // (batch * keep * vocabulary))
@@ -95,7 +95,7 @@ def token_logprobs(adapter: Adapter, states: Sequence[Tensor], logits: Tensor, t
         read = unembed(adapter, torch.stack([state.to(adapter.device) for state in states[start : start + at_once]]))
         found.append(_chosen(read, tokens))
         if adapter.widens_head and start + at_once >= len(states):
-            logits = read[-1].clone()  # of many layers, the others can be freed
+            logits = read[-1].clone()  # with many layers, the others can be freed
     if not adapter.widens_head:
         found.append(_chosen(logits.float()[None], tokens))
     return torch.cat(found), logits

@@ -27,7 +27,7 @@ from pid_lvlm.extract.prompts.prompt_plan import PlannedItem
 from pid_lvlm.extract.prompts.swaps import Swaps
 
 Tensors = dict[str, Tensor]
-"""What a batch gives, a row for each item, by name of the array that it becomes a part of."""
+"""Results of a batch, a row for each item, by name of the array that they become part of."""
 
 LOGLIK: Final = "loglik"
 FIRST_TOKEN: Final = "first_token"
@@ -35,7 +35,7 @@ FIRST_TOKEN: Final = "first_token"
 
 @dataclass(frozen=True)
 class Measurement:
-    """Everything a batch is measured with.
+    """Everything needed to measure a batch.
 
     Attributes:
         adapter: the model.
@@ -44,9 +44,9 @@ class Measurement:
         seed: the run's seed.
         layers: recorded layers; the last is the output.
         max_options: size of the options axis of the scores; None for one entry per letter.
-        share_prefix: whether passes and rows that begin alike compute their beginning once, where the family allows it.
-        conditions: those of the run, in the order of its manifest.
-        swaps: what items become under conditions that give the model another picture or text; needed for these only.
+        share_prefix: whether passes and rows with a common prefix compute it once, if the family allows it.
+        conditions: the conditions of the run, in the order of its manifest.
+        swaps: the items under conditions that give the model another picture or text; needed only for these.
         kept: batches that were encoded before.
     """
 
@@ -62,7 +62,7 @@ class Measurement:
     kept: KeptBatches | None = None
 
     def shard(self, items: Sequence[PlannedItem], batching: Batching, advance: Callable[[int], None]) -> Arrays:
-        """Arrays of one shard, rows in the order of `items`; `advance` is told how many items were done."""
+        """Arrays of one shard, rows in the order of `items`; `advance` is called with the number of items done."""
         return next(self.shards([items], batching, advance))
 
     def shards(
@@ -70,7 +70,7 @@ class Measurement:
     ) -> Iterator[Arrays]:
         """Arrays of one shard after the other, each as soon as its last batch is measured; see `shard`.
 
-        What batches give stays on the device until then, so that no batch waits for the one before it.
+        Results of batches stay on the device until then, so that no batch waits for the previous one.
         """
         parts: list[Tensors] = []
         order: list[int] = []
@@ -88,12 +88,12 @@ class Measurement:
         return self.max_options or len(self.candidates.spellings[0].ids)
 
     def batch(self, items: Sequence[PlannedItem], host: Prepared | None = None) -> Arrays:
-        """Arrays of one batch, rows in the order of `items`; `host` is what `prepare` made of it, if known."""
+        """Arrays of one batch, rows in the order of `items`; `host` is the result of `prepare` for it, if known."""
         return self._arrays(items, [self._measured(items, host)], np.arange(len(items)))
 
     @torch.inference_mode()
     def _measured(self, items: Sequence[PlannedItem], host: Prepared | None = None) -> Tensors:
-        """What the model says about one batch, on its device."""
+        """The model's results for one batch, on its device."""
         batch = self._encoded(items, host)
         scores = self._scores(batch, items, self.conditions, host)
         return {
@@ -103,7 +103,7 @@ class Measurement:
         }
 
     def _arrays(self, items: Sequence[PlannedItem], parts: Sequence[Tensors], back: NDArray[np.int64]) -> Arrays:
-        """Arrays of some items; row i of `parts`, one after the other, belongs to item `back[i]` of all."""
+        """Arrays of some items; row i of the concatenated `parts` belongs to item `back[i]`."""
         found = {name: torch.cat([part[name] for part in parts]).cpu().numpy()[back] for name in parts[0]}
         letters = [planned.item.letters for planned in items]
         scores, first = found.pop(LOGLIK), found.pop(FIRST_TOKEN)
@@ -124,7 +124,7 @@ class Measurement:
     def letter_scores(
         self, items: Sequence[PlannedItem], conditions: Sequence[str], host: Prepared | None = None
     ) -> Tensor:
-        """Scores of all letters, (items, conditions, layers, letters) nats, where the model computed them."""
+        """Scores of all letters, (items, conditions, layers, letters) nats, on the model's device."""
         scores = self._scores(self._encoded(items, host), items, conditions, host)
         return torch.stack([scores[name].loglik for name in conditions], dim=1)
 
@@ -137,7 +137,7 @@ class Measurement:
         return option_scores(scores.cpu().numpy(), [planned.item.letters for planned in items], self.width)
 
     def prepare(self, items: Sequence[PlannedItem], conditions: Sequence[str] = ()) -> Prepared:
-        """What of a batch can be done ahead of the device, for those of the `conditions` that need something else."""
+        """The work on a batch that can be done ahead of the device, for those `conditions` that need other inputs."""
         kept = self.kept is not None and self.kept.has(items)
         own = None if kept else host_inputs(self.adapter, items, self.share_prefix)
         return prepare_swapped(self.adapter, self.swaps, conditions, items, own, share=self._shares)
@@ -179,7 +179,7 @@ class Measurement:
 
 
 def _rotations(items: Sequence[Item]) -> Arrays:
-    """Which rows ask the same question, for benchmarks that reorder its options; nothing for others."""
+    """Which rows ask the same question, for benchmarks that reorder options; empty for others."""
     if not all(item.rotation_of for item in items):
         return {}
     return {
@@ -189,7 +189,7 @@ def _rotations(items: Sequence[Item]) -> Arrays:
 
 
 def lens_difference(adapter: Adapter, items: Sequence[PlannedItem]) -> float:
-    """Largest difference between the last layer's lens and the model's logits: 0 up to rounding if both are right."""
+    """Largest difference between the last layer's lens and the model's logits: 0 up to rounding if both are correct."""
     with torch.inference_mode():
         batch = encode_batch(adapter, items)
         states, logits = layer_states(adapter, batch.inputs, None, [len(adapter.layers)], keep=1)

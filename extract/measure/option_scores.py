@@ -19,7 +19,7 @@ from pid_lvlm.extract.models.processor.answer_tokens import Candidates
 
 @dataclass(frozen=True)
 class Scores:
-    """Scores of a batch under one condition, where the model computed them: to read them is to wait for the device.
+    """Scores of a batch under one condition, on the model's device: reading them waits for the device.
 
     Attributes:
         loglik: (batch, layers, letters) float32 nats, the output last.
@@ -43,10 +43,10 @@ def score_batch(
     Args:
         adapter: the model.
         inputs: a batch, pictures encoded.
-        edit: the condition's replacement; None leaves the inputs alone.
+        edit: the condition's replacement; None leaves the inputs unchanged.
         candidates: tokens of the option letters.
-        lens_layers: layers to read through the lens, the output not among them.
-        begun: what of the prompts was computed before; None where the family does not share prefixes.
+        lens_layers: layers to read through the lens, without the output.
+        begun: the part of the prompts computed before; None if the family does not share prefixes.
     """
     first = [spelling.first_ids for spelling in candidates.spellings]
     tokens = torch.tensor(first).reshape(1, -1)
@@ -91,7 +91,7 @@ def _read(
     tokens: Tensor,
     begun: Begun | None,
 ) -> tuple[Tensor, Tensor]:
-    """One pass: what `token_logprobs` gives for the (keep, k) tokens that may stand at its last positions."""
+    """One pass: the result of `token_logprobs` for the (keep, k) tokens that may occur at its last positions."""
     layers = [*lens_layers, len(adapter.layers)] if adapter.widens_head else lens_layers
     states, logits = layer_states(adapter, inputs, edit, layers, len(tokens), begun)
     return token_logprobs(adapter, states, logits, tokens)

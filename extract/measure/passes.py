@@ -1,4 +1,4 @@
-"""One batch under all conditions: which pass computes what, and which ones go on from another."""
+"""One batch under all conditions: which pass computes what, and which passes continue from another."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from pid_lvlm.extract.prompts.prompt_plan import PlannedItem
 from pid_lvlm.extract.prompts.swaps import Swaps, is_swapped
 
 Hosts = Mapping[str, HostBatch]
-"""What was prepared for conditions that give the model another picture or text, by condition."""
+"""Prepared inputs for conditions that give the model another picture or text, by condition."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,9 @@ class Passes:
         candidates: tokens of the option letters.
         stats: distribution of the replacement noise per site.
         seed: the run's seed.
-        lens_layers: layers that are read through the lens, the output not among them.
-        share: whether passes that begin alike compute their beginning once; only in families that allow it.
-        swaps: what items become under conditions that give the model another picture or text.
+        lens_layers: layers to read through the lens, without the output.
+        share: whether passes with a common prefix compute it once; only in families that allow it.
+        swaps: the items under conditions that give the model another picture or text.
     """
 
     adapter: Adapter
@@ -46,7 +46,7 @@ class Passes:
     def scores(
         self, batch: Batch, items: Sequence[PlannedItem], conditions: Sequence[str], hosts: Hosts
     ) -> dict[str, Scores]:
-        """Scores under each of the conditions, in their order."""
+        """Scores under each condition, in order."""
         found: dict[str, Scores] = {}
         for first, others in self._sharing(items, conditions).items():
             found |= self._begun(first, others, batch, items, hosts)
@@ -56,7 +56,7 @@ class Passes:
         return {condition: found[condition] for condition in conditions}
 
     def _sharing(self, items: Sequence[PlannedItem], conditions: Sequence[str]) -> dict[str, list[str]]:
-        """Conditions that go on from each that begins. It is measured even if only they are asked for."""
+        """Starting condition -> conditions that continue from it. It is measured even if only those are requested."""
         groups: dict[str, list[str]] = {}
         for condition in conditions if self.share else ():
             if begins(condition):
@@ -68,9 +68,9 @@ class Passes:
     def _begun(
         self, first: str, others: Sequence[str], batch: Batch, items: Sequence[PlannedItem], hosts: Hosts
     ) -> Iterator[tuple[str, Scores]]:
-        """A condition and those that go on from it; what it keeps is as large as the weights of some layers.
+        """A condition and those that continue from it; the kept prefix can be as large as the weights of some layers.
 
-        Both go on from there where several rows are about one picture.
+        If several rows share a picture, all of them continue from the picture's prefix.
         """
         adapter, own = self.adapter, list(items)
         if first != BOTH:
@@ -90,7 +90,7 @@ class Passes:
                 yield condition, self._pass(batch.inputs, self._edit(condition, batch), begun.up_to(reach))
 
     def _alone(self, condition: str, batch: Batch, items: Sequence[PlannedItem], hosts: Hosts) -> Scores:
-        """A condition that computes its whole prompt."""
+        """Scores of a condition that computes its whole prompt."""
         inputs, edit = batch.inputs, None
         if condition == NO_IMAGE:
             inputs = encode_text_only(self.adapter, items)

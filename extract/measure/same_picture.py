@@ -1,8 +1,8 @@
-"""Rows of a batch that are about one picture: prepared, encoded and begun once for all of them.
+"""Rows of a batch that share a picture: prepared, encoded and started once for all of them.
 
-In a family that shares prefixes, what precedes the user's text is the same in every row of a picture. The first such
-row leads: only leaders go through the processor and the vision part, and the other rows are put together from their
-leader's beginning and their own text.
+In a family that shares prefixes, everything before the user's text is the same in every row of a picture. The first
+such row is the leader: only leaders go through the processor and the vision part, and the other rows are assembled from
+their leader's prefix and their own text.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ class Rows:
     """Rows of a batch by picture.
 
     Attributes:
-        leaders: one row of each picture.
-        leader_of: for every row the place of its picture's row in `leaders`.
-        tails: for every row its token ids from the user's text on.
+        leaders: one row per picture.
+        leader_of: for every row, the index of its picture's row in `leaders`.
+        tails: for every row, its token ids from the user's text on.
     """
 
     leaders: tuple[int, ...]
@@ -42,7 +42,7 @@ class Rows:
 
 
 def rows_by_picture(adapter: Adapter, items: Sequence[PlannedItem]) -> Rows | None:
-    """Which rows begin with the same picture; None where no two do, or the family cannot use it."""
+    """Which rows begin with the same picture; None if no two do, or if the family cannot use that."""
     if not adapter.can_share_prefix or len({planned.item.picture_key for planned in items}) == len(items):
         return None
     places: dict[Any, int] = {}
@@ -75,7 +75,7 @@ def row_inputs(
         visual: (leaders, tokens) positions of their pictures.
 
     Raises:
-        ModelError: a leader does not end as its prompt is tokenised, or its picture comes after its text.
+        ModelError: a leader does not end like its tokenised prompt, or its picture comes after its text.
     """
     ids, mask = leaders[IDS].tolist(), leaders[MASK].tolist()
     _check_leaders(rows, ids, starts, visual)
@@ -116,7 +116,7 @@ class Leaders:
     Attributes:
         inputs: their model inputs, pictures encoded.
         starts: position of each leader's user text.
-        leader_of: for every row of the batch the place of its leader.
+        leader_of: for every row of the batch, the index of its leader.
     """
 
     inputs: ModelInputs
@@ -125,13 +125,13 @@ class Leaders:
 
 
 def begun_by_leaders(adapter: Adapter, leaders: Leaders, inputs: ModelInputs, common: int) -> Begun:
-    """Keys and values of the positions that all rows have before their text, computed once for each picture.
+    """Keys and values of the positions before the text, shared by all rows and computed once per picture.
 
     Args:
         adapter: the model.
-        leaders: one row of each picture.
+        leaders: one row per picture.
         inputs: model inputs of all rows.
-        common: positions of the batch before any row's text.
+        common: number of positions of the batch before any row's text.
 
     Raises:
         MisfitError: the forward does not reach the decoder.

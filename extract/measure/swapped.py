@@ -1,4 +1,4 @@
-"""Batches of items whose picture or text was swapped: prepared beside the items' own, encoded when their turn comes."""
+"""Batches of items with a swapped picture or text: prepared along with the items' own, encoded when needed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,12 +17,12 @@ from pid_lvlm.extract.prompts.swaps import Swaps, is_swapped
 
 @dataclass(frozen=True)
 class Prepared:
-    """What the processor made of a batch, on the host.
+    """Processor outputs of a batch, on the host.
 
     Attributes:
-        own: of the items as they are; None if they were encoded before.
-        swapped: of what they are under each condition with another picture or text, but for those that go on from
-            another condition.
+        own: outputs for the unchanged items; None if they were encoded before.
+        swapped: outputs under each condition with another picture or text, except conditions that continue from
+            another.
     """
 
     own: HostBatch | None
@@ -38,18 +38,18 @@ def prepare_swapped(
     *,
     share: bool,
 ) -> Prepared:
-    """What can be done to a batch before it reaches the device, for every condition that needs it.
+    """Do the work on a batch that does not need the device, for every condition that requires it.
 
     Args:
         adapter: the model.
-        swaps: what the items become.
+        swaps: how the items change.
         conditions: the conditions.
-        items: the items as they are.
-        own: what was made of them as they are, if that is needed.
-        share: whether conditions with the same picture go on from each other.
+        items: the unchanged items.
+        own: the outputs for the unchanged items, if needed.
+        share: whether conditions with the same picture continue from each other.
 
     Raises:
-        ModelError: as `host_inputs` does.
+        ModelError: as in `host_inputs`.
     """
     made = [] if own is None else [own.inputs]
     found: dict[str, HostBatch] = {}
@@ -63,9 +63,9 @@ def prepare_swapped(
 
 
 def _sharing(inputs: ModelInputs, before: Sequence[ModelInputs]) -> ModelInputs:
-    """The same inputs, with tensors of those before in place of equal ones: most conditions have pictures in common.
+    """The same inputs, reusing equal tensors of earlier ones: most conditions have pictures in common.
 
-    Batches wait in shared memory, which is scarce, and pictures fill it.
+    Batches wait in shared memory, which is scarce, and pictures would fill it.
     """
     return {name: _first_equal(value, [one.get(name) for one in before]) for name, value in inputs.items()}
 
@@ -79,15 +79,15 @@ def _first_equal(value: Any, before: Sequence[Any]) -> Any:
 
 
 def encode_swapped(adapter: Adapter, changed: Sequence[PlannedItem], host: HostBatch | None) -> ModelInputs:
-    """Model inputs of a batch under a condition that swaps, every picture through the vision part.
+    """Model inputs of a batch under a condition that swaps, with every picture encoded by the vision part.
 
     Args:
         adapter: the model.
-        changed: the items as they are under the condition.
-        host: what `prepare_swapped` made of them, if that was done before.
+        changed: the items under the condition.
+        host: the result of `prepare_swapped` for them, if already computed.
 
     Raises:
-        ModelError: a prompt is too long for the model, or the processor refuses a picture.
+        ModelError: a prompt is too long for the model, or the processor rejects a picture.
     """
     inputs = adapter.to_device((host or host_inputs(adapter, changed, share=False)).inputs)
     with model_code(adapter):

@@ -1,4 +1,4 @@
-"""Processes that end with the one that started them. Nothing heavy is imported: this comes before torch."""
+"""Ends processes with the one that started them. Imports nothing heavy: this runs before torch is imported."""
 
 import ctypes
 import os
@@ -13,10 +13,10 @@ _PR_SET_PDEATHSIG: Final = 1
 def end_with_parent(parent: int) -> None:
     """Have this process killed as soon as its parent ends, which may itself have been killed.
 
-    It would otherwise go on, or hold the lock of the run folder, for some seconds. Only Linux can do this.
+    Otherwise it would go on running, or hold the lock of the run folder, for some seconds. Works only on Linux.
 
     Args:
-        parent: process id of the parent; if it has ended already, this process ends here.
+        parent: process id of the parent; if it has already ended, this process exits here.
     """
     with suppress(AttributeError, OSError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -1,1 +1,1 @@
-"""A checkpoint becomes an adapter."""
+"""Loads a checkpoint as an adapter."""

@@ -1,4 +1,4 @@
-"""What libraries raise for files that are not as they wrote them, as the end of a sentence."""
+"""Turns library errors about damaged files into the end of a sentence."""
 
 import pickle
 from collections.abc import Iterator
@@ -9,13 +9,13 @@ from pid_lvlm.data.errors import printable
 from pid_lvlm.data.inputs.panics import PanicError, panics_as_errors
 
 LONGEST: Final = 300
-"""Characters of a library's message that are repeated."""
+"""Maximum characters of a library's message to quote."""
 
 
 def first_line(error: BaseException) -> str:
-    """First line of an error's text that is not empty, shortened; the error's name if it has none.
+    """First nonempty line of an error's text, shortened; the error's class name if there is none.
 
-    A line that ends in a colon goes on in the next.
+    A line that ends in a colon is joined with the next.
     """
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     line = " ".join(lines[:2]) if lines and lines[0].endswith(":") else "".join(lines[:1])
@@ -26,15 +26,15 @@ def first_line(error: BaseException) -> str:
 
 
 class ProcessorError(ValueError):
-    """A processor or tokenizer failed on what it was given."""
+    """A processor or tokenizer failed on its input."""
 
 
 @contextmanager
 def processor_code(*, trusted: bool) -> Iterator[None]:
-    """Surrounds a call of a checkpoint's processor or tokenizer, and nothing else.
+    """Wraps a call of a checkpoint's processor or tokenizer, and nothing else.
 
     Args:
-        trusted: whether tests cover how the processor is called, so that an error comes from what it was given.
+        trusted: whether tests cover how the processor is called, so that an error must come from its input.
 
     Raises:
         ProcessorError: it failed; if not `trusted`, errors pass unchanged.
@@ -49,7 +49,7 @@ def processor_code(*, trusted: bool) -> Iterator[None]:
 
 
 def known_reason(error: Exception) -> str | None:
-    """A better sentence for what is known; None for the rest."""
+    """A better sentence for known errors; None for the rest."""
     text = str(error)
     if isinstance(error, pickle.UnpicklingError) or "Weights only load failed" in text:
         return (

@@ -1,4 +1,4 @@
-"""Load a checkpoint from the hub or a folder, through the adapter of its family."""
+"""Loads a checkpoint from the hub or a folder, through the adapter of its family."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -32,7 +32,7 @@ from pid_lvlm.extract.models.registry import ADAPTERS, adapter_class
 
 TOKENIZER_FILES: Final = ("tokenizer.json", "tokenizer.model", "vocab.json", "tokenizer_config.json")
 TRIAL: Final = "A"
-"""What every tokenizer must read and write: over some broken files it fails no sooner than that."""
+"""Text that every tokenizer must encode and decode: with some broken files it only fails then."""
 UNREACHABLE: Final = "the hub cannot be reached"
 
 
@@ -41,10 +41,10 @@ def load_adapter(spec: ModelSpec, *, weights: bool = True) -> Adapter:
 
     Args:
         spec: what to load, and how.
-        weights: False builds the model without weights (on the meta device), to plan only.
+        weights: False builds the model without weights (on the meta device), for planning only.
 
     Raises:
-        ModelError: the checkpoint does not exist or is incomplete, or no adapter reads its type.
+        ModelError: the checkpoint does not exist or is incomplete, or no adapter supports its type.
     """
     check_model(spec)
     hf_logging.set_verbosity_error()
@@ -78,9 +78,9 @@ def load_adapter(spec: ModelSpec, *, weights: bool = True) -> Adapter:
 
 
 def pinned(spec: ModelSpec) -> ModelSpec:
-    """The same hub model at the commit that its branch or tag points to now; a folder as it is.
+    """Pin a hub model to the commit that its branch or tag points to now; a folder is unchanged.
 
-    Weights, tokenizer and chat template are then of one state, and the run records which.
+    Weights, tokenizer and chat template then come from the same commit, which the run records.
 
     Raises:
         ModelError: the model does not exist or cannot be reached.
@@ -98,11 +98,11 @@ def pinned(spec: ModelSpec) -> ModelSpec:
 
 
 def recorded_revision(spec: ModelSpec, *, sampled: bool = False) -> str | None:
-    """Commit of a pinned hub model, or a fingerprint of a folder's files; for a PEFT checkpoint, its base's, too.
+    """Commit of a pinned hub model, or a fingerprint of a folder's files; for a PEFT checkpoint, also that of its base.
 
     Args:
-        spec: the model, loaded before: a hub model's files are then in the cache.
-        sampled: give the fingerprint of earlier versions, which looked at both ends of each file only.
+        spec: the model, already loaded, so that a hub model's files are in the cache.
+        sampled: compute the fingerprint of earlier versions, which hashed only both ends of each file.
 
     Raises:
         ModelError: a file cannot be read, or a downloaded one is not what the hub published.
@@ -115,13 +115,13 @@ def recorded_revision(spec: ModelSpec, *, sampled: bool = False) -> str | None:
 
 
 def continued_revision(spec: ModelSpec, revision: str | None, begun: str | None) -> str | None:
-    """The revision to compare with that of a run that was begun earlier.
+    """The revision to compare with that of a run started earlier.
 
     Args:
         spec: the model.
         revision: its revision now.
-        begun: what the run recorded. A fingerprint of an earlier version can be compared only with one of its kind, and
-            the run keeps it: whether all its samples are of the same bytes is not known.
+        begun: the revision recorded by the run. A fingerprint of an earlier version can only be compared with one of
+            the same kind, and the run keeps it: whether all its samples come from the same bytes is unknown.
     """
     return recorded_revision(spec, sampled=True) if is_sampled(begun) else revision
 
@@ -135,7 +135,7 @@ def _revision(spec: ModelSpec, *, sampled: bool) -> str | None:
 
 
 def resolve_device(name: str) -> str:
-    """`auto` becomes `cuda` where there is one, else `cpu`.
+    """Resolve `auto` to `cuda` if available, else `cpu`.
 
     Raises:
         ModelError: torch does not know or cannot use the device.
@@ -151,12 +151,12 @@ def resolve_device(name: str) -> str:
 
 
 def _options(spec: ModelSpec) -> dict[str, Any]:
-    """Options of every loader: the pinned state, and never a checkpoint's own code."""
+    """Options for every loader: the pinned revision, and never a checkpoint's own code."""
     return {"revision": spec.revision, "trust_remote_code": False}
 
 
 def _check_files(spec: ModelSpec) -> dict[str, Any]:
-    """Look at a checkpoint's JSON files; the content of its `config.json`, whose model type an adapter reads."""
+    """Check a checkpoint's JSON files; returns the content of its `config.json`, with a supported model type."""
     folder = Path(spec.model)
     if folder.is_dir():
         raw = read_configuration(folder / CONFIG_FILE, spec.model)
@@ -171,14 +171,14 @@ def _check_tokenizer(spec: ModelSpec) -> None:
     folder = Path(spec.model)
     if folder.is_dir() and not any((folder / name).exists() for name in TOKENIZER_FILES):
         message = (
-            f"checkpoint folder `{spec.model}` has no tokenizer; expected tokenizer.json or tokenizer.model beside "
+            f"checkpoint folder `{spec.model}` has no tokenizer; expected tokenizer.json or tokenizer.model next to "
             "the weights: save the processor there too (processor.save_pretrained)"
         )
         raise ModelError(message)
 
 
 def _check_processor(processor: Any, spec: ModelSpec) -> None:
-    """Refuse what transformers returns where files are missing: a bare tokenizer or image processor."""
+    """Reject what transformers returns if files are missing: a bare tokenizer or image processor."""
     for part in ("tokenizer", "image_processor"):
         if getattr(processor, part, None) is None:
             message = (
@@ -199,19 +199,23 @@ def _load_weights(spec: ModelSpec, auto_class: Any) -> Any:
     options |= _options(spec) | {"dtype": dtype, "output_loading_info": True}
     model, report = _guarded(spec, "weights", auto_class.from_pretrained, **options)
     parameters = {name for name, _ in model.named_parameters()}
-    if missing := sorted(parameters & set(report["missing_keys"])):  # transformers draws them at random, with a warning
+    if missing := sorted(
+        parameters & set(report["missing_keys"])
+    ):  # transformers initialises them at random, with a warning
         message = (
             f"the weights of `{spec.model}` lack the parameter `{missing[0]}` ({len(missing)} such), which would be "
             "random; download or convert the checkpoint again"
         )
         raise ModelError(message)
     if model.dtype == torch.float32:
-        torch.backends.cudnn.allow_tf32 = False  # torch's default for convolutions: 3 digits, under the name of float32
+        torch.backends.cudnn.allow_tf32 = (
+            False  # torch's default for convolutions is TF32: 3 digits, despite the name float32
+        )
     return model if spread else model.to(device)
 
 
 def _guarded(spec: ModelSpec, what: str, load: Any, **options: Any) -> Any:
-    """Call a loader of a library; whatever it raises for missing, broken and hostile files becomes one sentence."""
+    """Call a library's loader; any error it raises for missing, broken or hostile files becomes one sentence."""
     try:
         with panics_as_errors():
             return load(spec.model, **options)

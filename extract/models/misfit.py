@@ -1,4 +1,4 @@
-"""Models that an untested adapter cannot run: what their own code raises becomes one sentence, our bugs stay bugs."""
+"""Models that an untested adapter cannot run: errors in their code become one sentence, our bugs stay bugs."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,15 +13,15 @@ from pid_lvlm.extract.models.library_errors import first_line
 from pid_lvlm.extract.models.registry import refused
 
 RAISED: Final = (AttributeError, LookupError, RuntimeError, TypeError, ValueError)
-"""What a model or a processor raises when it is called in a way that it was not written for."""
+"""Errors that a model or processor raises when called in an unexpected way."""
 
 
 @contextmanager
 def model_code(adapter: Adapter) -> Iterator[None]:
-    """Surrounds a call of the model or its processor through an untested adapter.
+    """Wraps a call of the model or its processor through an untested adapter.
 
-    Surround nothing else: an error in our own code must not be taken for one of the model's. Hooks that run inside the
-    model are told apart by `pid_lvlm.extract.conditions.hooks.HookError`.
+    Wrap nothing else: an error in our own code must not be mistaken for one of the model's. Hooks that run inside the
+    model are distinguished by `pid_lvlm.extract.conditions.hooks.HookError`.
 
     Raises:
         MisfitError: the model's code failed and the adapter is not leak-tested; otherwise errors pass unchanged.
@@ -39,10 +39,10 @@ def model_code(adapter: Adapter) -> Iterator[None]:
 
 @contextmanager
 def first_pass(adapter: Adapter, model: str) -> Iterator[None]:
-    """Surrounds a tested adapter's first pass: what fails inside the model then comes from its files.
+    """Wraps a tested adapter's first pass: an error inside the model then comes from its files.
 
     Raises:
-        ModelError: the model's code failed, and `model` is named. Errors in our own code pass unchanged.
+        ModelError: the model's code failed; names `model`. Errors in our own code pass unchanged.
     """
     try:
         yield
@@ -59,7 +59,7 @@ def first_pass(adapter: Adapter, model: str) -> Iterator[None]:
 
 
 def _in_our_code(error: BaseException) -> bool:
-    """Whether an error was raised by a line of this package, rather than by a library's."""
+    """Whether an error was raised in this package rather than in a library."""
     frame = error.__traceback__
     while frame is not None and frame.tb_next is not None:
         frame = frame.tb_next
@@ -75,7 +75,7 @@ def refuse_misfits(adapter: Adapter, advice: str = "") -> Iterator[None]:
         advice: what may help, in parentheses at the end of the reason.
 
     Raises:
-        ModelError: the model does not fit and needs an adapter of its own.
+        ModelError: the model does not fit and needs its own adapter.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""Which adapter reads which `model_type`. Adapters are imported only when asked for, since they import torch."""
+"""Maps `model_type` to adapters. Adapters are imported only on demand, since they import torch."""
 
 from dataclasses import dataclass
 from importlib import import_module
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Entry:
-    """An adapter as `module:Class` below `pid_lvlm.extract.models.adapters`, and checkpoints it reads."""
+    """An adapter as `module:Class` in `pid_lvlm.extract.models.adapters`, and example checkpoints."""
 
     target: str
     examples: tuple[str, ...]
@@ -69,26 +69,26 @@ ADAPTERS: Final[dict[str, Entry]] = {
     "qwen3_5_moe": Entry("qwen:Qwen35Adapter", ("Qwen/Qwen3.5-35B-A3B",)),
     "smolvlm": Entry("standard:SmolVLMAdapter", ("HuggingFaceTB/SmolVLM2-2.2B-Instruct",)),
 }
-"""Model type, as `config.json` has it, -> adapter."""
+"""Model type, as in `config.json` -> adapter."""
 
 
 GENERIC: Final = "generic:GenericAdapter"
-"""Reads what has no adapter, as far as it can; runs begin with a leak test."""
+"""Handles types without an adapter as far as possible; runs begin with a leak test."""
 
 
 _registered: "dict[str, type[Adapter]]" = {}
 
 
 def register(model_type: str, adapter: "type[Adapter]") -> None:
-    """Read checkpoints of a `model_type` with an adapter from outside this package, as long as this process lives."""
+    """Register an adapter from outside this package for a `model_type`, for the lifetime of this process."""
     _registered[model_type] = adapter
 
 
 def adapter_class(model_type: str, model: str) -> "type[Adapter]":
-    """The adapter of a `model_type`; `model` is named in the error if none reads it.
+    """The adapter for a `model_type`; errors name `model`.
 
     Raises:
-        ModelError: no adapter reads this type, and transformers has no vision-language model of it.
+        ModelError: no adapter supports this type, and transformers has no vision-language model of it.
     """
     if model_type in _registered:
         return _registered[model_type]
@@ -106,7 +106,7 @@ def adapter_class(model_type: str, model: str) -> "type[Adapter]":
 
 
 def refused(model_type: str, why: str) -> ModelError:
-    """The error about a model that an adapter without a proof must not run; `why` completes "the general one …"."""
+    """The error about a model that an untested adapter must not run; `why` completes "the general one …"."""
     if model_type in _registered:
         return ModelError(f"model type `{model_type}` is loaded by {_registered[model_type].__name__}, which {why}")
     near = [f"`{name}`" for name in near_names(model_type, ADAPTERS)]
@@ -118,7 +118,7 @@ def refused(model_type: str, why: str) -> ModelError:
 
 
 def _sees_pictures(model_type: str) -> bool:
-    """Whether transformers itself has a model of this type that reads pictures and text and writes text."""
+    """Whether transformers itself has a model of this type that takes pictures and text and writes text."""
     from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
 
     return model_type in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES

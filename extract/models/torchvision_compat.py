@@ -1,8 +1,8 @@
-"""Make torchvision importable beside a CPU build of torch. Import this module before anything of transformers.
+"""Makes torchvision importable alongside a CPU build of torch. Import this module before anything from transformers.
 
-The torchvision wheel that belongs to a CPU torch may carry compiled code for CUDA only. That code then cannot be
-loaded, and the import stops at the first operator whose schema is missing. The transforms that image processors need
-are plain torch, so it is enough to declare those operators. Nothing is declared where torchvision imports by itself.
+The torchvision wheel for a CPU torch may contain compiled code for CUDA only. That code then cannot be loaded, and
+the import stops at the first operator whose schema is missing. The transforms that image processors need are plain
+torch, so it is enough to declare those operators. Nothing is declared if torchvision imports by itself.
 """
 
 import re
@@ -15,14 +15,14 @@ from torch.library import Library
 SCHEMAS: Final = {
     name: f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor" for name in ("nms", "qnms")
 }
-"""Operators that torchvision's Python part asks for when it is imported."""
+"""Operators that torchvision's Python part needs on import."""
 
 _declared: list[Library] = []
-"""Declarations last as long as their library object."""
+"""Keeps the library objects alive: declarations last only as long as they do."""
 
 
 def ensure_torchvision() -> bool:
-    """Import torchvision, declaring what its compiled part would have; False if it is not installed."""
+    """Import torchvision, declaring the operators of its compiled part; False if it is not installed."""
     if find_spec("torchvision") is None:
         return False
     for _ in range(len(SCHEMAS) + 1):

@@ -1,1 +1,1 @@
-"""An item becomes a prompt with a known language span."""
+"""Turns an item into a prompt with a known language span."""

@@ -1,4 +1,4 @@
-"""Crossed pairs, planned: the prompt of one item with the picture of another."""
+"""Plans crossed pairs: the prompt of one item with the picture of another."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ class CrossedPlan:
 
     Attributes:
         items: the run's items.
-        partner: (items, pairs) number of the item whose question is asked; column 0 is the item itself.
+        partner: (items, pairs) index of the item whose question is asked; column 0 is the item itself.
     """
 
     items: tuple[PlannedItem, ...]
@@ -30,11 +30,11 @@ class CrossedPlan:
 
     @property
     def pairs(self) -> int:
-        """Questions of each picture, its own among them."""
+        """Number of questions per picture, including its own."""
         return int(self.partner.shape[1])
 
     def of(self, rows: Iterable[int]) -> list[PlannedItem]:
-        """The pairs of some items' pictures with questions of others, one picture after the other."""
+        """Pairs of some items' pictures with the questions of others, one picture after the other."""
         return [
             crossed_pair(self.items[row], self.items[other]) for row in rows for other in self.partner[row, 1:].tolist()
         ]
@@ -48,10 +48,10 @@ def plan_crossed(adapter: Adapter, dataset: Dataset, plan: Plan, crossing: Cross
         dataset: the items.
         plan: the same items, planned.
         crossing: how many questions, and among which items.
-        seed: of the choice.
+        seed: seed of the choice.
 
     Raises:
-        UsageError: some kind of items has too few of them.
+        UsageError: there are too few items of some kind.
         DatasetError: a question is too long for the model together with a picture of another item.
     """
     partner = crossed_partners(dataset, crossing, seed)
@@ -69,7 +69,7 @@ def crossed_pair(picture: PlannedItem, question: PlannedItem) -> PlannedItem:
 
 
 def _too_long(adapter: Adapter, crossed: CrossedPlan, file: str) -> list[Fault]:
-    """Pairs that do not fit into the context, as far as it is known how many tokens a picture fills."""
+    """Pairs that do not fit into the context, as far as the number of picture tokens is known."""
     if adapter.context is None:
         return []
     texts = np.array([planned.tokens for planned in crossed.items])

@@ -1,8 +1,8 @@
 """The language span: which tokens of a prompt are the user's text, found without knowing the chat template.
 
-The prompt is rendered again with two sentinel texts in the user's place. Tokens that all three renderings share
-at the start and at the end belong to the template; what lies between is the span. Two sentinels, since one could
-begin or end like the text itself. Spans are counted from the end of the prompt: there neither the picture's
+The prompt is rendered again with two sentinel texts in place of the user's. Tokens that all three renderings share
+at the start and at the end belong to the template; the rest is the span. There are two sentinels, since one could
+begin or end like the text itself. Spans are counted from the end of the prompt, so that neither the picture's
 expansion nor left padding moves them.
 """
 
@@ -35,7 +35,7 @@ class Span:
     tail: int
 
     def bounds(self, total: int) -> tuple[int, int]:
-        """First position and the one after the last, in a sequence of `total` tokens that ends with the prompt."""
+        """Start and end (exclusive) in a sequence of `total` tokens that ends with the prompt."""
         end = total - self.tail
         return end - len(self.ids), end
 
@@ -45,8 +45,8 @@ class SpanFinder:
 
     Args:
         render: user text -> whole prompt.
-        tokenize: prompts -> token ids, the picture's placeholder not expanded.
-        decode: token ids -> text, special tokens left out.
+        tokenize: prompts -> token ids, without expanding the picture's placeholder.
+        decode: token ids -> text, without special tokens.
         setting: `all` of the user's text, or `question_options`.
     """
 
@@ -65,7 +65,7 @@ class SpanFinder:
             prompts: token ids of the rendered prompts.
 
         Raises:
-            ModelError: a span is empty, or decodes to something else than the text.
+            ModelError: a span is empty, or decodes to something other than the text.
         """
         parts = [self._parts(text) for text in texts]
         bodies = [body for _, body, _ in parts]
@@ -82,14 +82,14 @@ class SpanFinder:
         return text.before, text.core, text.after
 
     def _frame_ids(self, before: str, after: str) -> list[list[int]]:
-        """Prompts with the sentinels in the text's place; the same for all items unless the frame holds a hint."""
+        """Prompts with the sentinels in place of the text; the same for all items unless the frame contains a hint."""
         key = (before, after)
         if key not in self._frames:
             self._frames[key] = self._tokenize([self._render(before + sentinel + after) for sentinel in SENTINELS])
         return self._frames[key]
 
     def _check(self, span: Span, body: str, ids: Sequence[int]) -> None:
-        """The span must decode to the text. Both go through the tokenizer, which need not keep case or spaces."""
+        """Check that the span decodes to the text. Both go through the tokenizer, which may change case or spaces."""
         expected = _squeezed(self._decode(ids))
         found = _squeezed(self._decode(span.ids))
         if not found or expected not in found:
@@ -101,7 +101,7 @@ class SpanFinder:
 
 
 def _span(ids: Sequence[int], frames: Sequence[Sequence[int]]) -> Span:
-    """What lies between the ends that a prompt shares with all frames."""
+    """The part between the ends that a prompt shares with all frames."""
     start = min(common_prefix(ids, frame) for frame in frames)
     tail = min(common_prefix(ids[::-1], frame[::-1]) for frame in frames)
     tail = min(tail, len(ids) - start)
@@ -109,7 +109,7 @@ def _span(ids: Sequence[int], frames: Sequence[Sequence[int]]) -> Span:
 
 
 def common_prefix(first: Sequence[int], second: Sequence[int]) -> int:
-    """Number of equal elements that two sequences start with."""
+    """Length of the common prefix of two sequences."""
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, second, strict=False)))
 
 

@@ -1,4 +1,4 @@
-"""How many tokens pictures will fill, told by the processor from their sizes alone where it can."""
+"""How many tokens pictures will fill, computed by the processor from their sizes alone if possible."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ from pid_lvlm.extract.models.adapters.base import Adapter
 
 
 def expected_picture_tokens(adapter: Adapter, items: Sequence[Item]) -> list[int]:
-    """Tokens that the picture of each item will fill; 0 where that is not known before the picture is prepared."""
+    """Number of tokens that each item's picture will fill; 0 if unknown before the picture is prepared."""
     sizes: dict[Path | bytes, tuple[int, int] | None] = {}
     for item in items:
         if item.picture not in sizes:

@@ -1,4 +1,4 @@
-"""What one run will do: prompts, spans, candidates, shards and batches, all fixed before the first forward pass."""
+"""Plans one run: prompts, spans, candidates, shards and batches, all fixed before the first forward pass."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from pid_lvlm.extract.prompts.picture_tokens import expected_picture_tokens
 from pid_lvlm.extract.prompts.templates import get_template
 
 THINKING: Final = "<think>"
-"""How chat templates open a block of thinking."""
+"""How chat templates open a thinking block."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class PlannedItem:
         text_only_prompt: the same conversation without the picture.
         span: the language span of `prompt`.
         tokens: length of `prompt` before the picture's expansion.
-        picture_tokens: tokens that the picture will fill; 0 where that is not known before it is prepared.
+        picture_tokens: tokens that the picture will fill; 0 if unknown before it is prepared.
     """
 
     item: Item
@@ -45,7 +45,7 @@ class PlannedItem:
 
     @property
     def length(self) -> int:
-        """Tokens that the decoder will see, as far as they are known: the placeholder gives way to the picture."""
+        """Number of tokens that the decoder will see, as far as known: the picture replaces the placeholder."""
         return self.tokens + max(0, self.picture_tokens - 1)
 
 
@@ -56,7 +56,7 @@ class Plan:
     Attributes:
         items: in the dataset's order.
         candidates: tokens of the option letters.
-        max_options: options axis of the run.
+        max_options: size of the run's options axis.
     """
 
     items: tuple[PlannedItem, ...]
@@ -122,17 +122,17 @@ def make_plan(
 def batches(
     items: Sequence[PlannedItem], rows: int, tokens: int | None = None, *, by_picture: bool = False
 ) -> list[tuple[int, ...]]:
-    """Indices of each batch: items of similar length together, so that little of a batch is padding.
+    """Indices of each batch: items of similar length together, to minimise padding.
 
-    Longest first: what does not fit into memory shows at once. Batches depend on nothing but the items of their shard,
-    hence a resumed run forms the same ones.
+    Longest first, so that a lack of memory shows at once. Batches depend only on the items of their shard, so a
+    resumed run forms the same ones.
 
     Args:
         items: the items of a shard.
-        rows: items of a batch, at most.
-        tokens: positions of a batch, padding included, at most; an item with more of them is a batch by itself.
-        by_picture: whether items about one picture stay together, by the longest of them. They are then divided
-            between batches only where they fill one by themselves.
+        rows: maximum number of items per batch.
+        tokens: maximum number of positions per batch, padding included; a longer item forms a batch by itself.
+        by_picture: whether items about one picture stay together, placed by the longest of them. They are then split
+            over batches only if they fill one by themselves.
     """
     blocks: dict[object, list[int]] = {}
     for index in sorted(range(len(items)), key=lambda index: -items[index].length):
@@ -154,7 +154,7 @@ def batches(
 
 
 def _fitting(longest: PlannedItem, rows: int, tokens: int | None) -> int:
-    """Items of a batch whose longest is known, at most."""
+    """Maximum number of items of a batch, given its longest."""
     return rows if tokens is None else max(1, min(rows, tokens // longest.length))
 
 
@@ -173,7 +173,7 @@ def _check_placeholders(adapter: Adapter, dataset: Dataset) -> None:
 
 
 def _check_pictures_in_text(adapter: Adapter, dataset: Dataset, items: Sequence[PlannedItem]) -> None:
-    """Some processors replace the placeholder by other tokens; a text may contain those, too."""
+    """Check a text for picture tokens: some processors replace the placeholder by others, which a text may contain."""
     ids = [token for planned in items for token in planned.span.ids]
     if not adapter.visual_mask({"input_ids": torch.tensor([ids])}).any():
         return
@@ -187,7 +187,7 @@ def _check_pictures_in_text(adapter: Adapter, dataset: Dataset, items: Sequence[
 
 
 def long_prompts(adapter: Adapter, dataset: Dataset, template: str) -> list[tuple[Item, str]]:
-    """Items whose prompts are, with the picture, too long for the model, and what is wrong with each."""
+    """Items whose prompts, with the picture, are too long for the model, and the reason for each."""
     write = get_template(template)
     prompts = [adapter.render(write(item).full, picture=True) for item in dataset.items]
     pictures = expected_picture_tokens(adapter, dataset.items)
@@ -197,7 +197,7 @@ def long_prompts(adapter: Adapter, dataset: Dataset, template: str) -> list[tupl
 def _too_long(
     adapter: Adapter, dataset: Dataset, tokenised: Sequence[Sequence[int]], pictures: Sequence[int]
 ) -> list[tuple[Item, str]]:
-    """A prompt must fit together with its picture: models go on after the end of their context, with wrong numbers."""
+    """Check that a prompt fits with its picture: beyond their context, models continue with wrong numbers."""
     context = adapter.context
     if context is None:
         return []
@@ -209,13 +209,13 @@ def _too_long(
 
 
 def too_long(text: int, picture: int, context: int) -> str:
-    """What is wrong with a prompt of so many tokens and a picture of so many, as the end of a sentence."""
+    """The end of a sentence about a prompt and a picture with too many tokens."""
     counts = f"{text - 1} and its picture {picture} tokens" if picture else f"{text} tokens"
     return f"its prompt has {counts}, and the model reads at most {context}; shorten it or leave the row out"
 
 
 def _check_template(adapter: Adapter, text: str) -> None:
-    """A prompt without a picture must not show one, and a letter in an open block of thinking is not an answer."""
+    """Check that a prompt without a picture has no image tokens, and that none ends in an open thinking block."""
     if adapter.placeholder in adapter.render(text, picture=False):
         message = (
             f"the chat template writes `{adapter.placeholder}` into a prompt without a picture; it needs an adapter"

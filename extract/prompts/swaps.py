@@ -1,9 +1,9 @@
-"""Conditions that give a model another picture or another text: those of another item, or blank ones.
+"""Conditions that give a model another picture or text: those of another item, or blank ones.
 
-Unlike noise they change the prompt itself, so that the model is given nothing that it could not meet, in every family
-alike. What stands in for a source depends on the seed, the sample, the condition and the run's other items, never on
-the source that it stands in for; but a blank picture is as large as the item's own, and another question is that of an
-item with the same letters, where there are such.
+Unlike noise, they change the prompt itself, so that the model only gets realistic inputs, in every family alike. The
+replacement of a source depends on the seed, the sample, the condition and the run's other items, never on the source
+that it replaces, with two exceptions: a blank picture has the size of the item's own, and another question comes from
+an item with the same letters, if there is one.
 """
 
 import io
@@ -33,10 +33,10 @@ GREY: Final = 128
 """Value of every pixel of a blank picture."""
 
 TRIES: Final = 100
-"""Draws after which a picture and a text that fit into the model's context together are given up."""
+"""Maximum draws to find a picture and a text that fit into the model's context together."""
 
 KEPT_SIZES: Final = 64
-"""Blank pictures, and prompts, that are kept for the next items."""
+"""Number of blank pictures, and of prompts, cached for later items."""
 
 
 def is_swapped(condition: str) -> bool:
@@ -45,16 +45,16 @@ def is_swapped(condition: str) -> bool:
 
 
 class Swaps:
-    """What the items of a run become under `other` and `blank`.
+    """The items of a run under `other` and `blank`.
 
     Under `neither.other.2` an item has the picture that it has under `language_only.other.2`, and the text that it has
     under `vision_only.other.2`: two independent draws, and pictures that are prepared once for both conditions.
 
     Args:
         adapter: the model.
-        items: the run's items, among which others are drawn; their order does not matter.
+        items: the run's items, from which others are drawn; their order does not matter.
         template: name of the prompt template.
-        language_span: what counts as source 2: what else the user's text holds stays.
+        language_span: what counts as source 2; the rest of the user's text stays.
         seed: the run's seed.
     """
 
@@ -72,13 +72,13 @@ class Swaps:
         self._rendered = lru_cache(KEPT_SIZES)(self._render)
 
     def of(self, planned: PlannedItem, condition: str) -> PlannedItem:
-        """An item as it is under a condition for which `is_swapped` holds.
+        """An item under a condition for which `is_swapped` holds.
 
-        Its prompt, text and picture are those that the model is given, its `span` and `text_only_prompt` remain. Id,
-        letters and label are its own, so that the options that are scored are the item's.
+        Its prompt, text and picture are those given to the model; its `span` and `text_only_prompt` stay unchanged. Id,
+        letters and label are its own, so that the item's own options are scored.
 
         Raises:
-            ModelError: no other item's picture or text fits into the model's context with what is kept.
+            ModelError: no other item's picture or text fits into the model's context with the part that is kept.
         """
         parsed = parse_condition(condition)
         vision, language = (source in parsed.ablates for source in SOURCES)
@@ -100,12 +100,12 @@ class Swaps:
         raise ModelError(f"{message}; leave --ablation {OTHER} out, or the longest items")
 
     def _alike(self, planned: PlannedItem) -> Sequence[PlannedItem]:
-        """Items with the same letters; all items where none but this one has them."""
+        """Items with the same letters; all items if only this one has them."""
         alike = self._with_letters.get(planned.item.letters, [])
         return alike if any(one.item.id != planned.item.id for one in alike[:2]) else self._items
 
     def _text(self, planned: PlannedItem, asked: PlannedItem | None) -> str:
-        """The user's text with the source of another item in the place of the item's own; None for nothing there."""
+        """The user's text with another item's source in place of the item's own; None for an empty one."""
         if asked is planned:
             return planned.text
         if asked is not None and self._all_text:
@@ -117,7 +117,7 @@ class Swaps:
         return before + self._write(asked.item).core + own.after
 
     def _joined(self, planned: PlannedItem, pictured: PlannedItem, text: str, asked: PlannedItem) -> PlannedItem:
-        """An item with the picture of another and a text, which may be that of a third."""
+        """An item with another item's picture and a text, which may come from a third."""
         prompt, tokens = (asked.prompt, asked.tokens) if text == asked.text else self._rendered(text)
         item = planned.item.with_picture_of(pictured.item)
         return replace(
@@ -138,10 +138,10 @@ def plan_swaps(
     language_span: str,
     seed: int,
 ) -> Swaps | None:
-    """What the items of a run become under its conditions; None if none of them swaps. See `Swaps`.
+    """The items of a run under its conditions; None if no condition swaps. See `Swaps`.
 
     Raises:
-        UsageError: a condition needs another item, and there is one item only.
+        UsageError: a condition needs another item, and there is only one.
     """
     if len(items) == 1 and any(parse_condition(name).ablation == OTHER for name in conditions):
         raise UsageError(f"--ablation {OTHER} needs at least two items, and the run has one; raise --limit")
@@ -151,7 +151,7 @@ def plan_swaps(
 def _drawn(generator: np.random.Generator, pool: Sequence[PlannedItem], planned: PlannedItem) -> PlannedItem:
     """Another item of the pool, which is sorted by id.
 
-    Items with the same picture or text count as others: to leave them out would tell the model what the item's is not.
+    Items with the same picture or text count as others: excluding them would reveal what the item's own is not.
     """
     own = bisect_left(pool, planned.item.id, key=lambda one: one.item.id)
     among = own < len(pool) and pool[own].item.id == planned.item.id
@@ -160,7 +160,7 @@ def _drawn(generator: np.random.Generator, pool: Sequence[PlannedItem], planned:
 
 
 def _blank(item: Item) -> Item:
-    """The item with a grey picture of the same size; as it is if its picture cannot be opened, which is told then."""
+    """The item with a grey picture of the same size; unchanged if its picture cannot be opened (reported later)."""
     size = picture_size(item.picture, item.max_pixels)
     return item if size is None else replace(item, picture=_grey(*size), picture_sha256="")
 

@@ -28,12 +28,12 @@ Template = Callable[[Item], UserText]
 
 
 def lettered(item: Item) -> str:
-    """Question and options, one per line, each option after its letter."""
+    """Question and options, one per line, each option prefixed by its letter."""
     return "\n".join([item.question, *option_lines(item)])
 
 
 def option_lines(item: Item) -> list[str]:
-    """Each option after its letter."""
+    """Each option prefixed by its letter."""
     return [f"{letter}. {option}" for letter, option in zip(item.letters, item.options, strict=True)]
 
 
@@ -48,13 +48,13 @@ def with_instruction(instruction: str) -> Template:
 
 
 def labelled(item: Item) -> UserText:
-    """VLMEvalKit's form for multiple choice: every part after its name."""
+    """VLMEvalKit's form for multiple choice: every part prefixed by its name."""
     core = "\n".join([f"Question: {item.question}", "Options:", *option_lines(item)])
     return UserText(f"Hint: {item.hint}\n" if item.hint else "", core, f"\n{VLMEVAL_INSTRUCTION}")
 
 
 def as_stored(item: Item) -> UserText:
-    """The prompt that the benchmark's file gives, unchanged.
+    """The prompt from the benchmark's file, unchanged.
 
     Raises:
         UsageError: the file has none.
@@ -78,7 +78,7 @@ TEMPLATES: Final[dict[str, Template]] = {
         "Please select the correct answer from the options above. "
         "You must answer with the letter of the correct option only."
     ),
-    # No instruction: for base models, and to see what an instruction changes.
+    # no instruction: for base models, and to see what an instruction changes
     "plain": with_instruction(""),
     "vlmeval": labelled,
     "raw": as_stored,
@@ -87,12 +87,12 @@ DEFAULT_TEMPLATE: Final = "letters"
 
 
 def template_name(config: ExtractionConfig, dataset: Dataset) -> str:
-    """Prompt template of a run: the command's, else the dataset card's, else the default."""
+    """Prompt template of a run: from the command, else the dataset card, else the default."""
     return config.prompt or dataset.prompt or DEFAULT_TEMPLATE
 
 
 def get_template(name: str) -> Template:
-    """Template by name.
+    """A template by name.
 
     Raises:
         UsageError: the name is unknown.

@@ -1,1 +1,1 @@
-"""One run and many: leak test, folder, manifest, dry run, preview, jobs."""
+"""Single and multiple runs: leak test, folder, manifest, dry run, preview, jobs."""

@@ -1,6 +1,6 @@
 """One run: one model on one dataset, from items to a finished run folder, in three steps.
 
-Prepare (`pid_lvlm.extract.run.prepare`), then the statistics of the replacement noise, then the shards.
+The steps: prepare (`pid_lvlm.extract.run.prepare`), measure the statistics of the replacement noise, write the shards.
 """
 
 import os
@@ -46,16 +46,16 @@ SPLIT_LETTERS: Final = (
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one run.
+    """The outcome of one run.
 
     Attributes:
-        folder: of the run.
-        samples: of the run.
-        measured: samples that this command measured.
-        seconds: that it took.
+        folder: folder of the run.
+        samples: number of samples of the run.
+        measured: number of samples that this command measured.
+        seconds: time taken.
         items_bytes: size of the items that the run keeps.
-        conditions: of the run.
-        pairs: questions of each picture, its own among them; 0 without crossed pairs.
+        conditions: conditions of the run.
+        pairs: questions per picture, including its own; 0 without crossed pairs.
     """
 
     folder: Path
@@ -71,7 +71,7 @@ class Outcome:
             return f"{self.folder.name}: {self.samples} samples, already complete"
         rate = self.measured * (self.conditions + max(0, self.pairs - 1)) / max(self.seconds, 1e-9)
         earlier = f" and {self.samples - self.measured} from before" if self.measured < self.samples else ""
-        crossed = f", {self.pairs} questions of each picture," if self.pairs else ""
+        crossed = f", {self.pairs} questions per picture," if self.pairs else ""
         speed = f"in {self.seconds:.1f} s ({rate:.0f} {'passes' if self.pairs else 'samples·conditions'}/s)"
         return f"{self.folder.name}: {self.measured} samples{earlier}{crossed} {speed}"
 
@@ -87,21 +87,21 @@ def extract_run(
     processes: Processes | None = None,
     series: Series | None = None,
 ) -> Outcome:
-    """Measure a dataset with a model, or finish what an earlier command began.
+    """Measure a dataset with a model, or finish what an earlier command started.
 
     Args:
         adapter: the model.
-        spec: what the user calls it.
+        spec: the model as specified by the user.
         revision: commit of a hub model, or hash of a checkpoint folder.
         dataset: the items.
         config: settings of the extraction.
-        reporter: told how far the run is.
+        reporter: reports progress.
         batching: the batches of all runs of this model; None if this is the only one.
-        processes: others that measure shards, too; None for this one only.
-        series: what this run has in common with others of the command; None if it is the only one.
+        processes: other processes that also measure shards; None for this one only.
+        series: what this run shares with others of the command; None if it is the only one.
 
     Raises:
-        PidError: the folder is not ours, the items do not fit the model, or memory or disk are full.
+        PidError: the folder belongs to something else, the items do not fit the model, or memory or disk are full.
     """
     started = time.monotonic()
     smaller_batches = " (--batch-size 1 may help)" if config.batch_size > 1 else ""
@@ -175,7 +175,7 @@ def _receipt(
     config: ExtractionConfig,
     batching: Batching,
 ) -> Receipt:
-    """What the first items show; every command that measures something checks anew.
+    """Make the receipt from the first items; every command that measures something repeats the checks.
 
     Raises:
         ModelError: a check failed; a folder without measurements is removed.
@@ -210,7 +210,7 @@ def _ids(plan: Plan, config: ExtractionConfig) -> list[list[str]]:
 
 
 def model_batching(adapter: Adapter, spec: ModelSpec, config: ExtractionConfig, reporter: Reporter) -> Batching:
-    """The batches of all runs of a model, as the settings ask for them."""
+    """The batching for all runs of a model, according to the settings."""
     workers = config.workers
     if workers is None:
         cores = max(1, len(os.sched_getaffinity(0)) // config.processes) if can_fork() else 1
@@ -229,7 +229,7 @@ def model_batching(adapter: Adapter, spec: ModelSpec, config: ExtractionConfig, 
 
 @contextmanager
 def explained_machine() -> Iterator[None]:
-    """One sample was too much for the memory, or the system ended one of our processes."""
+    """Turn running out of memory on a single sample, or the death of a worker process, into a user error."""
     try:
         yield
     except Exception as error:
@@ -239,7 +239,7 @@ def explained_machine() -> Iterator[None]:
                 "again with fewer --workers, or 0; every whole shard is kept"
             )
             raise ModelError(message) from error
-        if isinstance(error, MemoryError) or not out_of_memory(error):  # the host's has a sentence of its own
+        if isinstance(error, MemoryError) or not out_of_memory(error):  # host memory has its own message
             raise
         message = "out of memory at batch size 1; try --dtype bfloat16, or a --device with more memory"
         raise ModelError(message) from error

@@ -1,4 +1,4 @@
-"""The revision of a loaded model, by which a run that is continued knows its weights again."""
+"""The revision of a loaded model, by which a continued run recognises its weights."""
 
 from pathlib import Path
 from typing import Final
@@ -12,13 +12,13 @@ from pid_lvlm.extract.models.load import recorded_revision
 from pid_lvlm.extract.run.progress import Reporter
 
 WORTH_SAYING: Final = 4e9
-"""Bytes that take more than a few seconds to hash."""
+"""Number of bytes that takes more than a few seconds to hash."""
 
 FileState = dict[str, Stamp]
 
 
 def file_state(spec: ModelSpec) -> FileState:
-    """Size and times of each file of a checkpoint folder, before it is loaded; nothing for a hub model."""
+    """Size and times of each file of a checkpoint folder, before it is loaded; empty for a hub model."""
     folder = Path(spec.model)
     return checkpoint_stamps(folder) if folder.is_dir() else {}
 
@@ -29,7 +29,7 @@ def identify(spec: ModelSpec, before: FileState, reporter: Reporter) -> str | No
     Args:
         spec: the model, pinned.
         before: `file_state` before it was loaded.
-        reporter: told if hashing takes long.
+        reporter: reports if hashing takes long.
 
     Raises:
         ModelError: a file changed while the model was loaded, or cannot be read.

@@ -1,6 +1,6 @@
-"""All runs of one command: every model on every dataset, a model loaded once, a failed run not stopping the others.
+"""All runs of one command: every model on every dataset. Each model is loaded once; a failed run does not stop others.
 
-What is wrong with paths and datasets is reported before anything imports torch.
+Problems with paths and datasets are reported before torch is imported.
 """
 
 from collections.abc import Iterator, Sequence
@@ -40,7 +40,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class FinishedJobs:
-    """What became of all runs of a command: those that are complete, and those that failed."""
+    """The outcome of all runs of a command: those that completed and those that failed."""
 
     outcomes: "list[Outcome]"
     failures: list[Failure]
@@ -48,7 +48,7 @@ class FinishedJobs:
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """A run that was looked at and not made: its folder, its samples, a text about it, and bytes of its kept items."""
+    """A planned or previewed run: its folder, number of samples, a text about it, and bytes of its kept items."""
 
     folder: Path
     samples: int
@@ -59,7 +59,7 @@ class PlannedRun:
 def run_jobs(
     models: Sequence[ModelSpec], datasets: Sequence[DatasetSpec], config: ExtractionConfig, reporter: Reporter
 ) -> FinishedJobs:
-    """Make every run; one that fails does not stop the others.
+    """Do every run; one that fails does not stop the others.
 
     Raises:
         PidError: a dataset cannot be used, or the only run failed.
@@ -75,7 +75,7 @@ def run_jobs(
 def run_loaded(
     models: Sequence[ModelSpec], datasets: Sequence[Dataset], config: ExtractionConfig, reporter: Reporter
 ) -> FinishedJobs:
-    """Make every run on datasets that are already read.
+    """Do every run on datasets that are already read.
 
     Raises:
         PidError: two runs have the same name, or the only run failed.
@@ -102,7 +102,7 @@ def run_loaded(
     alone = len(passes) == 1
     first = 1
     series: Series | None = None
-    left = [(spec, own) for spec in models if (own := datasets_of(spec, datasets))]  # a part may have none of them
+    left = [(spec, own) for spec in models if (own := datasets_of(spec, datasets))]  # a part may have none
     while left:
         spec, own = left.pop(0)
         try:
@@ -116,7 +116,7 @@ def run_loaded(
 
 
 def load_all(datasets: Sequence[DatasetSpec], config: ExtractionConfig) -> list[Dataset]:
-    """Read and check every dataset, and write every prompt once, before any model is loaded."""
+    """Read and check every dataset, and render every prompt once, before any model is loaded."""
     loaded = [load_dataset(spec, config.limit) for spec in datasets]
     for dataset in loaded:
         check_prompts(dataset, config)
@@ -124,7 +124,7 @@ def load_all(datasets: Sequence[DatasetSpec], config: ExtractionConfig) -> list[
 
 
 def check_prompts(dataset: Dataset, config: ExtractionConfig) -> None:
-    """Write the prompt of every item once.
+    """Render the prompt of every item once.
 
     Raises:
         UsageError: the prompt template is unknown, or an item does not fit it.
@@ -135,7 +135,7 @@ def check_prompts(dataset: Dataset, config: ExtractionConfig) -> None:
 
 
 def check_crossing(models: Sequence[ModelSpec], datasets: Sequence[Dataset], config: ExtractionConfig) -> None:
-    """Choose the questions of every picture once, where runs cross them.
+    """Choose the questions for every picture once, if runs cross them.
 
     Raises:
         UsageError: a dataset has too few items of some kind for that.
@@ -147,10 +147,10 @@ def check_crossing(models: Sequence[ModelSpec], datasets: Sequence[Dataset], con
 
 
 def check_names(models: Sequence[ModelSpec], datasets: Sequence[Named]) -> None:
-    """Every run has a folder of its own below the output folder.
+    """Check that every run has its own folder in the output folder.
 
     Raises:
-        UsageError: two of them have the same name, or a name is not that of a folder.
+        UsageError: two of them have the same name, or a name is not a valid folder name.
     """
     seen: set[str] = set()
     for spec in models:
@@ -164,7 +164,7 @@ def check_names(models: Sequence[ModelSpec], datasets: Sequence[Named]) -> None:
 
 
 def _check_file_name(spec: ModelSpec, dataset: Named) -> None:
-    """The name of a run is made of three names, each from another place."""
+    """Check the name of a run, which combines three names from different places."""
     model = spec.display_name.rsplit("/", maxsplit=1)[-1]
     for where, part in (("--name", model), (f"the name of `{dataset.file}`", dataset.name), ("--stage", spec.stage)):
         try:
@@ -191,7 +191,7 @@ def _run_model(
     alone: bool,
     last: bool,
 ) -> "Series":
-    """Make the runs of one model, which are number `first` and those after it; what they share with the next one's."""
+    """Do the runs of one model, numbered from `first`; returns what they share with the next model's."""
     check_model(spec)
     with reporter.wait(f"loading {spec.model}"):
         from pid_lvlm.extract.models.load import load_adapter, pinned
@@ -232,9 +232,9 @@ def plan_jobs(
     *,
     every_item: bool = False,
 ) -> list[PlannedRun]:
-    """What `run_jobs` would do; loads processors and configurations, no weights, and writes nothing.
+    """Plan what `run_jobs` would do; loads processors and configurations but no weights, and writes nothing.
 
-    The model's processor prepares the items that are most likely bad, or every item.
+    The model's processor prepares the items most likely to be bad, or every item.
 
     Raises:
         PidError: a dataset or a model cannot be used.
@@ -261,7 +261,7 @@ def preview_jobs(
     count: int,
     reporter: Reporter,
 ) -> list[PlannedRun]:
-    """Write a preview of every model on every dataset, one folder each below `config.out`.
+    """Write a preview of every model on every dataset, one folder each in `config.out`.
 
     Raises:
         PidError: a dataset or a model cannot be used, or a folder contains something other than a preview.
@@ -283,7 +283,7 @@ def preview_jobs(
 def _without_weights(
     models: Sequence[ModelSpec], datasets: Sequence[DatasetSpec], config: ExtractionConfig, reporter: Reporter
 ) -> "Iterator[tuple[ModelSpec, Adapter, Dataset]]":
-    """Every model on every dataset, models without weights."""
+    """Every model, loaded without weights, on every dataset."""
     for spec in models:
         check_model(spec)
     with reporter.wait("reading the items"):

@@ -1,4 +1,4 @@
-"""How the process gets memory from the system."""
+"""Configures how the process gets memory from the system."""
 
 import ctypes
 from typing import Final
@@ -10,7 +10,7 @@ _LARGE: Final = 1 << 30
 
 
 def keep_freed_memory() -> bool:
-    """Keep freed memory for the next tensor instead of giving it back; True if the C library agreed.
+    """Keep freed memory for the next tensor instead of returning it to the system; True if the C library accepted that.
 
     By default the GNU C library maps every large block anew and unmaps it when it is freed. A small model on a CPU
     allocates such blocks all the time: extraction of the demo spent 40 % of its time on fresh pages. Peak memory stays

@@ -1,4 +1,4 @@
-"""Which datasets each model runs on: all of a command, or those that its entry in a sweep file names."""
+"""Which datasets each model runs on: all of a command, or those named in its sweep-file entry."""
 
 from collections.abc import Sequence
 from typing import Protocol, TypeVar
@@ -14,7 +14,7 @@ class Named(Protocol):
 
     @property
     def name(self) -> str:
-        """What runs on it are called after."""
+        """The name used in run names."""
 
     @property
     def file(self) -> str:
@@ -25,12 +25,12 @@ OneDataset = TypeVar("OneDataset", bound=Named)
 
 
 def datasets_of(spec: ModelSpec, datasets: Sequence[OneDataset]) -> list[OneDataset]:
-    """The datasets that a model runs on, in their order."""
+    """The datasets that a model runs on, in order."""
     return [dataset for dataset in datasets if spec.datasets is None or dataset.name in spec.datasets]
 
 
 def check_named(models: Sequence[ModelSpec], datasets: Sequence[DatasetSpec]) -> None:
-    """Every dataset that a model names is one of the command's.
+    """Check that every dataset that a model names is one of the command's.
 
     Raises:
         UsageError: one is not.
@@ -46,7 +46,7 @@ def check_named(models: Sequence[ModelSpec], datasets: Sequence[DatasetSpec]) ->
 
 
 def needed(models: Sequence[ModelSpec], datasets: Sequence[DatasetSpec]) -> list[DatasetSpec]:
-    """The datasets that at least one of the models runs on, so that no other is read.
+    """The datasets that at least one of the models runs on, so that no others are read.
 
     Raises:
         PidError: a dataset's card cannot be used.

@@ -1,4 +1,4 @@
-"""The first step of a run: prompts planned, the lens checked."""
+"""The first step of a run: plans the prompts and checks the lens."""
 
 from dataclasses import dataclass
 
@@ -30,9 +30,9 @@ class PreparedRun:
 
     Attributes:
         plan: prompts and spans of the items.
-        manifest: what the run is.
-        crossed: which questions each picture is asked; None without crossed pairs.
-        swaps: what its items become under ablations that give the model another picture or text, if there are any.
+        manifest: the run's manifest.
+        crossed: which questions are asked about each picture; None without crossed pairs.
+        swaps: its items under ablations that give the model another picture or text, if there are any.
     """
 
     plan: Plan
@@ -54,7 +54,7 @@ def prepare_run(
     config: ExtractionConfig,
     series: Series,
 ) -> PreparedRun:
-    """Plan a run, or take the plan of the series; nothing is written yet.
+    """Plan a run, or reuse the plan of the series; writes nothing yet.
 
     Raises:
         PidError: the items do not fit the model.
@@ -81,7 +81,7 @@ def prepare_run(
 
 
 def _check_lens(adapter: Adapter, plan: Plan) -> None:
-    """The lens of the last layer must be the model's output, or every layer's numbers would be wrong."""
+    """Check that the lens of the last layer equals the model's output, or every layer's numbers would be wrong."""
     difference = lens_difference(adapter, plan.items[:1])
     if not difference <= limit_of(adapter, LENS):
         raise ModelError(not_the_output(difference))

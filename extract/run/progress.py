@@ -1,6 +1,6 @@
 """Progress: a rich bar with speed and time left on a terminal, a few plain lines elsewhere, or nothing.
 
-Several runs are one sequence with one time left: each line says which run it is about, and how long all will take.
+Several runs form one sequence with a common time left: each line says which run it is about and how long all will take.
 """
 
 import sys
@@ -15,16 +15,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressC
 SECONDS_BETWEEN_LINES: Final = 15.0
 
 Advance = Callable[[int], None]
-"""Called with the number of samples that were done since the last call."""
+"""Called with the number of samples done since the last call."""
 
 
 def run_passes(samples: int, conditions: int, pairs: int = 0) -> int:
-    """Passes of a run from its beginning: the noise statistics, then every condition, then the crossed pairs.
+    """Total passes of a run: the noise statistics, then every condition, then the crossed pairs.
 
     Args:
-        samples: of the run.
-        conditions: of the run.
-        pairs: questions of each picture, its own among them; 0 without crossed pairs.
+        samples: number of samples of the run.
+        conditions: number of conditions of the run.
+        pairs: questions per picture, including its own; 0 without crossed pairs.
     """
     return samples * (1 + conditions + max(0, pairs - 1))
 
@@ -35,8 +35,8 @@ class Work:
 
     Attributes:
         what: its name.
-        total: how many it has to do of its unit.
-        passes: passes of each.
+        total: total number of units.
+        passes: passes per unit.
         unit: what is counted.
     """
 
@@ -47,10 +47,10 @@ class Work:
 
 
 class Pace:
-    """How far a sequence of runs is, and how long the rest will take at the speed so far.
+    """Progress of a sequence of runs, and the time left at the speed so far.
 
-    Work is counted in passes: a sample in one condition, or once for the noise statistics, is one pass. A run that is
-    already complete takes its passes out of what is left.
+    Work is counted in passes: a sample in one condition, or once for the noise statistics, is one pass. The passes
+    of an already complete run are subtracted from what is left.
 
     Args:
         passes: of each run.
@@ -71,27 +71,27 @@ class Pace:
 
     @property
     def label(self) -> str:
-        """Which run this is, as the beginning of a line; nothing for a single run."""
+        """Which run this is, as the start of a line; empty for a single run."""
         return f"run {self._number} of {len(self._passes)}: " if len(self._passes) > 1 else ""
 
     def begin(self, number: int) -> None:
-        """Run `number`, counted from 1, begins."""
+        """Start run `number`, counted from 1."""
         self._number = number
         self._left_in_run = self._passes[number - 1]
 
     def expect(self, passes: int) -> None:
-        """The present run still needs so many passes."""
+        """Set the number of passes that the current run still needs."""
         self._left_in_run = passes
-        if not self._done:  # loading torch and the first model happens once
+        if not self._done:  # loading torch and the first model happens only once
             self._started = monotonic()
 
     def advance(self, passes: int) -> None:
-        """So many passes of the present run are done."""
+        """Count passes of the current run as done."""
         self._done += passes
         self._left_in_run -= passes
 
     def time_left(self) -> str:
-        """Time until all runs are done, such as `, 12 min left for all runs`; nothing while it cannot be told."""
+        """Time until all runs are done, such as `, 12 min left for all runs`; empty while unknown."""
         left = self._left_in_run + sum(self._passes[self._number :])
         if not self._done or left <= 0:
             return ""
@@ -110,7 +110,7 @@ class Reporter:
     """Reports progress on standard error.
 
     Args:
-        quiet: report nothing.
+        quiet: whether to report nothing.
     """
 
     def __init__(self, *, quiet: bool = False) -> None:
@@ -119,11 +119,11 @@ class Reporter:
         self._noted: set[str] = set()
 
     def sequence(self, passes: Sequence[int]) -> None:
-        """Several runs follow, which need so many passes each."""
+        """Announce several runs with the number of passes of each."""
         self._pace = Pace(passes)
 
     def begin(self, number: int) -> None:
-        """Run `number` of the sequence begins, counted from 1."""
+        """Start run `number` of the sequence, counted from 1."""
         self._pace.begin(number)
 
     def say(self, message: str) -> None:
@@ -133,19 +133,19 @@ class Reporter:
             sys.stderr.flush()
 
     def note(self, message: str) -> None:
-        """Print a note for the user; the same one is printed once, however many runs it is about."""
+        """Print a note for the user; each note is printed only once, even if it concerns several runs."""
         if message not in self._noted:
             self._noted.add(message)
             self.say(f"note: {message}")
 
     def finished(self, outcome: object) -> None:
-        """Print what became of the present run, and the time left if others follow."""
+        """Print the outcome of the current run, and the time left if others follow."""
         self._pace.expect(0)
         self.say(f"{self._pace.label}{outcome}{self._pace.time_left()}")
 
     @contextmanager
     def wait(self, what: str) -> Iterator[None]:
-        """Name a piece of work of unknown length while it lasts; on a terminal only."""
+        """Show the name of a piece of work of unknown length while it lasts; only on a terminal."""
         if self._quiet or not sys.stderr.isatty():
             yield
             return
@@ -162,7 +162,7 @@ class Reporter:
         Args:
             what: its name.
             total: samples.
-            passes: passes of each sample.
+            passes: passes per sample.
             left: passes until the run is done; None for those of this piece of work.
         """
         with self.tasks([Work(what, total, passes)], left) as (advance,):
@@ -201,7 +201,7 @@ class Reporter:
 
 
 class _Turns:
-    """Seconds since any of several pieces of work went on: what one of them took, as they take turns."""
+    """Measures the time since any of several alternating pieces of work advanced, which is the time that one took."""
 
     def __init__(self) -> None:
         self._last = monotonic()

@@ -1,4 +1,4 @@
-"""What runs of one command have in common, made once: checkpoints of a series differ in nothing but their weights."""
+"""What runs of one command share, made once: checkpoints of a series differ only in their weights."""
 
 import hashlib
 import json
@@ -15,30 +15,30 @@ from pid_lvlm.extract.prompts.prompt_plan import Plan, make_plan
 from pid_lvlm.extract.prompts.templates import template_name
 
 PLANNED: Final = 250_000
-"""Items whose plans are kept, at about two kilobytes each."""
+"""Maximum number of items whose plans are kept, at about two kilobytes each."""
 
 SIZES: Final = {
     *("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads"),
     *("head_dim", "projection_dim", "embed_dim", "depth", "num_heads", "mlp_ratio", "mrope_section", "layer_types"),
     *("initializer_range", "_name_or_path"),
 }
-"""Entries of configurations that say how wide and deep a model is; no picture or prompt is prepared by them."""
+"""Configuration entries about a model's width and depth; they do not affect the preparation of pictures and prompts."""
 
 PLACES: Final = {"name_or_path", "vocab_file", "tokenizer_file", "merges_file"}
-"""Where a tokenizer was read from."""
+"""Path entries, where a tokenizer was loaded from."""
 
 CALLS: Final = {"padding", "truncation"}
-"""What a tokenizer remembers of its last call."""
+"""State that a tokenizer keeps from its last call."""
 
 
 class Series:
-    """Plans and prepared batches of items that runs of successive models share.
+    """Plans and prepared batches of items shared by the runs of successive models.
 
-    A model shares them with the one before if its processor is the same, and so is all of its configuration that
-    prompts and pictures can depend on.
+    A model shares them with the previous one if both have the same processor, and the same configuration as far as
+    prompts and pictures can depend on it.
 
     Attributes:
-        batches: what the processor made of the items.
+        batches: processor outputs for the items.
     """
 
     def __init__(self) -> None:
@@ -47,7 +47,7 @@ class Series:
         self._plans: dict[tuple[Any, ...], tuple[Sequence[Item], Plan]] = {}
 
     def begin(self, adapter: Adapter, *, last: bool) -> None:
-        """The next model; what it cannot share is forgotten, and nothing more is kept if it is the `last` one."""
+        """Move to the next model: discard what it cannot share, and keep nothing more if it is the `last` one."""
         self.batches.open = not last
         reader = None if last and not self._plans else fingerprint(adapter)
         if reader is None or reader != self._reader:
@@ -56,7 +56,7 @@ class Series:
         self._reader = reader
 
     def plan(self, adapter: Adapter, dataset: Dataset, config: ExtractionConfig) -> Plan:
-        """The plan of a run, as `make_plan` gives it.
+        """The plan of a run, as from `make_plan`.
 
         Raises:
             PidError: the items do not fit the model.
@@ -73,12 +73,12 @@ class Series:
 
 
 def _key(items: Sequence[Item]) -> tuple[int, ...]:
-    """The very objects, which whoever keeps the key must keep, too."""
+    """Identities of the objects; whoever keeps the key must keep the objects, too."""
     return tuple(map(id, items))
 
 
 def fingerprint(adapter: Adapter) -> str | None:
-    """Hash of everything that prompts and pictures are prepared by; None if it cannot be told."""
+    """Hash of everything that determines how prompts and pictures are prepared; None if that is unknown."""
     tokenizer, processor = adapter.tokenizer, adapter.processor
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None or not isinstance(processor, ProcessorMixin):

@@ -1,4 +1,4 @@
-"""A few items made here, to check a model without a benchmark: coloured shapes, and questions about them."""
+"""A few generated items, to check a model without a benchmark: coloured shapes, and questions about them."""
 
 import io
 from typing import Final
@@ -10,7 +10,7 @@ from pid_lvlm.extract.datasets.item import Dataset, Item
 COLOURS: Final = ("red", "green", "blue", "yellow")
 SHAPES: Final = ("circle", "square", "triangle", "star")
 SIZES: Final = ((448, 336), (336, 448), (640, 480), (336, 336), (512, 256), (224, 224))
-"""Width and height of the pictures: families with tiles or a free resolution give each another number of tokens."""
+"""Width and height of the pictures: with tiles or free resolution, each gives a different number of tokens."""
 
 QUESTIONS: Final = (
     ("What colour is the shape?", COLOURS),

@@ -31,11 +31,11 @@ class Verified:
 
     Attributes:
         model: the model.
-        dataset: name of the dataset, or what the items were made for.
-        dtype: dtype that it ran in.
-        device: device that it ran on.
+        dataset: name of the dataset, or a description of the generated items.
+        dtype: dtype it ran in.
+        device: device it ran on.
         receipt: the checks.
-        advice: a sentence about each check that a run would stop at; none if it would begin.
+        advice: a sentence about each check that would stop a run; empty if it would start.
     """
 
     model: str
@@ -53,9 +53,9 @@ def verify(
 
     Args:
         spec: the model.
-        datasets: benchmark files; only their first items are read. Empty for generated items.
+        datasets: benchmark files, of which only the first items are read; empty for generated items.
         config: settings of the runs.
-        reporter: told what is waited for.
+        reporter: reports what is in progress.
 
     Raises:
         PidError: the model or a dataset cannot be used.

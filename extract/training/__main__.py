@@ -1,6 +1,6 @@
 """Command line of the trainer: `python -m pid_lvlm.extract.training`."""
 
-if __name__ == "__main__":  # before the imports, during which Ctrl-C must work already
+if __name__ == "__main__":  # before the imports: Ctrl-C must already work during them
     from pid_lvlm.commands import start
 
     start("pid_lvlm.extract.training.__main__")
@@ -24,7 +24,7 @@ app = make_app(completion=False)
 
 
 class UnknownModelError(PidError):
-    """The demo has no model of that name."""
+    """The demo has no model with this name."""
 
 
 @app.command(
@@ -36,32 +36,35 @@ class UnknownModelError(PidError):
 )
 def train(
     out: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="Folder for items, cards and checkpoints.", show_default=False)
+        Path, typer.Option(metavar="FOLDER", help="Output folder for items, cards and checkpoints.", show_default=False)
     ],
     model: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help=f"Model to train: {', '.join(NAMES)}; repeat for several. Default: all."),
     ] = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="Only two steps per stage, to see that everything works.")
+        bool, typer.Option("--quick", help="Only two steps per stage, to check that everything works.")
     ] = False,
     processes: Annotated[
-        int, typer.Option(min=1, max=WORKERS.most, metavar="N", help="Trainings at the same time, a thread each.")
+        int,
+        typer.Option(
+            min=1, max=WORKERS.most, metavar="N", help="Number of trainings to run at the same time, one thread each."
+        ),
     ] = 2,
     files: Annotated[
-        bool, typer.Option("--files", help="Train nothing: write models, records and recipes for pid-train.")
+        bool, typer.Option("--files", help="Do not train; only write models, records and recipes for pid-train.")
     ] = False,
     version: Version = False,
 ) -> None:
-    """Train the demo's models from scratch with pid-train, in minutes on two cores; the same weights every time.
+    """Train the demo's models from scratch with pid-train: minutes on two cores, the same weights every time.
 
-    The same command continues an interrupted training.
+    Repeat the command to resume an interrupted training.
     """
     names = model or list(NAMES)
     for name in names:
         if name not in NAMES:
             raise UnknownModelError(unknown_name("--model: unknown value", name, NAMES))
-    # Imported here, so that --help answers at once.
+    # imported here to keep --help fast
     import pid_lvlm.extract.models.torchvision_compat  # noqa: F401, PLC0415
 
     # isort: split
@@ -73,7 +76,7 @@ def train(
     from pid_lvlm.extract.training.demo.models import MODELS  # noqa: PLC0415
     from pid_lvlm.extract.training.demo.world_files import QUICK, World, write_training_files  # noqa: PLC0415
 
-    torch.set_num_threads(1)  # another number rounds differently
+    torch.set_num_threads(1)  # another number of threads rounds differently
     logging.disable_progress_bar()
     chosen = [MODELS[name] for name in names]
     world = QUICK if quick else World()
@@ -88,7 +91,7 @@ def train(
 
 @contextmanager
 def _progress() -> Iterator[Callable[[str, int, int, float | None], None]]:
-    """A bar for each model with the loss and the time left; plain lines where there is no terminal."""
+    """A progress bar for each model with the loss and the time left; plain lines without a terminal."""
     from rich.progress import (  # noqa: PLC0415
         BarColumn,
         MofNCompleteColumn,

@@ -1,4 +1,4 @@
-"""What training leaves beside the weights: an index of every checkpoint, and the sweep that `make demo` extracts."""
+"""Files that training writes in addition to the weights: an index of all checkpoints, and the sweep for `make demo`."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pathlib import Path
 INDEX = "checkpoints.toml"
 SWEEP = "sweep.toml"
 CROSSED_PAIRS = 8
-"""Questions that each picture is asked, of the one model that is measured with crossed pairs."""
+"""Questions asked about each picture, for the one model that is measured with crossed pairs."""
 SERIES_DATASETS = ("demo-fusion", "demo-sight", "demo-blend")
 SERIES_ITEMS = 512
-"""What checkpoints before the last are measured on: fewer datasets and items, so that the demo takes minutes."""
+"""Data for checkpoints before the last: fewer datasets and items, so that the demo takes minutes."""
 
 _SWEEP_HEADER = """\
 # What `make demo` extracts: the last checkpoint of every model at all layers, one of them also with crossed pairs, and
@@ -23,10 +23,10 @@ _SWEEP_HEADER = """\
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """One checkpoint that was kept.
+    """One saved checkpoint.
 
     Attributes:
-        model: Checkpoint folder below the demo's.
+        model: Checkpoint folder, relative to the demo's.
         name: Name of the model in tables.
         size_b: Parameters in billions.
         stage: Stage of training.
@@ -51,17 +51,17 @@ class Checkpoint:
 
 
 def _text(value: str) -> str:
-    """A text as TOML writes it, which for what a name may hold is as JSON does."""
+    """A text as a TOML string, which for valid names is the same as in JSON."""
     return json.dumps(value, ensure_ascii=False)
 
 
 def index_toml(kept: Iterable[Checkpoint]) -> str:
-    """Every checkpoint, one `[[checkpoint]]` each."""
+    """All checkpoints, one `[[checkpoint]]` each."""
     return "\n".join(f"[[checkpoint]]\n{entry.fields}" for entry in kept)
 
 
 def sweep_toml(kept: Sequence[Checkpoint], cards: Iterable[str], crossed: str) -> str:
-    """A sweep file for `pid-extract`: all checkpoints, the last ones of each model on all tasks and at all layers.
+    """A sweep file for `pid-extract`: all checkpoints, with the last of each model on all tasks and at all layers.
 
     Args:
         kept: Checkpoints in the order of training.

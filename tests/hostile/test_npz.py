@@ -228,7 +228,7 @@ def test_many_missing_shards_are_found_quickly(run: Path) -> None:
         )
         with cheaply():
             (fault,) = data.validate_run(run)
-        assert "of 100000 shards are there" in fault.message
+        assert "of 100000 shards exist" in fault.message
     finally:
         (run / MANIFEST_FILE).write_text(before)
 

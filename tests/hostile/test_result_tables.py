@@ -151,7 +151,7 @@ def test_a_flipped_bit_anywhere_is_found(path, step):
         damaged = bytearray(whole)
         damaged[place] ^= 1 << (place % 8)
         path.write_bytes(damaged)
-        with pytest.raises(ResultTableError, match=r"is damaged: it is not what|is not a parquet|is truncated"):
+        with pytest.raises(ResultTableError, match=r"is damaged: it differs from what|is not a parquet|is truncated"):
             read_results(path)
 
 

@@ -148,7 +148,7 @@ def test_any_sweep_is_read_or_refused_in_words(
         ("--part", "²/³", "--part: expected i/n with 1 <= i <= n, such as 2/8, found `²/³`"),
         ("--part", "٢/٣", "--part: expected i/n"),
         ("--part", "1/" + "9" * 5000, "--part: expected i/n"),
-        ("--part", "1/999999999", "--part: at most 100,000 parts are possible"),
+        ("--part", "1/999999999", "--part: expected at most 100,000 parts"),
         ("--name", "../x", "--name cannot be the name of a file: it starts with a dot, found '../x'"),
         ("--name", "a\u2028b", "--name cannot be the name of a file: it contains '\\u2028'"),
         ("--name", "x" * 100_000, "it has 100000 bytes; at most 200 are possible"),

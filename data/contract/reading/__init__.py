@@ -1,1 +1,1 @@
-"""A run folder is read, with suspicion: archives, rules for every row, items, shards."""
+"""Reading of run folders, which are not trusted: archives, rules for every row, items, shards."""

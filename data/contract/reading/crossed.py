@@ -14,17 +14,17 @@ from pid_lvlm.data.names import BOTH, CROSSED_ARRAYS
 
 PARTNER, LOGLIK = CROSSED_ARRAYS
 MOST_LOGLIK: Final = 1e-3
-"""A log-likelihood is at most 0; this much is forgiven as rounding."""
+"""A log-likelihood is at most 0; this much is tolerated as rounding."""
 
 
 @dataclass(frozen=True)
 class Crossed:
-    """Scores of crossed pairs, all of equal weight: each picture with `pairs` questions, each question as often.
+    """Scores of crossed pairs, all of equal weight: each picture with `pairs` questions, each question equally often.
 
     Attributes:
-        partner: (n, pairs) number of the item whose question is asked about the picture of item i, counted from 0 in
+        partner: (n, pairs) index of the item whose question is asked about the picture of item i, counted from 0 in
             the order of the run's samples; column 0 is the item itself.
-        loglik: (n, pairs, layers, K) nats; -inf for options that the asked question lacks.
+        loglik: (n, pairs, layers, K) nats; -inf for options that the question does not have.
     """
 
     partner: NDArray[np.int64]
@@ -32,19 +32,19 @@ class Crossed:
 
     @property
     def pairs(self) -> int:
-        """Questions of each picture."""
+        """Number of questions per picture."""
         return int(self.partner.shape[1])
 
 
 def crossed_of(arrays: Mapping[str, NDArray]) -> Crossed | None:
-    """The crossed pairs among a run's arrays; None if it has none."""
+    """The crossed pairs in a run's arrays; None if it has none."""
     return Crossed(arrays[PARTNER], arrays[LOGLIK]) if set(CROSSED_ARRAYS) <= set(arrays) else None
 
 
 def crossed_shard_faults(
     file: str, arrays: Mapping[str, NDArray], manifest: Manifest, first_row: int
 ) -> Iterator[Fault]:
-    """Crossed pairs that cannot be, as far as one shard shows it; arrays of the right form.
+    """Faults in crossed pairs that one shard can show; the arrays have the right form.
 
     Args:
         file: name of the shard.
@@ -71,7 +71,7 @@ def crossed_shard_faults(
 
 
 def crossed_run_faults(files: Sequence[str], shards: Sequence[Mapping[str, NDArray]]) -> list[Fault]:
-    """Crossed pairs that cannot be, as far as only the whole run shows it.
+    """Faults in crossed pairs that only the whole run can show.
 
     Args:
         files: names of all shards of the run.

@@ -1,4 +1,4 @@
-"""Items kept in a run folder: what was asked, and a small picture, for readers that have only the folder."""
+"""Items kept in a run folder: what was asked, and a small picture, for readers who have only the folder."""
 
 import zipfile
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -28,15 +28,15 @@ UNREADABLE: Final = f"{{}}; {ADVICE}"
 
 @dataclass(frozen=True)
 class KeptItem:
-    """An item as its run folder keeps it.
+    """An item as kept in its run folder.
 
     Attributes:
         sample_id: as in the run's arrays and in the tables of single items.
         question: its text.
         options: texts of the options, in the order of the run's option axis.
-        label: index of the right option, -1 where it is unknown.
-        thumbnail: a small JPEG or PNG of the picture; None where it was not kept.
-        hint: text that stood before the question, or "".
+        label: index of the right option, -1 if unknown.
+        thumbnail: a small JPEG or PNG of the picture; None if it was not kept.
+        hint: text before the question, or "".
     """
 
     sample_id: str
@@ -48,17 +48,17 @@ class KeptItem:
 
 
 def read_items(folder: str | Path, ids: Collection[str] | None = None) -> dict[str, KeptItem]:
-    """Items kept in a run folder, by `sample_id`, in the run's order; nothing else of the run is read.
+    """Items kept in a run folder, by `sample_id`, in the run's order. Reads nothing else of the run.
 
     Args:
         folder: the run folder, finished or not.
-        ids: the items that are wanted, by default all; those that the run does not have are left out.
+        ids: the items to read, by default all; ids that the run does not have are ignored.
 
     Returns:
-        The items; empty where the run kept none.
+        The items; empty if the run kept none.
 
     Raises:
-        ContractError: the manifest is not valid, or what was kept is missing or damaged.
+        ContractError: the manifest is invalid, or the kept items are missing or damaged.
 
     Example:
         >>> import tempfile
@@ -93,7 +93,7 @@ def _kept(record: ItemRecord, thumbnails: dict[int, bytes]) -> KeptItem:
 
 
 def kept_files_faults(folder: Path, manifest: Manifest, ids: Sequence[str], labels: Sequence[int]) -> list[Fault]:
-    """Everything that is wrong with what a run keeps of its items.
+    """All faults in the items that a run keeps.
 
     Args:
         folder: the run folder.
@@ -129,7 +129,7 @@ def _lines(folder: Path) -> Iterator[bytes]:
 
 
 def _records(folder: Path, manifest: Manifest, ids: frozenset[str] | None) -> tuple[list[ItemRecord], list[Fault]]:
-    """The records of these samples, by default of all, in the run's order, and what is wrong with them or the file."""
+    """The records of these samples, by default all, in the run's order, and the faults in them or the file."""
     records: list[ItemRecord] = []
     faults: list[Fault] = []
     seen: set[str] = set()
@@ -161,7 +161,7 @@ def _records(folder: Path, manifest: Manifest, ids: frozenset[str] | None) -> tu
 
 
 def _thumbnail_faults(folder: Path, wanted: Collection[int], take: Callable[[int, bytes], object]) -> list[Fault]:
-    """What is wrong with these thumbnails or their file; `take` is given the number and the bytes of each."""
+    """Faults in these thumbnails or their file; `take` gets the number and bytes of each."""
     try:
         with open_zip(folder / THUMBNAILS_FILE, THUMBNAILS) as archive:
             entries = _entries(archive)

@@ -1,4 +1,4 @@
-"""npz files read with suspicion: their headers are compared with the file before memory is spent on an array."""
+"""Reads untrusted npz files: headers are checked against the file before memory is allocated for an array."""
 
 import warnings
 import zipfile
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 KINDS: Final = "biufU"
-"""Kinds of dtypes that are read: booleans, integers, floats and text; never objects."""
+"""dtype kinds that are read: booleans, integers, floats and text; never objects."""
 LONGEST_HEADER: Final = 1000
-"""Characters of an npy header."""
+"""Maximum characters of an npy header."""
 TEXT_BYTES: Final = 4
-"""Bytes of a character in an array of text."""
+"""Bytes per character in a text array."""
 
 
 class NpzError(ZipError):
-    """A file is not the npz that it should be; the message is a clause such as `is compressed`."""
+    """A file is not a valid npz; the message is a clause such as `is compressed`."""
 
 
 @dataclass(frozen=True)
 class Member:
-    """One array of an npz file, from its header."""
+    """One array of an npz file, as its header describes it."""
 
     info: zipfile.ZipInfo
     dtype: np.dtype
@@ -42,17 +42,17 @@ class Member:
 
     @property
     def checksum(self) -> str:
-        """Size and CRC-32, as the table of contents records them."""
+        """Size and CRC-32 from the table of contents."""
         return checksum(self.info)
 
 
 def checksum(info: zipfile.ZipInfo) -> str:
-    """Size and CRC-32 of an entry, as the table of contents records them."""
+    """Size and CRC-32 of an entry from the table of contents."""
     return f"{info.file_size}:{info.CRC}"
 
 
 class Npz:
-    """An open npz file: what is in it, and its arrays, each read when asked for."""
+    """An open npz file: its contents, and its arrays, each read on request."""
 
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self._archive = archive
@@ -62,7 +62,7 @@ class Npz:
         """Every array by name, from its header.
 
         Raises:
-            NpzError: a header is not that of an array of numbers or text, or its shape does not fit the bytes.
+            NpzError: a header does not describe an array of numbers or text, or its shape does not match the bytes.
         """
         return {name: self._member(name, info) for name, info in self.entries.items()}
 
@@ -82,7 +82,7 @@ class Npz:
         return Member(info, dtype, shape)
 
     def read(self, member: Member) -> NDArray:
-        """One array; its CRC-32 is verified.
+        """Read one array and verify its CRC-32.
 
         Raises:
             MemoryError: it does not fit into memory.
@@ -115,7 +115,7 @@ def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
         return readers[version](file, max_header_size=LONGEST_HEADER)
     except zipfile.BadZipFile:
         raise
-    except Exception as error:  # numpy reads the header as Python source, which fails in many ways
+    except Exception as error:  # numpy parses the header as Python source, which can fail in many ways
         raise NpzError(f"damaged or truncated (the header of an array: {type(error).__name__})") from None
 
 
@@ -125,11 +125,14 @@ def open_npz(path: Path) -> "Iterator[Npz]":
 
     Raises:
         FileNotFoundError: the file does not exist.
-        NpzError: it cannot be read, or is not an npz file as numpy.savez writes it. Whatever a damaged file raises
-            inside the block becomes this error, too.
+        NpzError: it cannot be read, or is not an npz file as numpy.savez writes it. Any error that a damaged file
+            causes inside the block also becomes this error.
     """
     try:
-        with open_zip(path, MEMBERS) as archive, warnings.catch_warnings(action="ignore"):  # of numpy, on old headers
+        with (
+            open_zip(path, MEMBERS) as archive,
+            warnings.catch_warnings(action="ignore"),
+        ):  # from numpy, about old headers
             yield Npz(archive)
     except NpzError:
         raise
@@ -138,7 +141,7 @@ def open_npz(path: Path) -> "Iterator[Npz]":
 
 
 def read_npz(path: Path, names: Collection[str] | None = None) -> tuple[Mapping[str, Member], dict[str, NDArray]]:
-    """Headers of all arrays of an npz file, and those arrays that are asked for (by default all).
+    """Headers of all arrays of an npz file, and the requested arrays (by default all).
 
     Raises:
         FileNotFoundError: the file does not exist.

@@ -1,4 +1,4 @@
-"""Rows of an array that break a rule, as faults."""
+"""Turns rows of an array that break a rule into faults."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 from pid_lvlm.data.errors import Fault
 
 MAX_ROWS_PER_RULE: Final = 5
-"""Rows shown for one broken rule of one array; a systematic fault need not print a thousand lines."""
+"""Maximum rows shown per rule and array; a systematic fault need not print a thousand lines."""
 
 
 def row_faults(file: str, name: str, bad: NDArray, message: str) -> Iterator[Fault]:
-    """A fault for each of the first rows in which anything is `bad`.
+    """A fault for each of the first rows with any `bad` entry.
 
     Args:
         file: file of the array.
-        name: of the array.
+        name: name of the array.
         bad: (n, …) booleans.
         message: what is wrong, a clause about the array.
     """

@@ -1,4 +1,4 @@
-"""Run folders: find, read and validate them."""
+"""Finds, reads and validates run folders."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ from pid_lvlm.data.names import CROSSED_ARRAYS, MANIFEST_FILE, POOLINGS, by_numb
 
 @dataclass(frozen=True)
 class Run:
-    """A validated run: its manifest and its arrays, shards joined (axes: `pid_lvlm.data.contract.schema.arrays`)."""
+    """A validated run: its manifest and its concatenated arrays (axes: `pid_lvlm.data.contract.schema.arrays`)."""
 
     folder: Path
     manifest: Manifest
@@ -29,7 +29,7 @@ class Run:
 
     @property
     def crossed(self) -> Crossed | None:
-        """Crossed pairs; None if the run has none, or only some of its shards were read: their partners are missing."""
+        """Crossed pairs; None if the run has none, or if only some shards were read: partners are then missing."""
         return crossed_of(self.arrays)
 
     def features(self, source: int, pooling: str) -> NDArray:
@@ -57,10 +57,10 @@ def read_run(
 
     Args:
         folder: the run folder.
-        allow_partial: accept an unfinished run and use the shards that it has.
-        poolings: keep the features under these poolings only; by default all. All are read and checked.
-        shards: numbers of the shards to read; by default all.
-        outline: what was planned: its shards are read, and must not have changed since.
+        allow_partial: accept an unfinished run and use the shards it has.
+        poolings: keep only the features with these poolings; by default all. All are read and checked.
+        shards: indices of the shards to read; by default all.
+        outline: the planned run: its shards are read, and must not have changed since.
 
     Raises:
         ContractError: lists every fault found.
@@ -90,7 +90,7 @@ def read_run(
 
 
 def _check_unchanged(outline: RunOutline, manifest: Manifest) -> None:
-    """Other shards may be written meanwhile; what was planned must be what is read."""
+    """Check that the planned shards are unchanged; other shards may be written meanwhile."""
     growing = {"finished": True, "checksums": {}}
     same = replace(manifest, **growing) == replace(outline.manifest, **growing)  # type: ignore[arg-type]
     if not same or content_checksums(outline.folder, outline.shards) != outline.checksums:
@@ -99,7 +99,7 @@ def _check_unchanged(outline: RunOutline, manifest: Manifest) -> None:
 
 
 def find_runs(paths: Iterable[str | Path]) -> list[Path]:
-    """Run folders among `paths`; each path is a run folder or a folder of run folders, whose numbers count as numbers.
+    """Run folders in `paths`, in natural order; each path is a run folder or a folder of run folders.
 
     Raises:
         ContractError: a path is neither.
@@ -107,19 +107,19 @@ def find_runs(paths: Iterable[str | Path]) -> list[Path]:
     found: list[Path] = []
     for path in map(Path, paths):
         if is_run(path):
-            found.append(path)  # what is wrong inside a manifest is found run by run
+            found.append(path)  # faults inside a manifest are found run by run
         elif children := [child for child in _children(path) if is_run(child)]:
             found += sorted(children, key=lambda child: by_number(child.name))
         else:
-            read_manifest(path)  # says what is wrong
+            read_manifest(path)  # raises with the reason
     return found
 
 
 def is_run(folder: Path) -> bool:
-    """Whether there is a manifest."""
+    """Whether the folder has a manifest."""
     try:
         return (folder / MANIFEST_FILE).is_file()
-    except (OSError, ValueError):  # a name that no folder can have, or no permission
+    except (OSError, ValueError):  # an impossible folder name, or no permission
         return False
 
 
@@ -131,7 +131,7 @@ def _children(path: Path) -> list[Path]:
 
 
 def validate_run(folder: str | Path) -> list[Fault]:
-    """Every fault of a run folder, and of the items it keeps; an empty list means that it is valid."""
+    """All faults of a run folder and of the items it keeps; an empty list means that it is valid."""
     folder = Path(folder)
     try:
         run = read_run(folder, poolings=())
@@ -141,7 +141,7 @@ def validate_run(folder: str | Path) -> list[Fault]:
 
 
 def _load(folder: Path, manifest: Manifest, indices: Sequence[int], skipped: Collection[str]) -> dict[str, NDArray]:
-    """Every shard checked as a whole, and what is asked for of all of them joined."""
+    """Check every whole shard, and return the requested arrays of all of them concatenated."""
     files = [shard_file(index) for index in indices]
     faults: list[Fault] = []
     shards: list[dict[str, NDArray]] = []
@@ -159,7 +159,7 @@ def _load(folder: Path, manifest: Manifest, indices: Sequence[int], skipped: Col
     faults += changed_files(folder, files, manifest, {fault.file for fault in faults})
     if faults:
         raise ContractError(str(folder), faults)
-    # A run that an older version began may lack an optional array in its first shards: then the run has none.
+    # A run started by an older version may lack an optional array in its first shards; the run then has none.
     shared = [name for name in shards[0] if all(name in arrays for arrays in shards)]
     if not whole:
         shared = [name for name in shared if name not in CROSSED_ARRAYS]

@@ -1,4 +1,4 @@
-"""Outline of a run folder without its arrays: for plans, and to detect changed numbers."""
+"""Outline of a run folder without its arrays, for planning and for detecting changed numbers."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -17,13 +17,13 @@ from pid_lvlm.data.names import MANIFEST_FILE, shard_file
 
 @dataclass(frozen=True)
 class RunOutline:
-    """A run folder from its manifest and the tables of contents of its shards.
+    """A run folder as its manifest and the tables of contents of its shards describe it.
 
     Attributes:
         folder: the run folder.
         manifest: its manifest.
-        shards: numbers of the shards to read; fewer than the manifest's only for a partial run.
-        checksums: array -> hash over the shards of size and CRC-32, as the npz files record them.
+        shards: indices of the shards to read; fewer than in the manifest only for a partial run.
+        checksums: array -> hash, over the shards, of size and CRC-32 as recorded in the npz files.
     """
 
     folder: Path
@@ -36,11 +36,11 @@ class RunOutline:
 
     @property
     def pairs(self) -> int:
-        """Questions of each picture among its crossed pairs; 0 without any, or where shards of the run are missing."""
+        """Questions per picture in its crossed pairs; 0 without crossed pairs, or if shards of the run are missing."""
         return self.manifest.pairs if len(self.shards) == self.manifest.num_shards else 0
 
     def read(self, array: str) -> NDArray:
-        """One array, all shards joined, its values unchecked: for small ones that a plan needs.
+        """One array with all shards concatenated and values unchecked: for small arrays that planning needs.
 
         Raises:
             ContractError: a shard is damaged or lacks the array.
@@ -55,10 +55,10 @@ class RunOutline:
 
 
 def shards_to_read(folder: Path, manifest: Manifest, allow_partial: bool) -> tuple[int, ...]:
-    """Numbers of a run's shards.
+    """Indices of a run's shards.
 
     Raises:
-        ContractError: the run is unfinished, and partial runs are not allowed or it has no shard yet.
+        ContractError: the run is unfinished, and either partial runs are not allowed or it has no shards yet.
     """
     indices = tuple(range(manifest.num_shards))
     if manifest.finished:
@@ -67,14 +67,14 @@ def shards_to_read(folder: Path, manifest: Manifest, allow_partial: bool) -> tup
     present = tuple(index for index in indices if shard_file(index) in there)
     if allow_partial and present:
         return present
-    state = f"{len(present)} of {manifest.num_shards} shards are there"
+    state = f"{len(present)} of {manifest.num_shards} shards exist"
     way_on = "run the same pid-extract command again to finish it"
     way_on += ", or pass --allow-partial" if present else ""
     raise ContractError(str(folder), [Fault(MANIFEST_FILE, f"unfinished run ({state}); {way_on}")])
 
 
 def outline_run(folder: str | Path, *, allow_partial: bool = False) -> RunOutline:
-    """Outline a run folder from its manifest and the end of every shard; no array is read.
+    """Outline a run folder from its manifest and the end of every shard; reads no arrays.
 
     Args:
         folder: the run folder.
@@ -90,7 +90,7 @@ def outline_run(folder: str | Path, *, allow_partial: bool = False) -> RunOutlin
 
 
 def content_checksums(folder: Path, shards: Sequence[int]) -> dict[str, str]:
-    """Array -> hash over the shards of size and CRC-32, from the end of every shard.
+    """Array -> hash, over the shards, of size and CRC-32, read from the end of every shard.
 
     Raises:
         ContractError: a shard is missing or truncated.

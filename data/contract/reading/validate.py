@@ -20,21 +20,21 @@ from pid_lvlm.data.inputs.schema import shown
 from pid_lvlm.data.names import CROSSED_ARRAYS, NOISE_FILE, feature_key, shard_file
 
 LOGLIKS = ("loglik", CROSSED_ARRAYS[1])
-"""Arrays in which -inf stands for an option that is not there."""
+"""Arrays in which -inf marks a missing option."""
 
 ROTATION_ARRAYS = ("rotation_of", "rotations")
-"""Present together, or neither is."""
+"""Pairs of arrays of which both or neither must be present."""
 
 ADVICE: Final = (
     "run the same pid-extract command again, which measures it again, or write it again if data.write_run wrote it"
 )
-"""What to do about a missing or damaged file of a run."""
+"""Advice about a missing or damaged file of a run."""
 
 
 def changed(folder: Path, name: str, manifest: Manifest) -> Fault | None:
-    """Whether a file of a run is missing, unreadable, or changed since its checksum was taken.
+    """The fault of a file that is missing, unreadable, or changed since its checksum was taken; None if there is none.
 
-    A file without a checksum, as older versions wrote them, is only looked for.
+    A file without a checksum, as written by older versions, must only exist.
     """
     try:
         with regular_file(folder / name) as file:
@@ -50,10 +50,10 @@ def changed(folder: Path, name: str, manifest: Manifest) -> Fault | None:
 def load_shard(
     folder: Path, index: int, manifest: Manifest, names: Collection[str] | None = None
 ) -> tuple[dict[str, NDArray], list[Fault]]:
-    """Read the named arrays of a shard, by default all, if every header has the form that the manifest asks for.
+    """Read the named arrays of a shard, by default all, if every header has the form that the manifest requires.
 
     Returns:
-        The arrays, and what is wrong with the file or its form; without arrays if anything is.
+        The arrays, and the faults of the file or its form; no arrays if there are faults.
     """
     name = shard_file(index)
     try:
@@ -70,20 +70,20 @@ def load_shard(
 
 
 def checked_shard(folder: Path, index: int, manifest: Manifest) -> tuple[dict[str, NDArray], list[Fault]]:
-    """A whole shard, and everything that is wrong with its form and its values."""
+    """A whole shard, and all faults in its form and values."""
     arrays, faults = load_shard(folder, index, manifest)
     return arrays, faults or value_faults(shard_file(index), arrays, manifest, manifest.first_row(index))
 
 
 def changed_files(folder: Path, shards: Sequence[str], manifest: Manifest, told: Collection[str] = ()) -> list[Fault]:
-    """Shards, and noise statistics, whose bytes are not those that were written; not those already `told` about."""
+    """Shards and noise statistics whose bytes have changed since they were written, except those already `told`."""
     files = [*shards, *({NOISE_FILE} & set(manifest.checksums))]
     faults = [changed(folder, name, manifest) for name in files if name not in told]
     return [fault for fault in faults if fault is not None]
 
 
 def shard_fault(folder: Path, index: int, manifest: Manifest) -> Fault | None:
-    """What keeps a shard from being one that was written whole: by its checksum, or else by all that is in it."""
+    """The fault of a shard that was not written completely, by its checksum or else by all its contents; or None."""
     name = shard_file(index)
     if name in manifest.checksums:
         return changed(folder, name, manifest)
@@ -91,7 +91,7 @@ def shard_fault(folder: Path, index: int, manifest: Manifest) -> Fault | None:
 
 
 class Form(Protocol):
-    """What is known of an array from its header, or of one in memory."""
+    """What is known about an array, from its header or in memory."""
 
     @property
     def dtype(self) -> np.dtype:
@@ -103,7 +103,7 @@ class Form(Protocol):
 
 
 def form_faults(file: str, forms: Mapping[str, Form], manifest: Manifest, rows: int) -> list[Fault]:
-    """Arrays of a shard of `rows` samples that are missing, unknown, or of a wrong type or shape."""
+    """Faults for arrays of a shard of `rows` samples that are missing, unknown, or of the wrong type or shape."""
     sizes = {
         "n": rows,
         "c": len(manifest.conditions),
@@ -133,13 +133,13 @@ def form_faults(file: str, forms: Mapping[str, Form], manifest: Manifest, rows: 
 
 
 def value_faults(file: str, arrays: Mapping[str, NDArray], manifest: Manifest, first_row: int = 0) -> list[Fault]:
-    """Values that cannot be, in arrays of the right form.
+    """Invalid values in arrays of the right form.
 
     Args:
         file: name of the shard.
         arrays: its arrays.
         manifest: of the run.
-        first_row: number of the shard's first sample among those of the run.
+        first_row: index of the shard's first sample in the run.
     """
     odd = list(_text_faults(file, arrays))
     rest = {name: array for name, array in arrays.items() if name not in {fault.array for fault in odd}}
@@ -152,7 +152,7 @@ def value_faults(file: str, arrays: Mapping[str, NDArray], manifest: Manifest, f
 
 
 def _text_faults(file: str, arrays: Mapping[str, NDArray]) -> Iterator[Fault]:
-    """Code points that are not Unicode characters, or halves of one; Python fails when it meets them."""
+    """Code points that are not Unicode characters, or lone surrogates; Python fails on them."""
     for name, array in arrays.items():
         if array.dtype.kind == "U" and array.size:
             whole = np.ascontiguousarray(array)
@@ -214,7 +214,7 @@ def _value_faults(file: str, arrays: Mapping[str, NDArray]) -> Iterator[Fault]:
 
 
 def _rotation_faults(file: str, arrays: Mapping[str, NDArray]) -> Iterator[Fault]:
-    """Every question has a name and at least the rows that are here."""
+    """Every question must have a name and at least as many rows as are present here."""
     if not set(ROTATION_ARRAYS) <= set(arrays):
         return
     questions, rows = (arrays[name] for name in ROTATION_ARRAYS)

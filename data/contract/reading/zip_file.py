@@ -1,4 +1,4 @@
-"""zip files read with suspicion: whatever their bytes say becomes a sentence, before much is read."""
+"""Reads untrusted zip files: any damage becomes one sentence, before much is read."""
 
 import errno
 import os
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from io import BufferedReader
 
 LONGEST_ENTRY: Final = 1000
-"""Bytes of an entry of the table of contents, and of what is said about it."""
+"""Maximum bytes of an entry in the table of contents, including what is said about it."""
 _END: Final = struct.Struct("<4s4H2LH")
-"""The end of a zip file: signature, disks, entries, size and place of its table of contents, length of a comment."""
+"""The end record of a zip file: signature, disks, entries, size and offset of the table of contents, comment length."""
 _END_64: Final = struct.Struct("<4sQ2H2L4Q")
 _LOCATOR_64: Final = struct.Struct("<4sLQL")
-"""The same of a file of more than 4 GB, and what comes between the two ends: where the longer one begins."""
+"""The end record of a file over 4 GB, and the locator between the two: where the longer one begins."""
 
 
 class ZipError(PidError):
-    """A file is not the zip file that it should be; the message is a clause such as `is compressed`."""
+    """A file is not a valid zip file; the message is a clause such as `is compressed`."""
 
 
 @contextmanager
@@ -40,8 +40,8 @@ def open_zip(path: Path, most: Bound) -> Iterator[zipfile.ZipFile]:
 
     Raises:
         FileNotFoundError: the file does not exist.
-        ZipError: it cannot be read, or has more entries. Whatever a damaged file raises inside the block becomes this
-            error, too.
+        ZipError: it cannot be read, or has more entries. Any error that a damaged file causes inside the block also
+            becomes this error.
     """
     try:
         with regular_file(path) as file:
@@ -53,7 +53,7 @@ def open_zip(path: Path, most: Bound) -> Iterator[zipfile.ZipFile]:
     except MemoryError:
         raise ZipError("does not fit into memory") from None
     except OSError as error:
-        if error.errno == errno.EINVAL:  # a place before the file's beginning, which a damaged table names
+        if error.errno == errno.EINVAL:  # an offset before the start of the file, from a damaged table
             raise ZipError("damaged or truncated (its table of contents points outside the file)") from None
         raise ZipError(f"cannot be read ({error.strerror or error})") from None
     except DAMAGE as error:
@@ -67,15 +67,15 @@ DAMAGE: Final = (
     KeyError,
     OverflowError,
     NotImplementedError,
-    RuntimeError,  # says that it is encrypted
+    RuntimeError,  # raised for encrypted entries
     struct.error,
 )
-"""What zipfile, and numpy on its entries, raise on bytes that are not what they should be."""
+"""Errors that zipfile, and numpy on its entries, raise on damaged bytes."""
 
 
 @contextmanager
 def regular_file(path: Path) -> "Iterator[BufferedReader]":
-    """A file opened for reading; not a pipe, which would wait for a writer.
+    """Open a file for reading; not a pipe, which would wait for a writer.
 
     Raises:
         FileNotFoundError: the file does not exist.
@@ -89,7 +89,7 @@ def regular_file(path: Path) -> "Iterator[BufferedReader]":
 
 
 def _check_end(file: IO[bytes], most: Bound) -> None:
-    """A table of contents of a size that is worth reading, and no comment after it."""
+    """Check that the table of contents is small enough to read and that no comment follows it."""
     file.seek(max(file.seek(0, os.SEEK_END) - _END_64.size - _LOCATOR_64.size - _END.size, 0))
     *before, end = _split(file.read())
     if len(end) < _END.size or not end.startswith(b"PK\5\6"):
@@ -103,6 +103,6 @@ def _check_end(file: IO[bytes], most: Bound) -> None:
 
 
 def _split(tail: bytes) -> tuple[bytes, bytes, bytes]:
-    """The longer end, the locator and the end, as far as they are there."""
+    """The longer end record, the locator and the end record, as far as they exist."""
     rest, end = tail[: -_END.size], tail[-_END.size :]
     return rest[: -_LOCATOR_64.size], rest[-_LOCATOR_64.size :], end

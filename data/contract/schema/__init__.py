@@ -1,1 +1,1 @@
-"""What a run folder holds: names, types and meaning of arrays, manifest, conditions, receipt, items."""
+"""The contents of a run folder: names, types and meaning of arrays, manifest, conditions, receipt, items."""

@@ -1,4 +1,4 @@
-"""The arrays of a shard, as a table: the one definition that writer, reader, validator and documentation share.
+"""The arrays of a shard, as a table: the single definition for writer, reader, validator and documentation.
 
 Axes: `n` samples of the shard, `c` conditions, `l` recorded layers, `k` options, `m` questions of a picture, `d1` and
 `d2` feature widths.
@@ -42,7 +42,7 @@ ARRAYS: Final[tuple[ArraySpec, ...]] = (
     ArraySpec("sample_id", "U", ("n",), "-", "unique in the dataset, the same for every model"),
     ArraySpec("group_id", "U", ("n",), "-", "rows of one group (usually one image) are never divided by a split"),
     ArraySpec("num_options", "i", ("n",), "-", "options of this item, at least 2"),
-    ArraySpec("label", "i", ("n",), "-", "index of the correct option, -1 if unknown; for accuracy only"),
+    ArraySpec("label", "i", ("n",), "-", "index of the correct option, -1 if unknown; used for accuracy only"),
     ArraySpec(
         "loglik",
         "f",
@@ -51,9 +51,7 @@ ARRAYS: Final[tuple[ArraySpec, ...]] = (
         "mean token log-likelihood of each option under the full vocabulary; -inf for options that the item lacks",
     ),
     *_feature_specs(),
-    ArraySpec(
-        "letters", "U", ("n",), "-", "letters of the options in their order, such as ABCD or ABD", required=False
-    ),
+    ArraySpec("letters", "U", ("n",), "-", "letters of the options in order, such as ABCD or ABD", required=False),
     ArraySpec(
         "rotation_of",
         "U",
@@ -62,7 +60,7 @@ ARRAYS: Final[tuple[ArraySpec, ...]] = (
         "question of the item, for benchmarks that repeat a question with reordered options",
         required=False,
     ),
-    ArraySpec("rotations", "i", ("n",), "rows", "rows that this question has in the benchmark", required=False),
+    ArraySpec("rotations", "i", ("n",), "rows", "number of rows of this question in the benchmark", required=False),
     ArraySpec("first_token", "i", ("n", "c"), "token id", "greedy first token", required=False),
     ArraySpec("first_token_text", "U", ("n", "c"), "-", "greedy first token, decoded", required=False),
     ArraySpec("x1_tokens", "i", ("n",), "tokens", "length of the visual span", required=False),
@@ -72,7 +70,7 @@ ARRAYS: Final[tuple[ArraySpec, ...]] = (
         "i",
         ("n", "m"),
         "sample",
-        "number of the item whose question is asked about this picture; column 0 is the item itself",
+        "index of the item whose question is asked about this picture; column 0 is the item itself",
         required=False,
     ),
     ArraySpec(
@@ -80,7 +78,7 @@ ARRAYS: Final[tuple[ArraySpec, ...]] = (
         "f",
         ("n", "m", "l", "k"),
         "nats",
-        "log-likelihoods of these pairs, as in `loglik` under `both`; -inf for options that the asked question lacks",
+        "log-likelihoods of these pairs, as in `loglik` under `both`; -inf for options that the question lacks",
         required=False,
     ),
 )

@@ -1,6 +1,6 @@
-"""Names of conditions: which sources a condition ablates, and what stands in for them.
+"""Names of conditions: which sources a condition ablates, and what replaces them.
 
-`both`, `vision_only`, `language_only` and `no_image` are the paper's; their ablation is noise. Further ones are called
+`both`, `vision_only`, `language_only` and `no_image` are the paper's; their ablation is noise. Others are called
 `ROLE.ABLATION`, such as `vision_only.mean` or `neither.noise`, and draws of `other` `ROLE.other.1`, `ROLE.other.2`, ….
 """
 
@@ -29,13 +29,13 @@ from pid_lvlm.data.names import (
 )
 
 ABLATED: Final = {VISION_ONLY: SOURCES[1:], LANGUAGE_ONLY: SOURCES[:1], NEITHER: SOURCES}
-"""Role -> the sources that its conditions ablate."""
+"""Role -> the sources its conditions ablate."""
 
 FORM: Final = f"ROLE.ABLATION with a role of {', '.join(ROLES)} and an ablation of {', '.join(ABLATIONS)}"
 
 
 class ConditionNameError(PidError):
-    """A name is not that of a condition."""
+    """A name does not name a condition."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ class Condition:
 
     Attributes:
         role: `both`, `vision_only`, `language_only`, `neither` or `no_image`.
-        ablation: what stands in for the ablated sources, one of `ABLATIONS`; None under `both` and `no_image`.
-        draw: number of the draw, from 1; only under `other`.
+        ablation: what replaces the ablated sources, one of `ABLATIONS`; None for `both` and `no_image`.
+        draw: number of the draw, from 1; only for `other`.
     """
 
     role: str
@@ -71,10 +71,10 @@ class Condition:
 
 
 def parse_condition(name: str) -> Condition:
-    """The condition of a name. `ROLE.other` without a number is the first draw.
+    """Parse the name of a condition. `ROLE.other` without a number is the first draw.
 
     Raises:
-        ConditionNameError: no condition is called so.
+        ConditionNameError: no condition has this name.
 
     Example:
         >>> parse_condition("language_only")
@@ -96,7 +96,7 @@ def parse_condition(name: str) -> Condition:
 
 
 def _draw(number: str) -> int:
-    """Number of a draw; 0, which no draw has, for what is not one."""
+    """Number of a draw; 0, which is never a draw, for anything else."""
     if not number:
         return 1
     is_number = number.isascii() and number.isdecimal() and len(number) <= len(str(OTHER_DRAWS.most))
@@ -111,11 +111,11 @@ def _unknown(name: str) -> str:
 
 
 def ablated_conditions(ablations: Iterable[str], draws: int) -> list[Condition]:
-    """Conditions of some ablations beyond the old four, in the order in which `pid-extract` measures them.
+    """Conditions of some ablations in addition to the original four, in the order in which `pid-extract` measures them.
 
     Args:
-        ablations: names of `ABLATIONS`; of `noise` it is `neither.noise`, as the others are among the old four.
-        draws: how many draws `other` has.
+        ablations: names from `ABLATIONS`; `noise` adds only `neither.noise`, since its others are among the four.
+        draws: number of draws for `other`.
     """
     return [
         condition
@@ -128,7 +128,7 @@ def ablated_conditions(ablations: Iterable[str], draws: int) -> list[Condition]:
 
 
 def condition_faults(names: Sequence[str]) -> list[str]:
-    """What keeps names from being the condition axis of a run, as sentences."""
+    """Why names are not a valid condition axis of a run, as sentences."""
     faults = []
     further = [name for name in names if name not in CONDITIONS]
     known = [parse_condition(name) for name in names if name in CONDITIONS]

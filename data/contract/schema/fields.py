@@ -1,4 +1,4 @@
-"""The kinds of fields that a manifest has: types with their ranges, as `pid_lvlm.data.inputs.schema` checks them."""
+"""Types of manifest fields with their ranges, as checked by `pid_lvlm.data.inputs.schema`."""
 
 import re
 import unicodedata
@@ -12,11 +12,11 @@ from pid_lvlm.data.inputs.schema import shown
 from pid_lvlm.data.names import ATOMS
 
 BREAKING: Final = {"Cc", "Cs", "Zl", "Zp"}
-"""Unicode's control characters, halves of characters, and separators of lines and paragraphs."""
+"""Unicode control characters, surrogates, and line and paragraph separators."""
 
 
 def _on_one_line(text: str) -> str:
-    if text.isprintable():  # most are, and this is quick
+    if text.isprintable():  # most are, and this check is fast
         return text
     odd = next((mark for mark in text if unicodedata.category(mark) in BREAKING), None)
     if odd is not None:
@@ -31,7 +31,7 @@ def _atoms(value: Mapping[str, float]) -> Mapping[str, float]:
 
 
 ROW_COUNTS: Final = ("read", "chosen", "kept")
-"""Keys of `dataset_rows`, beside `dropped`, a mapping of reasons to numbers of rows."""
+"""Keys of `dataset_rows`, in addition to `dropped`, which maps reasons to numbers of rows."""
 
 
 def _row_counts(value: Any) -> Any:
@@ -74,7 +74,7 @@ def _sha256(value: str) -> str:
 Label = Annotated[str, Field(min_length=1, max_length=LABEL.most), AfterValidator(_on_one_line)]
 """A name in tables and messages."""
 Words = Mapping[Label, Annotated[str, Field(max_length=LABEL.most), AfterValidator(_on_one_line)]]
-"""Names and what is said about them."""
+"""Names with a text for each."""
 Layer = Annotated[int, Field(ge=0, le=LAYERS.most)]
 Samples = Annotated[int, Field(ge=0, le=SAMPLES.most)]
 Length = Annotated[int, Field(ge=1, le=SAMPLES.most)]
@@ -83,13 +83,13 @@ Width = Annotated[int, Field(ge=1, le=WIDTH.most)]
 Count = Annotated[int, Field(ge=0, le=COUNT.most)]
 Integer = Annotated[int, Field(ge=-COUNT.most, le=COUNT.most)]
 Amount = Annotated[float, Field(ge=0, le=1e9)]
-"""A size in 1e9 parameters."""
+"""A size in billions of parameters."""
 Bits = Annotated[float, Field(ge=-1000, le=1000)]
 Atoms = Annotated[Mapping[str, Bits], AfterValidator(_atoms)]
 """The four atoms in bits."""
 RowCounts = Annotated[Mapping[str, Any], BeforeValidator(_row_counts)]
-"""What became of the rows of a file; empty where it is not known."""
+"""What happened to the rows of a file; empty if unknown."""
 Crossed = Annotated[Mapping[str, Any], BeforeValidator(_crossed)]
-"""How pictures and questions were crossed; empty where they were not."""
+"""How pictures and questions were crossed; empty if they were not."""
 Checksums = Mapping[Label, Annotated[str, AfterValidator(_sha256)]]
 """File -> SHA-256 of its bytes."""

@@ -1,4 +1,4 @@
-"""What a run keeps of its items, as it is written: a line of JSON for each item, and a zip file of small pictures."""
+"""File format of the items that a run keeps: a line of JSON for each item, and a zip file of thumbnails."""
 
 import json
 import re
@@ -14,11 +14,11 @@ from pid_lvlm.data.inputs.schema import STRICT, SchemaError, checked
 from pid_lvlm.data.inputs.text import TextError, parse_json
 
 SIGNATURES: Final = {"jpg": b"\xff\xd8\xff", "png": b"\x89PNG\r\n\x1a\n"}
-"""Ending of a thumbnail's name -> how its bytes begin."""
+"""File extension of a thumbnail -> its first bytes."""
 NUMBERED: Final = re.compile(rf"([0-9]{{6,7}})\.({'|'.join(SIGNATURES)})")
-"""Name of a thumbnail: its picture's number, and what it is."""
+"""Name of a thumbnail: its picture's number and format."""
 SAME_DATE: Final = (1980, 1, 1, 0, 0, 0)
-"""Of every entry of the zip file, so that nothing in it depends on when it was written."""
+"""Date of every zip entry, so that the file does not depend on when it was written."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class ItemRecord:
         sample_id: as in the shards.
         question: its text.
         options: texts of the options.
-        label: index of the right option, -1 where it is unknown.
+        label: index of the right option, -1 if unknown.
         hint: text before the question, or "".
         picture: number of the item's picture in this run, from 0; items with the same picture have the same number.
             None without a picture.
@@ -45,19 +45,19 @@ class ItemRecord:
     picture: Annotated[int, Field(ge=0, lt=THUMBNAILS.most)] | None = None
 
     def line(self) -> bytes:
-        """The record as it stands in the file, with its line feed."""
+        """The record as written to the file, with its line feed."""
         return json.dumps(asdict(self), ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
 
 class RecordError(TextError):
-    """A line is not that of an item; the message is a clause."""
+    """A line is not a valid item; the message is a clause."""
 
 
 def parse_line(line: bytes) -> dict[str, object]:
-    """The mapping in a line, unchecked.
+    """Parse a line as a mapping, without checking its values.
 
     Raises:
-        RecordError: it is too long, or not an object of JSON with a sample id.
+        RecordError: it is too long, or not a JSON object with a sample id.
     """
     if len(line) > ITEM_LINE.most:
         raise RecordError(f"has more than {ITEM_LINE}")
@@ -68,15 +68,15 @@ def parse_line(line: bytes) -> dict[str, object]:
     except TextError as error:
         raise RecordError(str(error)) from None
     if not isinstance(raw, dict) or not isinstance(raw.get("sample_id"), str):
-        raise RecordError("is not an object of JSON with a `sample_id`")
+        raise RecordError("is not a JSON object with a `sample_id`")
     return raw
 
 
 def check_record(raw: dict[str, object]) -> ItemRecord:
-    """The item of a line.
+    """Parse a line as an item.
 
     Raises:
-        RecordError: a field is missing, unknown, or of a value that cannot be.
+        RecordError: a field is missing or unknown, or has an invalid value.
     """
     try:
         record = checked(ItemRecord, raw)
@@ -88,7 +88,7 @@ def check_record(raw: dict[str, object]) -> ItemRecord:
 
 
 def picture_kind(content: bytes) -> str | None:
-    """Ending for the name of a picture's file, from how its bytes begin; None if it is neither JPEG nor PNG."""
+    """File extension for a picture, from its first bytes; None if it is neither JPEG nor PNG."""
     return next((kind for kind, signature in SIGNATURES.items() if content.startswith(signature)), None)
 
 
@@ -98,11 +98,11 @@ def write_records(file: BinaryIO, records: Iterable[ItemRecord]) -> None:
 
 
 def write_thumbnails(file: BinaryIO, pictures: Iterable[bytes]) -> None:
-    """Write `thumbnails.zip`, uncompressed: equal pictures give equal bytes.
+    """Write `thumbnails.zip`, uncompressed: the same pictures give the same bytes.
 
     Args:
         file: an empty file.
-        pictures: encoded as JPEG or PNG, in the order of their numbers.
+        pictures: JPEG or PNG bytes, in the order of their numbers.
     """
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for number, content in enumerate(pictures):

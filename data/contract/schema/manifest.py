@@ -1,4 +1,4 @@
-"""The manifest of a run: what was run on what, with which settings. Nothing in it depends on when or how fast."""
+"""The manifest of a run: what was run on what, with which settings. It does not depend on when or how fast it ran."""
 
 import hashlib
 import json
@@ -70,7 +70,7 @@ MIGRATIONS: Final[dict[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {
     3: _from_version_3,
     4: _from_version_4,
 }
-"""From version v to v + 1: a function on the manifest's mapping."""
+"""Migrations from version v to v + 1, functions on the manifest's mapping."""
 
 
 @dataclass(frozen=True)
@@ -79,14 +79,14 @@ class Manifest:
 
     `layers` are the recorded layers in ascending order, 1 being the first decoder block; the last entry is
     the model's real output. `ground_truth` holds the true atoms in bits where they are known. `recipe` identifies
-    every setting that changes numbers: a run is only ever continued under the same recipe. `dataset_rows` says
-    what became of the benchmark file's rows, where that is known. `checksums` holds the SHA-256 of every file of the
-    run that has been written so far, and so says what is kept of the items; older versions wrote none. `crossed` says
-    how many questions each picture was asked (`pairs`), and among which items questions were exchanged (`within`);
-    empty for a run without crossed pairs. `receipt` is what was checked on the first items before any was measured;
+    every setting that changes numbers: a run is only ever continued with the same recipe. `dataset_rows` counts
+    what happened to the rows of the benchmark file, if known. `checksums` holds the SHA-256 of every file of the run
+    written so far, and thus shows which items are kept; older versions wrote none. `crossed` gives the number of
+    questions asked about each picture (`pairs`) and the items among which questions were exchanged (`within`); it is
+    empty for a run without crossed pairs. `receipt` records the checks on the first items, made before measuring;
     runs of older versions and of `write_run` have none.
 
-    The annotations are the schema of `manifest.json`, on read and on write; `manifest_faults` has the rules between
+    The annotations are the schema of `manifest.json`, for reading and writing; `manifest_faults` has the rules between
     fields.
     """
 
@@ -133,31 +133,31 @@ class Manifest:
 
     @property
     def pairs(self) -> int:
-        """Questions that each picture was asked for its crossed pairs; 0 for a run without any."""
+        """Number of questions per picture in the crossed pairs; 0 for a run without any."""
         return int(self.crossed.get("pairs", 0))
 
     @property
     def num_shards(self) -> int:
-        """Shards of the finished run."""
+        """Number of shards of the finished run."""
         if not self.shard_size or self.num_samples == 0:
             return 1
         return -(-self.num_samples // self.shard_size)
 
     def shard_rows(self, index: int) -> int:
-        """Samples that shard `index` of the finished run holds."""
+        """Number of samples in shard `index` of the finished run."""
         if not self.shard_size:
             return self.num_samples
         return min(self.shard_size, self.num_samples - index * self.shard_size)
 
     def first_row(self, index: int) -> int:
-        """Number of the first sample of shard `index` among those of the run."""
+        """Index in the run of the first sample of shard `index`."""
         return index * (self.shard_size or 0)
 
     def write(self, folder: Path) -> None:
-        """Write `manifest.json` into `folder`: all of it or nothing.
+        """Write `manifest.json` into `folder`, atomically.
 
         Raises:
-            ContractError: it would not be valid; nothing is written.
+            ContractError: it would be invalid; nothing is written.
             PidError: the disk is full or the folder cannot be written.
         """
         raw = asdict(self)
@@ -168,7 +168,7 @@ class Manifest:
 
 
 def mapping_faults(raw: dict[str, Any]) -> list[str]:
-    """What keeps the fields of a manifest from being one, as sentences."""
+    """Faults of the fields of a manifest, as sentences."""
     try:
         return manifest_faults(checked(Manifest, raw))
     except SchemaError as error:
@@ -179,7 +179,7 @@ def read_manifest(folder: Path) -> Manifest:
     """Read, migrate and check the manifest of a run folder.
 
     Raises:
-        ContractError: it is missing, not JSON, from a newer schema, or not valid.
+        ContractError: it is missing, not JSON, of a newer schema, or invalid.
     """
 
     def fail(*messages: str) -> ContractError:
@@ -191,7 +191,7 @@ def read_manifest(folder: Path) -> Manifest:
             raise ContractError(str(folder), [Fault(str(folder), "the folder does not exist; check the path")])
         if not path.is_file():
             raise fail("missing, so this is not a run folder; make one with pid-extract or data.write_run")
-    except (OSError, ValueError) as error:  # a name that no folder can have, or no permission
+    except (OSError, ValueError) as error:  # an impossible folder name, or no permission
         reason = getattr(error, "strerror", None) or error
         raise ContractError(shown(str(folder)), [Fault(MANIFEST_FILE, f"{reason}; check the path")]) from None
     try:
@@ -232,7 +232,7 @@ def _migrated(raw: dict[str, Any], fail: Callable[..., ContractError]) -> dict[s
 
 
 def manifest_faults(manifest: Manifest) -> list[str]:
-    """Rules between the fields: conditions, poolings, layers and counts fit together."""
+    """Rules between the fields: conditions, poolings, layers and counts must agree."""
     faults = condition_faults(manifest.conditions)
     poolings = manifest.poolings
     if POOLINGS[0] not in poolings or not set(poolings) <= set(POOLINGS) or len(set(poolings)) != len(poolings):
@@ -272,6 +272,6 @@ def _checksum_faults(manifest: Manifest) -> list[str]:
 
 
 def recipe_hash(settings: Mapping[str, Any]) -> str:
-    """Sixteen hexadecimal digits that identify a mapping of settings, whatever its order."""
+    """Sixteen hexadecimal digits that identify a mapping of settings, regardless of its order."""
     text = json.dumps(settings, sort_keys=True, ensure_ascii=False, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""The receipt of a run: what was checked on its first items before anything was measured, and what was found."""
+"""The receipt of a run: the checks on its first items before anything was measured, and their results."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -27,14 +27,14 @@ CHECKS: Final = {
     HOOKS_LEFT: "no hook is left on the model after measuring",
     SHARING: "a shared prefix changes no score",
 }
-"""Checks in their order, and what each of them shows."""
+"""Checks in order, and what each of them shows."""
 
 CROSSED_CHECKS: Final = {CROSSED: "a crossed pair has the same scores in a batch as alone"}
-"""Those that only a run with crossed pairs makes, after the others."""
+"""Checks made only by a run with crossed pairs, after the others."""
 
 NATS: Final = "nats"
 UNITS: Final = {LENS: "logits", HOOKS: "logits", HOOKS_LEFT: "hooks"}
-"""Units of what is found; nats for the others."""
+"""Units of the values found, if not nats."""
 
 PASSED: Final = "passed"
 FAILED: Final = "failed"
@@ -48,9 +48,9 @@ class Check:
     """One check.
 
     Attributes:
-        found: largest difference, or number of hooks; None if it was not checked. Rounded to two significant digits.
+        found: largest difference, or number of hooks, rounded to two significant digits; None if it was not checked.
         limit: largest value that passes; None if it was not checked.
-        visible: of a leak test, nats by which the same change moves scores under `both`.
+        visible: for a leak test, how much the same change moves scores under `both`, in nats.
         reason: why it was not checked.
     """
 
@@ -63,7 +63,7 @@ class Check:
 
     @property
     def result(self) -> str:
-        """`passed`, `failed` or `not checked`; a difference that is not a number has failed."""
+        """`passed`, `failed` or `not checked`; a difference of NaN is a failure."""
         if self.found is None or self.limit is None:
             return NOT_CHECKED
         return PASSED if self.found <= self.limit else FAILED
@@ -78,12 +78,12 @@ def _known(checks: Mapping[str, Check]) -> Mapping[str, Check]:
 
 @dataclass(frozen=True)
 class Receipt:
-    """What was checked.
+    """The checks and their results.
 
     Attributes:
-        items: ids of the items that it was checked on.
-        batch_size: items that went through the model together, at most.
-        checks: by name, in the order of `CHECKS`; then those of `CROSSED_CHECKS`, where pairs were crossed.
+        items: ids of the items that were checked.
+        batch_size: maximum number of items that went through the model together.
+        checks: by name, in the order of `CHECKS`; then those of `CROSSED_CHECKS`, if pairs were crossed.
     """
 
     __pydantic_config__ = STRICT
@@ -97,7 +97,7 @@ class Receipt:
         return tuple(name for name, check in self.checks.items() if check.result == result)
 
     def __str__(self) -> str:
-        """One line: what passed with which differences, and what was not checked and why."""
+        """One line: what passed and with which differences, and what was not checked and why."""
         told = [_told(name, self.checks[name]) for name in self.names(PASSED)]
         passed = f"{len(told)} checks passed on {len(self.items)} items" + (f" ({', '.join(told)})" if told else "")
         failed = [f"{name} failed ({self.checks[name].found:.2g})" for name in self.names(FAILED)]
@@ -110,5 +110,5 @@ def _told(name: str, check: Check) -> str:
 
 
 def receipt_faults(receipt: Receipt) -> list[str]:
-    """A run whose receipt failed is never finished: one that says so was altered."""
+    """A run whose receipt failed is never finished: a manifest that says otherwise was altered."""
     return [f"`receipt` says that the check {name!r} failed; extract the run again" for name in receipt.names(FAILED)]

@@ -1,1 +1,1 @@
-"""The result table: columns, limits of trust, checks, the file; the table of atoms per item."""
+"""The result table: columns, diagnostic limits, checks, the file; and the table of atoms per item."""

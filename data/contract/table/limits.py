@@ -1,4 +1,4 @@
-"""Limits of the diagnostics in the result table: pid-estimate warns of them at its end, pid-report on its page."""
+"""Limits of the diagnostics in the result table. pid-estimate warns about them at its end, pid-report on its page."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -28,10 +28,10 @@ class Limit:
         meaning: what a value beyond the limit means, a clause.
         advice: what to do about it, a clause.
         below: whether values below the limit matter.
-        difference: the two columns whose difference it is; by default it is a column itself.
-        output_only: whether only the output layer is worth a warning.
-        estimator: the only estimator whose rows it is about; empty if it is about all.
-        except_result: a result that explains the value, so that its rows are not beyond the limit.
+        difference: the two columns whose difference is the diagnostic; by default the diagnostic is itself a column.
+        output_only: whether to warn only about the output layer.
+        estimator: the only estimator that the limit applies to; empty for all.
+        except_result: a result that explains the value; rows with it are exempt.
     """
 
     diagnostic: str
@@ -47,7 +47,7 @@ class Limit:
 
 @dataclass(frozen=True)
 class ResultWarning:
-    """A result of rows whose numbers hold, with care.
+    """A result whose rows are usable, with care.
 
     Attributes:
         result: what the column `result` says.
@@ -68,7 +68,7 @@ LIMITS: Final = (
             f"under {condition} more than {UNIFORM_SHARE:.0%} of the rows fell back to uniform probabilities, "
             "because the model gave the option letters less than tau",
             "look at the prompts with pid-extract --preview",
-            output_only=True,  # layers before it often do not answer with an option letter yet
+            output_only=True,  # earlier layers often do not answer with an option letter yet
         )
         for condition in REQUIRED_CONDITIONS
     ),
@@ -126,13 +126,13 @@ LIMITS: Final = (
     Limit(
         "marginals_spread",
         MARGINALS_SPREAD_BITS,
-        f"an atom changes by more than {MARGINALS_SPREAD_BITS:g} bits with the way in which the sources are brought to "
+        f"an atom changes by more than {MARGINALS_SPREAD_BITS:g} bits depending on how the sources are brought to "
         "one P(Y)",
         "do not interpret differences smaller than that",
         estimator=EXACT,
     ),
 )
-"""Every limit, in the order of the warnings."""
+"""All limits, in the order of the warnings."""
 
 RESULT_WARNINGS: Final = (
     ResultWarning(
@@ -147,4 +147,4 @@ RESULT_WARNINGS: Final = (
         "the optimum is inside it; read each atom as its certified interval",
     ),
 )
-"""Every result of usable rows that needs a warning, in the order of the warnings."""
+"""All results of usable rows that need a warning, in the order of the warnings."""

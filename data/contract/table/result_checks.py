@@ -1,4 +1,4 @@
-"""What a result table must be to be read: its columns, their types, and values that can be; one for all steps."""
+"""Validates a result table before it is used: its columns, their types and their values. Shared by all steps."""
 
 from collections.abc import Collection, Sequence
 from typing import Final
@@ -15,10 +15,10 @@ from pid_lvlm.data.inputs.schema import shown
 from pid_lvlm.data.inputs.text import TextError, parse_json
 
 UNWRITABLE: Final = r"[\p{Cc}\p{Zl}\p{Zp}]"
-"""Control characters and separators of lines, which no name has."""
+"""Control characters and line separators, which no name may contain."""
 
 MEASURED: Final = frozenset({"float"})
-"""Kinds of columns that a failed fit may leave empty: what it would have measured."""
+"""Kinds of columns that a failed fit may leave empty: those it would have measured."""
 
 FORMER: Final = {former: column.name for column in COLUMNS for former in column.formerly}
 """Names of columns in older versions -> their names now."""
@@ -27,17 +27,17 @@ _ROW: Final = "row of the file"
 
 
 class TableError(PidError):
-    """A file is not a sound result table; the message is a clause such as `has no column `run``."""
+    """A file is not a valid result table; the message is a clause such as `has no column `run``."""
 
 
 def checked_table(frame: pl.DataFrame) -> pl.DataFrame:
-    """A result table of any version as one of this: every column, in order, of its type, with values that can be.
+    """Bring a result table of any version to the current one: every column, in order, with its type and valid values.
 
-    NaN, which marks an unknown number, becomes empty, and so does an infinite number of a failed fit. A row that is
-    there twice counts once.
+    NaN, which marks an unknown number, becomes empty, and so does an infinite number of a failed fit. A repeated row
+    counts once.
 
     Raises:
-        TableError: the version is newer, a column is missing or of a wrong type, a value is missing or cannot be, or
+        TableError: the version is newer, a column is missing or of the wrong type, a value is missing or invalid, or
             two rows of one problem differ; the message names column and row.
     """
     if len(frame) > RESULT_ROWS.most:
@@ -77,12 +77,12 @@ def _listed(names: Sequence[str], most: int = 5) -> str:
 
 
 def typed_series(series: pl.Series, kind: str, meaning: str = "") -> pl.Series:
-    """The column as the type of its kind, with NaN of a float as empty.
+    """The column cast to the type of its kind, with float NaN as empty.
 
     Args:
         series: a column of a file.
         kind: text, int, float or list.
-        meaning: of the column, for the message.
+        meaning: the column's meaning, for the message.
 
     Raises:
         TableError: the type does not fit the kind, or an integer does not fit into 64 bits.
@@ -98,7 +98,7 @@ def typed_series(series: pl.Series, kind: str, meaning: str = "") -> pl.Series:
 
 
 def _fits(dtype: pl.DataType, kind: str) -> bool:
-    if dtype == pl.Null:  # a column without any value carries no type
+    if dtype == pl.Null:  # a column without values has no type
         return True
     if kind == "text":
         return dtype in (pl.String, pl.Categorical, pl.Enum)
@@ -132,10 +132,10 @@ def _check_values(frame: pl.DataFrame, column: Column) -> None:
 
 
 def refuse_rows(frame: pl.DataFrame, name: str, rows: Sequence[int], expected: str) -> None:
-    """Refuse values of the column `name`, if there are such rows.
+    """Reject values of the column `name`, if there are such rows.
 
     Raises:
-        TableError: it names the first of the rows and what is there.
+        TableError: names the first such row and its value.
     """
     if rows:
         value = frame[name][rows[0]]
@@ -176,7 +176,7 @@ def _not_json(frame: pl.DataFrame, name: str) -> list[int]:
 
 
 def rows_where(frame: pl.DataFrame, wrong: pl.Expr) -> list[int]:
-    """Numbers of the rows, from 0, where the expression holds."""
+    """Indices of the rows for which the expression holds."""
     return frame.select(wrong.fill_null(value=False).arg_true()).to_series().to_list()
 
 
@@ -190,5 +190,5 @@ def _without_repeats(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def unknown_columns(names: Collection[str]) -> list[str]:
-    """Names among these that no version of the table has."""
+    """The names that no version of the table has."""
     return [name for name in names if name not in SCHEMA and name not in FORMER]

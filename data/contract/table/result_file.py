@@ -1,7 +1,7 @@
-"""Result tables as parquet files: bounded, and with a checksum that finds bits that flipped since they were written.
+"""Result tables as parquet files: bounded in size, and with a checksum that detects later corruption.
 
-polars ends the whole process on some damaged files. A file is therefore only read here if its checksum is right, or if
-another process has read it.
+polars aborts the whole process on some damaged files. A file is therefore only read here if its checksum is right, or
+if another process has read it.
 """
 
 import hashlib
@@ -21,19 +21,19 @@ from pid_lvlm.data.files import write_atomic
 from pid_lvlm.data.inputs.paths import open_regular
 
 CHECKSUM: Final = "pid_lvlm.sha256"
-"""Key, in the file's metadata, of the hash of the file with zeros in place of the hash. Tables of older versions have
-none, and no table that another program wrote again."""
+"""Metadata key of the file's hash, computed with zeros in place of the hash. Tables of older versions, and tables
+rewritten by another program, have none."""
 CHECKSUMS: Final = (CHECKSUM, "pid_lvlm.sha256_again")
-"""The same twice: a table whose checksum is itself damaged is not one that never had any."""
+"""A second copy: it tells a table with a damaged checksum from one that never had any."""
 
 _ZEROS: Final = b"0" * 64
 _MARK: Final = re.compile(rb"pid_lvlm\.sha256(?:_again)?\x18\x40([0-9a-f]{64})")
-"""Key and value as the file's footer has them: `\\x18\\x40` is a text of 64 bytes in Thrift's compact protocol."""
+"""Key and value as stored in the file's footer: `\\x18\\x40` is a text of 64 bytes in Thrift's compact protocol."""
 
 MAGIC: Final = b"PAR1"
 
 ROWS_PER_BYTE: Final = 4
-"""More rows in a byte are not believed: every row has a name of its own."""
+"""Maximum plausible rows per byte: every row has a name of its own."""
 
 PROBE: Final = """
 import io, resource, sys
@@ -52,11 +52,11 @@ except (Exception, polars.exceptions.PanicException) as error:
 """
 PROBE_SECONDS: Final = 120
 PROBE_BYTES: Final = 2**32
-"""What reading may take, besides 50 times the file's size."""
+"""Memory that reading may take, in addition to 50 times the file's size."""
 
 
 def write_frame(path: Path, frame: pl.DataFrame) -> None:
-    """Write a table as a parquet file that holds its own checksum, all of it or nothing.
+    """Write a table atomically as a parquet file that holds its own checksum.
 
     Raises:
         PidError: the file cannot be written.
@@ -71,7 +71,7 @@ def write_frame(path: Path, frame: pl.DataFrame) -> None:
 
 
 def read_table(path: Path) -> pl.DataFrame:
-    """What a parquet file holds, unchecked; `pid_lvlm.data.contract.table.result_checks` says if it is a result table.
+    """Read a parquet file, unchecked; `pid_lvlm.data.contract.table.result_checks` tells whether it is a result table.
 
     Raises:
         TableError: the file does not exist, is not parquet, is truncated or too large, or has changed since.
@@ -81,8 +81,8 @@ def read_table(path: Path) -> pl.DataFrame:
         _probe(content)
     elif not _is_whole(content):
         raise TableError(
-            "is damaged: it is not what was written; copy it again, or delete it and run the same command again (if "
-            f"a program changed it that keeps the file's metadata, write it again without `{CHECKSUM}`)"
+            "is damaged: it differs from what was written; copy it again, or delete it and run the same command again "
+            f"(if another program changed it and kept its metadata, rewrite it without `{CHECKSUM}`)"
         )
     try:
         columns = len(pl.read_parquet_schema(io.BytesIO(content)))
@@ -129,7 +129,7 @@ def _content(path: Path) -> bytes:
 
 
 def _probe(content: bytes) -> None:
-    """Let another process read a file that nothing vouches for: it may not survive that."""
+    """Let another process read a file without a valid checksum first: the process may crash."""
     limits = (PROBE_BYTES + 50 * len(content), min(RESULT_ROWS.most, ROWS_PER_BYTE * len(content)), RESULT_COLUMNS.most)
     try:
         done = subprocess.run(

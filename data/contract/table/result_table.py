@@ -1,4 +1,4 @@
-"""The result table as a polars frame: types, and tables of older versions as one of this.
+"""The result table as a polars frame: types, and migration of older tables.
 
 The only module of `data` that needs polars; the two steps that share the table have it.
 """
@@ -23,7 +23,7 @@ SCHEMA: Final = {column.name: POLARS_TYPES[column.kind] for column in COLUMNS}
 
 
 def newest_version(frame: pl.DataFrame) -> int | None:
-    """Largest schema version of the rows; None where no row says."""
+    """Largest schema version of the rows; None if no row has one."""
     if "schema_version" not in frame.columns or not frame.schema["schema_version"].is_integer():
         return None
     newest = frame["schema_version"].max()
@@ -31,11 +31,11 @@ def newest_version(frame: pl.DataFrame) -> int | None:
 
 
 def upgrade(frame: pl.DataFrame) -> pl.DataFrame:
-    """A table of an older version as one of this: columns renamed since then renamed, those that came later filled.
+    """Migrate a table of an older version: rename columns and add the newer ones.
 
-    They are empty, but for what is known of all older rows (`Column.older`).
+    The new columns are empty, except for values known for all older rows (`Column.older`).
 
-    What is not a table of an older version comes back as it is; its reader says what is wrong with it.
+    Anything that is not a table of an older version is returned unchanged; its reader reports what is wrong with it.
     """
     version = newest_version(frame)
     if version is None or version >= RESULT_SCHEMA_VERSION:
@@ -55,7 +55,7 @@ def upgrade(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def value_of(limit: Limit) -> pl.Expr:
-    """A row's value of a diagnostic."""
+    """The value of a diagnostic in each row."""
     if limit.difference is None:
         return pl.col(limit.diagnostic)
     first, second = limit.difference
@@ -63,7 +63,7 @@ def value_of(limit: Limit) -> pl.Expr:
 
 
 def exceeds(limit: Limit) -> pl.Expr:
-    """Whether a row is beyond a limit that applies to it; null where its value is not known."""
+    """Whether a row is beyond a limit that applies to it; null if its value is unknown."""
     beyond = value_of(limit) < limit.limit if limit.below else value_of(limit) > limit.limit
     if limit.estimator:
         beyond &= pl.col("estimator") == limit.estimator
@@ -73,18 +73,18 @@ def exceeds(limit: Limit) -> pl.Expr:
 
 
 def worth_a_warning(limit: Limit) -> pl.Expr:
-    """Whether a row is beyond a limit and at a layer where that matters."""
+    """Whether a row is beyond a limit at a layer where that matters."""
     at_output = pl.col("layer") == pl.col("num_layers")
     return exceeds(limit) & at_output if limit.output_only else exceeds(limit)
 
 
 def limit_warnings(frame: pl.DataFrame) -> list[str]:
-    """One sentence for each result to be careful with and each limit exceeded: what it means, where, and what to do.
+    """One sentence for each result that needs care and each limit exceeded: what it means, where, and what to do.
 
-    `pid-estimate` prints them at its end, the report shows them on its page.
+    `pid-estimate` prints them at its end; the report shows them on its page.
 
     Args:
-        frame: rows of fits whose numbers hold.
+        frame: rows of usable fits.
     """
     several = frame["estimator"].n_unique() > 1
     said = [
@@ -102,7 +102,7 @@ def limit_warnings(frame: pl.DataFrame) -> list[str]:
 
 
 def _by(rows: pl.DataFrame) -> str:
-    """Whose rows they are, if all are of one estimator."""
+    """The estimator of the rows, if all have the same."""
     names = rows["estimator"].unique()
     return f" by {names[0]}" if len(names) == 1 else ""
 

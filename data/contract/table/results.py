@@ -1,4 +1,4 @@
-"""The result table: one row per problem, one definition of its columns for the two steps that share it.
+"""The result table: one row per problem, and the single definition of its columns for the two steps that share it.
 
 Every information column is in bits. `kind` is one of `text`, `int`, `float`, `list` (of integers).
 """
@@ -24,47 +24,47 @@ RESULTS: Final = (
     JOINT_KNOWS_LESS,
     "marginals_unreachable",
 )
-"""What the column `result` can say."""
+"""Values of the column `result`."""
 
 USABLE: Final = (SUCCESSFUL, WIDE_INTERVAL, JOINT_KNOWS_LESS)
-"""Results of rows whose numbers hold: a certified interval that is wider than asked for holds nevertheless, and where
-the joint conditionals know less than the sources do, every atom but synergy is what it would be anyway."""
+"""Results of usable rows: a certified interval that is wider than requested is still valid, and if the joint
+conditionals hold less information than the sources, every atom except synergy is unaffected."""
 
 INTERVALS: Final = ("seeds", "items", "items-uncorrected")
-"""What an interval can cover: the seeds of the fits, or the sampling of the items (with or without the correction of
-the bias that a finite number of items causes)."""
+"""What an interval can cover: the seeds of the fits, or the sampling of the items (with or without correction of the
+bias due to a finite number of items)."""
 
 MARGINALS: Final = ("tilt", "rescale", "as-given")
 STRATA: Final = ("none", "options")
 
 CROSSED: Final = "crossed"
-"""The ablation of crossed pairs, which replaces nothing: every picture is asked the questions of several items."""
+"""The ablation of crossed pairs, which replaces nothing: each picture is paired with the questions of several items."""
 
 PROBES: Final = (*ABLATIONS, CROSSED)
-"""What the column `ablation` can say, in the order in which tables and figures show it."""
+"""Values of the column `ablation`, in the order of tables and figures."""
 
 BATCH: Final = "batch"
 EXACT: Final = "exact"
 
 TERM_BITS: Final = 150
-"""An information term is a mean of log-ratios of probabilities, and float32 has none between 0 and 2^-149."""
+"""An information term is a mean of log-ratios of probabilities, and float32 has no values between 0 and 2^-149."""
 ATOM_BITS: Final = 2 * TERM_BITS
-"""An atom is a sum of at most three terms. Between log2(K) and this, estimation error and probabilities whose
-marginals do not match are possible, however unlikely; a value beyond it is damage."""
+"""An atom is a sum of at most three terms. Values between log2(K) and this can come from estimation error and from
+probabilities whose marginals do not match, however unlikely; a value beyond it means damage."""
 
 ROUNDING: Final = 1e-6
-"""How far beyond its range a float may be: shares are quotients."""
+"""How far a float may exceed its range: shares are quotients."""
 
 
 @dataclass(frozen=True)
 class Range:
-    """The values that a column can hold.
+    """The valid values of a column.
 
     Attributes:
         least: the smallest number, for a list the smallest entry.
-        most: the largest number or entry; of a text, how many characters it can have.
-        most_of: a column whose value in the same row is the largest.
-        choices: the only texts that are possible.
+        most: the largest number or entry; for a text, its maximum number of characters.
+        most_of: a column whose value in the same row is the maximum.
+        choices: the only valid texts.
         is_json: whether a text is a JSON object.
     """
 
@@ -93,17 +93,17 @@ JSON: Final = Range(most=2 * TEXT_FILE.most, is_json=True)
 TERM: Final = Range(-TERM_BITS, TERM_BITS)
 ATOM: Final = Range(-ATOM_BITS, ATOM_BITS)
 INTERVAL: Final = Range(-1e4, 1e4)
-"""Student's factor for two seeds is 12.7, so that an interval can be wider than what its values can be."""
+"""Student's factor for two seeds is 12.7, so an interval can be wider than the range of its values."""
 LOSS: Final = Range(-1e6, 1e6)
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column: name, kind, unit and meaning; `nullable` columns may be empty where nothing is known.
+    """One column: name, kind, unit and meaning; `nullable` columns may be empty if nothing is known.
 
-    `since` is the schema version that it came with. Later ones are nullable: older tables are read with them empty.
-    `formerly` are its names in older versions; `older` is its value in rows of older tables. A table with a value
-    outside `values` is refused when it is read.
+    `since` is the schema version that introduced it. Later columns are nullable: older tables are read with them empty.
+    `formerly` lists its names in older versions; `older` is its value in rows of older tables. A table with a value
+    outside `values` is rejected when it is read.
     """
 
     name: str
@@ -148,12 +148,14 @@ def _settings() -> tuple[Column, ...]:
     return (
         Column("preset", "text", "-", "preset that the settings started from", NAME),
         Column("estimator", "text", "-", "how the coupling was found", NAME),
-        Column("tau", "float", "probability", "least total option probability before a row counts as uniform", SHARE),
+        Column(
+            "tau", "float", "probability", "minimum total option probability; below it a row counts as uniform", SHARE
+        ),
         Column(
             "ablation",
             "text",
             "-",
-            "what replaced an ablated source; `crossed`: nothing, pictures and questions were crossed",
+            "what replaced an ablated source; `crossed` if nothing did and pictures and questions were crossed",
             Range(choices=PROBES),
             nullable=True,
             since=5,
@@ -178,7 +180,7 @@ def _settings() -> tuple[Column, ...]:
             "interval",
             "text",
             "-",
-            "what the 95 % interval of every atom covers",
+            "what the 95 % interval of each atom covers",
             Range(choices=INTERVALS),
             nullable=True,
             since=4,
@@ -262,9 +264,9 @@ def _atoms() -> tuple[Column, ...]:
 SHAPLEY_COLUMNS: Final = {
     "shapley_vision": "Shapley value of the picture for predicting the model's answers",
     "shapley_language": "Shapley value of the question for the same",
-    "dividend": "what both sources add together: Harsanyi dividend of the pair",
+    "dividend": "what both sources add jointly: Harsanyi dividend of the pair",
 }
-"""Columns of the game between the two sources (`pid_jax.problems.game`)."""
+"""Columns of the cooperative game between the two sources (`pid_jax.problems.game`)."""
 
 
 def _terms() -> tuple[Column, ...]:

@@ -1,1 +1,1 @@
-"""A run folder is written from arrays that may be anything."""
+"""Writing of run folders from arbitrary arrays."""

@@ -1,4 +1,4 @@
-"""Arguments from Python as arrays and plain values: what would be changed silently is refused, with its place."""
+"""Python arguments as arrays and plain values. Anything that would change silently is rejected, with its position."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -16,13 +16,13 @@ INT64: Final = np.iinfo(np.int64)
 
 
 class Arguments:
-    """Arguments as they are read; `faults` are those that cannot be used, each named."""
+    """Collects arguments as they are read; `faults` lists the unusable ones by name."""
 
     def __init__(self) -> None:
         self.faults: list[Fault] = []
 
     def fail(self, name: str, message: str, row: int | None = None) -> None:
-        """An argument is not what it should be."""
+        """An argument is invalid."""
         self.faults.append(Fault(ARGUMENTS, message, name, row))
 
     def numbers(self, name: str, value: Any, expected: str) -> NDArray[np.float32] | None:
@@ -31,7 +31,7 @@ class Arguments:
         Args:
             name: of the argument.
             value: an array or nested sequences.
-            expected: its shape, as the message names it.
+            expected: its shape, as shown in the message.
         """
         array = self._array(name, value, "fiu", f"numbers of shape {expected}")
         if array is None:
@@ -52,7 +52,7 @@ class Arguments:
         if array is None:
             return None
         if array.dtype.kind == "f":
-            array = array.astype(np.float64)  # a half has no room for the bounds
+            array = array.astype(np.float64)  # float16 cannot represent the bounds
         whole = np.ones(array.shape, bool) if array.dtype.kind != "f" else array == np.floor(array)
         fits = whole & (array >= INT64.min) & (array <= INT64.max if array.dtype.kind != "f" else array < 2.0**63)
         if not fits.all():
@@ -63,7 +63,7 @@ class Arguments:
         return array.astype(np.int64)
 
     def texts(self, name: str, value: Any, rows: int) -> NDArray[np.str_] | None:
-        """One text for each of `rows`; integers become text; None if they are neither, or not so many."""
+        """One text for each of `rows`; integers become text; None if they are neither, or too few or too many."""
         values = self._values(name, value, rows, "text")
         if values is None:
             return None
@@ -80,13 +80,13 @@ class Arguments:
         return np.array(texts, dtype=np.str_)
 
     def rows(self, name: str, value: Any, rows: int, what: str, fault: Callable[[Any], str | None]) -> list[Any] | None:
-        """One value for each of `rows`; None if they are not so many, or `fault` says what is wrong with one of them.
+        """One value for each of `rows`; None if their number differs, or if `fault` finds fault with one of them.
 
         Args:
             name: of the argument.
-            value: a sequence, or anything else that can be gone through.
-            rows: how many values are expected.
-            what: what each of them should be, as the message names it.
+            value: a sequence or another iterable.
+            rows: number of values expected.
+            what: what each of them should be, as shown in the message.
             fault: a sentence about a value that cannot be used, or None.
         """
         values = self._values(name, value, rows, what)
@@ -103,7 +103,7 @@ class Arguments:
         if not isinstance(values, str | bytes) and not isinstance(values, Sequence):
             try:
                 values = None if isinstance(values, Mapping | set) else list(values)
-            except TypeError:  # not iterable, or only in name, as an array without axes is
+            except TypeError:  # not iterable, or only nominally, like an array without axes
                 values = None
         if isinstance(values, str | bytes) or values is None:
             self.fail(name, f"expected {rows} {what}s, found {shown(value)}")
@@ -119,7 +119,7 @@ class Arguments:
             return None
         try:
             array = np.asarray(value)
-        except (ValueError, TypeError, OverflowError, RuntimeError) as error:  # ragged, or of a library that refuses
+        except (ValueError, TypeError, OverflowError, RuntimeError) as error:  # ragged, or refused by its library
             self.fail(name, f"expected {expected}, found {_kind_of(value)} ({str(error).split('.')[0][:100]})")
             return None
         if array.dtype.kind not in kinds:
@@ -133,9 +133,9 @@ def _kind_of(value: Any) -> str:
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON writes it: numpy's scalars and arrays, paths and tuples become numbers, texts and lists.
+    """A value in JSON's types: numpy scalars and arrays, paths and tuples become numbers, texts and lists.
 
-    What is none of these comes back as it is, for the schema to refuse.
+    Anything else is returned unchanged, for the schema to reject.
 
     Example:
         >>> plain({"step": np.int64(3), "layers": (1, np.float32(0.5))})

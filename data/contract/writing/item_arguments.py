@@ -1,4 +1,4 @@
-"""Items given to `data.write_run`: questions, options and thumbnails, checked like its arrays."""
+"""Items passed to `data.write_run`: questions, options and thumbnails, checked like its arrays."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -23,10 +23,10 @@ def items_of(
     options: Any,
     thumbnails: Any,
 ) -> Items:
-    """What a run keeps of its items; nothing where none of them is given, or one of them cannot be used.
+    """What a run keeps of its items; nothing if none of the arguments is given, or one of them is invalid.
 
     Args:
-        given: takes the faults.
+        given: collects the faults.
         ids: sample id of each row.
         labels: right option of each row.
         num_options: options of each row.
@@ -36,11 +36,11 @@ def items_of(
     """
     if questions is None and options is None:
         if thumbnails is not None:
-            given.fail("thumbnails", "needs `questions` and `options` beside it")
+            given.fail("thumbnails", "needs `questions` and `options` as well")
         return [], []
     for name, value, other in (("questions", questions, "options"), ("options", options, "questions")):
         if value is None:
-            given.fail(name, f"missing, but `{other}` is there; give both or neither")
+            given.fail(name, f"missing, but `{other}` is given; give both or neither")
             return [], []
     texts = given.rows("questions", questions, len(ids), "text", _text_fault)
     lists = given.rows("options", options, len(ids), "list of option", _options_fault)
@@ -109,7 +109,9 @@ def _thumbnail_fault(content: Any) -> str | None:
     if not isinstance(content, bytes | bytearray):
         return f"expected the bytes of a JPEG or PNG, or None, found a {type(content).__name__}"
     if len(content) > THUMBNAIL.most:
-        return f"has {len(content):,} bytes; at most {THUMBNAIL}: scale the picture down, 160 pixels a side are enough"
+        return (
+            f"has {len(content):,} bytes; at most {THUMBNAIL}: scale the picture down, 160 pixels per side are enough"
+        )
     if picture_kind(bytes(content[:16])) is None:
         return "is neither a JPEG nor a PNG"
     return None

@@ -1,4 +1,4 @@
-"""Scores as an argument: an array with the old conditions, or an array for each condition by its name."""
+"""Scores as an argument: an array with the original conditions, or an array for each condition by name."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -16,10 +16,10 @@ LOGLIK: Final = "loglik"
 
 
 def scores_of(given: Arguments, loglik: Any) -> tuple[NDArray, tuple[str, ...]] | None:
-    """Scores of shape (n, c, l, k), and the names of their conditions; None if they cannot be used.
+    """Scores of shape (n, c, l, k), and the names of their conditions; None if they are invalid.
 
     Args:
-        given: takes the faults.
+        given: collects the faults.
         loglik: (n, c, k) or (n, c, l, k) with three or four conditions, or condition -> (n, k) or (n, l, k).
     """
     if isinstance(loglik, Mapping):
@@ -39,7 +39,7 @@ def scores_of(given: Arguments, loglik: Any) -> tuple[NDArray, tuple[str, ...]] 
 
 
 def _by_condition(given: Arguments, loglik: Mapping[Any, Any]) -> tuple[NDArray, tuple[str, ...]] | None:
-    """The old conditions come first, the others in the order of the mapping."""
+    """The original conditions come first, the others in the order of the mapping."""
     if odd := [name for name in loglik if not isinstance(name, str)]:
         given.fail(LOGLIK, f"expected names of conditions, found {shown(odd[0])}")
         return None

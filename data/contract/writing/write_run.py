@@ -1,4 +1,4 @@
-"""A run folder from plain arrays: everything is checked before anything is written, the manifest last."""
+"""Writes a run folder from plain arrays. Everything is checked before anything is written; the manifest comes last."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -37,7 +37,7 @@ FROM_ARRAYS: Final = {
     "schema_version",
     "checksums",
 }
-"""Fields of the manifest that follow from the arrays."""
+"""Manifest fields derived from the arrays."""
 
 
 def write_run(
@@ -60,7 +60,7 @@ def write_run(
     thumbnails: Sequence[bytes | None] | None = None,
     **manifest_fields: Any,
 ) -> Path:
-    """Write a run folder from plain numpy arrays: for models that pid-extract does not support.
+    """Write a run folder from plain numpy arrays, for models that pid-extract does not support.
 
     Args:
         folder: a new or empty folder.
@@ -75,16 +75,16 @@ def write_run(
         num_options: (n,) options of each item; by default the finite columns of `loglik`.
         label: (n,) index of the right option, -1 if unknown.
         sample_id: names of the samples, unique; by default their numbers.
-        group_id: rows of one group are never divided between training and test; by default each row is a group.
+        group_id: rows of one group are never split between training and test; by default each row is its own group.
         layers: numbers of the recorded layers; the last is the output. By default 1, 2, …
-        crossed_partner: (n, m) number of the row whose question was asked about this row's picture, each row m times in
-            all; column 0 is the row itself. For scores of crossed pairs, with `crossed_loglik`.
+        crossed_partner: (n, m) index of the row whose question was asked about this row's picture, each row m times in
+            total; column 0 is the row itself. For scores of crossed pairs, with `crossed_loglik`.
         crossed_loglik: (n, m, k) or (n, m, l, k) nats: scores of these pairs, as under the condition both; -inf for
-            options that the asked question does not have.
+            options that the question does not have.
         questions: (n,) texts of the questions, for reports that show single items; `read_items` reads them.
         options: the texts of each item's options; needed with `questions`.
-        thumbnails: (n,) small pictures as bytes of a JPEG or PNG, or None; equal ones are written once.
-        **manifest_fields: other fields of `data.Manifest`, such as `family="llava"` or `size_b=7.0`. Scalars of numpy
+        thumbnails: (n,) small pictures as JPEG or PNG bytes, or None; identical ones are stored once.
+        **manifest_fields: other fields of `data.Manifest`, such as `family="llava"` or `size_b=7.0`. numpy scalars
             and paths become plain numbers and texts.
 
     Returns:
@@ -92,9 +92,9 @@ def write_run(
 
     Raises:
         OutputExistsError: the folder is not empty.
-        RunArgumentsError: the arguments are not valid; nothing is written. It is a ContractError, and also a ValueError
+        RunArgumentsError: the arguments are invalid; nothing is written. It is a ContractError, and also a ValueError
             and a TypeError.
-        PidError: another process writes the folder, or the disk is full; nothing is left.
+        PidError: another process is writing the folder, or the disk is full; nothing is left behind.
 
     Example:
         >>> import tempfile
@@ -160,7 +160,7 @@ def _check_empty(folder: Path) -> None:
 def _arrays(
     given: Arguments, scores: NDArray, num_options: Any, label: Any, sample_id: Any, group_id: Any
 ) -> dict[str, NDArray]:
-    """All arrays but the features; those that cannot be read are left out."""
+    """All arrays except the features; unreadable ones are left out."""
     n = len(scores)
     numbers = [str(row) for row in range(n)]
     names = given.texts("sample_id", numbers if sample_id is None else sample_id, n)
@@ -173,11 +173,11 @@ def _arrays(
 
 
 def _crossed(given: Arguments, partner: Any, loglik: Any) -> dict[str, NDArray]:
-    """The arrays of crossed pairs; none where neither is given, or one of them cannot be used."""
+    """The arrays of crossed pairs; none if neither is given, or one of them is invalid."""
     values = dict(zip(CROSSED_ARRAYS, (partner, loglik), strict=True))
     if missing := [name for name, value in values.items() if value is None]:
         if len(missing) == 1:
-            given.fail(missing[0], "missing, but the other array of crossed pairs is there; give both or neither")
+            given.fail(missing[0], "missing, but the other array of crossed pairs is given; give both or neither")
         return {}
     expected = "(n, m, k) or (n, m, l, k) for m questions of a picture"
     partners = given.integers(CROSSED_ARRAYS[0], partner, "(n, m)")
@@ -193,7 +193,7 @@ def _crossed(given: Arguments, partner: Any, loglik: Any) -> dict[str, NDArray]:
 
 
 def _features(given: Arguments, x1: Any, x2: Any, n: int | None) -> tuple[dict[str, NDArray], dict[str, str]]:
-    """Features by array name, and the argument that each of them came from."""
+    """Features by array name, and the argument that each came from."""
     arrays: dict[str, NDArray] = {}
     named: dict[str, str] = {}
     for source, features in ((1, x1), (2, x2)):
@@ -232,7 +232,7 @@ def _manifest(
     layers: list[int],
     conditions: Sequence[str],
 ) -> Manifest | None:
-    """The manifest, but for the checksum; None if its fields are not valid."""
+    """The manifest without the checksums; None if its fields are invalid."""
     for name in sorted(FROM_ARRAYS & set(fields_given)):
         given.fail(name, "follows from the arrays; leave it out")
     known = {item.name for item in fields(Manifest)} - FROM_ARRAYS
@@ -267,7 +267,7 @@ def _renamed(fault: Fault, named: Mapping[str, str]) -> Fault:
 
 
 def _items_files(items: Items) -> dict[str, bytes]:
-    """Content of the files that keep the items, by name."""
+    """Contents of the item files, by name."""
     records, pictures = items
     contents = {}
     if records:
@@ -282,7 +282,7 @@ def _items_files(items: Items) -> dict[str, bytes]:
 
 
 def _write(folder: Path, manifest: Manifest, arrays: Mapping[str, NDArray], items: Items) -> None:
-    """The shard and the items, then the manifest; none if one of them fails."""
+    """Write the shard and the items, then the manifest; nothing is left if one of them fails."""
     contents = {shard_file(0): npz_bytes(arrays)} | _items_files(items)
     made = not folder.exists()
     with locked(folder, "data.write_run"):

@@ -1,1 +1,1 @@
-"""Known benchmarks as data: how the file that users download becomes items. No file of a benchmark is shipped."""
+"""Known benchmarks: how to turn the file that users download into items. No benchmark file is shipped."""

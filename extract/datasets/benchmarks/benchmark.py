@@ -1,4 +1,4 @@
-"""What is known about a benchmark, and its application to the rows of a file."""
+"""The definition of a benchmark, and its application to the rows of a file."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,31 +12,31 @@ from pid_lvlm.extract.datasets.sources.table import Table
 Step = Callable[[Table], Table]
 
 FIELDS: Final = ("id", "group", "image", "question", "options", "answer", "hint", "raw")
-"""Columns that a benchmark's steps leave for the loader; all but image, question and options may be absent."""
+"""Columns that a benchmark's steps produce for the loader; all except image, question and options are optional."""
 
 ROTATION_FIELDS: Final = ("rotation_of", "rotations")
-"""Columns of a benchmark that asks every question several times with its options reordered: which question, and in how
-many rows."""
+"""Columns of a benchmark that asks every question several times with reordered options: which question, and its number
+of rows."""
 
 
 @dataclass(frozen=True)
 class Benchmark:
-    """A benchmark as its users download it.
+    """A benchmark as users download it.
 
     Attributes:
-        name: what `--data NAME=FILE` says; also its name in tables.
-        title: its name as shown to people, with the part that is used.
+        name: the name in `--data NAME=FILE` and in tables.
+        title: its display name, including the part used.
         source: where the file comes from.
-        expected: rows of the official file that become items; None where that is not certain.
-        options: numbers of options, as shown to people.
-        columns: name used here -> names that copies of the file use. Case does not matter, nor do blanks, `_` and `-`.
-        needed: columns without which the file is a different one; their first names.
-        steps: changes of the rows, in order. They may use every column by the name given here, and leave `FIELDS`.
-        pictures: where a picture may be in their folder; see `pid_lvlm.extract.datasets.picture_cells.places`.
+        expected: number of rows of the official file that become items; None if not certain.
+        options: numbers of options, for display.
+        columns: name used here -> names used in copies of the file. Case, blanks, `_` and `-` do not matter.
+        needed: columns that identify the file, by the names used here.
+        steps: transformations of the rows, in order. They may use every column by its name here, and produce `FIELDS`.
+        pictures: where pictures may be in their folder; see `pid_lvlm.extract.datasets.picture_cells.places`.
         exact_options: keep blanks and line breaks around option texts (code).
         prompt: its template.
-        split: part of the benchmark, recorded.
-        named_by_file: many benchmarks share this form, so that tables show the file's name.
+        split: part of the benchmark, for the record.
+        named_by_file: whether tables show the file's name, since many benchmarks share this form.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Benchmark:
     named_by_file: bool = False
 
     def apply(self, table: Table, others: Sequence["Benchmark"] = (), source: str | None = None) -> Table:
-        """Rows with the columns of `FIELDS`; those that do not fit are `bad`.
+        """Rows with the columns of `FIELDS`; rows that do not fit are `bad`.
 
         Args:
             table: the file's rows.
@@ -79,7 +79,7 @@ class Benchmark:
         return table
 
     def missing(self, present: Sequence[str]) -> list[str]:
-        """Needed columns that a file with the columns `present` lacks."""
+        """Needed columns missing from a file with the columns `present`."""
         found = self._found(present)
         return [name for name in self.needed if name not in found]
 
@@ -93,7 +93,7 @@ class Benchmark:
         return {name: found for name, found in pairs if found is not None}
 
     def _renamed(self, table: Table) -> Table:
-        """The file's columns are kept; those used here are added under the names used here."""
+        """Keep the file's columns, and add those used here under the names used here."""
         found = self._found(table.columns)
         return replace(
             table,
@@ -115,7 +115,7 @@ class Benchmark:
 def likely_benchmark(columns: Sequence[str], file: str, benchmarks: Sequence[Benchmark]) -> Benchmark | None:
     """The benchmark that a file probably belongs to.
 
-    Of those whose needed columns it has, the one that needs most; of these, the one whose part is in the file's name.
+    Of those whose needed columns it has, the one that needs most; in a tie, the one whose part is in the file's name.
     """
 
     def fit(benchmark: Benchmark) -> tuple[int, bool]:

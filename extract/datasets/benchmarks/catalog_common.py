@@ -1,4 +1,4 @@
-"""Presets for other common benchmarks, from the hub's parquet files and VLMEvalKit's TSV files."""
+"""Presets for other common benchmarks, from parquet files on the hub and TSV files of VLMEvalKit."""
 
 import re
 from typing import Final
@@ -36,18 +36,18 @@ def _has_no_letter(row: Row) -> bool:
 
 
 def _more_than_one_picture(row: Row) -> bool:
-    """Counts the pictures in columns `image_1`, `image_2`, …; MMMU's options may be pictures, too."""
+    """Whether a row lacks or has several pictures `image_1`, `image_2`, …; options in MMMU may also be pictures."""
     present = [name for name in MMMU_PICTURES if not _has_no_picture({"image": row.get(name)})]
     return present != ["image_1"] or "<image" in cell_text(row.get("options"))
 
 
 def _without_instruction(table: Table) -> Table:
-    """MME's questions end with an instruction; here the prompt's template has its own."""
+    """Remove the instruction at the end of MME's questions: the prompt template has its own."""
     return table.change(lambda row: {**row, "question": YES_OR_NO.sub("", cell_text(row.get("question")))})
 
 
 def _without_marks(table: Table) -> Table:
-    """MMMU's texts say where the picture stands; here it stands before the text."""
+    """Remove the picture marks from MMMU's texts: here the picture always comes before the text."""
     return table.change(lambda row: {**row, "question": PICTURE_MARK.sub(" ", cell_text(row.get("question"))).strip()})
 
 
@@ -250,7 +250,7 @@ MME: Final = Benchmark(
     steps=(
         _without_instruction,
         yes_no(),
-        joined("group", "question_id"),  # two questions about a picture share it
+        joined("group", "question_id"),  # two questions about one picture share it
         joined("id", "question_id"),
         numbered("id"),
     ),

@@ -1,4 +1,4 @@
-"""The four benchmarks of the paper, from the files as users download them."""
+"""The four benchmarks of the paper, from the files that users download."""
 
 from dataclasses import replace
 from typing import Final
@@ -55,7 +55,7 @@ MMBENCH_BASE: Final = replace(
     name="mmbench-base",
     title="MMBench en_dev, each question once",
     expected=1164,
-    # The rotations are needed until the pictures are resolved: a reference may point anywhere.
+    # The rotations are needed until the pictures are resolved: a reference may point to any row.
     steps=(resolve_pictures(), only_base_rows(), *MMBENCH.steps),
 )
 
@@ -67,11 +67,11 @@ POPE_PICTURES: Final = (
     "val2017/{tail}",
     "{tail}",
 )
-"""COCO 2014 validation; its pictures in COCO 2017 are named by the twelve digits alone."""
+"""COCO 2014 validation; in COCO 2017 its pictures are named by the twelve digits alone."""
 
 
 def _pope(setting: str) -> Benchmark:
-    """POPE's three files share their pictures and their yes questions: pooling them would count those three times."""
+    """One of POPE's three files. They share pictures and yes questions: pooling them would count those three times."""
     return Benchmark(
         name=f"pope-{setting}",
         title=f"POPE {setting} (COCO 2014)",
@@ -145,7 +145,7 @@ PMC_VQA: Final = Benchmark(
     steps=(
         clean_prefixes(LETTERS),
         labels_over_texts("answer_label", "answer_text"),
-        part_before("group", "image", "_"),  # the article, since one article can give several figures
+        part_before("group", "image", "_"),  # the article, since one article can contain several figures
     ),
     pictures=("{name}", "images/{name}", "figures/{name}"),
     prompt="paper",

@@ -1,4 +1,4 @@
-"""Benchmarks by name. A new one is one entry in `paper.py` or `others.py`."""
+"""Benchmarks by name. To add one, add an entry in `catalog_paper.py` or `catalog_common.py`."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,7 +29,7 @@ def get_benchmark(name: str) -> Benchmark:
 
 
 def parse_data(text: str, columns: Mapping[str, str], images: Path | None) -> DatasetSpec:
-    """Read one `--data`: a file, folder, card or hub dataset, with `NAME=` before it for a known benchmark.
+    """Parse one `--data` value: a file, folder, card or hub dataset, with the prefix `NAME=` for a known benchmark.
 
     Raises:
         UsageError: no benchmark has this name.

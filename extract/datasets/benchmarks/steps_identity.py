@@ -1,4 +1,4 @@
-"""Steps that say which rows belong together and which picture is theirs."""
+"""Steps that determine which rows belong together and which picture they have."""
 
 from collections import Counter
 from pathlib import Path
@@ -11,14 +11,14 @@ from pid_lvlm.extract.datasets.errors import Reason, RowError
 from pid_lvlm.extract.datasets.sources.table import Row, Table
 
 ROTATION_STEP: Final = 1_000_000
-"""MMBench: the j-th circular rotation of a question has its index plus j times this."""
+"""MMBench: the j-th circular rotation of a question has the question's index plus j times this."""
 
 REFERENCE_LENGTH: Final = 64
-"""MMBench, compact file: shorter picture cells name the row that holds the picture."""
+"""MMBench, compact file: a shorter picture cell names the row that holds the picture."""
 
 
 def resolve_pictures(image: str = "image", index: str = "index") -> Step:
-    """Put the picture of the named row in place of a reference to it. Comes before any step that drops rows."""
+    """Replace references to other rows by those rows' pictures. Must come before any step that drops rows."""
 
     def step(table: Table) -> Table:
         pictures = {whole_text(row.get(index)): row.get(image) for _, row in table.rows}
@@ -45,10 +45,10 @@ def _is_reference(cell: Any) -> bool:
 
 
 def rotation_groups(index: str = "index", given: str = "g_index") -> Step:
-    """`group`: all rotations of a question together. Comes before any step that may find a row bad.
+    """Set `group` to keep all rotations of a question together. Must come before any step that may find a row bad.
 
-    Where some question has several rows, `rotation_of` is the question again, which stays where a user groups
-    otherwise, and `rotations` the number of its rows: a score over all rotations must know when one is missing.
+    If any question has several rows, `rotation_of` also names the question, even if a user groups rows differently, and
+    `rotations` is its number of rows: a score over all rotations must notice a missing one.
     """
 
     def grouped(row: Row) -> Row:
@@ -67,7 +67,7 @@ def rotation_groups(index: str = "index", given: str = "g_index") -> Step:
 
 
 def only_base_rows(index: str = "index") -> Step:
-    """Without the circular rotations."""
+    """Drop the circular rotations."""
     return lambda table: table.change(lambda row: row if _index(row, index) < ROTATION_STEP else None)
 
 
@@ -80,7 +80,7 @@ def _index(row: Row, column: str) -> int:
 
 
 def joined(field: str, *columns: str, prefix: str = "") -> Step:
-    """A field from the texts of several columns, with `-` between; left out where one of them is missing."""
+    """Set a field by joining several columns with `-`; omitted if one of them is missing."""
 
     def added(row: Row) -> Row:
         parts = [whole_text(row.get(column)) for column in columns]
@@ -90,7 +90,7 @@ def joined(field: str, *columns: str, prefix: str = "") -> Step:
 
 
 def numbered(field: str) -> Step:
-    """The same name with `-2`, `-3`, … from its second row on, where a file gives one to several questions."""
+    """Append `-2`, `-3`, … to a name from its second row on, if a file gives it to several questions."""
 
     def step(table: Table) -> Table:
         seen: Counter[str] = Counter()
@@ -106,14 +106,14 @@ def numbered(field: str) -> Step:
 
 
 def part_before(field: str, column: str, separator: str) -> Step:
-    """A field from what stands before the first `separator` in a column."""
+    """Set a field to the part of a column before the first `separator`."""
     return lambda table: table.change(lambda row: {**row, field: cell_text(row.get(column)).partition(separator)[0]})
 
 
 def picture_group(name: str, image: str = "image") -> Step:
-    """`group`: the picture's name without folder and ending, from a column of names or from its path.
+    """Set `group` to the picture's name without folder and extension, from a column of names or from its path.
 
-    A picture without a name gets no group here; the loader then takes a hash of its bytes.
+    A picture without a name gets no group here; the loader then uses a hash of its bytes.
     """
 
     def grouped(row: Row) -> Row:

@@ -1,4 +1,4 @@
-"""Options that are part of the question's text, or that begin with their letter."""
+"""Steps for options that are part of the question's text, or that begin with their letter."""
 
 import re
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ LETTER_PREFIX: Final = re.compile(r"\s*([A-Z])\s*[:.)]\s*")
 
 @dataclass(frozen=True)
 class Layout:
-    """How options follow a question in one text. Patterns are regular expressions, `%s` stands for the letter.
+    """How options follow a question in one text. Patterns are regular expressions; `%s` stands for the letter.
 
     Attributes:
-        first: what stands before option A.
-        later: what stands before each further one.
-        end: what follows the last one, or "".
-        shown: the form in words, for messages.
+        first: pattern before option A.
+        later: pattern before each later option.
+        end: pattern after the last option, or "".
+        shown: readable form, for messages.
     """
 
     first: str
@@ -31,10 +31,10 @@ class Layout:
     shown: str
 
     def split(self, text: str) -> tuple[str, dict[str, str]]:
-        """The question and the options by letter, blanks around them removed.
+        """The question and the options by letter, stripped of blanks.
 
-        The markers are taken in order, each the first one after the one before: an option may contain a later letter,
-        but no option is taken for a question. A question may contain what looks like option A: the last one counts.
+        The markers are matched in order, each at its first occurrence after the previous one: an option may contain a
+        later letter, but is never mistaken for a question. If a question seems to contain option A, the last counts.
 
         Raises:
             RowError: the text has no options A and B of this form.
@@ -66,7 +66,7 @@ REALWORLDQA: Final = Layout(r"\n\s*%s\.\s*", r"\n\s*%s\.\s*", r"\n\s*Please answ
 
 
 def split_options(layout: Layout, column: str = "question") -> Step:
-    """`question` and `options` (by letter) from one text, which is kept as `raw`. An option `nan` is missing."""
+    """Split one text into `question` and `options` (by letter), and keep it as `raw`. An option `nan` is missing."""
 
     def parted(row: Row) -> Row:
         raw = cell_text(row.get(column))
@@ -78,9 +78,9 @@ def split_options(layout: Layout, column: str = "question") -> Step:
 
 
 def clean_prefixes(columns: dict[str, str]) -> Step:
-    """`options` from one column per letter, without the letter that its text repeats (` A:Left lung `).
+    """Set `options` from one column per letter, removing the letter that the text repeats (` A:Left lung `).
 
-    A text that starts with another letter, or with none, is left alone: it may be the option itself.
+    A text that starts with another letter, or none, is unchanged: that may be the option itself.
     """
 
     def cleaned(row: Row) -> Row:
@@ -95,9 +95,9 @@ def clean_prefixes(columns: dict[str, str]) -> Step:
 
 
 def labels_over_texts(label: str, text: str) -> Step:
-    """`answer` from a column of letters; without it, from a text that is a letter or an option's text.
+    """Set `answer` from a column of letters, or without one, from a text that is a letter or an option's text.
 
-    Where letter and text name different options the letter counts, and a note says how often.
+    If letter and text name different options the letter counts, and a note says how often.
     """
 
     def step(table: Table) -> Table:

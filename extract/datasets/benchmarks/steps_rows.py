@@ -1,4 +1,4 @@
-"""Steps that choose rows, and that bring options and answers into one form. Each function makes one step."""
+"""Steps that select rows and normalise options and answers. Each function makes one step."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -16,9 +16,9 @@ NO: Final = ("no", "false", "0")
 
 
 def keep(column: str, *values: str, if_present: bool = False) -> Step:
-    """Only rows with one of `values` in a column, whatever the case; several values in a cell are joined by commas.
+    """Keep only rows with one of `values` in a column, ignoring case; a cell may list values separated by commas.
 
-    With `if_present`, a file without the column is taken whole.
+    With `if_present`, a file without the column is used whole.
     """
     wanted = {value.casefold() for value in values}
 
@@ -46,7 +46,7 @@ def _parts(cell: Any) -> list[str]:
 
 
 def drop(what: str, test: Callable[[Row], bool]) -> Step:
-    """Without the rows for which `test(row)` holds; a note counts them as `what`."""
+    """Drop the rows for which `test(row)` holds; a note counts them as `what`."""
 
     def step(table: Table) -> Table:
         kept = table.change(lambda row: None if test(row) else row)
@@ -59,10 +59,10 @@ def drop(what: str, test: Callable[[Row], bool]) -> Step:
 
 
 def lettered_columns(columns: dict[str, str]) -> Step:
-    """`options` from one column per letter (letter -> column); a missing one leaves its letter unused.
+    """Set `options` from one column per letter (letter -> column); a missing one leaves its letter unused.
 
-    If the file's format distinguishes missing values from text, cells in which an export wrote missing values as the
-    word `nan` are read as empty: in a hint, and in options at the end.
+    If the file's format distinguishes missing values from text, the word `nan`, which exports write for missing values,
+    is read as empty in a hint and in options at the end.
     """
 
     def step(table: Table) -> Table:
@@ -83,7 +83,7 @@ def lettered_columns(columns: dict[str, str]) -> Step:
 
 
 def _clear_nan(cells: dict[str, Any]) -> int:
-    """Empty the cells at the end that hold the word `nan`; returns their number."""
+    """Clear cells at the end that hold the word `nan`; returns their number."""
     count = 0
     for name in reversed(cells):
         if is_missing(cells[name]):
@@ -96,7 +96,7 @@ def _clear_nan(cells: dict[str, Any]) -> int:
 
 
 def yes_no(column: str = "answer") -> Step:
-    """The options Yes (A) and No (B), and an answer that is one of them."""
+    """Set the options Yes (A) and No (B), and an answer that is one of them."""
 
     def answered(row: Row) -> Row:
         said = cell_text(row.get(column)).casefold()
@@ -109,7 +109,7 @@ def yes_no(column: str = "answer") -> Step:
 
 
 def index_answers(column: str = "answer") -> Step:
-    """An answer that counts options from 0, as a number: as text it could be taken for an option's text."""
+    """Convert an answer that counts options from 0 to a number: as text it could be mistaken for an option's text."""
 
     def counted(row: Row) -> Row:
         text = whole_text(row.get(column))
@@ -122,7 +122,7 @@ def index_answers(column: str = "answer") -> Step:
 
 
 def listed_options(column: str = "options") -> Step:
-    """A list, also where the file holds it as text."""
+    """Parse a column as a list, even if the file holds it as text."""
 
     def parsed(row: Row) -> Row:
         cell = row.get(column)
@@ -132,7 +132,7 @@ def listed_options(column: str = "options") -> Step:
 
 
 def not_named(*words: str) -> Step:
-    """Refuse a file whose name says that it is another part of the benchmark, where no column can tell."""
+    """Reject a file whose name says that it is another part of the benchmark, if no column can tell."""
 
     def step(table: Table) -> Table:
         said = next((word for word in words if word in table.name.casefold()), None)
@@ -147,7 +147,7 @@ def not_named(*words: str) -> Step:
 
 
 def noted_repeats() -> Step:
-    """A note on items with the same option twice, which are kept."""
+    """Add a note about items with the same option twice, which are kept."""
 
     def step(table: Table) -> Table:
         def repeats(row: Row) -> bool:

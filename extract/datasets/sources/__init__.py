@@ -1,1 +1,1 @@
-"""Where rows come from: files, folders, the hub."""
+"""Sources of rows: files, folders, the hub."""

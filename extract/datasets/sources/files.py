@@ -1,4 +1,4 @@
-"""Files of rows (jsonl, json, csv, tsv, parquet) as mappings, and a sentence for every way in which one is damaged."""
+"""Reads files of rows (jsonl, json, csv, tsv, parquet) as mappings, with a sentence for every kind of damage."""
 
 import csv
 import hashlib
@@ -20,7 +20,7 @@ from pid_lvlm.extract.datasets.errors import DatasetError
 
 Row = dict[str, Any]
 Reader = Callable[[Path, bytes], list[Row]]
-"""Rows from the bytes of a file; the path is for messages."""
+"""Reads rows from the bytes of a file; the path is for messages."""
 
 SEPARATORS: Final = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars"}
 REPEATED: Final = re.compile(r"(.+)_duplicated_\d+")
@@ -29,7 +29,7 @@ BYTE_ORDER_MARK: Final = "\ufeff"
 LONE_RETURN: Final = re.compile(r"\r(?!\n)")
 LINE_ENDS: Final = "some of its lines end in a carriage return only; save it with line feeds"
 CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
-"""Marks that no name has."""
+"""Characters that no name may contain."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,11 @@ def read_file(path: Path) -> Content:
     """Rows of one file, and the hash of its bytes.
 
     Raises:
-        DatasetError: its kind is unknown, or it cannot be read as what its name says.
+        DatasetError: its kind is unknown, or it cannot be read as the kind its name says.
     """
     kind = path.suffix.lower()
     if kind not in READERS:
-        ending = f"unknown kind `{cut(kind)}`" if kind else "its name has no ending that says what it is"
+        ending = f"unknown kind `{cut(kind)}`" if kind else "its name has no extension that says what it is"
         raise file_error(path, f"{ending}; {suggestion(kind, READERS)}")
     try:
         with open_regular(path) as file:
@@ -68,7 +68,7 @@ def file_error(source: Path, message: str) -> DatasetError:
 
 
 def _check_names(path: Path, rows: Sequence[Row]) -> None:
-    """Names of columns are typed by people and printed."""
+    """Check column names, which people type and messages print."""
     names = dict.fromkeys(name for row in rows for name in row)
     for name in names:
         if (mark := CONTROL.search(name)) is not None and name.strip() == name:
@@ -76,7 +76,7 @@ def _check_names(path: Path, rows: Sequence[Row]) -> None:
 
 
 def _text(path: Path, content: bytes) -> str:
-    """The file's text; line ends are kept, byte order marks are not."""
+    """The file's text; line ends are kept, byte order marks are removed."""
     try:
         text = content.decode("utf-8-sig").lstrip(BYTE_ORDER_MARK)
     except UnicodeDecodeError as error:
@@ -92,7 +92,7 @@ def _text(path: Path, content: bytes) -> str:
 
 
 def _read_json(path: Path, content: bytes) -> list[Row]:
-    """A JSON list, or JSON Lines under that name (as POPE's files are)."""
+    """A JSON list, or JSON Lines in a file with that extension (as in POPE)."""
     text = _text(path, content)
     if not text.lstrip().startswith("["):
         rows = _json_rows(path, text)
@@ -156,7 +156,7 @@ def _read_separated(separator: str) -> Reader:
 
 
 def _separated_error(path: Path, text: str, separator: str, reason: str) -> DatasetError:
-    """Why polars could not read it, as far as a second look tells."""
+    """Why polars could not read it, as far as a second look can tell."""
     if LONE_RETURN.search(text):
         return file_error(path, LINE_ENDS)
     lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
@@ -188,7 +188,7 @@ def _check_header(path: Path, columns: Iterable[str], separator: str) -> None:
 
 
 def _check_line_ends(path: Path, text: str, separator: str, rows: int) -> None:
-    """A carriage return alone ends a line for some programs and not for polars."""
+    """Check for a lone carriage return, which ends a line for some programs but not for polars."""
     if "\n" not in text:
         raise file_error(path, "its lines end in a carriage return only; save it with line feeds")
     previous = csv.field_size_limit(2**31 - 1)

@@ -1,4 +1,4 @@
-"""Datasets through the `datasets` library: hub ids, and folders written by `save_to_disk`."""
+"""Loads datasets with the `datasets` library: hub ids, and folders written by `save_to_disk`."""
 
 import hashlib
 import re
@@ -22,10 +22,10 @@ def read_hub(source: str) -> Table:
     """Download (or take from the cache) one split of a hub dataset.
 
     Args:
-        source: `hf:OWNER/NAME:SPLIT`, with `:CONFIG` before the split where the dataset has several.
+        source: `hf:OWNER/NAME:SPLIT`, with `:CONFIG` before the split if the dataset has several.
 
     Raises:
-        UsageError: not of that form, or the `datasets` library is missing.
+        UsageError: it is not of that form, or the `datasets` library is missing.
         DatasetError: the dataset, configuration or split does not exist, or access is denied.
     """
     parts = source.removeprefix(HUB_PREFIX).split(":")
@@ -41,7 +41,7 @@ def read_hub(source: str) -> Table:
     library = _library(source)
     try:
         found = library.load_dataset(name, *config, split=split)
-    except Exception as error:  # whatever the library makes of an answer from elsewhere
+    except Exception as error:  # anything the library raises about a remote answer
         raise DatasetError(source, [Fault(name, _reason(name, error))]) from error
     return _table(found, name.rpartition("/")[2], Path())
 
@@ -65,7 +65,7 @@ def read_saved(folder: Path) -> Table:
         return read_saved(folder / splits[0])
     try:
         found = _library(str(folder)).load_from_disk(str(folder))
-    except Exception as error:  # damaged JSON and arrow files fail in every way
+    except Exception as error:  # damaged JSON and arrow files fail in many ways
         message = f"cannot be read as a saved dataset ({_first_line(error)}); save it again with save_to_disk"
         raise DatasetError(str(folder), [Fault(folder.name, message)]) from error
     return _table(found, folder.name, folder)
@@ -82,7 +82,7 @@ def _library(source: str) -> Any:
 
 
 def _table(found: Any, name: str, folder: Path) -> Table:
-    """Rows as arrow stores them: pictures stay encoded, as mappings with `bytes` and `path`."""
+    """Rows as stored in arrow: pictures stay encoded, as mappings with `bytes` and `path`."""
     if len(found) > ROWS.most:
         raise DatasetError(name, [Fault(name, f"it has {len(found):,} rows; at most {ROWS} are read")])
     rows = []

@@ -1,4 +1,4 @@
-"""A dataset's rows from wherever they are: a file, several, a folder, a saved dataset, or the hub."""
+"""Reads a dataset's rows from any source: a file, several files, a folder, a saved dataset, or the hub."""
 
 import hashlib
 import re
@@ -13,7 +13,7 @@ from pid_lvlm.extract.datasets.sources.files import file_error, read_file
 from pid_lvlm.extract.datasets.sources.table import HUB_PREFIX, Table, numbered
 
 TYPED_KINDS: Final = (".parquet",)
-"""Kinds of file that distinguish a missing value from a text; in the others an empty cell is a missing value."""
+"""File types that distinguish missing values from text; in the others an empty cell is a missing value."""
 ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 FEW: Final = 3
 MARKS_OF_SAVED: Final = ("dataset_info.json", "dataset_dict.json")
@@ -24,7 +24,7 @@ def read_table(source: Path) -> Table:
     """Read a dataset.
 
     Args:
-        source: a file; a folder of parquet files or one written by `save_to_disk`; where none has that name, a
+        source: a file; a folder of parquet files or one written by `save_to_disk`; if there is none with this name, a
             pattern such as `data/val-*.parquet`; or `hf:OWNER/NAME[:CONFIG]:SPLIT`.
 
     Raises:
@@ -51,7 +51,7 @@ def read_table(source: Path) -> Table:
     if files != [source]:
         names = [cut(file.name) for file in files]
         listed = ", ".join(names) if len(names) <= FEW else f"{names[0]} … {names[-1]}"
-        table = table.noted(f"it stands for {count(len(names), 'file')}: {listed}")
+        table = table.noted(f"it matches {count(len(names), 'file')}: {listed}")
     return _named_and_filled(table, source)
 
 
@@ -60,7 +60,7 @@ def _joint_hash(digests: Iterable[str]) -> str:
 
 
 def _named_and_filled(table: Table, source: Path) -> Table:
-    """Blanks around column names removed; a table without rows is an error."""
+    """Strip blanks around column names; a table without rows is an error."""
     if not table.rows:
         raise file_error(source, "the file is empty; expected at least one item")
     table = replace(table, read=len(table.rows))
@@ -83,7 +83,7 @@ def _files(source: Path) -> Sequence[Path]:
 
 
 def _parquet_files(folder: Path) -> Sequence[Path]:
-    """Shards of one split; a folder with several splits needs a choice."""
+    """The shards of one split; for a folder with several splits the user must choose one."""
     files = matching_files(folder / "*.parquet")
     if not files:
         raise file_error(folder, "the folder holds neither *.parquet files nor a saved dataset; give the file itself")

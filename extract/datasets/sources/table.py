@@ -14,7 +14,7 @@ HUB_PREFIX: Final = "hf:"
 
 @dataclass(frozen=True)
 class BadRow:
-    """A row that cannot become an item: its number, what it is counted under, and the sentence."""
+    """A row that is not a valid item: its number, its reason, and the sentence."""
 
     number: int
     reason: Reason
@@ -22,11 +22,11 @@ class BadRow:
 
     @classmethod
     def of(cls, number: int, error: ValueError) -> "BadRow":
-        """From what reading the row raised."""
+        """Make it from the error that reading the row raised."""
         return cls(number, error.reason if isinstance(error, RowError) else Reason.OTHER_FORM, str(error))
 
     def fault(self, file: str) -> Fault:
-        """As an entry of an error."""
+        """Its text as an entry of an error."""
         return Fault(file, self.message, row=self.number)
 
 
@@ -39,10 +39,10 @@ class Table:
         folder: where relative picture paths start.
         rows: number in the source (from 1) and content of each row.
         sha256: hash of the source's content.
-        typed: the format distinguishes missing values from texts.
+        typed: whether the format distinguishes missing values from text.
         notes: what the user should know, one sentence each.
-        read: rows of the source.
-        bad: rows that a step could not use; they are no longer among `rows`.
+        read: number of rows of the source.
+        bad: rows that a step could not use; they are no longer in `rows`.
     """
 
     name: str
@@ -56,11 +56,11 @@ class Table:
 
     @property
     def columns(self) -> list[str]:
-        """Every column that some row has, in order of appearance."""
+        """Columns of any row, in order of appearance."""
         return list(dict.fromkeys(name for _, row in self.rows for name in row))
 
     def change(self, step: Callable[[Row], Row | None]) -> "Table":
-        """Every row as `step` makes it from a copy; None leaves it out, and a ValueError makes it a bad row."""
+        """Apply `step` to a copy of every row; None drops the row, and a ValueError makes it a bad row."""
         kept = []
         bad = []
         for number, row in self.rows:
@@ -74,10 +74,10 @@ class Table:
         return replace(self, rows=tuple(kept), bad=(*self.bad, *bad))
 
     def noted(self, *notes: str) -> "Table":
-        """The same rows with further notes."""
+        """The same rows with additional notes."""
         return replace(self, notes=(*self.notes, *notes))
 
 
 def numbered(rows: Iterable[Row]) -> tuple[tuple[int, Row], ...]:
-    """Rows with their numbers from 1."""
+    """Rows numbered from 1."""
     return tuple(enumerate(rows, start=1))

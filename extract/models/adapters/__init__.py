@@ -1,3 +1,3 @@
-"""One adapter per model family: the few things that families do not agree on."""
+"""One adapter per model family, for the few things in which families differ."""
 
 import pid_lvlm.extract.models.torchvision_compat  # noqa: F401  before transformers, which imports torchvision

@@ -1,4 +1,4 @@
-"""What extraction needs to know about a model family. A new family is one subclass and one line in the registry."""
+"""What extraction needs to know about a model family. A new family takes one subclass and one line in the registry."""
 
 from collections.abc import Mapping, Sequence
 from inspect import signature
@@ -20,35 +20,35 @@ from pid_lvlm.extract.models.processor.chat_template import render_prompt
 PIXELS: Final = "pixel_values"
 
 UNPROJECTED: Final = ("last_hidden_state", "hidden_states", "attentions")
-"""What a vision part returns beside the features that the decoder is given."""
+"""Outputs of a vision part other than the features passed to the decoder."""
 
 ModelInputs = dict[str, Any]
-"""Keyword arguments of the model's forward; tensors have the batch as their first axis."""
+"""Keyword arguments of the model's forward; the first axis of tensors is the batch."""
 
 
 class Adapter:
-    """A loaded model with its processor, seen through what all families share.
+    """A loaded model with its processor, seen through an interface common to all families.
 
     The defaults fit every class of the form `XForConditionalGeneration` whose decoder takes the merged
-    `inputs_embeds`; a subclass says where its family differs, mostly by these attributes.
+    `inputs_embeds`; a subclass defines where its family differs, mostly with these attributes.
 
     Attributes:
         family: name of the family in tables.
-        picture_in_tokens: whether the picture fills tokens of the decoder, which otherwise attends to it elsewhere.
-        answers_apart: whether an answer starts a sequence of its own (encoder-decoder) instead of ending the prompt's.
-        sites: every place at which a source enters the model.
-        hook_points: places of sites that are not among the decoder's inputs.
+        picture_in_tokens: whether the picture fills decoder tokens; otherwise the decoder attends to it elsewhere.
+        answers_apart: whether an answer starts its own sequence (encoder-decoder) instead of continuing the prompt.
+        sites: every place where a source enters the model.
+        hook_points: hook points of sites that are not decoder inputs.
         norm: name of the norm between the decoder's last block and the head.
-        needed: what the processor must return for a picture. Without it several models silently do something else.
-        unused: what the processor returns and the forward does not take.
-        appended: tensors with one entry per token, and the entry of tokens appended to a prompt.
-        template_options: values that the chat template is given.
-        nested: whether the processor wants one list of pictures per prompt.
-        auto_class: class of transformers that loads the family's checkpoints.
-        shares_prefix: whether the decoder is causal over all that precedes the user's text, and takes keys and values
-            of an earlier pass: a test compares both ways.
-        float32_head: whether the head reads the last positions in float32, whatever the model computes in.
-        projector: name of the module between vision and decoder, below the base model; what training may train.
+        needed: what the processor must return for a picture. Without it some models silently do something else.
+        unused: processor outputs that the forward does not take.
+        appended: tensors with one entry per token, and the entry for tokens appended to a prompt.
+        template_options: values passed to the chat template.
+        nested: whether the processor expects one list of pictures per prompt.
+        auto_class: transformers class that loads the family's checkpoints.
+        shares_prefix: whether the decoder is causal over everything before the user's text, and accepts keys and values
+            of an earlier pass; a test compares both ways.
+        float32_head: whether the head reads the last positions in float32, whatever the model's dtype.
+        projector: name of the module between vision and decoder, within the base model, which training may train.
         leak_tested: whether tests show that replaced sources do not leak; otherwise every run begins with that test.
     """
 
@@ -61,7 +61,7 @@ class Adapter:
     needed: ClassVar[tuple[str, ...]] = (PIXELS,)
     unused: ClassVar[tuple[str, ...]] = ()
     appended: ClassVar[Mapping[str, int]] = {"attention_mask": 1, "token_type_ids": 0, "mm_token_type_ids": 0}
-    template_options: ClassVar[Mapping[str, Any]] = {"enable_thinking": False}  # an answer, not what precedes it
+    template_options: ClassVar[Mapping[str, Any]] = {"enable_thinking": False}  # the answer, not what precedes it
     nested: bool = False
     auto_class: ClassVar[str] = "AutoModelForImageTextToText"
     shares_prefix: ClassVar[bool] = False
@@ -77,7 +77,7 @@ class Adapter:
 
     @classmethod
     def build(cls, model: Any, processor: Any) -> "Adapter":
-        """An adapter of a loaded checkpoint; a family whose checkpoints differ in kind may choose a subclass."""
+        """The adapter for a loaded checkpoint; a family with several kinds of checkpoints may choose a subclass."""
         return cls(model, processor)
 
     @property
@@ -93,7 +93,7 @@ class Adapter:
         return tuple(blocks)
 
     def block_state(self, output: Any) -> Tensor:
-        """Residual state (batch, tokens, …) in what a block's forward returns."""
+        """Residual state (batch, tokens, …) in the output of a block's forward."""
         state: Tensor = output[0] if isinstance(output, tuple) else output
         return state
 
@@ -112,7 +112,7 @@ class Adapter:
 
     @property
     def widens_head(self) -> bool:
-        """Whether the logits that are scored are computed in another dtype than the model's own."""
+        """Whether the scored logits are computed in a dtype other than the model's own."""
         return self.float32_head and self.model.dtype != torch.float32
 
     def _head(self, normed: Tensor) -> Tensor:
@@ -126,12 +126,12 @@ class Adapter:
 
     @property
     def device(self) -> torch.device:
-        """Where input goes in and logits come out."""
+        """The device of inputs and logits."""
         return next(self.model.get_output_embeddings().parameters()).device
 
     @property
     def context(self) -> int | None:
-        """Largest number of tokens that the decoder was made for; None if its configuration does not say."""
+        """Maximum context length of the decoder in tokens; None if its configuration does not say."""
         text = self.model.config.get_text_config()
         positions: int | None = getattr(text, "max_position_embeddings", None)
         rope = getattr(text, "rope_parameters", None) or {}
@@ -141,9 +141,9 @@ class Adapter:
 
     @property
     def can_share_prefix(self) -> bool:
-        """Whether passes over this checkpoint may go on from each other's keys and values: every layer sees all before.
+        """Whether passes over this checkpoint may reuse keys and values: every layer must see all earlier positions.
 
-        Layers that see a window, or keep a state instead of keys, would need caches of their own kind.
+        Layers that see only a window, or keep a state instead of keys, would need their own kind of cache.
         """
         text = self.model.config.get_text_config()
         kinds = getattr(text, "layer_types", None)
@@ -151,7 +151,7 @@ class Adapter:
         return self.shares_prefix and (not windowed if kinds is None else set(kinds) == {"full_attention"})
 
     def render(self, text: str, *, picture: bool) -> str:
-        """The whole prompt as text: a user turn with or without a picture, then the answer's beginning.
+        """The whole prompt as text: a user turn with or without a picture, then the start of the answer.
 
         Raises:
             ModelError: the checkpoint has no chat template, or one that fails or does not end.
@@ -177,26 +177,26 @@ class Adapter:
         return ids
 
     def decode(self, ids: Sequence[int], *, special: bool = True) -> str:
-        """Text of token ids, with or without those that stand for no text."""
+        """Decode token ids, with or without special tokens."""
         with processor_code(trusted=self.leak_tested):
             return str(self.tokenizer.decode(ids, skip_special_tokens=not special))
 
     def encode(self, prompts: Sequence[str], pictures: Sequence[Image.Image] | None) -> ModelInputs:
-        """Left-padded model inputs of a batch of rendered prompts; `pictures` None for prompts without.
+        """Left-padded model inputs for a batch of rendered prompts; `pictures` is None for prompts without pictures.
 
         Raises:
-            ModelError: the processor returns less than the model needs, or what the forward does not know.
+            ModelError: the processor returns less than the model needs, or something that the forward does not know.
         """
         return self.to_device(self.process(prompts, pictures))
 
     def to_device(self, inputs: ModelInputs) -> ModelInputs:
-        """The same inputs where the model is."""
+        """The same inputs on the model's device."""
         return {
             name: moved(value, self.device) if isinstance(value, Tensor) else value for name, value in inputs.items()
         }
 
     def process(self, prompts: Sequence[str], pictures: Sequence[Image.Image] | None) -> ModelInputs:
-        """What `encode` gives, before it is moved to the model's device."""
+        """The result of `encode`, before it is moved to the model's device."""
         more: dict[str, Any] = self._special_tokens(prompts)
         if pictures is not None:
             more["images"] = [[picture] for picture in pictures] if self.nested else list(pictures)
@@ -207,7 +207,7 @@ class Adapter:
         return inputs
 
     def _check_inputs(self, inputs: ModelInputs, needed: set[str]) -> None:
-        """Models accept unknown arguments and do without missing ones, silently and with different numbers."""
+        """Check the inputs: models silently accept unknown and missing arguments, and compute different numbers."""
         if missing := sorted(needed - set(inputs)):
             message = (
                 f"the processor returned no `{missing[0]}`, without which {self.family} models compute something else"
@@ -229,31 +229,31 @@ class Adapter:
         return letter_spellings(self.tokenize, prompt, count)
 
     def _special_tokens(self, prompts: Sequence[str]) -> dict[str, bool]:
-        """Some chat templates write the BOS token themselves; the tokenizer must not add a second one."""
+        """Whether to add BOS: some chat templates write it themselves, and the tokenizer must not add a second one."""
         bos = self.tokenizer.bos_token
         return {"add_special_tokens": not (bos and prompts[0].startswith(bos))}
 
     def first_site(self, source: str) -> Site:
-        """The site that a source's features are pooled from."""
+        """The site from which a source's features are pooled."""
         return next(site for site in self.sites if site.source == source)
 
     def encode_pictures(self, inputs: ModelInputs) -> ModelInputs:
-        """Run the vision part once: the same inputs with the projected picture in place of its pixels."""
+        """Run the vision part once: returns the same inputs with the projected picture in place of its pixels."""
         encode = self.model.base_model.get_image_features
         picture = {name: inputs[name] for name in signature(encode).parameters if name in inputs}
         rest = {name: value for name, value in inputs.items() if name != PIXELS}
         return {**rest, "mm_encoder_outputs": {"image": encode(**picture, return_dict=True)}}
 
     def repeat_pictures(self, inputs: ModelInputs, counts: Sequence[int], chosen: Sequence[int]) -> ModelInputs:
-        """Encoded pictures for other rows, of families that share prefixes.
+        """Encoded pictures for other rows, in families that share prefixes.
 
         Args:
-            inputs: what `encode_pictures` made of a batch of one picture each.
-            counts: tokens that each of them fills.
-            chosen: for every new row the row whose picture it is about.
+            inputs: result of `encode_pictures` for a batch with one picture per row.
+            counts: number of tokens that each picture fills.
+            chosen: for every new row, the row whose picture it uses.
 
         Returns:
-            The inputs of the new rows, but for those that have an entry per token.
+            The inputs of the new rows, except those with an entry per token.
         """
         index = torch.tensor(chosen)
         per_picture = {
@@ -270,14 +270,14 @@ class Adapter:
         return mask
 
     def expected_picture_tokens(self, sizes: Sequence[tuple[int, int]]) -> list[int] | None:
-        """Tokens of the decoder that pictures of these heights and widths will fill; None if that cannot be told."""
+        """Number of decoder tokens that pictures of these heights and widths will fill; None if unknown."""
         count = getattr(self.processor, "_get_num_multimodal_tokens", None)
         if count is None or not self.picture_in_tokens or not sizes:
             return None
         try:
             found = count(image_sizes=[list(size) for size in sizes]).num_image_tokens
             return [int(number) for number in found]
-        except Exception:  # private to transformers, and only a forecast: the length is checked again when it is known
+        except Exception:  # private in transformers, and only a forecast: the length is checked again when it is known
             return None
 
     def other_masks(self, inputs: ModelInputs) -> dict[str, Tensor]:
@@ -302,23 +302,23 @@ class Adapter:
 
 
 def _fresh(inputs: Mapping[str, Any]) -> ModelInputs:
-    """Copy nested mappings: some models write into the ones they are given."""
+    """Copy nested mappings: some models modify the ones they receive."""
     return {name: dict(value) if isinstance(value, dict) else value for name, value in inputs.items()}
 
 
 def _repeated(encoded: Any, counts: Sequence[int], chosen: Sequence[int]) -> Any:
-    """A vision part's output for other rows: its projected features, or its last states where nothing projects them."""
+    """A vision part's output for other rows: its projected features, or its last states if there is no projection."""
     key = "pooler_output" if encoded.get("pooler_output") is not None else "last_hidden_state"
     features = encoded[key]
     kept = {name: value for name, value in encoded.items() if name not in UNPROJECTED}
     if not isinstance(features, Tensor):
         return type(encoded)(**{**kept, key: [features[picture] for picture in chosen]})
-    tokens = features.shape[1:-1].numel()  # of an entry: a picture, a tile of it, or one token
+    tokens = features.shape[1:-1].numel()  # what an entry stands for: a picture, a tile of it, or one token
     parts = features.split([count // tokens for count in counts])
     return type(encoded)(**{**kept, key: torch.cat([parts[picture] for picture in chosen])})
 
 
 def soft_cap(model: Any, logits: Tensor) -> Tensor:
-    """Logits with a soft cap, c·tanh(z / c), if the configuration has such a c."""
+    """Logits with a soft cap, c·tanh(z / c), if the configuration has one."""
     limit = getattr(model.config.get_text_config(), "final_logit_softcapping", None)
     return logits if limit is None else limit * torch.tanh(logits / limit)

@@ -1,4 +1,4 @@
-"""Cambrian-1 (8b, 13b, 34b): four towers, and in most checkpoints layers that look at their features again."""
+"""Cambrian-1 (8b, 13b, 34b): four towers, and in most checkpoints decoder layers that read their features again."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar, Final
@@ -20,7 +20,7 @@ PATCHES: Final = "patches"
 
 
 class WindowSite(Site):
-    """What the layers between the decoder's own look at: one tower's features, a window for each patch."""
+    """The features read by the samplers between decoder layers: one tower's features, a window for each patch."""
 
     argument: str = "vision_tower_aux_feature_list"
 
@@ -38,7 +38,7 @@ class WindowSite(Site):
         return features.flatten(0, 1)
 
     def rows(self, masks: SpanMasks) -> list[int]:
-        """Tokens of all windows of each sample."""
+        """Number of window tokens of each sample."""
         return [int(count) * self.window for count in masks.of(PATCHES).sum(dim=1)]
 
     def write(self, inputs: DecoderInputs, masks: SpanMasks, values: Tensor) -> dict[str, Any]:
@@ -51,7 +51,7 @@ class WindowSite(Site):
 
 
 class ContextSite(Site):
-    """The picture's global context, one vector a sample, that the samplers are told."""
+    """The picture's global context, one vector per sample, which the samplers receive."""
 
     argument: str = "global_context_feature"
 
@@ -65,7 +65,7 @@ class ContextSite(Site):
         return context
 
     def rows(self, masks: SpanMasks) -> list[int]:
-        """One."""
+        """One per sample."""
         return [1] * len(masks.vision)
 
     def write(self, inputs: DecoderInputs, masks: SpanMasks, values: Tensor) -> dict[str, Any]:
@@ -100,7 +100,7 @@ class CambrianAdapter(Adapter):
         return [self.processor.tokenize(prompt) for prompt in prompts]
 
     def process(self, prompts: Sequence[str], pictures: Sequence[Image.Image] | None) -> ModelInputs:
-        """What the processor makes of a batch."""
+        """The processor's outputs for a batch."""
         more = {} if pictures is None else {"images": list(pictures)}
         inputs = dict(self.processor(text=list(prompts), **more))
         self._check_inputs(inputs, {"input_ids", "attention_mask", *(self.needed if pictures is not None else ())})
@@ -111,7 +111,7 @@ class CambrianAdapter(Adapter):
         return {PATCHES: patch_mask(self.visual_mask(inputs), inputs[SIZES], self.model.config.image_side)}
 
     def encode_pictures(self, inputs: ModelInputs) -> ModelInputs:
-        """Towers and connector once."""
+        """Run towers and connector once."""
         sizes = [(int(width), int(height)) for width, height in inputs[SIZES].tolist()]
         encoded = self.model.model.encode(inputs[PIXELS], sizes)
         rest = {name: value for name, value in inputs.items() if name != PIXELS}

@@ -13,7 +13,7 @@ ANSWER: Final = "<0x04>"
 
 
 class FuyuAdapter(Adapter):
-    """`FuyuForCausalLM`. A prompt is: rows of patches with row ends, BOS, the text, the answer's beginning."""
+    """`FuyuForCausalLM`. A prompt is: rows of patches with row ends, BOS, the text, the answer token."""
 
     family: ClassVar[str] = "fuyu"
     shares_prefix: ClassVar[bool] = True
@@ -29,16 +29,16 @@ class FuyuAdapter(Adapter):
         return f"{self.tokenizer.bos_token}{text}\n{ANSWER}"
 
     def tokenize(self, prompts: Sequence[str]) -> list[list[int]]:
-        """BOS apart from the text after it, as the processor tokenises: the text then begins like any text."""
+        """Tokenise BOS separately from the text, as the processor does, so that the text begins like any text."""
         bos = self.tokenizer.bos_token
         texts = [prompt.removeprefix(bos) for prompt in prompts]
         ids = self.tokenizer(texts, add_special_tokens=False)["input_ids"]
         return [[self.tokenizer.bos_token_id, *row] for row in ids]
 
     def process(self, prompts: Sequence[str], pictures: Sequence[Image.Image] | None) -> ModelInputs:
-        """The processor's layout of the pictures, with these prompts after it; left-padded.
+        """The processor's layout of the pictures, followed by these prompts; left-padded.
 
-        The processor is given no text, for it would rescale what looks like coordinates in a question.
+        The processor gets no text, since it would rescale anything that looks like coordinates in a question.
         """
         rows = self.tokenize(prompts)
         if pictures is None:
@@ -65,7 +65,7 @@ def _check_tokens(config: Any, processor: Any) -> None:
     tokenizer = processor.tokenizer
     if config.image_token_id != processor.image_token_id:
         message = (
-            f"config.json gives the picture's token the id {config.image_token_id}, the tokenizer "
+            f"config.json gives the picture's token the id {config.image_token_id}, but the tokenizer "
             f"{processor.image_token_id}; use tokenizer and weights of the same revision"
         )
         raise ModelError(message)

@@ -13,7 +13,7 @@ from pid_lvlm.extract.models.adapters.base import PIXELS, Adapter, ModelInputs, 
 
 
 class Gemma3Adapter(Adapter):
-    """`Gemma3ForConditionalGeneration`: tokens of a picture see each other, which `token_type_ids` say."""
+    """`Gemma3ForConditionalGeneration`: tokens of a picture attend to each other, as `token_type_ids` mark."""
 
     family: ClassVar[str] = "gemma3"
     needed: ClassVar[tuple[str, ...]] = (PIXELS, "token_type_ids")
@@ -21,15 +21,15 @@ class Gemma3Adapter(Adapter):
 
 
 class SoftCapped(Adapter):
-    """Families that cap their logits softly."""
+    """Families with soft-capped logits."""
 
     def cap(self, logits: Tensor) -> Tensor:
-        """The cap, if the checkpoint has one."""
+        """Apply the cap, if the checkpoint has one."""
         return soft_cap(self.model, logits)
 
 
 class PerLayerInputs(SoftCapped):
-    """Families that may give every block its own embedding of the token ids, beside `inputs_embeds`."""
+    """Families that may give every block its own embedding of the token ids, in addition to `inputs_embeds`."""
 
     def __init__(self, model: Any, processor: Any) -> None:
         super().__init__(model, processor)
@@ -58,7 +58,7 @@ class Gemma3nAdapter(PerLayerInputs):
         return super().block_state(output).permute(1, 2, 0, 3)
 
     def final_norm(self, states: Tensor) -> Tensor:
-        """Streams (…, streams, hidden) projected back, brought to the first one's magnitude, averaged and normed."""
+        """Streams (…, streams, hidden) projected back, scaled to the first one's magnitude, averaged and normed."""
         decoder: Any = self.decoder
         first = states[..., 0, :]
         size = first.square().mean(dim=-1, keepdim=True).sqrt()
@@ -70,22 +70,22 @@ class Gemma3nAdapter(PerLayerInputs):
 
 
 class PaliGemmaAdapter(SoftCapped):
-    """`PaliGemmaForConditionalGeneration`: no chat template, and a prompt that sees itself in both directions."""
+    """`PaliGemmaForConditionalGeneration`: no chat template, and bidirectional attention within the prompt."""
 
     family: ClassVar[str] = "paligemma"
     needed: ClassVar[tuple[str, ...]] = (PIXELS, "token_type_ids")
     unused: ClassVar[tuple[str, ...]] = ("labels",)
-    appended: ClassVar[Mapping[str, int]] = {**Adapter.appended, "token_type_ids": 1}  # an answer sees only backwards
+    appended: ClassVar[Mapping[str, int]] = {**Adapter.appended, "token_type_ids": 1}  # answers attend only backwards
 
     def render(self, text: str, *, picture: bool) -> str:
-        """The picture, BOS, the text and a line break: what the model was trained on, and its processor writes."""
+        """The picture, BOS, the text and a line break, as in training and as the processor writes it."""
         return f"{self.placeholder if picture else ''}{self.tokenizer.bos_token}{text}\n"
 
     def _special_tokens(self, prompts: Sequence[str]) -> dict[str, bool]:
         return {"add_special_tokens": False}
 
     def process(self, prompts: Sequence[str], pictures: Sequence[Image.Image] | None) -> ModelInputs:
-        """The processor adds BOS and the line break by itself and takes no prompt without a picture."""
+        """The processor adds BOS and the line break itself and accepts no prompt without a picture."""
         if pictures is not None:
             bos = self.tokenizer.bos_token
             return super().process([prompt.replace(bos, "", 1).removesuffix("\n") for prompt in prompts], pictures)

@@ -1,4 +1,4 @@
-"""Any other vision-language model of transformers: the shared accessors, trusted only after a leak test."""
+"""Any other vision-language model in transformers, through the common accessors; trusted only after a leak test."""
 
 from collections.abc import Sequence
 from inspect import signature
@@ -12,17 +12,17 @@ from pid_lvlm.extract.models.adapters.base import Adapter, ModelInputs, soft_cap
 from pid_lvlm.extract.models.registry import refused
 
 NORMS: Final = ("norm", "final_layernorm", "final_layer_norm", "embedding_norm", "ln_f")
-"""Names under which decoders keep the norm after their last block."""
+"""Names of the norm after a decoder's last block."""
 
 INNER: Final = ("model", "decoder")
-"""Names under which a language model keeps its decoder."""
+"""Names of the decoder in a language model."""
 
 
 class GenericAdapter(Adapter):
-    """A model whose type has no adapter. Every run starts with a leak test on the real model and its real items.
+    """A model whose type has no adapter. Every run starts with a leak test on the real model and real items.
 
     Raises:
-        ModelError: a part that all adapters need is not where most models have it.
+        ModelError: a part that all adapters need is not in its usual place.
     """
 
     family: ClassVar[str] = "other"
@@ -42,7 +42,7 @@ class GenericAdapter(Adapter):
 
     @property
     def decoder(self) -> nn.Module:
-        """The module that holds the blocks; some classes return a module around it."""
+        """The module that holds the blocks; some classes return a wrapper around it."""
         found = super().decoder
         while not hasattr(found, "layers"):
             inner = next((part for name in INNER if isinstance(part := getattr(found, name, None), nn.Module)), None)
@@ -52,7 +52,7 @@ class GenericAdapter(Adapter):
         return found
 
     def render(self, text: str, *, picture: bool) -> str:
-        """The prompt by the checkpoint's chat template."""
+        """The prompt from the checkpoint's chat template."""
         if not self.processor.chat_template:
             raise _unreadable(self.model, "its processor has no chat template")
         return super().render(text, picture=picture)
@@ -63,12 +63,12 @@ class GenericAdapter(Adapter):
         return normed
 
     def cap(self, logits: Tensor) -> Tensor:
-        """What the configuration says of capping and scaling; the check of the lens shows whether that is right."""
+        """Apply capping and scaling as configured; the check of the lens shows whether that is right."""
         scaling = getattr(self.model.config.get_text_config(), "logits_scaling", None)
         return soft_cap(self.model, logits if scaling is None else logits / scaling)
 
     def process(self, prompts: Sequence[str], pictures: Sequence[Image.Image] | None) -> ModelInputs:
-        """Pictures as one list, or, if the processor expects that, as one list per prompt."""
+        """Pictures as one list, or as one list per prompt if the processor expects that."""
         self.nested = self._nested
         try:
             return super().process(prompts, pictures)
@@ -81,7 +81,7 @@ class GenericAdapter(Adapter):
         return super().process(prompts, pictures)
 
     def encode_pictures(self, inputs: ModelInputs) -> ModelInputs:
-        """The vision part once for all conditions, if the forward takes its result; otherwise once in each."""
+        """Run the vision part once for all conditions if the forward accepts its result; otherwise it runs in each."""
         return super().encode_pictures(inputs) if self._encodes_first else inputs
 
 

@@ -10,9 +10,9 @@ from pid_lvlm.extract.models.adapters.base import PIXELS, Adapter
 
 
 class Granite4VisionAdapter(Adapter):
-    """`Granite4VisionForConditionalGeneration`: the visual positions hold zeros, and features are added before blocks.
+    """`Granite4VisionForConditionalGeneration`: visual positions hold zeros, and features are added before blocks.
 
-    Features are pooled from those of the first block that gets any.
+    Features are pooled at the first block that gets any.
     """
 
     family: ClassVar[str] = "granite4_vision"

@@ -35,8 +35,8 @@ SITES: Final[tuple[Site, ...]] = (
 class InstructBlipAdapter(Adapter):
     """`InstructBlipForConditionalGeneration` with a decoder-only language model (Vicuna).
 
-    The vision tower runs once; the Q-Former runs again under every condition, since what it writes into the visual
-    span depends on the question. It is a second hook point, where the question is replaced as well.
+    The vision tower runs once; the Q-Former runs again under every condition, since its output in the visual span
+    depends on the question. It is a second hook point, where the question is replaced as well.
     """
 
     family: ClassVar[str] = "instructblip"
@@ -51,7 +51,7 @@ class InstructBlipAdapter(Adapter):
 
     @classmethod
     def build(cls, model: Any, processor: Any) -> Adapter:
-        """The adapter of the checkpoint's kind of language model."""
+        """The adapter for the checkpoint's kind of language model."""
         return (cls if model.config.use_decoder_only_language_model else InstructBlipT5Adapter)(model, processor)
 
     def render(self, text: str, *, picture: bool) -> str:
@@ -62,8 +62,8 @@ class InstructBlipAdapter(Adapter):
     def process(self, prompts: Sequence[str], pictures: Sequence[Image.Image] | None) -> ModelInputs:
         """Prompts for both readers.
 
-        The processor would pad a prompt between the picture's tokens and its own: positions of one relative to the
-        other would then depend on the batch. Here it pads nothing, and the whole is padded in front.
+        The processor would pad between the picture's tokens and the prompt's own: their relative positions would then
+        depend on the batch. Here it does not pad, and the whole sequence is padded on the left.
 
         Raises:
             ModelError: a prompt is longer than the Q-Former reads, or the processor lacks something.
@@ -87,18 +87,18 @@ class InstructBlipAdapter(Adapter):
             raise ModelError(message)
 
     def other_masks(self, inputs: ModelInputs) -> dict[str, Tensor]:
-        """Every word that the Q-Former reads; its own marks at both ends stay."""
+        """Every token that the Q-Former reads, except its own special tokens at both ends."""
         ids, tokenizer = inputs[QUESTION_IDS], self.question_tokenizer
         marks = [mark for mark in (tokenizer.cls_token_id, tokenizer.sep_token_id) if mark is not None]
         return {QUESTION: inputs[QUESTION_MASK].bool() & ~torch.isin(ids, ids.new_tensor(marks))}
 
     def encode_pictures(self, inputs: ModelInputs) -> ModelInputs:
-        """Vision tower once; the Q-Former is left to the forward."""
+        """Run the vision tower once; the Q-Former is left to the forward."""
         states = self.model.vision_model(pixel_values=inputs[PIXELS], return_dict=True).last_hidden_state
         return {**{name: value for name, value in inputs.items() if name != PIXELS}, IMAGE_EMBEDS: states}
 
     def forward(self, inputs: ModelInputs, keep: int) -> Tensor:
-        """One pass; a prompt without a picture goes to the language model alone."""
+        """One pass; a prompt without a picture goes only to the language model."""
         if PIXELS in inputs:
             return self._logits(self.model, inputs, keep)
         if IMAGE_EMBEDS not in inputs:
@@ -109,7 +109,7 @@ class InstructBlipAdapter(Adapter):
         return self._logits(self.model, {**rest, **absent}, keep)
 
     def _visual_span(self, inputs: ModelInputs) -> Any:
-        """Q-Former and projection: what fills the visual span, in the form that the model's forward takes."""
+        """Q-Former and projection: the content of the visual span, in the form that the model's forward takes."""
         states = inputs[IMAGE_EMBEDS]
         queries = self.model.query_tokens.expand(len(states), -1, -1)
         seen = inputs[QUESTION_MASK]
@@ -130,19 +130,19 @@ class InstructBlipAdapter(Adapter):
 
 
 class InstructBlipT5Adapter(InstructBlipAdapter):
-    """The same with Flan-T5: both spans lie in the encoder, the letters are scored where its decoder starts."""
+    """The same with Flan-T5: both spans are in the encoder, and letters are scored where its decoder starts."""
 
     answers_apart: ClassVar[bool] = True
 
     @property
     def decoder(self) -> nn.Module:
-        """The encoder: there the merged embeddings go in."""
+        """The encoder, which takes the merged embeddings."""
         encoder: nn.Module = self.model.language_model.encoder
         return encoder
 
     @property
     def layers(self) -> Sequence[nn.Module]:
-        """Blocks of the decoder, which the answer passes through."""
+        """Blocks of the decoder, which processes the answer."""
         blocks: Sequence[nn.Module] = self.model.language_model.decoder.block
         return blocks
 
@@ -159,7 +159,7 @@ class InstructBlipT5Adapter(InstructBlipAdapter):
         return {**inputs, ANSWER_IDS: torch.full((len(prompts), 1), start)}
 
     def spellings(self, prompt: str, count: int) -> tuple[Spelling, ...]:
-        """The letters as an answer of their own: they follow the start token, not the prompt."""
+        """The letters as a separate answer: they follow the start token, not the prompt."""
         del prompt
 
         def tokenize(texts: Sequence[str]) -> list[list[int]]:
@@ -184,7 +184,7 @@ def _padded(tokenizer: Any, batch: ModelInputs, ids: str, mask: str) -> ModelInp
 
 
 def _check_image_tokens(config: Any, processor: Any) -> None:
-    """The class itself does not count the picture's tokens, and fails obscurely if the configuration is an old one."""
+    """The class itself does not check the picture's tokens, and fails obscurely with an old configuration."""
     if config.image_token_id is None:
         message = "the checkpoint's config.json has no `image_token_index`; use a newer revision of the checkpoint"
         raise ModelError(message)

@@ -1,4 +1,4 @@
-"""Llama-3.2-Vision: the picture stands beside the text, and some of the decoder's layers attend to it."""
+"""Llama-3.2-Vision: the picture is not part of the text; some decoder layers attend to it."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
@@ -22,7 +22,7 @@ class MllamaAdapter(Adapter):
     sites: tuple[Site, ...] = (CrossAttentionSite(), EmbeddingSite(SOURCES[1]))
     needed: ClassVar[tuple[str, ...]] = (*PICTURE_KEYS, CROSS_MASK)
     nested = True
-    # Llama 3's templates can write today's date into the prompt; a run must not change with the day.
+    # Llama 3's templates can write today's date into the prompt; a run must not depend on the date.
     template_options: ClassVar[Mapping[str, Any]] = {**Adapter.template_options, "date_string": "26 Jul 2024"}
 
     def visual_mask(self, inputs: ModelInputs) -> Tensor:
@@ -33,7 +33,7 @@ class MllamaAdapter(Adapter):
         return tiles.repeat_interleave(self.model.model.vision_model.num_patches, dim=1)
 
     def encode_pictures(self, inputs: ModelInputs) -> ModelInputs:
-        """Vision tower and projector once; what the cross-attention reads takes the pixels' place."""
+        """Run vision tower and projector once; the cross-attention states replace the pixels."""
         core = self.model.model
         states = core.vision_model(**{name: inputs[name] for name in PICTURE_KEYS}).last_hidden_state
         projected = core.multi_modal_projector(states).reshape(-1, states.shape[-2], core.hidden_size)
@@ -41,7 +41,7 @@ class MllamaAdapter(Adapter):
         return {**rest, "cross_attention_states": projected}
 
     def append(self, inputs: ModelInputs, tokens: Sequence[int]) -> ModelInputs:
-        """What follows the prompt sees the tiles that the prompt's last token sees."""
+        """Tokens after the prompt see the tiles that the prompt's last token sees."""
         longer = super().append(inputs, tokens)
         if CROSS_MASK in inputs:
             mask = inputs[CROSS_MASK]
@@ -50,7 +50,7 @@ class MllamaAdapter(Adapter):
         return longer
 
     def forward(self, inputs: ModelInputs, keep: int) -> Tensor:
-        """One pass. The decoder would take token ids; given embeddings, it has an input that can be replaced."""
+        """One pass. Passes embeddings instead of token ids, so that the decoder has an input that can be replaced."""
         rest = {name: value for name, value in inputs.items() if name != "input_ids"}
         embeddings = self.model.get_input_embeddings()(inputs["input_ids"])
         return super().forward({**rest, "inputs_embeds": embeddings}, keep)

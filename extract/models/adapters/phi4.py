@@ -11,14 +11,14 @@ from pid_lvlm.extract.models.processor.chat_template import render_prompt
 
 
 class Phi4MultimodalAdapter(Adapter):
-    """`Phi4MultimodalForCausalLM`: the decoder itself merges pictures, so it is given what it would have merged."""
+    """`Phi4MultimodalForCausalLM`: the decoder itself merges pictures, so it is given the merged embeddings."""
 
     family: ClassVar[str] = "phi4_multimodal"
     needed: ClassVar[tuple[str, ...]] = ("image_pixel_values", "image_sizes", "image_attention_mask")
     auto_class: ClassVar[str] = "AutoModelForCausalLM"
 
     def render(self, text: str, *, picture: bool) -> str:
-        """The template is the tokenizer's; it takes plain text with the placeholder in it."""
+        """Uses the tokenizer's template, which takes plain text containing the placeholder."""
         content = f"{self.placeholder if picture else ''}{text}"
         return render_prompt(self.tokenizer, [{"role": "user", "content": content}], {})
 
@@ -28,7 +28,7 @@ class Phi4MultimodalAdapter(Adapter):
         return mask
 
     def encode_pictures(self, inputs: ModelInputs) -> ModelInputs:
-        """Embeddings with the picture in them, one sample at a time: beside others a picture comes out differently."""
+        """Embeddings with the picture merged in, one sample at a time: in a batch a picture is encoded differently."""
         ids = inputs["input_ids"]
         embeddings = self.decoder.get_submodule("embed_tokens")(ids)
         merge = self.decoder.get_submodule("embed_tokens_extend")
@@ -47,7 +47,7 @@ class Phi4MultimodalAdapter(Adapter):
         return {**rest, "inputs_embeds": torch.cat(rows)}
 
     def append(self, inputs: ModelInputs, tokens: Sequence[int]) -> ModelInputs:
-        """The new tokens' embeddings as well."""
+        """Append the new tokens' embeddings as well."""
         longer = super().append(inputs, tokens)
         if "inputs_embeds" in inputs:
             more = self.decoder.get_submodule("embed_tokens")(longer["input_ids"][:, -len(tokens) :])
@@ -55,7 +55,7 @@ class Phi4MultimodalAdapter(Adapter):
         return longer
 
     def forward(self, inputs: ModelInputs, keep: int) -> Tensor:
-        """Embeddings where there are any, else token ids."""
+        """Embeddings if there are any, else token ids."""
         if "inputs_embeds" in inputs:
             inputs = {name: value for name, value in inputs.items() if name != "input_ids"}
         return super().forward(inputs, keep)

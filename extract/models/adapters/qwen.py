@@ -6,7 +6,7 @@ from pid_lvlm.extract.conditions.sites import VisualRowsSite
 from pid_lvlm.extract.models.adapters.base import PIXELS, Adapter
 
 NEEDED = (PIXELS, "image_grid_thw", "mm_token_type_ids")
-"""Rotary positions in three dimensions come from the last two. Qwen2.5-VL falls back to one without a word."""
+"""The last two define 3D rotary positions. Without them Qwen2.5-VL silently falls back to one dimension."""
 
 
 class Qwen2VLAdapter(Adapter):

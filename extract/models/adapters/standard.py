@@ -1,4 +1,4 @@
-"""Families that need nothing but their name: the picture reaches the decoder through `inputs_embeds` alone."""
+"""Families that need no special code: the picture reaches the decoder only through `inputs_embeds`."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -111,24 +111,24 @@ class JanusAdapter(Adapter):
 
 
 class Llama4Adapter(Adapter):
-    """`Llama4ForConditionalGeneration`: tiles. Its processor makes pixels of bfloat16 whatever the model is in."""
+    """`Llama4ForConditionalGeneration`: tiles. Its processor always makes bfloat16 pixels."""
 
     family: ClassVar[str] = "llama4"
 
     @property
     def decoder(self) -> nn.Module:
-        """Inside the text model, which has a head of its own."""
+        """Inside the text model, which has its own head."""
         found: nn.Module = self.model.language_model.model
         return found
 
     def process(self, prompts: Sequence[str], pictures: Sequence[Image.Image] | None) -> ModelInputs:
-        """What the processor gives, pixels in the model's type."""
+        """The processor's outputs, with pixels in the model's dtype."""
         inputs = super().process(prompts, pictures)
         return {name: value.to(self.model.dtype) if name == PIXELS else value for name, value in inputs.items()}
 
 
 class Molmo2Adapter(Adapter):
-    """`Molmo2ForConditionalGeneration`: features are added to the placeholder's embedding; tokens see each other."""
+    """`Molmo2ForConditionalGeneration`: features are added to placeholder embeddings; picture tokens see each other."""
 
     family: ClassVar[str] = "molmo2"
     needed: ClassVar[tuple[str, ...]] = (PIXELS, "image_token_pooling", "image_grids", "mm_token_type_ids")

@@ -1,4 +1,4 @@
-"""The spatial vision aggregator: each query attends to the features of all towers at its own place in the picture."""
+"""The spatial vision aggregator: each query attends to the features of all towers at its position in the picture."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -30,7 +30,7 @@ def _normed_linear(width: int) -> nn.Sequential:
 
 
 class TowerAttention(nn.Module):
-    """Attention over the windows of several towers together, keys and values projected for each tower apart."""
+    """Joint attention over the windows of several towers, with separate key and value projections per tower."""
 
     def __init__(self, width: int, towers: int) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class TowerAttention(nn.Module):
         self.o_proj = nn.Linear(width, width, bias=False)
 
     def forward(self, queries: Tensor, features: Sequence[Tensor], masks: Sequence[Tensor]) -> Tensor:
-        """Queries (n, 1, width), per tower features (n, window, width) and masks (n, window): (n, 1, width)."""
+        """Queries (n, 1, width), each tower's features (n, window, width) and masks (n, window) to (n, 1, width)."""
         keys = self._projected("k", features)
         values = self._projected("v", features)
         mask = torch.cat(list(masks), dim=1)[:, None, None, :]
@@ -62,7 +62,7 @@ def _heads(states: Tensor) -> Tensor:
 
 
 class AggregatorLayer(nn.Module):
-    """One round: the query, told the global context, attends to its windows and is changed by a residual."""
+    """One round: the query, combined with the global context, attends to its windows and is updated by a residual."""
 
     def __init__(self, query_width: int, width: int, window_sides: Sequence[int]) -> None:
         super().__init__()
@@ -76,7 +76,7 @@ class AggregatorLayer(nn.Module):
                 self.register_parameter(f"pos_embed_{index}", nn.Parameter(torch.randn(side**2, width)))
 
     def forward(self, queries: Tensor, context: Tensor, features: Sequence[Tensor], masks: Sequence[Tensor]) -> Tensor:
-        """Queries (n, 1, query width) and context (n, 1, width): (n, 1, query width)."""
+        """Queries (n, 1, query width) with context (n, 1, width) to (n, 1, query width)."""
         placed = [
             part + self.get_parameter(f"pos_embed_{index}").to(part.dtype) if part.shape[1] > 1 else part
             for index, part in enumerate(features)
@@ -92,7 +92,7 @@ class Aggregator(nn.Module):
     Args:
         query_width: width of the queries.
         width: width of context and tower features.
-        window_sides: per tower the side of a window in tokens.
+        window_sides: side of a window in tokens, per tower.
         depth: number of rounds.
     """
 

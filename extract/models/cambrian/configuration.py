@@ -1,15 +1,15 @@
-"""Configuration of a Cambrian-1 checkpoint: Llama's, and how towers and connector are laid out."""
+"""Configuration of a Cambrian-1 checkpoint: Llama's, plus the layout of towers and connector."""
 
 from typing import Any, Final
 
 from transformers import LlamaConfig
 
 IMAGE_TOKEN_ID: Final = -200
-"""Represents the picture in token ids; the vocabulary has no row for it."""
+"""Stands for the picture in token ids; the vocabulary has no row for it."""
 
 
 class CambrianConfig(LlamaConfig):
-    """Names and meaning of the official config.json.
+    """Field names and meanings of the official config.json.
 
     Attributes:
         mm_vision_tower_aux_list: names of the towers; the first gives the global context.
@@ -18,11 +18,11 @@ class CambrianConfig(LlamaConfig):
         vision_hidden_size: width of the connector.
         query_num_list: queries of each group of the connector, a square number.
         connector_depth: layers of the connector before the language model.
-        image_token_len: positions of a square picture in the language model, row ends not counted.
-        connector_only: False if layers of the language model look at the towers' features again.
-        num_of_vision_sampler_layers: how many do.
+        image_token_len: positions of a square picture in the language model, not counting row ends.
+        connector_only: False if layers of the language model read the towers' features again.
+        num_of_vision_sampler_layers: number of such layers.
         start_of_vision_sampler_layers: the first of them, from 0.
-        stride_of_vision_sampler_layers: layers from one to the next.
+        stride_of_vision_sampler_layers: distance from one to the next.
     """
 
     model_type = "cambrian_llama"

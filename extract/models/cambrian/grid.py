@@ -1,7 +1,7 @@
-"""Where a padded picture lies on a square grid, and which tower features belong to which of its positions.
+"""Position of a padded picture on a square grid, and which tower features belong to which of its positions.
 
-Pictures are padded to a square and centred. On every grid the bars are left out by the same rule: the picture's short
-side is scaled down to whole cells, and half of what remains is trimmed at each edge.
+Pictures are padded to a square and centred. The padding is removed from every grid by the same rule: the picture's
+short side is rounded down to whole cells, and half of the remainder is trimmed at each edge.
 """
 
 import torch
@@ -39,10 +39,10 @@ def windows(features: Tensor, side: int, size: Size, *, trimmed: bool) -> tuple[
         features: (tokens, width), a square number of tokens whose side is a multiple of `side`.
         side: side of the grid of windows.
         size: the picture's size.
-        trimmed: leave out windows beside the picture.
+        trimmed: whether to drop windows outside the picture.
 
     Returns:
-        (windows, tokens of a window, width), and which of those tokens show the picture (all, if none does).
+        (windows, tokens of a window, width), and which of those tokens show the picture (all if none does).
     """
     fine = round(features.shape[0] ** 0.5)
     step = fine // side
@@ -56,7 +56,7 @@ def windows(features: Tensor, side: int, size: Size, *, trimmed: bool) -> tuple[
 
 
 def resample(tokens: Tensor, count: int) -> Tensor:
-    """A square grid of tokens (batch, tokens, width) as one of `count` tokens, bilinear in float32."""
+    """Resize a square grid of tokens (batch, tokens, width) to `count` tokens, bilinearly in float32."""
     if tokens.shape[1] == count:
         return tokens
     side, target = round(tokens.shape[1] ** 0.5), round(count**0.5)

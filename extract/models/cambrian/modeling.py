@@ -1,4 +1,4 @@
-"""Cambrian-1: Llama after the spatial vision aggregator, which may also come between Llama's layers."""
+"""Cambrian-1: Llama after the spatial vision aggregator, which may also run between Llama's layers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,8 +25,8 @@ class EncodedPictures:
 
     Attributes:
         embeddings: (positions, hidden) of all pictures, row by row with the row ends.
-        features: per tower its windows, (patches of all pictures, tokens of a window, connector width).
-        masks: per tower which of a window's tokens show the picture.
+        features: windows per tower, (patches of all pictures, tokens of a window, connector width).
+        masks: per tower, which of a window's tokens show the picture.
         context: (batch, connector width), mean of the first tower's features.
     """
 
@@ -69,7 +69,7 @@ class CambrianModel(LlamaModel):
         self.post_init()
 
     def _window_sides(self, side: int) -> list[int]:
-        """Per tower the side of a window, on a grid of `side` × `side` windows."""
+        """Side of a window per tower, on a grid of `side` × `side` windows."""
         return [round(tokens**0.5) // side for tokens in self.config.mm_vision_tower_aux_token_len_list]
 
     def encode(self, pixels: Sequence[Tensor], sizes: Sequence[grid.Size]) -> EncodedPictures:
@@ -104,7 +104,7 @@ class CambrianModel(LlamaModel):
     def _queried(
         self, group: int, count: int, tokens: Sequence[Tensor], context: Tensor, sizes: Sequence[grid.Size]
     ) -> Tensor:
-        """What one group of queries gathers from the towers, (batch, image tokens, connector width)."""
+        """Output of one group of queries over the towers, (batch, image tokens, connector width)."""
         batch = len(context)
         features, masks = _all_windows(tokens, round(count**0.5), sizes, trimmed=False)
         queries = self.vision_query[group].expand(batch * count, 1, -1)
@@ -113,7 +113,7 @@ class CambrianModel(LlamaModel):
         return grid.resample(gathered.view(batch, count, -1), self.config.image_token_len)
 
     def _rows(self, square: Tensor, size: grid.Size) -> Tensor:
-        """The part of the square that the picture fills, each row closed by the newline vector."""
+        """The part of the square that the picture fills, with the newline vector after each row."""
         filled = grid.trim(square, size)
         ends = self.image_newline.expand(filled.shape[0], 1, -1)
         return torch.cat([filled, ends], dim=1).flatten(0, 1)
@@ -130,17 +130,17 @@ class CambrianModel(LlamaModel):
         patch_mask: Tensor | None = None,
         **kwargs: Any,
     ) -> BaseModelOutputWithPast:
-        """Llama's layers, with the samplers after those that have one; without tower features no sampler runs.
+        """Run Llama's layers, with the samplers after those that have one; without tower features no sampler runs.
 
         Args:
             input_ids: (batch, tokens), without a picture.
             attention_mask: (batch, tokens).
             position_ids: (1 or batch, tokens).
             inputs_embeds: (batch, tokens, hidden), the picture in its place.
-            vision_tower_aux_feature_list: per tower its windows, see `EncodedPictures`.
+            vision_tower_aux_feature_list: windows per tower, see `EncodedPictures`.
             vision_tower_aux_attention_masks_list: their masks.
             global_context_feature: (batch, connector width).
-            patch_mask: (batch, tokens), positions of the picture's patches, row ends not among them.
+            patch_mask: (batch, tokens), positions of the picture's patches, without row ends.
             kwargs: passed to the layers.
         """
         kwargs.pop("use_cache", None)
@@ -175,7 +175,7 @@ class CambrianModel(LlamaModel):
 def _all_windows(
     tokens: Sequence[Tensor], side: int, sizes: Sequence[grid.Size], *, trimmed: bool
 ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-    """Windows of all pictures one after the other, and their masks, per tower."""
+    """Windows of all pictures, concatenated, and their masks, per tower."""
     pairs = [
         [grid.windows(one, side, size, trimmed=trimmed) for one, size in zip(tower, sizes, strict=True)]
         for tower in tokens
@@ -185,7 +185,7 @@ def _all_windows(
 
 
 class CambrianForCausalLM(LlamaForCausalLM):
-    """The model with its head. Checkpoints hold decoder, connector and samplers; towers are loaded beside them."""
+    """The model with its head. Checkpoints hold decoder, connector and samplers; towers are loaded separately."""
 
     config_class = CambrianConfig
     config: CambrianConfig
@@ -200,10 +200,10 @@ class CambrianForCausalLM(LlamaForCausalLM):
 
     @classmethod
     def from_pretrained(cls, source: str, *args: Any, output_loading_info: bool = False, **kwargs: Any) -> Any:
-        """Load a checkpoint and its towers; with `output_loading_info`, as in transformers, also what was found.
+        """Load a checkpoint and its towers; with `output_loading_info`, also return loading info as transformers does.
 
         Raises:
-            ModelError: parameters are missing or unknown: nothing may stay as it was initialised.
+            ModelError: parameters are missing or unknown: none may keep its initial value.
         """
         model, report = super().from_pretrained(source, *args, output_loading_info=True, **kwargs)
         if wrong := sorted({*report["missing_keys"], *report["unexpected_keys"]}):
@@ -234,7 +234,7 @@ class CambrianForCausalLM(LlamaForCausalLM):
             pixel_values: per tower (batch, 3, side, side).
             image_sizes: (batch, 2) width and height of the pictures.
             mm_encoder_outputs: encoded pictures instead of pixels.
-            logits_to_keep: last positions to compute; 0 for all.
+            logits_to_keep: number of last positions to compute; 0 for all.
             kwargs: passed to the decoder.
         """
         encoded = (mm_encoder_outputs or {}).get("image")

@@ -1,4 +1,4 @@
-"""From pictures and prompts to what Cambrian-1 reads: a square picture per tower, and ids with room for the picture."""
+"""Turns pictures and prompts into Cambrian-1's inputs: a square picture per tower, and ids with room for it."""
 
 from collections.abc import Sequence
 from typing import Any, Final, Self
@@ -28,7 +28,7 @@ STATISTICS: Final[dict[str, tuple[Channels, Channels, Channels]]] = {
     DINOV2: (IMAGENET_MEAN, IMAGENET_MEAN, IMAGENET_STD),
     CONVNEXT: (CLIP_MEAN, CLIP_MEAN, CLIP_STD),
 }
-"""Per kind of tower: colour of the bars that make a picture square, mean and standard deviation of its pixels."""
+"""Per kind of tower: padding colour that makes a picture square, mean and standard deviation of its pixels."""
 
 
 class CambrianPictures:
@@ -55,7 +55,7 @@ def prepared(picture: Image.Image, tower: Tower) -> Tensor:
 
 
 class CambrianProcessor:
-    """Stands where transformers has a processor; an official checkpoint folder has only a tokenizer.
+    """Takes the place of a transformers processor; an official checkpoint folder has only a tokenizer.
 
     Args:
         tokenizer: the checkpoint's tokenizer.
@@ -76,7 +76,7 @@ class CambrianProcessor:
         return cls(AutoTokenizer.from_pretrained(source, **own), AutoConfig.from_pretrained(source, **own))
 
     def __call__(self, text: Sequence[str], images: Sequence[Image.Image] | None = None) -> dict[str, Any]:
-        """Left-padded ids and mask; with pictures also their pixels and sizes, and ids with room for them."""
+        """Left-padded ids and mask; with pictures, also their pixels and sizes, and ids with room for them."""
         rows = [self.tokenize(prompt) for prompt in text]
         if images is None:
             return dict(self.tokenizer.pad({"input_ids": rows}, return_tensors="pt"))
@@ -88,7 +88,7 @@ class CambrianProcessor:
         }
 
     def tokenize(self, prompt: str) -> list[int]:
-        """Ids of a prompt, BOS once; the texts on both sides of the picture are tokenised apart, as in training."""
+        """Ids of a prompt with one BOS; texts before and after the picture are tokenised separately, as in training."""
         bos = self.tokenizer.bos_token
         parts = prompt.split(IMAGE_TOKEN)
         ids = self.tokenizer(parts, add_special_tokens=False)["input_ids"]

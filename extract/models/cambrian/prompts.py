@@ -1,4 +1,4 @@
-"""The prompts that Cambrian-1 was trained with, told apart by the special tokens of its language models."""
+"""The prompts that Cambrian-1 was trained with, selected by the special tokens of its language models."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -8,12 +8,12 @@ IMAGE_TOKEN: Final = "<image>"
 
 @dataclass(frozen=True)
 class Template:
-    """What stands around the user's turn.
+    """The text around the user's turn.
 
     Attributes:
-        marker: special token that only tokenizers of this kind have; empty for the last resort.
-        before: up to the user's turn.
-        after: from its end to the answer's beginning.
+        marker: special token that only tokenizers of this kind have; empty for the fallback.
+        before: text up to the user's turn.
+        after: text from its end to the start of the answer.
     """
 
     marker: str
@@ -57,6 +57,6 @@ TEMPLATES: Final = (
 
 
 def template_of(tokenizer: Any) -> Template:
-    """The template of a checkpoint with this tokenizer."""
+    """The template for a checkpoint with this tokenizer."""
     known = tokenizer.get_vocab()
     return next(template for template in TEMPLATES if not template.marker or template.marker in known)

@@ -1,7 +1,7 @@
 """The four vision towers, from transformers: SigLIP, CLIP, DINOv2, ConvNeXt.
 
 An official checkpoint only names its towers; they come from their own repositories. Folders `vision_towers/0`,
-`vision_towers/1`, … inside the checkpoint take precedence: for machines without a network, and for tests.
+`vision_towers/1`, … inside the checkpoint take precedence, for offline machines and for tests.
 """
 
 import re
@@ -33,7 +33,7 @@ SOURCES: Final = {
     "facebook/dinov2-giant": "facebook/dinov2-giant",
     "clip-convnext-XXL": "timm/convnext_xxlarge.clip_laion2b_soup",
 }
-"""Beginning of a tower's name in config.json -> repository with the same weights in a layout that is read here."""
+"""Prefix of a tower's name in config.json -> repository with the same weights in a supported layout."""
 
 SIGLIP, CLIP, DINOV2, CONVNEXT = "siglip", "clip", "dinov2", "convnext"
 CLASSES: Final[dict[str, Any]] = {
@@ -44,7 +44,7 @@ CLASSES: Final[dict[str, Any]] = {
 }
 TIMM_SHAPES: Final = {"convnext_xxlarge": {"depths": [3, 4, 30, 3], "dims": [384, 768, 1536, 3072]}}
 TIMM_EPSILON: Final = 1e-5
-"""Of the norms in timm's CLIP ConvNeXt; transformers' class has 1e-6 written into it."""
+"""Epsilon of the norms in timm's CLIP ConvNeXt; transformers' class hard-codes 1e-6."""
 
 CONVNEXT_RESOLUTION: Final = 1024
 
@@ -59,7 +59,7 @@ class Tower:
         config: its configuration.
         width: channels of its features.
         resolution: side in pixels of the square picture it reads.
-        timm: whether its weights have timm's names.
+        timm: whether its weights use timm's names.
     """
 
     source: str
@@ -113,7 +113,7 @@ class VisionTower(nn.Module):
     Args:
         tower: what it is.
         network: its network.
-        tokens: tokens that its output is interpolated to.
+        tokens: number of tokens that its output is interpolated to.
         select_layer: hidden state that is read from a CLIP tower.
     """
 
@@ -128,7 +128,7 @@ class VisionTower(nn.Module):
         """Features (batch, tokens, width) of normalised pixels (batch, 3, side, side)."""
         weights = next(self.vision_tower.parameters())
         output = self.vision_tower(pixels.to(weights.device, weights.dtype), output_hidden_states=self.kind != DINOV2)
-        if self.kind == CONVNEXT:  # every stage, coarse ones enlarged
+        if self.kind == CONVNEXT:  # all stages, with coarse ones upsampled
             stages = [resample(stage.flatten(2).transpose(1, 2), self.tokens) for stage in output.hidden_states[1:]]
             return torch.cat(stages, dim=-1)
         if self.kind == CLIP:
@@ -157,12 +157,12 @@ def _network(tower: Tower, dtype: torch.dtype) -> nn.Module:
     weights = load_file(str(cached_file(tower.source, "model.safetensors")))
     named = from_timm(weights)
     _check_names(network, named)
-    network.load_state_dict(named, strict=False)  # the norm after its pooling is not used
+    network.load_state_dict(named, strict=False)  # the norm after pooling is not used
     return network.to(dtype)
 
 
 def from_timm(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Weights of timm's ConvNeXt under the names of transformers' class, its head left out."""
+    """Weights of timm's ConvNeXt under the names of transformers' class, without its head."""
     return {_renamed(name): tensor for name, tensor in weights.items() if not name.startswith("head.")}
 
 

@@ -1,1 +1,1 @@
-"""Files of a checkpoint: where they are, what they say, whose weights they hold."""
+"""Files of a checkpoint: their location, settings and identity."""

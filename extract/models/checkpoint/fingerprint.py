@@ -1,4 +1,4 @@
-"""What a checkpoint is: a hash of all bytes of all files that are loaded from it, remembered for large files."""
+"""Identity of a checkpoint: a hash of all bytes of all files loaded from it; hashes of large files are cached."""
 
 import hashlib
 import os
@@ -15,25 +15,25 @@ NOT_LOADED: Final = re.compile(
     r"(README|LICENSE)(\..*)?|\.gitattributes|training_args\.(bin|json)|trainer_state\.json|"
     r"(optimizer|scheduler|scaler)[\w.-]*|rng_state[\w.-]*\.pth"
 )
-"""What a training or a download leaves beside a model, and no loader opens."""
+"""Files that training or downloading leaves next to a model, and that no loader opens."""
 
 OTHER_FOLDERS: Final = re.compile(r"\..*|(global_step|checkpoint-)\d+|runs|logs|wandb")
-"""Folders that are not a part of the checkpoint: a downloader's own, other checkpoints, logs."""
+"""Folders that are not part of the checkpoint: download metadata, other checkpoints, logs."""
 
 PIECE: Final = 4 << 20
-"""Bytes that a thread reads and hashes at a time; hashlib releases the lock of the interpreter meanwhile."""
+"""Bytes that a thread reads and hashes at a time; hashlib releases the GIL meanwhile."""
 
 SAMPLED_BYTES: Final = 1 << 20
 SAMPLED: Final = re.compile(r"files-[0-9a-f]{16}(?![0-9a-f])")
-"""How runs of earlier versions name a folder: a hash of both ends of its files."""
+"""Marks folder identities of earlier versions: a hash of both ends of its files."""
 
 
 def fingerprint(folder: Path, cache: HashCache | None = None) -> str:
-    """Identity of a checkpoint folder: equal for equal content of all files that are loaded, whatever their dates.
+    """Identity of a checkpoint folder: depends on the content of all loaded files, not on their dates.
 
     Args:
         folder: the checkpoint.
-        cache: remembered hashes; the user's own by default.
+        cache: cached hashes; by default the user's cache.
 
     Raises:
         ModelError: a file cannot be read, or changes while it is read.
@@ -51,17 +51,17 @@ def checkpoint_files(folder: Path) -> list[str]:
 
 
 def checkpoint_stamps(folder: Path) -> dict[str, Stamp]:
-    """Size and times of each file that is loaded, by its name."""
+    """Size and times of each loaded file, by name."""
     return {name: Stamp.of((folder / name).stat()) for name in checkpoint_files(folder)}
 
 
 def bytes_to_hash(folder: Path, cache: HashCache | None = None) -> int:
-    """Bytes that `fingerprint` would have to read: those of files whose hash is not remembered."""
+    """Bytes that `fingerprint` would have to read: those of files without a cached hash."""
     cache = cache or HashCache()
     paths = [folder / name for name in checkpoint_files(folder)]
     try:
         return sum(path.stat().st_size for path in paths if cache.get(path) is None)
-    except OSError:  # said when they are hashed
+    except OSError:  # reported when they are hashed
         return 0
 
 
@@ -97,7 +97,7 @@ def _file_hash(path: Path, cache: HashCache) -> str:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    """Every file below a folder; a link to a folder counts as the folder, once."""
+    """All files in a folder, recursively; a link to a folder counts as the folder, once."""
     seen: set[tuple[int, int]] = set()
     for top, folders, files in os.walk(folder, followlinks=True):
         status = Path(top).stat()
@@ -110,12 +110,12 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 
 def is_sampled(revision: str | None) -> bool:
-    """Whether a run's revision is of an earlier version, which looked at both ends of each file only."""
+    """Whether a run's revision is from an earlier version, which hashed only both ends of each file."""
     return revision is not None and SAMPLED.search(revision) is not None
 
 
 def sampled_fingerprint(folder: Path) -> str:
-    """Identity of a folder as earlier versions computed it, for runs that they began."""
+    """Identity of a folder as computed by earlier versions, for runs they started."""
     digest = hashlib.sha256()
     names = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
     for name in sorted(n.as_posix() for n in names if not any(part.startswith(".") for part in n.parts[:-1])):

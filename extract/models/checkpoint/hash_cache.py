@@ -1,4 +1,4 @@
-"""Hashes of large files, remembered between commands as long as a file's size, times and inode stay the same."""
+"""Cache of hashes of large files between commands, valid while a file's size, times and inode stay the same."""
 
 import hashlib
 import json
@@ -14,23 +14,23 @@ from pid_lvlm.data.inputs.schema import STRICT, checked
 from pid_lvlm.data.inputs.text import parse_json, read_text
 
 SWITCH: Final = "PID_LVLM_HASH_CACHE"
-"""Environment variable: `off` reads every file again."""
+"""Environment variable: `off` rereads every file."""
 
 SMALLEST: Final = 1 << 20
-"""Smaller files are hashed faster than they are looked up."""
+"""Smaller files are faster to hash than to look up."""
 
 SETTLED_SECONDS: Final = 2.0
-"""A file that changed this recently may change again within one tick of its file system's clock: not remembered."""
+"""A file that changed this recently may change again within one tick of the file system's clock: it is not cached."""
 
 
 @dataclass(frozen=True)
 class Stamp:
-    """What tells that a file is unchanged.
+    """Metadata that shows that a file is unchanged.
 
     Attributes:
         size: bytes.
         modified: time of the last change of its content, in ns; can be set back.
-        changed: time of the last change of content or attributes, in ns; set by the system alone.
+        changed: time of the last change of content or attributes, in ns; set only by the system.
         inode: number of the file on its file system.
     """
 
@@ -43,11 +43,11 @@ class Stamp:
 
     @classmethod
     def of(cls, status: os.stat_result) -> Self:
-        """From what the system says of a file."""
+        """Make it from a file's stat result."""
         return cls(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
 
     def is_settled(self, now: float) -> bool:
-        """Whether the last change is long enough ago for the stamp to tell a later one."""
+        """Whether the last change is long enough ago for the stamp to reveal a later one."""
         return max(self.modified, self.changed) / 1e9 < now - SETTLED_SECONDS
 
 
@@ -61,10 +61,10 @@ class _Entry:
 
 
 class HashCache:
-    """Remembered hashes, one small file each; one that is damaged or cannot be written is as good as none.
+    """Cached hashes, one small file each; entries that are damaged or cannot be written are ignored.
 
     Args:
-        folder: where they are; by default `pid-lvlm/hashes` in the user's folder of caches. None switches it off.
+        folder: the cache folder, by default `pid-lvlm/hashes` in the user's cache folder; None disables the cache.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -72,7 +72,7 @@ class HashCache:
         self._folder = folder or (None if off else user_folder())
 
     def get(self, path: Path) -> str | None:
-        """Hash of a file, if it was remembered and the file has not changed since."""
+        """Hash of a file, if it is cached and the file has not changed since."""
         if self._folder is None:
             return None
         try:
@@ -85,7 +85,7 @@ class HashCache:
         return entry.sha256 if (entry.path, entry.stamp) == (_key(path), stamp) else None
 
     def put(self, path: Path, stamp: Stamp, sha256: str) -> None:
-        """Remember a hash."""
+        """Cache a hash."""
         if self._folder is None or stamp.size < SMALLEST or not stamp.is_settled(time.time()):
             return
         try:
@@ -104,6 +104,6 @@ def _key(path: Path) -> str:
 
 
 def user_folder() -> Path:
-    """Where remembered hashes are."""
+    """The folder of cached hashes."""
     root = os.environ.get("XDG_CACHE_HOME")
     return (Path(root) if root and Path(root).is_absolute() else Path("~/.cache").expanduser()) / "pid-lvlm" / "hashes"

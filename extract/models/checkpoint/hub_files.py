@@ -1,4 +1,4 @@
-"""Files of a hub model in the hub's cache, which names each by the hash of its content: damage can be seen."""
+"""Files of a hub model in the hub cache, which names each by the hash of its content: damage can be detected."""
 
 import hashlib
 import os
@@ -16,11 +16,11 @@ from pid_lvlm.extract.models.checkpoint.fingerprint import checkpoint_files, fil
 SHA256: Final = re.compile(r"[0-9a-f]{64}")
 GIT_SHA1: Final = re.compile(r"[0-9a-f]{40}")
 MARKS: Final = ("config.json", "adapter_config.json")
-"""Files by which the cached state of a model is found: every model has one of them."""
+"""Files used to find the cached state of a model: every model has one of them."""
 
 
 def snapshot_folder(spec: ModelSpec) -> Path | None:
-    """Folder with what was downloaded of a pinned hub model; None if nothing was."""
+    """Folder with the downloaded files of a pinned hub model; None if nothing was downloaded."""
     for name in MARKS:
         found = try_to_load_from_cache(spec.model, name, revision=spec.revision)
         if isinstance(found, str):
@@ -29,9 +29,9 @@ def snapshot_folder(spec: ModelSpec) -> Path | None:
 
 
 def check_downloaded(spec: ModelSpec) -> None:
-    """Compare every downloaded file with the hash under which the hub published it.
+    """Compare every downloaded file with the hash published by the hub.
 
-    A commit is the identity of a hub model, and says nothing about a file that was damaged or edited on this disk.
+    A commit identifies a hub model, but does not show whether a file was damaged or edited on this disk.
 
     Raises:
         ModelError: names the first file that differs.

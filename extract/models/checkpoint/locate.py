@@ -1,4 +1,4 @@
-"""Where a model comes from: what can be refused at once, before torch is imported."""
+"""Where a model comes from: checks that are possible before torch is imported."""
 
 import re
 from pathlib import Path
@@ -12,10 +12,10 @@ HUB_ID: Final = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 
 
 def check_model(spec: ModelSpec) -> None:
-    """Refuse what is neither a folder here nor the form of a hub id; whether the hub has it is not asked.
+    """Reject anything that is neither a local folder nor in the form of a hub id; does not ask the hub.
 
     Raises:
-        ModelError: names the folder that is not there.
+        ModelError: names the missing folder.
     """
     path = Path(spec.model)
     if path.is_dir() or HUB_ID.fullmatch(spec.model):

@@ -1,4 +1,4 @@
-"""LoRA and other checkpoints of the `peft` library: small changes of a base model, merged into it."""
+"""LoRA and other checkpoints of the `peft` library: small changes to a base model, merged into it."""
 
 import warnings
 from dataclasses import replace
@@ -18,10 +18,10 @@ PROCESSOR_FILES: Final = ("processor_config.json", "preprocessor_config.json")
 
 
 def base_spec(spec: ModelSpec) -> ModelSpec:
-    """The base model that a PEFT checkpoint changes; an ordinary model's spec comes back itself.
+    """The base model of a PEFT checkpoint; for an ordinary model, its own spec.
 
     Raises:
-        ModelError: the checkpoint does not say which, or the base is a folder that is not there.
+        ModelError: the checkpoint does not name its base, or the base is a missing folder.
     """
     settings = _adapter_settings(spec)
     if settings is None:
@@ -42,25 +42,25 @@ def base_spec(spec: ModelSpec) -> ModelSpec:
         named = "itself" if Path(base).samefile(spec.model) else f"`{base}`"
         message = (
             f"`{spec.model}` names {named} as its base model, which is also a PEFT checkpoint; "
-            f"name the whole model in base_model_name_or_path of its {ADAPTER_FILE}"
+            f"name the full model in base_model_name_or_path of its {ADAPTER_FILE}"
         )
         raise ModelError(message)
     return replace(spec, model=base, revision=settings.revision)
 
 
 def processor_spec(spec: ModelSpec, base: ModelSpec) -> ModelSpec:
-    """Where the processor is: beside the adapter's weights if it was saved there, else with the base model."""
+    """Location of the processor: next to the adapter weights if saved there, else with the base model."""
     return spec if any((Path(spec.model) / name).is_file() for name in PROCESSOR_FILES) else base
 
 
 def hub_adapter_file(spec: ModelSpec, *, cached_only: bool = False) -> str | None:
-    """Cached `adapter_config.json` of a hub model; None if it has none or cannot be reached (or asked)."""
+    """Cached `adapter_config.json` of a hub model; None if it has none or the hub cannot be reached."""
     quiet = {f"_raise_exceptions_for_{what}": False for what in ("gated_repo", "missing_entries", "connection_errors")}
     try:
         found: str | None = cached_file(
             spec.model, ADAPTER_FILE, revision=spec.revision, local_files_only=cached_only, **quiet
         )
-    except OSError:  # no such model, or no name that a model can have
+    except OSError:  # no such model, or not a valid name
         return None
     return found
 
@@ -83,14 +83,14 @@ def merge_adapter(model: Any, spec: ModelSpec) -> Any:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             changed = PeftModel.from_pretrained(model, spec.model, revision=spec.revision)
-    except Exception as error:  # whatever the library raises for files that are not as it wrote them
+    except Exception as error:  # anything the library raises for damaged files
         raise ModelError(_misfit(spec, first_line(error))) from error
-    # peft only warns when weights found no place, and would go on with a model that is not the one asked for.
+    # peft only warns about unmatched weights, and would continue with a model other than the one requested.
     if lost := [str(warning.message) for warning in caught if "adapter keys" in str(warning.message)]:
         raise ModelError(_misfit(spec, lost[0][:120]))
     if not hasattr(changed, "merge_and_unload"):
         raise ModelError(
-            f"`{spec.model}` uses a PEFT method whose changes cannot be merged into the weights; use LoRA or a relative"
+            f"`{spec.model}` uses a PEFT method whose changes cannot be merged into the weights; use LoRA or a variant"
         )
     return changed.merge_and_unload()
 
@@ -106,7 +106,7 @@ def _in_cache(spec: ModelSpec, name: str) -> str | None:
 
 
 def _adapter_settings(spec: ModelSpec) -> PeftSettings | None:
-    """What `adapter_config.json` says, None without one. It counts even beside a whole model, as in transformers."""
+    """Content of `adapter_config.json`, or None. It applies even next to a full model, as in transformers."""
     folder = Path(spec.model)
     if folder.is_dir():
         file = folder / ADAPTER_FILE

@@ -1,4 +1,4 @@
-"""JSON files of a checkpoint, looked at before a library builds anything from their numbers."""
+"""Checks JSON files of a checkpoint before a library builds anything from their numbers."""
 
 import os
 import re
@@ -60,12 +60,12 @@ SIZES: Final[tuple[tuple[re.Pattern[str], int, Bound], ...]] = tuple(
         (r"max_(num_)?(tiles|patches|crops)|num_crops", 0, bounds.PICTURE_TOKENS),
     )
 )
-"""Names of sizes, and the least and the most that they may be. The first that fits counts; 0 where it may be none."""
+"""Name patterns of sizes, with minimum and maximum. The first match applies; the minimum is 0 if there may be none."""
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """What is relied on in `config.json`; model families add their own keys."""
+    """The keys of `config.json` that are used; model families add their own."""
 
     __pydantic_config__ = ConfigDict(**{**STRICT, "extra": "ignore"})
 
@@ -75,7 +75,7 @@ class Configuration:
 
 @dataclass(frozen=True)
 class PeftSettings:
-    """What is relied on in `adapter_config.json`."""
+    """The keys of `adapter_config.json` that are used."""
 
     __pydantic_config__ = ConfigDict(**{**STRICT, "extra": "ignore"})
 
@@ -87,10 +87,10 @@ class PeftSettings:
 
 
 def read_configuration(path: Path, model: str) -> dict[str, Any]:
-    """Content of a `config.json` whose sizes are those of a model that could exist.
+    """Read a `config.json` and check that its sizes are plausible.
 
     Raises:
-        ModelError: it cannot be read, has no model type, or a size that cannot be; names file and key.
+        ModelError: it cannot be read, has no model type, or has an implausible size; names file and key.
     """
     raw = read_settings(path, model)
     if not raw:
@@ -108,7 +108,7 @@ def read_configuration(path: Path, model: str) -> dict[str, Any]:
 
 
 def check_settings(folder: Path, model: str) -> None:
-    """Check every other JSON file of a checkpoint folder that a loader reads, as far as it is there.
+    """Check every other JSON file in a checkpoint folder that a loader reads, if it exists.
 
     Raises:
         ModelError: names the file and what is wrong with it.
@@ -124,10 +124,10 @@ def check_settings(folder: Path, model: str) -> None:
 
 
 def read_settings(path: Path, model: str) -> dict[str, Any]:
-    """Content of a JSON file of a checkpoint: named values, bounded and finite.
+    """Read a JSON file of a checkpoint: named values, bounded and finite.
 
     Raises:
-        ModelError: it is something else; names the file.
+        ModelError: it holds something else; names the file.
     """
     try:
         raw = parse_json(read_text(path, bounds.MODEL_FILE))
@@ -142,10 +142,10 @@ def read_settings(path: Path, model: str) -> dict[str, Any]:
 
 
 def check_sizes(raw: Mapping[str, Any], file: str, model: str) -> None:
-    """Refuse sizes, at any depth, that would take memory or time before anything else is found wrong.
+    """Reject sizes, at any depth, that would use much memory or time before any other error is found.
 
     Raises:
-        ModelError: names the key, the value and what it may be.
+        ModelError: names the key, the value and the allowed range.
     """
     for place, name, value in _named_values(raw):
         found = next(((least, bound) for pattern, least, bound in SIZES if pattern.fullmatch(name)), None)
@@ -162,9 +162,9 @@ def check_sizes(raw: Mapping[str, Any], file: str, model: str) -> None:
 
 
 def _named_values(value: Any, place: str = "", name: str = "") -> Iterator[tuple[str, str, Any]]:
-    """Every number, text and truth value: where it is, the name it is under, and itself.
+    """Every number, text and boolean: its location, its key and its value.
 
-    Elements of a list are under the name of the list. The nesting is bounded where the file was read.
+    Elements of a list have the key of the list. The nesting was bounded when the file was read.
     """
     if isinstance(value, Mapping):
         for key, inside in value.items():
@@ -178,7 +178,7 @@ def _named_values(value: Any, place: str = "", name: str = "") -> Iterator[tuple
 
 
 def _check_index(folder: Path, name: str, model: str) -> None:
-    """Every file that an index names lies beside it."""
+    """Check that every file named in an index exists next to it."""
     files = read_settings(folder / name, model).get("weight_map")
     if not isinstance(files, dict) or not all(isinstance(file, str) for file in files.values()):
         message = f"{name} of `{model}`: `weight_map` should map parameters to file names, found {shown(files)}"
@@ -193,10 +193,10 @@ def _check_index(folder: Path, name: str, model: str) -> None:
 
 
 def read_peft_settings(path: Path, model: str) -> PeftSettings:
-    """What `adapter_config.json` says.
+    """Content of `adapter_config.json`.
 
     Raises:
-        ModelError: it cannot be read, or a value cannot be.
+        ModelError: it cannot be read, or a value is invalid.
     """
     try:
         return checked(PeftSettings, read_settings(path, model))

@@ -1,4 +1,4 @@
-"""Weights before and after they are loaded: do they fit the configuration, and are they numbers?"""
+"""Checks weights before and after loading: do they fit the configuration, and are they numbers?"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,28 +10,29 @@ from safetensors import SafetensorError, safe_open
 from pid_lvlm.extract.errors import ModelError
 
 SLACK: Final = 4.0
-"""A configuration may describe more parameters than the files hold, for tied ones and those that are not saved."""
+"""Allowed ratio of described to saved parameters: tied ones and some others are not saved."""
 
 SPARE: Final = 50_000_000
-"""Parameters that a configuration may describe beyond that: they need no memory to speak of."""
+"""Additional parameters that a configuration may describe: their memory is negligible."""
 
 QUANTISED: Final = ("I8", "U8", "I4", "U4", "F8_", "F4", "F6_")
-"""Types of numbers, as safetensors names them, that mean nothing without a scale."""
+"""safetensors dtypes that mean nothing without a scale."""
 
 FLOATS: Final = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 
 
 def check_weight_files(folder: Path, configuration: dict[str, Any], planned: torch.nn.Module, model: str) -> None:
-    """Look at the headers of a folder's safetensors files, before a byte of memory is taken for the weights.
+    """Check the headers of a folder's safetensors files before any memory is allocated for the weights.
 
     Args:
         folder: the checkpoint.
         configuration: content of its `config.json`.
-        planned: the model that its configuration describes, without weights.
+        planned: the model described by its configuration, without weights.
         model: the checkpoint's name.
 
     Raises:
-        ModelError: a file is damaged, or the weights are too few for the configuration or quantised without a word.
+        ModelError: a file is damaged, or there are too few weights for the configuration, or they are quantised without
+            a `quantization_config`.
     """
     if "quantization_config" in configuration:
         return
@@ -73,7 +74,7 @@ def _tensors(file: Path, model: str) -> Iterator[tuple[str, str, int]]:
 
 
 def check_finite(model: torch.nn.Module, name: str) -> None:
-    """Refuse weights that are not numbers: every score would be lost, or some of them, without a word.
+    """Reject weights that are not numbers: some or all scores would silently be lost.
 
     Raises:
         ModelError: names the first parameter with NaN or infinity.

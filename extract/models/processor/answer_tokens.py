@@ -1,4 +1,4 @@
-"""Which tokens a model would answer with: the option letters as its tokenizer really continues this prompt."""
+"""Which tokens a model would answer with: the option letters as its tokenizer encodes them after this prompt."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,16 +9,16 @@ from pid_lvlm.extract.config import LETTERS_AUTO
 from pid_lvlm.extract.errors import ModelError
 
 SEPARATORS: Final = ("", " ")
-"""A letter follows the prompt directly or after a space, as the tokenizer was trained to see it."""
+"""A letter follows the prompt directly or after a space, depending on the tokenizer's training."""
 
 
 @dataclass(frozen=True)
 class Spelling:
-    """Token ids of each option letter after the prompt, for one way of writing the letter.
+    """Token ids of each option letter after the prompt, for one spelling of the letter.
 
     Attributes:
         separator: text between prompt and letter.
-        ids: per letter its token ids, at least one.
+        ids: token ids per letter, at least one each.
     """
 
     separator: str
@@ -31,16 +31,16 @@ class Spelling:
 
     @property
     def longest(self) -> int:
-        """Tokens of the letter that has most."""
+        """Maximum number of tokens of a letter."""
         return max(map(len, self.ids))
 
     def describe(self) -> dict[str, Any]:
-        """What the manifest records."""
+        """Its entry in the manifest."""
         letters = dict(zip(OPTION_LETTERS, map(list, self.ids), strict=False))
         return {"separator": self.separator, "token_ids": letters}
 
     def listed(self, letters: str) -> str:
-        """The token ids of these letters, for people."""
+        """The token ids of these letters, for display."""
         pairs = zip(OPTION_LETTERS, self.ids, strict=False)
         tokens = (f"{letter} {'+'.join(map(str, ids))}" for letter, ids in pairs if letter in letters)
         return ", ".join(tokens) + (" (after a space)" if self.separator else "")
@@ -48,38 +48,38 @@ class Spelling:
 
 @dataclass(frozen=True)
 class Candidates:
-    """The spellings of the letters that count as an answer; a letter's probability is the sum over them.
+    """The spellings of the letters that count as answers; a letter's probability is the sum over its spellings.
 
     Attributes:
-        spellings: one, or several whose letters are single and different tokens.
+        spellings: one, or several whose letters are distinct single tokens.
     """
 
     spellings: tuple[Spelling, ...]
 
     @property
     def longest(self) -> int:
-        """Tokens of the letter that has most."""
+        """Maximum number of tokens of a letter."""
         return max(spelling.longest for spelling in self.spellings)
 
     def describe(self) -> dict[str, Any]:
-        """What the manifest records."""
+        """Its entry in the manifest."""
         described = [spelling.describe() for spelling in self.spellings]
         return described[0] if len(described) == 1 else {"spellings": described}
 
     def listed(self, letters: str = OPTION_LETTERS) -> str:
-        """The token ids of these letters, for people."""
+        """The token ids of these letters, for display."""
         return " and ".join(one.listed(letters) for one in self.spellings) + " (token ids)"
 
 
 def chosen_spellings(spellings: Sequence[Spelling], letters: str) -> Candidates:
     """The spellings that a setting of `LETTERS` counts.
 
-    `auto` depends on the tokenizer and the prompt alone, so it is the same for all checkpoints of a training and for
+    `auto` depends only on the tokenizer and the prompt, so it is the same for all checkpoints of a training and for
     every dataset: the letter with and without a space before it, if both are single tokens; otherwise the spelling with
     fewer tokens.
 
     Args:
-        spellings: all that can follow the prompt, at least one.
+        spellings: all possible ones after the prompt, at least one.
         letters: the setting.
 
     Raises:
@@ -95,7 +95,7 @@ def chosen_spellings(spellings: Sequence[Spelling], letters: str) -> Candidates:
     if not found:
         other = "space" if letters == "plain" else "plain"
         message = (
-            f"--letters {letters}: after this prompt the tokenizer has the option letters in one way only, which is "
+            f"--letters {letters}: after this prompt the tokenizer has only one spelling of the option letters, "
             f"`{other}`; leave --letters out"
         )
         raise ModelError(message)
@@ -105,10 +105,10 @@ def chosen_spellings(spellings: Sequence[Spelling], letters: str) -> Candidates:
 def letter_spellings(
     tokenize: Callable[[Sequence[str]], list[list[int]]], prompt: str, count: int
 ) -> tuple[Spelling, ...]:
-    """Every distinct way in which the first `count` letters can follow `prompt`.
+    """All distinct ways in which the first `count` letters can follow `prompt`.
 
     Raises:
-        ModelError: letters merge with the prompt's last token, so that they cannot be scored after it.
+        ModelError: letters merge with the prompt's last token, so they cannot be scored after it.
     """
     base = tokenize([prompt])[0]
     spellings: dict[tuple[tuple[int, ...], ...], Spelling] = {}

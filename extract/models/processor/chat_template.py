@@ -1,4 +1,4 @@
-"""Chat templates are programs from a checkpoint: rendered in a sandbox, within limits of time and memory."""
+"""Renders chat templates, which are programs from a checkpoint, in a sandbox with limits on time and memory."""
 
 import json
 import os
@@ -20,23 +20,23 @@ from pid_lvlm.extract.models.library_errors import first_line
 TRIAL: Final = Path(__file__).with_name("template_trial.py")
 TRIAL_BYTES: Final = 2 << 30
 PATIENCE: Final = 30
-"""Times its limit that a trial may take by the clock, on a machine that is busy with other things."""
+"""Wall-clock limit of a trial as a multiple of its CPU time limit, for busy machines."""
 
 Conversation = list[dict[str, Any]]
 
 
 class OutOfTimeError(Exception):
-    """A template did not end in time."""
+    """A template did not finish in time."""
 
 
 def render_prompt(processor: Any, conversation: Conversation, options: Mapping[str, Any]) -> str:
-    """The whole prompt of one conversation as text, by the chat template of a processor or a tokenizer.
+    """Render the whole prompt of one conversation with the chat template of a processor or a tokenizer.
 
-    The first prompt of each template is rendered in a process of its own, since some things that a template can
-    ask for, such as a huge power, cannot be stopped in this one.
+    The first prompt of each template is rendered in a separate process, since some things that a template can
+    compute, such as a huge power, cannot be interrupted in this one.
 
     Raises:
-        ModelError: the chat template is missing, fails, does not end in time or writes too much.
+        ModelError: the chat template is missing, fails, does not finish in time or writes too much.
     """
     template = _template_text(processor)
     if template is not None:
@@ -51,7 +51,7 @@ def render_prompt(processor: Any, conversation: Conversation, options: Mapping[s
         raise _endless() from None
     except MemoryError:
         raise _too_much() from None
-    except Exception as error:  # a template can raise anything that its operators and filters can
+    except Exception as error:  # a template can raise anything its operators and filters can
         what = "the checkpoint needs a chat template" if template is None else "its chat template does not fit"
         message = f"the processor cannot render a prompt ({first_line(error)}); {what}"
         raise ModelError(message) from error
@@ -81,7 +81,7 @@ def _try_once(template: str, conversation: str, names: str) -> None:
 
 
 def _shape(conversation: str) -> str:
-    """The conversation without its text, so that one trial stands for all prompts of a template."""
+    """The conversation without its text, so that one trial covers all prompts of a template."""
     turns = json.loads(conversation)
     for turn in turns:
         for part in turn["content"] if isinstance(turn["content"], list) else [turn]:
@@ -92,7 +92,7 @@ def _shape(conversation: str) -> str:
 
 @lru_cache(maxsize=64)
 def _trial(template: str, conversation: str, names: str) -> int:
-    """Signal that ended a rendering of its own process, -1 if it ran out of memory or wrote too much, else 0."""
+    """Signal that ended rendering in a separate process, -1 if it ran out of memory or wrote too much, else 0."""
     if not sys.executable or os.name != "posix":
         return 0
     asked = {
@@ -121,7 +121,7 @@ def _trial(template: str, conversation: str, names: str) -> int:
 
 @contextmanager
 def _time_limit(seconds: float) -> Iterator[None]:
-    """Raise `OutOfTimeError` in the block after so many seconds of work; only the main thread can be interrupted so."""
+    """Raise `OutOfTimeError` in the block after this many CPU seconds; works only in the main thread."""
     if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
         yield
         return

@@ -1,4 +1,4 @@
-"""How large a processor makes pictures, before it makes one."""
+"""Checks how large a processor makes pictures before it makes one."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -8,18 +8,18 @@ from pid_lvlm.data.inputs.schema import shown
 from pid_lvlm.extract.errors import ModelError
 
 PLAIN_SIZE: Final = (336, 336)
-"""Size of a picture that every processor takes."""
+"""A picture size that every processor accepts."""
 SETTINGS: Final = ("size", "crop_size", "max_image_size", "min_image_size", "tile_size", "pad_size")
 COUNTS: Final = ("max_pixels", "min_pixels")
 IN_PIXELS: Final = "merge_size"
-"""Classes with this attribute count the pixels of a picture where others give the length of its edges."""
+"""Classes with this attribute count the pixels of a picture; others give edge lengths."""
 
 
 def check_picture_sizes(processor: Any, model: str) -> None:
-    """Refuse a processor that would make pictures of absurd size.
+    """Reject a processor that would make absurdly large pictures.
 
     Raises:
-        ModelError: names the setting, its value and what it may be.
+        ModelError: names the setting, its value and the allowed range.
     """
     images = getattr(processor, "image_processor", None)
     counts_pixels = hasattr(type(images), IN_PIXELS)

@@ -1,4 +1,4 @@
-"""Settings of a checkpoint's image processor that the user gives other values, such as limits on a picture's pixels."""
+"""Image processor settings that the user overrides, such as limits on a picture's pixels."""
 
 import json
 from collections.abc import Mapping
@@ -16,10 +16,16 @@ from pid_lvlm.extract.models.processor.picture_sizes import PLAIN_SIZE, check_pi
 Settings: TypeAlias = Mapping[str, Any]
 
 NOT_SETTINGS: Final = {
-    *("data_format", "device", "disable_grouping", "input_data_format", "return_tensors"),  # of a call, which we make
+    *(
+        "data_format",
+        "device",
+        "disable_grouping",
+        "input_data_format",
+        "return_tensors",
+    ),  # arguments of the call, which we set
     *("image_processor_type", "processor_class"),
 }
-"""What an image processor declares and a user does not set."""
+"""Declared settings of an image processor that users cannot set."""
 
 JSON_KINDS: Final[dict[str, tuple[type, ...]]] = {
     "true or false": (bool,),
@@ -29,19 +35,19 @@ JSON_KINDS: Final[dict[str, tuple[type, ...]]] = {
     "a list": (list, tuple),
     "an object": (dict,),
 }
-"""Kinds of JSON's values by what they are called in messages; true and false are integers of Python, too."""
+"""JSON value types by their names in messages; in Python, true and false are also integers."""
 
 
 def change_settings(processor: Any, settings: Settings, model: str) -> None:
-    """Give a loaded processor an image processor with other settings, which has then prepared a plain picture.
+    """Replace the image processor of a loaded processor by one with other settings, tried on a plain picture.
 
     Args:
-        processor: of the checkpoint.
+        processor: the checkpoint's processor.
         settings: the new values by name.
         model: the checkpoint, for messages.
 
     Raises:
-        ModelError: a name is not a setting of this image processor, or it does not take the value.
+        ModelError: a name is not a setting of this image processor, or the value is not accepted.
     """
     images = processor.image_processor
     kind = type(images)
@@ -72,7 +78,7 @@ def _hints(kind: type) -> dict[str, Any]:
 
 
 def _check_kind(value: Any, hint: Any, what: str) -> None:
-    """Processors are not strict: they take any text for a yes, and ignore what they do not understand."""
+    """Check a value's type: processors are not strict, take any text for true, and ignore what they do not know."""
     kinds = {get_origin(kind) or kind for kind in get_args(hint) or (hint,)}
     names = {name for name, types in JSON_KINDS.items() for kind in kinds if issubclass(kind, types)}
     if bool in kinds and not any(issubclass(kind, int) for kind in kinds - {bool}):

@@ -1,8 +1,8 @@
-"""A script that renders one chat template under limits that end the process. It imports nothing of this package.
+"""A script that renders one chat template under limits that kill the process. It imports nothing from this package.
 
 Standard input is a JSON object with `template`, `conversation`, `options`, `seconds` and `bytes`; standard output is
-the number of characters that were written. An error of the template is not this script's business: its caller renders
-the template again and gets it, too.
+the number of characters written. This script ignores template errors: its caller renders the template again and sees
+them, too.
 """
 
 import json
@@ -24,19 +24,19 @@ class Raised(TemplateError):
 
 
 class Generation(Extension):
-    """transformers' mark around an assistant's words, without a meaning."""
+    """transformers' tag around an assistant's words, without effect here."""
 
     tags = {"generation"}  # noqa: RUF012  the base class has it so
 
     def parse(self, parser: Any) -> list[nodes.Node]:
-        """The marked statements."""
+        """The tagged statements."""
         next(parser.stream)
         body: list[nodes.Node] = parser.parse_statements(("name:endgeneration",), drop_needle=True)
         return body
 
 
 def main() -> None:
-    """Render as jinja2 does, which loads fast; what only transformers' own environment has is rendered by that."""
+    """Render with plain jinja2, which loads fast; fall back to transformers' own environment for its extras."""
     asked = json.load(sys.stdin)
     try:
         sys.stdout.write(f"{_length(asked)}\n")
@@ -54,7 +54,7 @@ def _length(asked: dict[str, Any]) -> int:
         raise
     except Raised:
         return 0
-    except Exception:  # such as a filter of transformers
+    except Exception:  # such as a filter from transformers
         return _length_in_transformers(asked, names)
 
 

@@ -1,1 +1,1 @@
-"""What is in a run's folder: its conditions and layers, manifest, shards, kept items."""
+"""Contents of a run folder: conditions and layers, manifest, shards, kept items."""

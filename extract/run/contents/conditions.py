@@ -1,4 +1,4 @@
-"""The conditions of a run: the paper's, and those of the ablations that were asked for."""
+"""The conditions of a run: the paper's, and those of the requested ablations."""
 
 from pid_lvlm.data.contract.schema.conditions import ablated_conditions
 from pid_lvlm.data.names import CONDITIONS

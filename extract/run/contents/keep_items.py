@@ -1,4 +1,4 @@
-"""What a run folder keeps of its items: made, repaired or removed to fit `--keep-items`, without measuring anything."""
+"""Creates, repairs or removes the kept items of a run folder to match `--keep-items`, without measuring anything."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,11 +19,11 @@ from pid_lvlm.extract.run.contents.run_folder import RunFolder
 from pid_lvlm.extract.run.progress import Reporter
 
 FILES: Final = {KEEP_NONE: (), KEEP_TEXT: (ITEMS_FILE,), KEEP_PICTURES: ITEM_FILES}
-"""Files for each way to keep items."""
+"""Files for each value of `--keep-items`."""
 TRIED: Final = 24
-"""Thumbnails that are made to estimate the size of all."""
+"""Number of thumbnails made to estimate the total size."""
 ENTRY_BYTES: Final = 96
-"""What the zip file adds to a thumbnail."""
+"""Overhead of the zip file per thumbnail."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class KeptPlan:
     """What a run will keep of its items.
 
     Attributes:
-        text: a line about it.
-        size: bytes of the files; that of thumbnails is estimated from a few of them.
+        text: one-line description.
+        size: bytes of the files; the size of thumbnails is estimated from a few of them.
     """
 
     text: str
@@ -47,19 +47,19 @@ def files_to_keep(config: ExtractionConfig, dataset: Dataset) -> tuple[str, ...]
 def keep_items(
     folder: RunFolder, items: Sequence[Item], dataset: Dataset, wanted: Sequence[str], report: Reporter
 ) -> None:
-    """Bring the kept files of a run to what is wanted; those that are whole stay as they are.
+    """Bring the kept files of a run to the wanted state; intact ones stay unchanged.
 
     Args:
         folder: the run's folder, locked.
         items: the run's items, in the order of its samples.
-        dataset: where they are from, for messages.
+        dataset: their source, for messages.
         wanted: names of the files, from `files_to_keep`.
-        report: told what is added, repaired or removed in a run that was complete.
+        report: called with what is added, repaired or removed in a run that was complete.
 
     Raises:
         PidError: a picture can no longer be read, or the disk is full.
     """
-    for name in reversed(ITEM_FILES):  # thumbnails first: they are nothing without the items
+    for name in reversed(ITEM_FILES):  # thumbnails first: they are useless without the items
         there = (folder.path / name).exists()
         if name not in wanted and (there or name in folder.manifest.checksums):
             folder.remove_file(name)
@@ -72,7 +72,7 @@ def keep_items(
             continue
         if folder.complete:
             what = "added" if not listed else "written again"
-            report.note(f"{folder.name}: `{name}` is {what}; nothing is measured for it")
+            report.note(f"{folder.name}: `{name}` is {what}; nothing is measured for this")
         with report.wait(f"{folder.name}: {name}"):
             folder.write_file(name, partial(_fill, name, items, dataset))
 

@@ -1,4 +1,4 @@
-"""Which layers a run records, from text and the depth of the model."""
+"""Which layers a run records, from the option text and the depth of the model."""
 
 from pid_lvlm.extract.config import ALL_LAYERS, LAST_LAYER
 from pid_lvlm.extract.errors import UsageError

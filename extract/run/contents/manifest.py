@@ -1,4 +1,4 @@
-"""What a run's manifest says about it: layers, model, prompt, noise, versions, recipe."""
+"""Builds a run's manifest: layers, model, prompt, noise, versions, recipe."""
 
 from dataclasses import asdict, replace
 from importlib.metadata import version
@@ -31,7 +31,7 @@ NOT_IN_RECIPE: Final = (
 )
 
 SINCE_LATER: Final = ("head_dtype", "processor", "crossed")
-"""Settings that earlier versions did not have; a run that does not use them has its earlier recipe."""
+"""Settings that earlier versions did not have; a run that does not use them keeps its earlier recipe."""
 
 
 def run_layers(spec: ModelSpec, config: ExtractionConfig, adapter: Adapter) -> tuple[int, ...]:
@@ -127,5 +127,8 @@ def _recipe(manifest: Manifest) -> str:
     for name in SINCE_LATER:
         if not settings[name]:
             del settings[name]
-    settings |= {"planted": settings.pop("ground_truth"), "schema_version": 1}  # the same over versions of the contract
+    settings |= {
+        "planted": settings.pop("ground_truth"),
+        "schema_version": 1,
+    }  # the same for all versions of the contract
     return recipe_hash(settings)

@@ -1,4 +1,4 @@
-"""A run folder while it is written: what may already be there, what is kept, what is added."""
+"""A run folder being written: what may already exist, what is kept, what is added."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -21,10 +21,10 @@ from pid_lvlm.extract.conditions.noise import Arrays, NoiseStats, from_arrays, t
 
 
 def run_path(out: Path, name: str) -> Path:
-    """Folder of a run below `out`.
+    """Folder of a run in `out`.
 
     Raises:
-        FileNameError: the name would lead elsewhere.
+        FileNameError: the name would lead outside.
     """
     return out / file_name(name)
 
@@ -34,9 +34,9 @@ class Found:
     """What an earlier command left of a run.
 
     Attributes:
-        kept: numbers of the shards that are whole and hold the right samples.
-        damaged: files that are there and cannot be kept.
-        missing: files that were written, and are not there any more.
+        kept: indices of the shards that are intact and hold the right samples.
+        damaged: files that exist but cannot be kept.
+        missing: files that were written but no longer exist.
     """
 
     kept: frozenset[int] = frozenset()
@@ -45,13 +45,13 @@ class Found:
 
     @property
     def sentences(self) -> list[str]:
-        """What is measured although it was before."""
+        """Messages about files that will be measured again."""
         named = [(name, "damaged") for name in self.damaged] + [(name, "missing") for name in self.missing]
         return [f"`{name}` is {what} and is measured again" for name, what in named]
 
 
 def look_at(folder: Path, manifest: Manifest, shards: Sequence[Sequence[str]]) -> Found:
-    """Every file of a run, read once.
+    """Check every file of a run, reading each once.
 
     Args:
         folder: the run's folder.
@@ -77,18 +77,18 @@ def _holds(folder: Path, index: int, manifest: Manifest, ids: Sequence[str]) -> 
 
 
 class RunFolder:
-    """A run folder that is being written. Its checksums enter the manifest before the files enter the folder.
+    """A run folder being written. Checksums are added to the manifest before the files are added to the folder.
 
-    A process that is killed in between leaves a file that is missing or has other bytes, and either is measured again.
+    A process killed in between leaves a file that is missing or has other bytes; either is measured again.
 
     Args:
-        folder: the folder, locked by the caller; made if needed.
-        manifest: what this run is, `finished` false.
+        folder: the folder, locked by the caller; created if needed.
+        manifest: the manifest of this run, with `finished` false.
         shards: sample ids of each shard.
 
     Attributes:
         complete: whether nothing is left to do.
-        found: what was there.
+        found: what already existed.
 
     Raises:
         OutputExistsError: the folder contains something else, or a run with other settings; it is left untouched.
@@ -126,13 +126,13 @@ class RunFolder:
         self.manifest = replace(self.manifest, checksums=dict(sorted(checksums.items())))
 
     def discard_if_bare(self) -> None:
-        """Remove the folder if it holds no measurement, for runs that bad input stops."""
+        """Remove the folder if it holds no measurement, for runs stopped by bad input."""
         if {path.name for path in self.path.iterdir()} <= {MANIFEST_FILE}:
             (self.path / MANIFEST_FILE).unlink()
             self.path.rmdir()
 
     def write_shard(self, index: int, arrays: Arrays) -> bool:
-        """Write one shard, all of it or nothing; whether its bytes are those that an earlier command wrote, if any."""
+        """Write one shard atomically; returns whether its bytes match those of an earlier command, if any."""
         name, content = shard_file(index), npz_bytes(arrays)
         same = self.manifest.checksums.get(name) in (None, sha256(content))
         self._write(name, content)
@@ -152,15 +152,15 @@ class RunFolder:
         return stats
 
     def write_noise_stats(self, stats: NoiseStats) -> None:
-        """Write the statistics, all of them or nothing.
+        """Write the statistics atomically.
 
         Raises:
-            OutputExistsError: shards are kept that were measured with other statistics.
+            OutputExistsError: kept shards were measured with other statistics.
         """
         content = npz_bytes(to_arrays(stats))
         if self.found.kept and self.manifest.checksums.get(NOISE_FILE) not in (None, sha256(content)):
             message = (
-                f"`{self.path / NOISE_FILE}` is damaged, and measured again the statistics are not those that the "
+                f"`{self.path / NOISE_FILE}` is damaged, and the newly measured statistics differ from those that the "
                 "shards were measured with (another machine or --batch-size?); restore the file, or delete the folder "
                 f"`{self.path}` and run the same command again"
             )
@@ -173,7 +173,7 @@ class RunFolder:
         write_atomic(self.path / name, content)
 
     def write_file(self, name: str, fill: Callable[[BinaryIO], None]) -> None:
-        """Write a file that is not a measurement, in pieces, all of it or nothing."""
+        """Write a file that is not a measurement, in pieces, atomically."""
         path = self.path / name
         with atomic_file(path) as file:
             fill(file)
@@ -183,7 +183,7 @@ class RunFolder:
             self.manifest.write(self.path)
 
     def remove_file(self, name: str) -> None:
-        """Take a file out of the run."""
+        """Remove a file from the run."""
         if name in self.manifest.checksums:
             checksums = {other: checksum for other, checksum in self.manifest.checksums.items() if other != name}
             self.manifest = replace(self.manifest, checksums=checksums)
@@ -195,7 +195,7 @@ class RunFolder:
             raise PidError(message) from error
 
     def keep_receipt(self, receipt: Receipt) -> None:
-        """Record what was checked; the receipt of the command that began the run stays."""
+        """Record the receipt; that of the command that started the run is kept."""
         if self.manifest.receipt is None:
             self.manifest = replace(self.manifest, receipt=receipt)
             self.manifest.write(self.path)
@@ -216,13 +216,13 @@ def is_complete(folder: Path, manifest: Manifest) -> bool:
 def describe_existing(
     folder: Path, settings: Mapping[str, Any], shards: Sequence[Sequence[str]], wanted: Sequence[str]
 ) -> str:
-    """What a run would find in its folder and do about it, for the plan of a run.
+    """What a run would find in its folder and do, for the plan of a run.
 
     Args:
         folder: the run's folder.
-        settings: fields of the run's manifest, as far as they are known.
+        settings: fields of the run's manifest, as far as known.
         shards: sample ids of each shard.
-        wanted: files that the run is to keep of its items.
+        wanted: item files that the run should keep.
     """
     if not is_run(folder):
         return "nothing yet" if not folder.exists() or is_blank(folder) else f"refused: {_not_a_run(folder)}"
@@ -239,7 +239,7 @@ def describe_existing(
 
 
 def _items_to_change(folder: Path, manifest: Manifest, wanted: Sequence[str]) -> str:
-    """What would become of the kept items of a complete run; nothing if they are as they are wanted."""
+    """What would change in the kept items of a complete run; empty if nothing."""
     whole = {name for name in ITEM_FILES if name in manifest.checksums and changed(folder, name, manifest) is None}
     make = [name for name in wanted if name not in whole]
     remove = [name for name in ITEM_FILES if name not in wanted and (folder / name).exists()]
@@ -252,9 +252,9 @@ def _not_a_run(folder: Path) -> str:
 
 
 def _check_same(folder: Path, existing: Manifest, wanted: Manifest, *, versions: bool) -> None:
-    """A run is continued only under the settings it was started with, and while it is measured with the same versions.
+    """Check that a run is continued only with its original settings, and if unfinished, with the same versions.
 
-    Counts of the file's rows are not a setting: older runs lack them, and the shards say which samples they hold.
+    Row counts of the file are not a setting: older runs lack them, and the shards say which samples they hold.
     """
     ignored = {"finished", "recipe", "dataset_rows", "checksums", "receipt"} | (set() if versions else {"versions"})
     settings = {name: value for name, value in asdict(wanted).items() if name not in ignored}
@@ -263,15 +263,15 @@ def _check_same(folder: Path, existing: Manifest, wanted: Manifest, *, versions:
 
 
 FOLLOW_FROM_SAMPLES: Final = {"num_samples", "max_options", "candidates", "items_sha256"}
-"""What differs between runs of the same file when they take more or fewer of its items."""
+"""Fields that differ between runs that use more or fewer items of the same file."""
 
 
 SINCE_LATER: Final = {"items_sha256"}
-"""Fields that older runs lack: what they do not say is not compared."""
+"""Fields that older runs lack; missing ones are not compared."""
 
 
 def _other_settings(folder: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> str | None:
-    """The sentence about a run that was started with other settings; None if they are the same."""
+    """The message about a run that was started with other settings; None if they are the same."""
     differing = [
         name for name in new if not _equal(old[name], new[name]) and not (name in SINCE_LATER and old[name] is None)
     ]
@@ -288,7 +288,7 @@ def _other_settings(folder: Path, old: Mapping[str, Any], new: Mapping[str, Any]
 
 
 def _change(name: str, old: object, new: object) -> str:
-    """What differs, in words; of a mapping its first entry that does."""
+    """The difference in words; for a mapping, its first differing entry."""
     if name == "items_sha256":
         return "its items or their pictures have changed since"
     if name == "conditions" and isinstance(old, list | tuple) and isinstance(new, list | tuple):
@@ -316,7 +316,7 @@ PARTIAL_FILES: Final = ".*.partial"
 
 
 def check_out_folder(out: Path) -> None:
-    """Refuse a folder for runs that contains something else.
+    """Reject an output folder that contains something else.
 
     Raises:
         OutputExistsError: it is a file or inside one, or a non-empty folder without any run folder in it.
@@ -337,5 +337,5 @@ def check_out_folder(out: Path) -> None:
 
 
 def is_blank(folder: Path) -> bool:
-    """Empty but for what a process killed before the first manifest leaves."""
+    """Whether a folder is empty, except for what a process killed before the first manifest leaves."""
     return folder.is_dir() and set(folder.iterdir()) <= set(folder.glob(PARTIAL_FILES))

@@ -1,4 +1,4 @@
-"""Whether a run needs no command at all, judged by its folder: no weights are loaded and no items are read."""
+"""Whether a run needs no work at all, judged from its folder without loading weights or reading items."""
 
 from collections.abc import Sequence
 from dataclasses import MISSING, fields
@@ -25,19 +25,19 @@ COMPARED: Final = {
         *("batch_tokens", "workers", "crossed", "crossed_within", "ablation", "other_draws"),
     },
 }
-"""Settings that `is_settled` compares, or that change nothing in a finished folder; any other must be its default."""
+"""Settings that `is_settled` compares, or that change nothing in a finished folder; all others must be defaults."""
 
 
 def is_settled(folder: Path, spec: ModelSpec, dataset: DatasetOutline, config: ExtractionConfig) -> bool:
-    """Whether a run is finished under these settings, as far as its manifest tells.
+    """Whether a run is finished with these settings, as far as its manifest tells.
 
-    The weights and the items are taken to be those of then. Where the manifest does not tell, the answer is no: a
-    command that looks at the run itself decides.
+    Assumes that weights and items have not changed. If the manifest does not tell, the answer is no: a command that
+    checks the run itself then decides.
 
     Args:
-        folder: of the run.
+        folder: folder of the run.
         spec: the model.
-        dataset: what is known of its items.
+        dataset: what is known about its items.
         config: settings of the command.
     """
     if not is_run(folder):
@@ -71,7 +71,7 @@ def is_settled(folder: Path, spec: ModelSpec, dataset: DatasetOutline, config: E
 
 
 def _has_all_rows(manifest: Manifest, limits: Sequence[int]) -> bool:
-    """Whether a run has the rows that the file and the limits give."""
+    """Whether a run has the rows determined by the file and the limits."""
     rows = manifest.dataset_rows
     whole = bool(rows) and rows["kept"] + sum(rows["dropped"].values()) == rows["chosen"]
     if not limits:
@@ -81,7 +81,7 @@ def _has_all_rows(manifest: Manifest, limits: Sequence[int]) -> bool:
 
 
 def _head_dtype(spec: ModelSpec) -> str | None:
-    """What the manifest of a run says whose model is not float32."""
+    """The manifest entry of a run whose model is not float32."""
     return HEAD_FLOAT32 if spec.head_dtype == HEAD_FLOAT32 else None
 
 
@@ -90,7 +90,7 @@ def _keeps(manifest: Manifest, how: str) -> bool:
 
 
 def _is_default(settings: Any) -> bool:
-    """Whether all that is not compared has its default."""
+    """Whether all settings that are not compared have their defaults."""
     return all(
         getattr(settings, one.name) == (one.default if one.default_factory is MISSING else one.default_factory())
         for one in fields(settings)

@@ -1,4 +1,4 @@
-"""Shards are written by a thread of their own while the device measures the next one."""
+"""Writes shards in a separate thread while the device measures the next one."""
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -9,14 +9,14 @@ Content = TypeVar("Content")
 
 
 class ShardWriter(Generic[Content]):
-    """Writes shards in the order in which they come, one at a time; the next one waits until the one before is written.
+    """Writes shards in order of arrival, one at a time; each waits until the previous one is written.
 
-    When its block ends, however it ends, the shard that was given last is written: it was measured completely. A shard
-    that cannot be written stops the run when the next one comes, or at the end of the block.
+    However its block ends, the last shard is still written: it was measured completely. A failure to write a shard
+    stops the run when the next one arrives, or at the end of the block.
 
     Args:
-        write: writes a shard, given its number and content; whether its bytes are those expected.
-        other_bytes: told, in the thread of the caller, the number of a shard whose bytes are not.
+        write: writes a shard, given its index and content; returns whether its bytes are as expected.
+        other_bytes: called, in the caller's thread, with the index of a shard whose bytes are not.
     """
 
     def __init__(self, write: Callable[[int, Content], bool], other_bytes: Callable[[int], None]) -> None:
@@ -26,16 +26,16 @@ class ShardWriter(Generic[Content]):
         self._last: tuple[int, Future[bool]] | None = None
 
     def put(self, shard: int, content: Content) -> None:
-        """Have a shard written, once the one before it is.
+        """Queue a shard for writing, once the previous one is written.
 
         Raises:
-            PidError: the one before it could not be written.
+            PidError: the previous one could not be written.
         """
         self.wait()
         self._last = shard, self._thread.submit(self._write, shard, content)
 
     def wait(self) -> None:
-        """Until all that was given is written.
+        """Wait until everything is written.
 
         Raises:
             PidError: it could not be written.

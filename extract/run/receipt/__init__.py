@@ -1,1 +1,1 @@
-"""The receipt: what a run checks on its first items before it measures any."""
+"""The receipt: what a run checks on its first items before it measures anything."""

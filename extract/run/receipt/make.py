@@ -1,4 +1,4 @@
-"""The receipt: what every run checks on its first items before it measures any."""
+"""Makes the receipt: what every run checks on its first items before it measures anything."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -50,7 +50,7 @@ Scores = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Subject:
-    """What a receipt is about: a model as one run uses it.
+    """The subject of a receipt: a model as used in one run.
 
     Attributes:
         adapter: the model.
@@ -58,10 +58,10 @@ class Subject:
         layers: recorded layers; the last is the output.
         seed: the run's seed.
         batch_size: samples per forward pass.
-        plan_items: plans other items as the run does.
-        conditions: those of the run.
-        swaps: what its items become under conditions that give the model another picture or text.
-        crossed: the crossed pairs of the first pictures, one picture after the other; none if the run has none.
+        plan_items: plans other items like the run.
+        conditions: the conditions of the run.
+        swaps: its items under conditions that give the model another picture or text.
+        crossed: the crossed pairs of the first pictures, one picture after the other; empty if the run has none.
     """
 
     adapter: Adapter
@@ -76,25 +76,25 @@ class Subject:
 
 
 CHECKED_PICTURES: Final = 2
-"""Pictures whose crossed pairs are checked."""
+"""Number of pictures whose crossed pairs are checked."""
 
 
 def plan_like_run(
     adapter: Adapter, dataset: Dataset, config: ExtractionConfig, items: tuple[Item, ...]
 ) -> tuple[PlannedItem, ...]:
-    """Other items planned as the run's own."""
+    """Plan other items like the run's own."""
     chosen = replace(dataset, items=items)
     return make_plan(adapter, chosen, template_name(config, dataset), config.language_span, config.letters).items
 
 
 def make_receipt(subject: Subject) -> Receipt:
-    """Check a model on the first items of a run. Checks that fail are in the receipt; nothing is raised about them.
+    """Check a model on the first items of a run. Failed checks are recorded in the receipt, not raised.
 
-    Noise has the statistics of these items, so that a run can be checked before its own statistics are measured.
+    Noise uses the statistics of these items, so that a run can be checked before its own statistics are measured.
 
     Raises:
-        ModelError: the model cannot be given an item.
-        torch.OutOfMemoryError: one item is too much for the device; a batch that is too much is left out.
+        ModelError: the model cannot process an item.
+        torch.OutOfMemoryError: one item is too large for the device; a batch that is too large is skipped.
     """
     try:
         return _made(subject)
@@ -139,11 +139,11 @@ def _made(subject: Subject) -> Receipt:
 
 
 LIBRARIES: Final = ("accelerate", "torch", "transformers")
-"""Their own hooks come and stay: transformers adds some in the first pass that reads hidden states."""
+"""Libraries add hooks that stay: transformers adds some in the first pass that reads hidden states."""
 
 
 def count_hooks(adapter: Adapter) -> int:
-    """Forward hooks on all modules of a model, but for those of libraries."""
+    """Forward hooks on all modules of a model, except those of libraries."""
     modules = adapter.model.modules()
     hooks = (hook for one in modules for hook in (*one._forward_hooks.values(), *one._forward_pre_hooks.values()))
     return sum(_library(hook) not in LIBRARIES for hook in hooks)
@@ -163,12 +163,12 @@ def _scores(
 
 
 def _leaks(measurement: Measurement, chosen: Chosen, scores: Scores) -> dict[str, Check]:
-    """Change one source: under no condition that ablates it a score may move, and without ablation scores must.
+    """Change one source: scores must not move under conditions that ablate it, and must move without ablation.
 
     Args:
         measurement: how items are measured.
         chosen: the items.
-        scores: those of the first of them, measured alone.
+        scores: scores of the first of them, measured alone.
     """
     checks = {}
     names = measurement.conditions
@@ -200,7 +200,7 @@ NOT_SEEN: Final = "another {} does not change what the model answers"
 def _lens_and_hooks(
     adapter: Adapter, parts: Sequence[Sequence[PlannedItem]], layers: tuple[int, ...]
 ) -> dict[str, Check]:
-    """A pass without any hook against one with all of them, which write back what they read; and the last lens."""
+    """Compare a pass without hooks to one with all hooks, which write back what they read; and check the last lens."""
     depth, limit = len(adapter.layers), limit_of(adapter, LENS)
     found: dict[str, list[Check]] = {LENS: [], HOOKS: []}
     for part in parts:
@@ -222,14 +222,14 @@ def _logits(adapter: Adapter, inputs: ModelInputs) -> Scores:
 
 
 def _batch(adapter: Adapter, together: Scores, alone: Scores, size: int, batch_size: int) -> Check:
-    """The item that is padded most, in a batch of `size` items and alone."""
+    """Compare the most padded item in a batch of `size` items and alone."""
     if size == 1:
         return Check(reason="a batch size of 1" if batch_size == 1 else "the dataset has one item")
     return Check(rounded(_difference(together, alone)), limit_of(adapter, BATCH))
 
 
 def _sharing(measurement: Measurement, parts: Sequence[Sequence[PlannedItem]], shared: Sequence[Scores]) -> Check:
-    """The conditions that go on from another, and rows about one picture; all also computed from their beginning."""
+    """Compare conditions that continue from another, and rows about one picture, with full computation."""
     adapter = measurement.adapter
     if not (adapter.can_share_prefix and measurement.share_prefix):
         return Check(reason="passes of this model share nothing")
@@ -247,12 +247,12 @@ def _sharing(measurement: Measurement, parts: Sequence[Sequence[PlannedItem]], s
 
 
 def _goes_on(condition: str) -> bool:
-    """Whether a condition goes on from another; of several draws the first will do."""
+    """Whether a condition continues from another; of several draws, only the first."""
     return goes_on_from(condition) is not None and parse_condition(condition).draw in (None, 1)
 
 
 def _crossed(measurement: Measurement, pairs: Sequence[PlannedItem]) -> Check:
-    """Crossed pairs in a batch, as the run measures them, and its first and its shortest one alone, sharing nothing."""
+    """Compare crossed pairs, batched as in the run, with the first and the shortest one alone, sharing nothing."""
     adapter = measurement.adapter
     together = _scores(measurement, pairs, (BOTH,))
     plain = replace(measurement, share_prefix=False)
@@ -264,20 +264,20 @@ def _crossed(measurement: Measurement, pairs: Sequence[PlannedItem]) -> Check:
 
 
 def _exact(adapter: Adapter, found: float, again: Callable[[], Scores], before: Scores) -> Check:
-    """A difference that must be 0; where the device does not repeat its own numbers, one that is rounding.
+    """A difference that must be 0, or within rounding if the device does not reproduce its own numbers.
 
     Args:
         adapter: the model.
         found: the difference.
-        again: computes `before` once more.
-        before: numbers that nothing was changed for.
+        again: computes `before` again.
+        before: the unmodified numbers.
     """
     repeats = not found or _difference(again(), before) == 0
     return Check(rounded(found), 0.0 if repeats else limit_of(adapter, BATCH))
 
 
 def _excess(check: Check) -> float:
-    """How far a check is from its limit; one that is not a number is the furthest."""
+    """How far a check exceeds its limit; infinite for NaN."""
     assert check.found is not None
     assert check.limit is not None
     return float("inf") if np.isnan(check.found) else check.found - check.limit

@@ -1,4 +1,4 @@
-"""The items that a receipt is made of, and what they are compared with: another picture, another text."""
+"""The items used in a receipt, and what they are compared with: another picture, another text."""
 
 import io
 from collections.abc import Callable, Sequence
@@ -14,21 +14,21 @@ from pid_lvlm.extract.prompts.picture_tokens import expected_picture_tokens
 from pid_lvlm.extract.prompts.prompt_plan import PlannedItem
 
 TRIED: Final = 32
-"""First items among which these are chosen."""
+"""Number of first items from which these are chosen."""
 
 CHOSEN: Final = 3
-"""Items of a receipt."""
+"""Number of items in a receipt."""
 
 PlanItems = Callable[[tuple[Item, ...]], tuple[PlannedItem, ...]]
-"""Plans items as the run does."""
+"""Plans items like the run."""
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """What a receipt is made of.
+    """The items used in a receipt.
 
     Attributes:
-        items: at most `CHOSEN` of the first items. The first is compared with the two others below; in a batch of all
+        items: at most `CHOSEN` of the first items. The first is compared with the two variants below; in a batch of all
             it is padded most. The second is the longest.
         other_picture: the first item with another picture of the same size.
         other_text: the first item with another text in a prompt of equal length, or None.
@@ -47,7 +47,7 @@ def choose_items(adapter: Adapter, items: Sequence[PlannedItem], plan: PlanItems
     Args:
         adapter: the model.
         items: the run's items.
-        plan: plans items as the run does.
+        plan: plans items like the run.
     """
     head = _by_length(adapter, items[:TRIED])
     first, other_text = _comparable_pair(head, plan) or (head[0], None)
@@ -58,14 +58,14 @@ def choose_items(adapter: Adapter, items: Sequence[PlannedItem], plan: PlanItems
 
 
 def _by_length(adapter: Adapter, items: Sequence[PlannedItem]) -> list[PlannedItem]:
-    """Shortest first, with the pictures' tokens as far as they can be forecast."""
+    """Sort shortest first, counting picture tokens as far as they can be predicted."""
     pictures = expected_picture_tokens(adapter, [planned.item for planned in items])
     lengths = {planned.item.id: planned.tokens + tokens for planned, tokens in zip(items, pictures, strict=True)}
     return sorted(items, key=lambda planned: lengths[planned.item.id])
 
 
 def _comparable_pair(items: Sequence[PlannedItem], plan: PlanItems) -> tuple[PlannedItem, PlannedItem] | None:
-    """An item, and the same with another item's text or with its own options reordered, in prompts of equal length."""
+    """An item, and a variant with another item's text or its own options reordered, in prompts of equal length."""
     for first in items:
         item = first.item
         texts = [one.item for one in items if _comparable(first, one)][:1]

@@ -1,4 +1,4 @@
-"""What a receipt decides: the limits of its checks, and the sentence that a failed one stops a run with."""
+"""The verdict of a receipt: the limits of its checks, and the message with which a failed check stops a run."""
 
 from typing import Final
 
@@ -23,30 +23,30 @@ from pid_lvlm.extract.models.adapters.base import Adapter
 from pid_lvlm.extract.models.registry import refused
 
 VISIBLE: Final = 1e-3
-"""Nats by which scores must change if a source is visible; otherwise a leak test would show nothing."""
+"""Nats by which scores must change if a source is visible; otherwise a leak test would be meaningless."""
 
 LIMITS: Final = {
     LENS: {"float32": 1e-3, "float16": 0.1, "bfloat16": 0.5},
     BATCH: {"float32": 1e-3, "float16": 0.2, "bfloat16": 1.0},
     SHARING: {"float32": 1e-3, "float16": 0.2, "bfloat16": 1.0},
 }
-"""Largest differences that are still rounding, by dtype; logits for the lens, nats for the others.
+"""Largest differences that still count as rounding, by dtype; logits for the lens, nats for the others.
 
-The tiny models of the suite, with three layers, differ by up to 1e-5, 0.03 and 0.17 nats in a batch; deep ones round
-more often.
+The tiny test models, with three layers, differ by up to 1e-5, 0.03 and 0.17 nats in a batch; deep models round more
+often.
 """
 
 SOURCE: Final = {LEAK_PICTURE: ("picture", LANGUAGE_ONLY), LEAK_TEXT: ("text", VISION_ONLY)}
 
 
 def dtype_of(adapter: Adapter) -> str:
-    """The dtype in which a model rounds most; some parts stay in float32 whatever was asked for."""
+    """The dtype in which a model rounds most; some parts always stay in float32."""
     names = {str(parameter.dtype).removeprefix("torch.") for parameter in adapter.model.parameters()}
     return next((name for name in ("bfloat16", "float16") if name in names), "float32")
 
 
 def limit_of(adapter: Adapter, check: str) -> float:
-    """Largest difference that is still rounding in the model's dtype."""
+    """Largest difference that still counts as rounding in the model's dtype."""
     return LIMITS[check][dtype_of(adapter)]
 
 
@@ -61,7 +61,7 @@ def require(adapter: Adapter, receipt: Receipt) -> None:
 
 
 def complaints(adapter: Adapter, receipt: Receipt) -> tuple[str, ...]:
-    """A sentence about every check that a run must not begin with."""
+    """A sentence about every check that prevents a run."""
     refusals = () if adapter.leak_tested else _refusals(adapter, receipt)
     told = SOURCE if refusals else ()
     others = (explain(adapter, name, receipt) for name in receipt.names(FAILED) if name not in told)
@@ -88,9 +88,7 @@ def explain(adapter: Adapter, name: str, receipt: Receipt) -> str:
     check, dtype = receipt.checks[name], dtype_of(adapter)
     found, limit = check.found, check.limit
     if found is None or limit is None or not np.isfinite(found):
-        return (
-            f"the model's scores are not numbers in {dtype} (check `{name}`); --dtype bfloat16 or float32 reach further"
-        )
+        return f"the model's scores are not numbers in {dtype} (check `{name}`); try --dtype bfloat16 or float32"
     rounds_less = "" if dtype == "float32" else ", and --dtype float32 rounds less"
     if name in SOURCE:
         source, condition = SOURCE[name]
@@ -118,7 +116,7 @@ def explain(adapter: Adapter, name: str, receipt: Receipt) -> str:
     if name == HOOKS:
         return f"logits move by {found:.2g} when hooks write back what they read; {OTHER_VERSIONS}"
     assert name == HOOKS_LEFT
-    return f"measuring left {found:.0f} hooks on the model, which the next pass would run into; {OTHER_VERSIONS}"
+    return f"measuring left {found:.0f} hooks on the model, which would affect the next pass; {OTHER_VERSIONS}"
 
 
 OTHER_VERSIONS: Final = (
@@ -128,7 +126,7 @@ OTHER_VERSIONS: Final = (
 
 
 def not_the_output(difference: float) -> str:
-    """The sentence about a lens that is wrong."""
+    """The message about a wrong lens."""
     return (
         f"the last layer read through norm and head differs from the model's logits by {difference:.3g}; "
         "the adapter does not fit this checkpoint"

@@ -1,1 +1,1 @@
-"""What a run would measure, without measuring: dry run, check of the data, preview."""
+"""Shows what a run would measure, without measuring: dry run, data check, preview."""

@@ -1,4 +1,4 @@
-"""Items that the model's processor refuses or that are too long with their picture, found without weights."""
+"""Finds items that the model's processor rejects or that are too long with their picture, without loading weights."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -25,19 +25,19 @@ from pid_lvlm.extract.run.progress import Advance, Reporter
 
 REFUSED: Final = "picture refused by the processor"
 TOO_LONG: Final = "too long for the model"
-"""Reasons, as they are counted."""
+"""Reasons by which bad items are counted."""
 
 EXTREMES: Final = 4
-"""Items of each kind that a quick check looks at: first, smallest, largest, most elongated picture, longest prompt."""
+"""Items of each kind in a quick check: first, smallest, largest, most elongated picture, longest prompt."""
 
 
 @dataclass(frozen=True)
 class BadItem:
-    """An item that this model cannot be given.
+    """An item that this model cannot process.
 
     Attributes:
         item: the item.
-        reason: what it is counted under.
+        reason: the reason by which it is counted.
         message: what is wrong, a sentence.
     """
 
@@ -49,18 +49,18 @@ class BadItem:
 def usable(
     adapter: Adapter, dataset: Dataset, config: ExtractionConfig, reporter: Reporter, *, every_item: bool
 ) -> Dataset:
-    """The items that the model can be given.
+    """The items that the model can process.
 
     Args:
         adapter: the model, with or without weights.
-        dataset: the items. If bad rows are to be left out of it, so are bad items, and they are counted.
+        dataset: the items. If its bad rows are left out, so are bad items, and they are counted.
         config: prompt template and language span.
-        reporter: told how far the check is.
-        every_item: look at every item instead of those that are most likely bad.
+        reporter: reports progress.
+        every_item: whether to check every item instead of only those most likely to be bad.
 
     Raises:
-        DatasetError: items are bad and not to be left out, or more than half are.
-        ModelError: the processor takes no picture, or the prompts do not fit the model.
+        DatasetError: items are bad and must not be left out, or more than half are bad.
+        ModelError: the processor accepts no pictures, or the prompts do not fit the model.
     """
     bad = bad_items(adapter, dataset, config, reporter, every_item=every_item or dataset.skip_bad)
     if not bad:
@@ -72,7 +72,7 @@ def usable(
 
 
 def without(dataset: Dataset, bad: Sequence[BadItem]) -> Dataset:
-    """The dataset without these items, which its counts and a note name."""
+    """The dataset without these items, which are recorded in its counts and a note."""
     ids = {one.item.id for one in bad}
     reasons = Counter(one.reason for one in bad)
     rows = ", ".join(str(one.item.row) for one in bad[:SHOWN_ROWS]) + (", …" if len(bad) > SHOWN_ROWS else "")
@@ -96,7 +96,9 @@ def bad_items(
         try:
             planned = make_plan(adapter, chosen, template, config.language_span, config.letters).items
         except DatasetError:
-            make_plan(adapter, rest, template, config.language_span, config.letters)  # lists the bad ones of all
+            make_plan(
+                adapter, rest, template, config.language_span, config.letters
+            )  # raises with the bad ones among all
             raise
         with reporter.task(f"{dataset.name}: checking items", len(planned)) as advance:
             bad += _refused(adapter, planned, advance)
@@ -141,9 +143,9 @@ def most_likely_bad(items: Sequence[Item]) -> tuple[Item, ...]:
 def usable_for_run(
     adapter: Adapter, spec: ModelSpec, dataset: Dataset, config: ExtractionConfig, reporter: Reporter
 ) -> Dataset:
-    """The items of a run whose bad ones are left out; what was left out is said.
+    """The items of a run, without bad ones; reports those left out.
 
-    A run that is finished tells which items it has, and only the others are looked at.
+    A finished run records which items it has, and only the others are checked.
     """
     folder = run_path(config.out, spec.run_name(dataset.name))
     kept = _finished_ids(folder) if is_run(folder) else frozenset()
@@ -161,7 +163,7 @@ def usable_for_run(
 
 
 def _finished_ids(folder: Path) -> frozenset[str]:
-    """Ids of a finished run's samples; none if it is unfinished or a file cannot be read."""
+    """Ids of a finished run's samples; empty if it is unfinished or a file cannot be read."""
     manifest = read_manifest(folder)
     if not is_complete(folder, manifest):
         return frozenset()

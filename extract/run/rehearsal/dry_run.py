@@ -34,8 +34,8 @@ class DryRun:
     """The plan of a run.
 
     Attributes:
-        text: for people.
-        items_bytes: size of what would be kept of the items, estimated.
+        text: the plan as text.
+        items_bytes: estimated size of the kept items.
     """
 
     text: str
@@ -91,7 +91,7 @@ def describe_plan(adapter: Adapter, spec: ModelSpec, dataset: Dataset, config: E
 
 @dataclass(frozen=True)
 class Formed:
-    """A batch that is not measured yet: its items, the longest of them, and the tokens of all, as far as known."""
+    """A planned batch: its number of items, the longest, and the tokens of all, as far as known."""
 
     rows: int
     longest: int
@@ -99,14 +99,14 @@ class Formed:
 
     @property
     def positions(self) -> int:
-        """What the decoder computes for it in a pass over whole prompts."""
+        """Positions that the decoder computes for it in a pass over whole prompts."""
         return self.rows * self.longest
 
 
 def _formed(
     shards: Sequence[Sequence[PlannedItem]], config: ExtractionConfig, visual: int, by_picture: bool
 ) -> list[Formed]:
-    """Every batch; a picture whose tokens are not known yet is taken to have `visual`."""
+    """All batches; a picture with an unknown number of tokens counts as `visual` tokens."""
     return [
         batch
         for shard in shards
@@ -125,7 +125,7 @@ def _batches_of(items: Sequence[PlannedItem], formed: Sequence[Sequence[int]], v
 
 
 def _formed_pairs(crossed: CrossedPlan | None, config: ExtractionConfig, visual: int, by_picture: bool) -> list[Formed]:
-    """Every batch of crossed pairs."""
+    """All batches of crossed pairs."""
     if crossed is None:
         return []
     count = len(crossed.items)
@@ -137,11 +137,11 @@ def _formed_pairs(crossed: CrossedPlan | None, config: ExtractionConfig, visual:
 def _crossed_lines(
     crossed: CrossedPlan, formed: Sequence[Formed], options: int, layers: int, conditions: int
 ) -> list[str]:
-    """Pairs, the passes over them, and what they add to the files."""
+    """A line about crossed pairs: their number, the passes over them, and the size added to the files."""
     count, pairs = crossed.partner.shape
     size = count * pairs * (layers * options * 4 + crossed.partner.itemsize)
     return [
-        f"  crossed     {count * pairs} pairs, {pairs} questions of each picture: {count * (pairs - 1)} passes beside "
+        f"  crossed     {count * pairs} pairs, {pairs} questions per picture: {count * (pairs - 1)} passes on top of "
         f"the {count * conditions} of the conditions, in {len(formed)} batches of up to "
         f"{max(batch.rows for batch in formed)}; {_padding_share(formed):.0%} of their tokens is padding; "
         f"{_size(size)} in the files"
@@ -153,7 +153,7 @@ def _padding_share(formed: Sequence[Formed]) -> float:
 
 
 def _memory_lines(adapter: Adapter, spec: ModelSpec, config: ExtractionConfig, batch: Formed) -> list[str]:
-    """Weights exactly, working memory roughly: one block's states, the logits of a batch, and keys that are kept."""
+    """The exact size of the weights, and rough working memory: one block's states, a batch's logits and kept keys."""
     text: Any = adapter.model.config.get_text_config()
     device = resolve_device(spec.device)
     dtype = spec.dtype or ("float32" if device == "cpu" else str(text.dtype or torch.float32).removeprefix("torch."))
@@ -169,7 +169,7 @@ def _memory_lines(adapter: Adapter, spec: ModelSpec, config: ExtractionConfig, b
 
 
 def _process_lines(spec: ModelSpec, config: ExtractionConfig, shards: int) -> list[str]:
-    """Where the processes of a run compute, if it has several."""
+    """A line about where the processes of a run compute, if it has several."""
     devices = process_devices(spec.device, config.processes)
     if len(devices) == 1:
         return []
@@ -183,7 +183,7 @@ def _process_lines(spec: ModelSpec, config: ExtractionConfig, shards: int) -> li
 
 
 def _cached_per_token(text: Any) -> int:
-    """Numbers that one token leaves in the keys and values of all layers."""
+    """Size of the keys and values of one token in all layers."""
     heads = getattr(text, "num_key_value_heads", None) or text.num_attention_heads
     width = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
     return int(2 * text.num_hidden_layers * heads * width)

@@ -19,17 +19,17 @@ from pid_lvlm.extract.run.rehearsal.processed_image import received_picture
 
 PICTURE_FILE: Final = re.compile(r"\d{3,}\.png")
 SPAN_MARKS: Final = ("⟦", "⟧")
-"""Put around the language span, source 2; they occur in no prompt we know."""
+"""Marks around the language span, source 2; they occur in no known prompt."""
 
 
 def write_preview(adapter: Adapter, dataset: Dataset, config: ExtractionConfig, folder: Path) -> str:
-    """Preview of every item of `dataset`; returns the text, which is also in the folder.
+    """Write a preview of every item of `dataset`; returns the text, which is also written to the folder.
 
     Args:
         adapter: a model, with or without weights.
         dataset: the items.
         config: prompt template and language span.
-        folder: made if needed.
+        folder: created if needed.
     """
     template = template_name(config, dataset)
     plan = make_plan(adapter, dataset, template, config.language_span, config.letters)
@@ -50,7 +50,7 @@ def write_preview(adapter: Adapter, dataset: Dataset, config: ExtractionConfig, 
 
 
 def _describe(adapter: Adapter, plan: Plan, planned: PlannedItem, picture_file: str) -> tuple[str, Image.Image]:
-    """Text of one item, and the picture to save under the name that it mentions."""
+    """Text of one item, and the picture to save under the name mentioned in the text."""
     item = planned.item
     original = item_picture(item)
     inputs = prepared(adapter, adapter.process, [planned], [original])
@@ -86,7 +86,7 @@ def _size(picture: Image.Image) -> str:
 
 
 def check_folder(folder: Path) -> None:
-    """An earlier preview may be replaced, nothing else.
+    """Check the folder: an earlier preview may be replaced, nothing else.
 
     Raises:
         OutputExistsError: the folder contains something else.
@@ -100,7 +100,7 @@ def check_folder(folder: Path) -> None:
 
 
 def _clear(folder: Path) -> None:
-    """An empty folder where `check_folder` found at most an earlier preview."""
+    """Empty a folder in which `check_folder` found at most an earlier preview."""
     folder.mkdir(parents=True, exist_ok=True)
     for path in folder.iterdir():
         path.unlink()

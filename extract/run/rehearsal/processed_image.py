@@ -1,4 +1,4 @@
-"""The picture as a model receives it: from the processor's tensors back to something that can be looked at."""
+"""The picture as a model receives it, converted back from the processor's tensors to a viewable image."""
 
 from collections.abc import Mapping, Sequence
 from math import ceil
@@ -14,14 +14,14 @@ GRID = "image_grid_thw"
 
 
 def received_picture(image_processor: Any, inputs: Mapping[str, Any]) -> Image.Image | None:
-    """Undo a processor's normalisation and, if it splits the picture, put the pieces together.
+    """Undo a processor's normalisation and, if it splits the picture, reassemble the pieces.
 
     Args:
-        image_processor: has the mean, the standard deviation and the patch sizes.
-        inputs: what the processor returned for one picture.
+        image_processor: defines the mean, the standard deviation and the patch sizes.
+        inputs: the processor's outputs for one picture.
 
     Returns:
-        The picture, several tiles side by side; None if the layout of the tensors is not known here.
+        The picture, with tiles side by side; None if the layout of the tensors is unknown.
     """
     pixels = inputs.get(PIXELS)
     if not isinstance(pixels, Tensor):
@@ -54,7 +54,7 @@ def _denormalised(image_processor: Any, tiles: Tensor) -> Tensor:
 
 
 def _side_by_side(tiles: Tensor) -> Image.Image:
-    """Tiles (n, 3, height, width) in a nearly square arrangement, in reading order."""
+    """Arrange tiles (n, 3, height, width) in a nearly square grid, in reading order."""
     count, _, height, width = tiles.shape
     across = ceil(count**0.5)
     sheet = Image.new("RGB", (across * width, ceil(count / across) * height))

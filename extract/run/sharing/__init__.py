@@ -1,1 +1,1 @@
-"""The shards of one run, measured by one process or shared out over several."""
+"""Measures the shards of one run in one process or several."""

@@ -1,4 +1,4 @@
-"""Which processes measure a command's runs, and on which devices. Imports torch only where it is asked about."""
+"""Which processes measure a command's runs, and on which devices. Imports torch only when needed."""
 
 import os
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from pid_lvlm.extract.errors import UsageError
 
 
 def check_launcher(environment: Mapping[str, str] = os.environ) -> None:
-    """Refuse to be one of several processes that torchrun or accelerate have started: only one can write a run folder.
+    """Refuse to run as one of several processes of torchrun or accelerate: only one can write a run folder.
 
     Raises:
         UsageError: it is.
@@ -23,14 +23,14 @@ def check_launcher(environment: Mapping[str, str] = os.environ) -> None:
 
 
 def process_devices(device: str, processes: int) -> tuple[str, ...]:
-    """The device of each process: a GPU each, or the CPU of all; with one process, what was asked for.
+    """The device of each process: one GPU each, or the shared CPU; for a single process, the requested device.
 
     Args:
-        device: what was asked for, such as `auto`.
-        processes: how many, at least 1.
+        device: the requested device, such as `auto`.
+        processes: number of processes, at least 1.
 
     Raises:
-        UsageError: there are fewer GPUs, or the device cannot be shared out.
+        UsageError: there are too few GPUs, or the device cannot be shared.
         ModelError: torch does not know or cannot use the device.
     """
     if processes == 1:
@@ -58,7 +58,7 @@ def process_devices(device: str, processes: int) -> tuple[str, ...]:
 
 
 def cpu_threads(device: str, processes: int) -> int:
-    """Threads of each process: a share of this one's where the CPU is the device, else as many as it has."""
+    """Number of threads per process: a share of this one's if the CPU is the device, else as many as it has."""
     import torch
 
     return max(1, torch.get_num_threads() // processes) if device == "cpu" else torch.get_num_threads()

@@ -1,4 +1,4 @@
-"""A further process of a command: it loads a copy of the model and measures the shards that it is given."""
+"""An additional process of a command: it loads a copy of the model and measures the shards assigned to it."""
 
 import signal
 import sys
@@ -21,14 +21,14 @@ from pid_lvlm.extract.run.sharing.work import RunShare, ShardWork
 
 @dataclass(frozen=True)
 class Start:
-    """The first thing that a process is sent.
+    """The first message sent to a process.
 
     Attributes:
         spec: the model, on the device of the process.
-        threads: of the process.
-        batch_rows: items of a batch, at most.
-        batch_tokens: positions of a batch, at most; None for any number.
-        workers: processes of its own that prepare pictures.
+        threads: number of threads of the process.
+        batch_rows: maximum number of items per batch.
+        batch_tokens: maximum number of positions per batch; None for no limit.
+        workers: number of its own processes that prepare pictures.
     """
 
     spec: ModelSpec
@@ -43,9 +43,9 @@ class Task:
     """A shard to measure.
 
     Attributes:
-        shard: its number.
-        stats: statistics of the noise, for its arrays; None for its moments.
-        share: the run, if it is not that of the task before.
+        shard: its index.
+        stats: noise statistics, to measure its arrays; None to measure its moments.
+        share: the run, if it differs from that of the previous task.
     """
 
     shard: int
@@ -55,7 +55,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Reply:
-    """What a process answers to `Start` and to each `Task`: what became of it, and what the user should know."""
+    """A process's answer to `Start` and to each `Task`: the outcome, and notes for the user."""
 
     outcome: Outcome[Any]
     notes: tuple[str, ...] = ()
@@ -63,7 +63,7 @@ class Reply:
 
 @dataclass
 class _Copy:
-    """A copy of the model, and the run that it works on."""
+    """A copy of the model, and the run it works on."""
 
     start: Start
     notes: list[str] = field(default_factory=list)
@@ -90,7 +90,7 @@ class _Copy:
 
 
 def serve(connection: "Connection[Any, Any]") -> None:
-    """Load the model, then measure shard after shard until the command closes the connection or ends."""
+    """Load the model, then measure shards until the command closes the connection or ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command ends its processes
     keep_freed_memory()
     try:
@@ -116,4 +116,4 @@ def _reply(copy: _Copy, do: Callable[[], Any]) -> Reply:
 
 
 def _unheard(_count: int) -> None:
-    """The command counts whole shards of its further processes."""
+    """Ignored: the command counts whole shards of its additional processes."""

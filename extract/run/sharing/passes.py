@@ -1,4 +1,4 @@
-"""The two passes over the shards of a run: the statistics of the noise, then the files; by one process or several."""
+"""The two passes over the shards of a run, by one process or several: the noise statistics, then the files."""
 
 from typing import Final
 
@@ -14,13 +14,12 @@ from pid_lvlm.extract.run.sharing.processes import Processes
 from pid_lvlm.extract.run.sharing.work import Advance, ShardWork
 
 OTHER_BYTES: Final = (
-    "was measured again and is not the same to the last bit; another machine, --batch-size or number of threads rounds "
-    "differently"
+    "was measured again and is not bit-identical; another machine, --batch-size or number of threads rounds differently"
 )
 
 
 def noise_stats(work: ShardWork, folder: RunFolder, reporter: Reporter, processes: Processes | None) -> NoiseStats:
-    """Statistics of the replacement noise: those in the folder, or measured now and written there."""
+    """Statistics of the replacement noise, read from the folder, or measured now and written there."""
     stats = folder.noise_stats([site.name for site in work.adapter.sites])
     if stats is not None:
         return stats
@@ -31,7 +30,7 @@ def noise_stats(work: ShardWork, folder: RunFolder, reporter: Reporter, processe
     try:
         with reporter.task(f"{folder.name}: noise statistics", total, left=left) as advance:
             stats = statistics(_moments(work, processes, advance))
-    except ModelError:  # an image that the processor refuses
+    except ModelError:  # an image that the processor rejects
         folder.discard_if_bare()
         raise
     folder.write_noise_stats(stats)
@@ -39,7 +38,7 @@ def noise_stats(work: ShardWork, folder: RunFolder, reporter: Reporter, processe
 
 
 def _moments(work: ShardWork, processes: Processes | None, advance: Advance) -> list[SiteMoments]:
-    """Moments of each shard, in their order, which decides how their sums round."""
+    """Moments of each shard, in order, since the order determines how sums round."""
     share = work.share
     shards = range(-(-len(share.items) // share.shard_size))
     if processes is None or not processes.alive:
@@ -62,7 +61,7 @@ def _moments(work: ShardWork, processes: Processes | None, advance: Advance) -> 
 def write_shards(
     work: ShardWork, stats: NoiseStats, folder: RunFolder, reporter: Reporter, processes: Processes | None
 ) -> int:
-    """Measure and write the shards that are missing; returns the number of samples measured."""
+    """Measure and write the missing shards; returns the number of samples measured."""
     share = work.share
     missing = [shard for shard in range(folder.manifest.num_shards) if shard not in folder.found.kept]
     total = sum(len(share.rows(shard)) for shard in missing)
@@ -81,7 +80,7 @@ def write_shards(
             measurement = work.measurement(stats)
             measured = measurement.shards([share.shard(shard) for shard in missing], work.batching, advance)
             for shard, arrays in zip(missing, measured, strict=True):
-                files.wait()  # else processes that prepare the pairs could be forked in the middle of a write
+                files.wait()  # otherwise processes that prepare the pairs could be forked in the middle of a write
                 files.put(shard, arrays | work.pairs(shard, arrays, measurement, advance_pairs))
             return total
         if len(missing) < processes.count:

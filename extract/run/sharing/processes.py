@@ -1,4 +1,4 @@
-"""The further processes of a command, as its own process sees them: started, given shards, replaced by others."""
+"""Manages the additional processes of a command from its main process: starts them, assigns shards, replaces them."""
 
 import os
 import signal
@@ -38,25 +38,25 @@ end_with_parent(int(sys.argv[2]))
 from pid_lvlm.extract.run.sharing.further_process import serve
 serve(connection)
 """
-"""What a further process runs: not the script of the user, which Python's own `spawn` would import again.
+"""Code of an additional process. Python's own `spawn` would import the user's script again.
 
-It ends with its parent from before it imports torch, which takes seconds."""
+It is tied to its parent's lifetime before it imports torch, which takes seconds."""
 
 
 class LostError(Exception):
-    """A further process has ended."""
+    """An additional process has ended."""
 
 
 class Further:
-    """One further process.
+    """One additional process.
 
     Args:
         start: what it loads.
 
     Attributes:
         ready: whether it has loaded the model.
-        shard: the one that it measures; None if it has none.
-        seen: shards of the present run that it has measured, whose pictures it may have kept.
+        shard: the shard it is measuring; None if it has none.
+        seen: shards of the current run that it has measured, whose pictures it may have kept.
     """
 
     def __init__(self, start: Start) -> None:
@@ -72,14 +72,14 @@ class Further:
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                start_new_session=True,  # else Ctrl-C would reach it before it can ignore that
+                start_new_session=True,  # otherwise Ctrl-C would reach it before it can ignore it
             )
-        with suppress(OSError):  # it has ended, which shows when it is to answer
+        with suppress(OSError):  # it has ended, which shows when its answer is due
             self.connection.send(sys.path)
             self.connection.send(start)
 
     def give(self, shard: int, stats: NoiseStats | None, share: RunShare) -> None:
-        """Let it measure a shard.
+        """Have it measure a shard.
 
         Raises:
             LostError: it has ended.
@@ -94,7 +94,7 @@ class Further:
         self.shard = shard
 
     def take(self) -> Reply | None:
-        """What it answers, if it has.
+        """Its answer, if there is one.
 
         Raises:
             LostError: it has ended.
@@ -112,19 +112,19 @@ class Further:
         return "no connection"
 
     def end(self) -> None:
-        """End it now, whatever it does."""
+        """Kill it now."""
         self.process.kill()
         self.connection.close()
         self.process.wait()
 
 
 class Processes:
-    """The further processes of one model's runs. They are started when a run needs them, and end with this object.
+    """The additional processes for one model's runs. They are started when a run needs them, and end with this object.
 
     Args:
-        spec: the model, as this process has loaded it.
-        devices: of the further processes.
-        note: told once what the user should know.
+        spec: the model, as loaded by this process.
+        devices: devices of the additional processes.
+        note: called once with each note for the user.
     """
 
     def __init__(self, spec: ModelSpec, devices: Sequence[str], note: Callable[[str], None]) -> None:
@@ -136,11 +136,11 @@ class Processes:
 
     @property
     def count(self) -> int:
-        """All processes that were asked for, this one among them."""
+        """The number of requested processes, including this one."""
         return 1 + len(self._devices)
 
     def start(self, batching: Batching) -> None:
-        """Start them, unless they were started before; `batching` is what this process begins with."""
+        """Start them, unless already started; `batching` is this process's own at the start."""
         if self._threads is not None:
             return
         self._threads = torch.get_num_threads()
@@ -173,18 +173,18 @@ class Processes:
         own: Callable[[int, Callable[[int], None]], Made],
         keep: Callable[[int, Made, bool], None],
     ) -> None:
-        """Have every shard measured once, each by whichever process is free.
+        """Have every shard measured once, by whichever process is free.
 
         Args:
             share: the run.
-            shards: their numbers.
-            stats: statistics of the noise, for arrays; None for moments.
+            shards: their indices.
+            stats: noise statistics, to measure arrays; None to measure moments.
             own: measures a shard in this process; calls its second argument after each batch.
-            keep: given each shard's number, what was made of it, and whether this process made it. It is called in this
-                process, as soon as a shard is done.
+            keep: called in this process as soon as a shard is done, with its index, its result, and whether this
+                process measured it.
 
         Raises:
-            Exception: what measuring a shard raised, in whichever process.
+            Exception: the error raised by measuring a shard in any process.
         """
         left = deque(shards)
 
@@ -222,14 +222,14 @@ class Processes:
             keep(shard, made, False)
 
     def _begin(self, one: Further, reply: Reply) -> None:
-        """It has loaded the model, or could not: then the others do its work."""
+        """It has loaded the model, or failed to, in which case the others do its work."""
         error = reply.outcome.error
         one.ready = error is None
         if error is not None:
             self._drop(one)
             self._note(
-                f"a further process cannot load the model on {one.device} ({first_line(error)}); the others continue "
-                "without it"
+                f"an additional process cannot load the model on {one.device} ({first_line(error)}); the others "
+                "continue without it"
             )
 
     def _hand_out(self, left: "deque[int]", stats: NoiseStats | None, share: RunShare) -> None:
@@ -245,12 +245,12 @@ class Processes:
                 self._lose(one, left)
 
     def _lose(self, one: Further, left: "deque[int]") -> None:
-        """Its shard is measured again by the others; what it has finished is kept."""
+        """Its shard is measured again by the others; its finished shards are kept."""
         if one.shard is not None:
             left.appendleft(one.shard)
         again = "" if one.shard is None else f", and measure `{shard_file(one.shard)}` again"
         self._note(
-            f"a further process ended ({one.how_it_ended()}), perhaps for lack of memory; the others continue{again}"
+            f"an additional process died ({one.how_it_ended()}), perhaps for lack of memory; the others continue{again}"
         )
         self._drop(one)
 

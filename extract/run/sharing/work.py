@@ -1,4 +1,4 @@
-"""The work on one shard of a run, in whichever process: the moments of its sites, and then its arrays."""
+"""The work on one shard of a run, in any process: the moments of its sites, then its arrays."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,19 +21,19 @@ Advance = Callable[[int], None]
 
 @dataclass(frozen=True)
 class RunShare:
-    """What a process must know of a run to measure any of its shards; can be sent to another process.
+    """What a process must know about a run to measure any of its shards; can be sent to another process.
 
     Attributes:
-        items: of the run, planned.
-        shard_size: items of a shard.
+        items: planned items of the run.
+        shard_size: number of items per shard.
         candidates: tokens of the option letters.
         max_options: size of the options axis.
         seed: the run's seed.
         layers: recorded layers.
-        conditions: of the run.
+        conditions: conditions of the run.
         template: name of the prompt template.
         language_span: what counts as source 2.
-        crossed: which questions each picture is asked; None without crossed pairs.
+        crossed: which questions are asked about each picture; None without crossed pairs.
     """
 
     items: tuple[PlannedItem, ...]
@@ -48,7 +48,7 @@ class RunShare:
     crossed: CrossedPlan | None = None
 
     def rows(self, shard: int) -> range:
-        """Numbers of a shard's items in the run."""
+        """Indices of a shard's items in the run."""
         first = shard * self.shard_size
         return range(first, min(first + self.shard_size, len(self.items)))
 
@@ -58,7 +58,7 @@ class RunShare:
         return self.items[rows.start : rows.stop]
 
     def swaps(self, adapter: Adapter) -> Swaps | None:
-        """What the items become for a copy of the model, as `plan_swaps` gives it."""
+        """The changed items for a copy of the model, as from `plan_swaps`."""
         return plan_swaps(adapter, self.items, self.conditions, self.template, self.language_span, self.seed)
 
 
@@ -71,7 +71,7 @@ class ShardWork:
         batching: the batches of all its runs.
         share: the run.
         kept: batches that the first pass keeps for the second.
-        swaps: what the items become under conditions that give the model another picture or text, if there are any.
+        swaps: the items under conditions that give the model another picture or text, if there are any.
     """
 
     adapter: Adapter
@@ -96,17 +96,17 @@ class ShardWork:
         )
 
     def moments(self, shard: int, advance: Advance) -> SiteMoments:
-        """Moments of every site over a shard; `advance` is told how many items were done."""
+        """Moments of every site over a shard; `advance` is called with the number of items done."""
         return group_moments(self.adapter, [self.share.shard(shard)], self.batching, advance, self.kept)[0]
 
     def arrays(self, shard: int, stats: NoiseStats, advance: Advance, advance_pairs: Advance) -> Arrays:
-        """Everything that the file of a shard holds."""
+        """All arrays of a shard's file."""
         measurement = self.measurement(stats)
         measured = measurement.shard(self.share.shard(shard), self.batching, advance)
         return measured | self.pairs(shard, measured, measurement, advance_pairs)
 
     def pairs(self, shard: int, measured: Arrays, measurement: Measurement, advance: Advance) -> Arrays:
-        """What crossed pairs add to the arrays of a shard; nothing where the run has none."""
+        """The arrays that crossed pairs add to a shard; empty if the run has none."""
         if self.share.crossed is None:
             return {}
         both = measured["loglik"][:, CONDITIONS.index(BOTH)]

@@ -1,1 +1,1 @@
-"""The recipe and the parts that only the shipped demo needs."""
+"""The recipe and the code that only the shipped demo needs."""

@@ -1,4 +1,4 @@
-"""LLaVA of a demo size: CLIP vision tower, Llama language model."""
+"""LLaVA in demo size: CLIP vision tower, Llama language model."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MARKS: Final = Marks(
     begin="<s>",
     end="</s>",
     image="<image>",
-    # The conversation form of LLaVA-1.5: user turns with their picture first, answers closed by the end token.
+    # The conversation format of LLaVA-1.5: user turns start with their picture, answers end with the end token.
     template=chat_template(user="USER: ", user_end=" ", assistant="ASSISTANT:", end="</s>", picture="<image>\n"),
     words=("USER", "ASSISTANT", ":"),
 )

@@ -1,4 +1,4 @@
-"""Make the demo from nothing: items and cards of the world, and every model's checkpoints, trained by `pid-train`."""
+"""Make the demo from scratch: items and cards of the world, and every model's checkpoints, trained by `pid-train`."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ ITEM_SEED: Final = 0
 CROSSED: Final = "demo-llava-small"
 """The model that is also measured with crossed pairs."""
 WORK: Final = ".training"
-"""Folder of the demo's in which its models are trained; the same command goes on with what it holds."""
+"""Subfolder in which the demo's models are trained; the same command resumes from it."""
 READY: Final = "ready"
-"""File that says that everything to train on is written."""
+"""Marker file: all training data is written."""
 Progress = Callable[[str, int, int, float | None], None]
-"""Is told a model, its steps so far over all stages, their number, and the last loss."""
+"""Called with a model, its steps so far over all stages, their total, and the last loss."""
 
 
 class TrainingFailedError(PidError):
@@ -73,17 +73,17 @@ def make_demo(
 ) -> list[Checkpoint]:
     """Make items, cards, checkpoints, their index and the sweep.
 
-    Checkpoints that are there are replaced once all models are trained.
+    Existing checkpoints are replaced once all models are trained.
 
     Args:
         out: The demo's folder.
         models: Which models to train.
         world: What they are trained on.
         processes: Trainings that run at the same time, with one thread each.
-        progress: Is told how far each training is.
+        progress: Called with the progress of each training.
 
     Returns:
-        Every checkpoint kept, in the order of training.
+        All saved checkpoints, in the order of training.
 
     Raises:
         OutputExistsError: If the folder holds something else.
@@ -112,7 +112,7 @@ def _output(work: Path, model: DemoModel) -> Path:
 
 
 def _train_all(work: Path, models: Sequence[DemoModel], processes: int, progress: Progress) -> None:
-    """Train all models, those that take longest first, and tell how far they are.
+    """Train all models, slowest first, and report their progress.
 
     A Qwen2-VL takes a sixth longer than a LLaVA of its size.
     """
@@ -149,7 +149,7 @@ def _train(work: Path, model: DemoModel) -> None:
 
 
 def _steps_done(work: Path, model: DemoModel) -> tuple[int, float | None]:
-    """Steps of all stages that a training has written losses of, and the last loss."""
+    """Number of steps over all stages for which a training has written losses, and the last loss."""
     table = _output(work, model) / LOSSES
     if not table.exists():
         return 0, None

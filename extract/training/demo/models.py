@@ -16,16 +16,16 @@ from pid_lvlm.extract.training.demo.tokenizer import Marks, build_tokenizer
 
 @dataclass(frozen=True)
 class Family:
-    """A family of models, whose every size is made in the same way.
+    """A family of models, all sizes of which are made in the same way.
 
     Attributes:
-        label: name in the names of models.
+        label: its name within model names.
         marks: special tokens and chat template.
-        config: makes a model's configuration from its size and its tokenizer.
+        config: makes a model's configuration from its size and tokenizer.
         model: class of the model.
         processor: makes the processor from the size and the tokenizer.
-        patches: states of a vision tower's patches, before any projector; from the model and a processor's outputs to
-            shape (pictures, patches, dimensions).
+        patches: computes the states of a vision tower's patches, before any projector, from the model and a processor's
+            outputs; shape (pictures, patches, dimensions).
         vision: the vision tower of a model, without its projector.
     """
 
@@ -77,7 +77,7 @@ class DemoModel:
         """The model in float32 with random weights, and its processor.
 
         Args:
-            texts: every text that the model will read, whose words become tokens.
+            texts: all texts that the model will read; their words become tokens.
             seed: seed of the weights.
         """
         tokenizer = build_tokenizer(texts, self.family.marks)

@@ -1,4 +1,4 @@
-"""Qwen2-VL of a demo size: patches merged two by two, multimodal rotary positions."""
+"""Qwen2-VL in demo size: patches merged two by two, multimodal rotary positions."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ MARKS: Final = Marks(
     more=(_TURN, _START, _END, _VIDEO),
 )
 MERGE: Final = 2
-"""Patches per side that become one token."""
+"""Patches per side that are merged into one token."""
 
 
 def make_config(size: ModelSize, tokenizer: PreTrainedTokenizerFast) -> Qwen2VLConfig:

@@ -1,4 +1,4 @@
-"""What `make demo` needs of a training: its checkpoints in float16, and its losses."""
+"""What `make demo` needs from a training: its checkpoints in float16, and its losses."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FIRST_STAGE: Final = "text"
 
 
 def ship(training: Path, out: Path, name: str) -> list[Checkpoint]:
-    """Put a training's checkpoints and losses into the demo's folder.
+    """Copy a training's checkpoints and losses into the demo's folder.
 
     Args:
         training: folder that `pid-train` has written.

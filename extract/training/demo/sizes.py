@@ -18,7 +18,7 @@ class ModelSize:
         vision_heads: Attention heads of the vision tower.
         image_size: Pixels per side of a picture.
         patch_size: Pixels per side of a patch.
-        init_std: Standard deviation of the initial weights. The usual 0.02 does not learn the look-up at this size.
+        init_std: Standard deviation of the initial weights. The usual 0.02 fails to learn the lookup at this size.
     """
 
     hidden: int
@@ -38,6 +38,6 @@ SIZES: Final = {
     "small": ModelSize(hidden=96, layers=3, heads=6, intermediate=160, vision_hidden=48),
 }
 LABELS: Final = ("llava", "qwen2-vl")
-"""Families, as the names of models have them."""
+"""Families, as in the names of models."""
 NAMES: Final = {f"demo-{label}-{size}": (label, size) for label in LABELS for size in SIZES}
 """Names of the models in the order of tables, with family and size."""

@@ -1,4 +1,4 @@
-"""A local tokenizer: the words of a corpus as whole tokens, anything else spelled out letter by letter."""
+"""A local tokenizer: words of a corpus are whole tokens, anything else is spelled out letter by letter."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ class Marks:
 
 
 def chat_template(user: str, user_end: str, assistant: str, end: str, picture: str) -> str:
-    """A chat template that writes every turn between two marks, a turn's picture first.
+    """A chat template that wraps every turn between two marks, with a turn's picture first.
 
     Args:
-        user: What comes before a question.
-        user_end: What comes after it.
-        assistant: What comes before an answer, and at the end of a prompt.
-        end: What comes after an answer.
-        picture: What stands for a picture.
+        user: Text before a question.
+        user_end: Text after it.
+        assistant: Text before an answer, and at the end of a prompt.
+        end: Text after an answer.
+        picture: The placeholder of a picture.
     """
     between = " " if assistant[-1:].strip() else ""
     return (
@@ -78,7 +78,7 @@ def build_tokenizer(texts: Iterable[str], marks: Marks, max_length: int = 512) -
         max_length: Longest input of the model.
 
     Returns:
-        The tokenizer, which puts the begin token before every text where the family has one.
+        The tokenizer, which puts the begin token before every text if the family has one.
     """
     words = sorted({word for text in texts for word in _WORD.findall(text)} | set(marks.words))
     letters = string.ascii_letters + string.digits + string.punctuation

@@ -24,13 +24,13 @@ def pretrain_vision(
     learning_rate: float = 2e-3,
     batch_size: int = 64,
 ) -> list[float]:
-    """Train a vision tower in place, as a classifier of what a picture shows, on the mean of its patches.
+    """Train a vision tower in place as a classifier of what a picture shows, on the mean of its patch states.
 
     Args:
-        family: Where the tower is.
+        family: The family, which locates the tower.
         model: The model; only its tower changes.
         processor: Its processor.
-        items: Items whose pictures and scenes are learned.
+        items: Items with the pictures and scenes to learn.
         steps: Optimiser steps.
         seed: Seed of the classifier's weights and of the order of pictures.
         learning_rate: Peak of AdamW's learning rate, which decays to zero.

@@ -1,4 +1,4 @@
-"""The world as files for `pid-train`: models to begin with, records in LLaVA's format, and a recipe per model."""
+"""The world as files for `pid-train`: initial models, records in LLaVA's format, and a recipe per model."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from pid_lvlm.extract.training.two_stage.recipe import find_recipe
 
 CAPTIONS, ALIGN, TUNE = "captions.json", "align.json", "tune.json"
 SEED: Final = 1
-"""Seed of everything that is drawn for training; the shipped items have another."""
+"""Seed for everything drawn for training; the shipped items have another."""
 SHIPPED_RECIPE: Final = "demo-tiny"
 
 
 @dataclass(frozen=True)
 class World:
-    """What is drawn from the world to train on.
+    """Training data drawn from the world.
 
     Attributes:
         conversations: Conversations per task.
-        emphasis: How many times as many, with pictures, for some tasks: a table is harder to learn than a rule.
-        text_emphasis: The same for records without pictures: to look an option up is what takes a language model long.
-        no_image_share: Share of the records of the last stage that have lost their picture.
+        emphasis: Factor for some tasks, for records with pictures: a table is harder to learn than a rule.
+        text_emphasis: The same for records without pictures: looking up an option takes a language model long to learn.
+        no_image_share: Share of records in the last stage whose picture is removed.
         vision_steps: Steps of vision pre-training as a classifier.
-        quick: Whether recipes have almost no steps, to try the whole path.
+        quick: Whether recipes have almost no steps, to test the whole pipeline.
     """
 
     conversations: int = 2048
@@ -54,14 +54,14 @@ def write_training_files(out: Path, models: Sequence[DemoModel], world: World = 
 
     Args:
         out: a folder that is new or empty.
-        models: which models.
-        world: how much is drawn.
+        models: the models to write.
+        world: how much data to draw.
 
     Returns:
-        The recipe of each model: `NAME.toml`, beside its folder and the files of records.
+        The recipe of each model: `NAME.toml`, next to its folder and the record files.
 
     Raises:
-        OutputExistsError: the folder holds something.
+        OutputExistsError: the folder is not empty.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise OutputExistsError(f"`{out}` exists and is not empty; choose another --out")
@@ -84,7 +84,7 @@ def _pairs(count: int, emphasis: tuple[tuple[str, int], ...]) -> list[tuple[str,
 
 
 def corpus() -> Iterator[str]:
-    """Every text of the world, so that a vocabulary does not depend on a draw."""
+    """All texts of the world, so that the vocabulary does not depend on a draw."""
     for name in TASKS:
         task = get_task(name)
         yield from (scene.caption for scene in task.scenes)
@@ -108,7 +108,7 @@ def recipe_text(name: str, *, quick: bool = False) -> str:
     """The demo's recipe for one of its models.
 
     Args:
-        name: name of the model, and of the folder that it begins with.
+        name: name of the model, and of the folder with its initial weights.
         quick: whether it has almost no steps.
     """
     values: dict[str, Any] = {"name": f'"{name}"', "checkpoint": f'"{name}"'} | (_SHORT if quick else {})

@@ -1,4 +1,4 @@
-"""A vision-language model to train: read whole, or assembled from a language model and a vision tower."""
+"""A vision-language model to train: loaded whole, or assembled from a language model and a vision tower."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from pid_lvlm.extract.training.two_stage.recipe import ModelChoice
 
 IMAGE_TOKEN, PAD_TOKEN = "<image>", "<pad>"
 MULTIPLE: Final = 64
-"""Rows of the embedding table are a multiple of this, which is quick on GPUs."""
+"""The number of embedding rows is a multiple of this, which is fast on GPUs."""
 VICUNA_TEMPLATE: Final = (
     "{% for message in messages %}"
     "{% if message['role'] == 'assistant' %}{{ 'ASSISTANT: ' }}"
@@ -53,11 +53,11 @@ def load_model(choice: ModelChoice, seed: int, *, weights: bool = True) -> Adapt
 
     Args:
         choice: the recipe's table.
-        seed: of weights that are not read.
-        weights: False builds it without weights (on the meta device), to plan only.
+        seed: seed for weights that are not loaded.
+        weights: False builds it without weights (on the meta device), for planning only.
 
     Raises:
-        RecipeError: its parts do not make a model.
+        RecipeError: its parts do not form a model.
         ModelError: a checkpoint is missing, incomplete or of an unknown kind.
     """
     torch.manual_seed(seed)
@@ -115,17 +115,17 @@ def _assembled(choice: ModelChoice, *, empty: bool = False) -> Adapter:
 
 
 def _check_kinds(text: Any, language: str, vision: str) -> None:
-    """Both parts are what the recipe takes them for; a configuration is read as any kind without complaint."""
+    """Check that both parts are of the expected kind: a configuration loads as any kind without complaint."""
     if hasattr(text, "vision_config") or not hasattr(text, "vocab_size"):
-        message = f"`language` names `{language}`, a model of the kind {text.model_type} and not a language model"
+        message = f"`language` names `{language}`, which has model type {text.model_type} and is not a language model"
         raise RecipeError(f"{message}; a whole vision-language model is given as `checkpoint`")
     kind = _read(vision, AutoConfig).model_type
     if kind not in ("clip", "clip_vision_model"):
-        raise RecipeError(f"`vision` names `{vision}`, a model of the kind {kind}; a LLaVA is assembled with CLIP")
+        raise RecipeError(f"`vision` names `{vision}`, which has model type {kind}; a LLaVA is assembled with CLIP")
 
 
 def _fill(model: Any, language: str, vision: str) -> None:
-    """Copy the weights of both parts; new rows of the embeddings get the mean of the others."""
+    """Copy the weights of both parts; new embedding rows get the mean of the others."""
     causal = _read(language, AutoModelForCausalLM, dtype=torch.float32)
     with torch.no_grad():
         for ours, theirs in (
@@ -165,16 +165,16 @@ def _read(model: str, kind: Any, **options: Any) -> Any:
     check_model(ModelSpec(model))
     try:
         return kind.from_pretrained(model, trust_remote_code=False, **options)
-    except Exception as error:  # whatever the library raises for files that are missing or not as it wrote them
+    except Exception as error:  # anything the library raises for missing or damaged files
         message = f"cannot read `{model}` as {kind.__name__} ({first_line(error)}); check the recipe's [model]"
         raise RecipeError(message) from error
 
 
 def set_pictures(adapter: Adapter, how: str) -> None:
-    """Let the processor pad pictures to squares, or crop them, or leave it as it is.
+    """Make the processor pad pictures to squares or crop them, or leave it unchanged.
 
     Args:
-        adapter: the model, whose processor is changed: its checkpoints will prepare pictures alike.
+        adapter: the model, whose processor is changed, so that its checkpoints prepare pictures the same way.
         how: `pad`, `crop` or `as-is`.
 
     Raises:

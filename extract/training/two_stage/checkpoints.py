@@ -1,4 +1,4 @@
-"""Checkpoints as `pid-extract` loads them, and the file that makes a series of them."""
+"""Writes checkpoints that `pid-extract` can load, and the file that lists them as a series."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def folder_name(number: int, stage: str, step: int) -> str:
 
 
 def write_series(out: Path, name: str, size_b: float, stages: Sequence[str], last: str | None) -> list[Checkpoint]:
-    """Write the sweep file that lists the checkpoints which are there.
+    """Write the sweep file that lists the existing checkpoints.
 
     Args:
         out: the output folder.
@@ -60,15 +60,15 @@ def write_series(out: Path, name: str, size_b: float, stages: Sequence[str], las
 def save_checkpoint(
     model: Any, weights: Mapping[str, Tensor], processor: Any, folder: Path, dtype: str, base: str | None
 ) -> None:
-    """Write a checkpoint folder, all of it or nothing.
+    """Write a checkpoint folder atomically.
 
     Args:
         model: model of transformers or `peft`, for its configuration.
         weights: all its weights.
         processor: its processor.
-        folder: folder to write; an earlier one is replaced.
-        dtype: type of the weights in the files; low-rank changes are kept in float32.
-        base: for low-rank changes, the checkpoint that they change, as seen from the folder.
+        folder: folder to write; replaces an earlier one.
+        dtype: dtype of the weights in the files; low-rank changes stay in float32.
+        base: for low-rank changes, the checkpoint they apply to, relative to the folder.
     """
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -88,7 +88,7 @@ def save_checkpoint(
 
 
 def _cast(weights: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
-    """Weights of another type; those that share memory still do."""
+    """Weights converted to another dtype; shared memory stays shared."""
     made: dict[int, Tensor] = {}
     return {
         name: made.setdefault(weight.data_ptr(), weight.to(dtype)) if weight.is_floating_point() else weight
@@ -97,7 +97,7 @@ def _cast(weights: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor
 
 
 def set_dtype(path: Path, dtype: str) -> None:
-    """Say in a `config.json` of which type the weights are, for the whole model and its parts.
+    """Record the dtype of the weights in a `config.json`, for the whole model and its parts.
 
     Args:
         path: the file.
@@ -116,7 +116,7 @@ def _set_base(path: Path, base: str) -> None:
 
 
 def _forget_machine(path: Path) -> None:
-    """Nothing in a checkpoint may name the machine that made it."""
+    """Remove paths: nothing in a checkpoint may identify the machine that made it."""
     content = json.loads(path.read_text(encoding="utf-8"))
     if isinstance(content, dict):
         kept = {key: value for key, value in content.items() if key not in ("_name_or_path", "name_or_path")}

@@ -1,6 +1,6 @@
-"""`pid-train`: options in, work elsewhere. Nothing heavy is imported until there is work to do."""
+"""`pid-train`: parses the options; the work is elsewhere. Heavy imports wait until there is work to do."""
 
-if __name__ == "__main__":  # before the imports, during which Ctrl-C must work already
+if __name__ == "__main__":  # before the imports: Ctrl-C must already work during them
     from pid_lvlm.commands import start
 
     start("pid_lvlm.extract.training.two_stage.cli")
@@ -30,13 +30,13 @@ app = make_app()
 
 @dataclass(frozen=True, kw_only=True)
 class Training(CommandResult):
-    """A training that was done, or would be: `done` counts its checkpoints, `skipped` those that were there.
+    """A training that was done or planned: `done` counts its checkpoints, `skipped` those that already existed.
 
     Attributes:
         out: its folder.
         series: the file that lists its checkpoints, for `pid-extract --sweep`.
-        checkpoints: folders of its checkpoints, in order; with `--dry-run`, those that would be.
-        stages: what each stage does: records, steps, batches, numbers that are trained, memory and disk.
+        checkpoints: folders of its checkpoints, in order; with `--dry-run`, those it would write.
+        stages: what each stage does: records, steps, batches, trainable parameters, memory and disk.
     """
 
     out: Path
@@ -60,35 +60,39 @@ def main() -> NoReturn:
 def train(
     recipe: Annotated[
         str,
-        typer.Argument(metavar="RECIPE", help="Recipe file, or the name of a shipped recipe.", show_default=False),
+        typer.Argument(metavar="RECIPE", help="Recipe file, or the name of a built-in recipe.", show_default=False),
     ],
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Folder for checkpoints, losses and the series file.", show_default=False),
+        typer.Option(
+            metavar="FOLDER", help="Output folder for checkpoints, losses and the series file.", show_default=False
+        ),
     ] = None,
     data_folder: Annotated[
         Path | None,
         typer.Option(
             metavar="FOLDER",
-            help="Where relative paths of data, images and models start. Default: the recipe's folder.",
+            help="Base folder for relative paths of data, images and models. Default: the recipe's folder.",
         ),
     ] = None,
     device: Annotated[
         str,
-        typer.Option(metavar="auto|cpu", help="`auto` uses the devices that accelerate finds; `cpu` none of them."),
+        typer.Option(
+            metavar="auto|cpu", help="`auto` uses the devices that accelerate finds; `cpu` uses none of them."
+        ),
     ] = "auto",
     workers: Annotated[
         int | None,
         typer.Option(
             metavar="N",
-            help="Processes of each device that prepare pictures while it computes. Default: 0 on a CPU, else 4.",
+            help="Processes per device that prepare pictures while it computes. Default: 0 on a CPU, else 4.",
         ),
     ] = None,
     threads: Annotated[
         int | None,
         typer.Option(
             metavar="N",
-            help="Number of CPU threads, which affects rounding. Default: torch's choice.",
+            help="Number of CPU threads; affects rounding. Default: torch's own.",
         ),
     ] = None,
     show: Annotated[bool, typer.Option("--show", help="Print the recipe file and exit.")] = False,
@@ -97,9 +101,9 @@ def train(
     as_json: AsJson = False,
     version: Version = False,
 ) -> CommandResult | None:
-    """Train a vision-language model stage by stage on LLaVA's conversation files, and keep checkpoints on the way.
+    """Train a vision-language model stage by stage on files in LLaVA's conversation format, and save checkpoints.
 
-    All records are checked before anything is trained. The same command continues an interrupted training.
+    All records are checked before training starts. Repeat the command to resume an interrupted training.
     """
     from pid_lvlm.data.inputs.paths import is_there
     from pid_lvlm.extract.errors import UsageError
@@ -127,7 +131,7 @@ def train(
 def _train(
     recipe: Any, out: Path, *, cpu: bool, workers: int | None, threads: int | None, dry_run: bool, quiet: bool
 ) -> Training | None:
-    """What the training gave; None in all processes but the main one, which tells for all of them."""
+    """The result of the training; None in all processes except the main one, which reports for all of them."""
     import pid_lvlm.extract.models.torchvision_compat  # noqa: F401
 
     # isort: split
@@ -195,7 +199,7 @@ def _result(action: str, out: Path, prepared: Any, before: tuple[Path, ...], kep
 
 @contextmanager
 def _progress(quiet: bool) -> "Iterator[tuple[Any, Watch]]":
-    """A bar for each stage, with the loss, the speed and the time left; nothing if quiet."""
+    """A progress bar for each stage with loss, speed and time left; nothing if quiet."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
@@ -214,7 +218,7 @@ def _progress(quiet: bool) -> "Iterator[tuple[Any, Watch]]":
 
     def show(name: str, done: int, total: int, told: str) -> None:
         if name not in tasks:
-            bar.start()  # not before: an error would follow an empty line
+            bar.start()  # not earlier, or an error would follow an empty line
             tasks[name] = bar.add_task(name, total=total, told="")
         bar.update(tasks[name], completed=done, told=told)
 

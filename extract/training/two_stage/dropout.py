@@ -1,7 +1,7 @@
-"""Modality dropout: in a share of the records one span is replaced by noise with the statistics of its embeddings.
+"""Modality dropout: in a share of the records, noise with the statistics of the embeddings replaces one span.
 
-A model that is then asked with one source gives a calibrated answer, which the unimodal conditions of the decomposition
-ask for. Embeddings move while a model trains, so that the statistics are running averages.
+A model trained this way gives calibrated answers when asked with one source, as the unimodal conditions of the
+decomposition require. Embeddings move during training, so the statistics are running averages.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ DROPPED: Final = (DROP_PICTURE, DROP_TEXT)
 
 
 class ModalityDropout:
-    """Replaces spans among the inputs of a decoder while a model trains.
+    """Replaces spans in the inputs of a decoder during training.
 
     Args:
         decoder: the text decoder, which is called with `inputs_embeds`.
-        width: numbers of an embedding.
+        width: width of an embedding.
         seed: seed of the noise.
-        sources: sources of records, each of which has statistics of its own.
+        sources: number of record sources, each with its own statistics.
     """
 
     def __init__(self, decoder: nn.Module, width: int, seed: int, sources: int = 1) -> None:
@@ -37,18 +37,18 @@ class ModalityDropout:
         self._handle = decoder.register_forward_pre_hook(self._replace, with_kwargs=True)
 
     def announce(self, spans: Tensor, dropped: Tensor, places: Tensor, sources: Tensor) -> None:
-        """Say what the next forward pass is about.
+        """Prepare for the next forward pass.
 
         Args:
             spans: span of every token, shape (batch, tokens).
-            dropped: span of each record that is replaced, shape (batch,).
-            places: place of each record in the training, shape (batch,), by which noise is drawn.
+            dropped: the span of each record to replace, shape (batch,).
+            places: position of each record in the training, shape (batch,), which determines its noise.
             sources: source of each record, shape (batch,).
         """
         self._batch = (spans, dropped, places, sources)
 
     def remove(self) -> None:
-        """Leave the decoder as it was."""
+        """Restore the decoder."""
         self._handle.remove()
 
     def _replace(self, _: nn.Module, args: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]] | None:
@@ -69,7 +69,7 @@ class ModalityDropout:
         return args, {**kwargs, "inputs_embeds": embeddings}
 
     def _drawn(self, replaced: Tensor, places: Tensor, span: int) -> Tensor:
-        """Standard normal numbers of all replaced positions in order; those of a record depend on its place only."""
+        """Standard normal numbers for all replaced positions in order; those of a record depend only on its place."""
         rows = [torch.empty(0, self.width)]
         for count, place in zip(replaced.sum(1).tolist(), places.tolist(), strict=True):
             if count:
@@ -78,14 +78,14 @@ class ModalityDropout:
         return torch.cat(rows)
 
     def save(self, folder: Path) -> None:
-        """Keep the statistics beside a state that a training continues from."""
+        """Save the statistics with a state from which a training can continue."""
         torch.save(
             {span: (one.mean.cpu(), one.square.cpu(), one.seen.cpu()) for span, one in self.statistics.items()},
             folder / FILE,
         )
 
     def load(self, folder: Path) -> None:
-        """Go on with kept statistics."""
+        """Restore saved statistics."""
         for span, (mean, square, seen) in torch.load(folder / FILE, weights_only=True).items():
             one = self.statistics[span]
             one.mean, one.square, one.seen = mean, square, seen

@@ -1,4 +1,4 @@
-"""Errors of a training that a user can fix."""
+"""Training errors that a user can fix."""
 
 from pid_lvlm.data.errors import PidError
 
@@ -12,7 +12,7 @@ class DataError(PidError):
 
 
 class RecipeError(PidError):
-    """A recipe asks for something that does not exist or does not fit together."""
+    """A recipe asks for something nonexistent or inconsistent."""
 
 
 class ResumeError(PidError):
@@ -20,4 +20,4 @@ class ResumeError(PidError):
 
 
 class SpaceError(PidError):
-    """The disk is too small for what the training will write."""
+    """The disk has too little space for what the training will write."""

@@ -1,4 +1,4 @@
-"""The table of losses beside the checkpoints: one JSON object per logged step."""
+"""The table of losses next to the checkpoints: one JSON object per logged step."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ LOSSES: Final = "losses.jsonl"
 class LossTable:
     """The table of a training.
 
-    Each row has `stage`, `step` (within the stage), `loss` (nats per token of an answer, the mean over the steps since
-    the row before), `held_out_loss` (the same over the held-out records, at checkpoints), `learning_rate` and
-    `grad_norm` (before clipping). A value that is not known is null.
+    Each row has `stage`, `step` (within the stage), `loss` (nats per answer token, the mean over the steps since the
+    previous row), `held_out_loss` (the same over the held-out records, at checkpoints), `learning_rate` and
+    `grad_norm` (before clipping). Unknown values are null.
     """
 
     def __init__(self, path: Path) -> None:
@@ -29,13 +29,15 @@ class LossTable:
         if path.exists():
             lines = path.read_text(encoding="utf-8").split("\n")
             try:
-                self.rows = [dict(json.loads(line)) for line in lines[:-1]]  # half a row may follow the last line end
+                self.rows = [
+                    dict(json.loads(line)) for line in lines[:-1]
+                ]  # an incomplete row may follow the last line end
             except ValueError:
                 message = f"`{shown_path(path)}` is damaged: a line of it is not JSON; choose another --out"
                 raise ResumeError(message) from None
 
     def forget_after(self, stage: str, step: int, later: tuple[str, ...]) -> None:
-        """Drop what an interrupted training had logged beyond the state that it continues from."""
+        """Drop rows that an interrupted training had logged after the state from which it continues."""
         self.rows = [
             row for row in self.rows if row["stage"] not in later and (row["stage"] != stage or row["step"] <= step)
         ]

@@ -1,7 +1,7 @@
-"""Running statistics of the embeddings of a span, and noise that has them.
+"""Running statistics of the embeddings of a span, and noise with these statistics.
 
 Every replaced position draws from N(mean, diag variance) over the embeddings of its span across the source's records.
-Embeddings move while a model trains, so the statistics are running averages.
+Embeddings move during training, so the statistics are running averages.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class SpanStatistics:
 
     @torch.no_grad()
     def update(self, embeddings: Tensor, mask: Tensor, source: Tensor) -> None:
-        """Take in one batch.
+        """Update the statistics with one batch.
 
         Args:
             embeddings: Shape (batch, positions, dimensions), before any noise.
@@ -48,7 +48,7 @@ class SpanStatistics:
             self.seen[one] = True
 
     def replace(self, embeddings: Tensor, mask: Tensor, source: Tensor, drawn: Tensor) -> Tensor:
-        """Put noise at the masked positions.
+        """Replace the masked positions by noise.
 
         Args:
             embeddings: Shape (batch, positions, dimensions).

@@ -1,4 +1,4 @@
-"""The parts of a vision-language model: which of its weights a stage trains."""
+"""The parts of a vision-language model, and which of its weights a stage trains."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ PARTS: Final = (VISION, PROJECTOR, LANGUAGE)
 
 
 def projector_of(adapter: Adapter) -> nn.Module:
-    """The module that leads from the vision tower to the decoder.
+    """The module between vision tower and decoder.
 
     Raises:
-        RecipeError: the family has none, or its adapter does not say where.
+        RecipeError: the family has none, or its adapter does not name it.
     """
     found: Any = adapter.model.base_model
     for name in adapter.projector.split("."):
@@ -60,12 +60,12 @@ def _unique(modules: Sequence[nn.Module]) -> list[nn.Parameter]:
 
 
 def select_parts(adapter: Adapter, parts: Sequence[str], lora: Lora | None = None) -> Any:
-    """Freeze a model but for some of its parts.
+    """Freeze a model except for some of its parts.
 
     Args:
         adapter: the model, changed in place.
-        parts: what is trained.
-        lora: low-rank changes in place of the language model's weights.
+        parts: the parts to train.
+        lora: low-rank changes to train in place of the language model's weights.
 
     Returns:
         The model to train: the adapter's own, or one of the `peft` library around it.
@@ -101,17 +101,17 @@ def _with_lora(adapter: Adapter, projector: bool, lora: Lora) -> Any:
         modules_to_save=[names[id(projector_of(adapter))]] if projector else None,
     )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about names that transformers gives up
+        warnings.simplefilter("ignore")  # warnings about names that transformers is dropping
         return get_peft_model(model, config)
 
 
 def trained_count(model: nn.Module) -> int:
-    """How many numbers a stage trains."""
+    """Number of parameters that a stage trains."""
     return sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
 
 
 def frozen_in(model: nn.Module, dtype: torch.dtype) -> None:
-    """Keep weights that are not trained in another type; those that are trained stay in float32."""
+    """Convert weights that are not trained to another dtype; trained ones stay in float32."""
     for weight in model.parameters():
         if not weight.requires_grad and weight.is_floating_point():
             weight.data = weight.data.to(dtype)

@@ -1,4 +1,4 @@
-"""What a training will do and need: steps, batches, checkpoints, memory and disk."""
+"""Plans what a training will do and need: steps, batches, checkpoints, memory and disk."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from pid_lvlm.extract.training.two_stage.errors import RecipeError, SpaceError
 from pid_lvlm.extract.training.two_stage.recipe import Recipe, StageRecipe
 
 ADAM_BYTES: Final = 16
-"""Bytes of memory for a number that is trained: weight, gradient and AdamW's two averages in float32."""
+"""Bytes of memory per trained parameter: weight, gradient and AdamW's two averages in float32."""
 STATE_BYTES: Final = 12
-"""Bytes on disk for a number that is trained: weight and AdamW's two averages."""
+"""Bytes on disk per trained parameter: weight and AdamW's two averages."""
 STATES_KEPT: Final = 2
-"""States to continue from that are kept: the newest may be half-written."""
+"""Number of resumable states that are kept: the newest may be half-written."""
 BYTES: Final = {"float32": 4, "bfloat16": 2}
 GIB: Final = 2**30
 
 
 @dataclass(frozen=True)
 class BatchPlan:
-    """How an effective batch is shared out: `devices` · `per_device` · `accumulation` is the effective batch."""
+    """How an effective batch is divided: `devices` · `per_device` · `accumulation` is the effective batch."""
 
     devices: int
     per_device: int
@@ -32,7 +32,7 @@ class BatchPlan:
 
     @property
     def effective(self) -> int:
-        """Records of a step."""
+        """Number of records per step."""
         return self.devices * self.per_device * self.accumulation
 
 
@@ -42,19 +42,19 @@ class StagePlan:
 
     Attributes:
         name: of the stage.
-        parts: what is trained.
-        trained: numbers that are trained.
-        total: numbers of the whole model.
-        records: records to train on.
-        pictured: those with a picture.
-        held_out: records that are held out.
-        bad: records that are left out.
-        tokens: tokens of all records, pictures included.
-        steps: steps.
+        parts: the parts that are trained.
+        trained: number of trained parameters.
+        total: number of parameters of the whole model.
+        records: number of records to train on.
+        pictured: number of those with a picture.
+        held_out: number of held-out records.
+        bad: number of records left out.
+        tokens: number of tokens of all records, including pictures.
+        steps: number of steps.
         checkpoints: steps after which a checkpoint is kept.
-        batch: how a step's records are shared out.
-        memory_bytes: memory of each device for weights, gradients and the optimiser, without activations; an estimate.
-        disk_bytes: what the stage's checkpoints and states to continue from take at most; an estimate.
+        batch: how a step's records are divided.
+        memory_bytes: estimated memory per device for weights, gradients and the optimiser, without activations.
+        disk_bytes: estimated maximum size of the stage's checkpoints and resumable states.
     """
 
     name: str
@@ -73,28 +73,28 @@ class StagePlan:
     disk_bytes: int
 
     def lines(self) -> list[str]:
-        """The plan for people."""
+        """The plan as text."""
         batch = self.batch
         bad = f", {self.bad:,} left out" if self.bad else ""
         held = f", {self.held_out:,} held out" if self.held_out else ""
         share = 100 * self.trained / max(self.total, 1)
         return [
-            f"stage {self.name}: trains {' and '.join(self.parts)}: {self.trained:,} of {self.total:,} numbers "
+            f"stage {self.name}: trains {' and '.join(self.parts)}: {self.trained:,} of {self.total:,} parameters "
             f"({share:.3g} %)",
             f"  {self.records:,} records, {self.pictured:,} with a picture{held}{bad}; {self.tokens:,} tokens",
             f"  {self.steps:,} steps of {batch.effective:,} records: {batch.devices} device(s) × {batch.per_device} "
             f"records × {batch.accumulation} accumulated",
             f"  checkpoints after steps {', '.join(f'{step:,}' for step in self.checkpoints)}",
-            f"  about {self.memory_bytes / GIB:.3g} GiB of memory on one device, activations not counted; about "
+            f"  about {self.memory_bytes / GIB:.3g} GiB of memory on one device, without activations; about "
             f"{self.disk_bytes / GIB:.3g} GiB on disk",
         ]
 
 
 def plan_batch(effective: int, devices: int, most: int, stage: str) -> BatchPlan:
-    """Share an effective batch out over devices.
+    """Divide an effective batch over devices.
 
     Raises:
-        RecipeError: the devices cannot share it evenly.
+        RecipeError: it does not divide evenly over the devices.
 
     Example:
         >>> plan_batch(256, 4, 16, "align")
@@ -114,25 +114,25 @@ def memory_bytes(recipe: Recipe, trained: int, total: int) -> int:
 
 
 def resume_every(recipe: Recipe, steps: int) -> int:
-    """Steps between states to continue from: a multiple of the steps between rows of the losses."""
+    """Steps between resumable states: a multiple of the steps between rows of the losses."""
     wanted = recipe.resume_every or max(1, steps // 20)
     return -(-wanted // recipe.log_every) * recipe.log_every
 
 
 def disk_bytes(recipe: Recipe, stage: StageRecipe, trained: int, total: int, checkpoints: int, steps: int) -> int:
-    """What a stage leaves on disk while it runs: its checkpoints, and states to continue from, none after its end."""
+    """Disk use of a stage: its checkpoints, and while it runs, its resumable states."""
     kept = 4 * trained if stage.lora is not None else BYTES[recipe.dtype] * total
     states = min(STATES_KEPT, (steps - 1) // resume_every(recipe, steps))
     return checkpoints * kept + states * STATE_BYTES * trained
 
 
 def check_space(out: Path, plans: Sequence[StagePlan], done: int) -> None:
-    """Refuse a training that will not fit on the disk.
+    """Reject a training that will not fit on the disk.
 
     Args:
         out: the output folder.
         plans: the stages.
-        done: bytes that the folder has already.
+        done: bytes already in the folder.
 
     Raises:
         SpaceError: says how much is needed and how much is free.
@@ -143,7 +143,7 @@ def check_space(out: Path, plans: Sequence[StagePlan], done: int) -> None:
     needed = max(0, sum(states) - done)
     if needed > free:
         message = (
-            f"the training will write about {needed / GIB:.3g} GiB to `{shown_path(out)}`, and {free / GIB:.3g} GiB "
-            "are free; free space, choose another --out, or keep fewer `checkpoints`"
+            f"the training will write about {needed / GIB:.3g} GiB to `{shown_path(out)}`, but only {free / GIB:.3g} "
+            "GiB are free; free space, choose another --out, or keep fewer `checkpoints`"
         )
         raise SpaceError(message)

@@ -1,4 +1,4 @@
-"""Recipes: TOML files that say what is trained, on what and how."""
+"""Recipes: TOML files that define what is trained, on what and how."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ SHIPPED: Final = Path(__file__).with_name("recipes")
 VISION, PROJECTOR, LANGUAGE = "vision", "projector", "language"
 Part = Literal["vision", "projector", "language"]
 _OF_STAGE: Final = re.compile(r"`stages\[(\d+)\]\.([^`]+)`")
-"""A key of a stage as the check names it, counted from 0."""
+"""A stage's key as named by the check, counted from 0."""
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
 @dataclass(frozen=True)
 class ModelChoice:
-    """Table `[model]`: a vision-language model, or the two parts that one is assembled from.
+    """Table `[model]`: a vision-language model, or the two parts from which one is assembled.
 
     Attributes:
         checkpoint: hub id or folder of a whole model.
-        language: hub id or folder of a language model, to which a new projector leads.
+        language: hub id or folder of a language model, to be connected by a new projector.
         vision: hub id or folder of a CLIP vision tower.
         vision_layer: layer of the tower whose patches are projected.
-        random_weights: whether weights are drawn at random instead of read, to measure speed or to begin from nothing.
+        random_weights: whether weights are random instead of loaded, to measure speed or to train from scratch.
     """
 
     __pydantic_config__ = STRICT
@@ -77,28 +77,28 @@ class StageRecipe:
 
     Attributes:
         name: name of the stage, in folders and tables.
-        train: parts that are trained; the others stay as they are.
+        train: parts to train; the others stay frozen.
         data: file of training records.
-        images: folder of their pictures; by default that of the file.
-        conversation: how records are written out (`forms.FORMS`).
+        images: folder of their pictures; by default the file's folder.
+        conversation: format of conversations (`forms.FORMS`).
         pictures: `pad` to a square with the mean colour, `crop` its middle, or `as-is`: what the processor does.
-        learning_rate: peak of the learning rate of AdamW.
+        learning_rate: peak learning rate of AdamW.
         batch_size: records per step, over all devices together.
-        epochs: passes over the data; or else
-        steps: steps.
-        warmup: share of the steps in which the learning rate rises to its peak.
-        schedule: how it falls after that.
+        epochs: passes over the data; alternative to `steps`.
+        steps: number of steps; alternative to `epochs`.
+        warmup: share of the steps during which the learning rate rises to its peak.
+        schedule: how it decays after that.
         weight_decay: of AdamW.
         beta2: of AdamW.
         max_grad_norm: norm at which gradients are clipped; 0 for none.
-        max_length: tokens of a conversation, its picture included.
-        too_long: whether a longer one is cut there, or a bad record.
-        grouped: whether batches hold records of one modality and of like length.
-        modality_dropout: share of the records with a picture in which one span, drawn evenly, is replaced by noise.
+        max_length: maximum tokens of a conversation, including its picture.
+        too_long: whether a longer one is truncated or is a bad record.
+        grouped: whether batches hold records of one modality and similar length.
+        modality_dropout: share of the records with a picture in which one span, chosen uniformly, is replaced by noise.
         noise_by: field of a record that names its source; the noise then has the statistics of each source.
-        held_out: records that are not trained on, for the held-out loss.
-        checkpoints: how many checkpoints are kept, at equal fractions of the steps.
-        on_bad: whether bad records stop the training before it begins, or are left out.
+        held_out: number of records excluded from training, for the held-out loss.
+        checkpoints: number of checkpoints to keep, at equal fractions of the steps.
+        on_bad: whether bad records stop the training before it starts, or are left out.
         lora: low-rank changes; needs `language` in `train`.
     """
 
@@ -130,7 +130,7 @@ class StageRecipe:
     lora: Lora | None = None
 
     def step_count(self, records: int) -> int:
-        """Steps of the stage with so many records to train on."""
+        """Number of steps of the stage with this many records to train on."""
         if self.steps is not None:
             return self.steps
         return max(1, math.ceil((self.epochs or 1) * math.ceil(records / self.batch_size)))
@@ -154,15 +154,15 @@ class Recipe:
 
     Attributes:
         name: name of the model in tables.
-        model: what is trained.
-        stages: in order; each begins with the last checkpoint of the one before.
-        seed: seed of new weights, of the order of records and of noise.
-        dtype: what is computed in. Weights that are trained are kept in float32.
-        gradient_checkpointing: whether states are computed again for the gradients, which saves memory.
-        device_batch: records that a device holds at once, at most.
+        model: the model to train.
+        stages: the stages in order; each starts from the last checkpoint of the previous one.
+        seed: seed for new weights, the order of records and noise.
+        dtype: dtype of the computation. Trained weights are kept in float32.
+        gradient_checkpointing: whether states are recomputed for the gradients, which saves memory.
+        device_batch: maximum number of records that a device holds at once.
         log_every: steps between rows of the table of losses.
-        resume_every: steps between states that an interrupted training continues from; by default a twentieth.
-        report_to: trackers of transformers' Trainer, such as tensorboard or wandb.
+        resume_every: steps between resumable states; by default a twentieth of the steps.
+        report_to: trackers for transformers' Trainer, such as tensorboard or wandb.
     """
 
     __pydantic_config__ = STRICT
@@ -180,10 +180,10 @@ class Recipe:
 
 
 def find_recipe(given: str) -> Path:
-    """The file of a recipe: a path, or the name of a shipped one.
+    """The file of a recipe, from a path or the name of a shipped recipe.
 
     Raises:
-        RecipeError: there is neither.
+        RecipeError: neither exists.
     """
     path = Path(given)
     if path.suffix == ".toml" or is_there(path):
@@ -200,10 +200,10 @@ def read_recipe(path: Path, data_folder: Path | None = None) -> Recipe:
 
     Args:
         path: the file.
-        data_folder: where relative paths of data, images and models start; by default the file's folder.
+        data_folder: base folder for relative paths of data, images and models; by default the file's folder.
 
     Raises:
-        RecipeError: the file is missing, is not TOML, or holds an unknown, missing or wrong key.
+        RecipeError: the file is missing, is not TOML, or has an unknown, missing or invalid key.
     """
     where = f"recipe `{shown_path(path)}`"
     try:
@@ -238,12 +238,12 @@ def read_recipe(path: Path, data_folder: Path | None = None) -> Recipe:
 
 
 def recipe_values(recipe: Recipe) -> dict[str, Any]:
-    """A recipe as plain values, to compare a training with the one that an output folder holds."""
+    """A recipe as plain values, to compare a training with the one in an output folder."""
     return asdict(recipe)
 
 
 def _check_keys(raw: Mapping[str, Any], where: str) -> None:
-    """Name the nearest key for one that a table does not have."""
+    """Suggest the nearest key for an unknown one."""
     stages = raw.get("stages")
     numbered = enumerate(stages, start=1) if isinstance(stages, list) else ()
     tables: list[tuple[str, Any, Any]] = [("", Recipe, raw), (", [model]", ModelChoice, raw.get("model"))]
@@ -272,7 +272,7 @@ def _check_stage(stage: StageRecipe, where: str) -> None:
         ),
         (
             stage.lora is not None and VISION in stage.train,
-            lambda: "`lora` and a vision tower that is trained do not go together; leave one out",
+            lambda: "`lora` cannot be combined with training the vision tower; leave one out",
         ),
     ]
     for wrong, say in rules:
@@ -283,11 +283,11 @@ def _check_stage(stage: StageRecipe, where: str) -> None:
 def _check_model(model: ModelChoice, where: str) -> None:
     parts = (model.language, model.vision)
     if (model.checkpoint is None) == (parts == (None, None)) or None in parts and model.checkpoint is None:
-        raise RecipeError(f"{where}give either `checkpoint`, or `language` and `vision` to assemble a LLaVA from")
+        raise RecipeError(f"{where}give either `checkpoint`, or `language` and `vision` to assemble a LLaVA")
 
 
 def _model_place(model: str | None, folder: Path) -> str | None:
-    """A folder beside the recipe, whether or not it exists, or a hub id as it was given.
+    """A path relative to the recipe's folder, whether or not it exists, or an unchanged hub id.
 
     Raises:
         RecipeError: it is a file.

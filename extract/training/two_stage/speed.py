@@ -1,4 +1,4 @@
-"""How fast a stage is trained, and how long it still takes."""
+"""How fast a stage trains, and how long it still takes."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from pid_lvlm.data.files import write_atomic
 
 FILE: Final = "speed.json"
 MEASURED: Final = 10
-"""Steps after which the time left is known."""
+"""Number of steps after which the time left is known."""
 
 
 @dataclass(frozen=True)
 class Speed:
-    """Speed of a stage on all devices together, checkpoints and the loss over held-out records included.
+    """Speed of a stage on all devices together, including checkpoints and the held-out loss.
 
     Attributes:
-        steps: steps that were measured: all of this call but the first, which takes longer.
-        seconds: what they took.
-        tokens_per_second: tokens of records, pictures included and padding not.
-        records_per_second: records.
+        steps: number of measured steps: all of this call except the first, which takes longer.
+        seconds: time they took.
+        tokens_per_second: tokens of records per second, including pictures but not padding.
+        records_per_second: records per second.
     """
 
     steps: int
@@ -37,11 +37,11 @@ class Speed:
 
 @dataclass
 class Clock:
-    """Measures a stage from its first step on.
+    """Measures a stage after its first step.
 
     Attributes:
         tokens: tokens of the records of each step of the stage, shape (steps,).
-        batch: records of a step.
+        batch: records per step.
     """
 
     tokens: NDArray[np.int64]
@@ -49,7 +49,7 @@ class Clock:
     _first: tuple[int, float] | None = field(default=None, init=False)
 
     def start(self, step: int) -> None:
-        """Begin after a step; later calls change nothing."""
+        """Start the clock after a step; later calls have no effect."""
         if self._first is None:
             self._first = (step, time.monotonic())
 
@@ -64,7 +64,7 @@ class Clock:
         return Speed(steps, seconds, tokens / seconds, steps * self.batch / seconds)
 
     def seconds_left(self, step: int) -> float | None:
-        """How long the rest of the stage takes; None before ten steps were measured."""
+        """Time left in the stage; None before ten steps were measured."""
         speed = self.speed(step)
         if speed is None or speed.steps < MEASURED:
             return None
@@ -72,7 +72,7 @@ class Clock:
 
 
 def write_speed(out: Path, stage: str, speed: Speed | None, devices: int) -> None:
-    """Put a stage's speed into the file beside the checkpoints; nothing if it was too short to be measured."""
+    """Write a stage's speed into the file next to the checkpoints, unless it was too short to measure."""
     if speed is None:
         return
     path = out / FILE

@@ -1,4 +1,4 @@
-"""One stage, trained by transformers' `Trainer`: what is saved when, and what is measured on the way."""
+"""Trains one stage with transformers' `Trainer`: what is saved when, and what is measured along the way."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from pid_lvlm.extract.training.two_stage.speed import Clock, Speed
 
 WEIGHTS: Final = "model.safetensors"
 COMPLETE: Final = "complete"
-"""File that says that a state to continue from is whole: written last."""
+"""Marker file of a complete resumable state, written last."""
 SCHEDULES: Final = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
 
 
 @dataclass(frozen=True)
 class Watch:
-    """Who is told about a training.
+    """Callbacks of a training.
 
     Attributes:
-        step: is called with the stage, the step, its steps, its loss, and the seconds that are left once known.
-        note: is called with a sentence.
-        speed: is called with the stage and its speed, before `step`, once it is known.
+        step: called with the stage, the step, the number of steps, the loss, and the seconds left once known.
+        note: called with a sentence.
+        speed: called with the stage and its speed, before `step`, once it is known.
     """
 
     step: Callable[[str, int, int, float | None, float | None], None] = lambda *_: None
@@ -76,17 +76,17 @@ def arguments(recipe: Recipe, stage: StageRecipe, plan: StagePlan, states: Path,
         disable_tqdm=True,
         **more,
     )
-    made._n_gpu = min(made.n_gpu, 1)  # else torch's DataParallel would multiply the batch
+    made._n_gpu = min(made.n_gpu, 1)  # otherwise torch's DataParallel would multiply the batch
     return made
 
 
 class StageTrainer(Trainer):
-    """A `Trainer` that tells modality dropout what each pass is about."""
+    """A `Trainer` that informs modality dropout about each pass."""
 
     dropout: ModalityDropout | None = None
 
     def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
-        """The loss of a share of a step, in nats per token of an answer of the whole step."""
+        """The loss of a share of a step, in nats per answer token of the whole step."""
         inputs = dict(inputs)
         found = [inputs.pop(name, None) for name in SPANS]
         if self.dropout is not None and found[0] is not None:
@@ -94,9 +94,9 @@ class StageTrainer(Trainer):
         return super().compute_loss(model, {**inputs, "use_cache": False}, *args, **kwargs)
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
-        """Keep the weights that are trained, under the names that they have while training.
+        """Save the trained weights under their names during training.
 
-        The library would write them under those of its files, and find none of them when it continues.
+        The library would write them under their checkpoint names, and not find them when it continues.
         """
         if self.is_fsdp_enabled or self.is_deepspeed_enabled:
             super().save_model(output_dir, _internal_call)
@@ -122,7 +122,7 @@ class StageTrainer(Trainer):
 
     @torch.no_grad()
     def held_out_loss(self, data: InOrder, collate: Collator) -> float:
-        """Mean loss over the tokens of the answers of some records, in nats.
+        """Mean loss over the answer tokens of some records, in nats.
 
         Every process computes all of it, so that no record counts twice, whatever the number of devices.
         """
@@ -141,15 +141,15 @@ class StageTrainer(Trainer):
 
 
 class Keeper(TrainerCallback):
-    """Keeps checkpoints and losses of a stage.
+    """Saves checkpoints and losses of a stage.
 
     Args:
         plan: plan of the stage.
         losses: the table; None in processes that do not write.
-        watch: who is told.
-        measure: gives the held-out loss, or None.
+        watch: callbacks for progress.
+        measure: computes the held-out loss, or None.
         keep: writes the checkpoint of a step; called in every process.
-        dropout: whose statistics belong to the states to continue from.
+        dropout: modality dropout, whose statistics are saved with resumable states.
         clock: measures the speed.
     """
 
@@ -167,9 +167,9 @@ class Keeper(TrainerCallback):
         self.dropout, self.clock = dropout, clock
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Have a row of losses where a checkpoint is due; start the clock after the first step, which takes longer.
+        """Log losses when a checkpoint is due; start the clock after the first step, which takes longer.
 
-        After the last step there is a checkpoint, and no need for a state to continue from.
+        The last step has a checkpoint, so it needs no resumable state.
         """
         self.clock.start(state.global_step)
         if state.global_step in self.plan.checkpoints:
@@ -178,7 +178,7 @@ class Keeper(TrainerCallback):
             control.should_save = False
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, Any] | None = None, **_: Any) -> None:
-        """Add a row to the table of losses, then keep a checkpoint where it is due."""
+        """Add a row to the table of losses, then save a checkpoint if it is due."""
         if not logs or "loss" not in logs:
             return
         step, due = state.global_step, state.global_step in self.plan.checkpoints
@@ -195,7 +195,7 @@ class Keeper(TrainerCallback):
         self.watch.step(self.plan.name, step, self.plan.steps, logs["loss"], self.clock.seconds_left(step))
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Mark a state to continue from as whole."""
+        """Mark a resumable state as complete."""
         if args.should_save:
             folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
             if self.dropout is not None:
@@ -204,13 +204,13 @@ class Keeper(TrainerCallback):
 
 
 def newest_state(states: Path) -> Path | None:
-    """The state that an interrupted stage continues from."""
+    """The state from which an interrupted stage continues."""
     whole = [folder for folder in states.glob("checkpoint-*") if (folder / COMPLETE).exists()]
     return max(whole, key=lambda folder: int(folder.name.rpartition("-")[2]), default=None)
 
 
 def forget_broken(states: Path) -> None:
-    """Remove states that an interruption has left half-written."""
+    """Remove states left half-written by an interruption."""
     for folder in states.glob("checkpoint-*"):
         if not (folder / COMPLETE).exists():
             shutil.rmtree(folder)

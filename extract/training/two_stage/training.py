@@ -1,4 +1,4 @@
-"""A whole training: check everything, then train stage after stage, or continue where an earlier call has stopped."""
+"""A whole training: check everything, then train stage by stage, or continue where an earlier call stopped."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ from pid_lvlm.extract.training.two_stage.stage_trainer import (
 )
 
 RECORD: Final = "training.json"
-"""File that says which training an output folder holds."""
+"""File that identifies the training in an output folder."""
 STATES: Final = ".states"
-"""Folder of the states to continue from; it goes when the training is done."""
+"""Folder of resumable states; removed when the training is done."""
 WORK: Final = ("device_batch", "log_every", "resume_every", "report_to", "gradient_checkpointing")
-"""Keys of a recipe that may change while a training goes on: they change rounding at most."""
+"""Recipe keys that may change when a training is resumed: they affect rounding at most."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,8 @@ def prepare(
 
     Args:
         recipe: the recipe.
-        devices: devices that will share the work.
-        checking: is told the stage, and how many of how many records are checked.
+        devices: number of devices that will share the work.
+        checking: called with the stage and the numbers of checked and of all records.
 
     Raises:
         RecipeError: the recipe does not fit its model or the devices.
@@ -101,7 +101,7 @@ def prepare(
         trained = _planned_count(recipe, stage)
         train, held = found.split(stage.held_out, recipe.seed)
         if LANGUAGE not in stage.train and not train.pictured.any():
-            message = f"stage `{stage.name}` trains {' and '.join(stage.train)}, and none of its records has a picture"
+            message = f"stage `{stage.name}` trains {' and '.join(stage.train)}, but none of its records has a picture"
             raise RecipeError(f"{message}; give records with `image`, or train the language model as well")
         steps = stage.step_count(len(train.rows))
         checkpoints = stage.checkpoint_steps(steps)
@@ -145,8 +145,8 @@ def run(prepared: Prepared, out: Path, watch: Watch, *, cpu: bool = False, worke
     Args:
         prepared: the checked training.
         out: folder for checkpoints, losses and the series file.
-        watch: who is told about the progress.
-        cpu: whether to stay on the CPU where there is another device.
+        watch: callbacks for progress.
+        cpu: whether to use the CPU even if there is another device.
         workers: processes that read records and prepare pictures while the device computes.
 
     Returns:
@@ -155,7 +155,7 @@ def run(prepared: Prepared, out: Path, watch: Watch, *, cpu: bool = False, worke
     Raises:
         ResumeError: the folder holds another training.
         OutputExistsError: the folder holds something else.
-        SpaceError: the disk is too small.
+        SpaceError: the disk has too little space.
     """
     process = PartialState(cpu=cpu)
     if process.is_main_process:
@@ -254,7 +254,7 @@ class _Stage:
         trainer.add_callback(Keeper(plan, losses, self.watch, measure, keep, dropout, clock))
         try:
             trainer.train(resume_from_checkpoint=None if state is None else str(state))
-        except DataError as error:  # a worker's has its traceback in it
+        except DataError as error:  # a worker's error contains its traceback
             raise DataError(str(error).rpartition(f"{DataError.__name__}: ")[2].strip()) from None
         if dropout is not None:
             dropout.remove()
@@ -263,15 +263,15 @@ class _Stage:
             shutil.rmtree(states, ignore_errors=True)
 
     def _meets_text_alone(self, data: StageData, processes: int) -> bool:
-        """Whether text alone would leave weights that pictures pass through without a gradient.
+        """Whether a text-only step would leave weights that process pictures without a gradient.
 
-        AdamW would skip them in such a step on one device, and not on several, where another has a picture.
+        AdamW would skip them in such a step on one device, but not on several if another has a picture.
         """
         seeing = processes > 1 or {PROJECTOR, VISION} & {*self.stage.train}
         return bool(seeing and data.pictured.any() and not data.pictured.all())
 
     def _base(self) -> str | None:
-        """What low-rank changes change, as seen from the checkpoint's folder."""
+        """The base of low-rank changes, relative to the checkpoint's folder."""
         if self.stage.lora is None:
             return None
         return f"../{self.previous.name}" if self.previous is not None else str(self.recipe.model.checkpoint)
@@ -283,7 +283,7 @@ def _pad(adapter: Adapter) -> int:
 
 
 def _claim(prepared: Prepared, out: Path) -> None:
-    """Make the folder this training's, or see that it is already."""
+    """Claim the folder for this training, or check that it already belongs to it."""
     values = _identity(prepared)
     record = out / RECORD
     if out.exists() and not out.is_dir():
@@ -304,7 +304,7 @@ def _read_record(path: Path) -> dict[str, Any]:
     except ValueError:
         found = None
     if not isinstance(found, dict) or not isinstance(found.get("recipe"), dict):
-        message = f"`{shown_path(path)}` is damaged, so that its training cannot be continued; choose another --out"
+        message = f"`{shown_path(path)}` is damaged, so its training cannot be continued; choose another --out"
         raise ResumeError(message)
     return found
 
@@ -327,8 +327,8 @@ def _compare(begun: Any, now: dict[str, Any], out: Path) -> None:
     for key in (*new, *old):
         if old.get(key) != new.get(key):
             message = (
-                f"`{shown_path(out)}` holds a training with `{key}` = {shown(old.get(key))}, and the recipe has "
-                f"{shown(new.get(key))}; choose another --out, or the recipe that it began with"
+                f"`{shown_path(out)}` holds a training with `{key}` = {shown(old.get(key))}, but the recipe has "
+                f"{shown(new.get(key))}; choose another --out, or the original recipe"
             )
             raise ResumeError(message)
 

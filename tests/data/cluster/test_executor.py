@@ -200,7 +200,7 @@ def test_jobs_that_slurm_still_has_are_waited_for(make_jobs, slurm, monkeypatch,
         first.setattr(executor._Wait, "_look_at", interrupt)
         with pytest.raises(KeyboardInterrupt):
             run(jobs, where)
-    assert "`scancel 12` stops them" in capfd.readouterr().err.replace("\n", " ")
+    assert "`scancel 12` to stop them" in capfd.readouterr().err.replace("\n", " ")
     assert jobs[0].records.read_submitted(SLURM) == {"1/2": "12_0", "2/2": "12_1"}
 
     def work():

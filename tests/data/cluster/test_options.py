@@ -68,8 +68,8 @@ def test_every_key_is_on_the_page():
         ("time=0", ["at least a minute"]),
         ("mem=lots", ["--slurm mem: expected an amount of memory such as 64G", "`lots`"]),
         ("gpus_per_node=all", ["a whole number", "`all`"]),
-        ("partition=", ["a text on one line"]),
-        ("comment=a\nb", ["a text on one line"]),
+        ("partition=", ["text on one line"]),
+        ("comment=a\nb", ["text on one line"]),
     ],
 )
 def test_what_slurm_cannot_be_asked(text, parts):

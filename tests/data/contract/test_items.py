@@ -112,8 +112,8 @@ def test_an_estimate_and_read_run_do_not_look_at_them(run: Path) -> None:
 
 
 ARGUMENTS: list[tuple[dict[str, Any], str]] = [
-    ({"questions": QUESTIONS}, "argument `options`: missing, but `questions` is there"),
-    ({"options": OPTIONS}, "argument `questions`: missing, but `options` is there"),
+    ({"questions": QUESTIONS}, "argument `options`: missing, but `questions` is given"),
+    ({"options": OPTIONS}, "argument `questions`: missing, but `options` is given"),
     ({"thumbnails": [None] * 4}, "argument `thumbnails`: needs `questions` and `options`"),
     (GIVEN | {"questions": QUESTIONS[:3]}, "argument `questions`: expected shape (4,), one text for each row, found 3"),
     (GIVEN | {"questions": "which?"}, "argument `questions`: expected 4 texts, found 'which?'"),
@@ -151,7 +151,7 @@ WRONG_ITEMS: list[tuple[bytes, str]] = [
     (b"", "has 0 lines, but the run has 4 samples"),
     (lines() + lines(), "has more than 4 lines, but the run has 4 samples"),
     (b"{\n" * 4, "row 0: is not JSON"),
-    (b"[1]\n" * 4, "row 0: is not an object of JSON with a `sample_id`"),
+    (b"[1]\n" * 4, "row 0: is not a JSON object with a `sample_id`"),
     (b"\xff\n" * 4, "row 0: is not UTF-8 text"),
     (lines(sample_id="a"), "row 1: is about 'a' again"),
     (lines(sample_id="z"), "row 1: is about 'z', but the shards have 'b' there"),

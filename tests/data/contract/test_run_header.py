@@ -52,7 +52,7 @@ def test_a_partial_run_counts_the_shards_that_are_there(run):
     manifest.write_text(
         text.replace('"shard_size": null', '"shard_size": 30').replace('"num_samples": 30', '"num_samples": 70')
     )
-    with pytest.raises(data.ContractError, match=r"unfinished run \(1 of 3 shards are there\)"):
+    with pytest.raises(data.ContractError, match=r"unfinished run \(1 of 3 shards exist\)"):
         data.outline_run(run)
     outline = data.outline_run(run, allow_partial=True)
     assert (len(outline), outline.shards) == (30, (0,))

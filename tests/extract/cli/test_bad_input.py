@@ -220,7 +220,7 @@ def table(path: Path, *lines: str, ends: str = "\n", encoding: str = "utf-8") ->
         ("inside.json", b'{"data": [{"id": 1}]}', "the items are under `data`; expected a list of them at the top"),
         ("csv.jsonl", b"id,image\n1,x\n", "none of its lines is a JSON object; the first, row 1: is not JSON ("),
         ("half.json", b'[{"id": 1}, {"i', "is not JSON ("),
-        ("noending", b"id\n1\n", "its name has no ending that says what it is; known are .csv, .json"),
+        ("noending", b"id\n1\n", "its name has no extension that says what it is; known are .csv, .json"),
     ],
     ids=lambda value: value if isinstance(value, str) and "." in value and len(value) < 16 else "",
 )

@@ -73,7 +73,7 @@ def test_a_model_is_a_folder_beside_the_file_or_a_hub_id(read: Read, tmp_path: P
     ("entry", "message"),
     [
         ('checkpoints = "out/step-*"', "entry 1 of models: no folder matches the pattern `out/step-\\*`"),
-        ('checkpoints = "out/my-llava/*"', "`checkpoint-best` contains no number to take as its training step"),
+        ('checkpoints = "out/my-llava/*"', "`checkpoint-best` contains no number to use as its training step"),
         ('checkpoints = "out/my-llava/*"\nsteps = [1]', "`steps` lists 1 numbers for 4 checkpoints"),
         ('checkpoints = "out/my-llava/*"\nsteps = [1, 2, 3, "x"]', "`steps\\[3\\]` should be an integer, found .x."),
         ('model = "x"\nrevisions = ["a-1", "b-1"]', "a-1 and b-1 have the same step 1; list them with `steps`"),

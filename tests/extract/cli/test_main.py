@@ -227,7 +227,7 @@ def test_list_models(command: Command) -> None:
     assert re.search(r"^qwen2_5_vl +Qwen/Qwen2.5-VL-3B-Instruct, ", listed, re.MULTILINE)
     models = json.loads(command("--list-models", "--json")[1])["models"]
     assert {"model_type": "llava_next", "examples": ["llava-hf/llava-v1.6-mistral-7b-hf"]} in models
-    assert listed.endswith("are tried too; they run if they pass a leak test first.\n")
+    assert listed.endswith("may work too; they must first pass a leak test.\n")
 
 
 def test_list_datasets(command: Command) -> None:

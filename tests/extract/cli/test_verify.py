@@ -29,7 +29,7 @@ def test_a_model_is_verified_without_data(
     assert lines[0] == f"{checkpoint}, float32 on cpu, 3 items (made for this check)"
     assert lines[1].split() == ["check", "found", "limit", "unit", "result"]
     assert [line.rpartition("  ")[2] for line in lines[2:-1]] == ["passed"] * len(CHECKS)
-    assert lines[-1] == "a run would begin"
+    assert lines[-1] == "a run would start"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -58,7 +58,7 @@ def test_what_fails_is_told_with_advice(
     assert "failed" in out
     assert "- the same item scores " in out
     assert "--batch-size 1 measures every item alone" in out
-    assert out.rstrip().endswith("a run would stop at this")
+    assert out.rstrip().endswith("a run would stop here")
     forward = type(adapter).forward
     monkeypatch.setattr(type(adapter), "forward", lambda *arguments: forward(*arguments) * float("nan"))
     code, out, _ = command("--verify", checkpoint, "--json", "--quiet")

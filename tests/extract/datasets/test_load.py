@@ -136,7 +136,7 @@ def test_grey_of_16_bits_keeps_its_shades() -> None:
     assert [open_picture(file.getvalue()).getpixel((x, 0)) for x in range(3)] == [(0,) * 3, (117,) * 3, (255,) * 3]
     file = io.BytesIO()
     Image.new("F", (2, 2)).save(file, "TIFF")
-    with pytest.raises(RowError, match=r"has pixels of 32 bits \(mode F\), whose range is not known; save it in 8"):
+    with pytest.raises(RowError, match=r"has 32-bit pixels \(mode F\) of unknown range; save it with 8"):
         open_picture(file.getvalue())
 
 

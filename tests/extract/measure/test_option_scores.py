@@ -61,7 +61,9 @@ def test_a_spelling_can_be_pinned(adapter: Adapter, dataset: Dataset) -> None:
     plain, spaced = (make_plan(adapter, dataset, "letters", "all", letters).candidates for letters in PINNED)
     assert [one.separator for one in (*plain.spellings, *spaced.spellings)] == ["", " "]
     assert make_plan(adapter, dataset, "letters", "all").candidates == plain  # the space is a token of its own
-    with pytest.raises(ModelError, match="--letters plain: after this prompt .* one way only, which is `space`"):
+    with pytest.raises(
+        ModelError, match="--letters plain: after this prompt .* only one spelling of the option letters, `space`"
+    ):
         chosen_spellings(spaced.spellings, "plain")
 
 

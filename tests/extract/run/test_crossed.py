@@ -79,7 +79,7 @@ def test_batches_change_nothing_and_a_resumed_run_ends_with_the_same_bytes(
     assert data.read_run(folder).manifest.finished
     assert outcome.measured == 6
     assert contents(folder) == whole
-    assert ", 3 questions of each picture, in " in str(outcome)
+    assert ", 3 questions per picture, in " in str(outcome)
     assert str(outcome).endswith(" passes/s)")
 
 
@@ -161,7 +161,7 @@ def test_the_plan_of_a_run(adapter: Adapter, crossed_dataset: Dataset, tmp_path:
     config = ExtractionConfig(tmp_path / "runs", crossed=4, batch_size=8, shard_size=4)
     text = describe_plan(adapter, ModelSpec("tiny"), crossed_dataset, config).text
     line = next(line for line in text.splitlines() if line.startswith("  crossed "))
-    assert "40 pairs, 4 questions of each picture: 30 passes beside the 40 of the conditions" in line
+    assert "40 pairs, 4 questions per picture: 30 passes on top of the 40 of the conditions" in line
     assert line.endswith("2 kB in the files")  # 40 pairs of 3 layers × 3 options × 4 bytes and an integer of 8
 
 

@@ -139,7 +139,9 @@ def checksums(run: Path) -> dict[str, str]:
 def test_statistics_that_come_out_otherwise_are_refused(extract: Extract, run: Path) -> None:
     set_fields(run, checksums=checksums(run) | {NOISE_FILE: "0" * 64})
     before = contents(run)
-    with pytest.raises(OutputExistsError, match="is damaged, and measured again .* not those that the shards were"):
+    with pytest.raises(
+        OutputExistsError, match="is damaged, and the newly measured .* differ from those that the shards were"
+    ):
         extract(run.parent)
     assert contents(run) == before
 
@@ -148,7 +150,7 @@ def test_a_shard_that_comes_out_otherwise_is_told(extract: Extract, run: Path) -
     whole = contents(run)
     set_fields(run, checksums=checksums(run) | {shard_file(1): "0" * 64})
     said = extract(run.parent)
-    assert f"`{shard_file(1)}` was measured again and is not the same to the last bit" in said
+    assert f"`{shard_file(1)}` was measured again and is not bit-identical" in said
     assert contents(run) == whole
 
 

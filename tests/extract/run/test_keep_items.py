@@ -99,7 +99,7 @@ def test_a_run_of_an_older_version_gets_its_items(extract: ExtractInto, run: Pat
     assert data.read_items(run) == {}
     outcome, said = extract(run.parent)
     assert outcome.measured == 0
-    assert all(f"`{name}` is added; nothing is measured for it" in said for name in ITEM_FILES)
+    assert all(f"`{name}` is added; nothing is measured for this" in said for name in ITEM_FILES)
     after = contents(run)
     assert all(after[shard_file(index)] == before[shard_file(index)] for index in range(3))
     assert data.read_run(run).manifest.versions == versions

@@ -91,7 +91,7 @@ def test_a_process_that_is_killed(
     assert contents(two.folder) == contents(alone.folder)
     lost = [shard for shard, of_arrays in given if of_arrays]
     assert len(lost) == 1
-    sentence = f"a further process ended (SIGKILL), perhaps for lack of memory; the others continue, and measure `shard-{lost[0]:05d}.npz` again"  # noqa: E501
+    sentence = f"an additional process died (SIGKILL), perhaps for lack of memory; the others continue, and measure `shard-{lost[0]:05d}.npz` again"  # noqa: E501
     assert capsys.readouterr().err.count(sentence) == 1
 
 
@@ -126,7 +126,7 @@ def test_a_model_that_the_other_process_cannot_load(
     monkeypatch.setattr(Further, "__init__", elsewhere)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     extract.extract(model=checkpoint, data=items, out=tmp_path / "runs", **SETTINGS | {"quiet": False}, processes=2)
-    assert "note: tiny: a further process cannot load the model on cpu (" in capsys.readouterr().err
+    assert "note: tiny: an additional process cannot load the model on cpu (" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -58,8 +58,8 @@ def test_a_pattern_says_what_it_matched(folder: Path) -> None:
     for number in range(5):
         write(folder / f"val-{number}.jsonl", {**ROW, "id": number})
     (folder / ".val-9.jsonl").write_text("hidden")
-    assert read(folder / "val-*.jsonl").notes == ("it stands for 5 files: val-0.jsonl … val-4.jsonl",)
-    assert read(folder / "val-[12].jsonl").notes == ("it stands for 2 files: val-1.jsonl, val-2.jsonl",)
+    assert read(folder / "val-*.jsonl").notes == ("it matches 5 files: val-0.jsonl … val-4.jsonl",)
+    assert read(folder / "val-[12].jsonl").notes == ("it matches 2 files: val-1.jsonl, val-2.jsonl",)
     assert [read(folder / f"val-{mark}.jsonl").name for mark in ("*", "?", "[1-3]")] == ["val"] * 3
     (folder / "val-*.jsonl").write_text(json.dumps(ROW))
     assert (len(read(folder / "val-*.jsonl").items), read(folder / "val-*.jsonl").name) == (1, "val-*")
@@ -87,7 +87,7 @@ def test_names_that_no_file_can_have(folder: Path) -> None:
     assert_one_sentence(result, "--data should be a path with parts of at most 255 bytes, found 'xxx")
     assert_readable(result[2])
     refused(write(folder / "two\u2028lines.jsonl", ROW), "cannot be the name of a file: it contains '\\u2028'")
-    refused(write(folder / ".hidden.jsonl", ROW), "it starts with a dot; runs are called after the file")
+    refused(write(folder / ".hidden.jsonl", ROW), "it starts with a dot; runs are named after the file")
 
 
 def test_what_is_no_regular_file_is_refused_at_once(folder: Path) -> None:

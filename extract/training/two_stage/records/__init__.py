@@ -1,1 +1,1 @@
-"""Records of conversations: read, checked, written out as tokens, and put in order."""
+"""Conversation records: reading, checking, tokenising and ordering."""

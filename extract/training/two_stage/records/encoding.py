@@ -1,4 +1,4 @@
-"""A record becomes the inputs of a model: tokens with their masks, and what the processor makes of the picture."""
+"""Turns a record into model inputs: tokens with their masks, and the processed picture."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from pid_lvlm.extract.training.two_stage.records.tokens import Tokens, tokenise,
 from pid_lvlm.extract.training.two_stage.records.turns import Conversation, Turn, read_conversation
 
 KEPT_TEXTS: Final = 4096
-"""Tokenised conversations that are kept: questions of a benchmark's kind come again with other pictures."""
+"""Number of tokenised conversations to cache: benchmark-style questions recur with other pictures."""
 
 
 @dataclass(frozen=True)
 class Example:
-    """One conversation as a model takes it.
+    """One conversation as model input.
 
     Attributes:
-        tokens: its tokens, the picture's places among them.
-        by_token: further inputs with one entry per token, each of shape (tokens,).
-        picture: further inputs about the picture; their first axis counts pictures or patches.
+        tokens: its tokens, including the picture's positions.
+        by_token: other inputs with one entry per token, each of shape (tokens,).
+        picture: other inputs for the picture; their first axis counts pictures or patches.
     """
 
     tokens: Tokens
@@ -42,7 +42,7 @@ class Example:
 
     @property
     def nbytes(self) -> int:
-        """Memory that its arrays take."""
+        """Memory used by its arrays."""
         arrays = (self.tokens.ids, self.tokens.answer, self.tokens.asked, self.tokens.picture)
         tensors = (*self.by_token.values(), *self.picture.values())
         return sum(array.nbytes for array in arrays) + sum(tensor.nbytes for tensor in tensors)
@@ -53,7 +53,7 @@ class Encoder:
 
     Args:
         adapter: the model with its processor.
-        stage: form and lengths.
+        stage: the stage, which defines format and lengths.
     """
 
     def __init__(self, adapter: Adapter, stage: StageRecipe) -> None:
@@ -69,7 +69,7 @@ class Encoder:
         self._tokenised: dict[tuple[Turn, ...], Tokens] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        """Workers need no model."""
+        """Pickle without the model, which workers do not need."""
         return {**self.__dict__, "_adapter": None}
 
     def read(self, raw: Any) -> Conversation:
@@ -81,10 +81,10 @@ class Encoder:
         return read_conversation(raw, Path(self.stage.images or "."))
 
     def check(self, raw: Any) -> tuple[int, bool, int]:
-        """Check everything about a record, but for the pixels of its picture.
+        """Check everything about a record except the pixels of its picture.
 
         Returns:
-            Its tokens, whether it has a picture, and the tokens of its answers.
+            Its number of tokens, whether it has a picture, and the number of tokens of its answers.
 
         Raises:
             RecordError: says what is wrong.
@@ -100,7 +100,7 @@ class Encoder:
         return len(tokens), conversation.picture is not None, int(tokens.answer.sum())
 
     def encode(self, raws: Sequence[Any]) -> list[Example]:
-        """Records as the model takes them.
+        """Records as model inputs.
 
         Raises:
             RecordError: something is wrong with one of them.
@@ -118,7 +118,7 @@ class Encoder:
         return examples
 
     def source(self, raw: Any) -> str:
-        """Name of a record's source, by which noise has its statistics.
+        """Name of a record's source, which determines its noise statistics.
 
         Raises:
             RecordError: the record does not have the field that `noise_by` names.
@@ -133,7 +133,7 @@ class Encoder:
         return str(raw[name])
 
     def _tokens(self, conversation: Conversation) -> Tokens:
-        """Tokens of a conversation; texts that come again are tokenised once."""
+        """Tokens of a conversation; repeated texts are tokenised once."""
         known = self._tokenised.get(conversation.turns)
         if known is not None:
             return known
@@ -143,9 +143,9 @@ class Encoder:
         return self._tokenised.setdefault(conversation.turns, made)
 
     def blank(self) -> Example:
-        """A conversation about a grey picture without anything to predict.
+        """A conversation about a grey picture with nothing to predict.
 
-        It is added where a device holds text only, so that the weights that pictures pass through have a gradient of 0
+        It is added if a device's share is text only, so that the weights that process pictures have a gradient of 0
         instead of none, whatever the number of devices.
         """
         mark = self.processor.tokenizer.convert_tokens_to_ids(self.processor.image_token)
@@ -170,13 +170,13 @@ class Encoder:
         return Example(kept, by_token, {name: value for name, value in made.items() if name not in apart})
 
     def _fitting(self, tokens: Tokens, picture_end: int | None = None) -> Tokens:
-        """Tokens within the stage's length."""
+        """The tokens, checked or truncated to the stage's length."""
         most = self.stage.max_length
         if len(tokens) <= most:
             return tokens
         if self.stage.too_long == "bad":
             message = (
-                f"has {len(tokens):,} tokens; at most {most:,} are trained on: raise `max_length`, "
+                f"has {len(tokens):,} tokens; at most {most:,} are allowed: raise `max_length`, "
                 'or set `too_long = "truncate"`'
             )
             raise RecordError(message)
@@ -186,7 +186,7 @@ class Encoder:
         return truncated(tokens, most)
 
     def _picture_tokens(self, source: Path | bytes) -> int:
-        """Tokens that a picture will fill, from the size in its header where that is enough."""
+        """Number of tokens that a picture will fill, from the size in its header if that is enough."""
         size = picture_size(source)
         if size is None:
             self._decode(source)

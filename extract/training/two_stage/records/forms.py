@@ -1,4 +1,4 @@
-"""How a conversation is written out: LLaVA's two forms, or the checkpoint's own chat template."""
+"""Formats a conversation: LLaVA's two forms, or the checkpoint's own chat template."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ VICUNA_SYSTEM: Final = (
     "A chat between a curious human and an artificial intelligence assistant. "
     "The assistant gives helpful, detailed, and polite answers to the human's questions."
 )
-"""What LLaVA-1.5 begins every conversation with (`conv_vicuna_v1` of its `llava/conversation.py`)."""
+"""System text at the start of every LLaVA-1.5 conversation (`conv_vicuna_v1` of its `llava/conversation.py`)."""
 _HOLE: Final = "\x00"
 _KEPT: Final = 1000
 
@@ -24,9 +24,9 @@ class Written:
     """A conversation as text.
 
     Attributes:
-        text: all of it, one placeholder of the processor where the picture is.
-        answers: first character of each answer and the one after its last; its end mark belongs to it.
-        asked: the same of the user's own texts.
+        text: the whole text, with one placeholder of the processor for the picture.
+        answers: start and end (exclusive) of each answer in characters, including its end mark.
+        asked: the same for the user's own texts.
     """
 
     text: str
@@ -35,14 +35,14 @@ class Written:
 
 
 Writer = Callable[[Sequence[Turn], Any], Written]
-"""Turns and the processor of the model."""
+"""Takes turns and the processor of the model."""
 
 
 def plain(turns: Sequence[Turn], processor: Any) -> Written:
     """The picture, then its caption and a line end: the question is left out, as in LLaVA's first stage.
 
     Raises:
-        RecordError: it is not one question about a picture and its answer.
+        RecordError: it is not one question about a picture with its answer.
     """
     if len(turns) != 2 or not turns[0].picture:
         raise RecordError('should be one question about a picture and one answer, as `conversation = "plain"` needs')
@@ -67,9 +67,9 @@ def vicuna(turns: Sequence[Turn], processor: Any) -> Written:
 
 
 def chat(turns: Sequence[Turn], processor: Any) -> Written:
-    """The form of the checkpoint's chat template, in which the extraction asks as well.
+    """The form of the checkpoint's chat template, which the extraction also uses.
 
-    The template is rendered with holes for the texts: an answer "A" must not be looked for in the word "ASSISTANT".
+    The template is rendered with holes for the texts: searching for an answer "A" could match the word "ASSISTANT".
 
     Raises:
         RecipeError: the template fails, changes the texts, or does not close answers with a special token.
@@ -85,11 +85,11 @@ def chat(turns: Sequence[Turn], processor: Any) -> Written:
 
 
 _AROUND: Final[dict[Any, list[str]]] = {}
-"""What a template writes around the texts, by the template and the kinds of the turns: rendering takes long."""
+"""Cache of the text around turns, by template and kinds of turns: rendering is slow."""
 
 
 def _around(kinds: tuple[tuple[str, bool], ...], processor: Any) -> list[str]:
-    """What a chat template writes before, between and after the texts of turns of these roles, with their pictures."""
+    """The text of a chat template before, between and after turns with these roles and pictures."""
     key = (str(processor.chat_template), str(processor.tokenizer.special_tokens_map), kinds)
     if key in _AROUND:
         return _AROUND[key]
@@ -99,7 +99,7 @@ def _around(kinds: tuple[tuple[str, bool], ...], processor: Any) -> list[str]:
     ]
     try:
         around: list[str] = processor.apply_chat_template(messages, tokenize=False).split(_HOLE)
-    except Exception as error:  # a template can raise anything that its operators and filters can
+    except Exception as error:  # a template can raise anything its operators and filters can
         message = f"the chat template cannot write a conversation with answers ({first_line(error).rstrip('.')})"
         raise RecipeError(f'{message}; set `conversation = "vicuna"`') from None
     if len(around) != len(kinds) + 1:
@@ -110,20 +110,20 @@ def _around(kinds: tuple[tuple[str, bool], ...], processor: Any) -> list[str]:
 
 
 def _end_mark(after: str, tokenizer: Any) -> str:
-    """The special token that closes an answer, with white space before it."""
+    """The special token that closes an answer, with any preceding white space."""
     start = len(after) - len(after.lstrip())
     for token in sorted(tokenizer.all_special_tokens, key=len, reverse=True):
         if after.startswith(token, start):
             return after[: start + len(token)]
     message = (
-        "the chat template does not close answers with a special token, so that a model could not learn to end; "
+        "the chat template does not close answers with a special token, so a model could not learn to stop; "
         'set `conversation = "vicuna"` or change the checkpoint\'s template'
     )
     raise RecipeError(message)
 
 
 class _Pieces:
-    """Text that grows, and where its answers and questions are."""
+    """Builds a text and records where its answers and questions are."""
 
     def __init__(self) -> None:
         self.text = ""

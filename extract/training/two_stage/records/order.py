@@ -1,4 +1,4 @@
-"""In which order records are trained on: batches of one modality and of like length, fixed by the seed."""
+"""The order of training records: batches of one modality and similar length, fixed by the seed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 MEGABATCH: Final = 50
-"""Batches that are sorted by length together, as in LLaVA's sampler: long enough to pad little, short enough to mix."""
+"""Number of batches sorted by length together, as in LLaVA's sampler: enough to pad little, few enough to mix."""
 
 Indices = NDArray[np.int64]
 
@@ -16,18 +16,18 @@ Indices = NDArray[np.int64]
 def training_order(
     lengths: NDArray[np.int64], pictured: NDArray[np.bool_], batch: int, steps: int, seed: int, *, grouped: bool = True
 ) -> Indices:
-    """Record of every place of every effective batch.
+    """The record at every position of every effective batch.
 
-    It depends on the effective batch size and not on how many devices share it. Every pass has every record once; its
-    last batch is filled up with records drawn from the pass, so that all batches are whole.
+    It depends on the effective batch size but not on the number of devices that share it. Every pass contains every
+    record once; its last batch is filled up with records drawn from the pass, so that all batches are full.
 
     Args:
         lengths: tokens of each record, shape (records,).
         pictured: whether a record has a picture, shape (records,).
-        batch: records of an effective batch.
-        steps: batches.
+        batch: number of records per effective batch.
+        steps: number of batches.
         seed: seed of the order.
-        grouped: whether records of one modality and of like length share a batch; otherwise the order is random.
+        grouped: whether records of one modality and similar length share a batch; otherwise the order is random.
 
     Returns:
         Shape (steps · batch,).
@@ -39,7 +39,7 @@ def training_order(
 
 
 def batches_per_pass(records: int, batch: int) -> int:
-    """Batches in which every record comes once."""
+    """Batches that contain every record once."""
     return -(-records // batch)
 
 
@@ -62,7 +62,7 @@ def _one_pass(
         fitting = len(mixed) // batch * batch
         whole += list(mixed[:fitting].reshape(-1, batch))
         rest.append(mixed[fitting:])
-    ends = np.concatenate(rest)  # of both kinds together they may fill a batch
+    ends = np.concatenate(rest)  # the rest of both kinds together may fill a batch
     missing = -len(ends) % batch
     filled = np.concatenate([ends, generator.choice(pool, missing, replace=missing > len(pool))])
     whole += list(filled.reshape(-1, batch))

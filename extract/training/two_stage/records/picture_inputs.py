@@ -1,4 +1,4 @@
-"""What a model's processor makes of a placeholder and its picture, without writing the same text again and again."""
+"""Processes a placeholder and its picture without generating the same text again and again."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from pid_lvlm.extract.models.library_errors import first_line
 from pid_lvlm.extract.training.two_stage.errors import RecipeError
 
 KEPT_SIZES: Final = 4096
-"""Sizes of pictures whose text is kept."""
+"""Number of picture sizes whose text is cached."""
 GREY: Final = Image.new("RGB", (64, 64), (128, 128, 128))
-"""A picture of nothing."""
+"""A blank picture."""
 
 
 class PictureInputs:
-    """Makes model inputs of pictures.
+    """Makes model inputs from pictures.
 
-    The tokens that a processor writes for a picture follow from its size. The first picture whose size was seen before
-    is processed both ways; where that gives the same inputs, later ones only go through the image processor, those of
-    one size together: a small part of the work.
+    The tokens that a processor writes for a picture depend on its size. The first picture whose size was seen before
+    is processed both ways; if both give the same inputs, later ones only go through the image processor, batched by
+    size, which is a small part of the work.
 
     Args:
         processor: the model's processor.
-        nested: whether it takes a list of pictures for each text.
+        nested: whether it expects a list of pictures per text.
         unused: outputs that the model does not take.
-        by_token: outputs that belong to the text: one entry per token.
+        by_token: outputs that belong to the text, with one entry per token.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class PictureInputs:
         self._size_decides: bool | None = None
 
     def __call__(self, pictures: Sequence[Image.Image]) -> list[dict[str, Tensor]]:
-        """All inputs of every picture, those of its placeholder's tokens among them."""
+        """All inputs for every picture, including those for its placeholder's tokens."""
         found: dict[int, dict[str, Tensor]] = {}
         alike: dict[tuple[int, int], list[int]] = {}
         for place, picture in enumerate(pictures):
@@ -56,7 +56,7 @@ class PictureInputs:
         return [found[place] for place in range(len(pictures))]
 
     def _learned(self, picture: Image.Image) -> dict[str, Tensor]:
-        """Inputs by the whole processor, and what they say about later pictures."""
+        """Inputs from the whole processor, and what they tell about later pictures."""
         whole = self._whole(picture)
         text = self._texts.get(picture.size)
         if text is not None and self._size_decides is None:
@@ -70,7 +70,7 @@ class PictureInputs:
         return self._used(self.processor(text=text, images=images, return_tensors="pt", add_special_tokens=False))
 
     def _pixels(self, pictures: Sequence[Image.Image]) -> list[dict[str, Tensor]]:
-        """What the image processor makes of pictures of one size, for each of them."""
+        """The image processor's outputs for pictures of one size, for each of them."""
         made = self._used(self.processor.image_processor(images=self._given(pictures), return_tensors="pt"))
         split = {name: value.reshape(len(pictures), -1, *value.shape[1:]) for name, value in made.items()}
         return [{name: value[place] for name, value in split.items()} for place in range(len(pictures))]
@@ -84,7 +84,7 @@ class PictureInputs:
     def _agrees(self, whole: dict[str, Tensor], text: dict[str, Tensor], picture: Image.Image) -> bool:
         try:
             found = [text | part for part in self._pixels([picture, picture])]
-        except Exception:  # a processor whose parts do not work alone
+        except Exception:  # a processor whose parts do not work separately
             return False
         return all(
             parts.keys() == whole.keys() and all(_equal(parts[name], value) for name, value in whole.items())
@@ -93,17 +93,17 @@ class PictureInputs:
 
 
 def check_processor(adapter: Adapter) -> None:
-    """See that a model's processor can write the tokens of a picture apart from any text.
+    """Check that a model's processor can write the tokens of a picture separately from any text.
 
     Raises:
-        RecipeError: it cannot, as those whose question goes into the vision part.
+        RecipeError: it cannot, as in families whose vision part reads the question.
     """
     mark = getattr(adapter.processor, "image_token", None)
     why = "it names no placeholder"
     if isinstance(mark, str):
         try:
             PictureInputs(adapter.processor, nested=adapter.nested)([GREY])
-        except Exception as error:  # whatever a processor raises over a form that it does not know
+        except Exception as error:  # anything a processor raises for an unknown form
             why = first_line(error)
         else:
             return

@@ -1,4 +1,4 @@
-"""Files of training records: where each record lies, so that any one can be read while the file stays on the disk."""
+"""Files of training records: locates each record, so that any one can be read while the file stays on disk."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from pid_lvlm.data.inputs.text import TextError, parse_json
 from pid_lvlm.extract.training.two_stage.errors import DataError, RecordError
 
 _MARK: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[{}\[\]]', re.DOTALL)
-"""Whole strings and brackets: what decides where a record ends."""
+"""Matches whole strings and brackets, which determine where a record ends."""
 _OPENING: Final = (ord("{"), ord("["))
 _SPACE: Final = b" \t\r\n"
 _EXPECTED: Final = "should be an object with `conversations`, separated from others by one comma"
 
 
 class RecordFile:
-    """A file with a list of JSON objects, or with one object a line.
+    """A file with a list of JSON objects, or with one object per line.
 
-    Only the places of the records are kept in memory.
+    Only the positions of the records are kept in memory.
 
     Attributes:
         path: the file.
-        spans: first byte of each record and the one after its last, shape (records, 2).
+        spans: start and end (exclusive) of each record in bytes, shape (records, 2).
     """
 
     def __init__(self, path: Path) -> None:
         """Find the records.
 
         Raises:
-            DataError: there is no such file, it is not a list of records, or a record is too long.
+            DataError: the file does not exist, is not a list of records, or has a record that is too long.
         """
         self.path = path
         try:
@@ -79,7 +79,7 @@ class RecordFile:
 
 
 def _spans(content: mmap.mmap, path: Path) -> Iterator[tuple[int, int]]:
-    """Places of the objects of the outermost list, or of a file of lines."""
+    """Positions of the objects in the outermost list, or in a file of lines."""
     begin = 3 if content[:3] == b"\xef\xbb\xbf" else 0
     first = re.compile(rb"\S").search(content, begin)
     is_list = first is not None and first[0] == b"["
@@ -128,7 +128,7 @@ def _check_end(content: mmap.mmap, last: int, stop: int, after: int, count: int,
     if closed and content[last:stop].strip(_SPACE):
         raise _wrong(path, count, _EXPECTED)
     if not closed or content[after:].strip(_SPACE):
-        raise _wrong(path, count, "is not expected there: after the last record only the end of the list may follow")
+        raise _wrong(path, count, "is unexpected: only the end of the list may follow the last record")
 
 
 def _wrong(path: Path, index: int, what: str) -> DataError:

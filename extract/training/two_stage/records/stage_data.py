@@ -1,4 +1,4 @@
-"""All records of a stage: checked before anything is trained, then handed out in the order of training."""
+"""All records of a stage: checked before training starts, then served in the order of training."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from pid_lvlm.extract.training.two_stage.records.record_file import RecordFile
 from pid_lvlm.extract.training.two_stage.records.tokens import IGNORED
 
 LISTED: Final = 8
-"""Bad records that a message describes."""
+"""Maximum number of bad records described in a message."""
 KEPT_BYTES: Final = 2**29
-"""Memory for prepared examples that a further pass will need again, in each process that prepares them."""
+"""Memory, per process, for prepared examples that another pass will need again."""
 SPANS: Final = ("spans", "dropped", "places", "sources")
-"""What a batch says to modality dropout and not to the model."""
+"""Entries of a batch for modality dropout, not for the model."""
 NOT_DROPPED, DROP_PICTURE, DROP_TEXT = 0, 1, 2
 """Spans that modality dropout replaces, as numbers."""
 
@@ -36,14 +36,14 @@ class StageData:
 
     Attributes:
         file: the file.
-        encoder: makes model inputs of a record.
-        rows: numbers of the usable records in the file, shape (records,); arrays below are alike.
-        lengths: their tokens, the picture's included.
-        pictured: whether they have a picture.
-        answers: tokens that the loss is about.
-        source: index of each record's source in `sources`.
-        sources: names of the sources that `noise_by` of the recipe tells apart; one where it is not set.
-        bad: how many records were left out.
+        encoder: makes model inputs from a record.
+        rows: indices of the usable records in the file, shape (records,); the arrays below have the same shape.
+        lengths: number of tokens, including the picture's.
+        pictured: whether the record has a picture.
+        answers: number of tokens that count for the loss.
+        source: index of the record's source in `sources`.
+        sources: names of the sources distinguished by the recipe's `noise_by`; one if it is not set.
+        bad: number of records left out.
     """
 
     file: RecordFile
@@ -57,10 +57,10 @@ class StageData:
     bad: int = 0
 
     def split(self, held_out: int, seed: int) -> tuple[StageData, StageData | None]:
-        """The records to train on and those to hold out, drawn by the seed.
+        """The records to train on and those to hold out, drawn with the seed.
 
         Raises:
-            DataError: nothing would be left.
+            DataError: nothing would be left to train on.
         """
         if not held_out:
             return self, None
@@ -80,11 +80,11 @@ def check_data(encoder: Encoder, progress: Callable[[int, int], None] = lambda d
     """Check every record of a stage.
 
     Args:
-        encoder: of the stage.
-        progress: is told how many of how many records are checked.
+        encoder: the stage's encoder.
+        progress: called with the numbers of checked and of all records.
 
     Raises:
-        DataError: a record is bad and the recipe does not say to leave such out, or none is usable.
+        DataError: a record is bad and the recipe does not say to skip it, or none is usable.
     """
     file = RecordFile(Path(encoder.stage.data))
     found: list[tuple[int, int, bool, int, int]] = []
@@ -116,11 +116,11 @@ def _sentence(path: Path, faults: Sequence[str], total: int) -> str:
 
 
 class InOrder(Dataset[dict[str, Any]]):
-    """Every place of a training in order: one pass over this dataset is the whole stage.
+    """All positions of a training in order: one pass over this dataset is the whole stage.
 
     Args:
         data: the records.
-        order: which record has each place.
+        order: the record at each position.
         dropout: share of the records with a picture in which one span is replaced by noise.
         seed: seed of that choice, and of the noise.
         again: whether this dataset is read more than once.
@@ -140,7 +140,7 @@ class InOrder(Dataset[dict[str, Any]]):
         return self.__getitems__([place])[0]
 
     def __getitems__(self, places: Sequence[int]) -> list[dict[str, Any]]:
-        """What a device's share of a step needs, prepared together."""
+        """Prepare the examples of a device's share of a step together."""
         records = [int(self.order[place]) for place in places]
         examples = self._examples([int(self.data.rows[record]) for record in records])
         return [
@@ -149,7 +149,7 @@ class InOrder(Dataset[dict[str, Any]]):
         ]
 
     def _examples(self, rows: Sequence[int]) -> list[Example]:
-        """Examples of records; those of a stage that fit into `KEPT_BYTES` are prepared once for all passes."""
+        """Examples for records; a stage whose examples fit into `KEPT_BYTES` is prepared once for all passes."""
         new = [row for row in dict.fromkeys(rows) if row not in self._kept]
         found = dict(zip(new, self._encoded(new), strict=True))
         for row, example in found.items():
@@ -162,7 +162,7 @@ class InOrder(Dataset[dict[str, Any]]):
         encode, file = self.data.encoder.encode, self.data.file
         try:
             return encode([file[row] for row in rows])
-        except RecordError:  # a picture that is damaged below its header, or a file that has changed
+        except RecordError:  # a picture damaged after its header, or a file that has changed
             for row in rows:
                 try:
                     encode([file[row]])
@@ -178,12 +178,12 @@ class InOrder(Dataset[dict[str, Any]]):
 
 
 class Collator:
-    """Puts the examples of a device's share of a step into tensors, padded on the right.
+    """Collates the examples of a device's share of a step into tensors, padded on the right.
 
     Args:
         pad: id of the padding token.
-        fillers: entry of padding in inputs with one entry per token.
-        blank: is added where a share has text only, if given.
+        fillers: padding values of inputs with one entry per token.
+        blank: example added to a text-only share, if given.
         spans: whether the spans are needed, for modality dropout.
     """
 
@@ -191,7 +191,7 @@ class Collator:
         self.pad, self.fillers, self.blank, self.spans = pad, fillers, blank, spans
 
     def __call__(self, items: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
-        """Inputs of the model, and for modality dropout those of `SPANS`, which it does not take."""
+        """Inputs for the model, and the entries of `SPANS` for modality dropout."""
         examples = [item["example"] for item in items]
         if self.blank is not None and not any(example.picture for example in examples):
             examples.append(self.blank)

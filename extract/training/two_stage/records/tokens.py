@@ -1,4 +1,4 @@
-"""A written conversation becomes token ids, with a mask that is right to the token."""
+"""Tokenises a formatted conversation, with masks that are exact to the token."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Tokens:
 
     Attributes:
         ids: token ids, shape (tokens,).
-        answer: whether a token belongs to an answer, which the loss is about.
+        answer: whether a token belongs to an answer and counts for the loss.
         asked: whether it belongs to the user's own text: the language span.
-        picture: whether it is a place of the picture: the visual span.
+        picture: whether it is a position of the picture: the visual span.
     """
 
     ids: NDArray[np.int64]
@@ -39,24 +39,24 @@ class Tokens:
 
     @property
     def labels(self) -> NDArray[np.int64]:
-        """The id of each token of an answer, `IGNORED` elsewhere; models shift them by one themselves."""
+        """The id of each answer token, `IGNORED` elsewhere; models shift labels by one themselves."""
         return np.where(self.answer, self.ids, IGNORED)
 
 
 def tokenise(turns: Sequence[Turn], write: Writer, processor: Any) -> Tokens:
-    """Token ids of a conversation, its picture still one token.
+    """Token ids of a conversation, with the picture still as one token.
 
-    A token belongs to an answer if it has characters of it: the space before an answer may be a part of its first
-    token, and is not predicted where it is a token of its own.
+    A token belongs to an answer if it contains characters of it: the space before an answer may be part of its first
+    token, and is not predicted if it is a separate token.
 
     Raises:
         RecipeError: the tokenizer cannot say which characters a token stands for.
-        RecordError: the text holds marks that the tokenizer reads as a picture.
+        RecordError: the text contains marks that the tokenizer reads as a picture.
     """
     written = write(turns, processor)
     tokenizer = processor.tokenizer
     if not getattr(tokenizer, "is_fast", False):
-        raise RecipeError("the model's tokenizer does not tell where its tokens are; save it as tokenizer.json")
+        raise RecipeError("the model's tokenizer does not report token offsets; save it as tokenizer.json")
     bos = tokenizer.bos_token
     special = not (bos and written.text.startswith(bos))
     encoded = tokenizer(written.text, return_offsets_mapping=True, add_special_tokens=special)
@@ -64,7 +64,7 @@ def tokenise(turns: Sequence[Turn], write: Writer, processor: Any) -> Tokens:
     offsets = np.array(encoded["offset_mapping"], np.int64).reshape(-1, 2)
     picture = ids == tokenizer.convert_tokens_to_ids(processor.image_token)
     if picture.sum() != any(turn.picture for turn in turns):
-        raise RecordError(f"its text holds the mark {processor.image_token}, which stands for a picture")
+        raise RecordError(f"its text contains {processor.image_token}, which stands for a picture")
     return Tokens(ids, *_masks(written, offsets), picture)
 
 
@@ -81,12 +81,12 @@ def _masks(written: Written, offsets: NDArray[np.int64]) -> tuple[Mask, Mask]:
 
 
 def with_picture(tokens: Tokens, block: Sequence[int], places: Mask) -> Tokens:
-    """The same conversation with the tokens of its picture in place of the placeholder.
+    """The conversation with the tokens of its picture in place of the placeholder.
 
     Args:
         tokens: a conversation with one placeholder.
         block: ids that the processor writes for the picture.
-        places: which of them the picture's features fill.
+        places: which of them are filled by the picture's features.
     """
     (at,) = np.flatnonzero(tokens.picture)
 
@@ -105,7 +105,7 @@ def truncated(tokens: Tokens, most: int) -> Tokens:
     """The first tokens of a conversation.
 
     Raises:
-        RecordError: nothing of an answer is among them.
+        RecordError: they contain no part of an answer.
     """
     cut = Tokens(tokens.ids[:most], tokens.answer[:most], tokens.asked[:most], tokens.picture[:most])
     if not cut.answer.any():

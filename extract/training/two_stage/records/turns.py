@@ -1,4 +1,4 @@
-"""One record of LLaVA's conversation format becomes checked turns."""
+"""Parses one record in LLaVA's conversation format into checked turns."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pid_lvlm.extract.training.two_stage.errors import RecordError
 
 USER, ASSISTANT = "user", "assistant"
 ROLES: Final = {"human": USER, "gpt": ASSISTANT}
-"""Speakers as LLaVA's files name them, and the roles that chat templates know."""
+"""Speakers in LLaVA's files -> roles of chat templates."""
 PLACEHOLDER: Final = "<image>"
 
 
@@ -27,7 +27,7 @@ class Turn:
 
     Attributes:
         role: `user` or `assistant`.
-        text: what is said, without the picture's placeholder and without white space around it.
+        text: the text, without the picture's placeholder and surrounding white space.
         picture: whether the picture comes before the text.
     """
 
@@ -41,7 +41,7 @@ class Conversation:
     """A record that can be trained on.
 
     Attributes:
-        turns: user and assistant in turn, the user first, an answer last.
+        turns: alternating user and assistant turns, starting with the user and ending with an answer.
         picture: path or encoded bytes of its picture; None for a record of text.
     """
 
@@ -52,11 +52,11 @@ class Conversation:
 def read_conversation(raw: Any, images: Path) -> Conversation:
     """Check one record.
 
-    A first turn of `gpt` is left out, as LLaVA's own reader does: it answers nothing. The picture is put before the
-    text of its turn, wherever the placeholder stands.
+    A first turn of `gpt` is dropped, as in LLaVA's own reader: it answers nothing. The picture is placed before the
+    text of its turn, wherever the placeholder is.
 
     Args:
-        raw: what the file has.
+        raw: the record as parsed from the file.
         images: where relative paths of pictures start.
 
     Raises:
@@ -121,7 +121,7 @@ def _picture(cell: Any, images: Path) -> Path | bytes:
         return picture_source(cell, images)
     except RowError as error:
         if error.reason == Reason.SEVERAL_PICTURES:
-            raise RecordError("has several pictures in `image`; only records about one are trained on") from None
+            raise RecordError("has several pictures in `image`; only records with one picture are supported") from None
         if error.reason == Reason.NO_PICTURE and not str(cell).strip():
             raise RecordError("has an empty `image`; a record of text should have no such key") from None
         raise RecordError(cut(str(error), 400).replace("; check the column or pass --images", "")) from None

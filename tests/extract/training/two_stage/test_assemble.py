@@ -86,10 +86,13 @@ def test_parts_of_another_kind_are_one_sentence(folders, tmp_path):
     whole.save_pretrained(tmp_path / "whole")
     tiny_processor().save_pretrained(tmp_path / "whole")
     for parts, message in (
-        ({"language": tmp_path / "whole", "vision": folder / "vision"}, "kind llava and not a language model"),
+        (
+            {"language": tmp_path / "whole", "vision": folder / "vision"},
+            "has model type llava and is not a language model",
+        ),
         (
             {"language": folder / "language", "vision": folder / "language"},
-            "kind llama; a LLaVA is assembled with CLIP",
+            "model type llama; a LLaVA is assembled with CLIP",
         ),
     ):
         with pytest.raises(RecipeError, match=message):

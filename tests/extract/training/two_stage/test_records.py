@@ -47,7 +47,7 @@ def test_a_list_or_lines_of_any_objects_are_found(tmp_path_factory, records, ind
         ('[{"a": 1} {"b": 2}]', "record 1: should be an object"),
         ('[{"a": 1}, {"b": [', "record 1: is cut off"),
         ('[{"a": 1}', "record 1: is cut off"),
-        ('[{"a": 1}] more', "record 1: is not expected"),
+        ('[{"a": 1}] more', "record 1: is unexpected"),
         ('[["a"]]', "record 0: should be an object"),
         ('{"a": 1}, {"b": 2}', "record 1"),
         ('["a.json"]', "record 0: should be an object with `conversations`"),

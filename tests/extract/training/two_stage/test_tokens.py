@@ -106,7 +106,7 @@ def test_truncation_keeps_the_first_tokens_and_their_labels(folder, adapter):
     assert cut.ids.tolist() == whole.ids[:most].tolist()
     with pytest.raises(RecordError, match="its first 9 of .* tokens do not reach an answer"):
         truncated(whole, 9)
-    with pytest.raises(RecordError, match=f"has {len(whole)} tokens; at most {most} are trained on"):
+    with pytest.raises(RecordError, match=f"has {len(whole)} tokens; at most {most} are allowed"):
         Encoder(adapter, stage(folder, max_length=most)).check(raw)
     with pytest.raises(RecordError, match="its picture ends at token 11"):
         Encoder(adapter, stage(folder, max_length=8, too_long="truncate")).check(raw)

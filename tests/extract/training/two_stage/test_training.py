@@ -188,7 +188,7 @@ def test_modality_dropout_goes_on_with_its_statistics(recipe, tmp_path):
 
 def test_a_folder_of_another_training_is_refused(prepared, out, recipe, tmp_path):
     other = replace(prepared, recipe=replace(recipe, seed=7))
-    with pytest.raises(ResumeError, match="holds a training with `seed` = 0, and the recipe has 7"):
+    with pytest.raises(ResumeError, match="holds a training with `seed` = 0, but the recipe has 7"):
         run(other, out, Watch(), cpu=True)
     (tmp_path / "mine.txt").touch()
     with pytest.raises(OutputExistsError, match="holds something other than a training"):
@@ -208,7 +208,7 @@ def test_a_damaged_record_or_table_is_one_sentence(prepared, tmp_path):
 
 def test_a_projector_is_not_trained_on_text_alone(recipe, tmp_path):
     blind = replace(recipe.stages[0], conversation="chat", data=str(write(tmp_path / "t.json", [record(0, "a", "b")])))
-    with pytest.raises(RecipeError, match="stage `align` trains projector, and none of its records has a picture"):
+    with pytest.raises(RecipeError, match="stage `align` trains projector, but none of its records has a picture"):
         prepare(replace(recipe, stages=(blind,)), 1)
 
 
