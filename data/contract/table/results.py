@@ -217,8 +217,8 @@ def _atoms() -> tuple[Column, ...]:
     columns: list[Column] = []
     for atom in ATOMS:
         columns += [
-            Column(atom, "float", "bits", f"{atom}, mean over seeds, cut at 0", Range(0, ATOM_BITS)),
-            Column(f"{atom}_raw", "float", "bits", f"{atom} before the cut; a small negative value is error", ATOM),
+            Column(atom, "float", "bits", f"{atom}, mean over seeds, clipped at 0", Range(0, ATOM_BITS)),
+            Column(f"{atom}_raw", "float", "bits", f"{atom} before clipping; a small negative value is error", ATOM),
             Column(
                 f"{atom}_low",
                 "float",
