@@ -16,7 +16,6 @@ c cᵀ has the same solutions up to a constant, and no null space; preconditione
 1 - s and 1, s the contraction of Sinkhorn's own sweeps. A few steps of conjugate gradients solve it.
 """
 
-import warnings
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
@@ -25,23 +24,8 @@ import jax.numpy as jnp
 from jax.scipy.sparse.linalg import cg
 from jaxtyping import Array, Bool, Float, Int
 
-with warnings.catch_warnings():
-    # jaxopt, imported by ott-jax, prints a deprecation notice at import.
-    warnings.simplefilter("ignore", DeprecationWarning)
-    from ott.geometry.geometry import Geometry
-    from ott.problems.linear.linear_problem import LinearProblem
-    from ott.solvers.linear.sinkhorn import Sinkhorn
-
 MARGINAL_FLOOR = 1e-8
 """Minimum marginal entry before normalising: an exact 0 makes the implicit gradient NaN."""
-
-_SWEEPS_PER_CHECK = 2
-_SWEEP = Sinkhorn(
-    lse_mode=False,
-    inner_iterations=_SWEEPS_PER_CHECK,
-    min_iterations=_SWEEPS_PER_CHECK,
-    max_iterations=_SWEEPS_PER_CHECK,
-)
 
 _CG_TOLERANCE = 1e-6
 _CG_STEPS = 50
@@ -78,15 +62,6 @@ class _Scalings(NamedTuple):
     v: Columns
     error: Float[Array, " k"]
     sweeps: Int[Array, ""]
-
-
-@jax.tree_util.register_pytree_node_class
-class _Kernel(Geometry):
-    """A kernel matrix without a regularisation schedule, with which ott-jax would take powers of it in every sweep."""
-
-    def apply_kernel(self, vec: Float[Array, " n"], eps: Any = None, axis: int = 0) -> Float[Array, " m"]:
-        """Kernel times `vec`; its transpose for axis 0. `eps` does not matter here."""
-        return jnp.dot(self._kernel_matrix if axis == 1 else self._kernel_matrix.T, vec)
 
 
 @jax.custom_vjp
@@ -136,17 +111,13 @@ def _sinkhorn(kernel: Pairs, rows: Rows, columns: Columns, stop: Stop) -> _Scali
 
     Under vmap, ott-jax's own loop checks the error in every sweep, which takes a third of its time.
     """
-
-    def sweep(
-        kernel: Float[Array, "a b"], rows: Float[Array, " a"], columns: Float[Array, " b"], u: Float[Array, " a"]
-    ) -> tuple[Float[Array, " a"], Float[Array, " b"]]:
-        found = _SWEEP(LinearProblem(_Kernel(kernel_matrix=kernel, epsilon=1.0), rows, columns), init=(u, columns))
-        return jnp.exp(found.f), jnp.exp(found.g)
+    with jax.ensure_compile_time_eval():  # arrays made during the import stay outside the program
+        from pid_jax.estimators.batch.ott_sweeps import SWEEPS, sweep  # noqa: PLC0415  a slow import
 
     def advance(state: _Scalings) -> _Scalings:
         u, v = jax.vmap(sweep)(kernel, rows, columns, state.u)
         error = jnp.abs(v * columns_of(kernel, u) - columns).sum(axis=-1)
-        return _Scalings(u, v, error, state.sweeps + _SWEEPS_PER_CHECK)
+        return _Scalings(u, v, error, state.sweeps + SWEEPS)
 
     def unfinished(state: _Scalings) -> Bool[Array, ""]:
         return (state.error >= stop.threshold).any() & (state.sweeps < stop.sweeps)
