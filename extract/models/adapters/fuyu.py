@@ -65,7 +65,7 @@ def _check_tokens(config: Any, processor: Any) -> None:
     tokenizer = processor.tokenizer
     if config.image_token_id != processor.image_token_id:
         message = (
-            f"config.json gives the picture's token the id {config.image_token_id}, but the tokenizer "
+            f"config.json gives the picture's token the id {config.image_token_id}, but the tokenizer has "
             f"{processor.image_token_id}; use tokenizer and weights of the same revision"
         )
         raise ModelError(message)

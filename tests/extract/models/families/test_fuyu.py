@@ -35,7 +35,7 @@ def test_coordinates_in_a_question_stay_as_they_are(tiny: Tiny) -> None:
 def test_what_does_not_fit_is_one_sentence(tiny: Tiny) -> None:
     processor = tiny.adapter.processor
     with pytest.raises(
-        ModelError, match="the picture's token the id 71011, the tokenizer 3; use tokenizer and weights"
+        ModelError, match="the picture's token the id 71011, but the tokenizer has 3; use tokenizer and weights"
     ):
         FuyuAdapter(SimpleNamespace(config=SimpleNamespace(image_token_id=71011)), processor)
 
