@@ -89,9 +89,18 @@ async function draw(figure) {
       actions: {export: true, source: false, compiled: false, editor: false},
     });
     figure.view = made;
+    fit(figure);
   } catch {
     figure.chart.innerHTML = figure.still;
   }
+}
+// A figure slightly wider than its box is scaled to fit; a much wider one scrolls inside the box, or its text would be too small.
+const MOST_SCALED = 1.3;
+function fit(figure) {
+  const drawn = figure.chart.querySelector("svg.marks");
+  const room = figure.box.clientWidth;
+  const ratio = drawn.width.baseVal.value / room;
+  if (ratio > 1 && ratio <= MOST_SCALED) Object.assign(drawn.style, {width: `${room}px`, height: "auto"});
 }
 let round = 0;
 async function drawAll() {
