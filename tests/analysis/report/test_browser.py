@@ -126,6 +126,22 @@ def test_charts_are_drawn_and_nothing_scrolls_sideways(opened, width):
     assert _overflow(page) <= 0
 
 
+@pytest.mark.parametrize("width", [800, 390])
+def test_figures_slightly_too_wide_are_scaled_to_fit(opened, width):
+    page = opened(width)
+    measured = page.eval_on_selector_all(
+        "figure[data-name] .chart",
+        """all => all.map(box => {
+            const drawn = box.querySelector(".drawing svg.marks");
+            return [drawn.width.baseVal.value / box.clientWidth, drawn.clientWidth / box.clientWidth];
+        })""",
+    )
+    assert measured
+    for natural, shown in measured:
+        assert shown == pytest.approx(1 if 1 < natural <= 1.3 else natural, abs=0.01)
+    assert any(natural > 1 for natural, _ in measured) or width > 390
+
+
 def test_a_table_is_sorted_filtered_and_saved(opened):
     page = opened()
     headings = page.locator("table[data-name=summary] thead th").all_inner_texts()
