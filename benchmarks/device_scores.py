@@ -44,7 +44,8 @@ def differences(one: Path, other: Path) -> dict[str, float]:
         with np.load(path) as first, np.load(other / path.name) as second:
             for name in first.files:
                 if first[name].dtype.kind == "f":
-                    found[name] = max(found.get(name, 0.0), largest_difference(first[name], second[name]))
+                    worst = largest_difference(first[name], second[name])
+                    found[name] = float(np.maximum(found.get(name, 0.0), worst))  # max() would lose a NaN
     return found
 
 
