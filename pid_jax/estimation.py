@@ -66,6 +66,8 @@ def plan_groups(
 ) -> list[Group]:
     """Groups of one estimator and equal shape, cut into chunks that fit into memory.
 
+    Groups that need no compiled program come first, so that the programs of the others are compiled meanwhile.
+
     Args:
         plan: the runs.
         config: settings.
@@ -82,11 +84,12 @@ def plan_groups(
     budget = parse_bytes(memory_budget) if isinstance(memory_budget, str) else check_budget(memory_budget)
     machine = this_machine(devices, budget)
     share = Share(lambda name: name not in done, part)
-    return [
+    groups = [
         group
         for name in ESTIMATORS[config.estimator]
         for group in SOLVERS[name].group(plan.runs, config, machine, share)
     ]
+    return sorted(groups, key=lambda group: bool(SOLVERS[group.estimator].programs(group, config)))
 
 
 def in_order(plan: Plan, rows: list[dict[str, object]]) -> list[dict[str, object]]:

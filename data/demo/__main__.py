@@ -130,24 +130,20 @@ def steps(out: Path, sweep: Path, limit: int | None, seeds: int, *, items: bool 
     # Differences between checkpoints and layers are paired item by item; single items need a finer solution.
     paired = ("--pointwise", influences) if items else ()
     limited = () if limit is None else ("--limit", str(limit))
-    extract = ("pid-extract", "--sweep", str(sweep), "--out", runs, "--batch-size", "64", *limited)
+    extract = ("pid-extract", "--sweep", str(sweep), "--out", runs, "--batch-size", "128", *limited)
     # A small model cannot use two cores; two processes can.
     parts = [("--part", f"{i}/{PROCESSES}") + (() if i == 1 else ("--quiet",)) for i in range(1, PROCESSES + 1)]
     crossed = crossed_runs(out / "runs", sweep)
-    # These write to different tables.
-    further = {}
-    if crossed:
-        further["crossed"] = ("pid-estimate", *crossed, "--out", table, *CROSSED)
-    if items:
-        exact = ("pid-estimate", *final_runs(out / "runs", sweep), "--out", str(out / "exact.parquet"))
-        further["items"] = (*exact, "--pointwise", pointwise, *FINE, *QUICK, "--overwrite")
-    quiet = [command + (() if number == 0 else ("--quiet",)) for number, command in enumerate(further.values())]
+    estimate = ("pid-estimate", runs, "--out", table, *paired, "--seeds", str(seeds), *QUICK, "--overwrite")
+    exact = ("pid-estimate", *final_runs(out / "runs", sweep), "--out", str(out / "exact.parquet"))
+    single = (*exact, "--pointwise", pointwise, *FINE, *QUICK, "--overwrite", "--quiet")
     return [
         Step("extract", tuple(extract + part for part in parts), "processes share the runs"),
-        Step(
-            "estimate", (("pid-estimate", runs, "--out", table, *paired, "--seeds", str(seeds), *QUICK, "--overwrite"),)
-        ),
-        *([Step(" and ".join(further), tuple(quiet), "estimates, each into its own table")] if further else []),
+        # One estimate leaves a core idle at times.
+        Step("estimate and items", (estimate, single), "estimates, each into its own table")
+        if items
+        else Step("estimate", (estimate,)),
+        *([Step("crossed", (("pid-estimate", *crossed, "--out", table, *CROSSED),))] if crossed else []),
         Step(
             "report",
             (

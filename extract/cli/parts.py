@@ -57,6 +57,9 @@ def select_part(
 USUAL_ITEMS: Final = 1000
 """Assumed number of items of a dataset that has not been read."""
 
+CROSSED_PASS: Final = 2 / 3
+"""Cost of a crossed pair in passes: the picture's tokens are shared with other pairs."""
+
 
 def _costs(models: Sequence[ModelSpec], datasets: int) -> list[float]:
     """Passes of each model over items, times its size if the sizes of all models are given."""
@@ -65,7 +68,7 @@ def _costs(models: Sequence[ModelSpec], datasets: int) -> list[float]:
     for spec in models:
         runs = datasets if spec.datasets is None else min(len(set(spec.datasets)), datasets)
         conditions = len(run_conditions(spec, ExtractionConfig(Path())))
-        passes = conditions + max(0, (spec.crossed or 1) - 1)
+        passes = conditions + CROSSED_PASS * max(0, (spec.crossed or 1) - 1)
         items = USUAL_ITEMS if spec.limit is None else min(spec.limit, USUAL_ITEMS)
         size = 1.0 if None in sizes or spec.size_b is None else spec.size_b
         found.append(float(f"{runs * passes * items * size:.6g}"))

@@ -12,12 +12,14 @@ SWEEP = "sweep.toml"
 CROSSED_PAIRS = 8
 """Questions asked about each picture, for the one model that is measured with crossed pairs."""
 SERIES_DATASETS = ("demo-fusion", "demo-sight", "demo-blend")
-SERIES_ITEMS = 512
-"""Data for checkpoints before the last: fewer datasets and items, so that the demo takes minutes."""
+SERIES_ITEMS = 384
+SERIES_STEP = 100
+"""Checkpoints before the last: those at multiples of this step, on fewer datasets and items, so that the demo takes
+minutes."""
 
 _SWEEP_HEADER = """\
 # What `make demo` extracts: the last checkpoint of every model at all layers, one of them also with crossed pairs, and
-# the checkpoints before it on fewer datasets and items. Made by `make demo-weights`. Paths are relative to this file.
+# some earlier ones on fewer datasets and items. Made by `make demo-weights`. Paths are relative to this file.
 """
 
 
@@ -61,7 +63,7 @@ def index_toml(kept: Iterable[Checkpoint]) -> str:
 
 
 def sweep_toml(kept: Sequence[Checkpoint], cards: Iterable[str], crossed: str) -> str:
-    """A sweep file for `pid-extract`: all checkpoints, with the last of each model on all tasks and at all layers.
+    """A sweep file for `pid-extract`: the last checkpoint of each model on all tasks and layers, and some before it.
 
     Args:
         kept: Checkpoints in the order of training.
@@ -72,6 +74,8 @@ def sweep_toml(kept: Sequence[Checkpoint], cards: Iterable[str], crossed: str) -
     series = f'layers = "last"\nlimit = {SERIES_ITEMS}\ndatasets = [{names}]\n'
     models = []
     for entry in kept:
+        if not entry.final and entry.step % SERIES_STEP:
+            continue
         more = f"crossed = {CROSSED_PAIRS}\n" if entry.name == crossed else ""
         models.append(f"[[models]]\n{entry.fields}" + (f'layers = "all"\n{more}' if entry.final else series))
     datasets = [f'[[datasets]]\nfile = "{card}"\n' for card in cards]

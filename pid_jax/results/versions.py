@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import version
 
 import jax
@@ -9,7 +10,8 @@ import jax
 LIBRARIES = ("pid-lvlm", "jax", "jaxlib", "flax", "optax", "ott-jax", "numpy")
 
 
-def library_versions() -> dict[str, str]:
+@cache
+def library_versions() -> Mapping[str, str]:
     """Versions of the libraries that the numbers depend on."""
     return {name: version(name) for name in LIBRARIES}
 
@@ -22,4 +24,4 @@ def device_name() -> str:
 
 def versions_json(extract: Mapping[str, str]) -> str:
     """Versions of the libraries of both steps, as JSON; those of the extraction are in a run's manifest."""
-    return json.dumps({"extract": dict(extract), "estimate": library_versions()})
+    return json.dumps({"extract": dict(extract), "estimate": dict(library_versions())})

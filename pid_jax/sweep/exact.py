@@ -1,6 +1,6 @@
 """The exact estimator in sweeps: uses all rows of a run, no features, no training, no seeds."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from pid_jax.config import EXACT, EstimatorConfig
 from pid_jax.estimators.exact.crossed.estimates import CrossedGiven, estimate_crossed
 from pid_jax.estimators.exact.crossed.pairs import CrossedPairs
 from pid_jax.estimators.exact.over_items.intervals import ItemInterval
+from pid_jax.estimators.exact.penalty.host import WORTH_PROCESSES
 from pid_jax.estimators.exact.problem import REACHED, GivenRows
 from pid_jax.estimators.exact.spread import MarginalsSpread, Way, marginals_spreads
 from pid_jax.estimators.exact.strata import (
@@ -37,7 +38,7 @@ PROBLEMS_PER_CHUNK = 16
 
 
 AT_A_TIME = 4
-"""Problems, per device, between two reports of progress."""
+"""Least number of problems, per device, between two reports of progress."""
 
 
 @dataclass(frozen=True)
@@ -120,12 +121,23 @@ class RunningExact:
         crossed = [place for place, one in enumerate(self.given) if isinstance(one, CrossedGiven)]
         others = [place for place in range(len(self.given)) if place not in set(crossed)]
         for places, solve in ((others, self._solved), (crossed, self._crossed)):
-            for start in range(0, len(places), AT_A_TIME * self.devices):
-                part = places[start : start + AT_A_TIME * self.devices]
+            for part in self._parts(places):
                 outcomes = solve([self.given[place] for place in part], [self.items[place] for place in part])
                 found |= zip(part, outcomes, strict=True)
                 advance(len(part))
         return [found[place] for place in range(len(self.given))]
+
+    def _parts(self, places: Sequence[int]) -> Iterator[list[int]]:
+        """Problems to solve together: `AT_A_TIME` per device, or more if it takes more to make processes worthwhile."""
+        part: list[int] = []
+        for place in places:
+            part.append(place)
+            pairs = sum(len(self.items[each][0]) ** 2 for each in part)
+            if len(part) >= AT_A_TIME * self.devices and pairs >= WORTH_PROCESSES:
+                yield part
+                part = []
+        if part:
+            yield part
 
     def _crossed(self, given: Sequence[Any], _items: Sequence[Items]) -> list[CrossedOutcome]:
         found = estimate_crossed(

@@ -134,7 +134,6 @@ def _gauge(
     first: _Source, second: _Source, slack: float
 ) -> tuple[Float[np.ndarray, "m1 k"], Float[np.ndarray, "m2 k"]]:
     """Shifts of log F and log G: log c and -log c for each label's components."""
-    edges = _pairs_with_mass(first.multipliers, second.multipliers, slack)
     shifts = np.zeros_like(first.masses), np.zeros_like(second.masses)
     totals = [source.weighted_factors() for source in (first, second)]
     parts: dict[bytes, tuple[Int[np.ndarray, " m1"], Int[np.ndarray, " m2"]]] = {}
@@ -144,7 +143,7 @@ def _gauge(
             continue
         key = present[0].tobytes() + present[1].tobytes()
         if key not in parts:
-            parts[key] = _components(edges, *present)
+            parts[key] = _components(first.multipliers, second.multipliers, *present, slack)
         left, right = _balanced(parts[key], first.masses[:, y], second.masses[:, y])
         size = int(max(left.max(), right.max())) + 1
         f, g = (np.bincount(at, total[:, y], size) for at, total in zip((left, right), totals, strict=True))
@@ -154,30 +153,41 @@ def _gauge(
     return shifts
 
 
-def _pairs_with_mass(
-    a: Float[np.ndarray, "m1 k"], b: Float[np.ndarray, "m2 k"], slack: float
-) -> tuple[Int[np.ndarray, " e"], Int[np.ndarray, " e"]]:
-    """Indices of the pairs of rows whose S = A Bᵀ is within `slack` of 1."""
-    found = []
-    for start in range(0, len(a), BLOCK):
-        rows, columns = np.nonzero(a[start : start + BLOCK] @ b.T >= 1 - slack)
-        found.append((rows + start, columns))
-    rows, columns = (np.concatenate(side) for side in zip(*found, strict=True))
-    return rows, columns
-
-
 def _components(
-    edges: tuple[Int[np.ndarray, " e"], Int[np.ndarray, " e"]],
+    a: Float[np.ndarray, "m1 k"],
+    b: Float[np.ndarray, "m2 k"],
     left: Bool[np.ndarray, " m1"],
     right: Bool[np.ndarray, " m2"],
+    slack: float,
 ) -> tuple[Int[np.ndarray, " m1"], Int[np.ndarray, " m2"]]:
-    """Component number of every row, using edges between rows that both have the label."""
-    rows, columns = edges
-    kept = left[rows] & right[columns]
+    """Component number of every row. The edges are pairs with the label whose S = A Bᵀ is within `slack` of 1."""
+    rows, columns = np.flatnonzero(left), np.flatnonzero(right)
+    ends = [_spanning(a[part] @ b[columns].T >= 1 - slack) for part in _blocks(rows)]
     size = len(left) + len(right)
-    graph = coo_array((np.ones(kept.sum(), bool), (rows[kept], columns[kept] + len(left))), shape=(size, size))
+    at = np.concatenate([rows[first + BLOCK * number] for number, (first, _) in enumerate(ends)])
+    to = np.concatenate([columns[second] for _, second in ends]) + len(left)
+    graph = coo_array((np.ones(len(at), bool), (at, to)), shape=(size, size))
     _, number = connected_components(graph, directed=False)
     return number[: len(left)], number[len(left) :]
+
+
+def _blocks(rows: Int[np.ndarray, " m"]) -> list[Int[np.ndarray, " _"]]:
+    return [rows[start : start + BLOCK] for start in range(0, len(rows), BLOCK)]
+
+
+def _spanning(touching: Bool[np.ndarray, "r c"]) -> tuple[Int[np.ndarray, " e"], Int[np.ndarray, " e"]]:
+    """Edges with the same components as all of them, often far fewer: rows with the same first column share theirs.
+
+    Each row keeps its edge to its first column, and the first row of a group gets all other edges of the group.
+    """
+    least = touching.argmax(1)
+    rows = np.flatnonzero(touching[np.arange(len(touching)), least])
+    rows = rows[np.argsort(least[rows], kind="stable")]
+    if not len(rows):
+        return rows, rows
+    starts = np.flatnonzero(np.diff(least[rows], prepend=-1))
+    group, column = np.nonzero(np.logical_or.reduceat(touching[rows], starts))
+    return np.concatenate([rows, rows[starts][group]]), np.concatenate([least[rows], column])
 
 
 def _balanced(

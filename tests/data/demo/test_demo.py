@@ -10,7 +10,7 @@ from pid_lvlm.data.demo import __main__ as demo
 
 def test_the_steps_are_the_three_commands_and_the_check():
     steps = demo.steps(Path("out"), Path("sweep.toml"), 400, 2)
-    assert [step.name for step in steps] == ["extract", "estimate", "items", "report", "check"]
+    assert [step.name for step in steps] == ["extract", "estimate and items", "report", "check"]
     parts = [command[command.index("--part") + 1] for command in steps[0].commands]
     assert parts == [f"{i}/{len(parts)}" for i in range(1, len(parts) + 1)]
     assert all(command[command.index("--limit") + 1] == "400" for command in steps[0].commands)
@@ -24,20 +24,21 @@ def test_items_are_those_of_the_final_checkpoints(tmp_path):
         odd.write_text(text)
         assert demo.final_runs(tmp_path, odd) == [str(tmp_path)]
     of = {step.name: step for step in demo.steps(tmp_path, odd, None, 1)}
-    written, read = (of[name].commands[-1] for name in ("items", "report"))
+    estimate, written = of["estimate and items"].commands
+    (read,) = of["report"].commands
     assert written[written.index("--pointwise") + 1] == read[read.index("--pointwise") + 1]
-    influences = of["estimate"].commands[0][of["estimate"].commands[0].index("--pointwise") + 1]
+    influences = estimate[estimate.index("--pointwise") + 1]
     assert read.count("--pointwise") == 2
     assert influences in read
     assert influences != written[written.index("--pointwise") + 1]
     without = demo.steps(tmp_path, odd, None, 1, items=False)
     assert not any("--pointwise" in command for step in without for command in step.commands)
-    assert "items" not in [step.name for step in without]
+    assert [step.name for step in without] == ["extract", "estimate", "report", "check"]
 
 
 def test_crossed_pairs_are_those_of_the_models_that_have_them(tmp_path):
     steps = demo.steps(tmp_path, demo.HERE / "sweep.toml", None, 1)
-    assert [step.name for step in steps] == ["extract", "estimate", "crossed and items", "report", "check"]
+    assert [step.name for step in steps] == ["extract", "estimate and items", "crossed", "report", "check"]
     runs, out = (steps[2].commands[0][place] for place in (1, 3))
     assert runs == str(tmp_path / "runs" / "demo-llava-small__*__tune-2000")
     assert out == steps[1].commands[0][3]

@@ -37,7 +37,7 @@ def test_models_that_cost_the_same_go_to_the_parts_in_turn():
 @pytest.mark.parametrize(
     ("dear", "cheap"),
     [
-        ({"crossed": 29}, {}),
+        ({"crossed": 43}, {}),
         ({"ablation": ("noise", "other", "mean", "blank"), "other_draws": 14}, {}),
         ({}, {"limit": 125}),
         ({}, {"datasets": ("d0",)}),

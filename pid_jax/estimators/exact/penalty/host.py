@@ -1,11 +1,13 @@
 """Solves problems on the host's cores, one after another or in separate processes. Imports neither jax nor polars."""
 
 import atexit
+import math
 import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache, partial
 from itertools import repeat
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -13,14 +15,20 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import numpy as np
 from jaxtyping import Float
 from loky import BrokenProcessPool, get_reusable_executor
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from pid_jax.estimators.exact.penalty.continuation import solve_continuation
 
 Problem: TypeAlias = tuple[Float[np.ndarray, "_ _"], Float[np.ndarray, "_ _"]]
 
-WORTH_PROCESSES: Final = 4_000_000
-"""Total pairs of all problems (about 4 s of work) above which processes are worth the second they take to start."""
+PER_PROBLEM: Final = 40_000
+"""The fixed cost of a problem in pairs: small ones take about 20 ms."""
+
+WORTH_PROCESSES: Final = 3_000_000
+"""Work, in pairs, above which processes are worth the second they take to start; about two seconds on one core."""
+
+WORTH_SENDING: Final = 200_000
+"""Work, in pairs, above which problems are worth sending to processes that are already running."""
 
 IDLE_SECONDS: Final = 60
 """Idle processes end after this time."""
@@ -55,7 +63,7 @@ def solve_on_host(problem: Problem, tol_bits: float) -> Optimum:
     """
     known = [part.sum(1) > 0 for part in problem]
     first, second = (part[rows] for part, rows in zip(problem, known, strict=True))
-    with threadpool_limits(1, "blas"):
+    with _thread_pools().limit(limits=1, user_api="blas"):
         certified = solve_continuation(first, second, tol_bits)
     a, b = (np.zeros_like(part) for part in problem)
     a[known[0]], b[known[1]] = certified.dual.first, certified.dual.second
@@ -76,8 +84,9 @@ def solve_side_by_side(problems: Sequence[Problem], tol_bits: float, cores: int)
     Raises:
         MemoryError: a process was killed from outside.
     """
-    work = sum(len(first) * len(second) for first, second in problems)
-    if cores == 1 or len(problems) == 1 or work < WORTH_PROCESSES:
+    work = sum(len(first) * len(second) + PER_PROBLEM for first, second in problems)
+    least = WORTH_SENDING if _running.expected() else WORTH_PROCESSES
+    if cores == 1 or len(problems) == 1 or work < least:
         yield from (solve_on_host(problem, tol_bits) for problem in problems)
         return
     with _silent_about_interrupts():
@@ -88,6 +97,27 @@ def solve_side_by_side(problems: Sequence[Problem], tol_bits: float, cores: int)
         yield from found
     except BrokenProcessPool:  # out of memory: the system killed a process
         raise MemoryError from None
+    _running.used = time.monotonic()
+
+
+@dataclass
+class _Running:
+    """When the processes were last used."""
+
+    used: float = -math.inf
+
+    def expected(self) -> bool:
+        """Whether they should still be there. If they are not, using them only takes longer."""
+        return time.monotonic() - self.used < IDLE_SECONDS - 5
+
+
+_running = _Running()
+
+
+@cache
+def _thread_pools() -> ThreadpoolController:
+    """The loaded libraries' thread pools; looking for them takes more than a millisecond."""
+    return ThreadpoolController()
 
 
 @cache

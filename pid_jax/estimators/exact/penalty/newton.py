@@ -8,7 +8,7 @@ uses W / S² in place of W / S, which is close wherever there is mass, and so st
 null directions.
 """
 
-from functools import cache
+from functools import cache, partial
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -143,10 +143,7 @@ def _conjugate_gradients(
     present: Bool[np.ndarray, "n2 k"],
 ) -> Float[np.ndarray, "n2 k"]:
     """The step of log B from the Schur complement."""
-
-    def reduced(u: Float[np.ndarray, "n1 k"]) -> Float[np.ndarray, "n2 k"]:
-        return np.where(present, _cross_back(pairs, at, _apply(inverse, u)), 0.0)
-
+    reduced = partial(_reduced, pairs, at, inverse, present)
     rest = wrong[1] - reduced(wrong[0])
     z = np.zeros_like(rest)
     direction = scaled = _apply(second.inverse, rest)
@@ -164,6 +161,17 @@ def _conjugate_gradients(
         norm, last = float((rest * scaled).sum()), norm
         direction = scaled + norm / last * direction
     return z
+
+
+def _reduced(
+    pairs: Pairs,
+    at: Linearised,
+    inverse: Float[np.ndarray, "n1 k k"],
+    present: Bool[np.ndarray, "n2 k"],
+    u: Float[np.ndarray, "n1 k"],
+) -> Float[np.ndarray, "n2 k"]:
+    """What the rows contribute to the columns of the Schur complement."""
+    return np.where(present, _cross_back(pairs, at, _apply(inverse, u)), 0.0)
 
 
 def _cross(pairs: Pairs, at: Linearised, z: Float[np.ndarray, "n2 k"]) -> Float[np.ndarray, "n1 k"]:
@@ -185,24 +193,48 @@ def _blocks(pairs: Pairs, target: Float[np.ndarray, "n k"], at: Linearised, side
     sides = ((at.first, pairs.w, at.powers), (at.second, pairs.v, at.powers.T))
     (own, weight, powers), (other, other_weight, _) = sides[side], sides[1 - side]
     options = own.shape[1]
-    rows, columns = _upper_triangle(options)
+    rows, columns, place = _upper_triangle(options)
     factors = np.concatenate([other, other[:, rows] * other[:, columns]], axis=1) * other_weight[:, None]
     sums = powers @ factors * weight[:, None]
     x = (at.rows, at.columns)[side] if exact else np.maximum(own * sums[:, :options], target)
-    bend = (at.p - 1) * sums[:, options:].astype(np.float64) * own[:, rows] * own[:, columns]
-    hessian = np.zeros((len(own), options, options))
-    hessian[:, rows, columns] = hessian[:, columns, rows] = bend
+    # From here on the rows are the last axis, along which numpy is fast.
+    inner, turned = np.ascontiguousarray(sums[:, options:].T, np.float64), np.ascontiguousarray(own.T, np.float64)
+    inner *= turned[rows]
+    inner *= turned[columns]
+    inner *= at.p - 1
+    hessian = inner[place]
     diagonal = np.arange(options)
-    hessian[:, diagonal, diagonal] += np.where(target > 0, x + TINY, 1.0)
-    scale = 1 / np.sqrt(hessian[:, diagonal, diagonal])
-    scaled = hessian * scale[:, :, None] * scale[:, None, :]
-    scaled[:, diagonal, diagonal] += 1e-9
-    return Blocks(hessian, np.linalg.inv(scaled) * scale[:, :, None] * scale[:, None, :])
+    hessian[diagonal, diagonal] += np.where(target > 0, x + TINY, 1.0).T
+    scale = 1 / np.sqrt(hessian[diagonal, diagonal])
+    scales = scale[:, None] * scale
+    inverse = hessian * scales
+    inverse[diagonal, diagonal] += 1e-9
+    _invert(inverse)
+    inverse *= scales
+    return Blocks(*(np.ascontiguousarray(matrices.transpose(2, 0, 1)) for matrices in (hessian, inverse)))
+
+
+def _invert(matrices: Float[np.ndarray, "k k n"]) -> None:
+    """Invert positive definite matrices in place by Gauss-Jordan elimination, all at once; they need no pivoting."""
+    for i in range(len(matrices)):
+        pivot = 1 / matrices[i, i]
+        column = matrices[:, i].copy()
+        row = matrices[i] * pivot
+        matrices -= column[:, None] * row
+        matrices[i] = row
+        np.multiply(column, -pivot, out=matrices[:, i])
+        matrices[i, i] = pivot
 
 
 @cache
-def _upper_triangle(options: int) -> tuple[Int[np.ndarray, " e"], Int[np.ndarray, " e"]]:
-    return np.triu_indices(options)
+def _upper_triangle(
+    options: int,
+) -> tuple[Int[np.ndarray, " e"], Int[np.ndarray, " e"], Int[np.ndarray, "{options} {options}"]]:
+    """Rows and columns of the entries of the upper triangle, and each entry's place among them."""
+    rows, columns = np.triu_indices(options)
+    place = np.empty((options, options), np.int64)
+    place[rows, columns] = place[columns, rows] = np.arange(len(rows))
+    return rows, columns, place
 
 
 def _rescaled(pairs: Pairs, masses: Masses, at: Linearised) -> Linearised:
