@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from pid_lvlm.analysis.report.compose import Drawn, Further, Tabled, compose, fi
 from pid_lvlm.analysis.report.folder import check_free, write_report
 from pid_lvlm.analysis.report.page.draw import start_javascript
 from pid_lvlm.analysis.report.page.items import item_browser, render_browser
-from pid_lvlm.analysis.report.page.render import LIBRARY, render_files
+from pid_lvlm.analysis.report.page.render import LIBRARY, begin, new_drawing, render_files
 from pid_lvlm.analysis.report.terminal import summary_text
 from pid_lvlm.data.command.result import Failure, fit_name
 from pid_lvlm.data.contract.table.results import EXACT
@@ -125,8 +126,9 @@ def _write(
 ) -> list[Drawn | Tabled]:
     """Write the report; its parts."""
     library = start_javascript(LIBRARY)  # takes seconds, in its own process
+    drawing = new_drawing(formats)
     try:
-        parts = compose(results, estimator, compare, further)
+        parts = compose(results, estimator, compare, further, partial(begin, drawing))
         files = render_files(
             parts,
             results,
@@ -134,12 +136,14 @@ def _write(
             title=title,
             formats=formats,
             estimator=estimator,
+            drawing=drawing,
             library=library,
             browser=browser,
         )
         write_report(out, files)
     finally:
         library.stop()
+        drawing.stop()
     return parts
 
 

@@ -1,6 +1,6 @@
 """From a result table to the parts of a report, drawn but not yet rendered, or the reason why a part is missing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -75,6 +75,7 @@ def compose(
     estimator: str = EXACT,
     compare: str | None = None,
     further: Further = NOTHING_FURTHER,
+    each_figure: Callable[[Drawn], object] | None = None,
 ) -> list[Drawn | Tabled]:
     """Draw every figure and compute every table of the report in page order, leaving out optional ones that are empty.
 
@@ -83,16 +84,21 @@ def compose(
         estimator: which estimator to use if a problem has results from several.
         compare: one of `COMPARISONS`, to compare with published numbers.
         further: inputs of some parts in addition to the result table.
+        each_figure: called with every figure that has something to show, as soon as it is drawn.
     """
     listed = PARTS if compare is None else (*PARTS, COMPARISONS[compare])
     given = {name: value for name, value in vars(further).items() if value is not None}
-    parts = [
-        _drawn(part, results, estimator, given)
-        if isinstance(part, FigurePart)
-        else _tabled(part, results, estimator, given)
-        for part in listed
-        if not part.needed or part.takes in given
-    ]
+    parts: list[Drawn | Tabled] = []
+    for part in listed:
+        if part.needed and part.takes not in given:
+            continue
+        if isinstance(part, TablePart):
+            parts.append(_tabled(part, results, estimator, given))
+            continue
+        drawn = _drawn(part, results, estimator, given)
+        if each_figure is not None and not drawn.absent:
+            each_figure(drawn)
+        parts.append(drawn)
     return [each for each in parts if not (each.part.optional and each.absent)]
 
 

@@ -27,10 +27,11 @@ FrameMaker = Callable[[list[dict[str, Any]]], pl.DataFrame]
 
 
 @functools.cache
-def _drawn(program: str, given: str) -> dict[str, bytes]:
+def _drawn(program: str, given: str, job: str | None = None) -> dict[str, bytes]:
     import vl_convert
 
-    names = {"given": json.loads(given), "vl_convert": vl_convert}
+    more = [] if job is None else [("chart", json.loads(job))]
+    names = {"given": json.loads(given), "more": more, "vl_convert": vl_convert}
     exec(program, names)
     images: dict[str, bytes] = names["images"]
     return images
@@ -44,16 +45,22 @@ def _draw_here(monkeypatch: pytest.MonkeyPatch) -> None:
 
 class _DrawnHere:
     def __init__(self, program: str, given: dict[str, Any]) -> None:
-        self.program, self.given = program, given
+        self.program, self.given = program, json.dumps(given)
+        self.jobs: dict[str, str] = {}
+
+    def send(self, one: tuple[str, dict[str, Any]]) -> int:
+        name, job = one
+        self.jobs[name] = json.dumps(job, allow_nan=False)
+        return len(self.jobs[name])
 
     def result(self) -> dict[str, bytes]:
-        if "jobs" not in self.given:
-            return _drawn(self.program, json.dumps(self.given))
-        found = {}
-        for name, job in self.given["jobs"].items():
-            one = json.dumps(self.given | {"jobs": {"chart": job}}, allow_nan=False)
-            found |= {name + ending.removeprefix("chart"): image for ending, image in _drawn(self.program, one).items()}
-        return found
+        if not self.jobs:
+            return _drawn(self.program, self.given)
+        return {
+            name + ending.removeprefix("chart"): image
+            for name, job in self.jobs.items()
+            for ending, image in _drawn(self.program, self.given, job).items()
+        }
 
     def stop(self) -> None:
         pass

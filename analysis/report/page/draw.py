@@ -9,9 +9,11 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
+from subprocess import PIPE
 from tempfile import TemporaryFile
 from typing import Any, Final
 
@@ -24,7 +26,7 @@ _PROCESSES: Final = 2
 _DRAW: Final = """
 import math, re
 images = {}
-for name, job in given["jobs"].items():
+for name, job in more:
     svg = vl_convert.vegalite_to_svg(job["chart"], vl_version=given["version"])
     size = re.search(r'width="([0-9.]+)" height="([0-9.]+)"', svg)
     width, height = float(size[1]), float(size[2])
@@ -47,7 +49,7 @@ images = {"js": vl_convert.javascript_bundle(given["snippet"]).encode()}
 _FRAME: Final = """
 import base64, json, sys
 import vl_convert
-given = json.load(sys.stdin)
+given, more = json.loads(sys.stdin.readline()), map(json.loads, sys.stdin)
 {}
 json.dump({{ending: base64.b64encode(image).decode() for ending, image in images.items()}}, sys.stdout)
 """
@@ -61,32 +63,48 @@ class Job:
     millimetres: float
 
 
-def draw(jobs: Mapping[str, Job], endings: Iterable[str], unit: float) -> dict[str, bytes]:
-    """Charts as files with a print size, by vl-convert: no browser, no network.
+class Drawing:
+    """Charts being drawn as files with a print size, by vl-convert: no browser, no network.
+
+    Drawing begins with the first chart, while others are still being made.
 
     Args:
-        jobs: charts by file name without the ending.
         endings: file types: `svg`, `png` (300 pixels per inch), `pdf`.
         unit: millimetres per chart pixel in print; a chart that is too wide for its job is scaled down.
-
-    Raises:
-        RuntimeError: the library failed; the text is its message.
-        ImportError: it is not installed.
     """
-    common = {
-        "version": "_".join(alt.SCHEMA_VERSION.split(".")[:2]),
-        "endings": sorted(set(endings)),
-        "millimetres": unit,
-        "density": _DENSITY,
-        "most": _MOST_PIXELS,
-    }
-    running = [
-        start(_DRAW, common | {"jobs": {name: vars(jobs[name]) for name in names}}) for names in _shared_out(jobs)
-    ]
-    try:
-        return {name: image for each in running for name, image in each.result().items()}
-    finally:
-        for each in running:
+
+    def __init__(self, endings: Iterable[str], unit: float) -> None:
+        self._given = {
+            "version": "_".join(alt.SCHEMA_VERSION.split(".")[:2]),
+            "endings": sorted(set(endings)),
+            "millimetres": unit,
+            "density": _DENSITY,
+            "most": _MOST_PIXELS,
+        }
+        self._running: list[Running] = []
+        self._weights: list[int] = []
+
+    def add(self, name: str, job: Job) -> None:
+        """Draw a chart, by its file name without the ending, in the process with the least work so far."""
+        if len(self._running) < _PROCESSES:
+            self._running.append(start(_DRAW, self._given))
+            self._weights.append(0)
+        least = self._weights.index(min(self._weights))
+        self._weights[least] += self._running[least].send([name, vars(job)])
+
+    def images(self) -> dict[str, bytes]:
+        """All files by name, once all charts are drawn.
+
+        Raises:
+            RuntimeError: the library failed; the text is its message.
+            ImportError: it is not installed.
+        """
+        found = {name: image for each in self._running for name, image in each.result().items()}
+        return {name: found[name] for name in sorted(found)}
+
+    def stop(self) -> None:
+        """End the processes."""
+        for each in self._running:
             each.stop()
 
 
@@ -105,29 +123,29 @@ def javascript(running: "Running") -> str:
     return running.result()["js"].decode()
 
 
-def _shared_out(jobs: Mapping[str, Job]) -> list[list[str]]:
-    """Names of the jobs of each process, with about equal work."""
-    weights = {name: len(json.dumps(job.chart)) for name, job in jobs.items()}
-    shares: list[list[str]] = [[] for _ in range(min(_PROCESSES, len(jobs)))]
-    for name in sorted(jobs, key=lambda each: -weights[each]):
-        min(shares, key=lambda share: sum(weights[each] for each in share)).append(name)
-    return shares
-
-
 class Running:
     """One of our programs in another process, from its start to its images."""
 
     def __init__(self, program: str, given: dict[str, Any]) -> None:
         with ExitStack() as files:
-            source, self._images, self._errors = (files.enter_context(TemporaryFile()) for _ in range(3))
-            source.write(json.dumps(given, allow_nan=False).encode())
-            source.seek(0)
+            self._images, self._errors = (files.enter_context(TemporaryFile()) for _ in range(2))
             command = [sys.executable, "-P", "-c", _FRAME.format(program)]
-            self._process = subprocess.Popen(command, stdin=source, stdout=self._images, stderr=self._errors)
+            self._process = subprocess.Popen(command, stdin=PIPE, stdout=self._images, stderr=self._errors, bufsize=0)
             self._files = files.pop_all()
+        # Writing waits while the program is busy.
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="draw")
+        self.send(given)
+
+    def send(self, one: Any) -> int:
+        """Give the program one more thing, as a line of JSON; returns its length."""
+        line = json.dumps(one, allow_nan=False).encode() + b"\n"
+        self._writer.submit(self._write, line)
+        return len(line)
 
     def result(self) -> dict[str, bytes]:
         """The program's output, once it has ended."""
+        self._writer.submit(self._close)
+        self._writer.shutdown()
         code = self._process.wait()
         if code:
             if find_spec("vl_convert") is None:
@@ -142,7 +160,21 @@ class Running:
         """End the program if it is still running, and close its files."""
         self._process.kill()
         self._process.wait()
+        self._writer.shutdown(cancel_futures=True)
+        self._close()
         self._files.close()
+
+    def _write(self, line: bytes) -> None:
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError, ValueError):  # it has ended; `result` says why
+            view = memoryview(line)
+            while view:
+                view = view[self._process.stdin.write(view) :]
+
+    def _close(self) -> None:
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
 
 
 start = Running

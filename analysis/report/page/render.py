@@ -18,7 +18,7 @@ from pid_lvlm.analysis.report.laid_out.display import issues_table
 from pid_lvlm.analysis.report.laid_out.reliability import receipts_sentence, receipts_table
 from pid_lvlm.analysis.report.page import widget
 from pid_lvlm.analysis.report.page.columns import Columns, shared
-from pid_lvlm.analysis.report.page.draw import Job, Running, draw, javascript
+from pid_lvlm.analysis.report.page.draw import Drawing, Job, Running, javascript
 from pid_lvlm.analysis.report.page.still import embedded
 from pid_lvlm.analysis.report.words.findings import comparability, findings, notice
 from pid_lvlm.analysis.report.words.provenance import provenance, recipes
@@ -34,6 +34,18 @@ _STILL: Final = "svg"
 """Format of the image shown if scripts do not run: sharp, and smaller than a PNG of twice the density."""
 
 
+def new_drawing(formats: Sequence[str]) -> Drawing:
+    """A drawing of figures in these formats and as the page needs them."""
+    return Drawing({_STILL, *formats}, MILLIMETRES)
+
+
+def begin(drawing: Drawing, drawn: Drawn) -> None:
+    """Begin to draw a figure in each print size."""
+    for size in PRINTED:
+        name = figure_file(drawn.part.name, size, "").removesuffix(".")
+        drawing.add(name, Job(drawn.specifications[size], SIZES[size].millimetres or 0.0))
+
+
 def render_files(
     parts: Sequence[Drawn | Tabled],
     results: pl.DataFrame,
@@ -42,6 +54,7 @@ def render_files(
     title: str,
     formats: Sequence[str],
     estimator: str,
+    drawing: Drawing,
     library: Running,
     browser: markupsafe.Markup,
 ) -> dict[str, bytes]:
@@ -54,11 +67,11 @@ def render_files(
         title: title of the page.
         formats: formats of the figure files.
         estimator: which estimator to use if a problem has results from several.
+        drawing: the figures of these parts, being drawn (`begin`).
         library: Vega as one script, still being made (`LIBRARY`).
         browser: the section with single items; empty if there are none.
     """
-    drawn = [part for part in parts if isinstance(part, Drawn) and not part.absent]
-    images = _images(drawn, {_STILL, *formats})
+    images = drawing.images()
     files = {name: image for name, image in images.items() if name.rpartition(".")[2] in formats}
     files |= {
         table_file(part.part.name): csv_bytes(part.frame)
@@ -85,17 +98,6 @@ def render_files(
         library=markupsafe.Markup(javascript(library).replace("</script", "<\\/script")),
     ).encode()
     return files
-
-
-def _images(drawn: Sequence[Drawn], endings: set[str]) -> dict[str, bytes]:
-    """Each figure in each print size and format, by file name."""
-    jobs = {
-        figure_file(part.part.name, size, ""): Job(part.specifications[size], SIZES[size].millimetres or 0.0)
-        for part in drawn
-        for size in PRINTED
-    }
-    found = draw({name.removesuffix("."): job for name, job in jobs.items()}, endings, MILLIMETRES)
-    return {name: found[name] for name in sorted(found)}
 
 
 def _is_file_only(part: Drawn | Tabled) -> bool:
