@@ -32,7 +32,6 @@ class RichProgress:
         )
         self._task = self._bar.add_task("fits", total=None, problems="reading")
         self._problems = self._finished = 0
-        self._total = self._done = 0
         self._started = self._last_line = time.monotonic()
 
     def __enter__(self) -> "RichProgress":
@@ -44,12 +43,11 @@ class RichProgress:
 
     def start(self, problems: int, fits: int) -> None:
         """Start with the numbers of problems and fits; the first fit takes longer because it is compiled."""
-        self._problems, self._total = problems, fits
+        self._problems = problems
         self._bar.update(self._task, total=fits, problems=f"compiling, 0 of {problems} problems")
 
     def advance(self, fits: int) -> None:
         """Count finished fits."""
-        self._done += fits
         self._bar.update(self._task, advance=fits, problems=self._said)
 
     def finish(self, problems: int) -> None:
@@ -57,8 +55,9 @@ class RichProgress:
         self._finished += problems
         self._bar.update(self._task, problems=self._said)
         now = time.monotonic()
-        if not self._console.is_terminal and self._done and now - self._last_line > self._seconds:
-            left = (now - self._started) / self._done * (self._total - self._done)
+        if not self._console.is_terminal and self._finished and now - self._last_line > self._seconds:
+            # By problems: one of the exact estimator is one fit, and takes about as long as the fits of one of BATCH.
+            left = (now - self._started) / self._finished * (self._problems - self._finished)
             self._console.print(f"fitted {self._said}, about {left:.0f} s left")
             self._last_line = now
 
