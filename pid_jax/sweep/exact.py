@@ -11,7 +11,7 @@ from pid_jax.config import EXACT, EstimatorConfig
 from pid_jax.estimators.exact.crossed.estimates import CrossedGiven, estimate_crossed
 from pid_jax.estimators.exact.crossed.pairs import CrossedPairs
 from pid_jax.estimators.exact.over_items.intervals import ItemInterval
-from pid_jax.estimators.exact.penalty.host import WORTH_PROCESSES
+from pid_jax.estimators.exact.penalty.host import WORTH_PROCESSES, work_of
 from pid_jax.estimators.exact.problem import REACHED, GivenRows
 from pid_jax.estimators.exact.spread import MarginalsSpread, Way, marginals_spreads
 from pid_jax.estimators.exact.strata import (
@@ -130,12 +130,14 @@ class RunningExact:
     def _parts(self, places: Sequence[int]) -> Iterator[list[int]]:
         """Problems to solve together: `AT_A_TIME` per device, or more if it takes more to make processes worthwhile."""
         part: list[int] = []
+        work = 0
         for place in places:
             part.append(place)
-            pairs = sum(len(self.items[each][0]) ** 2 for each in part)
-            if len(part) >= AT_A_TIME * self.devices and pairs >= WORTH_PROCESSES:
+            rows = len(self.items[place][0])
+            work += work_of(rows, rows)
+            if len(part) >= AT_A_TIME * self.devices and work >= WORTH_PROCESSES:
                 yield part
-                part = []
+                part, work = [], 0
         if part:
             yield part
 

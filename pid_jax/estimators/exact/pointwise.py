@@ -162,17 +162,16 @@ def _components(
 ) -> tuple[Int[np.ndarray, " m1"], Int[np.ndarray, " m2"]]:
     """Component number of every row. The edges are pairs with the label whose S = A Bᵀ is within `slack` of 1."""
     rows, columns = np.flatnonzero(left), np.flatnonzero(right)
-    ends = [_spanning(a[part] @ b[columns].T >= 1 - slack) for part in _blocks(rows)]
+    others, edges = b[columns].T, []
+    for start in range(0, len(rows), BLOCK):
+        part = rows[start : start + BLOCK]
+        row, column = _spanning(a[part] @ others >= 1 - slack)
+        edges.append((part[row], columns[column] + len(left)))
+    at, to = (np.concatenate(ends) for ends in zip(*edges, strict=True))
     size = len(left) + len(right)
-    at = np.concatenate([rows[first + BLOCK * number] for number, (first, _) in enumerate(ends)])
-    to = np.concatenate([columns[second] for _, second in ends]) + len(left)
     graph = coo_array((np.ones(len(at), bool), (at, to)), shape=(size, size))
     _, number = connected_components(graph, directed=False)
     return number[: len(left)], number[len(left) :]
-
-
-def _blocks(rows: Int[np.ndarray, " m"]) -> list[Int[np.ndarray, " _"]]:
-    return [rows[start : start + BLOCK] for start in range(0, len(rows), BLOCK)]
 
 
 def _spanning(touching: Bool[np.ndarray, "r c"]) -> tuple[Int[np.ndarray, " e"], Int[np.ndarray, " e"]]:

@@ -70,6 +70,11 @@ def solve_on_host(problem: Problem, tol_bits: float) -> Optimum:
     return Optimum(certified.low, certified.high, certified.dual.value, a, b)
 
 
+def work_of(rows: int, columns: int) -> int:
+    """Work of a problem of this size, in pairs."""
+    return rows * columns + PER_PROBLEM
+
+
 def solve_side_by_side(problems: Sequence[Problem], tol_bits: float, cores: int) -> Iterator[Optimum]:
     """Solve problems on several cores; yields optima in order, each once it and all before it are solved.
 
@@ -84,7 +89,7 @@ def solve_side_by_side(problems: Sequence[Problem], tol_bits: float, cores: int)
     Raises:
         MemoryError: a process was killed from outside.
     """
-    work = sum(len(first) * len(second) + PER_PROBLEM for first, second in problems)
+    work = sum(work_of(len(first), len(second)) for first, second in problems)
     least = WORTH_SENDING if _running.expected() else WORTH_PROCESSES
     if cores == 1 or len(problems) == 1 or work < least:
         yield from (solve_on_host(problem, tol_bits) for problem in problems)

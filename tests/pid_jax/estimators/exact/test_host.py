@@ -6,7 +6,7 @@ from threadpoolctl import threadpool_limits
 
 from pid_jax.estimators.exact.penalty import host
 
-FEW, MANY = 3, 200_000 // host.PER_PROBLEM + 1
+FEW, MANY = 3, host.WORTH_SENDING // host.PER_PROBLEM + 1
 
 
 @pytest.fixture
