@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the study and print it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--options", type=int, nargs="+", default=[2, 4, 6], help="numbers of options K")
-    parser.add_argument("--families", nargs="+", default=["table", "factor", "gaussian"])
+    parser.add_argument("--families", nargs="+", default=["table", "uneven", "factor", "gaussian"])
     parser.add_argument("--grouped", choices=["no", "yes", "both"], default="both")
     parser.add_argument("--repetitions", type=int, default=200)
     parser.add_argument("--rows", type=int, default=252, help="items per sample")

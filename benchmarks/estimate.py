@@ -20,7 +20,8 @@ from benchmarks.measuring.machine import describe_machine, peak_host_bytes, torc
 from pid_jax.config import FitSettings
 from pid_jax.information import atoms_from_terms, bits_from_nats
 from pid_jax.sweep import devices as devices_module
-from pid_jax.sweep.fits import FITS_PER_CALL, FITS_SIDE_BY_SIDE, FitSummary, run_fits
+from pid_jax.sweep.chunks import FITS_PER_CALL, FITS_SIDE_BY_SIDE
+from pid_jax.sweep.fits import FitSummary, run_fits
 
 LIBRARIES = ("pid-lvlm", "torch", "jax", "jaxlib", "flax", "optax", "ott-jax", "lineax", "numpy")
 

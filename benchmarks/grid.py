@@ -20,8 +20,9 @@ from pid_jax.config import BATCH, FitSettings, make_config
 from pid_jax.problems.splits import make_layout
 from pid_jax.problems.types import Shape
 from pid_jax.sweep.ahead import compiling
-from pid_jax.sweep.chunks import BatchGroup, Capacity, choose_pace, this_machine
-from pid_jax.sweep.memory import default_budget
+from pid_jax.sweep.capacity import Capacity, rounded_up
+from pid_jax.sweep.chunks import BatchGroup, choose_pace, this_machine
+from pid_jax.sweep.memory import TABLES_SHARE, default_budget
 from pid_jax.sweep.registry import SOLVERS
 
 LAYERS: Final = 32
@@ -80,10 +81,13 @@ def compile_cold(parts: Sequence[Part], given: argparse.Namespace, devices: int)
         train = int(config.train_share * rows)
         layout = make_layout([(train, rows - train)], config.batch_size, config.drop_incomplete)
         steps = config.epochs * layout.per_epoch
-        batches = (steps, config.batch_size, layout.test_batches, layout.test_width)
+        batches = (steps, config.batch_size, layout.test_batches)
         shape = Shape(given.features, given.features, part.options, *batches)
         pace = choose_pace(problems, shape, FitSettings.of(config), machine)
-        capacity = Capacity(rows, sets, problems, sets, pace.per_call)
+        at_once = min(problems, pace.per_call)
+        runs = -(-sets * at_once // problems)
+        least = Capacity(runs * rows, at_once * rows, runs, steps, layout.test_batches)
+        capacity = rounded_up(least, shape, int(TABLES_SHARE * machine.budget))
         groups.append(BatchGroup(BATCH, (), shape, capacity, pace))
     started = time.perf_counter()
     with compiling(groups, config, {BATCH: solver}) as wait:

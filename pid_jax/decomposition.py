@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from pid_jax.arguments import as_array, check_size, checked_config, numbers, probabilities
 from pid_jax.config import EstimatorConfig, FitSettings
+from pid_jax.estimators.batch.fit import Lengths
 from pid_jax.information import AtomsInBits, TermsInBits, atoms_from_terms
 from pid_jax.problems.build import LayerRows, Workload, make_draws
 from pid_jax.problems.splits import make_layout, split_rows, split_seeds
@@ -16,10 +17,11 @@ from pid_jax.problems.types import ProblemKey, Shape
 from pid_jax.results.solution import ADVICE, Result, Solution
 from pid_jax.setting import ArgumentError, ArgumentTypeError
 from pid_jax.sweep.batch import check_enough
-from pid_jax.sweep.chunks import Capacity, choose_pace, this_machine
+from pid_jax.sweep.capacity import Capacity, rounded_up
+from pid_jax.sweep.chunks import choose_pace, this_machine
 from pid_jax.sweep.devices import count_devices
-from pid_jax.sweep.fits import launch
-from pid_jax.sweep.memory import check_memory, default_budget
+from pid_jax.sweep.launch import launch
+from pid_jax.sweep.memory import TABLES_SHARE, check_memory, default_budget
 from pid_jax.sweep.stack import stack_problems
 from pid_lvlm.data.bounds import WIDTH
 from pid_lvlm.data.names import SOURCES
@@ -185,15 +187,16 @@ def _workload(
     rows = LayerRows((p[order[0]], p[order[1]], p[2]), {})
     draws = make_draws(groups, n, config, layout)
     steps = config.epochs * layout.per_epoch
-    shape = Shape(x1.shape[1], x2.shape[1], k, steps, config.batch_size, layout.test_batches, layout.test_width)
+    shape = Shape(x1.shape[1], x2.shape[1], k, steps, config.batch_size, layout.test_batches)
     return Workload({_ONLY.pooling: (x1, x2)}, {_ONLY.rows: rows}, draws), shape
 
 
 def _solve(workload: Workload, shape: Shape, config: EstimatorConfig, devices: int) -> Solution:
     machine = this_machine(devices, default_budget())
     pace = choose_pace(len(config.seeds), shape, FitSettings.of(config), machine)
-    fits = -(-len(config.seeds) // pace.per_call) * pace.per_call
-    room = Capacity(len(workload.features[_ONLY.pooling][0]), 1, 1, len(config.seeds), fits)
+    rows = len(workload.features[_ONLY.pooling][0])
+    least = Capacity(rows, rows, len(config.seeds), shape.steps, shape.test_batches)
+    room = rounded_up(least, shape, int(TABLES_SHARE * machine.budget))
     stack = stack_problems({0: workload}, [(0, _ONLY)], config.seeds, room)
-    (solution,) = launch(stack, config, pace).collect()
+    (solution,) = launch(stack, config, pace, Lengths(shape.steps, shape.test_batches)).collect()
     return solution

@@ -31,6 +31,7 @@ SHAPED = tuple(
         "results",
         "sweep.exact",
         "sweep.fits",
+        "sweep.launch",
         "sweep.stack",
     )
 )

@@ -3,7 +3,7 @@
 Items are drawn, and each population gives the conditionals of the two sources and of the pair for each item. The
 optimal coupling is known: if source 2 is a garbling of source 1, or both have the same law, I_q = I1; in `factor` it is
 the product a(u) b(v) for answers y = (u, v), whose dual variables meet the constraint with equality for every pair;
-`table` is solved by the demo world's interior-point method.
+`table` and `uneven` are solved by the demo world's interior-point method.
 """
 
 from collections.abc import Callable
@@ -69,7 +69,7 @@ class Family:
 
 def families(options: int) -> dict[str, Family]:
     """Families by name; `factor` needs an even number of options, at least 4."""
-    found = {"gaussian": _gaussian(options), "table": _table(options)}
+    found = {"gaussian": _gaussian(options), "table": _table(options), "uneven": _uneven(options)}
     if options >= 4 and options % 2 == 0:
         found["factor"] = Family(
             _correlated,
@@ -167,23 +167,52 @@ def _factor(options: int, slope: float, s: NDArray, t: NDArray, rng: np.random.G
 def _table(options: int) -> Family:
     """Two random conditionals p(y | x1, x2) over 8 x 8 equally frequent kinds of items."""
     rng = np.random.default_rng(options)
-    tables = {
-        name: _softmax(sharpness * rng.normal(size=(KINDS**2, options))).reshape(KINDS, KINDS, options)
-        for name, sharpness in (("table", 4.0), ("table flat", 1.5))
-    }
+    return _of_tables(
+        {name: _softmax(sharpness * _logits(rng, options)) for name, sharpness in (("table", 4.0), ("table flat", 1.5))}
+    )
+
+
+def _uneven(options: int) -> Family:
+    """Source 1 is sure about two of its kinds and knows nothing of the others; source 2 knows a little about each.
+
+    Neither is a garbling of the other, so no atom is near 0. In `skewed` the last options are rare; in `hard half` the
+    answers to half of the pairs are flat.
+    """
+    rng = np.random.default_rng((options, 1))
+    kinds = np.arange(KINDS)
+    favoured = np.eye(options)[kinds % options]
+    sure, vague = 6.0 * (kinds < 2)[:, None] * favoured, 1.8 * favoured
+    logits = (sure[:, None] + vague[None]).reshape(KINDS**2, options) + 0.7 * _logits(rng, options)
+    hard = np.arange(KINDS**2) % KINDS // 2 % 2
+    return _of_tables(
+        {
+            "skewed": _softmax(logits - np.linspace(0, 1, options)),
+            "hard half": _softmax(np.where(hard, 0.4, 1.5)[:, None] * logits),
+        }
+    )
+
+
+def _logits(rng: np.random.Generator, options: int) -> NDArray:
+    return rng.normal(size=(KINDS**2, options))
+
+
+def _of_tables(conditionals: dict[str, NDArray]) -> Family:
+    """Two models, each given by the conditionals (64, K) of all pairs of kinds; the pairs are equally frequent."""
+    tables = {name: rows.reshape(KINDS, KINDS, -1) for name, rows in conditionals.items()}
 
     def latents(rng: np.random.Generator, rows: int, grouped: bool) -> tuple[NDArray, NDArray]:
         x1 = _repeated(lambda n: rng.integers(0, KINDS, n), rows, grouped=grouped)
         return x1, rng.integers(0, KINDS, rows)
 
     def model(table: NDArray, x1: NDArray, x2: NDArray, _: object) -> Items:
-        return Items(table.mean(1)[x1], table.mean(0)[x2], table[x1, x2], np.empty((0, options)))
+        return Items(table.mean(1)[x1], table.mean(0)[x2], table[x1, x2], np.empty((0, table.shape[-1])))
 
     solved = {name: broja_atoms(table / table.sum()) for name, table in tables.items()}
+    first, second = tables
     return Family(
         latents,
         {name: partial(model, table) for name, table in tables.items()},
-        (("table", "table flat"),),
+        ((first, second),),
         {
             name: AtomsInBits(atoms.redundancy, atoms.unique_vision, atoms.unique_language, atoms.synergy)
             for name, atoms in solved.items()

@@ -48,9 +48,9 @@ def make_stack(given: argparse.Namespace) -> Stack:
     test = evaluation_batches(np.arange(num_train, given.rows), BATCH, drop_incomplete=True)
     names = ("p_y_x1", "p_y_x2", "p_y_x1x2")
     tables = Tables(
-        x1=_stack([rows.x1 for rows in problems[:sets]]),
-        x2=_stack([rows.x2 for rows in problems[:sets]]),
-        conditionals=Conditionals(*(_stack([getattr(rows, name) for rows in problems]) for name in names)),
+        x1=_joined([rows.x1 for rows in problems[:sets]]),
+        x2=_joined([rows.x2 for rows in problems[:sets]]),
+        conditionals=Conditionals(*(_joined([getattr(rows, name) for rows in problems]) for name in names)),
         train_rows=jnp.asarray(
             np.stack([train_batches(np.arange(num_train), s, given.epochs, BATCH) for s in seeds]), jnp.int32
         ),
@@ -58,16 +58,16 @@ def make_stack(given: argparse.Namespace) -> Stack:
         test_mask=jnp.asarray(np.tile(test.mask, (given.problems, 1, 1))),
     )
     every = jnp.arange(given.problems)
-    p_y = tables.conditionals.p_y_x1x2[:, :num_train].mean(axis=1)
-    return Stack(
-        tables, FitSpec(every % sets, every, every, p_y, jax.vmap(jax.random.key)(jnp.asarray(seeds))), num_train
-    )
+    p_y = jnp.stack([jnp.asarray(rows.p_y_x1x2[:num_train].numpy()).mean(axis=0) for rows in problems])
+    keys = jax.vmap(jax.random.key)(jnp.asarray(seeds))
+    return Stack(tables, FitSpec(every % sets * given.rows, every * given.rows, every, p_y, keys), num_train)
 
 
 def baseline_rows(stack: Stack, problem: int) -> tuple[Rows, Rows]:
     """Training and test rows of one problem."""
-    tables, features = stack.tables, int(stack.specs.features[problem])
-    parts = (tables.x1[features], tables.x2[features], *(p[problem] for p in tables.conditionals))
+    tables, rows = stack.tables, len(stack.tables.conditionals.p_y_x1) // len(stack.specs.draw)
+    features, own = (slice(int(first[problem]), int(first[problem]) + rows) for first in stack.specs[:2])
+    parts = (tables.x1[features], tables.x2[features], *(p[own] for p in tables.conditionals))
     whole = Rows(*(torch.from_numpy(np.array(part)) for part in parts))
     return whole.take(slice(0, stack.num_train)), whole.take(slice(stack.num_train, None))
 
@@ -88,5 +88,5 @@ def _whole(train: Rows, test: Rows) -> Rows:
     return Rows(*(torch.cat(parts) for parts in zip(vars(train).values(), vars(test).values(), strict=True)))
 
 
-def _stack(parts: list[torch.Tensor]) -> jax.Array:
-    return jnp.asarray(np.stack([part.numpy() for part in parts]))
+def _joined(parts: list[torch.Tensor]) -> jax.Array:
+    return jnp.asarray(np.concatenate([part.numpy() for part in parts]))

@@ -11,9 +11,6 @@ from pid_jax.config import EstimatorConfig
 _SPLIT, _BATCHES = 0, 1
 """Random generator streams: the split must not depend on how many batches are drawn."""
 
-WIDTH_MULTIPLE = 32
-"""Test batches are padded to a multiple of this width, so runs of similar size share a compiled program."""
-
 
 class EvaluationBatches(NamedTuple):
     """`rows`: row numbers of each test batch; `mask`: False on padding."""
@@ -48,11 +45,10 @@ def split_rows(
 
 
 class Layout(NamedTuple):
-    """Shape of the batches that all seeds of a run share: training batches per epoch, test batches, their width."""
+    """The numbers of batches that all seeds of a run share: training batches per epoch, and test batches."""
 
     per_epoch: int
     test_batches: int
-    test_width: int
 
 
 def make_layout(sizes: Iterable[tuple[int, int]], batch_size: int, drop_incomplete: bool) -> Layout:
@@ -64,13 +60,8 @@ def make_layout(sizes: Iterable[tuple[int, int]], batch_size: int, drop_incomple
     train, test = zip(*sizes, strict=True)
     per_epoch = min(train) // batch_size
     if drop_incomplete:
-        return Layout(per_epoch, min(test) // batch_size, batch_size)
-    parts = -(-max(test) // batch_size)
-    return Layout(per_epoch, parts, _width(-(-max(test) // parts)))
-
-
-def _width(rows: int) -> int:
-    return -(-rows // WIDTH_MULTIPLE) * WIDTH_MULTIPLE
+        return Layout(per_epoch, min(test) // batch_size)
+    return Layout(per_epoch, -(-max(test) // batch_size))
 
 
 def train_batches(
@@ -92,16 +83,16 @@ def evaluation_batches(
     """Test rows in batches: complete batches only (as published), or all rows in batches of nearly equal size.
 
     Sizes are equal instead of leaving a small remainder because a coupling over a handful of rows is a different
-    estimator. By default the `layout` is that of these rows alone.
+    estimator. All batches are padded to `batch_size`, so that runs of any size share a compiled program. By default the
+    `layout` is that of these rows alone.
     """
     layout = layout or make_layout([(batch_size, len(rows))], batch_size, drop_incomplete)
     if drop_incomplete:
         batches = rows[: layout.test_batches * batch_size].reshape(-1, batch_size)
         return EvaluationBatches(batches, np.ones_like(batches, dtype=bool))
     parts = np.array_split(rows, layout.test_batches)
-    width = layout.test_width
-    padded = np.stack([np.pad(part, (0, width - len(part)), mode="edge") for part in parts])
-    mask = np.stack([np.arange(width) < len(part) for part in parts])
+    padded = np.stack([np.pad(part, (0, batch_size - len(part)), mode="edge") for part in parts])
+    mask = np.stack([np.arange(batch_size) < len(part) for part in parts])
     return EvaluationBatches(padded, mask)
 
 

@@ -19,27 +19,27 @@ Held: TypeAlias = Any
 
 
 class Conditionals(NamedTuple):
-    """p(y|x1), p(y|x2), p(y|x1,x2): axes (row n, option k), in tables one slice per problem; 0 for missing options."""
+    """p(y|x1), p(y|x2), p(y|x1,x2): axes (row n, option k); 0 for missing options."""
 
-    p_y_x1: Float[Held, "*r n k"]
-    p_y_x2: Float[Held, "*r n k"]
-    p_y_x1x2: Float[Held, "*r n k"]
+    p_y_x1: Float[Held, "n k"]
+    p_y_x2: Float[Held, "n k"]
+    p_y_x1x2: Float[Held, "n k"]
 
 
 class Tables(NamedTuple):
     """Data shared by all fits of one compiled program.
 
     Attributes:
-        x1: pooled features of source 1, one slice per run and pooling; padded rows are never pointed at.
+        x1: pooled features of source 1: the rows of one run and pooling after those of another.
         x2: the same for source 2.
-        conditionals: one slice per run, layer and tau.
+        conditionals: the rows of one run, layer and tau after those of another.
         train_rows: rows of each training step, one slice per run and seed.
         test_rows: rows of each test batch, one slice per run and seed.
         test_mask: False where a test batch is padded.
     """
 
-    x1: Float[Held, "f n d1"]
-    x2: Float[Held, "f n d2"]
+    x1: Float[Held, "f d1"]
+    x2: Float[Held, "f d2"]
     conditionals: Conditionals
     train_rows: Int[Held, "u s b"]
     test_rows: Int[Held, "u t c"]
@@ -55,8 +55,8 @@ class FitSpec(NamedTuple):
     """One fit, as pointers into the tables. All fields carry the fit axis when fits are stacked.
 
     Attributes:
-        features: index of the slice of `x1` and `x2`.
-        conditionals: index of the slice of the conditionals.
+        features: first of its rows in `x1` and `x2`.
+        conditionals: first of its rows in the conditionals.
         draw: index of the slice of the row tables.
         p_y: P(Y), the mean of p(y|x1,x2) over the training rows (paper, eq. 6).
         key: random key for the initial weights.
@@ -96,7 +96,7 @@ class RowsKey(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """The key of a compiled program: runs of equal shape share one."""
+    """Sizes of a run's problems; those of equal shape are fitted together."""
 
     d1: int
     d2: int
@@ -104,7 +104,6 @@ class Shape(NamedTuple):
     steps: int
     batch: int
     test_batches: int
-    test_width: int
 
 
 @dataclass(frozen=True)

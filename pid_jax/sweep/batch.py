@@ -8,12 +8,13 @@ import numpy as np
 
 from pid_jax.config import BATCH, EstimatorConfig, FitSettings
 from pid_jax.estimators.batch.excess import LeastLoss, MeasuredRows, least_losses
+from pid_jax.estimators.batch.fit import Lengths
 from pid_jax.problems.build import Workload
 from pid_jax.problems.splits import Layout, make_layout, split_rows, split_seeds
 from pid_jax.problems.types import ProblemKey, RowsKey, Shape
 from pid_jax.results.solution import Solution
 from pid_jax.sweep.chunks import BatchGroup, group_problems
-from pid_jax.sweep.fits import Running, launch, programs_of
+from pid_jax.sweep.launch import Running, launch, programs_of
 from pid_jax.sweep.memory import check_memory, fit_bytes
 from pid_jax.sweep.protocol import Machine, ProblemRef, Program, RunPlan, Share
 from pid_jax.sweep.stack import stack_problems
@@ -54,7 +55,6 @@ class Batch:
             config.epochs * layout.per_epoch,
             config.batch_size,
             layout.test_batches,
-            layout.test_width,
         )
         what = f"run `{manifest.run}`"
         check_memory(what, shape, len(outline), len(config.seeds), FitSettings.of(config))
@@ -98,7 +98,8 @@ class Batch:
     ) -> "RunningBatch":
         """Start the fits of a chunk without waiting for them."""
         stack = stack_problems(workloads, [(run, key) for run, key, _ in problems], config.seeds, group.capacity)
-        return RunningBatch(launch(stack, config, group.pace), workloads, tuple(problems), config, group.pace.devices)
+        fits = launch(stack, config, group.pace, Lengths(group.shape.steps, group.shape.test_batches))
+        return RunningBatch(fits, workloads, tuple(problems), config, group.pace.devices)
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,10 @@
-"""BATCH problems of equal shape form a group, which is cut into chunks of equal size that fit into memory.
+"""BATCH problems of equal shape form a group, which is cut into chunks that fit into memory.
 
-Equal sizes need one compiled program per group; smaller chunks are padded with slices and fits that are ignored.
+All chunks of a group run in one compiled program, whose tables hold the largest of them. Groups share it if their
+tables are rounded up to the same sizes.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,15 +12,8 @@ import jax
 
 from pid_jax.config import BATCH, FitSettings
 from pid_jax.problems.types import Shape
-from pid_jax.sweep.memory import (
-    FITS_SHARE,
-    TABLES_SHARE,
-    conditional_bytes,
-    draw_bytes,
-    feature_bytes,
-    fit_bytes,
-    weight_bytes,
-)
+from pid_jax.sweep.capacity import Capacity, largest, needed, power_of_two, rounded_up, table_bytes
+from pid_jax.sweep.memory import FITS_SHARE, TABLES_SHARE, fit_bytes, weight_bytes
 from pid_jax.sweep.protocol import Chunk, Group, Machine, ProblemRef, RunPlan
 from pid_lvlm.data.command.part import WHOLE, Part
 
@@ -30,21 +24,13 @@ ALWAYS_DRAWN = 64 * 2**20
 """Bytes of initial weights that a call may always have, whatever the budget."""
 
 FITS_SIDE_BY_SIDE = {"cpu": 4}
-"""Fits under one vmap on one device. On a CPU, more would not fit into its cache (docs/performance.md)."""
-
-
-class Capacity(NamedTuple):
-    """Sizes of every chunk's tables: rows, slices of features, conditionals and draws, and fits."""
-
-    rows: int
-    features: int
-    conditionals: int
-    draws: int
-    fits: int
+"""Maximum fits under one vmap on one device of a kind. On a CPU, more would not fit into its cache. A GPU always takes
+as many as a call holds, repeating some where there are fewer: that costs less than compiling another program
+(docs/performance.md)."""
 
 
 class Pace(NamedTuple):
-    """Fits per call, and how many of them run side by side on each device."""
+    """Fits that a call can hold, and how many of them run side by side on each device."""
 
     per_call: int
     side_by_side: int
@@ -53,7 +39,7 @@ class Pace(NamedTuple):
 
 @dataclass(frozen=True)
 class BatchGroup(Group):
-    """Problems that share a compiled BATCH program, in chunks of equal size."""
+    """Problems of one shape, in chunks; groups with equal capacity and pace can share a compiled program."""
 
     shape: Shape
     capacity: Capacity
@@ -61,12 +47,7 @@ class BatchGroup(Group):
 
     def table_bytes(self) -> int:
         """Bytes of one chunk's tables."""
-        rows, features, conditionals, draws, _ = self.capacity
-        return (
-            features * feature_bytes(self.shape, rows)
-            + conditionals * conditional_bytes(self.shape, rows)
-            + draws * draw_bytes(self.shape)
-        )
+        return table_bytes(self.capacity, self.shape)
 
 
 def group_problems(
@@ -97,72 +78,73 @@ def group_problems(
     groups = []
     for shape, everything in by_shape.items():
         if problems := [problem for problem in everything[part.share(everything)] if wanted(problem.id)]:
-            rows = max(len(runs[problem.run].outline) for problem in problems)
-            width = choose_pace(len(everything) * num_seeds, shape, settings, machine).side_by_side
-            groups.append(_cut(shape, problems, rows, num_seeds, settings, machine, width))
+            rows = {problem.run: len(runs[problem.run].outline) for problem in problems}
+            whole = len(everything) * num_seeds
+            groups.append(_cut(shape, problems, rows, num_seeds, settings, machine, whole))
     return groups
 
 
-def choose_pace(
-    fits: int, shape: Shape, settings: FitSettings, machine: Machine, side_by_side: int | None = None
-) -> Pace:
+def choose_pace(fits: int, shape: Shape, settings: FitSettings, machine: Machine, whole: int | None = None) -> Pace:
     """Fits per call and side by side, limited by memory and by what is fast on this kind of device.
 
-    The first is a multiple of the second times the number of devices: a remainder would need a second program.
+    The first is the second times the number of devices times a power of two, so that there are few programs.
 
     Args:
         fits: number of fits.
         shape: their shape.
         settings: the settings that the compiled program depends on.
         machine: the devices and their memory.
-        side_by_side: the second number, if already decided: a fit's last digits depend on it, so a resumed estimate
-            keeps that of the whole.
+        whole: number of fits of this shape in the whole estimate, by default `fits`. A fit's last digits depend on how
+            many are side by side, so a resumed estimate keeps that number.
     """
     fitting = max(int(FITS_SHARE * machine.budget) // fit_bytes(shape, settings), 1)
-    per_device = -(-fits // machine.devices)
-    if side_by_side is None:
-        side_by_side = min(FITS_SIDE_BY_SIDE.get(machine.backend, FITS_PER_CALL), fitting, per_device)
+    if fast := FITS_SIDE_BY_SIDE.get(machine.backend):
+        fast = min(fast, power_of_two(-(-(whole or fits) // machine.devices)))
+    side_by_side = min(fast or max(FITS_PER_CALL // machine.devices, 1), fitting)
     width = side_by_side * machine.devices
     drawn = max(int(FITS_SHARE * machine.budget), ALWAYS_DRAWN) // weight_bytes(shape, settings)
-    most = max(min(FITS_PER_CALL, drawn) // width, 1) * width
-    return Pace(min(-(-fits // width) * width, most), side_by_side, machine.devices)
+    most = max(min(FITS_PER_CALL, drawn) // width, 1)
+    return Pace(min(power_of_two(-(-fits // width)), most) * width, side_by_side, machine.devices)
 
 
 def _cut(
     shape: Shape,
     problems: list[ProblemRef],
-    rows: int,
+    rows: Mapping[int, int],
     num_seeds: int,
     settings: FitSettings,
     machine: Machine,
-    side_by_side: int,
+    whole: int,
 ) -> BatchGroup:
-    pace = choose_pace(len(problems) * num_seeds, shape, settings, machine, side_by_side)
-    most_problems = max(pace.per_call // num_seeds, 1)
-    parts = -(-len(problems) // most_problems)
-    most_problems = -(-len(problems) // parts)  # equal chunks, or the last would be mostly padding
-    left = int(TABLES_SHARE * machine.budget) - most_problems * conditional_bytes(shape, rows)
-    slice_bytes = feature_bytes(shape, rows) + num_seeds * draw_bytes(shape)
-    most_features = max(left // slice_bytes, 1)
-    chunks: list[list[ProblemRef]] = [[]]
-    for problem in problems:
-        if len(chunks[-1]) == most_problems or _features([*chunks[-1], problem]) > most_features:
-            chunks.append([])
-        chunks[-1].append(problem)
-    largest = max(map(len, chunks)) * num_seeds
-    pace = choose_pace(largest, shape, settings, machine, side_by_side)
-    capacity = Capacity(
-        rows=rows,
-        features=max(map(_features, chunks)),
-        conditionals=max(len({(run, key.rows) for run, key, _ in chunk}) for chunk in chunks),
-        draws=num_seeds * max(len({problem.run for problem in chunk}) for chunk in chunks),
-        fits=-(-largest // pace.per_call) * pace.per_call,
+    pace = choose_pace(len(problems) * num_seeds, shape, settings, machine, whole)
+    most = max(pace.per_call // num_seeds, 1)
+    most = -(-len(problems) // -(-len(problems) // most))  # equal chunks, or the last would be nearly empty
+    budget = int(TABLES_SHARE * machine.budget)
+
+    def measured(chosen: Sequence[ProblemRef]) -> Capacity:
+        return needed(chosen, rows, shape, num_seeds)
+
+    chunks = list(_chunks(problems, most, lambda chosen: table_bytes(measured(chosen), shape) <= budget))
+    return BatchGroup(
+        BATCH,
+        tuple(map(Chunk, chunks)),
+        shape,
+        rounded_up(largest([measured(chunk) for chunk in chunks]), shape, budget),
+        choose_pace(max(map(len, chunks)) * num_seeds, shape, settings, machine, whole),
     )
-    return BatchGroup(BATCH, tuple(Chunk(tuple(chunk)) for chunk in chunks), shape, capacity, pace)
 
 
-def _features(problems: Collection[ProblemRef]) -> int:
-    return len({(run, key.pooling) for run, key, _ in problems})
+def _chunks(
+    problems: Sequence[ProblemRef], most: int, fits: Callable[[Sequence[ProblemRef]], bool]
+) -> Iterator[tuple[ProblemRef, ...]]:
+    """Problems in order, in as few chunks as `most` and `fits` allow; one problem always fits."""
+    chunk: list[ProblemRef] = []
+    for problem in problems:
+        if chunk and (len(chunk) == most or not fits([*chunk, problem])):
+            yield tuple(chunk)
+            chunk = []
+        chunk.append(problem)
+    yield tuple(chunk)
 
 
 def this_machine(devices: int, budget: int) -> Machine:

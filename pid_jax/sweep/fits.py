@@ -5,24 +5,18 @@ from functools import partial
 from typing import Any, Final, NamedTuple, TypeVar
 
 import jax
-import numpy as np
+import jax.numpy as jnp
 from jax.sharding import PartitionSpec
 from jaxtyping import Array, Float, Int, Key
 
-from pid_jax.config import EstimatorConfig, FitSettings
-from pid_jax.estimators.batch.fit import Params, fit, initial_params
+from pid_jax.config import FitSettings
+from pid_jax.estimators.batch.fit import Lengths, Params, fit, initial_params
 from pid_jax.information import InformationTerms
 from pid_jax.problems.types import FitSpec, Tables
-from pid_jax.results.solution import Solution
-from pid_jax.sweep.chunks import FITS_PER_CALL, FITS_SIDE_BY_SIDE, BatchGroup, Pace
-from pid_jax.sweep.devices import FITS, fit_mesh, on_every, sharding, split_over
-from pid_jax.sweep.protocol import Program
-from pid_jax.sweep.stack import Owner, Stack, stack_shapes
-from pid_lvlm.data.names import SOURCES
-
-__all__ = ["FITS_PER_CALL", "FITS_SIDE_BY_SIDE", "FitSummary", "Running", "run_fits", "launch", "summarise"]
+from pid_jax.sweep.devices import FITS, fit_mesh
 
 Tree = TypeVar("Tree", bound=Any)
+Out = TypeVar("Out", bound=Any)
 
 QUICKLY: Final = {"xla_backend_optimization_level": 1}
 """For a program that runs once per fit: compiles in half the time of full optimisation, and runs as fast."""
@@ -31,7 +25,7 @@ QUICKLY: Final = {"xla_backend_optimization_level": 1}
 class FitSummary(NamedTuple):
     """What each fit returns from the device: terms averaged over test rows, loss trace, marginal error.
 
-    jax arrays until `Running.collect` fetches them, then numpy arrays.
+    jax arrays until `launch.Running.collect` fetches them, then numpy arrays.
     """
 
     terms: InformationTerms
@@ -39,9 +33,23 @@ class FitSummary(NamedTuple):
     error: Float[Any, "*p"]
 
 
-def summarise(spec: FitSpec, tables: Tables, settings: FitSettings, params: Params | None = None) -> FitSummary:
+class Extent(NamedTuple):
+    """How much of a call is used; values of the program, not part of its shape.
+
+    Attributes:
+        rounds: how many times each device fits `side_by_side` fits.
+        lengths: training steps and test batches of every fit.
+    """
+
+    rounds: Int[Any, ""]
+    lengths: Lengths
+
+
+def summarise(
+    spec: FitSpec, tables: Tables, settings: FitSettings, params: Params | None = None, lengths: Lengths | None = None
+) -> FitSummary:
     """Run one fit and keep what the result table needs."""
-    result = fit(spec, tables, settings, params)
+    result = fit(spec, tables, settings, params, lengths)
     weight = result.test_weight / result.test_weight.sum()
     terms = InformationTerms(*((term * weight).sum() for term in result.test_terms))
     return FitSummary(terms, result.train_loss, result.test_error.max())
@@ -55,59 +63,53 @@ def run_fits(
     side_by_side: int,
     devices: int = 1,
     params: Params | None = None,
+    extent: Extent | None = None,
 ) -> FitSummary:
     """Run stacked fits in one program.
 
     Args:
-        specs: stacked specs; their number is a multiple of `devices`.
+        specs: stacked specs; their number is a multiple of `side_by_side` times `devices`.
         tables: shared data.
         settings: learning rate, network sizes, Sinkhorn.
         side_by_side: fits under one vmap on one device; such batches run one after another.
         devices: local devices that share the fits, in equal parts of the fit axis (`devices.split_over`).
             Each runs its own loops (`shard_map`): the compiler would synchronise devices in every Sinkhorn sweep.
         params: initial weights with a fit axis; drawn from the fits' keys by default.
+        extent: how much to run; everything by default. The summaries of fits that are left out are 0.
     """
+    fits = len(specs.draw)
+    if extent is None:
+        extent = Extent(jnp.int32(fits // (side_by_side * devices)), Lengths.whole(tables))
 
-    def fit_share(share: tuple[FitSpec, Params | None], data: Tables) -> FitSummary:
-        return jax.lax.map(lambda one: summarise(one[0], data, settings, one[1]), share, batch_size=side_by_side)
+    def fit_share(share: tuple[FitSpec, Params | None], data: Tables, used: Extent) -> FitSummary:
+        return _in_rounds(
+            lambda one: summarise(one[0], data, settings, one[1], used.lengths), share, side_by_side, used.rounds
+        )
 
     if devices == 1:
-        return fit_share((specs, params), tables)
+        return fit_share((specs, params), tables, extent)
     split, whole = PartitionSpec(FITS), PartitionSpec()
     # check_vma: ott-jax's loops start from constants, which the check would require to be marked as varying over
     # devices.
-    spread = jax.shard_map(fit_share, mesh=fit_mesh(devices), in_specs=(split, whole), out_specs=split, check_vma=False)
-    return spread((specs, params), tables)
+    spread = jax.shard_map(
+        fit_share, mesh=fit_mesh(devices), in_specs=(split, whole, whole), out_specs=split, check_vma=False
+    )
+    return spread((specs, params), tables, extent)
 
 
-class Running(NamedTuple):
-    """Calls that may still be running on the devices, and the owners of their fits.
+def _in_rounds(one: Callable[[Tree], Out], inputs: Tree, side_by_side: int, rounds: Int[Array, ""]) -> Out:
+    """Outputs of `one` along the first axis of the inputs, `side_by_side` at a time; 0 after the last round."""
+    parts = jax.tree.map(lambda leaf: leaf.reshape(-1, side_by_side, *leaf.shape[1:]), inputs)
+    together = jax.vmap(one)
+    shapes = jax.eval_shape(together, take(parts, 0))
+    length = len(jax.tree.leaves(parts)[0])
+    start = jax.tree.map(lambda leaf: jnp.zeros((length, *leaf.shape), leaf.dtype), shapes)
 
-    `swapped`: source 1 of the fits is language, so solutions swap the sources back.
-    """
+    def step(place: Int[Array, ""], found: Out) -> Out:
+        return jax.tree.map(lambda whole, new: whole.at[place].set(new), found, together(take(parts, place)))
 
-    calls: list[FitSummary]
-    owners: tuple[Owner, ...]
-    swapped: bool = False
-
-    def collect(self, advance: Callable[[int], None] = lambda _: None) -> list[Solution]:
-        """Wait for the fits; solutions in the order of the problems.
-
-        Args:
-            advance: called after every call with the number of fits done.
-        """
-        parts, left = [], len(self.owners)
-        for call in self.calls:
-            parts.append(jax.device_get(call))
-            done = min(len(parts[-1].error), left)
-            left -= done
-            advance(done)
-        summary = jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
-        fits_of: dict[int, list[int]] = {}
-        for index, owner in enumerate(self.owners):
-            fits_of.setdefault(owner.problem, []).append(index)
-        solutions = [Solution(*_take(summary, np.array(fits_of[problem]))) for problem in sorted(fits_of)]
-        return [solution.with_sources_swapped() for solution in solutions] if self.swapped else solutions
+    found = jax.lax.fori_loop(0, rounds, step, start)
+    return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), found)
 
 
 @partial(jax.jit, static_argnames=("widths", "options", "settings", "devices"), compiler_options=QUICKLY)
@@ -136,54 +138,6 @@ def draw_params(
     return jax.shard_map(draw_share, mesh=fit_mesh(devices), in_specs=split, out_specs=split, check_vma=False)(keys)
 
 
-def launch(stack: Stack, config: EstimatorConfig, pace: Pace) -> Running:
-    """Start the fits of a stack without waiting for them; all calls have the same shape."""
-    settings = FitSettings.of(config)
-    tables = on_every(stack.tables, pace.devices)
-    calls = []
-    with jax.default_matmul_precision(config.matmul_precision):
-        for start in range(0, len(stack.specs.draw), pace.per_call):
-            chosen = split_over(_take(stack.specs, slice(start, start + pace.per_call)), pace.devices)
-            options = chosen.p_y.shape[-1]
-            params = draw_params(chosen.key, tables.widths, options, settings, pace.devices)
-            calls.append(run_fits(chosen, tables, settings, pace.side_by_side, pace.devices, params))
-    return Running(calls, stack.owners, swapped=config.anchor != SOURCES[0])
-
-
-def programs_of(group: BatchGroup, config: EstimatorConfig) -> tuple[Program, ...]:
-    """The two programs that `launch` runs for a group."""
-    settings, pace, shape = FitSettings.of(config), group.pace, group.shape
-    draw = (pace.per_call, (shape.d1, shape.d2), shape.options, settings, pace.devices, config.matmul_precision)
-    compile_draw, compile_fit = (partial(run, group, config) for run in (_compile_draw, _compile_fit))
-    fit_key = (shape, group.capacity._replace(fits=pace.per_call), pace, settings, config.matmul_precision)
-    return Program(("draw", *draw), compile_draw), Program(("fit", *fit_key), compile_fit)
-
-
-def _compile_draw(group: BatchGroup, config: EstimatorConfig) -> None:
-    _, specs = _placed_shapes(group)
-    widths, options = (group.shape.d1, group.shape.d2), group.shape.options
-    with jax.default_matmul_precision(config.matmul_precision):
-        draw_params.lower(specs.key, widths, options, FitSettings.of(config), group.pace.devices).compile()
-
-
-def _compile_fit(group: BatchGroup, config: EstimatorConfig) -> None:
-    tables, specs = _placed_shapes(group)
-    settings, pace, widths = FitSettings.of(config), group.pace, (group.shape.d1, group.shape.d2)
-    drawn = jax.eval_shape(jax.vmap(lambda key: initial_params(key, widths, group.shape.options, settings)), specs.key)
-    params = _placed(drawn, pace.devices, FITS)
-    with jax.default_matmul_precision(config.matmul_precision):
-        run_fits.lower(specs, tables, settings, pace.side_by_side, pace.devices, params).compile()
-
-
-def _placed_shapes(group: BatchGroup) -> tuple[Tables, FitSpec]:
-    tables, specs = stack_shapes(group.shape, group.capacity, group.pace.per_call)
-    return _placed(tables, group.pace.devices), _placed(specs, group.pace.devices, FITS)
-
-
-def _placed(tree: Tree, devices: int, *axes: str) -> Tree:
-    place = sharding(devices, *axes)
-    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place), tree)
-
-
-def _take(tree: Tree, index: slice | Int[np.ndarray, " q"]) -> Tree:
+def take(tree: Tree, index: Any) -> Tree:
+    """Every array indexed along its first axis."""
     return jax.tree.map(lambda leaf: leaf[index], tree)

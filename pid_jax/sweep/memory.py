@@ -104,9 +104,8 @@ def host_memory() -> int:
 
 def fit_bytes(shape: Shape, settings: FitSettings) -> int:
     """Bytes that one running fit needs in addition to the tables: pair matrices, weights, a batch's features."""
-    rows = max(shape.batch, shape.test_width)
-    pairs = PAIR_MATRICES * shape.options * rows * rows
-    features = FEATURE_COPIES * rows * (shape.d1 + shape.d2)
+    pairs = PAIR_MATRICES * shape.options * shape.batch**2
+    features = FEATURE_COPIES * shape.batch * (shape.d1 + shape.d2)
     return FLOAT * (pairs + features) + WEIGHT_COPIES * weight_bytes(shape, settings)
 
 
@@ -121,17 +120,16 @@ def _weights(width: int, options: int, settings: FitSettings) -> int:
 
 
 def feature_bytes(shape: Shape, rows: int) -> int:
-    """Bytes of one slice of both feature tables."""
+    """Bytes of a number of rows of both feature tables."""
     return FLOAT * rows * (shape.d1 + shape.d2)
 
 
 def conditional_bytes(shape: Shape, rows: int) -> int:
-    """Bytes of one slice of the three tables of conditionals."""
+    """Bytes of a number of rows of the three tables of conditionals."""
     return FLOAT * 3 * rows * shape.options
 
 
 def draw_bytes(shape: Shape) -> int:
     """Bytes of one slice of the row tables: training rows, test rows and their mask."""
-    return FLOAT * (shape.steps * shape.batch + shape.test_batches * shape.test_width) + (
-        shape.test_batches * shape.test_width
-    )
+    train, test = shape.steps * shape.batch, shape.test_batches * shape.batch
+    return FLOAT * (train + test) + test

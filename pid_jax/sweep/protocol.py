@@ -23,7 +23,7 @@ class RunPlan:
         keys: its problems, one row of the result table each.
         ids: their names in the table, in the same order.
         layout: shape of its batches; None for an estimator without batches.
-        shape: key of its compiled program; None for an estimator that chooses shapes itself.
+        shape: sizes of its problems; None for an estimator that chooses shapes itself.
     """
 
     outline: RunOutline
@@ -56,7 +56,7 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Group:
-    """Problems of one estimator that share a compiled program or can be stacked, in chunks."""
+    """Problems of one estimator that are solved in the same way, in chunks."""
 
     estimator: str
     chunks: tuple[Chunk, ...]

@@ -1,6 +1,7 @@
 """Host arrays to the inputs of a compiled program: tables and fits that point into them."""
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from itertools import accumulate
 from typing import Any, NamedTuple, TypeVar
 
 import jax
@@ -9,7 +10,7 @@ from jaxtyping import Float, Shaped
 
 from pid_jax.problems.build import Draw, Workload
 from pid_jax.problems.types import Conditionals, FitSpec, ProblemKey, Shape, Tables
-from pid_jax.sweep.chunks import Capacity
+from pid_jax.sweep.capacity import Capacity
 
 Name = TypeVar("Name", bound=Hashable)
 
@@ -22,7 +23,7 @@ class Owner(NamedTuple):
 
 
 class Stack(NamedTuple):
-    """Tables and stacked fits; the first fits belong to `owners`, in order, the others are padding."""
+    """Tables and stacked fits, with the owner of each fit."""
 
     tables: Tables
     specs: FitSpec
@@ -41,34 +42,24 @@ def stack_problems(
         workloads: host arrays, by the number used in `problems`.
         problems: workload and key of each problem.
         seeds: the seeds of each workload's draws, in order.
-        capacity: sizes to pad to; by default what the problems need. Shorter runs are padded with rows and missing
-            slices with zeros that no fit points at; missing fits repeat the last one.
+        capacity: sizes of the tables, filled up with zeros that no fit points at; by default what the problems need.
     """
-    runs = _places(w for w, _ in problems)
-    features = _places((w, key.pooling) for w, key in problems)
-    layers = _places((w, key.rows) for w, key in problems)
+    runs = dict.fromkeys(w for w, _ in problems)
+    features = _first_rows({(w, key.pooling): len(workloads[w].features[key.pooling][0]) for w, key in problems})
+    layers = _first_rows({(w, key.rows): len(workloads[w].rows[key.rows].p_y_x1x2) for w, key in problems})
     draws = {(w, seed): draw for w in runs for seed, draw in zip(seeds, workloads[w].draws, strict=True)}
     owners = tuple(
         Owner(q, s) for w in runs for s in range(len(seeds)) for q, (run, _) in enumerate(problems) if run == w
     )
-    room = capacity or Capacity(
-        rows=max(len(workloads[w].features[pooling][0]) for w, pooling in features),
-        features=len(features),
-        conditionals=len(layers),
-        draws=len(draws),
-        fits=len(owners),
-    )
-    x1, x2 = (
-        _stack([workloads[w].features[p][side] for w, p in features], room.features, room.rows) for side in (0, 1)
-    )
+    room: Sequence[int | None] = capacity or (None,) * len(Capacity._fields)
+    x1, x2 = (_joined([workloads[w].features[p][side] for w, p in features], room[0]) for side in (0, 1))
     conditionals = (
-        _stack([workloads[w].rows[at].conditionals[part] for w, at in layers], room.conditionals, room.rows)
+        _joined([workloads[w].rows[at].conditionals[part] for w, at in layers], room[1])
         for part in range(len(Conditionals._fields))
     )
-    tables = Tables(x1, x2, Conditionals(*conditionals), *_row_tables(list(draws.values()), room.draws))
-    padded = [*owners, *[owners[-1]] * (room.fits - len(owners))]
-    place_of_draw = _places(draws)
-    named = [(*problems[owner.problem], owner.seed) for owner in padded]
+    tables = Tables(x1, x2, Conditionals(*conditionals), *_row_tables(list(draws.values()), *room[2:]))
+    place_of_draw = {name: place for place, name in enumerate(draws)}
+    named = [(*problems[owner.problem], owner.seed) for owner in owners]
     specs = FitSpec(
         features=np.array([features[w, key.pooling] for w, key, _ in named], np.int32),
         conditionals=np.array([layers[w, key.rows] for w, key, _ in named], np.int32),
@@ -91,13 +82,13 @@ def stack_shapes(shape: Shape, capacity: Capacity, fits: int) -> tuple[Tables, F
     def held(dtype: Any, *sizes: int) -> jax.ShapeDtypeStruct:
         return jax.ShapeDtypeStruct(sizes, dtype)
 
-    answers = held(np.float32, capacity.conditionals, capacity.rows, shape.options)
-    test = (capacity.draws, shape.test_batches, shape.test_width)
+    answers = held(np.float32, capacity.conditionals, shape.options)
+    test = (capacity.draws, capacity.test_batches, shape.batch)
     tables = Tables(
-        x1=held(np.float32, capacity.features, capacity.rows, shape.d1),
-        x2=held(np.float32, capacity.features, capacity.rows, shape.d2),
+        x1=held(np.float32, capacity.features, shape.d1),
+        x2=held(np.float32, capacity.features, shape.d2),
         conditionals=Conditionals(answers, answers, answers),
-        train_rows=held(np.int32, capacity.draws, shape.steps, shape.batch),
+        train_rows=held(np.int32, capacity.draws, capacity.steps, shape.batch),
         test_rows=held(np.int32, *test),
         test_mask=held(np.bool_, *test),
     )
@@ -105,27 +96,36 @@ def stack_shapes(shape: Shape, capacity: Capacity, fits: int) -> tuple[Tables, F
     return tables, FitSpec(number, number, number, held(np.float32, fits, shape.options), held(key.dtype, fits))
 
 
-def _places(names: Iterable[Name]) -> dict[Name, int]:
-    return {name: place for place, name in enumerate(dict.fromkeys(names))}
+def _first_rows(lengths: Mapping[Name, int]) -> dict[Name, int]:
+    """Where each part begins if they follow one another."""
+    return dict(zip(lengths, accumulate(lengths.values(), initial=0), strict=False))
 
 
-def _row_tables(draws: list[Draw], slices: int) -> tuple[Any, Any, Any]:
-    train = [draw.train_rows.astype(np.int32) for draw in draws]
-    test = [draw.test.rows.astype(np.int32) for draw in draws]
-    return _stack(train, slices), _stack(test, slices), _stack([draw.test.mask for draw in draws], slices)
+def _joined(parts: Sequence[Shaped[np.ndarray, "_ w"]], rows: int | None) -> Shaped[np.ndarray, "_ w"]:
+    """Parts after one another, filled up with zeros. Stays in numpy on the host until it is moved to its devices."""
+    joined = np.zeros((sum(map(len, parts)) if rows is None else rows, parts[0].shape[1]), parts[0].dtype)
+    np.concatenate(parts, out=joined[: sum(map(len, parts))])
+    return joined
 
 
-def _stack(
-    parts: Sequence[Shaped[np.ndarray, "_ ..."]], slices: int, rows: int | None = None
-) -> Shaped[np.ndarray, "{slices} _ ..."]:
-    """Parts along a new first axis of length `slices`; with `rows`, each padded with zeros to that many rows.
+def _row_tables(
+    draws: Sequence[Draw], slices: int | None, steps: int | None, test_batches: int | None
+) -> tuple[Any, Any, Any]:
+    """Training rows, test rows and their mask, one slice per draw."""
+    return (
+        _stacked([draw.train_rows.astype(np.int32) for draw in draws], slices, steps),
+        _stacked([draw.test.rows.astype(np.int32) for draw in draws], slices, test_batches),
+        _stacked([draw.test.mask for draw in draws], slices, test_batches),
+    )
 
-    Stays in numpy on the host until the chunk is moved to its devices.
-    """
-    length = parts[0].shape[0] if rows is None else rows
-    stacked = np.zeros((slices, length, *parts[0].shape[1:]), parts[0].dtype)
-    for place, part in enumerate(parts):
-        stacked[place, : len(part)] = part
+
+def _stacked(
+    parts: Sequence[Shaped[np.ndarray, "s b"]], slices: int | None, length: int | None
+) -> Shaped[np.ndarray, "_ _ b"]:
+    """Parts of equal shape along a new first axis, filled up with zeros (False in a mask)."""
+    used = parts[0].shape[0]
+    stacked = np.zeros((slices or len(parts), length or used, parts[0].shape[1]), parts[0].dtype)
+    stacked[: len(parts), :used] = parts
     return stacked
 
 

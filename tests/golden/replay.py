@@ -68,12 +68,12 @@ def _from_record(record: Mapping[str, np.ndarray]) -> Golden:
     num_train = len(record["train/x1"])
     rows = {part: np.concatenate([record[f"train/{part}"], record[f"test/{part}"]]) for part in ("x1", "x2")}
     names = ("p_y_x1", "p_y_x2", "p_y_x1x2")
-    conditionals = [np.concatenate([record[f"train/{name}"], record[f"test/{name}"]])[None] for name in names]
+    conditionals = [np.concatenate([record[f"train/{name}"], record[f"test/{name}"]]) for name in names]
     batches = len(record["test/x1"]) // TEST_BATCH
     test_rows = num_train + np.arange(batches * TEST_BATCH).reshape(1, batches, TEST_BATCH)
     tables = Tables(
-        x1=jnp.asarray(rows["x1"][None]),
-        x2=jnp.asarray(rows["x2"][None]),
+        x1=jnp.asarray(rows["x1"]),
+        x2=jnp.asarray(rows["x2"]),
         conditionals=Conditionals(*map(jnp.asarray, conditionals)),
         train_rows=jnp.asarray(record["batch_index"][None]),
         test_rows=jnp.asarray(test_rows),

@@ -23,24 +23,25 @@ PADDED_ROWS = 100
 
 
 def stack(goldens: list[Golden]) -> tuple[FitSpec, Tables, Params]:
-    """Tables with a slice per file and rows that nothing points at, and `COPIES` fits of every file in turn."""
+    """Tables with the rows of every file and rows that nothing points at, and `COPIES` fits of every file in turn."""
 
     def join(*slices: jax.Array) -> np.ndarray:
         return np.concatenate([np.asarray(part) for part in slices])
 
     tables = jax.tree.map(join, *[golden.tables for golden in goldens])
-    extra = ((0, 0), (0, PADDED_ROWS), (0, 0))
+    extra = ((0, PADDED_ROWS), (0, 0))
     tables = tables._replace(
         x1=np.pad(tables.x1, extra, constant_values=7.0),
         x2=np.pad(tables.x2, extra, constant_values=-7.0),
         conditionals=Conditionals(*(np.pad(p, extra, constant_values=0.25) for p in tables.conditionals)),
     )
     chosen = np.arange(len(goldens) * COPIES) % len(goldens)
-    place = jnp.asarray(chosen)
+    first_rows = np.cumsum([0, *(len(golden.tables.x1) for golden in goldens)])
+    place, row = jnp.asarray(chosen), jnp.asarray(first_rows[chosen])
     p_y = jnp.stack([goldens[i].spec.p_y for i in chosen])
     keys = jax.random.split(goldens[0].spec.key, len(chosen))
     params = jax.tree.map(lambda *leaves: jnp.stack(leaves), *[goldens[i].params for i in chosen])
-    return FitSpec(place, place, place, p_y, keys), tables, params
+    return FitSpec(row, row, place, p_y, keys), tables, params
 
 
 def fit_all(goldens: list[Golden], devices: int, calls: int) -> FitSummary:

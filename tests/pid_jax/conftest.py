@@ -27,7 +27,7 @@ def quick_to_compile() -> Iterator[None]:
 @pytest.fixture
 def no_fitting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows without fits, for tests of what is read, kept and written."""
-    monkeypatch.setattr("pid_jax.sweep.batch.launch", lambda stack, config, pace: FakeFits(stack))
+    monkeypatch.setattr("pid_jax.sweep.batch.launch", lambda stack, config, pace, lengths: FakeFits(stack))
     monkeypatch.setattr("pid_jax.sweep.batch.programs_of", lambda group, config: ())
     monkeypatch.setattr("pid_jax.estimators.exact.strata.solve_problems", fake_solutions)
 

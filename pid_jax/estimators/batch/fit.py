@@ -1,7 +1,7 @@
-"""One fit of BATCH, as a pure function: initialise, scan over the training steps, measure on the test batches."""
+"""One fit of BATCH, as a pure function: initialise, loop over the training steps, measure on the test batches."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +17,23 @@ from pid_jax.information import InformationTerms, Nats, coupling_loss, informati
 from pid_jax.problems.types import Conditionals, FitSpec, Tables
 
 Params = tuple[Mapping[str, Any], Mapping[str, Any]]
+Tree = TypeVar("Tree", bound=Any)
+
+
+class Lengths(NamedTuple):
+    """How much of every slice of the row tables is used; what follows is padding.
+
+    Values of the program, not part of its shape: fits of different length share a compiled program.
+    """
+
+    steps: Int[Any, ""]
+    test_batches: Int[Any, ""]
+
+    @classmethod
+    def whole(cls, tables: Tables) -> "Lengths":
+        """All of it."""
+        steps, test_batches = tables.train_rows.shape[-2], tables.test_rows.shape[-2]
+        return cls(jnp.asarray(steps, jnp.int32), jnp.asarray(test_batches, jnp.int32))
 
 
 class Batch(NamedTuple):
@@ -29,7 +46,7 @@ class Batch(NamedTuple):
 
 
 class Fit(NamedTuple):
-    """Result of one fit; every field gains a fit axis under vmap.
+    """Result of one fit, 0 for steps and batches that are padding; every field gains a fit axis under vmap.
 
     Attributes:
         params: trained weights of the two networks.
@@ -68,8 +85,8 @@ def initial_params(key: Key[Array, ""], widths: tuple[int, int], options: int, s
 def take_batch(spec: FitSpec, tables: Tables, rows: Int[Array, " n"], mask: Bool[Array, " n"]) -> Batch:
     """Gather the rows of one batch; padding is set to 0 so that its content cannot matter."""
     keep = mask[:, None]
-    features = [jnp.where(keep, x[spec.features, rows], 0.0) for x in (tables.x1, tables.x2)]
-    conditionals = [jnp.where(keep, p[spec.conditionals, rows], 0.0) for p in tables.conditionals]
+    features = [jnp.where(keep, x[spec.features + rows], 0.0) for x in (tables.x1, tables.x2)]
+    conditionals = [jnp.where(keep, p[spec.conditionals + rows], 0.0) for p in tables.conditionals]
     return Batch(features[0], features[1], Conditionals(*conditionals), mask)
 
 
@@ -87,40 +104,61 @@ def batch_loss(params: Params, batch: Batch, settings: FitSettings) -> tuple[Flo
     return loss, error.max()
 
 
-def train(params: Params, spec: FitSpec, tables: Tables, settings: FitSettings) -> tuple[Params, InformationTerms]:
-    """Adam over the fit's batches; returns trained weights and the terms of every step."""
+def train(
+    params: Params, spec: FitSpec, tables: Tables, settings: FitSettings, steps: Int[Array, ""]
+) -> tuple[Params, InformationTerms]:
+    """Adam over the fit's first batches; returns trained weights and the terms of every step, 0 after the last."""
     optimiser = optax.adam(settings.learning_rate)
-    everything = jnp.ones(tables.train_rows.shape[-1], dtype=bool)
+    draw, (capacity, width) = tables.train_rows[spec.draw], tables.train_rows.shape[-2:]
+    everything = jnp.ones(width, dtype=bool)
 
-    def step(carry: tuple[Params, Any], rows: Int[Array, " n"]) -> tuple[tuple[Params, Any], InformationTerms]:
-        weights, state = carry
-        batch = take_batch(spec, tables, rows, everything)
+    def step(
+        place: Int[Array, ""], carry: tuple[Params, Any, InformationTerms]
+    ) -> tuple[Params, Any, InformationTerms]:
+        weights, state, terms = carry
+        batch = take_batch(spec, tables, draw[place], everything)
         (loss, _), gradient = jax.value_and_grad(batch_loss, has_aux=True)(weights, batch, settings)
         updates, state = optimiser.update(gradient, state)
         weights = optax.apply_updates(weights, updates)
-        return (weights, state), information_terms(loss, *batch.conditionals, spec.p_y, everything)
+        return weights, state, _put(terms, place, information_terms(loss, *batch.conditionals, spec.p_y, everything))
 
-    (params, _), terms = jax.lax.scan(step, (params, optimiser.init(params)), tables.train_rows[spec.draw])
+    start = (params, optimiser.init(params), _no_terms(capacity))
+    params, _, terms = jax.lax.fori_loop(0, steps, step, start)
     return params, terms
 
 
 def evaluate(
-    params: Params, spec: FitSpec, tables: Tables, settings: FitSettings
+    params: Params, spec: FitSpec, tables: Tables, settings: FitSettings, test_batches: Int[Array, ""]
 ) -> tuple[InformationTerms, Float[Array, " t"]]:
-    """Terms (t,) of the fit's test batches in nats, and their marginal errors (t,)."""
+    """Terms (t,) of the fit's first test batches in nats and their marginal errors (t,), 0 after the last."""
+    rows, mask, capacity = tables.test_rows[spec.draw], tables.test_mask[spec.draw], tables.test_rows.shape[-2]
 
     def measure(
-        _: None, rows_and_mask: tuple[Int[Array, " n"], Bool[Array, " n"]]
-    ) -> tuple[None, tuple[InformationTerms, Float[Array, ""]]]:
-        batch = take_batch(spec, tables, *rows_and_mask)
+        place: Int[Array, ""], found: tuple[InformationTerms, Float[Array, " t"]]
+    ) -> tuple[InformationTerms, Float[Array, " t"]]:
+        batch = take_batch(spec, tables, rows[place], mask[place])
         loss, error = batch_loss(params, batch, settings)
-        return None, (information_terms(loss, *batch.conditionals, spec.p_y, batch.mask), error)
+        return _put(found, place, (information_terms(loss, *batch.conditionals, spec.p_y, batch.mask), error))
 
-    inputs = (tables.test_rows[spec.draw], tables.test_mask[spec.draw])
-    return jax.lax.scan(measure, None, inputs)[1]
+    return jax.lax.fori_loop(0, test_batches, measure, (_no_terms(capacity), jnp.zeros(capacity)))
 
 
-def fit(spec: FitSpec, tables: Tables, settings: FitSettings, params: Params | None = None) -> Fit:
+def _no_terms(length: int) -> InformationTerms:
+    return InformationTerms(*(jnp.zeros(length) for _ in InformationTerms._fields))
+
+
+def _put(tree: Tree, place: Int[Array, ""], values: Tree) -> Tree:
+    """The values at a place along the first axis of every array."""
+    return jax.tree.map(lambda whole, one: whole.at[place].set(one), tree, values)
+
+
+def fit(
+    spec: FitSpec,
+    tables: Tables,
+    settings: FitSettings,
+    params: Params | None = None,
+    lengths: Lengths | None = None,
+) -> Fit:
     """Fit one problem with one seed. Pure: works by itself, under jit and under vmap over fits.
 
     Args:
@@ -128,11 +166,12 @@ def fit(spec: FitSpec, tables: Tables, settings: FitSettings, params: Params | N
         tables: shared data.
         settings: learning rate, network sizes, Sinkhorn.
         params: initial weights; drawn from the fit's key by default.
+        lengths: training steps and test batches to use; all by default.
     """
-    start = params
+    start, (steps, test_batches) = params, lengths or Lengths.whole(tables)
     if start is None:
         start = initial_params(spec.key, tables.widths, spec.p_y.shape[-1], settings)
-    trained, train_terms = train(start, spec, tables, settings)
-    test_terms, test_error = evaluate(trained, spec, tables, settings)
+    trained, train_terms = train(start, spec, tables, settings, steps)
+    test_terms, test_error = evaluate(trained, spec, tables, settings, test_batches)
     weight = tables.test_mask[spec.draw].sum(axis=-1).astype(test_error.dtype)
     return Fit(trained, train_terms, test_terms, test_error, weight)

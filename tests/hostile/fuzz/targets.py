@@ -117,7 +117,7 @@ def estimate(folder: Path) -> Target:
     from pid_jax.cli.main import main
     from tests.pid_jax.fake_fits import FakeFits, fake_solutions
 
-    pid_jax.sweep.batch.launch = lambda stack, config, pace: FakeFits(stack)  # type: ignore[assignment]
+    pid_jax.sweep.batch.launch = lambda stack, config, pace, lengths: FakeFits(stack)  # type: ignore[assignment]
     pid_jax.sweep.batch.programs_of = lambda group, config: ()  # type: ignore[assignment]
     pid_jax.estimators.exact.strata.solve_problems = fake_solutions
     runs, out = folder / "runs", folder / "out" / "results.parquet"

@@ -34,7 +34,7 @@ def _count_files(points: Points) -> None:
 def _fake_fits(points: Points) -> None:
     from tests.pid_jax.fake_fits import FakeFits
 
-    import_module("pid_jax.sweep.batch").launch = lambda stack, config, pace: FakeFits(stack)  # type: ignore[attr-defined]
+    import_module("pid_jax.sweep.batch").launch = lambda stack, config, pace, lengths: FakeFits(stack)  # type: ignore[attr-defined]
     _count_chunks(points)
 
 

@@ -13,7 +13,7 @@ from tests.pid_jax.conftest import FakeFits
 def sound(run_folders, small_config):
     """A table, made without fits, with everything that could be warned of set aside."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pid_jax.sweep.batch.launch", lambda stack, config, pace: FakeFits(stack))
+        patch.setattr("pid_jax.sweep.batch.launch", lambda stack, config, pace, lengths: FakeFits(stack))
         patch.setattr("pid_jax.sweep.batch.programs_of", lambda group, config: ())
         table = estimate(run_folders, small_config)
     quiet = {"result": "successful", "marginal_mismatch": 0.0, "loss_last": 0.0, "loss_first": 0.0}

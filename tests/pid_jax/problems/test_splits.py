@@ -5,7 +5,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from pid_jax.problems.splits import WIDTH_MULTIPLE, evaluation_batches, make_layout, split_rows, train_batches
+from pid_jax.problems.splits import evaluation_batches, make_layout, split_rows, train_batches
 
 SEEDS = st.integers(0, 1000)
 
@@ -49,7 +49,7 @@ def test_default_uses_every_test_row_once_in_even_batches(n, batch):
     sizes = result.mask.sum(axis=1)
     assert sizes.max() <= batch
     assert sizes.max() - sizes.min() <= 1
-    assert result.rows.shape[1] % WIDTH_MULTIPLE == 0
+    assert result.rows.shape[1] == batch
 
 
 def test_published_test_batches_drop_the_rest():
@@ -72,7 +72,7 @@ def test_the_papers_splits_and_batches(rows, sizes, batches, dropped):
     train, test = split_rows(None, rows, 42, 0.75)
     layout = make_layout([(len(train), len(test))], 256, drop_incomplete=True)
     assert (len(train), len(test)) == sizes
-    assert (layout.per_epoch, layout.test_batches) == batches
+    assert layout == batches
     assert len(test) - layout.test_batches * 256 == dropped
 
 
@@ -105,7 +105,7 @@ def test_seeds_whose_parts_differ_in_size_share_one_layout(sizes, seed):
             batch,
         )
         test = evaluation_batches(rows, batch, False, layout)
-        assert test.rows.shape == (layout.test_batches, layout.test_width)
+        assert test.rows.shape == (layout.test_batches, batch)
         assert sorted(test.rows[test.mask]) == rows.tolist()
         whole = make_layout([(2 * size, size) for size in sizes], batch, drop_incomplete=True)
         assert evaluation_batches(rows, batch, True, whole).rows.shape == (min(sizes) // batch, batch)

@@ -8,11 +8,12 @@ import jax
 import pytest
 
 from pid_jax.config import FitSettings, make_config
+from pid_jax.estimators.batch.fit import Lengths
 from pid_jax.problems.build import make_workload
 from pid_jax.sweep import ahead
 from pid_jax.sweep.ahead import compiling
 from pid_jax.sweep.chunks import group_problems
-from pid_jax.sweep.fits import launch, programs_of
+from pid_jax.sweep.launch import launch, programs_of
 from pid_jax.sweep.plan import plan_run
 from pid_jax.sweep.protocol import Group, Machine, Program
 from pid_jax.sweep.stack import stack_problems, stack_shapes
@@ -54,6 +55,7 @@ def chunk(tmp_path_factory, make_run):
 
 def test_shapes_known_ahead_are_those_of_the_data(chunk):
     group, stack = chunk
+    assert group.capacity.steps > group.shape.steps
     foretold = stack_shapes(group.shape, group.capacity, len(stack.specs.draw))
     found = jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), (stack.tables, stack.specs))
     assert found == jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), foretold)
@@ -74,7 +76,8 @@ def test_fits_find_what_was_compiled_ahead(chunk):
         with compiling([group], CONFIG, {"batch": SimpleNamespace(programs=programs_of)}) as wait:
             wait(group)
             assert ours(compiled) == 2
-            launch(stack, CONFIG, group.pace).collect()
+            lengths = Lengths(group.shape.steps, group.shape.test_batches)
+            launch(stack, CONFIG, group.pace, lengths).collect()
     finally:
         jax.monitoring.unregister_event_duration_listener(listen)
     assert ours(compiled) == 2

@@ -1,18 +1,23 @@
 """Many problems at once give what each gives alone: under jit, vmap, in groups, padded, beside a poisoned one."""
 
+from dataclasses import replace
 from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import polars as pl
 import pytest
 
 from pid_jax.config import FitSettings, make_config
-from pid_jax.estimators.batch.fit import fit, initial_params
+from pid_jax.estimation import estimate
+from pid_jax.estimators.batch.fit import Lengths, fit, initial_params
 from pid_jax.problems.build import make_workload
 from pid_jax.results.solution import Result, Solution
-from pid_jax.sweep.chunks import Capacity, Pace, group_problems
-from pid_jax.sweep.fits import draw_params, launch, run_fits, summarise
+from pid_jax.sweep.capacity import Capacity
+from pid_jax.sweep.chunks import Pace, group_problems
+from pid_jax.sweep.fits import Extent, draw_params, run_fits, summarise
+from pid_jax.sweep.launch import Deal, launch, programs_of
 from pid_jax.sweep.plan import plan_run
 from pid_jax.sweep.protocol import Machine
 from pid_jax.sweep.stack import stack_problems
@@ -88,7 +93,7 @@ def test_eager_is_jit(stack, together):
 @pytest.mark.slow
 def test_order_of_fits_and_width_of_vmap_do_not_matter(stack, together):
     backwards = jax.tree.map(lambda leaf: leaf[::-1], stack.specs)
-    result = run_fits(backwards, stack.tables, SETTINGS, 3)
+    result = run_fits(backwards, stack.tables, SETTINGS, 2)
     assert_same(jax.tree.map(lambda leaf: leaf[::-1], result), together)
 
 
@@ -96,8 +101,8 @@ def test_order_of_fits_and_width_of_vmap_do_not_matter(stack, together):
 def test_rows_that_nothing_points_at_are_inert_to_the_bit(stack, together):
     extra = 40
     poison = stack.tables._replace(
-        x1=jnp.pad(stack.tables.x1, ((0, 0), (0, extra), (0, 0)), constant_values=jnp.nan),
-        x2=jnp.pad(stack.tables.x2, ((0, 0), (0, extra), (0, 0)), constant_values=jnp.inf),
+        x1=jnp.pad(stack.tables.x1, ((0, extra), (0, 0)), constant_values=jnp.nan),
+        x2=jnp.pad(stack.tables.x2, ((0, extra), (0, 0)), constant_values=jnp.inf),
     )
     result = run_fits(stack.specs, poison, SETTINGS, 4)
     jax.tree.map(np.testing.assert_array_equal, jax.device_get(result), together)
@@ -115,21 +120,24 @@ def test_padded_places_of_a_test_batch_are_inert_to_the_bit(stack):
 
 
 @pytest.mark.slow
-def test_room_to_spare_in_a_chunk_is_inert_to_the_bit(workloads, problems, stack, together):
-    """More rows, slices and fits than needed, filled with whatever: the fits are the same."""
-    roomy = stack_problems(workloads, problems, CONFIG.seeds, Capacity(150, 4, 5, 7, 8))
-    assert len(roomy.specs.draw) == 8
-    used = {"x1": 2, "x2": 2, "train_rows": 4, "test_rows": 4}
-    tables = roomy.tables._replace(
-        **{
-            name: np.concatenate([t[:n], np.full_like(t[n:], 3)])
-            for name, n in used.items()
-            for t in [getattr(roomy.tables, name)]
-        },
-    )
-    tables.x1[:, 122:] = np.nan
-    result = jax.device_get(run_fits(roomy.specs, jax.tree.map(jnp.asarray, tables), SETTINGS, 4))
-    jax.tree.map(lambda a, b: np.testing.assert_array_equal(a[:4], b), result, together)
+def test_room_to_spare_in_a_call_is_inert_to_the_bit(workloads, problems, stack, together):
+    """Larger tables than needed, filled with whatever, and more steps, test batches and fits than are to be run."""
+    roomy = stack_problems(workloads, problems, CONFIG.seeds, Capacity(300, 250, 7, 9, 4))
+    rows, draws, steps, test_batches = 242, 4, 2, 1
+    tables = jax.tree.map(np.array, roomy.tables)
+    for table in (tables.x1, tables.x2, *tables.conditionals):
+        table[rows:] = np.nan
+    for table in (tables.train_rows, tables.test_rows):
+        table[draws:] = 3
+    tables.train_rows[:, steps:] = 10**6
+    tables.test_rows[:, test_batches:] = 10**6
+    twice = jax.tree.map(lambda leaf: jnp.concatenate([leaf, leaf]), roomy.specs)
+    extent = Extent(np.int32(1), Lengths(np.int32(steps), np.int32(test_batches)))
+    result = jax.device_get(run_fits(twice, jax.tree.map(jnp.asarray, tables), SETTINGS, 4, extent=extent))
+    for left_out in (result.loss[:, steps:], result.loss[4:], result.error[4:], *(term[4:] for term in result.terms)):
+        assert not left_out.any()
+    result = jax.tree.map(lambda leaf: leaf[:4], result)
+    jax.tree.map(np.testing.assert_array_equal, result._replace(loss=result.loss[:, :steps]), together)
 
 
 @pytest.mark.slow
@@ -139,17 +147,51 @@ def test_calls_of_a_chunk_and_chunks_of_a_group_share_one_trace(workloads, probl
     (group,) = group_problems(plans, 2, SETTINGS, tiny)
     assert [len(chunk.problems) for chunk in group.chunks] == [1, 1]
     assert group.pace == Pace(per_call=2, side_by_side=1)
+    lengths = Lengths(group.shape.steps, group.shape.test_batches)
     jax.clear_caches()
     advanced, solutions = [], []
     for chunk in group.chunks:
         chosen = [(run, key) for run, key, _ in chunk.problems]
         stack = stack_problems(workloads, chosen, CONFIG.seeds, group.capacity)
-        solutions += launch(stack, CONFIG, Pace(1, 1)).collect(advanced.append)
+        solutions += launch(stack, CONFIG, Pace(1, 1), lengths).collect(advanced.append)
     assert run_fits._cache_size() == 1
     assert advanced == [1] * 4
     assert [solution.result for solution in solutions] == [Result.SUCCESSFUL] * 2
     loss = np.concatenate([solution.loss for solution in solutions])
     np.testing.assert_allclose(loss, together.loss, **CLOSE)
+
+
+def test_runs_of_different_length_share_programs(tmp_path, make_run, plans):
+    """Numbers of steps and of test batches differ, and so do the numbers of fits, rows and layers."""
+    longer = plan_run(outline_run(make_run(tmp_path / "long", n=400, d=6, layers=3)), CONFIG)
+    groups = group_problems([*plans, longer], 2, SETTINGS, Machine("cpu", 1, 10**9))
+    assert [(group.shape.steps, group.shape.test_batches) for group in groups] == [(2, 1), (9, 4)]
+    names = [{program.key for program in programs_of(group, CONFIG)} for group in groups]
+    assert [group.pace.per_call for group in groups] == [4, 8]
+    assert names[0] != names[1]
+    wider = [replace(group, pace=Pace(8, 4)) for group in groups]
+    assert len({program.key for group in wider for program in programs_of(group, CONFIG)}) == 2
+
+
+@pytest.mark.slow
+def test_the_last_digits_of_a_run_do_not_depend_on_the_runs_beside_it(tmp_path, make_run, folders):
+    """Beside a longer run with more rows, and alone, in two groups of one program."""
+    longer = make_run(tmp_path / "long", n=400, d=6)
+    alone, beside = (estimate(chosen, CONFIG) for chosen in (folders[:1], [folders[0], longer]))
+    kept = [name for name in alone.columns if name not in ("seconds", "problem_id")]
+    assert beside.filter(pl.col("run") == alone["run"][0]).select(kept).equals(alone.select(kept))
+
+
+@pytest.mark.parametrize("devices", [1, 2, 8])
+@pytest.mark.parametrize("fits", [1, 3, 4, 5, 17, 40, 64])
+def test_every_fit_of_a_call_has_a_place_and_no_device_has_more_rounds_than_needed(fits, devices):
+    pace = Pace(64, 64 // (8 * devices), devices)
+    deal = Deal.of(fits, pace)
+    np.testing.assert_array_equal(deal.chosen[deal.places], np.arange(fits))
+    assert len(deal.chosen) == pace.per_call
+    at = deal.places % (pace.per_call // devices)
+    assert at.max() < deal.rounds * pace.side_by_side
+    assert (deal.rounds - 1) * pace.side_by_side * devices < fits
 
 
 def test_runs_of_other_shapes_form_their_own_group(tmp_path, make_run, plans):
@@ -159,7 +201,7 @@ def test_runs_of_other_shapes_form_their_own_group(tmp_path, make_run, plans):
 
 
 def test_a_poisoned_problem_does_not_touch_the_others(stack, together):
-    tables = stack.tables._replace(x1=stack.tables.x1.at[0].set(jnp.nan))
+    tables = stack.tables._replace(x1=stack.tables.x1.at[:120].set(jnp.nan))
     result = jax.device_get(run_fits(stack.specs, tables, SETTINGS, 4))
     sick = np.array([owner.problem == 0 for owner in stack.owners])
     assert np.isnan(result.loss[sick]).all()

@@ -25,6 +25,8 @@ from tests.pid_jax.conftest import FakeFits
 
 CONFIG = make_config("default", batch_size=32, epochs=1, seeds=(0, 1), estimator="batch")
 RUNS = 6
+ONE_RUN = Machine("cpu", 1, 200_000)
+"""Its tables have room for one run and not for two."""
 
 
 class Told:
@@ -65,9 +67,9 @@ def fit_one_by_one(plan, monkeypatch, log, told):
         return run
 
     monkeypatch.setattr(streaming, "read_run", spy)
-    monkeypatch.setattr(batch, "launch", lambda stack, config, pace: FakeFits(stack, log))
+    monkeypatch.setattr(batch, "launch", lambda stack, config, pace, lengths: FakeFits(stack, log))
     monkeypatch.setattr(batch, "programs_of", lambda group, config: ())
-    groups = group_problems(plan.runs, 2, FitSettings.of(CONFIG), Machine("cpu", 1, 1))
+    groups = group_problems(plan.runs, 2, FitSettings.of(CONFIG), ONE_RUN)
     kept = {}
     rows = [row for rows in streaming.fit_groups(plan, groups, CONFIG, told, kept.__setitem__) for row in rows]
     assert kept.keys() == {row["problem_id"] for row in rows if row["result"] == "successful"}
@@ -91,7 +93,7 @@ def test_only_what_is_needed_is_read_and_kept(folders, monkeypatch):
         streaming, "read_run", lambda folder, **options: asked.append(options) or read_run(folder, **options)
     )
     reader = streaming.Reader(Plan((plan,)), CONFIG)
-    (group,) = group_problems([plan], 2, FitSettings.of(CONFIG), Machine("cpu", 1, 1))
+    (group,) = group_problems([plan], 2, FitSettings.of(CONFIG), ONE_RUN)
     last = Chunk(group.chunks[0].problems[-1:])
     workloads = reader.read(last)
     assert asked == [{"poolings": frozenset({"mean"}), "outline": plan.outline}]

@@ -110,7 +110,7 @@ def test_free_logits_trained_for_long_reach_it(case):
 def excess_and_synergy(path):
     """Excess of a recorded fit, bits, with the gap, and its synergy."""
     tables = load(path).tables
-    first, second, _ = (np.asarray(p[0]) for p in tables.conditionals)
+    first, second, _ = (np.asarray(p) for p in tables.conditionals)
     batches = EvaluationBatches(np.asarray(tables.test_rows[0]), np.asarray(tables.test_mask[0]))
     (least,) = least_losses([MeasuredRows(first, second, batches)], 1e-3)
     with np.load(path) as record:
