@@ -23,7 +23,7 @@ FITS_PER_CALL = 64
 ALWAYS_DRAWN = 64 * 2**20
 """Bytes of initial weights that a call may always have, whatever the budget."""
 
-FITS_SIDE_BY_SIDE = {"cpu": 4}
+FITS_SIDE_BY_SIDE = {"cpu": 2}
 """Maximum fits under one vmap on one device of a kind. On a CPU, more would not fit into its cache. A GPU always takes
 as many as a call holds, repeating some where there are fewer: that costs less than compiling another program
 (docs/performance.md)."""
