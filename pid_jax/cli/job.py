@@ -16,7 +16,7 @@ import polars as pl
 from rich.console import Console
 
 from pid_jax.cli.console import PlainConsole, expand
-from pid_jax.cli.messages import count_failures, print_plan, print_programs, print_summary
+from pid_jax.cli.messages import count_failures, print_groups, print_plan, print_summary
 from pid_jax.cli.progress import RichProgress
 from pid_jax.cli.results import Estimation, finished_estimation, planned_estimation
 from pid_jax.config import ESTIMATORS, EXACT, EstimatorConfig
@@ -134,7 +134,7 @@ def _estimate(console: Console, job: Job, config: EstimatorConfig, part: Part, l
     planned = sum(group.num_problems for group in groups)
     print_plan(console, plan, groups, config, f"{already} already in `{job.out}`")
     if job.verbose:
-        print_programs(console, groups, config)
+        print_groups(console, groups, config)
     if job.dry_run:
         for refused in plan.refusals:
             console.print(f"warning: left out: {refused.reason}")

@@ -127,7 +127,11 @@ def command(
     ] = False,
     dry_run: DryRun = False,
     verbose: Annotated[
-        bool, typer.Option("--verbose", help="Also print shapes, chunks and memory use of every compiled program.")
+        bool,
+        typer.Option(
+            "--verbose",
+            help="Also print shapes, chunks and memory of every group of problems, and the number of programs.",
+        ),
     ] = False,
     quiet: Quiet = False,
     as_json: AsJson = False,

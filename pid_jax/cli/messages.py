@@ -38,10 +38,14 @@ def print_plan(console: Console, plan: Plan, groups: Sequence[Group], config: Es
     )
 
 
-def print_programs(console: Console, groups: Sequence[Group], config: EstimatorConfig) -> None:
-    """Shapes, chunks and memory of the compiled programs, one line each."""
+def print_groups(console: Console, groups: Sequence[Group], config: EstimatorConfig) -> None:
+    """Shapes, chunks and memory of every group, one line each, and the number of programs to compile."""
+    programs = set()
     for group in groups:
-        console.print(SOLVERS[group.estimator].describe(group, config), highlight=False)
+        solver = SOLVERS[group.estimator]
+        console.print(solver.describe(group, config), highlight=False)
+        programs |= {program.key for program in solver.programs(group, config)}
+    console.print(f"{count(len(programs), 'program')} to compile, unless in the cache", highlight=False)
 
 
 def print_summary(console: Console, frame: pl.DataFrame, most: int = 40) -> None:

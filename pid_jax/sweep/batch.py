@@ -72,12 +72,12 @@ class Batch:
         return group_problems(runs, len(config.seeds), settings, machine, share.wanted, share.part)
 
     def describe(self, group: BatchGroup, config: EstimatorConfig) -> str:
-        """Shape, chunks and memory of the compiled program."""
+        """Shape, chunks and memory of the group."""
         shape, pace = group.shape, group.pace
         runs = {problem.run for chunk in group.chunks for problem in chunk.problems}
         working = fit_bytes(shape, FitSettings.of(config)) * pace.side_by_side
         return (
-            f"compiled program: {count(len(runs), 'run')} of feature widths {shape.d1} and {shape.d2}, "
+            f"BATCH: {count(len(runs), 'run')} of feature widths {shape.d1} and {shape.d2}, "
             f"{shape.options} options; {count(group.num_problems, 'problem')}, "
             f"{count(group.num_problems * len(config.seeds), 'fit')} of {count(shape.steps, 'step')}; "
             f"{count(len(group.chunks), 'chunk')} of {group.table_bytes() / 2**20:.1f} MiB; "

@@ -126,7 +126,8 @@ def test_dry_run_writes_nothing(call, runs, tmp_path):
 def test_shapes_and_chunks_are_told_on_demand(call, runs, tmp_path):
     code, said = call(runs, "--out", tmp_path / "x.parquet", "--dry-run", "--verbose", *FAST)
     assert code == 0
-    assert "2 runs of feature widths 6 and 6, 4 options; 4 problems, 8 fits of 2 steps; 1 chunk of" in said
+    assert "BATCH: 2 runs of feature widths 6 and 6, 4 options; 4 problems, 8 fits of 2 steps; 1 chunk of" in said
+    assert "\n2 programs to compile, unless in the cache\n" in said
 
 
 @pytest.mark.usefixtures("no_fitting")
