@@ -12,11 +12,9 @@ from pid_jax.problems.types import Shape
 from pid_jax.sweep.memory import conditional_bytes, draw_bytes, feature_bytes
 from pid_jax.sweep.protocol import ProblemRef
 
-LEAST_FEATURES: Final = 32 * 2**20
-"""Bytes up to which the tables of features are always rounded up: 8,192 rows of two times 512 features."""
-
-LEAST_BYTES: Final = 8 * 2**20
-"""The same for the tables of conditionals, and for those of batches."""
+LEAST_BYTES: Final = 32 * 2**20
+"""Size up to which a table is always rounded up: 8,192 rows of two times 512 features, 524,288 rows of conditionals
+over 4 options, 128 draws of 128 batches of 256."""
 
 LEAST_STEPS: Final = 128
 """Enough for 5,400 items with the default settings, more than the largest of the paper's benchmarks has."""
@@ -72,7 +70,7 @@ def rounded_up(capacity: Capacity, shape: Shape, budget: int) -> Capacity:
     steps = power_of_two(max(capacity.steps, LEAST_STEPS))
     test_batches = power_of_two(max(capacity.test_batches, LEAST_TEST_BATCHES))
     roomy = Capacity(
-        features=_roomy(capacity.features, feature_bytes(shape, 1), LEAST_FEATURES),
+        features=_roomy(capacity.features, feature_bytes(shape, 1)),
         conditionals=_roomy(capacity.conditionals, conditional_bytes(shape, 1)),
         draws=_roomy(capacity.draws, draw_bytes(shape._replace(steps=steps, test_batches=test_batches))),
         steps=steps,
@@ -101,6 +99,6 @@ def power_of_two(number: int) -> int:
     return 1 << (number - 1).bit_length()
 
 
-def _roomy(count: int, bytes_each: int, least: int = LEAST_BYTES) -> int:
-    """A power of two that is at least the count, and as large as `least` bytes allow."""
-    return max(power_of_two(count), power_of_two(least // bytes_each + 1) // 2)
+def _roomy(count: int, bytes_each: int) -> int:
+    """A power of two that is at least the count, and as large as `LEAST_BYTES` allow."""
+    return max(power_of_two(count), power_of_two(LEAST_BYTES // bytes_each + 1) // 2)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pid_jax.problems.types import ProblemKey, Shape
-from pid_jax.sweep.capacity import LEAST_FEATURES, Capacity, largest, needed, power_of_two, rounded_up, table_bytes
+from pid_jax.sweep.capacity import LEAST_BYTES, Capacity, largest, needed, power_of_two, rounded_up, table_bytes
 from pid_jax.sweep.protocol import ProblemRef
 
 SHAPES = st.builds(
@@ -38,12 +38,12 @@ def test_never_too_small_and_never_over_the_budget(shape, features, conditionals
 def test_less_than_twice_what_is_needed_or_small(shape, features, conditionals, draws):
     roomy = rounded_up(capacity_of(shape, features, conditionals, draws), shape, 2**60)
     row = 4 * (shape.d1 + shape.d2)
-    assert roomy.features < 2 * features or roomy.features * row <= LEAST_FEATURES
-    assert roomy.conditionals < 2 * conditionals or roomy.conditionals * 12 * shape.options <= 8 * 2**20
+    assert roomy.features < 2 * features or roomy.features * row <= LEAST_BYTES
+    assert roomy.conditionals < 2 * conditionals or roomy.conditionals * 12 * shape.options <= LEAST_BYTES
 
 
 def test_the_papers_benchmarks_need_the_same_tables():
-    """With 1024 numbers of features per row: 1500 to 4329 rows, and whatever splits by groups leave of them."""
+    """With two times 512 features."""
     found = set()
     for rows in (300, 1500, 2000, 2150, 3000, 4329):
         steps, test_batches = 8 * (3 * rows // 4 // 256), -(-(rows - 3 * rows // 4) // 256)
