@@ -82,15 +82,12 @@ class Drawing:
             "most": _MOST_PIXELS,
         }
         self._running: list[Running] = []
-        self._weights: list[int] = []
 
     def add(self, name: str, job: Job) -> None:
         """Draw a chart, by its file name without the ending, in the process with the least work so far."""
         if len(self._running) < _PROCESSES:
             self._running.append(start(_DRAW, self._given))
-            self._weights.append(0)
-        least = self._weights.index(min(self._weights))
-        self._weights[least] += self._running[least].send([name, vars(job)])
+        min(self._running, key=lambda each: each.sent).send([name, vars(job)])
 
     def images(self) -> dict[str, bytes]:
         """All files by name, once all charts are drawn.
@@ -124,7 +121,11 @@ def javascript(running: "Running") -> str:
 
 
 class Running:
-    """One of our programs in another process, from its start to its images."""
+    """One of our programs in another process, from its start to its images.
+
+    Attributes:
+        sent: bytes that it was given.
+    """
 
     def __init__(self, program: str, given: dict[str, Any]) -> None:
         with ExitStack() as files:
@@ -134,13 +135,14 @@ class Running:
             self._files = files.pop_all()
         # Writing waits while the program is busy.
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="draw")
+        self.sent = 0
         self.send(given)
 
-    def send(self, one: Any) -> int:
-        """Give the program one more thing, as a line of JSON; returns its length."""
+    def send(self, one: Any) -> None:
+        """Give the program one more thing, as a line of JSON."""
         line = json.dumps(one, allow_nan=False).encode() + b"\n"
+        self.sent += len(line)
         self._writer.submit(self._write, line)
-        return len(line)
 
     def result(self) -> dict[str, bytes]:
         """The program's output, once it has ended."""
