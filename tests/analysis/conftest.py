@@ -47,11 +47,12 @@ class _DrawnHere:
     def __init__(self, program: str, given: dict[str, Any]) -> None:
         self.program, self.given = program, json.dumps(given)
         self.jobs: dict[str, str] = {}
+        self.sent = 0
 
-    def send(self, one: tuple[str, dict[str, Any]]) -> int:
+    def send(self, one: tuple[str, dict[str, Any]]) -> None:
         name, job = one
         self.jobs[name] = json.dumps(job, allow_nan=False)
-        return len(self.jobs[name])
+        self.sent += len(self.jobs[name])
 
     def result(self) -> dict[str, bytes]:
         if not self.jobs:
