@@ -10,7 +10,7 @@ from jax.sharding import PartitionSpec
 from jaxtyping import Array, Float, Int, Key
 
 from pid_jax.config import FitSettings
-from pid_jax.estimators.batch.fit import Lengths, Params, fit, initial_params
+from pid_jax.estimators.batch.fit import Lengths, Params, fit, initial_params, put
 from pid_jax.information import InformationTerms
 from pid_jax.problems.types import FitSpec, Tables
 from pid_jax.sweep.devices import FITS, fit_mesh
@@ -100,13 +100,13 @@ def run_fits(
 def _in_rounds(one: Callable[[Tree], Out], inputs: Tree, side_by_side: int, rounds: Int[Array, ""]) -> Out:
     """Outputs of `one` along the first axis of the inputs, `side_by_side` at a time; 0 after the last round."""
     parts = jax.tree.map(lambda leaf: leaf.reshape(-1, side_by_side, *leaf.shape[1:]), inputs)
-    together = jax.vmap(one)
+    together = jax.jit(jax.vmap(one))  # traced once, for the shapes and for the loop
     shapes = jax.eval_shape(together, take(parts, 0))
     length = len(jax.tree.leaves(parts)[0])
     start = jax.tree.map(lambda leaf: jnp.zeros((length, *leaf.shape), leaf.dtype), shapes)
 
     def step(place: Int[Array, ""], found: Out) -> Out:
-        return jax.tree.map(lambda whole, new: whole.at[place].set(new), found, together(take(parts, place)))
+        return put(found, place, together(take(parts, place)))
 
     found = jax.lax.fori_loop(0, rounds, step, start)
     return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), found)

@@ -120,7 +120,7 @@ def train(
         (loss, _), gradient = jax.value_and_grad(batch_loss, has_aux=True)(weights, batch, settings)
         updates, state = optimiser.update(gradient, state)
         weights = optax.apply_updates(weights, updates)
-        return weights, state, _put(terms, place, information_terms(loss, *batch.conditionals, spec.p_y, everything))
+        return weights, state, put(terms, place, information_terms(loss, *batch.conditionals, spec.p_y, everything))
 
     start = (params, optimiser.init(params), _no_terms(capacity))
     params, _, terms = jax.lax.fori_loop(0, steps, step, start)
@@ -138,7 +138,7 @@ def evaluate(
     ) -> tuple[InformationTerms, Float[Array, " t"]]:
         batch = take_batch(spec, tables, rows[place], mask[place])
         loss, error = batch_loss(params, batch, settings)
-        return _put(found, place, (information_terms(loss, *batch.conditionals, spec.p_y, batch.mask), error))
+        return put(found, place, (information_terms(loss, *batch.conditionals, spec.p_y, batch.mask), error))
 
     return jax.lax.fori_loop(0, test_batches, measure, (_no_terms(capacity), jnp.zeros(capacity)))
 
@@ -147,7 +147,7 @@ def _no_terms(length: int) -> InformationTerms:
     return InformationTerms(*(jnp.zeros(length) for _ in InformationTerms._fields))
 
 
-def _put(tree: Tree, place: Int[Array, ""], values: Tree) -> Tree:
+def put(tree: Tree, place: Int[Array, ""], values: Tree) -> Tree:
     """The values at a place along the first axis of every array."""
     return jax.tree.map(lambda whole, one: whole.at[place].set(one), tree, values)
 
