@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from pid_lvlm.extract.training.two_stage.noise import SpanStatistics
-from pid_lvlm.extract.training.two_stage.records.stage_data import DROP_PICTURE, DROP_TEXT
+from pid_lvlm.extract.training.two_stage.records.dropped import DROP_PICTURE, DROP_TEXT
 
 FILE: Final = "noise.pt"
 DROPPED: Final = (DROP_PICTURE, DROP_TEXT)

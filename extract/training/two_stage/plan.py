@@ -16,6 +16,8 @@ ADAM_BYTES: Final = 16
 """Bytes of memory per trained parameter: weight, gradient and AdamW's two averages in float32."""
 STATE_BYTES: Final = 12
 """Bytes on disk per trained parameter: weight and AdamW's two averages."""
+MEAN_BYTES: Final = 4
+"""Bytes of memory and on disk per trained parameter of the mean of the weights, where a stage averages them."""
 STATES_KEPT: Final = 2
 """Number of resumable states that are kept: the newest may be half-written."""
 BYTES: Final = {"float32": 4, "bfloat16": 2}
@@ -52,6 +54,7 @@ class StagePlan:
         tokens: number of tokens of all records, including pictures.
         steps: number of steps.
         checkpoints: steps after which a checkpoint is kept.
+        averaged_after: the step after which weights are averaged, or None.
         batch: how a step's records are divided.
         memory_bytes: estimated memory per device for weights, gradients and the optimiser, without activations.
         disk_bytes: estimated maximum size of the stage's checkpoints and resumable states.
@@ -68,6 +71,7 @@ class StagePlan:
     tokens: int
     steps: int
     checkpoints: tuple[int, ...]
+    averaged_after: int | None
     batch: BatchPlan
     memory_bytes: int
     disk_bytes: int
@@ -77,6 +81,7 @@ class StagePlan:
         batch = self.batch
         bad = f", {self.bad:,} left out" if self.bad else ""
         held = f", {self.held_out:,} held out" if self.held_out else ""
+        mean = "" if self.averaged_after is None else f"; weights averaged after step {self.averaged_after:,}"
         share = 100 * self.trained / max(self.total, 1)
         return [
             f"stage {self.name}: trains {' and '.join(self.parts)}: {self.trained:,} of {self.total:,} parameters "
@@ -84,7 +89,7 @@ class StagePlan:
             f"  {self.records:,} records, {self.pictured:,} with a picture{held}{bad}; {self.tokens:,} tokens",
             f"  {self.steps:,} steps of {batch.effective:,} records: {batch.devices} device(s) × {batch.per_device} "
             f"records × {batch.accumulation} accumulated",
-            f"  checkpoints after steps {', '.join(f'{step:,}' for step in self.checkpoints)}",
+            f"  checkpoints after steps {', '.join(f'{step:,}' for step in self.checkpoints)}{mean}",
             f"  about {self.memory_bytes / GIB:.3g} GiB of memory on one device, without activations; about "
             f"{self.disk_bytes / GIB:.3g} GiB on disk",
         ]
@@ -108,9 +113,10 @@ def plan_batch(effective: int, devices: int, most: int, stage: str) -> BatchPlan
     return BatchPlan(devices, per_device, share // per_device)
 
 
-def memory_bytes(recipe: Recipe, trained: int, total: int) -> int:
+def memory_bytes(recipe: Recipe, stage: StageRecipe, trained: int, total: int) -> int:
     """Memory for weights, gradients and the optimiser of one device that holds everything, without activations."""
-    return ADAM_BYTES * trained + BYTES[recipe.dtype] * (total - trained)
+    averaged = MEAN_BYTES if stage.averaged_epochs else 0
+    return (ADAM_BYTES + averaged) * trained + BYTES[recipe.dtype] * (total - trained)
 
 
 def resume_every(recipe: Recipe, steps: int) -> int:
@@ -123,7 +129,8 @@ def disk_bytes(recipe: Recipe, stage: StageRecipe, trained: int, total: int, che
     """Disk use of a stage: its checkpoints, and while it runs, its resumable states."""
     kept = 4 * trained if stage.lora is not None else BYTES[recipe.dtype] * total
     states = min(STATES_KEPT, (steps - 1) // resume_every(recipe, steps))
-    return checkpoints * kept + states * STATE_BYTES * trained
+    averaged = MEAN_BYTES if stage.averaged_epochs else 0
+    return checkpoints * kept + states * (STATE_BYTES + averaged) * trained
 
 
 def check_space(out: Path, plans: Sequence[StagePlan], done: int) -> None:

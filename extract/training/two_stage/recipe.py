@@ -93,6 +93,7 @@ class StageRecipe:
         max_grad_norm: norm at which gradients are clipped; 0 for none.
         max_length: maximum tokens of a conversation, including its picture.
         too_long: whether a longer one is truncated or is a bad record.
+        averaged_epochs: number of passes, at the end, over which the weights are averaged; 0 for none.
         grouped: whether batches hold records of one modality and similar length.
         modality_dropout: share of the records with a picture in which one span, chosen uniformly, is replaced by noise.
         noise_by: field of a record that names its source; the noise then has the statistics of each source.
@@ -121,6 +122,7 @@ class StageRecipe:
     max_grad_norm: Annotated[float, Field(ge=0, le=1e9)] = 1.0
     max_length: Annotated[int, Field(ge=2, le=TRAIN_TOKENS.most)] = 2048
     too_long: Literal["truncate", "bad"] = "bad"
+    averaged_epochs: Annotated[float, Field(ge=0, le=1e6)] = 0.0
     grouped: bool = True
     modality_dropout: Share = 0.0
     noise_by: Word | None = None
@@ -134,6 +136,18 @@ class StageRecipe:
         if self.steps is not None:
             return self.steps
         return max(1, math.ceil((self.epochs or 1) * math.ceil(records / self.batch_size)))
+
+    def averaged_after(self, records: int) -> int | None:
+        """The step after which weights are averaged; None if they are not.
+
+        Example:
+            >>> stage = StageRecipe("tune", ("language",), "chat.json", 1e-3, 8, steps=12, averaged_epochs=0.5)
+            >>> stage.averaged_after(80)
+            7
+        """
+        steps = self.step_count(records)
+        wanted = round(self.averaged_epochs * math.ceil(records / self.batch_size))
+        return max(0, steps - max(1, wanted)) if self.averaged_epochs else None
 
     def checkpoint_steps(self, steps: int) -> tuple[int, ...]:
         """Steps after which a checkpoint is kept: equal fractions, the last one at the end.

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import torch
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
@@ -103,21 +104,22 @@ class StageTrainer(Trainer):
         elif self.args.should_save:
             folder = Path(output_dir or str(self.args.output_dir))
             folder.mkdir(parents=True, exist_ok=True)
-            save_file({name: weight.detach().contiguous() for name, weight in self._trained()}, folder / WEIGHTS)
+            save_file({name: weight.detach().contiguous() for name, weight in self.trained_weights()}, folder / WEIGHTS)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         if self.is_fsdp_enabled or self.is_deepspeed_enabled:
             super()._load_from_checkpoint(resume_from_checkpoint, model)
             return
         weights = load_file(Path(resume_from_checkpoint) / WEIGHTS)
-        if weights.keys() != {name for name, _ in self._trained()}:
+        if weights.keys() != {name for name, _ in self.trained_weights()}:
             message = (
                 f"the state `{resume_from_checkpoint}` belongs to another training; remove it to begin the stage again"
             )
             raise ResumeError(message)
         self.model.load_state_dict(weights, strict=False)
 
-    def _trained(self) -> list[tuple[str, Tensor]]:
+    def trained_weights(self) -> list[tuple[str, nn.Parameter]]:
+        """The weights that are trained, with their names."""
         return [(name, weight) for name, weight in self.model.named_parameters() if weight.requires_grad]
 
     @torch.no_grad()
@@ -140,6 +142,16 @@ class StageTrainer(Trainer):
         return total / count
 
 
+class Resumable(Protocol):
+    """Something of a stage that a resumable state has to hold, besides weights and optimiser."""
+
+    def save(self, folder: Path) -> None:
+        """Save it with a state."""
+
+    def load(self, folder: Path) -> None:
+        """Restore it from a state."""
+
+
 class Keeper(TrainerCallback):
     """Saves checkpoints and losses of a stage.
 
@@ -149,7 +161,8 @@ class Keeper(TrainerCallback):
         watch: callbacks for progress.
         measure: computes the held-out loss, or None.
         keep: writes the checkpoint of a step; called in every process.
-        dropout: modality dropout, whose statistics are saved with resumable states.
+        parts: what is saved with resumable states.
+        to_keep: puts the weights that a checkpoint holds in place of those after the last step.
         clock: measures the speed.
     """
 
@@ -160,11 +173,12 @@ class Keeper(TrainerCallback):
         watch: Watch,
         measure: Callable[[], float | None],
         keep: Callable[[int], None],
-        dropout: ModalityDropout | None,
+        parts: Sequence[Resumable],
+        to_keep: Callable[[], AbstractContextManager[None]],
         clock: Clock,
     ) -> None:
         self.plan, self.losses, self.watch, self.measure, self.keep = plan, losses, watch, measure, keep
-        self.dropout, self.clock = dropout, clock
+        self.parts, self.to_keep, self.clock = parts, to_keep, clock
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Log losses when a checkpoint is due; start the clock after the first step, which takes longer.
@@ -185,11 +199,12 @@ class Keeper(TrainerCallback):
         if not math.isfinite(logs["loss"]):
             message = f"stage `{self.plan.name}`: the loss is not a number after step {step:,}; lower `learning_rate`"
             raise RecipeError(f"{message}, or compute in another `dtype`; checkpoints up to here are kept")
-        held_out = self.measure() if due else None
-        if self.losses is not None:
-            self.losses.add(self.plan.name, step, logs, held_out)
-        if due:
-            self.keep(step)
+        with self.to_keep() if due else nullcontext():
+            held_out = self.measure() if due else None
+            if self.losses is not None:
+                self.losses.add(self.plan.name, step, logs, held_out)
+            if due:
+                self.keep(step)
         if speed := self.clock.speed(step):
             self.watch.speed(self.plan.name, speed)
         self.watch.step(self.plan.name, step, self.plan.steps, logs["loss"], self.clock.seconds_left(step))
@@ -198,8 +213,8 @@ class Keeper(TrainerCallback):
         """Mark a resumable state as complete."""
         if args.should_save:
             folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
-            if self.dropout is not None:
-                self.dropout.save(folder)
+            for part in self.parts:
+                part.save(folder)
             (folder / COMPLETE).touch()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -22,6 +23,7 @@ from pid_lvlm.data.files import write_atomic
 from pid_lvlm.extract.models.adapters.base import Adapter
 from pid_lvlm.extract.training.checkpoint_index import Checkpoint
 from pid_lvlm.extract.training.two_stage.assemble import load_checkpoint, load_model, set_pictures
+from pid_lvlm.extract.training.two_stage.averaging import averaging
 from pid_lvlm.extract.training.two_stage.checkpoints import DTYPES, folder_name, save_checkpoint, write_series
 from pid_lvlm.extract.training.two_stage.dropout import ModalityDropout
 from pid_lvlm.extract.training.two_stage.errors import DataError, RecipeError, ResumeError
@@ -42,6 +44,7 @@ from pid_lvlm.extract.training.two_stage.records.stage_data import Collator, InO
 from pid_lvlm.extract.training.two_stage.speed import Clock, write_speed
 from pid_lvlm.extract.training.two_stage.stage_trainer import (
     Keeper,
+    Resumable,
     StageTrainer,
     Watch,
     arguments,
@@ -118,8 +121,9 @@ def prepare(
                 int(train.lengths.sum()),
                 steps,
                 checkpoints,
+                stage.averaged_after(len(train.rows)),
                 plan_batch(stage.batch_size, devices, recipe.device_batch, stage.name),
-                memory_bytes(recipe, trained, total),
+                memory_bytes(recipe, stage, trained, total),
                 disk_bytes(recipe, stage, trained, total, len(checkpoints), steps),
             )
         )
@@ -220,6 +224,8 @@ class _Stage:
         )
         trainer.remove_callback(PrinterCallback)
         trainer.dropout = dropout
+        average = averaging(trainer, stage.name, plan.averaged_after)
+        parts: list[Resumable] = [part for part in (dropout, average) if part is not None]
         writes = trainer.is_world_process_zero()
         if writes:
             forget_broken(states)
@@ -232,8 +238,8 @@ class _Stage:
             losses.forget_after(stage.name, begun, later)
         if state is not None:
             self.watch.note(f"stage {stage.name} continues after step {begun:,}")
-            if dropout is not None:
-                dropout.load(state)
+            for part in parts:
+                part.load(state)
 
         apart = None if held is None else InOrder(held, np.arange(len(held.rows)), again=True)
         plain = Collator(collate.pad, collate.fillers, collate.blank)
@@ -251,7 +257,8 @@ class _Stage:
             process.wait_for_everyone()
 
         clock = Clock(train.lengths[order].reshape(plan.steps, -1).sum(1), stage.batch_size)
-        trainer.add_callback(Keeper(plan, losses, self.watch, measure, keep, dropout, clock))
+        to_keep = nullcontext if average is None else average.in_place
+        trainer.add_callback(Keeper(plan, losses, self.watch, measure, keep, parts, to_keep, clock))
         try:
             trainer.train(resume_from_checkpoint=None if state is None else str(state))
         except DataError as error:  # a worker's error contains its traceback

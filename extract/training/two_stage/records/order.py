@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import qmc
 
 MEGABATCH: Final = 50
 """Number of batches sorted by length together, as in LLaVA's sampler: enough to pad little, few enough to mix."""
@@ -27,14 +28,18 @@ def training_order(
         batch: number of records per effective batch.
         steps: number of batches.
         seed: seed of the order.
-        grouped: whether records of one modality and similar length share a batch; otherwise the order is random.
+        grouped: whether records of one modality and similar length share a batch. Otherwise neighbours
+            in the file are spread evenly over the pass.
 
     Returns:
         Shape (steps · batch,).
     """
     passes = -(-steps // batches_per_pass(len(lengths), batch))
     generators = [np.random.default_rng([seed, number]) for number in range(passes)]
-    found = [_one_pass(lengths, pictured, batch, generator, grouped=grouped) for generator in generators]
+    if grouped:
+        found = [_grouped(lengths, pictured, batch, generator) for generator in generators]
+    else:
+        found = [_spread(len(lengths), batch, seed, turn, generator) for turn, generator in enumerate(generators)]
     return np.concatenate(found)[: steps * batch]
 
 
@@ -43,22 +48,39 @@ def batches_per_pass(records: int, batch: int) -> int:
     return -(-records // batch)
 
 
-def _one_pass(
-    lengths: NDArray[np.int64],
-    pictured: NDArray[np.bool_],
-    batch: int,
-    generator: np.random.Generator,
-    *,
-    grouped: bool,
+def spread(records: int, seed: int, turn: int) -> NDArray[np.float64]:
+    """Two numbers in [0, 1) per record, spread evenly over the square for any run of neighbours in the file.
+
+    These are points of a scrambled Sobol sequence: of neighbours, any share falls into any part of the square that has
+    this share of its area, to within a few. So what depends on a comparison with these numbers has the frequencies of
+    a file sorted by kind, where independent numbers would have the error of a sample.
+
+    Args:
+        records: number of records.
+        seed: seed of the scrambling.
+        turn: how often each record has come up before; each turn has its own scrambling.
+
+    Returns:
+        Shape (records, 2): for the place within a pass, and for modality dropout.
+    """
+    sequence = qmc.Sobol(2, scramble=True, rng=np.random.default_rng([seed, turn]))
+    return np.asarray(sequence.random_base2((max(records, 2) - 1).bit_length())[:records])
+
+
+def _spread(records: int, batch: int, seed: int, turn: int, generator: np.random.Generator) -> Indices:
+    missing = -records % batch
+    rest = generator.choice(records, missing, replace=missing > records)
+    return np.concatenate([np.argsort(spread(records, seed, turn)[:, 0]), rest])
+
+
+def _grouped(
+    lengths: NDArray[np.int64], pictured: NDArray[np.bool_], batch: int, generator: np.random.Generator
 ) -> Indices:
     pool = np.arange(len(lengths))
-    kinds = [pool[pictured], pool[~pictured]] if grouped else [pool]
     whole: list[Indices] = []
     rest: list[Indices] = []
-    for kind in kinds:
-        mixed = generator.permutation(kind)
-        if grouped:
-            mixed = _by_length(mixed, lengths, batch)
+    for kind in (pool[pictured], pool[~pictured]):
+        mixed = _by_length(generator.permutation(kind), lengths, batch)
         fitting = len(mixed) // batch * batch
         whole += list(mixed[:fitting].reshape(-1, batch))
         rest.append(mixed[fitting:])

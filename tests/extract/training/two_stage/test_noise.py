@@ -5,7 +5,7 @@ from torch import nn
 
 from pid_lvlm.extract.training.two_stage.dropout import ModalityDropout
 from pid_lvlm.extract.training.two_stage.noise import SpanStatistics
-from pid_lvlm.extract.training.two_stage.records.stage_data import DROP_PICTURE, DROP_TEXT, NOT_DROPPED
+from pid_lvlm.extract.training.two_stage.records.dropped import DROP_PICTURE, DROP_TEXT, NOT_DROPPED
 
 
 def test_noise_has_the_statistics_of_its_source_and_touches_its_span_only():

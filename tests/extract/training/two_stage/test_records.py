@@ -153,6 +153,12 @@ def test_batches_are_of_one_modality_and_of_like_length():
     assert not (training_order(lengths, pictured, 16, 400, 4).reshape(400, 16) == grouped).all()
 
 
+def test_a_batch_that_is_not_grouped_is_spread_over_the_file():
+    order = training_order(np.ones(96, int), np.ones(96, bool), 8, 24, 3, grouped=False).reshape(2, 12, 8)
+    assert np.abs(order.mean(2) - 47.5).max() < 12  # a sample's mean has a standard deviation of 9.4
+    assert (order[0] != order[1]).any()
+
+
 def test_a_batch_is_shared_out_evenly_whatever_the_number_of_devices():
     plans = [plan_batch(128, devices, 12, "tune") for devices in (1, 2, 4, 8, 128)]
     assert {plan.effective for plan in plans} == {128}
