@@ -17,7 +17,7 @@ from jaxtyping import Float
 from loky import BrokenProcessPool, get_reusable_executor
 from threadpoolctl import ThreadpoolController
 
-from pid_jax.estimators.exact.penalty.continuation import solve_continuation
+from pid_jax.estimators.exact.penalty.merged import solve_rows_or_cells
 
 Problem: TypeAlias = tuple[Float[np.ndarray, "_ _"], Float[np.ndarray, "_ _"]]
 
@@ -64,7 +64,7 @@ def solve_on_host(problem: Problem, tol_bits: float) -> Optimum:
     known = [part.sum(1) > 0 for part in problem]
     first, second = (part[rows] for part, rows in zip(problem, known, strict=True))
     with _thread_pools().limit(limits=1, user_api="blas"):
-        certified = solve_continuation(first, second, tol_bits)
+        certified = solve_rows_or_cells(first, second, tol_bits)
     a, b = (np.zeros_like(part) for part in problem)
     a[known[0]], b[known[1]] = certified.dual.first, certified.dual.second
     return Optimum(certified.low, certified.high, certified.dual.value, a, b)

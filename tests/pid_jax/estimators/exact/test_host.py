@@ -64,7 +64,7 @@ def test_a_solve_uses_one_thread_of_the_libraries_and_restores_their_number(monk
 
     with threadpool_limits(2, "blas"):
         before = threads()
-        monkeypatch.setattr(host, "solve_continuation", look)
+        monkeypatch.setattr(host, "solve_rows_or_cells", look)
         with pytest.raises(SeenError) as seen:
             host.solve_on_host(_problems(1)[0], 1e-2)
         assert threads() == before

@@ -116,6 +116,34 @@ def test_levels_of_cells_lead_to_the_same_interval(monkeypatch):
     assert direct.low <= levels.high
 
 
+def _nearly_equal_rows(copies, spread):
+    """Rows of a small problem, several times each and slightly different, with the same P(Y)."""
+    rng = np.random.default_rng(0)
+    found = []
+    for part in problem("plain", 30, 4, 1):
+        many = np.repeat(part, copies, axis=0) * np.exp(spread * rng.standard_normal((copies * len(part), 4)))
+        found.append(many * (part.sum(0) / many.sum(0)))
+    return tuple(found)
+
+
+@pytest.mark.parametrize(("spread", "merges"), [(0.01, True), (0.3, False)])
+def test_nearly_equal_rows_of_a_large_problem_are_merged(monkeypatch, spread, merges):
+    from pid_jax.estimators.exact.penalty import merged
+
+    masses = _nearly_equal_rows(8, spread)
+    whole = solve_continuation(*masses, 1e-4)
+    monkeypatch.setattr(merged, "MOST_ALL", 1000)
+    monkeypatch.setattr(merged, "MOST_CELLS", 60)
+    found = merged.solve_rows_or_cells(*masses, 1e-3)
+    assert (found.primal is None) is merges
+    assert found.gap_bits <= 1e-3
+    assert found.low <= whole.high
+    assert whole.low <= found.high
+    value = dual_value(masses, (found.dual.first, found.dual.second))
+    assert value == pytest.approx(found.dual.value, abs=1e-9)
+    assert found.low == pytest.approx(max(value, trivial_bounds(masses)[0]), abs=1e-5)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [64, 96])
 def test_stacks_of_an_accelerator(size):
