@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -69,7 +69,7 @@ def write_training_files(out: Path, models: Sequence[DemoModel], world: World = 
     seen, told = (_pairs(world.conversations, emphasis) for emphasis in (world.emphasis, world.text_emphasis))
     captions = [caption_conversation(item, task) for task, item in told]
     records = [conversation(item, task) for task, item in seen]
-    blind = np.diff(np.floor(np.arange(len(records) + 1) * world.no_image_share)) > 0
+    blind = np.random.default_rng(SEED).random(len(records)) < world.no_image_share
     mixed = [_without_picture(record) if lost else record for record, lost in zip(records, blind, strict=True)]
     for name, content in ((CAPTIONS, captions), (ALIGN, records), (TUNE, mixed)):
         (out / name).write_text(json.dumps(content), encoding="utf-8")
@@ -78,18 +78,9 @@ def write_training_files(out: Path, models: Sequence[DemoModel], world: World = 
 
 
 def _pairs(count: int, emphasis: tuple[tuple[str, int], ...]) -> list[tuple[str, Item]]:
-    """Items with the names of their tasks, sorted by what they ask, show and answer.
-
-    Modality dropout and the records without a picture then take the same share of every kind of item.
-    """
+    """Items with the names of their tasks."""
     times = dict(emphasis)
-    drawn = [(name, item) for name in TASKS for item in make_items(get_task(name), count * times.get(name, 1), SEED)]
-    return sorted(drawn, key=_kind)
-
-
-def _kind(pair: tuple[str, Item]) -> tuple[Any, ...]:
-    name, item = pair
-    return TASKS.index(name), astuple(item.question), astuple(item.scene), item.answer
+    return [(name, item) for name in TASKS for item in make_items(get_task(name), count * times.get(name, 1), SEED)]
 
 
 def corpus() -> Iterator[str]:

@@ -95,6 +95,8 @@ class StageRecipe:
         too_long: whether a longer one is truncated or is a bad record.
         averaged_epochs: number of passes, at the end, over which the weights are averaged; 0 for none.
         grouped: whether batches hold records of one modality and similar length.
+        systematic: whether neighbours in the file are spread evenly over the spans that modality dropout replaces, and
+            over each pass if it is not `grouped`.
         modality_dropout: share of the records with a picture in which one span, chosen uniformly, is replaced by noise.
         noise_by: field of a record that names its source; the noise then has the statistics of each source.
         held_out: number of records excluded from training, for the held-out loss.
@@ -124,6 +126,7 @@ class StageRecipe:
     too_long: Literal["truncate", "bad"] = "bad"
     averaged_epochs: Annotated[float, Field(ge=0, le=1e6)] = 0.0
     grouped: bool = True
+    systematic: bool = False
     modality_dropout: Share = 0.0
     noise_by: Word | None = None
     held_out: Annotated[int, Field(ge=0, le=RECORDS.most)] = 0

@@ -6,7 +6,7 @@ import json
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import MISSING, dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -212,7 +212,13 @@ class _Stage:
         encoder = Encoder(adapter, stage)
         train, held = replace(self.data, encoder=encoder).split(stage.held_out, recipe.seed)
         order = training_order(
-            train.lengths, train.pictured, stage.batch_size, plan.steps, recipe.seed, grouped=stage.grouped
+            train.lengths,
+            train.pictured,
+            stage.batch_size,
+            plan.steps,
+            recipe.seed,
+            grouped=stage.grouped,
+            systematic=stage.systematic,
         )
         blank = encoder.blank() if self._meets_text_alone(train, process.num_processes) else None
         collate = Collator(_pad(adapter), encoder.fillers, blank, spans=dropout is not None)
@@ -220,7 +226,7 @@ class _Stage:
             model=model,
             args=arguments(recipe, stage, plan, states, use_cpu=self.cpu, dataloader_num_workers=self.workers),
             data_collator=collate,
-            train_dataset=InOrder(train, order, stage.modality_dropout, recipe.seed),
+            train_dataset=InOrder(train, order, stage.modality_dropout, recipe.seed, systematic=stage.systematic),
         )
         trainer.remove_callback(PrinterCallback)
         trainer.dropout = dropout
@@ -332,12 +338,19 @@ def _identity(prepared: Prepared) -> dict[str, Any]:
 def _compare(begun: Any, now: dict[str, Any], out: Path) -> None:
     old, new = (_flat("", value["recipe"]) for value in (begun, now))
     for key in (*new, *old):
-        if old.get(key) != new.get(key):
+        before = old.get(key, _default(key))
+        if before != new.get(key):
             message = (
-                f"`{shown_path(out)}` holds a training with `{key}` = {shown(old.get(key))}, but the recipe has "
+                f"`{shown_path(out)}` holds a training with `{key}` = {shown(before)}, but the recipe has "
                 f"{shown(new.get(key))}; choose another --out, or the original recipe"
             )
             raise ResumeError(message)
+
+
+def _default(key: str) -> Any:
+    """What a training of an earlier version did that did not have this key of a stage yet."""
+    name = key.rpartition("].")[2]
+    return next((one.default for one in fields(StageRecipe) if one.name == name and one.default is not MISSING), None)
 
 
 def _flat(place: str, value: Any) -> dict[str, Any]:

@@ -15,7 +15,14 @@ Indices = NDArray[np.int64]
 
 
 def training_order(
-    lengths: NDArray[np.int64], pictured: NDArray[np.bool_], batch: int, steps: int, seed: int, *, grouped: bool = True
+    lengths: NDArray[np.int64],
+    pictured: NDArray[np.bool_],
+    batch: int,
+    steps: int,
+    seed: int,
+    *,
+    grouped: bool = True,
+    systematic: bool = False,
 ) -> Indices:
     """The record at every position of every effective batch.
 
@@ -28,18 +35,18 @@ def training_order(
         batch: number of records per effective batch.
         steps: number of batches.
         seed: seed of the order.
-        grouped: whether records of one modality and similar length share a batch. Otherwise neighbours
-            in the file are spread evenly over the pass.
+        grouped: whether records of one modality and similar length share a batch; otherwise the order is random.
+        systematic: whether neighbours in the file are spread evenly over a pass that is not grouped.
 
     Returns:
         Shape (steps · batch,).
     """
     passes = -(-steps // batches_per_pass(len(lengths), batch))
     generators = [np.random.default_rng([seed, number]) for number in range(passes)]
-    if grouped:
-        found = [_grouped(lengths, pictured, batch, generator) for generator in generators]
-    else:
+    if systematic and not grouped:
         found = [_spread(len(lengths), batch, seed, turn, generator) for turn, generator in enumerate(generators)]
+    else:
+        found = [_one_pass(lengths, pictured, batch, generator, grouped=grouped) for generator in generators]
     return np.concatenate(found)[: steps * batch]
 
 
@@ -73,14 +80,22 @@ def _spread(records: int, batch: int, seed: int, turn: int, generator: np.random
     return np.concatenate([np.argsort(spread(records, seed, turn)[:, 0]), rest])
 
 
-def _grouped(
-    lengths: NDArray[np.int64], pictured: NDArray[np.bool_], batch: int, generator: np.random.Generator
+def _one_pass(
+    lengths: NDArray[np.int64],
+    pictured: NDArray[np.bool_],
+    batch: int,
+    generator: np.random.Generator,
+    *,
+    grouped: bool,
 ) -> Indices:
     pool = np.arange(len(lengths))
+    kinds = [pool[pictured], pool[~pictured]] if grouped else [pool]
     whole: list[Indices] = []
     rest: list[Indices] = []
-    for kind in (pool[pictured], pool[~pictured]):
-        mixed = _by_length(generator.permutation(kind), lengths, batch)
+    for kind in kinds:
+        mixed = generator.permutation(kind)
+        if grouped:
+            mixed = _by_length(mixed, lengths, batch)
         fitting = len(mixed) // batch * batch
         whole += list(mixed[:fitting].reshape(-1, batch))
         rest.append(mixed[fitting:])

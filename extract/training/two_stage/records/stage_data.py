@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 
 from pid_lvlm.data.command.shown import count, shown_path
 from pid_lvlm.extract.training.two_stage.errors import DataError, RecordError
-from pid_lvlm.extract.training.two_stage.records.dropped import DROP_PICTURE, DROP_TEXT, dropped_spans
+from pid_lvlm.extract.training.two_stage.records.dropped import DROP_PICTURE, DROP_TEXT, NOT_DROPPED, dropped_spans
 from pid_lvlm.extract.training.two_stage.records.encoding import Encoder, Example
 from pid_lvlm.extract.training.two_stage.records.order import Indices
 from pid_lvlm.extract.training.two_stage.records.record_file import RecordFile
@@ -121,15 +121,23 @@ class InOrder(Dataset[dict[str, Any]]):
         data: the records.
         order: the record at each position.
         dropout: share of the records with a picture in which one span is replaced by noise.
-        seed: seed of that choice.
+        seed: seed of that choice, and of the noise.
+        systematic: whether the spans are spread evenly over neighbours in the file.
         again: whether this dataset is read more than once.
     """
 
     def __init__(
-        self, data: StageData, order: Indices, dropout: float = 0.0, seed: int = 0, *, again: bool = False
+        self,
+        data: StageData,
+        order: Indices,
+        dropout: float = 0.0,
+        seed: int = 0,
+        *,
+        systematic: bool = False,
+        again: bool = False,
     ) -> None:
-        self.data, self.order = data, order
-        self.dropped = dropped_spans(order, data.pictured, dropout, seed)
+        self.data, self.order, self.dropout, self.seed = data, order, dropout, seed
+        self._systematic = dropped_spans(order, data.pictured, dropout, seed) if systematic else None
         self._kept: dict[int, Example] = {}
         self._room = KEPT_BYTES if again or len(order) > len(data.rows) else 0
 
@@ -144,7 +152,7 @@ class InOrder(Dataset[dict[str, Any]]):
         records = [int(self.order[place]) for place in places]
         examples = self._examples([int(self.data.rows[record]) for record in records])
         return [
-            {"example": one, "place": place, "dropped": int(self.dropped[place]), "source": int(self.data.source[at])}
+            {"example": one, "place": place, "dropped": self._dropped(place, one), "source": int(self.data.source[at])}
             for place, at, one in zip(places, records, examples, strict=True)
         ]
 
@@ -169,6 +177,14 @@ class InOrder(Dataset[dict[str, Any]]):
                 except RecordError as error:
                     raise DataError(f"`{shown_path(file.path)}`, record {row}: {error}") from None
             raise
+
+    def _dropped(self, place: int, example: Example) -> int:
+        if self._systematic is not None:
+            return int(self._systematic[place])
+        if not self.dropout or not example.picture:
+            return NOT_DROPPED
+        drawn, which = np.random.default_rng([self.seed, place]).random(2)
+        return NOT_DROPPED if drawn >= self.dropout else DROP_PICTURE if which < 0.5 else DROP_TEXT
 
 
 class Collator:

@@ -51,7 +51,7 @@ def one_thread():
 def recipe(tmp_path_factory):
     """Stage 2 alone, with a checkpoint after every step."""
     recipe = read_recipe(make_training(tmp_path_factory.mktemp("training")))
-    tune = replace(recipe.stages[1], checkpoints=STEPS, modality_dropout=0.9)
+    tune = replace(recipe.stages[1], checkpoints=STEPS, modality_dropout=0.9, grouped=False, systematic=True)
     return replace(recipe, stages=(tune,), resume_every=1)
 
 

@@ -127,17 +127,20 @@ def test_bad_records_say_what_is_wrong(tmp_path, raw, message):
         read_conversation(raw, tmp_path)
 
 
+ORDERS = ({"grouped": True}, {"grouped": False}, {"grouped": False, "systematic": True})
+
+
 @settings(max_examples=40, deadline=None)
-@given(st.integers(1, 60), st.integers(1, 9), st.integers(1, 3), st.integers(0, 2**32 - 1), st.booleans())
-def test_every_pass_has_every_record_and_batches_are_whole(records, batch, passes, seed, grouped):
+@given(st.integers(1, 60), st.integers(1, 9), st.integers(1, 3), st.integers(0, 2**32 - 1), st.sampled_from(ORDERS))
+def test_every_pass_has_every_record_and_batches_are_whole(records, batch, passes, seed, kind):
     generator = np.random.default_rng(seed)
     lengths, pictured = generator.integers(1, 50, records), generator.random(records) < 0.5
     each = batches_per_pass(records, batch)
-    order = training_order(lengths, pictured, batch, passes * each, seed, grouped=grouped)
+    order = training_order(lengths, pictured, batch, passes * each, seed, **kind)
     assert len(order) == passes * each * batch
     for part in order.reshape(passes, -1):
         assert {*part} == {*range(records)}
-    again = training_order(lengths, pictured, batch, passes * each, seed, grouped=grouped)
+    again = training_order(lengths, pictured, batch, passes * each, seed, **kind)
     assert (order == again).all()
 
 
@@ -153,8 +156,9 @@ def test_batches_are_of_one_modality_and_of_like_length():
     assert not (training_order(lengths, pictured, 16, 400, 4).reshape(400, 16) == grouped).all()
 
 
-def test_a_batch_that_is_not_grouped_is_spread_over_the_file():
-    order = training_order(np.ones(96, int), np.ones(96, bool), 8, 24, 3, grouped=False).reshape(2, 12, 8)
+def test_a_systematic_batch_is_spread_over_the_file():
+    order = training_order(np.ones(96, int), np.ones(96, bool), 8, 24, 3, grouped=False, systematic=True)
+    order = order.reshape(2, 12, 8)
     assert np.abs(order.mean(2) - 47.5).max() < 12  # a sample's mean has a standard deviation of 9.4
     assert (order[0] != order[1]).any()
 

@@ -250,3 +250,16 @@ def test_half_a_row_of_losses_is_dropped(tmp_path):
         (1, None, None),
         (2, 0.5, None),
     ]
+
+
+def test_a_training_of_a_version_without_a_key_of_a_stage_is_continued(prepared, out, tmp_path):
+    older = json.loads((out / "training.json").read_text())
+    for stage in older["recipe"]["stages"]:
+        del stage["averaged_epochs"], stage["systematic"]
+    shutil.copytree(out, tmp_path / "out")
+    (tmp_path / "out" / "training.json").write_text(json.dumps(older))
+    assert [one.model for one in run(prepared, tmp_path / "out", Watch(), cpu=True)] == FOLDERS
+    stages = tuple(replace(stage, averaged_epochs=1.0) for stage in prepared.recipe.stages)
+    (tmp_path / "out" / "training.json").write_text(json.dumps(older))
+    with pytest.raises(ResumeError, match=r"`stages\[0\].averaged_epochs` = 0.0, but the recipe has 1.0"):
+        run(replace(prepared, recipe=replace(prepared.recipe, stages=stages)), tmp_path / "out", Watch(), cpu=True)
