@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.optim.swa_utils import AveragedModel
 from transformers import TrainerCallback
 
@@ -45,17 +45,16 @@ class WeightAverage(TrainerCallback):
         if not self._mean.n_averaged:
             yield
             return
-        last = [weight.detach().clone() for weight in self._weights]
-        self._put(list(self._mean.module.parameters()))
+        self._swap()
         try:
             yield
         finally:
-            self._put(last)
+            self._swap()
 
-    @torch.no_grad()
-    def _put(self, values: Sequence[Tensor]) -> None:
-        for weight, value in zip(self._weights, values, strict=True):
-            weight.copy_(value)
+    def _swap(self) -> None:
+        """Exchange the memory of the weights and the mean, without a copy of either."""
+        for weight, mean in zip(self._weights, self._mean.module.parameters(), strict=True):
+            weight.data, mean.data = mean.data, weight.data
 
     def save(self, folder: Path) -> None:
         """Save the mean with a state from which a training can continue."""
