@@ -25,7 +25,7 @@ EXTRAS: Final[dict[str, tuple[str, ...]]] = {
     "cluster": ("submitit",),
     "datasets": ("datasets",),
     "peft": ("peft",),
-    "train": ("peft",),
+    "train": ("peft", "scipy"),
 }
 """Packages of each extra in pyproject.toml, by import name."""
 
