@@ -115,8 +115,7 @@ def plan_batch(effective: int, devices: int, most: int, stage: str) -> BatchPlan
 
 def memory_bytes(recipe: Recipe, stage: StageRecipe, trained: int, total: int) -> int:
     """Memory for weights, gradients and the optimiser of one device that holds everything, without activations."""
-    averaged = MEAN_BYTES if stage.averaged_epochs else 0
-    return (ADAM_BYTES + averaged) * trained + BYTES[recipe.dtype] * (total - trained)
+    return (ADAM_BYTES + _mean_bytes(stage)) * trained + BYTES[recipe.dtype] * (total - trained)
 
 
 def resume_every(recipe: Recipe, steps: int) -> int:
@@ -129,8 +128,11 @@ def disk_bytes(recipe: Recipe, stage: StageRecipe, trained: int, total: int, che
     """Disk use of a stage: its checkpoints, and while it runs, its resumable states."""
     kept = 4 * trained if stage.lora is not None else BYTES[recipe.dtype] * total
     states = min(STATES_KEPT, (steps - 1) // resume_every(recipe, steps))
-    averaged = MEAN_BYTES if stage.averaged_epochs else 0
-    return checkpoints * kept + states * (STATE_BYTES + averaged) * trained
+    return checkpoints * kept + states * (STATE_BYTES + _mean_bytes(stage)) * trained
+
+
+def _mean_bytes(stage: StageRecipe) -> int:
+    return MEAN_BYTES if stage.averaged_epochs else 0
 
 
 def check_space(out: Path, plans: Sequence[StagePlan], done: int) -> None:

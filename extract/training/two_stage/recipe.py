@@ -138,7 +138,7 @@ class StageRecipe:
         """Number of steps of the stage with this many records to train on."""
         if self.steps is not None:
             return self.steps
-        return max(1, math.ceil((self.epochs or 1) * math.ceil(records / self.batch_size)))
+        return max(1, math.ceil((self.epochs or 1) * self._steps_per_pass(records)))
 
     def averaged_after(self, records: int) -> int | None:
         """The step after which weights are averaged; None if they are not.
@@ -149,8 +149,11 @@ class StageRecipe:
             7
         """
         steps = self.step_count(records)
-        wanted = round(self.averaged_epochs * math.ceil(records / self.batch_size))
+        wanted = round(self.averaged_epochs * self._steps_per_pass(records))
         return max(0, steps - max(1, wanted)) if self.averaged_epochs else None
+
+    def _steps_per_pass(self, records: int) -> int:
+        return math.ceil(records / self.batch_size)
 
     def checkpoint_steps(self, steps: int) -> tuple[int, ...]:
         """Steps after which a checkpoint is kept: equal fractions, the last one at the end.

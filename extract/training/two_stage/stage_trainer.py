@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -162,7 +161,6 @@ class Keeper(TrainerCallback):
         measure: computes the held-out loss, or None.
         keep: writes the checkpoint of a step; called in every process.
         parts: what is saved with resumable states.
-        to_keep: puts the weights that a checkpoint holds in place of those after the last step.
         clock: measures the speed.
     """
 
@@ -174,11 +172,10 @@ class Keeper(TrainerCallback):
         measure: Callable[[], float | None],
         keep: Callable[[int], None],
         parts: Sequence[Resumable],
-        to_keep: Callable[[], AbstractContextManager[None]],
         clock: Clock,
     ) -> None:
         self.plan, self.losses, self.watch, self.measure, self.keep = plan, losses, watch, measure, keep
-        self.parts, self.to_keep, self.clock = parts, to_keep, clock
+        self.parts, self.clock = parts, clock
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Log losses when a checkpoint is due; start the clock after the first step, which takes longer.
@@ -199,12 +196,11 @@ class Keeper(TrainerCallback):
         if not math.isfinite(logs["loss"]):
             message = f"stage `{self.plan.name}`: the loss is not a number after step {step:,}; lower `learning_rate`"
             raise RecipeError(f"{message}, or compute in another `dtype`; checkpoints up to here are kept")
-        with self.to_keep() if due else nullcontext():
-            held_out = self.measure() if due else None
-            if self.losses is not None:
-                self.losses.add(self.plan.name, step, logs, held_out)
-            if due:
-                self.keep(step)
+        held_out = self.measure() if due else None
+        if self.losses is not None:
+            self.losses.add(self.plan.name, step, logs, held_out)
+        if due:
+            self.keep(step)
         if speed := self.clock.speed(step):
             self.watch.speed(self.plan.name, speed)
         self.watch.step(self.plan.name, step, self.plan.steps, logs["loss"], self.clock.seconds_left(step))

@@ -250,21 +250,26 @@ class _Stage:
         apart = None if held is None else InOrder(held, np.arange(len(held.rows)), again=True)
         plain = Collator(collate.pad, collate.fillers, collate.blank)
 
+        kept = nullcontext if average is None else average.in_place
+
         def measure() -> float | None:
-            return None if apart is None else trainer.held_out_loss(apart, plain)
+            if apart is None:
+                return None
+            with kept():
+                return trainer.held_out_loss(apart, plain)
 
         def keep(step: int) -> None:
-            weights = trainer.accelerator.get_state_dict(trainer.model_wrapped)
-            if writes:
-                folder = self.out / folder_name(self.number, stage.name, step)
-                whole = trainer.accelerator.unwrap_model(trainer.model_wrapped)
-                save_checkpoint(whole, weights, adapter.processor, folder, recipe.dtype, self._base())
-                index()
+            with kept():
+                weights = trainer.accelerator.get_state_dict(trainer.model_wrapped)
+                if writes:
+                    folder = self.out / folder_name(self.number, stage.name, step)
+                    whole = trainer.accelerator.unwrap_model(trainer.model_wrapped)
+                    save_checkpoint(whole, weights, adapter.processor, folder, recipe.dtype, self._base())
+                    index()
             process.wait_for_everyone()
 
         clock = Clock(train.lengths[order].reshape(plan.steps, -1).sum(1), stage.batch_size)
-        to_keep = nullcontext if average is None else average.in_place
-        trainer.add_callback(Keeper(plan, losses, self.watch, measure, keep, parts, to_keep, clock))
+        trainer.add_callback(Keeper(plan, losses, self.watch, measure, keep, parts, clock))
         try:
             trainer.train(resume_from_checkpoint=None if state is None else str(state))
         except DataError as error:  # a worker's error contains its traceback

@@ -137,7 +137,7 @@ class InOrder(Dataset[dict[str, Any]]):
         again: bool = False,
     ) -> None:
         self.data, self.order, self.dropout, self.seed = data, order, dropout, seed
-        self._systematic = dropped_spans(order, data.pictured, dropout, seed) if systematic else None
+        self._systematic = dropped_spans(order, data.pictured, dropout, seed) if systematic and dropout else None
         self._kept: dict[int, Example] = {}
         self._room = KEPT_BYTES if again or len(order) > len(data.rows) else 0
 

@@ -22,6 +22,7 @@ from pid_lvlm.extract.training.two_stage.stage_trainer import Watch
 from pid_lvlm.extract.training.two_stage.training import prepare, run
 from tests.extract.training.two_stage.small import make_training
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 STEPS = 4
 
 
@@ -37,14 +38,6 @@ def test_the_mean_is_that_of_the_last_steps_and_goes_away_again(values, begin):
     with average.in_place():
         assert weight.tolist() == pytest.approx([np.mean(values[begin:] or values[-1])] * 2, abs=1e-5)
     assert weight.tolist() == pytest.approx([values[-1]] * 2)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

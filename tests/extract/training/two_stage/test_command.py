@@ -22,16 +22,9 @@ from pid_lvlm.extract.training.two_stage.recipe import SHIPPED
 from tests import ROOT
 from tests.extract.training.two_stage.small import RECIPE, make_training, record, train_in_two_processes, write
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 LAST = "2-tune-step-000004"
 MODULE = "pid_lvlm.extract.training.two_stage.cli"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture

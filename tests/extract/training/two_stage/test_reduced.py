@@ -7,7 +7,6 @@ import pid_lvlm.extract.models.torchvision_compat  # noqa: F401  before transfor
 # isort: split
 import numpy as np
 import pytest
-import torch
 
 from pid_lvlm.extract.training.two_stage.assemble import set_pictures
 from pid_lvlm.extract.training.two_stage.recipe import read_recipe
@@ -19,16 +18,8 @@ from tests.extract.training.two_stage import plain_llava as plain
 from tests.extract.training.two_stage.reduced import make_data, make_parts, recipe_text
 from tests.extract.training.two_stage.small import train_in_two_processes
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 STEPS, BATCH, SEED = 10, 4, 42
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -27,15 +27,8 @@ from pid_lvlm.extract.training.two_stage.stage_trainer import Watch
 from pid_lvlm.extract.training.two_stage.training import prepare, run
 from tests.extract.training.two_stage.small import make_training, record, write
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 FOLDERS = ["1-align-step-000002", "1-align-step-000003", "2-tune-step-000002", "2-tune-step-000004"]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
