@@ -22,6 +22,7 @@ from pid_lvlm.analysis.statistics import holm
 from pid_lvlm.data.bounds import DIFFERENCES
 from pid_lvlm.data.command.shown import count
 from pid_lvlm.data.contract.table.results import EXACT, JOINT_KNOWS_LESS
+from pid_lvlm.data.grouped_mean import grouped_mean
 from pid_lvlm.data.names import ATOMS
 
 Between = Literal["models", "layers", "checkpoints"]
@@ -72,8 +73,9 @@ def differences(results: pl.DataFrame, influences: Influences, between: Between)
     """Atoms of `second` minus those of `first`, by the exact estimator, on the items that both answered.
 
     The estimate is the difference between the two estimates at the centres of the intervals over items. Its standard
-    error is that of the mean itemwise difference of influence values, treating group sums as independent; the interval
-    is Student's, widened at each end by half of both certified gaps, and p is the level at which it would reach 0.
+    error is that of the mean itemwise difference of influence values, treating group sums as independent
+    (`grouped_mean`); the interval is Student's, widened at each end by half of both certified gaps, and p is the level
+    at which it would reach 0.
 
     Args:
         results: the result table.
@@ -172,12 +174,12 @@ def _compared(pair: _Pair, first: Influence, second: Influence) -> list[dict[str
     """A row per atom."""
     difference = second.estimate - first.estimate
     groups = len(first.sums)
-    error = np.sqrt(groups / (groups - 1) * ((second.sums - first.sums) ** 2).sum(0))
+    error, freedom = grouped_mean(second.sums - first.sums, groups)
     half_gap = first.half_gap + second.half_gap
-    reach = special.stdtrit(groups - 1, (1 + LEVEL) / 2) * error + half_gap
+    reach = special.stdtrit(freedom, (1 + LEVEL) / 2) * error + half_gap
     beyond = np.maximum(np.abs(difference) - half_gap, 0)
     statistic = np.divide(beyond, error, out=np.where(beyond > 0, np.inf, 0.0), where=error > 0)
-    p = 2 * special.stdtr(groups - 1, -statistic)
+    p = 2 * special.stdtr(freedom, -statistic)
     unknown = JOINT_KNOWS_LESS in (pair.first["result"], pair.second["result"])
     named = {"dataset": pair.first["dataset"], "model": pair.model, "first": pair.names[0], "second": pair.names[1]}
     found = {"items": first.num_items, "groups": groups, "interval": first.interval}

@@ -19,6 +19,7 @@ from pid_jax.estimators.exact.problem import REACHED, ExactProblem, ExactSolutio
 from pid_jax.estimators.exact.rows import Marginals
 from pid_jax.information import AtomsInBits, InformationTerms, TermsInBits, atoms_from_terms
 from pid_jax.setting import ArgumentError
+from pid_lvlm.data.grouped_mean import grouped_mean
 
 IntervalMethod: TypeAlias = Literal["items", "items-uncorrected"]
 
@@ -242,8 +243,8 @@ def interval_of_values(
     count = len(np.unique(groups[weights > 0]))
     sums = np.zeros((groups.max() + 1, values.shape[1]))
     np.add.at(sums, groups, weights[:, None] * (values - estimate))
-    error = np.sqrt(count / (count - 1) * (sums**2).sum(0))
-    reach = special.stdtrit(count - 1, (1 + level) / 2) * error + half_gap
+    error, freedom = grouped_mean(sums, count)
+    reach = special.stdtrit(freedom, (1 + level) / 2) * error + half_gap
     low, high, middle, spread = (
         AtomsInBits(*map(float, side)) for side in (estimate - reach, estimate + reach, estimate, error)
     )

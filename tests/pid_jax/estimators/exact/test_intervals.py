@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import stats
 
 import pid_jax
 from pid_jax.estimators.exact.over_items.intervals import extrapolation, item_intervals, paired_difference
@@ -47,7 +48,9 @@ def test_the_estimate_is_the_mean_of_the_values_and_the_terms_belong_to_it():
     np.testing.assert_allclose(found.estimate, atoms, atol=1e-12)
     assert min(found.estimate.unique1, found.estimate.unique2) >= -1e-12
     np.testing.assert_allclose(found.standard_error, found.values.std(axis=0, ddof=1) / math.sqrt(N), rtol=1e-9)
-    reach = 2.0395134 * np.array(found.standard_error)  # Student's t, 31 degrees of freedom
+    freedom = np.minimum(N - 1, 2 * N / (stats.kurtosis(found.values, fisher=False) - (N - 3) / (N - 1)))
+    assert freedom.min() < N - 2
+    reach = stats.t.ppf(0.975, freedom) * np.array(found.standard_error)
     assert 0 < found.half_gap <= TOLERANCE / 2
     np.testing.assert_allclose(found.high, np.array(found.estimate) + reach + found.half_gap, rtol=1e-6)
     np.testing.assert_allclose(found.low, np.array(found.estimate) - reach - found.half_gap, rtol=1e-6, atol=1e-9)
