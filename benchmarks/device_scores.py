@@ -56,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--model", default=str(DEMO / "checkpoints/qwen2-vl-small/tune-2000"), help="checkpoint")
+    parser.add_argument("--model", default=str(DEMO / "checkpoints/qwen2-vl-small/tune-4000"), help="checkpoint")
     parser.add_argument("--data", default=str(DEMO / "items/blend.toml"), help="benchmark file or dataset card")
     parser.add_argument("--items", type=int, default=256)
     parser.add_argument("--crossed", type=int, metavar="M", default=4, help="questions per picture")

@@ -25,7 +25,7 @@ from pid_lvlm import data
 
 ROOT: Final = Path(__file__).parent.parent
 DEMO: Final = ROOT / "data" / "demo"
-MODEL: Final = DEMO / "checkpoints" / "llava-tiny" / "tune-2000"
+MODEL: Final = DEMO / "checkpoints" / "llava-tiny" / "tune-4000"
 EXTRACT: Final = "from pid_lvlm.extract.cli.main import main; main()"
 EXTRACT_IMPORTS: Final = (
     "import pid_lvlm.extract.run.jobs, pid_lvlm.extract.run.extract_run, pid_lvlm.extract.models.load\n"

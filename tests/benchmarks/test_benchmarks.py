@@ -167,7 +167,7 @@ def test_too_few_rows_are_said(call):
 
 
 def test_extract(call):
-    model, card = "data/demo/checkpoints/llava-tiny/tune-2000", "data/demo/items/fusion.toml"
+    model, card = "data/demo/checkpoints/llava-tiny/tune-4000", "data/demo/items/fusion.toml"
     options = ("--items", 4, "--repeat", 0, "--ablation", "other", "--json")
     code, output, errors = call("extract", "--model", model, "--data", card, *options)
     assert code == 0, errors

@@ -9,11 +9,13 @@ from pid_lvlm.extract import extract
 from tests import ROOT
 
 DEMO = ROOT / "data" / "demo"
-ALLOWED = {"llava-tiny": 0.06, "qwen2-vl-tiny": 0.06, "llava-small": 0.04, "qwen2-vl-small": 0.04}
+MODELS = ("llava-tiny", "llava-small", "qwen2-vl-tiny", "qwen2-vl-small")
+ALLOWED = 0.03
+"""Bits; the largest error is 0.023."""
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", ALLOWED)
+@pytest.mark.parametrize("model", MODELS)
 def test_exact_finds_all_four_atoms(model, tmp_path):
     checkpoint = sorted((DEMO / "checkpoints" / model).glob("tune-*"))[-1]
     done = extract(
@@ -28,4 +30,6 @@ def test_exact_finds_all_four_atoms(model, tmp_path):
     row = estimate(done.folder, make_config(estimator="exact")).row(0, named=True)
     truth = true_atoms(get_task("blend"))
     for atom in ATOMS:
-        assert abs(row[f"{atom}_raw"] - getattr(truth, atom)) < ALLOWED[model], atom
+        assert abs(row[f"{atom}_raw"] - getattr(truth, atom)) < ALLOWED, atom
+    assert row["interval"] == "items"
+    assert row["synergy_low"] <= truth.synergy <= row["synergy_high"]

@@ -224,7 +224,7 @@ QUICK = (
 def arguments(name: str, inputs: Path, out: Path) -> tuple[object, ...]:
     if name == "pid-estimate":
         return (inputs / "run", "--out", out / "r.parquet", *QUICK)
-    model, card = ROOT / "data/demo/checkpoints/llava-tiny/tune-2000", ROOT / "data/demo/items/fusion.toml"
+    model, card = ROOT / "data/demo/checkpoints/llava-tiny/tune-4000", ROOT / "data/demo/items/fusion.toml"
     return ("--model", model, "--data", card, "--limit", "24", "--shard-size", "8", "--out", out / "runs")
 
 

@@ -20,7 +20,7 @@ pytestmark = [
 
 
 def extract(out: Path, workers: int, processes: int = 1) -> subprocess.Popen[str]:
-    model, card = ROOT / "data/demo/checkpoints/llava-tiny/tune-2000", ROOT / "data/demo/items/fusion.toml"
+    model, card = ROOT / "data/demo/checkpoints/llava-tiny/tune-4000", ROOT / "data/demo/items/fusion.toml"
     sizes = ("--limit", 160, "--shard-size", 32, "--batch-size", 4, "--layers", "last", "--workers", workers)
     sizes += ("--processes", processes)
     return begin("pid-extract", "--model", model, "--data", card, "--out", out, *sizes, start_new_session=True)

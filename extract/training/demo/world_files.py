@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,7 +37,7 @@ class World:
     """
 
     conversations: int = 2048
-    emphasis: tuple[tuple[str, int], ...] = (("blend", 16), ("fusion", 4))
+    emphasis: tuple[tuple[str, int], ...] = (("blend", 16), ("fusion", 4), ("knowledge", 4))
     text_emphasis: tuple[tuple[str, int], ...] = (("fusion", 4), ("knowledge", 4))
     no_image_share: float = 0.08
     vision_steps: int = 200
@@ -69,7 +69,7 @@ def write_training_files(out: Path, models: Sequence[DemoModel], world: World = 
     seen, told = (_pairs(world.conversations, emphasis) for emphasis in (world.emphasis, world.text_emphasis))
     captions = [caption_conversation(item, task) for task, item in told]
     records = [conversation(item, task) for task, item in seen]
-    blind = np.random.default_rng(SEED).random(len(records)) < world.no_image_share
+    blind = np.diff(np.floor(np.arange(len(records) + 1) * world.no_image_share)) > 0
     mixed = [_without_picture(record) if lost else record for record, lost in zip(records, blind, strict=True)]
     for name, content in ((CAPTIONS, captions), (ALIGN, records), (TUNE, mixed)):
         (out / name).write_text(json.dumps(content), encoding="utf-8")
@@ -78,9 +78,18 @@ def write_training_files(out: Path, models: Sequence[DemoModel], world: World = 
 
 
 def _pairs(count: int, emphasis: tuple[tuple[str, int], ...]) -> list[tuple[str, Item]]:
-    """Items with the names of their tasks."""
+    """Items with the names of their tasks, sorted by what they ask, show and answer.
+
+    Modality dropout and the records without a picture then take the same share of every kind of item.
+    """
     times = dict(emphasis)
-    return [(name, item) for name in TASKS for item in make_items(get_task(name), count * times.get(name, 1), SEED)]
+    drawn = [(name, item) for name in TASKS for item in make_items(get_task(name), count * times.get(name, 1), SEED)]
+    return sorted(drawn, key=_kind)
+
+
+def _kind(pair: tuple[str, Item]) -> tuple[Any, ...]:
+    name, item = pair
+    return TASKS.index(name), astuple(item.question), astuple(item.scene), item.answer
 
 
 def corpus() -> Iterator[str]:

@@ -18,7 +18,7 @@ def test_the_steps_are_the_three_commands_and_the_check():
 
 
 def test_items_are_those_of_the_final_checkpoints(tmp_path):
-    assert demo.final_runs(tmp_path, demo.HERE / "sweep.toml") == [str(tmp_path / "*__tune-2000")]
+    assert demo.final_runs(tmp_path, demo.HERE / "sweep.toml") == [str(tmp_path / "*__tune-4000")]
     odd = tmp_path / "odd.toml"
     for text in ("models = [1]", '[[models]]\nmodel = "m"\nfinal = true', "models", ""):
         odd.write_text(text)
@@ -40,7 +40,7 @@ def test_crossed_pairs_are_those_of_the_models_that_have_them(tmp_path):
     steps = demo.steps(tmp_path, demo.HERE / "sweep.toml", None, 1)
     assert [step.name for step in steps] == ["extract", "estimate and items", "crossed", "report", "check"]
     runs, out = (steps[2].commands[0][place] for place in (1, 3))
-    assert runs == str(tmp_path / "runs" / "demo-llava-small__*__tune-2000")
+    assert runs == str(tmp_path / "runs" / "demo-llava-small__*__tune-4000")
     assert out == steps[1].commands[0][3]
     assert "--overwrite" not in steps[2].commands[0]
     alone = demo.steps(tmp_path, demo.HERE / "sweep.toml", None, 1, items=False)

@@ -27,7 +27,7 @@ RUNS = ("first__demo-fusion", "first__demo-sight", "second__demo-fusion", "secon
 @pytest.fixture
 def sweep(tmp_path: Path) -> Path:
     """Two models on two datasets."""
-    models = {"first": "tune-0500", "second": "tune-1000"}
+    models = {"first": "tune-1000", "second": "tune-2000"}
     path = tmp_path / "sweep.toml"
     path.write_text(
         "".join(

@@ -146,7 +146,7 @@ def test_the_file_says_what_is_not_known() -> None:
 
 
 def test_a_dry_run_of_the_file_with_one_small_model(here: Path) -> None:
-    demo = ROOT / "data" / "demo" / "checkpoints" / "llava-tiny" / "tune-2000"
+    demo = ROOT / "data" / "demo" / "checkpoints" / "llava-tiny" / "tune-4000"
     head, _, models = SWEEP.read_text("utf-8").partition("# ---- Named in the text")
     entry = re.sub(
         r'model = ".*"',

@@ -1,5 +1,6 @@
 """The demo's models before training: two families of real classes, their tokenizers, pictures and recipes."""
 
+import json
 import tomllib
 from dataclasses import replace
 
@@ -12,12 +13,15 @@ import torch
 
 from pid_lvlm.data.errors import OutputExistsError
 from pid_lvlm.data.world import TASKS, get_task, make_items
+from pid_lvlm.data.world.tasks import LETTERS
 from pid_lvlm.extract.training.checkpoint_index import Checkpoint
 from pid_lvlm.extract.training.demo.models import FAMILIES, MODELS
 from pid_lvlm.extract.training.demo.sizes import SIZES, ModelSize
 from pid_lvlm.extract.training.demo.vision_pretraining import pretrain_vision
 from pid_lvlm.extract.training.demo.world_files import QUICK, corpus, recipe_text, write_training_files
 from pid_lvlm.extract.training.two_stage.recipe import find_recipe, read_recipe
+from pid_lvlm.extract.training.two_stage.records.dropped import DROP_PICTURE, dropped_spans
+from pid_lvlm.extract.training.two_stage.records.order import training_order
 
 MICRO = ModelSize(hidden=16, layers=1, heads=2, intermediate=16, vision_hidden=16, vision_layers=1, vision_heads=2)
 TEXTS = list(corpus())
@@ -103,6 +107,30 @@ def test_files_are_what_the_recipes_name(tmp_path):
     assert len(TASKS) == 5
     with pytest.raises(OutputExistsError, match="exists and is not empty"):
         write_training_files(tmp_path / "world", [MODELS["demo-llava-tiny"]], QUICK)
+
+
+def test_records_with_one_source_have_the_table_of_their_task(tmp_path):
+    world = replace(QUICK, conversations=64, emphasis=(("blend", 32),))
+    write_training_files(tmp_path / "world", [], world)
+    records = json.loads((tmp_path / "world" / "tune.json").read_text())
+    pictured = np.array(["image" in record for record in records])
+    assert pictured.mean() == pytest.approx(1 - world.no_image_share, abs=0.001)
+    blend = np.array([record["task"] == "blend" for record in records])
+    hints = np.array([record["conversations"][0]["value"].rpartition("hints at ")[2][0] for record in records])
+    answers = np.array([record["conversations"][1]["value"] for record in records])
+    told = get_task("blend").joint.sum(0)
+
+    def off(kept):
+        found = [[(kept & (hints == hint) & (answers == letter)).sum() for letter in LETTERS] for hint in LETTERS]
+        return np.abs(np.array(found) - told * kept.sum()).max()
+
+    assert off(blend & ~pictured) < 3
+    steps = len(records) // 48
+    order = training_order(np.ones(len(records), int), pictured, 48, steps, 1, grouped=False, systematic=True)
+    unseen = np.zeros(len(records), bool)
+    unseen[order[dropped_spans(order, pictured, 0.5, 1) == DROP_PICTURE]] = True
+    assert (unseen & blend).sum() > 400
+    assert off(unseen & blend) < 6  # that of a sample: about 15
 
 
 def test_checkpoint_entry():
