@@ -108,7 +108,7 @@ def study(given: argparse.Namespace, out: Path) -> dict[str, Any]:
 
 
 def comparison(results: pl.DataFrame) -> list[dict[str, Any]]:
-    """For each task and atom, the world's value and those of both models with intervals over items, bits."""
+    """For each task and atom, the world's value and those of both models, also corrected with intervals, bits."""
     rows = []
     by = {(row["dataset"].removeprefix("demo-"), row["model"]): row for row in results.to_dicts()}
     for task in TASKS:
@@ -116,7 +116,8 @@ def comparison(results: pl.DataFrame) -> list[dict[str, Any]]:
             row: dict[str, Any] = {"task": task, "atom": atom, "ground_truth": by[task, WITH][f"true_{atom}"]}
             for kind in (WITH, WITHOUT):
                 found = by[task, kind]
-                row |= {kind: found[atom], f"{kind}_low": found[f"{atom}_low"], f"{kind}_high": found[f"{atom}_high"]}
+                row[kind] = found[atom]
+                row |= {f"{kind}_{part}": found[f"{atom}_{part}"] for part in ("corrected", "low", "high")}
             rows.append(row)
     return rows
 
