@@ -56,7 +56,7 @@ def train(
     ] = False,
     version: Version = False,
 ) -> None:
-    """Train the demo's models from scratch with pid-train: minutes on two cores, the same weights every time.
+    """Train the demo's models from scratch with pid-train: less than an hour on two cores, always the same weights.
 
     Repeat the command to resume an interrupted training.
     """
