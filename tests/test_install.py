@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from pid_lvlm import data
-from tests import ROOT
+from tests import CHECKPOINT, ROOT
 from tests.conftest import CACHE
 
 INSIDE = ("data", "extract", "analysis")
@@ -102,8 +102,8 @@ def test_the_installed_demo_says_where_its_checkpoints_are(installed, tmp_path):
 @pytest.mark.slow
 def test_commands_and_notebook_work_beside_packages_of_the_same_names(installed, hostile):
     python = installed / "python"
-    model, card = ROOT / "data/demo/checkpoints/llava-tiny/tune-4000", ROOT / "data/demo/items/fusion.toml"
-    arguments = ("--model", model, "--data", card, "--out", "runs", "--dry-run")
+    card = ROOT / "data/demo/items/fusion.toml"
+    arguments = ("--model", CHECKPOINT, "--data", card, "--out", "runs", "--dry-run")
     assert "demo-fusion" in call(hostile, installed / "pid-extract", *arguments)
 
     rng = np.random.default_rng(0)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests import ROOT
+from tests import CHECKPOINT, ROOT
 
 FILES = ROOT / "tests" / "golden"
 ESTIMATE = ("--problems", "2", "--rows", "1024", "--features", "8", "--options", "2", "--epochs", "1", "--repeat", "1")
@@ -167,9 +167,9 @@ def test_too_few_rows_are_said(call):
 
 
 def test_extract(call):
-    model, card = "data/demo/checkpoints/llava-tiny/tune-4000", "data/demo/items/fusion.toml"
+    card = "data/demo/items/fusion.toml"
     options = ("--items", 4, "--repeat", 0, "--ablation", "other", "--json")
-    code, output, errors = call("extract", "--model", model, "--data", card, *options)
+    code, output, errors = call("extract", "--model", CHECKPOINT, "--data", card, *options)
     assert code == 0, errors
     found = json.loads(output)
     assert found["items"] == 4

@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 
 from pid_lvlm import data
-from tests import ROOT
+from tests import CHECKPOINT, ROOT
 
 ENTRIES = {"pid-extract": "pid_extract", "pid-estimate": "pid_estimate", "pid-report": "pid_report"}
 BUG = """
@@ -224,8 +224,8 @@ QUICK = (
 def arguments(name: str, inputs: Path, out: Path) -> tuple[object, ...]:
     if name == "pid-estimate":
         return (inputs / "run", "--out", out / "r.parquet", *QUICK)
-    model, card = ROOT / "data/demo/checkpoints/llava-tiny/tune-4000", ROOT / "data/demo/items/fusion.toml"
-    return ("--model", model, "--data", card, "--limit", "24", "--shard-size", "8", "--out", out / "runs")
+    card = ROOT / "data/demo/items/fusion.toml"
+    return ("--model", CHECKPOINT, "--data", card, "--limit", "24", "--shard-size", "8", "--out", out / "runs")
 
 
 def interrupted_at(seconds: float, process: subprocess.Popen[str]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import ROOT
+from tests import CHECKPOINT, ROOT
 
 pytestmark = pytest.mark.slow  # three commands, each with its libraries
 
@@ -59,9 +59,9 @@ def reached(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[list[s
     out, home, notes = base / "out", base / "home", base / "notes"
     for folder in (home, base / "tmp", base / "cache"):
         folder.mkdir()
-    model, card = ROOT / "data/demo/checkpoints/llava-tiny/tune-4000", ROOT / "data/demo/items/fusion.toml"
+    card = ROOT / "data/demo/items/fusion.toml"
     commands = (
-        ("pid_lvlm.extract.cli.main", "--model", model, "--data", card, "--limit", "24", "--out", out / "runs"),
+        ("pid_lvlm.extract.cli.main", "--model", CHECKPOINT, "--data", card, "--limit", "24", "--out", out / "runs"),
         ("pid_jax.cli.main", out / "runs", "--out", out / "r.parquet", "--cache", base / "cache", *SHAPE),
         ("pid_lvlm.analysis.cli", out / "r.parquet", "--out", out / "report", "--format", "svg"),
     )

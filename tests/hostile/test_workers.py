@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import ROOT
+from tests import CHECKPOINT, ROOT
 from tests.hostile.test_endings import LONGEST, begin, ended
 
 CHILDREN = Path("/proc/self/task") / str(os.getpid()) / "children"
@@ -20,10 +20,10 @@ pytestmark = [
 
 
 def extract(out: Path, workers: int, processes: int = 1) -> subprocess.Popen[str]:
-    model, card = ROOT / "data/demo/checkpoints/llava-tiny/tune-4000", ROOT / "data/demo/items/fusion.toml"
+    card = ROOT / "data/demo/items/fusion.toml"
     sizes = ("--limit", 160, "--shard-size", 32, "--batch-size", 4, "--layers", "last", "--workers", workers)
     sizes += ("--processes", processes)
-    return begin("pid-extract", "--model", model, "--data", card, "--out", out, *sizes, start_new_session=True)
+    return begin("pid-extract", "--model", CHECKPOINT, "--data", card, "--out", out, *sizes, start_new_session=True)
 
 
 def workers_of(process: subprocess.Popen[str], number: int = 2) -> list[int]:

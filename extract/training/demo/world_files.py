@@ -78,18 +78,17 @@ def write_training_files(out: Path, models: Sequence[DemoModel], world: World = 
 
 
 def _pairs(count: int, emphasis: tuple[tuple[str, int], ...]) -> list[tuple[str, Item]]:
-    """Items with the names of their tasks, sorted by what they ask, show and answer.
+    """Items with the names of their tasks; those of a task are sorted by what they ask, show and answer.
 
     Modality dropout and the records without a picture then take the same share of every kind of item.
     """
     times = dict(emphasis)
-    drawn = [(name, item) for name in TASKS for item in make_items(get_task(name), count * times.get(name, 1), SEED)]
-    return sorted(drawn, key=_kind)
+    drawn = {name: make_items(get_task(name), count * times.get(name, 1), SEED) for name in TASKS}
+    return [(name, item) for name, items in drawn.items() for item in sorted(items, key=_kind)]
 
 
-def _kind(pair: tuple[str, Item]) -> tuple[Any, ...]:
-    name, item = pair
-    return TASKS.index(name), astuple(item.question), astuple(item.scene), item.answer
+def _kind(item: Item) -> tuple[Any, ...]:
+    return astuple(item.question), astuple(item.scene), item.answer
 
 
 def corpus() -> Iterator[str]:

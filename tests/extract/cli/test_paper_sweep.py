@@ -14,7 +14,7 @@ from pid_lvlm.extract.models.checkpoint.locate import HUB_ID, check_model
 from pid_lvlm.extract.models.registry import ADAPTERS
 from pid_lvlm.extract.prompts.templates import template_name
 from pid_lvlm.extract.run.jobs import check_names, load_all
-from tests import ROOT
+from tests import CHECKPOINT, ROOT
 from tests.extract.console import assert_one_sentence, extract_command
 from tests.extract.datasets.benchmarks import files
 
@@ -146,11 +146,10 @@ def test_the_file_says_what_is_not_known() -> None:
 
 
 def test_a_dry_run_of_the_file_with_one_small_model(here: Path) -> None:
-    demo = ROOT / "data" / "demo" / "checkpoints" / "llava-tiny" / "tune-4000"
     head, _, models = SWEEP.read_text("utf-8").partition("# ---- Named in the text")
     entry = re.sub(
         r'model = ".*"',
-        f'model = "{demo}"\nname = "Gemma3-4B"',
+        f'model = "{CHECKPOINT}"\nname = "Gemma3-4B"',
         models[models.index("[[models]]") :].partition("\n\n")[0],
     )
     (here / "one.toml").write_text(f"{head}\n{entry}\n", "utf-8")

@@ -7,9 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from tests import CHECKPOINT
 from tests.hostile.fuzz import mutate
 from tests.hostile.fuzz.judge import command
-from tests.hostile.fuzz.target import CHECKPOINT, Target, items_file
+from tests.hostile.fuzz.target import Target, items_file
 from tests.hostile.kills.scenes import small_table, write_run
 
 PLACES: Final = ("MODEL", "ITEMS", "OUT", "RUNS", "TABLE", "FOLDER")

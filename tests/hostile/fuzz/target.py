@@ -14,7 +14,6 @@ from tests import ROOT
 from tests.hostile.fuzz import mutate
 
 DEMO: Final = ROOT / "data" / "demo"
-CHECKPOINT: Final = DEMO / "checkpoints" / "llava-tiny" / "tune-4000"
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,11 @@ from pid_lvlm import data
 from pid_lvlm.data.contract.table.results import USABLE
 from pid_lvlm.data.errors import PidError
 from pid_lvlm.data.names import ITEM_FILES
+from tests import CHECKPOINT
 from tests.hostile.fuzz import mutate
 from tests.hostile.fuzz.judge import Unacceptable, command
 from tests.hostile.fuzz.options import estimate_options, extract_options, report_options
-from tests.hostile.fuzz.target import CHECKPOINT, Target, item_rows, items_file, picture_bytes
+from tests.hostile.fuzz.target import Target, item_rows, items_file, picture_bytes
 from tests.hostile.kills.scenes import small_table, write_run
 
 

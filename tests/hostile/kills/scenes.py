@@ -15,7 +15,7 @@ import numpy as np
 
 from pid_lvlm import data
 from pid_lvlm.analysis.compare import compare
-from tests import ROOT
+from tests import CHECKPOINT, ROOT
 from tests.hostile.kills.commands import KILLED, Commands, Ended, commands
 
 REFUSED: Final = "is being written by"
@@ -134,8 +134,7 @@ def extraction(scratch: Path) -> Iterator[Scene]:
     scratch.mkdir(parents=True, exist_ok=True)
     with (ROOT / "data" / "demo" / "items" / "fusion.jsonl").open() as file:
         (scratch / "items.jsonl").write_text("".join(islice(file, 4)))
-    model = ROOT / "data" / "demo" / "checkpoints" / "llava-tiny" / "tune-4000"
-    words = ["--model", model, "--data", scratch / "items.jsonl", "--batch-size", 2, "--shard-size", 2, "--quiet"]
+    words = ["--model", CHECKPOINT, "--data", scratch / "items.jsonl", "--batch-size", 2, "--shard-size", 2, "--quiet"]
     words += ["--crossed", 2]
     with commands("pid-extract", scratch / "logs") as started:
         started.warm_up([*words, "--out", scratch / "warm"])
